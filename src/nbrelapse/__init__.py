@@ -1,0 +1,43 @@
+"""Relapse and refractoriness risk in neuroblastoma, from its molecular mechanisms.
+
+The public names are imported on first use, so that ``import nbrelapse`` stays light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Cohort": "nbrelapse.cohort",
+    "read_cohort": "nbrelapse.cohort",
+    "simulate_cohort": "nbrelapse.cohort",
+    "FeatureTable": "nbrelapse.mechanisms",
+    "build_features": "nbrelapse.mechanisms",
+    "load_catalogue": "nbrelapse.mechanisms",
+    "Outcome": "nbrelapse.outcome",
+    "make_outcome": "nbrelapse.outcome",
+    "load_model": "nbrelapse.scoring",
+    "score": "nbrelapse.scoring",
+    "run_experiment": "nbrelapse.experiment",
+}
+__all__ = ["__version__", *_HOME]
+
+if TYPE_CHECKING:
+    from nbrelapse.cohort import Cohort, read_cohort, simulate_cohort
+    from nbrelapse.experiment import run_experiment
+    from nbrelapse.mechanisms import FeatureTable, build_features, load_catalogue
+    from nbrelapse.outcome import Outcome, make_outcome
+    from nbrelapse.scoring import load_model, score
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'nbrelapse' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,79 @@
+"""A study's patients, samples and molecular tables, in memory and as a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+ASSAYS = ("clinical", "fish", "mutations", "copy_number", "rearrangements", "expression")
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Validated tables of one study; times in days from diagnosis, unknown values missing.
+
+    Build one with a reader (``nbrelapse.cohort.readers``), :func:`read_cohort` or
+    :func:`simulate_cohort`; all of them validate. The columns are listed in ``nbrelapse.cohort.schema``.
+
+    Parameters
+    ----------
+    name : str
+        The study's name.
+    patients : DataFrame
+        A row a patient, with a unique ``patient_id``.
+    samples : DataFrame
+        ``sample_id``, ``patient_id``, ``timepoint``, ``purity``.
+    assays : DataFrame
+        ``sample_id``, ``assay``, ``genome_build``, ``panel``: which samples were looked at, and how. A
+        (sample, assay) pair that is not here was not assayed: its features are NaN, never 0.
+    panels : DataFrame, optional
+        ``panel``, ``gene``.
+    mutations, segments, rearrangements : DataFrame, optional
+        Long tables, a row an alteration, keyed by ``sample_id``.
+    gene_copy_number, expression : DataFrame, optional
+        Gene symbols as index, sample ids as columns.
+    metadata : dict
+        The content of ``cohort.toml``: source, repairs, ``platforms`` (scale of the log2 ratios), expression
+        unit and platform.
+    """
+
+    name: str
+    patients: pd.DataFrame
+    samples: pd.DataFrame
+    assays: pd.DataFrame
+    panels: pd.DataFrame | None = None
+    mutations: pd.DataFrame | None = None
+    segments: pd.DataFrame | None = None
+    gene_copy_number: pd.DataFrame | None = None
+    rearrangements: pd.DataFrame | None = None
+    expression: pd.DataFrame | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def patient_ids(self) -> pd.Index:
+        """Patient ids in table order, named ``patient_id``."""
+        return pd.Index(self.patients["patient_id"], name="patient_id")
+
+    def assayed_samples(self, assay: str, timepoint: str = "diagnosis") -> pd.Series:
+        """One assayed sample a patient.
+
+        Parameters
+        ----------
+        assay : {"fish", "mutations", "copy_number", "rearrangements", "expression"}
+        timepoint : str, default "diagnosis"
+            Samples taken at another time never stand in for it. A sample without a recorded time point
+            counts as diagnosis only where the reader has said so.
+
+        Returns
+        -------
+        Series
+            ``sample_id`` by ``patient_id``, in the order of ``patients``; the first in order of sample id where
+            a patient has several. Patients without such a sample are absent.
+        """
+        profiled = set(self.assays.loc[self.assays["assay"] == assay, "sample_id"])
+        at_time = self.samples[(self.samples["timepoint"] == timepoint) & self.samples["sample_id"].isin(profiled)]
+        chosen = at_time.sort_values("sample_id").drop_duplicates("patient_id").set_index("patient_id")["sample_id"]
+        return chosen.reindex(self.patient_ids).dropna()

@@ -1,0 +1,80 @@
+"""The exceptions a user may meet; each says what is wrong, where, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class NbRelapseError(Exception):
+    """Base of every error that nbrelapse raises on purpose; the command line exits with 2."""
+
+
+class InputError(NbRelapseError):
+    """A file, table, setting or argument that cannot be used as it is.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong, as one sentence without a final stop.
+    file : path, optional
+        The file the problem was found in.
+    column : str, optional
+        The column, key or parameter.
+    rows : iterable of int or str, optional
+        The rows concerned; the first five are shown. Row numbers count from 1, the header not counted.
+    expected : str, optional
+        What would have been right.
+    mend : str, optional
+        What the user can do.
+
+    Examples
+    --------
+    >>> print(InputError("negative time", file="patients.csv", column="event_days", rows=[3], mend="use days"))
+    negative time
+      file: patients.csv
+      column: event_days
+      rows: 3
+      mend: use days
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        file: str | Path | None = None,
+        column: str | None = None,
+        rows: Iterable[int | str] | None = None,
+        expected: str | None = None,
+        mend: str | None = None,
+    ) -> None:
+        self.problem = problem
+        self.file = None if file is None else str(file)
+        self.column = column
+        self.rows = None if rows is None else list(rows)
+        self.expected = expected
+        self.mend = mend
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        shown = None
+        if self.rows:
+            shown = ", ".join(str(row) for row in self.rows[:5])
+            if len(self.rows) > 5:
+                shown += f" and {len(self.rows) - 5} more"
+        details = {
+            "file": self.file,
+            "column": self.column,
+            "rows": shown,
+            "expected": self.expected,
+            "mend": self.mend,
+        }
+        return "\n".join([self.problem, *(f"  {name}: {text}" for name, text in details.items() if text)])
+
+
+class BundleError(NbRelapseError):
+    """A saved model that is missing, damaged, foreign or made by an incompatible version."""
+
+
+class MissingPackageError(NbRelapseError):
+    """An optional package is not installed; the message holds the command that installs it."""

@@ -1,0 +1,1 @@
+"""SHAP attributions, rolled up to mechanisms."""

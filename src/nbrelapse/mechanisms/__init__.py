@@ -1,0 +1,7 @@
+"""From a cohort's tables to features tied to mechanisms."""
+
+from nbrelapse.mechanisms.build import build_features
+from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, Mechanism, load_catalogue
+from nbrelapse.mechanisms.feature_table import FeatureTable
+
+__all__ = ["Catalogue", "FeatureDefinition", "FeatureTable", "Mechanism", "build_features", "load_catalogue"]

@@ -1,0 +1,1 @@
+"""Risk models, one family a module, and the clinical baselines."""

@@ -1,0 +1,1 @@
+"""Saved models: the bundle, its loader, scoring a cohort."""
