@@ -1,1 +1,60 @@
-"""The nbrelapse command."""
+"""The ``nbrelapse`` command: thin, one module a command group; heavy imports wait until a command runs."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from nbrelapse import __version__
+from nbrelapse.cli import cohort
+from nbrelapse.cli.compare import compare
+from nbrelapse.cli.evaluate import evaluate
+from nbrelapse.cli.explain import explain
+from nbrelapse.cli.export import export
+from nbrelapse.cli.features import features
+from nbrelapse.cli.quickstart import quickstart
+from nbrelapse.cli.score import score
+from nbrelapse.cli.train import train
+from nbrelapse.cli.ui import ui
+from nbrelapse.errors import NbRelapseError
+
+app = typer.Typer(
+    name="nbrelapse",
+    help="Relapse risk in neuroblastoma, explained by molecular mechanisms. For research, not for treatment decisions.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"nbrelapse {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
+) -> None:
+    pass
+
+
+app.command()(quickstart)
+app.add_typer(cohort.app, name="cohort")
+for command in (features, train, compare, evaluate, explain, score, export, ui):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one message on standard error and exit code 2."""
+    try:
+        app()
+    except NbRelapseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,80 @@
+"""Check the documentation: links lead somewhere, Python blocks run, the README's commands work when pasted.
+
+Commands that need the real cohorts run where NBRELAPSE_DATA (default ../shared/data) has them, and are skipped, with
+the reason, where it has not.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("NBRELAPSE_DATA", ROOT.parent / "shared" / "data")).resolve()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def broken_links(page: Path) -> list[str]:
+    """Relative links of a page that lead nowhere."""
+    links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    return [link for link in links if "://" not in link and not (page.parent / link).exists()]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Fenced code blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+
+
+def prepare(scratch: Path) -> None:
+    """Lay out a checkout-like folder: what the README's commands may read."""
+    for name in ("experiments", "models"):
+        shutil.copytree(ROOT / name, scratch / name)
+    for folder in ("seqc", "high_risk_copy_number"):
+        if (DATA / folder).is_dir():
+            (scratch / folder).symlink_to(DATA / folder)
+
+
+def run_blocks(page: Path, scratch: Path) -> int:
+    """Run a page's blocks in order; the number that failed."""
+    failed = 0
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    programs = [("bash", ["bash", "-euo", "pipefail", "-c"]), ("python", [sys.executable, "-c"])]
+    for language, program in programs:
+        for block in blocks(page, language):
+            if re.search(r"^(make|git|python3 -m venv|\.ci/run|nbrelapse ui)\b", block, flags=re.M):
+                continue
+            needed = [name for name in ("seqc", "high_risk_copy_number") if f"{name}/" in block]
+            if any(not (scratch / name).exists() for name in needed):
+                print(f"skipped (needs {', '.join(needed)} in {DATA.name}/): {block.splitlines()[0]}")
+                continue
+            done = subprocess.run([*program, block], cwd=scratch, env=environment, capture_output=True, text=True)
+            print(f"{'ok' if done.returncode == 0 else 'FAILED'}: {page.name}: {block.strip().splitlines()[-1]}")
+            if done.returncode:
+                print(done.stdout + done.stderr)
+                failed += 1
+    return failed
+
+
+def main() -> int:
+    """Check every page."""
+    failed = 0
+    for page in PAGES:
+        for link in broken_links(page):
+            print(f"FAILED: {page.relative_to(ROOT)}: no such file {link}")
+            failed += 1
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        prepare(scratch)
+        for page in PAGES:
+            failed += run_blocks(page, scratch)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""An experiment file: what is trained, on whom, and how it is judged."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from nbrelapse.errors import InputError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Simulation(_Section):
+    """A simulated cohort instead of one on disk."""
+
+    patients: Annotated[int, Field(ge=50)] = 500
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class CohortSource(_Section):
+    """Where the patients come from: a cohort folder, or a simulation."""
+
+    path: Path | None = None
+    simulate: Simulation | None = None
+    gene_sets: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> CohortSource:
+        if (self.path is None) == (self.simulate is None):
+            raise ValueError("give either `path` or `simulate`")
+        return self
+
+
+class FeatureChoice(_Section):
+    """Which features the models may read, as shell patterns over ``mechanism__feature``."""
+
+    include: tuple[str, ...] = ("*",)
+    exclude: tuple[str, ...] = ()
+    min_observed: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Smallest share of training patients with a value; features below it are left out, and listed."""
+
+
+class Split(_Section):
+    """A named hold-out: patients by the value of a column of ``patients``."""
+
+    column: str = "split"
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+
+
+class Validation(_Section):
+    """Repeated nested cross-validation of the training patients, and the intervals."""
+
+    folds: Annotated[int, Field(ge=2)] = 5
+    repeats: Annotated[int, Field(ge=1)] = 5
+    inner_folds: Annotated[int, Field(ge=2)] = 5
+    trials: Annotated[int, Field(ge=1)] = 40
+    bootstrap: Annotated[int, Field(ge=100)] = 1000
+
+
+class ExperimentConfig(_Section):
+    """One experiment.
+
+    Parameters
+    ----------
+    name : str
+        The MLflow experiment's name.
+    endpoint : {"relapse", "efs", "os"}
+    seed : int
+        Everything random derives from it.
+    cohort : CohortSource
+    unspecified : {"event", "censor", "exclude"}
+        What an event of unknown kind counts as; see :func:`nbrelapse.outcome.make_outcome`.
+    features : FeatureChoice
+    split : Split, optional
+        Without it the whole cohort is training data and is judged by nested cross-validation alone.
+    validation : Validation
+    models : tuple of str
+        Model families to compare; the clinical baselines always run beside them.
+    refits : int
+        Bootstrap refits behind the intervals of predictions.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    endpoint: Literal["relapse", "efs", "os"] = "relapse"
+    description: str = ""
+    seed: Annotated[int, Field(ge=0)] = 0
+    cohort: CohortSource
+    unspecified: Literal["event", "censor", "exclude"] = "event"
+    features: FeatureChoice = FeatureChoice()
+    split: Split | None = None
+    validation: Validation = Validation()
+    models: Annotated[tuple[Literal["cox", "boosted"], ...], Field(min_length=1)] = ("cox", "boosted")
+    refits: Annotated[int, Field(ge=20)] = 100
+
+
+def read_config(file: str | Path) -> ExperimentConfig:
+    """Read an experiment file.
+
+    Parameters
+    ----------
+    file : path
+        TOML; the keys are those of :class:`ExperimentConfig`. Relative paths in it start at its folder.
+
+    Returns
+    -------
+    ExperimentConfig
+
+    Raises
+    ------
+    InputError
+        The file is missing or no TOML, or a key is unknown, missing or has an illegal value.
+    """
+    path = Path(file)
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError("the experiment file does not exist", file=path) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"the experiment file is not valid TOML: {error}", file=path) from None
+    config = parse_config(document, path)
+    source = config.cohort
+    found = {
+        name: path.parent / value
+        for name in ("path", "gene_sets")
+        if (value := getattr(source, name)) is not None and not value.is_absolute()
+    }
+    return config.model_copy(update={"cohort": source.model_copy(update=found)})
+
+
+def parse_config(document: dict[str, object], file: str | Path | None = None) -> ExperimentConfig:
+    """Validate an experiment given as plain data; raises InputError for the first illegal key.
+
+    Examples
+    --------
+    >>> config = parse_config({"name": "demo", "cohort": {"simulate": {"patients": 100}}})
+    >>> config.endpoint, config.validation.folds
+    ('relapse', 5)
+    >>> parse_config({"name": "demo", "cohort": {"simulate": {}}, "endpiont": "os"})
+    Traceback (most recent call last):
+    ...
+    nbrelapse.errors.InputError: unknown key
+      column: endpiont
+      expected: name, endpoint, description, seed, cohort, unspecified, features, split, validation, models, refits
+      mend: correct or remove the key
+    """
+    try:
+        return ExperimentConfig.model_validate(document)
+    except ValidationError as error:
+        raise _as_input_error(error, file) from None
+
+
+def _as_input_error(error: ValidationError, file: str | Path | None) -> InputError:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return InputError(
+            "unknown key",
+            file=file,
+            column=where,
+            expected=", ".join(_fields_beside(first["loc"])),
+            mend="correct or remove the key",
+        )
+    if first["type"] == "missing":
+        return InputError("a required key is missing", file=file, column=where)
+    message = first["msg"].removeprefix("Value error, ")
+    return InputError(f"illegal value {first.get('input')!r}", file=file, column=where, expected=message)
+
+
+def _fields_beside(location: tuple[int | str, ...]) -> list[str]:
+    section: type[BaseModel] = ExperimentConfig
+    sections = {
+        "cohort": CohortSource,
+        "simulate": Simulation,
+        "features": FeatureChoice,
+        "split": Split,
+        "validation": Validation,
+    }
+    for part in location[:-1]:
+        section = sections.get(str(part), section)
+    return list(section.model_fields)

@@ -1,0 +1,72 @@
+"""All that an experiment found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nbrelapse.experiment.config import ExperimentConfig
+from nbrelapse.experiment.prepare import PreparedData
+from nbrelapse.explanation.explanation import Explanation
+from nbrelapse.models.risk_model import RiskModel
+from nbrelapse.validation.evaluate import Evaluation
+from nbrelapse.validation.predictions import Predictions
+
+
+@dataclass(frozen=True)
+class ExperimentResult:
+    """All that an experiment found, before anything is written.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+    data : PreparedData
+    predictions : dict of str to Predictions
+        Nested cross-validated predictions of the training patients, by model.
+    cross_validation : Evaluation
+        Of ``predictions``.
+    holdout : Evaluation or None
+        Of the named hold-out, which no model has seen.
+    holdout_predictions : dict of str to Predictions or None
+    models : dict of str to RiskModel
+        Tuned and fitted on all training patients; the clinical baselines among them.
+    refits : dict of str to list of RiskModel
+        Bootstrap refits of the compared families.
+    explanations : dict of str to Explanation
+        Attributions of the training patients, by compared family.
+    chosen : str
+        The family with the highest cross-validated Harrell C over all training patients.
+    times : ndarray of shape (n_times,)
+        Days at which incidence was predicted.
+    notes : list of str
+        What was shortened, left out or is unavailable.
+    """
+
+    config: ExperimentConfig
+    data: PreparedData
+    predictions: dict[str, Predictions]
+    cross_validation: Evaluation
+    holdout: Evaluation | None
+    holdout_predictions: dict[str, Predictions] | None
+    models: dict[str, RiskModel]
+    refits: dict[str, list[RiskModel]]
+    explanations: dict[str, Explanation]
+    chosen: str
+    times: np.ndarray
+    notes: list[str]
+
+    @property
+    def baselines(self) -> list[str]:
+        """The clinical baselines that were available."""
+        return [name for name in self.models if name.startswith("clinical_")]
+
+    def metric(self, model: str, metric: str, population: str = "all", *, holdout: bool = False) -> dict[str, Any]:
+        """One row of the metrics: value, low, high, n, events."""
+        evaluation = self.holdout if holdout else self.cross_validation
+        if evaluation is None:
+            raise KeyError("this experiment has no hold-out")
+        table = evaluation.metrics
+        row = table[(table["model"] == model) & (table["metric"] == metric) & (table["population"] == population)]
+        return dict(row.iloc[0])

@@ -1,0 +1,158 @@
+"""Train, validate and explain what an experiment file describes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from nbrelapse.errors import InputError
+from nbrelapse.experiment.config import ExperimentConfig
+from nbrelapse.experiment.prepare import PreparedData, prepare_data
+from nbrelapse.experiment.result import ExperimentResult
+from nbrelapse.explanation.explanation import explain
+from nbrelapse.models.families import CLINICAL_BASELINES, create_model
+from nbrelapse.models.resamples import bootstrap_refits
+from nbrelapse.models.risk_model import RiskModel
+from nbrelapse.outcome import Outcome
+from nbrelapse.validation.evaluate import Evaluation, evaluate
+from nbrelapse.validation.horizons import prediction_times
+from nbrelapse.validation.nested import holdout_predictions, nested_cross_validation
+from nbrelapse.validation.predictions import Predictions
+from nbrelapse.validation.tuning import tune
+
+Progress = Callable[[str, int, int], None]
+"""Called with the stage, the steps done and the steps in all."""
+
+
+def run_experiment(
+    config: ExperimentConfig, *, n_jobs: int = 1, progress: Progress | None = None
+) -> ExperimentResult:
+    """Run an experiment; nothing is written.
+
+    The order keeps the hold-out closed until everything else is settled: nested cross-validation of the
+    training patients, the choice between families by it, tuning and fitting on all training patients, and only
+    then the hold-out.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+    n_jobs : int
+        Processes for the cross-validation; the results do not depend on it.
+    progress : callable, optional
+
+    Returns
+    -------
+    ExperimentResult
+
+    Raises
+    ------
+    InputError
+        The data cannot carry the experiment (see :func:`prepare_data`), or there are too few events for the
+        folds asked for.
+    """
+    report = progress or (lambda stage, done, total: None)
+    report("features", 0, 1)
+    data = prepare_data(config)
+    report("features", 1, 1)
+    models, notes = _models(config, data)
+    baselines = [name for name in models if name in CLINICAL_BASELINES]
+    times = prediction_times(data.training.y)
+    settings = config.validation
+    X, y = data.features(data.training), data.training.y
+
+    predictions = nested_cross_validation(
+        models,
+        X,
+        y,
+        n_repeats=settings.repeats,
+        n_folds=settings.folds,
+        n_inner_folds=settings.inner_folds,
+        n_trials=settings.trials,
+        seed=config.seed,
+        n_jobs=n_jobs,
+        times=times,
+        progress=lambda done, total: report("nested cross-validation", done, total),
+    )
+    cross_validation = _evaluate(config, data, data.training, predictions, baselines)
+    chosen = _best(cross_validation, config.models)
+
+    fitted, refits = _fit(config, models, X, y, n_jobs, report)
+    held = None
+    holdout = None
+    if data.holdout is not None:
+        held = holdout_predictions(fitted, data.features(data.holdout), times)
+        holdout = _evaluate(config, data, data.holdout, held, baselines)
+    explanations = {name: explain(fitted[name], X, data.table.catalogue) for name in config.models}
+    notes += cross_validation.notes + ([] if holdout is None else [f"hold-out: {note}" for note in holdout.notes])
+    return ExperimentResult(
+        config, data, predictions, cross_validation, holdout, held, fitted, refits, explanations, chosen, times, notes
+    )
+
+
+def _models(config: ExperimentConfig, data: PreparedData) -> tuple[dict[str, RiskModel], list[str]]:
+    catalogue = data.table.catalogue
+    directions = {name: catalogue.features[name].direction_for(config.endpoint) for name in data.columns}
+    values = data.features(data.training)
+    models: dict[str, RiskModel] = {}
+    notes = []
+    for name in CLINICAL_BASELINES:
+        baseline = create_model(name)
+        if baseline.available(values):
+            models[name] = baseline
+        else:
+            notes.append(f"{name} is not available: the training patients do not tell its groups apart")
+    for name in config.models:
+        models[name] = create_model(name, columns=data.columns, directions=directions, seed=config.seed)
+    return models, notes
+
+
+def _evaluate(
+    config: ExperimentConfig,
+    data: PreparedData,
+    outcome: Outcome,
+    predictions: dict[str, Predictions],
+    baselines: list[str],
+) -> Evaluation:
+    return evaluate(
+        predictions,
+        outcome.y,
+        populations=data.populations(outcome),
+        references=baselines,
+        n_bootstrap=config.validation.bootstrap,
+        seed=config.seed,
+        censoring_y=data.training.y,
+    )
+
+
+def _best(evaluation: Evaluation, families: tuple[str, ...]) -> str:
+    table = evaluation.metrics
+    scores = table[(table["metric"] == "harrell_c") & (table["population"] == "all")].set_index("model")["value"]
+    scores = scores.reindex(list(families))
+    if scores.isna().all():
+        raise InputError("no model could be judged: no fold has a comparable pair of patients")
+    return str(scores.idxmax())
+
+
+def _fit(
+    config: ExperimentConfig,
+    models: dict[str, RiskModel],
+    X: pd.DataFrame,
+    y: np.ndarray,
+    n_jobs: int,
+    report: Progress,
+) -> tuple[dict[str, RiskModel], dict[str, list[RiskModel]]]:
+    fitted: dict[str, RiskModel] = {}
+    refits: dict[str, list[RiskModel]] = {}
+    settings = config.validation
+    for done, (name, model) in enumerate(models.items()):
+        report("final models", done, len(models))
+        tuned = tune(model, X, y, n_trials=settings.trials, n_folds=settings.inner_folds, seed=config.seed)
+        fitted[name] = tuned.fit(X, y)
+        if name in config.models:
+            refits[name] = bootstrap_refits(
+                tuned, X, y, n_refits=config.refits, seed=config.seed, n_jobs=n_jobs
+            )
+    report("final models", len(models), len(models))
+    return fitted, refits
