@@ -20,9 +20,9 @@ ORDER = {
     "models": 4,
     "validation": 5,
     "explanation": 6,
-    "scoring": 7,
+    "tracking": 7,
     "report": 7,
-    "tracking": 8,
+    "scoring": 8,
     "experiment": 9,
     "cli": 10,
 }

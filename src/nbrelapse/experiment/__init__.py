@@ -1,1 +1,8 @@
 """From an experiment file to a validated, tracked, explained model."""
+
+from nbrelapse.experiment.config import ExperimentConfig, parse_config, read_config
+from nbrelapse.experiment.publish import publish
+from nbrelapse.experiment.result import ExperimentResult
+from nbrelapse.experiment.run import run_experiment
+
+__all__ = ["ExperimentConfig", "ExperimentResult", "parse_config", "publish", "read_config", "run_experiment"]

@@ -97,6 +97,7 @@ class ExperimentConfig(_Section):
     validation: Validation = Validation()
     models: Annotated[tuple[Literal["cox", "boosted"], ...], Field(min_length=1)] = ("cox", "boosted")
     refits: Annotated[int, Field(ge=20)] = 100
+    log_patient_ids: bool = False
 
 
 def read_config(file: str | Path) -> ExperimentConfig:
@@ -146,7 +147,7 @@ def parse_config(document: dict[str, object], file: str | Path | None = None) ->
     ...
     nbrelapse.errors.InputError: unknown key
       column: endpiont
-      expected: name, endpoint, description, seed, cohort, unspecified, features, split, validation, models, refits
+      expected: name, endpoint, description, seed, cohort, unspecified, features, split, validation, models, refits, log_patient_ids
       mend: correct or remove the key
     """
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
-import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort import Cohort, read_cohort, simulate_cohort
@@ -47,14 +46,6 @@ class PreparedData:
     def features(self, outcome: Outcome) -> pd.DataFrame:
         """Feature values of the patients of an outcome, in its order."""
         return self.table.values.loc[outcome.patient_ids]
-
-    def populations(self, outcome: Outcome) -> dict[str, np.ndarray]:
-        """Masks of the populations that results are reported for: ``all`` and ``high_risk``."""
-        high_risk = self.cohort.patients.set_index("patient_id")["high_risk"].reindex(outcome.patient_ids)
-        return {
-            "all": np.ones(len(outcome.y), dtype=bool),
-            "high_risk": high_risk.fillna(False).to_numpy(dtype=bool),
-        }
 
 
 def prepare_data(config: ExperimentConfig) -> PreparedData:
@@ -109,7 +100,9 @@ def _choose_features(
         if not chosen:
             left_out[name] = "not chosen in the experiment file"
         elif observed < choice.min_observed:
-            left_out[name] = f"known in {observed:.0%} of the training patients (min_observed {choice.min_observed:.0%})"
+            left_out[name] = (
+                f"known in {observed:.0%} of the training patients (min_observed {choice.min_observed:.0%})"
+            )
         elif values[name].nunique() < 2:
             left_out[name] = "the same in all training patients"
         else:

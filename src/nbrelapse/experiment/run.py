@@ -9,6 +9,7 @@ import pandas as pd
 
 from nbrelapse.errors import InputError
 from nbrelapse.experiment.config import ExperimentConfig
+from nbrelapse.experiment.populations import populations
 from nbrelapse.experiment.prepare import PreparedData, prepare_data
 from nbrelapse.experiment.result import ExperimentResult
 from nbrelapse.explanation.explanation import explain
@@ -26,9 +27,7 @@ Progress = Callable[[str, int, int], None]
 """Called with the stage, the steps done and the steps in all."""
 
 
-def run_experiment(
-    config: ExperimentConfig, *, n_jobs: int = 1, progress: Progress | None = None
-) -> ExperimentResult:
+def run_experiment(config: ExperimentConfig, *, n_jobs: int = 1, progress: Progress | None = None) -> ExperimentResult:
     """Run an experiment; nothing is written.
 
     The order keeps the hold-out closed until everything else is settled: nested cross-validation of the
@@ -118,7 +117,7 @@ def _evaluate(
     return evaluate(
         predictions,
         outcome.y,
-        populations=data.populations(outcome),
+        populations=populations(data.cohort, outcome),
         references=baselines,
         n_bootstrap=config.validation.bootstrap,
         seed=config.seed,
@@ -151,8 +150,6 @@ def _fit(
         tuned = tune(model, X, y, n_trials=settings.trials, n_folds=settings.inner_folds, seed=config.seed)
         fitted[name] = tuned.fit(X, y)
         if name in config.models:
-            refits[name] = bootstrap_refits(
-                tuned, X, y, n_refits=config.refits, seed=config.seed, n_jobs=n_jobs
-            )
+            refits[name] = bootstrap_refits(tuned, X, y, n_refits=config.refits, seed=config.seed, n_jobs=n_jobs)
     report("final models", len(models), len(models))
     return fitted, refits

@@ -13,6 +13,19 @@ from nbrelapse.errors import InputError
 
 KINDS = ("binary", "count", "fraction", "continuous", "score", "ordinal")
 ROLES = ("feature", "baseline")
+_OWN_KEYS = (
+    "title",
+    "definition",
+    "assay",
+    "kind",
+    "builder",
+    "direction",
+    "role",
+    "log_hazard_prior",
+    "therapies",
+    "reference",
+)
+"""Keys of an entry that every feature may have; the others are the builder's parameters."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +117,25 @@ class Catalogue:
     mechanisms: Mapping[str, Mechanism]
     features: Mapping[str, FeatureDefinition]
 
+    def to_document(self) -> dict[str, Any]:
+        """Return the catalogue as plain data, the way its TOML file holds it."""
+        document: dict[str, Any] = {"version": self.version}
+        for key, mechanism in self.mechanisms.items():
+            document[key] = {
+                "title": mechanism.title,
+                "color": mechanism.color,
+                "description": mechanism.description,
+                "therapies": list(mechanism.therapies),
+                "reference": mechanism.reference,
+            }
+        for name, definition in self.features.items():
+            entry = {key: getattr(definition, key) for key in _OWN_KEYS}
+            entry |= {"therapies": list(definition.therapies), "direction": dict(definition.direction)}
+            entry["log_hazard_prior"] = dict(definition.log_hazard_prior)
+            feature = name.removeprefix(f"{definition.mechanism}__")
+            document[definition.mechanism][feature] = entry | dict(definition.parameters)
+        return document
+
     def by_builder(self, builder: str) -> list[FeatureDefinition]:
         """Return the definitions that a builder has to compute."""
         return [definition for definition in self.features.values() if definition.builder == builder]
@@ -144,14 +176,36 @@ def load_catalogue(file: str | Path | None = None) -> Catalogue:
         raise InputError("the catalogue file does not exist", file=name) from None
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"the catalogue is not valid TOML: {error}", file=name) from None
-    version = str(document.pop("version", "0"))
+    return parse_catalogue(document, name)
+
+
+def parse_catalogue(document: Mapping[str, Any], file: str = "catalogue") -> Catalogue:
+    """Read a catalogue given as plain data, as TOML gives it or :meth:`Catalogue.to_document`.
+
+    Parameters
+    ----------
+    document : dict
+    file : str
+        Named in errors.
+
+    Returns
+    -------
+    Catalogue
+
+    Raises
+    ------
+    InputError
+        An entry lacks a key or has an illegal value.
+    """
+    tables = dict(document)
+    version = str(tables.pop("version", "0"))
     mechanisms: dict[str, Mechanism] = {}
     features: dict[str, FeatureDefinition] = {}
-    for key, table in document.items():
-        mechanisms[key] = _mechanism(key, table, name)
+    for key, table in tables.items():
+        mechanisms[key] = _mechanism(key, table, file)
         for feature, entry in table.items():
             if isinstance(entry, dict):
-                features[f"{key}__{feature}"] = _definition(key, feature, entry, name)
+                features[f"{key}__{feature}"] = _definition(key, feature, entry, file)
     return Catalogue(version, mechanisms, features)
 
 
@@ -179,7 +233,6 @@ def _definition(mechanism: str, feature: str, entry: dict[str, Any], file: str) 
     for name, legal in (("kind", KINDS), ("role", ROLES)):
         if entry.get(name, legal[0]) not in legal:
             raise InputError(f"illegal {name} {entry[name]!r}", file=file, column=where, expected=", ".join(legal))
-    own = {"title", "definition", "assay", "kind", "builder", "direction", "role", "log_hazard_prior", "therapies"}
     direction = entry.get("direction", 0)
     return FeatureDefinition(
         name=f"{mechanism}__{feature}",
@@ -189,7 +242,7 @@ def _definition(mechanism: str, feature: str, entry: dict[str, Any], file: str) 
         assay=entry["assay"],
         kind=entry["kind"],
         builder=entry["builder"],
-        parameters={name: value for name, value in entry.items() if name not in own | {"reference"}},
+        parameters={name: value for name, value in entry.items() if name not in _OWN_KEYS},
         direction={"relapse": direction} if isinstance(direction, int) else dict(direction),
         role=entry.get("role", "feature"),
         log_hazard_prior=entry.get("log_hazard_prior", {}),

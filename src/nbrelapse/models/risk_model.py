@@ -39,7 +39,8 @@ class Attribution:
     Parameters
     ----------
     baseline : float
-        Mean log risk of the training patients.
+        Where the contributions start: the log risk of the training mean for linear models; for trees the expected
+        value that path-dependent TreeSHAP starts from (training weighted by the trees' cover).
     values : DataFrame of shape (n_patients, n_features)
         Exact SHAP values on the log-hazard scale.
     """

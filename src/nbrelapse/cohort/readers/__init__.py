@@ -1,1 +1,7 @@
-"""Readers of raw study files."""
+"""Readers: from the files of a study to a cohort."""
+
+from nbrelapse.cohort.readers.cbioportal import read_cbioportal
+from nbrelapse.cohort.readers.geo import read_geo
+from nbrelapse.cohort.readers.tables import read_tables
+
+__all__ = ["read_cbioportal", "read_geo", "read_tables"]

@@ -1,0 +1,71 @@
+"""The document every benchmark prints, and where the shared cohorts are."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class DataAbsentError(Exception):
+    """The data of a benchmark is not on this machine."""
+
+
+def data_folder(name: str) -> Path:
+    """Return a folder of the shared data; NBRELAPSE_DATA names their parent, default ../shared/data."""
+    folder = Path(os.environ.get("NBRELAPSE_DATA", ROOT.parent / "shared" / "data")) / name
+    if not folder.is_dir():
+        raise DataAbsentError(f"{folder} does not exist; set NBRELAPSE_DATA to the folder that holds {name}")
+    return folder
+
+
+def experiment_config(name: str, cohort: Path, gene_sets: Path | None = None) -> Any:
+    """Return the settings of experiments/NAME.toml for a cohort folder of the benchmark's own."""
+    from nbrelapse.experiment import read_config
+
+    config = read_config(ROOT / "experiments" / f"{name}.toml")
+    source = config.cohort.model_copy(update={"path": cohort, "simulate": None, "gene_sets": gene_sets})
+    return config.model_copy(update={"cohort": source})
+
+
+def main(name: str, function: Callable[..., list[dict[str, object]]]) -> None:
+    """Run a benchmark and print its results: a table, or with --json one document.
+
+    A function that takes an argument is given an empty scratch folder.
+    """
+    parser = argparse.ArgumentParser(description=(inspect.getmodule(function) or function).__doc__)
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    as_json = parser.parse_args().json
+    start = time.perf_counter()
+    absent = None
+    try:
+        with tempfile.TemporaryDirectory(prefix=f"{name}-") as folder:
+            results = function(Path(folder)) if inspect.signature(function).parameters else function()
+    except DataAbsentError as error:
+        results, absent = [], str(error)
+    complete = [{"low": None, "high": None, "goal": None, "met": None, **result} for result in results]
+    document: dict[str, Any] = {"benchmark": name, "results": complete, "seconds": time.perf_counter() - start}
+    if absent is not None:
+        document["skipped"] = absent
+        print(f"{name}: skipped, {absent}", file=sys.stderr)
+    if as_json:
+        print(json.dumps(document, indent=2))
+        return
+    print(f"{name} ({document['seconds']:.1f} s)")
+    for result in complete:
+        print("  " + _line(result))
+
+
+def _line(result: dict[str, Any]) -> str:
+    interval = "" if result["low"] is None else f" [{result['low']:.3f}, {result['high']:.3f}]"
+    goal = "" if result["goal"] is None else f"  goal {result['goal']:g}: {'met' if result['met'] else 'NOT met'}"
+    return f"{result['name']}: {result['value']:.3f}{interval}{goal}"

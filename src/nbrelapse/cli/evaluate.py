@@ -1,0 +1,53 @@
+"""``nbrelapse evaluate``: external validation of a saved model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A model folder, or an MLflow URI (models:/…, runs:/…).")],
+    cohort: Annotated[Path, typer.Argument(help="The cohort folder; none of its patients may have trained the model.")],
+    bootstrap: Annotated[int, typer.Option(min=100, help="Bootstrap resamples behind the intervals.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
+    allow_missing_assays: Annotated[
+        bool, typer.Option(help="Evaluate although nobody has an assay that the model reads.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Judge a saved model on another cohort, beside the clinical baselines it was trained with."""
+    import json
+
+    from nbrelapse.cohort import read_cohort
+    from nbrelapse.experiment.evaluate_bundle import evaluate_bundle
+    from nbrelapse.report.verdict import verdict
+    from nbrelapse.scoring import load_model
+
+    bundle = load_model(model)
+    evaluation = evaluate_bundle(
+        bundle,
+        read_cohort(cohort),
+        n_bootstrap=bootstrap,
+        seed=seed,
+        allow_missing_assays=allow_missing_assays,
+    )
+    if as_json:
+        document = {
+            "endpoint": bundle.endpoint,
+            "metrics": json.loads(evaluation.metrics.to_json(orient="records", double_precision=15)),
+            "differences": json.loads(evaluation.differences.to_json(orient="records", double_precision=15)),
+            "notes": evaluation.notes,
+        }
+        typer.echo(json.dumps(document, indent=2))
+        return
+    for row in evaluation.metrics.to_dict("records"):
+        typer.echo(
+            f"{row['model']:<20} {row['population']:<10} {row['metric']:<18} "
+            f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})  n={row['n']}, {row['events']} events"
+        )
+    typer.echo(verdict(evaluation, bundle.model.family).sentence)
+    for note in evaluation.notes:
+        typer.echo(f"note: {note}", err=True)

@@ -1,0 +1,175 @@
+"""``nbrelapse explain``: what drives a model's predictions in a cohort, and in one patient."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from nbrelapse.explanation import Explanation
+    from nbrelapse.report.explanation_report import PatientPage
+    from nbrelapse.scoring import Bundle
+
+
+def explain(
+    model: Annotated[str, typer.Argument(help="A model folder, or an MLflow URI (models:/…, runs:/…).")],
+    cohort: Annotated[Path, typer.Argument(help="The cohort folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for the attributions, pictures and report.")],
+    patient: Annotated[str | None, typer.Option(help="Add the page of this patient.")] = None,
+    allow_missing_assays: Annotated[
+        bool, typer.Option(help="Explain although nobody has an assay that the model reads.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Attribute a model's risks to mechanisms: a table, pictures and an HTML report."""
+    import json
+
+    from nbrelapse.cohort import read_cohort
+    from nbrelapse.errors import InputError
+    from nbrelapse.explanation import explain as attribute
+    from nbrelapse.mechanisms import build_features
+    from nbrelapse.scoring import load_model, score
+
+    bundle = load_model(model)
+    studied = read_cohort(cohort)
+    scores = score(bundle, studied, allow_missing_assays=allow_missing_assays).set_index("patient_id")
+    X = build_features(studied, bundle.catalogue, bundle.gene_sets).values[list(bundle.schema.index)]
+    explanation = attribute(bundle.model, X, bundle.catalogue)
+    page = None if patient is None else _patient_page(bundle, scores, patient)
+    figures = _figures(bundle, explanation, X, page)
+
+    document: dict[str, Any] = {
+        "model": model,
+        "endpoint": bundle.endpoint,
+        "patients": len(X),
+        "mechanisms": {name: float(value) for name, value in explanation.mechanism_importance().items()},
+    }
+    try:
+        document |= _write(out, bundle, studied.name, explanation, scores, figures, page)
+    except OSError as error:
+        raise InputError(f"the explanation cannot be written: {error.strerror}", file=out) from None
+    if as_json:
+        typer.echo(json.dumps(document, indent=2, allow_nan=False))
+        return
+    typer.echo("Mean absolute contribution to the log hazard:")
+    for name, value in document["mechanisms"].items():
+        typer.echo(f"  {bundle.catalogue.mechanisms[name].title:<28}{value:8.3f}")
+    typer.echo(f"{len(X)} patients explained: {document['report']}")
+
+
+def _patient_page(bundle: Bundle, scores: pd.DataFrame, patient: str) -> PatientPage:
+    from nbrelapse.errors import InputError
+    from nbrelapse.report.explanation_report import PatientPage
+    from nbrelapse.scoring.score_columns import HORIZON_YEARS
+
+    if patient not in scores.index:
+        raise InputError("the cohort has no such patient", column="--patient", mend="give an id of the cohort")
+    row = scores.loc[patient].to_dict()
+    titles = bundle.schema["title"].to_dict()
+    probabilities = {
+        years: (row[f"incidence_{years}y"], row[f"incidence_{years}y_low"], row[f"incidence_{years}y_high"])
+        for years in HORIZON_YEARS
+        if not math.isnan(row[f"incidence_{years}y"])
+    }
+    return PatientPage(
+        patient_id=patient,
+        percentile=row["risk_percentile"],
+        probabilities=probabilities,
+        missing_assays=[name.replace("_", " ") for name in row["missing_assays"].split(", ") if name],
+        out_of_range=[titles[name] for name in row["out_of_range_features"].split(", ") if name],
+    )
+
+
+def _figures(bundle: Bundle, explanation: Explanation, X: pd.DataFrame, page: PatientPage | None) -> dict[str, Figure]:
+    import numpy as np
+
+    from nbrelapse.report.plots import beeswarm, mechanism_bar, patient_waterfall, survival_curve
+    from nbrelapse.validation.horizons import LONGEST_YEARS, YEAR
+
+    figures = {
+        "mechanisms": mechanism_bar(explanation, bundle.catalogue),
+        "beeswarm": beeswarm(explanation, bundle.catalogue),
+    }
+    if page is not None and not np.isnan(page.percentile):
+        figures["waterfall"] = patient_waterfall(explanation, page.patient_id, bundle.catalogue)
+        end = min(bundle.model.baseline_.last_time, LONGEST_YEARS * YEAR)
+        times = np.linspace(0.0, end, 121)
+        figures["survival"] = survival_curve(times, *_survival(bundle, X.loc[[page.patient_id]], times))
+    return figures
+
+
+def _survival(bundle: Bundle, X: pd.DataFrame, times: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Event-free survival of a patient, its 95% band over the refits, and the average training patient's."""
+    import numpy as np
+
+    refits = np.stack([refit.predict_survival(X, times)[0] for refit in bundle.refits])
+    low, high = np.quantile(refits, [0.025, 0.975], axis=0)
+    average = bundle.model.baseline_.cumulative_incidence(np.zeros(1), times)[0, 0]
+    return bundle.model.predict_survival(X, times)[0], low, high, average
+
+
+def _write(
+    out: Path,
+    bundle: Bundle,
+    cohort: str,
+    explanation: Explanation,
+    scores: pd.DataFrame,
+    figures: dict[str, Figure],
+    page: PatientPage | None,
+) -> dict[str, Any]:
+    from datetime import UTC, datetime
+
+    import pandas as pd
+
+    from nbrelapse.report.explanation_report import ExplanationContent, write_explanation_report
+    from nbrelapse.report.wording import model_title
+    from nbrelapse.scoring.scores import write_scores
+
+    table = pd.concat(
+        [
+            explanation.log_risk,
+            scores["evidence"],
+            explanation.mechanisms.add_prefix("mechanism__"),
+            explanation.features,
+        ],
+        axis=1,
+    )
+    table.insert(1, "baseline", explanation.baseline)
+    attributions = write_scores(table.rename_axis("patient_id").reset_index(), out / "attributions.parquet")
+    for name, figure in figures.items():
+        figure.savefig(out / f"{name}.png", dpi=160)
+        figure.savefig(out / f"{name}.svg")
+    unscored = int(scores["risk_percentile"].isna().sum())
+    content = ExplanationContent(
+        title=f"What drives the predictions in {cohort}",
+        created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        model=bundle.model.family,
+        endpoint=bundle.endpoint,
+        explanation=explanation,
+        catalogue=bundle.catalogue,
+        figures=figures,
+        patient=page,
+        facts={
+            "Model": model_title(bundle.model.family),
+            "Features read": len(bundle.schema),
+            "Cohort": cohort,
+            "Patients": len(table),
+            "Catalogue": bundle.catalogue.version,
+        },
+        notes=[f"Too little is known of {unscored} patients to score them; they are explained here all the same."]
+        if unscored
+        else [],
+    )
+    report = write_explanation_report(content, out / "explanation.html")
+    return {
+        "attributions": str(attributions),
+        "report": str(report),
+        "figures": [str(out / f"{name}.png") for name in figures],
+    }

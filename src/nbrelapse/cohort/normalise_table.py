@@ -1,0 +1,129 @@
+"""Give a raw table the schema's columns, types and spellings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from nbrelapse.cohort.schema import TABLES
+from nbrelapse.cohort.vocabulary import as_text, coded_columns, normalise_levels, normalise_numbers
+from nbrelapse.errors import InputError
+
+# "-" is an allele: nothing, in an insertion or deletion.
+ALLELES = {"Reference_Allele", "Tumor_Seq_Allele2"}
+FREE_CHROMOSOME = {"Chromosome", "site1_chromosome", "site2_chromosome"}
+NEEDLESS_WITHOUT = {"segments": ("log2_ratio", "a log2 ratio"), "mutations": ("Hugo_Symbol", "a gene")}
+
+
+def normalise_table(name: str, table: pd.DataFrame, file: str | Path, repairs: list[str]) -> pd.DataFrame:
+    """Return the table as the schema wants it; absent columns are added empty.
+
+    Parameters
+    ----------
+    name : str
+        Table name, a key of ``nbrelapse.cohort.schema.TABLES``.
+    table : DataFrame
+    file : path
+        For error messages.
+    repairs : list of str
+        What was changed is appended.
+
+    Raises
+    ------
+    InputError
+        An unknown column, or a value that is neither legal nor a word for "not known".
+    """
+    schema = TABLES[name]
+    unknown = [str(column) for column in table.columns if column not in schema.columns]
+    if unknown:
+        raise InputError(
+            "unknown column",
+            file=file,
+            column=", ".join(unknown),
+            expected=", ".join(map(str, schema.columns)),
+            mend="correct its name or remove it",
+        )
+    absent = [str(column) for column, rule in schema.columns.items() if not rule.nullable and column not in table]
+    if absent:
+        found = ", ".join(map(str, table.columns[:20]))
+        raise InputError("a column is missing", file=file, column=", ".join(absent), mend=f"columns found: {found}")
+    columns = {}
+    for column, rule in schema.columns.items():
+        raw = table[column] if column in table else pd.Series(float("nan"), index=table.index, name=column)
+        columns[str(column)] = _normalise_column(raw, str(column), str(rule.dtype), file, repairs, name)
+    ready = pd.DataFrame(columns, index=table.index)
+    if name in NEEDLESS_WITHOUT:
+        column, what = NEEDLESS_WITHOUT[name]
+        empty = ready[column].isna()
+        if empty.any():
+            repairs.append(f"{name}: {int(empty.sum())} rows without {what} removed")
+        ready = ready[~empty]
+    return ready.reset_index(drop=True)
+
+
+def _normalise_column(
+    raw: pd.Series, column: str, dtype: str, file: str | Path, repairs: list[str], table: str
+) -> pd.Series:
+    if column in ALLELES:
+        return raw.astype("str").str.strip()
+    if column in FREE_CHROMOSOME:
+        return _chromosome(raw)
+    if column in coded_columns():
+        ready = normalise_levels(raw, column, file=file)
+        _record(raw, ready, f"{table}.{column}", repairs)
+        if dtype == "boolean":
+            return ready.map({"true": True, "false": False}).astype("boolean")
+        return ready.astype("float64") if dtype == "float64" else ready
+    return normalise_numbers(raw, file=file) if dtype == "float64" else as_text(raw)
+
+
+def _chromosome(raw: pd.Series) -> pd.Series:
+    """Chromosomes as in ``segments``; names of unplaced contigs stay as they are."""
+    text = as_text(raw).str.replace(r"^chr(?:om(?:osome)?)?", "", case=False, regex=True)
+    return text.replace({"23": "X", "24": "Y", "25": "MT", "M": "MT", "x": "X", "y": "Y"})
+
+
+def _record(raw: pd.Series, ready: pd.Series, where: str, repairs: list[str]) -> None:
+    """Note the values that were read as another level; words for "not known" are not repairs."""
+    text = as_text(raw)
+    changed = text.notna() & (text.str.lower() != ready.str.lower())
+    if where == "segments.chromosome" or not changed.any():
+        return
+    pairs = (text[changed] + "' read as '" + ready[changed]).value_counts().sort_index()
+    repairs.extend(f"{where}: '{pair}' ({count})" for pair, count in pairs.items())
+
+
+def normalise_matrix(matrix: pd.DataFrame, file: str | Path, repairs: list[str]) -> pd.DataFrame:
+    """Return a gene by sample table of float64, one row a gene.
+
+    Rows without a symbol are removed; of rows with the same symbol the one with the highest mean stays (the usual
+    choice between probes or transcripts of a gene). Both are recorded in ``repairs``.
+
+    Raises
+    ------
+    InputError
+        A sample is there twice, or a value is neither a number nor a word for "not known".
+    """
+    columns = pd.Index([str(column) for column in matrix.columns], dtype="str")
+    twice = columns.duplicated()
+    if twice.any():
+        raise InputError("a sample is there twice", file=file, column=f"{int(twice.sum())} columns")
+    numbers = matrix.set_axis(columns, axis=1)
+    text = numbers.select_dtypes(exclude="number").columns
+    read = {column: normalise_numbers(numbers[column], file=file) for column in text}
+    numbers = pd.concat([numbers.drop(columns=text), pd.DataFrame(read, index=numbers.index)], axis=1)[columns]
+    numbers = numbers.astype("float64")
+    genes = as_text(pd.Series(matrix.index, dtype="str"))
+    numbers.index = pd.Index(genes, name="Hugo_Symbol", dtype="str")
+    unnamed = genes.isna().to_numpy()
+    if unnamed.any():
+        repairs.append(f"{Path(str(file)).name}: {int(unnamed.sum())} rows without a gene symbol removed")
+        numbers = numbers[~unnamed]
+    if numbers.index.has_duplicates:
+        order = numbers.mean(axis=1).to_numpy().argsort(kind="stable")[::-1]
+        keep = numbers.index[order].duplicated()
+        kept = numbers.iloc[sorted(order[~keep])]
+        repairs.append(f"{Path(str(file)).name}: {len(numbers) - len(kept)} repeated genes removed, highest mean kept")
+        numbers = kept
+    return numbers

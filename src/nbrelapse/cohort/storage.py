@@ -1,0 +1,179 @@
+"""A cohort as a folder: one Parquet file a table, and ``cohort.toml``."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tomli_w
+
+from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.normalise_table import normalise_matrix, normalise_table
+from nbrelapse.cohort.read_table import decode, read_bytes, read_table
+from nbrelapse.cohort.schema import MATRICES, TABLES
+from nbrelapse.cohort.validate import validate_cohort
+from nbrelapse.errors import InputError
+
+SETTINGS = "cohort.toml"
+FORMAT = 1
+REQUIRED = ("patients", "samples", "assays")
+
+
+def write_cohort(cohort: Cohort, folder: str | Path, *, overwrite: bool = False) -> Path:
+    """Write a cohort folder.
+
+    The files are written to a new folder beside the target, which takes its name at the end: an interruption leaves
+    no half-written cohort.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    folder : path
+        Its parent is made where it does not exist.
+    overwrite : bool, default False
+        Replace a cohort that is already there. Any other folder with content is never replaced.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    InputError
+        The cohort is not valid, or the folder is there already.
+    """
+    validate_cohort(cohort)
+    target = Path(folder)
+    check_target(target, overwrite=overwrite)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        written = scratch / "new"
+        written.mkdir()
+        _write_files(cohort, written)
+        if target.exists():
+            target.rename(scratch / "old")
+        written.rename(target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return target
+
+
+def check_target(folder: str | Path, *, overwrite: bool = False) -> None:
+    """Refuse a folder that a cohort must not be written to; a command asks before its work, not after."""
+    target = Path(folder)
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise InputError("a file of this name is there already", file=target, mend="choose another folder")
+    if not any(target.iterdir()):
+        return
+    if not (target / SETTINGS).exists():
+        raise InputError("the folder has content and is no cohort", file=target, mend="choose another folder")
+    if not overwrite:
+        raise InputError("a cohort is there already", file=target, mend="choose another folder, or say --overwrite")
+
+
+def _write_files(cohort: Cohort, folder: Path) -> None:
+    present = []
+    for name in TABLES:
+        table = getattr(cohort, name)
+        if table is not None:
+            table.to_parquet(folder / f"{name}.parquet", index=False)
+            present.append(name)
+    for name in MATRICES:
+        table = getattr(cohort, name)
+        if table is not None:
+            table.rename_axis(columns=None).copy().reset_index().to_parquet(folder / f"{name}.parquet", index=False)
+            present.append(name)
+    settings = {"name": cohort.name, "format": FORMAT, "tables": present, "metadata": _plain(cohort.metadata)}
+    (folder / SETTINGS).write_text(tomli_w.dumps(settings), encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    """Values that TOML can hold: no NumPy scalars; keys without a value are left out."""
+    if isinstance(value, Mapping):
+        items = {str(key): _plain(item) for key, item in value.items()}
+        return {key: item for key, item in items.items() if item is not None}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value if item is not None]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
+
+
+def read_cohort(folder: str | Path) -> Cohort:
+    """Read and validate a cohort folder.
+
+    Parameters
+    ----------
+    folder : path
+        As written by :func:`write_cohort`.
+
+    Returns
+    -------
+    Cohort
+
+    Raises
+    ------
+    InputError
+        The folder or one of its files is missing, a file is a Git LFS pointer or damaged, the folder is no cohort
+        or of another format, or its content is not valid.
+    """
+    path = Path(folder)
+    if not path.exists():
+        raise InputError("the cohort folder does not exist", file=path, mend="check the path, or import the cohort")
+    if not (path / SETTINGS).is_file():
+        raise InputError(
+            "this is not a cohort folder",
+            file=path,
+            expected=f"a folder with {SETTINGS} and Parquet files",
+            mend="make one with `nbrelapse cohort import`",
+        )
+    settings = _read_settings(path / SETTINGS)
+    files = {name: path / f"{name}.parquet" for name in settings["tables"]}
+    tables: dict[str, pd.DataFrame] = {}
+    for name, file in files.items():
+        tables[name] = _read_one(name, file)
+    cohort = Cohort(name=settings["name"], metadata=settings.get("metadata", {}), **tables)
+    return validate_cohort(cohort, files)
+
+
+def _read_settings(file: Path) -> dict[str, Any]:
+    try:
+        settings = tomllib.loads(decode(read_bytes(file), file))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"the file is not valid TOML: {error}", file=file) from None
+    if settings.get("format") != FORMAT:
+        raise InputError(
+            f"unknown cohort format {settings.get('format')!r}", file=file, column="format", expected=str(FORMAT)
+        )
+    tables = settings.get("tables")
+    if not isinstance(settings.get("name"), str) or not isinstance(tables, list):
+        raise InputError("a key is missing or of the wrong type", file=file, column="name, tables")
+    wrong = [str(name) for name in tables if name not in (*TABLES, *MATRICES)]
+    absent = [name for name in REQUIRED if name not in tables]
+    if wrong or absent:
+        problem = "unknown table" if wrong else "a table is missing"
+        expected = ", ".join((*TABLES, *MATRICES))
+        raise InputError(problem, file=file, column=", ".join(wrong or absent), expected=expected)
+    return settings
+
+
+def _read_one(name: str, file: Path) -> pd.DataFrame:
+    table = read_table(file)
+    if name not in MATRICES:
+        return normalise_table(name, table, file, [])
+    if "Hugo_Symbol" not in table:
+        raise InputError("the gene column is missing", file=file, column="Hugo_Symbol")
+    return normalise_matrix(table.set_index("Hugo_Symbol"), file, [])

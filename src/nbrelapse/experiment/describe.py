@@ -1,0 +1,147 @@
+"""What is said of an experiment in reports, model cards and bundles; no patient identifiers."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib.metadata import version
+from typing import Any
+
+import pandas as pd
+
+from nbrelapse import __version__
+from nbrelapse.experiment.populations import populations
+from nbrelapse.experiment.result import ExperimentResult
+from nbrelapse.mechanisms import FeatureTable
+from nbrelapse.outcome import summarize_outcome
+from nbrelapse.report.coverage import coverage_table
+from nbrelapse.report.verdict import verdict
+from nbrelapse.validation.horizons import YEAR
+
+
+def coverage(result: ExperimentResult) -> pd.DataFrame:
+    """Share of training patients with a value, feature by feature."""
+    table = result.data.table
+    return coverage_table(FeatureTable(result.data.features(result.data.training), table.catalogue))
+
+
+def describe_cohort(result: ExperimentResult) -> dict[str, str]:
+    """Labelled facts about the patients."""
+    data = result.data
+    high_risk = int(populations(data.cohort, data.training)["high_risk"].sum())
+    facts = {
+        "Cohort": data.cohort.name,
+        "Training patients": f"{len(data.training.y)}, {high_risk} of them high-risk",
+        "Features": f"{len(data.columns)} read by the models, {len(data.left_out)} left out",
+    }
+    if data.holdout is not None:
+        held = int(populations(data.cohort, data.holdout)["high_risk"].sum())
+        facts["Hold-out patients"] = f"{len(data.holdout.y)}, {held} of them high-risk"
+    if data.gene_sets:
+        facts["Gene sets"] = f"{len(data.gene_sets)} read from the user's file"
+    return facts
+
+
+def describe_outcome(result: ExperimentResult) -> dict[str, str]:
+    """Labelled facts about the endpoint and its follow-up."""
+    facts = {}
+    for label, outcome in (("Training", result.data.training), ("Hold-out", result.data.holdout)):
+        if outcome is not None:
+            summary = summarize_outcome(outcome)
+            events = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in summary["events"].items())
+            followup = summary["median_followup_years"]
+            years = "unknown" if followup is None else f"{followup:.1f} years"
+            facts[label] = f"{events}; median follow-up {years}"
+    excluded = result.data.training.excluded
+    for reason, count in excluded.items():
+        facts[f"Excluded: {reason}"] = str(count)
+    for name, choice in result.data.training.choices.items():
+        facts[name.replace("_", " ").capitalize()] = str(choice)
+    return facts
+
+
+def environment(result: ExperimentResult) -> dict[str, str]:
+    """Versions, commit and seed."""
+    packages = ("scikit-survival", "shap", "mlflow", "optuna", "pandas", "scikit-learn")
+    found = {"nbrelapse": __version__, "python": platform.python_version()}
+    found |= {name: version(name) for name in packages}
+    import xgboost
+
+    found["xgboost"] = xgboost.__version__
+    commit = _commit()
+    if commit:
+        found["commit"] = commit
+    return found | {"seed": str(result.config.seed)}
+
+
+def _commit() -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True, timeout=5
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def training_summary(result: ExperimentResult) -> dict[str, Any]:
+    """What a bundle says of its training patients."""
+    data = result.data
+    return {
+        "experiment": result.config.name,
+        "cohort": data.cohort.name,
+        "patients": len(data.training.y),
+        "high_risk": int(populations(data.cohort, data.training)["high_risk"].sum()),
+        "outcome": summarize_outcome(data.training),
+        "unspecified": result.config.unspecified,
+    }
+
+
+def model_card(result: ExperimentResult, name: str) -> str:
+    """Describe a model in Markdown: what it is, on whom it was trained, how it did, what it must not be used for."""
+    judged = result.cross_validation if result.holdout is None else result.holdout
+    where = "nested cross-validation of the training patients" if result.holdout is None else "the hold-out"
+    importance = result.explanations[name].mechanism_importance()
+    mechanisms = result.data.table.catalogue.mechanisms
+    last = result.models[name].baseline_.last_time / YEAR
+    lines = [
+        f"# {result.config.name}: {name}",
+        "",
+        "For research. Not for treatment decisions.",
+        "",
+        f"- Endpoint: {result.config.endpoint}",
+        f"- Trained with nbrelapse {__version__}, seed {result.config.seed}",
+        *(f"- {label}: {fact}" for label, fact in describe_cohort(result).items()),
+        *(f"- {label}: {fact}" for label, fact in describe_outcome(result).items()),
+        f"- Longest training follow-up: {last:.1f} years; nothing is predicted beyond",
+        "",
+        f"## Performance, in {where}",
+        "",
+        verdict(judged, name).sentence,
+        "",
+        verdict(judged, name, "high_risk").sentence,
+        "",
+        *_metric_table(judged.metrics, name),
+        "",
+        "## Mechanisms, by mean absolute contribution to the log hazard",
+        "",
+        *(f"- {mechanisms[key].title}: {value:.3f}" for key, value in importance.items()),
+        "",
+        "## Limits",
+        "",
+        "- Contributions say what the model uses, not what causes relapse.",
+        "- A patient of whom little is known gets a warning, or no score at all.",
+        "- Intervals hold the uncertainty of estimation, not differences between eras, countries or platforms.",
+        *(f"- {note}" for note in result.notes),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _metric_table(metrics: pd.DataFrame, name: str) -> list[str]:
+    rows = metrics[metrics["model"] == name]
+    lines = ["| population | metric | value | 95% interval | patients | events |", "|---|---|---|---|---|---|"]
+    return lines + [
+        f"| {row['population']} | {row['metric']} | {row['value']:.3f} | {row['low']:.3f} to {row['high']:.3f} "
+        f"| {row['n']} | {row['events']} |"
+        for row in rows.to_dict("records")
+    ]

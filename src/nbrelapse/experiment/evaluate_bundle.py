@@ -1,0 +1,76 @@
+"""External validation of a saved model."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nbrelapse.cohort import Cohort
+from nbrelapse.errors import InputError
+from nbrelapse.experiment.populations import populations
+from nbrelapse.mechanisms import build_features
+from nbrelapse.models.clinical import ClinicalBaseline
+from nbrelapse.outcome import make_outcome
+from nbrelapse.scoring import Bundle
+from nbrelapse.scoring.score import require_assays
+from nbrelapse.validation.evaluate import Evaluation, evaluate
+from nbrelapse.validation.horizons import prediction_times
+from nbrelapse.validation.nested import holdout_predictions
+
+
+def evaluate_bundle(
+    bundle: Bundle,
+    cohort: Cohort,
+    *,
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+    allow_missing_assays: bool = False,
+) -> Evaluation:
+    """Judge a saved model on a cohort that it has not seen, beside the clinical baselines trained with it.
+
+    The endpoint, its rules, the catalogue and the gene sets are the model's.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    cohort : Cohort
+    n_bootstrap, seed : int
+        Of the intervals.
+    allow_missing_assays : bool
+        Evaluate although nobody has an assay that the model reads.
+
+    Returns
+    -------
+    Evaluation
+        The model goes by its family's name. Baselines whose columns do not tell the cohort's patients apart are left
+        out, with a note.
+
+    Raises
+    ------
+    InputError
+        The cohort lacks an assay or has no events.
+    """
+    table = build_features(cohort, bundle.catalogue, bundle.gene_sets)
+    outcome = make_outcome(cohort, bundle.endpoint, unspecified=bundle.training.get("unspecified", "event"))
+    X = table.values.loc[outcome.patient_ids]
+    if not allow_missing_assays:
+        require_assays(bundle, X[list(bundle.schema.index)])
+    models = {bundle.model.family: bundle.model}
+    notes = []
+    for name, reference in bundle.references.items():
+        if isinstance(reference, ClinicalBaseline) and not reference.available(X):
+            notes.append(f"{name} is not available: its columns do not tell these patients apart")
+        else:
+            models[name] = reference
+    times = prediction_times(outcome.y)
+    times = times[times <= bundle.model.baseline_.last_time]
+    if len(times) < 2:
+        raise InputError("the model's training follow-up is too short to be judged on this cohort")
+    found = evaluate(
+        holdout_predictions(models, X, np.asarray(times)),
+        outcome.y,
+        populations=populations(cohort, outcome),
+        references=[name for name in models if name != bundle.model.family],
+        n_bootstrap=n_bootstrap,
+        seed=seed,
+    )
+    return Evaluation(found.metrics, found.differences, notes + found.notes)

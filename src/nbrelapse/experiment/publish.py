@@ -1,0 +1,178 @@
+"""Make an experiment's result last: MLflow runs, saved models, the HTML report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from nbrelapse.experiment.describe import (
+    coverage,
+    describe_cohort,
+    describe_outcome,
+    environment,
+    model_card,
+    training_summary,
+)
+from nbrelapse.experiment.fingerprint import data_fingerprint, outcome_fingerprint
+from nbrelapse.experiment.result import ExperimentResult
+from nbrelapse.experiment.run import Progress
+from nbrelapse.experiment.tables import experiment_tables, logged_metrics, model_tables
+from nbrelapse.report.experiment_figures import experiment_figures
+from nbrelapse.report.experiment_report import ReportContent, write_experiment_report
+from nbrelapse.scoring import make_bundle, write_bundle
+from nbrelapse.tracking import (
+    HOLDOUT_TAG,
+    DatasetRecord,
+    ExperimentRecord,
+    ModelRecord,
+    count_holdout_openings,
+    log_experiment,
+)
+
+
+@dataclass(frozen=True)
+class Published:
+    """Where an experiment's results are.
+
+    Parameters
+    ----------
+    chosen : str
+    report : path
+        The HTML report.
+    run_id : str
+        MLflow's parent run.
+    model_uris : dict of str to str
+        ``models:/…`` by model family.
+    """
+
+    chosen: str
+    report: Path
+    run_id: str
+    model_uris: dict[str, str]
+
+
+def publish(result: ExperimentResult, report: str | Path, *, progress: Progress | None = None) -> Published:
+    """Write the report and record the experiment, its models and the report in MLflow.
+
+    Patient identifiers reach neither, unless the experiment file says ``log_patient_ids = true``.
+
+    Parameters
+    ----------
+    result : ExperimentResult
+    report : path
+        Of the HTML file.
+    progress : callable, optional
+
+    Returns
+    -------
+    Published
+    """
+    step = progress or (lambda stage, done, total: None)
+    step("report and MLflow", 0, 2)
+    holdout = None if result.data.holdout is None else outcome_fingerprint(result.data.holdout)
+    openings = None if holdout is None else count_holdout_openings(holdout) + 1
+    content = _content(result, openings)
+    file = write_experiment_report(content, report)
+    step("report and MLflow", 1, 2)
+    tags = environment(result) | {"nbrelapse.kind": "experiment", "nbrelapse.chosen": result.chosen}
+    if holdout is not None:
+        tags |= {HOLDOUT_TAG: holdout, "nbrelapse.holdout_openings": str(openings)}
+    record = ExperimentRecord(
+        name=result.config.name,
+        description=result.config.description,
+        dataset=DatasetRecord(
+            result.data.cohort.name,
+            data_fingerprint(result.data),
+            len(result.data.training.y),
+            int((result.data.training.y["event"] == 1).sum()),
+            tuple(result.data.columns),
+        ),
+        parameters=_flat(result.config.model_dump(mode="json", exclude={"cohort": {"path", "gene_sets"}})),
+        tags=tags,
+        metrics=logged_metrics(result, result.chosen),
+        models=tuple(_model_record(result, name) for name in result.models),
+        tables=experiment_tables(result),
+        figures=content.figures,
+        documents={"experiment.json": result.config.model_dump_json(indent=1)},
+        report=file,
+    )
+    logged = log_experiment(record)
+    step("report and MLflow", 2, 2)
+    return Published(result.chosen, file, logged.run_id, logged.model_uris)
+
+
+def _content(result: ExperimentResult, openings: int | None) -> ReportContent:
+    judged = result.cross_validation if result.holdout is None else result.holdout
+    predictions = result.predictions if result.holdout_predictions is None else result.holdout_predictions
+    outcome = result.data.training if result.data.holdout is None else result.data.holdout
+    shares = coverage(result)
+    return ReportContent(
+        title=result.config.name,
+        created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        endpoint=result.config.endpoint,
+        cohort=describe_cohort(result),
+        outcome=describe_outcome(result),
+        config=result.config.model_dump_json(indent=2, exclude={"cohort": {"path", "gene_sets"}}),
+        coverage=shares,
+        catalogue=result.data.table.catalogue,
+        cross_validation=result.cross_validation,
+        holdout=result.holdout,
+        holdout_openings=openings,
+        chosen=result.chosen,
+        chosen_because=(
+            f"{len(result.config.models)} model families were compared; {result.chosen} has the highest Harrell C in "
+            "nested cross-validation of the training patients."
+        ),
+        explanations=result.explanations,
+        figures=experiment_figures(
+            result.chosen,
+            judged,
+            predictions[result.chosen],
+            outcome.y,
+            result.explanations[result.chosen],
+            shares,
+            result.data.table.catalogue,
+        ),
+        notes=result.notes,
+        environment=environment(result),
+        description=result.config.description,
+    )
+
+
+def _model_record(result: ExperimentResult, name: str) -> ModelRecord:
+    model = result.models[name]
+    parameters = _flat(
+        {key: value for key, value in model.get_params(deep=False).items() if key not in ("columns", "directions")}
+    )
+    if name not in result.config.models:
+        return ModelRecord(name, parameters, logged_metrics(result, name))
+    bundle = make_bundle(
+        result.config.endpoint,
+        model,
+        result.data.features(result.data.training),
+        refits=tuple(result.refits[name]),
+        references={baseline: result.models[baseline] for baseline in result.baselines},
+        catalogue=result.data.table.catalogue,
+        gene_sets=result.data.gene_sets,
+        training=training_summary(result),
+    )
+    return ModelRecord(
+        name,
+        parameters,
+        logged_metrics(result, name),
+        lambda path, description: write_bundle(bundle, path, mlflow_model=description),
+        tables=model_tables(result, name),
+        card=model_card(result, name),
+    )
+
+
+def _flat(document: dict[str, object], prefix: str = "") -> dict[str, str]:
+    """Nested settings as dotted names."""
+    flat: dict[str, str] = {}
+    for name, value in document.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        elif value is not None:
+            flat[f"{prefix}{name}"] = str(value)
+    return flat

@@ -1,0 +1,132 @@
+"""Chromosome names, arms and gene spans of the two human genome builds."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from types import MappingProxyType
+
+import bioframe
+import pandas as pd
+
+from nbrelapse.errors import InputError
+
+BUILDS = ("hg19", "hg38")
+AUTOSOMES = tuple(str(number) for number in range(1, 23))
+
+GENE_SPANS = MappingProxyType(
+    {
+        "hg19": {
+            "MYCN": ("2", 16080686, 16087129),
+            "ALK": ("2", 29415640, 30144432),
+            "TERT": ("5", 1253262, 1295184),
+            "MDM2": ("12", 69201956, 69239214),
+            "CDK4": ("12", 58141510, 58149796),
+            "CDKN2A": ("9", 21967751, 21995300),
+        },
+        "hg38": {
+            "MYCN": ("2", 15940550, 15947007),
+            "ALK": ("2", 29192774, 29921566),
+            "TERT": ("5", 1253147, 1295068),
+            "MDM2": ("12", 68808177, 68850686),
+            "CDK4": ("12", 57747727, 57756013),
+            "CDKN2A": ("9", 21967753, 21995301),
+        },
+    }
+)
+"""Chromosome, first and last base by build: GENCODE v19 for hg19, Ensembl 100 for hg38."""
+
+
+@cache
+def chromosome_arms(build: str) -> pd.DataFrame:
+    """Return the two arms of every chromosome.
+
+    Parameters
+    ----------
+    build : {"hg19", "hg38"}
+
+    Returns
+    -------
+    DataFrame
+        Indexed by chromosome (``"1"`` to ``"22"``, ``"X"``, ``"Y"``): ``centromere``, the end of the last p band,
+        and ``length``, both in bases, from the UCSC cytobands packaged with bioframe (10.1093/bioinformatics/btae088).
+
+    Raises
+    ------
+    InputError
+        There are no cytobands of this build.
+
+    Examples
+    --------
+    >>> chromosome_arms("hg19").loc["11"].to_dict()
+    {'centromere': 53700000, 'length': 135006516}
+    """
+    bands = _cytobands(build)
+    length = bands.groupby("chromosome")["end"].max()
+    centromere = bands[bands["band"].str.startswith("p")].groupby("chromosome")["end"].max()
+    return pd.DataFrame({"centromere": centromere, "length": length}).dropna().astype("int64")
+
+
+def band_span(build: str, band: str) -> tuple[str, int, int]:
+    """Return where a cytogenetic band, with its sub-bands, lies.
+
+    Parameters
+    ----------
+    build : {"hg19", "hg38"}
+    band : str
+        ``"2p24.3"``, or ``"2p24"`` for all its sub-bands.
+
+    Returns
+    -------
+    tuple of str, int, int
+        Chromosome, first and last base.
+
+    Raises
+    ------
+    InputError
+        There is no such build or band.
+
+    Examples
+    --------
+    >>> band_span("hg19", "2p24.3")
+    ('2', 12200000, 16700000)
+    """
+    bands = _cytobands(build)
+    found = bands[(bands["chromosome"] + bands["band"]).str.fullmatch(_with_sub_bands(band))]
+    if found.empty:
+        raise InputError(f"there is no band {band!r}", column="band", expected="such as 2p24.3 or 11q23")
+    return str(found["chromosome"].iloc[0]), int(found["start"].min()), int(found["end"].max())
+
+
+def normalise_chromosome(names: pd.Series) -> pd.Series:
+    """Write chromosome names as ``1`` to ``22``, ``X``, ``Y``, ``MT``.
+
+    Parameters
+    ----------
+    names : Series
+        With or without ``chr``, in any case; 23 is X, 24 is Y, M is MT.
+
+    Returns
+    -------
+    Series of str
+
+    Examples
+    --------
+    >>> normalise_chromosome(pd.Series(["chr1", "X", 23, "chrM"])).tolist()
+    ['1', 'X', 'X', 'MT']
+    """
+    bare = names.astype("str").str.strip().str.replace(r"^chr", "", case=False, regex=True).str.upper()
+    return bare.replace({"23": "X", "24": "Y", "M": "MT"})
+
+
+@cache
+def _cytobands(build: str) -> pd.DataFrame:
+    if build not in BUILDS:
+        raise InputError(f"unknown genome build {build!r}", column="genome_build", expected=" or ".join(BUILDS))
+    bands = bioframe.assembly_info(build).cytobands
+    return bands.assign(chromosome=normalise_chromosome(bands["chrom"]))
+
+
+def _with_sub_bands(band: str) -> str:
+    """Match a band and its sub-bands: 2p24 has 2p24.1, and 2p24.3 may have 2p24.31."""
+    return re.escape(band) + (r"\d*" if "." in band else r"(?:\.\d+)?")

@@ -1,0 +1,51 @@
+"""What the clinic knows without a model: the baselines that every run is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import pandas as pd
+
+from nbrelapse.models.cox import CoxElasticNet
+
+CLINICAL_COLUMNS: dict[str, tuple[str, ...]] = {
+    "clinical_risk_group": ("clinical__risk_group",),
+    "clinical_cog_v2": ("clinical__cog_v2",),
+    "clinical_inrg": ("clinical__inrg",),
+    "clinical_cox": (
+        "clinical__log2_age",
+        "clinical__age_over_18_months",
+        "clinical__stage_metastatic",
+        "clinical__stage_4s",
+        "clinical__stage_3",
+        "mycn__amplified",
+    ),
+}
+"""Columns of each baseline: three groupings as they are, and a Cox model on age, stage and MYCN."""
+
+
+class ClinicalBaseline(CoxElasticNet):
+    """Cox regression on a few clinical columns, all but unpenalised: a reference, not a competitor.
+
+    A grouping enters as its ordinal level, so it ranks patients exactly as the clinic does; the regression only turns
+    it into survival curves. Nothing is tuned.
+    """
+
+    family: ClassVar[str] = "clinical"
+
+    def __init__(self, columns: Sequence[str] | None = None, *, penalty: float = 1e-3, l1_ratio: float = 0.05) -> None:
+        super().__init__(columns, penalty=penalty, l1_ratio=l1_ratio)
+
+    def suggest(self, trial: object) -> dict[str, object]:
+        """Nothing to tune."""
+        return {}
+
+    def available(self, X: pd.DataFrame) -> bool:
+        """Whether X has the columns, and at least one of them tells its patients apart.
+
+        A baseline that is not available (no COG group can be told from what is recorded, say) is left out of an
+        experiment, which says so.
+        """
+        names = list(self.columns or ())
+        return all(name in X.columns for name in names) and any(X[name].min() < X[name].max() for name in names)

@@ -1,0 +1,85 @@
+"""Bootstrap refits of a model, and the intervals they give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from sklearn.base import clone
+
+from nbrelapse.errors import InputError
+from nbrelapse.models.risk_model import RiskModel
+
+
+def bootstrap_refits(
+    model: RiskModel, X: pd.DataFrame, y: np.ndarray, *, n_refits: int, seed: int, n_jobs: int = 1
+) -> list[RiskModel]:
+    """Refit a model, its parameters fixed, on bootstrap samples stratified by event.
+
+    Parameters
+    ----------
+    model : RiskModel
+        Its parameters are used, not its fit.
+    X, y
+        As in ``fit``.
+    n_refits : int
+    seed : int
+        The refits do not depend on ``n_jobs``.
+
+    Returns
+    -------
+    list of RiskModel
+    """
+    strata = [np.flatnonzero(y["event"] == event) for event in np.unique(y["event"])]
+    draws = []
+    for child in np.random.SeedSequence(seed).spawn(n_refits):
+        rng = np.random.default_rng(child)
+        draws.append(np.concatenate([rng.choice(stratum, len(stratum)) for stratum in strata]))
+    return Parallel(n_jobs=n_jobs)(delayed(_refit)(model, X, y, rows) for rows in draws)
+
+
+def _refit(model: RiskModel, X: pd.DataFrame, y: np.ndarray, rows: np.ndarray) -> RiskModel:
+    return clone(model).fit(X.iloc[rows], y[rows])
+
+
+def prediction_interval(
+    refits: Sequence[RiskModel], X: pd.DataFrame, times: np.ndarray, level: float = 0.95
+) -> dict[str, np.ndarray]:
+    """Percentile intervals of the log risk and of the incidence of the event over the refits.
+
+    They hold the uncertainty of estimation from a cohort of this size, not that of tuning, and not whether the
+    patient comes from the population that was sampled.
+
+    Parameters
+    ----------
+    refits : sequence of RiskModel
+    X : DataFrame of shape (n_samples, n_features)
+    times : ndarray of shape (n_times,)
+        Days.
+    level : float
+        Coverage, 0 to 1.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``log_risk_low``, ``log_risk_high`` of shape (n_samples,); ``incidence_low``, ``incidence_high`` of shape
+        (n_samples, n_times).
+
+    Raises
+    ------
+    InputError
+        There are no refits, or the level is not between 0 and 1.
+    """
+    if not refits:
+        raise InputError("no interval without bootstrap refits", column="refits", expected="at least one")
+    if not 0 < level < 1:
+        raise InputError(f"illegal level {level!r}", column="level", expected="above 0, below 1")
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    log_risk = np.stack([refit.predict_log_risk(X) for refit in refits])
+    pairs = zip(refits, log_risk, strict=True)
+    incidence = np.stack([refit.baseline_.cumulative_incidence(risk, times)[:, 1] for refit, risk in pairs])
+    risk_low, risk_high = np.quantile(log_risk, tails, axis=0)
+    low, high = np.quantile(incidence, tails, axis=0)
+    return {"log_risk_low": risk_low, "log_risk_high": risk_high, "incidence_low": low, "incidence_high": high}

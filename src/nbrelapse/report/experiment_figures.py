@@ -1,0 +1,73 @@
+"""The pictures of one experiment."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from nbrelapse.explanation.explanation import Explanation
+from nbrelapse.mechanisms.catalogue import Catalogue
+from nbrelapse.report.plots import (
+    beeswarm,
+    calibration,
+    feature_coverage,
+    kaplan_meier_by_risk,
+    leaderboard_forest,
+    mechanism_bar,
+)
+from nbrelapse.validation.evaluate import Evaluation
+from nbrelapse.validation.horizons import YEAR
+from nbrelapse.validation.predictions import Predictions
+
+_HORIZONS = (3, 5)
+
+
+def experiment_figures(
+    chosen: str,
+    evaluation: Evaluation,
+    predictions: Predictions,
+    y: np.ndarray,
+    explanation: Explanation,
+    coverage: pd.DataFrame,
+    catalogue: Catalogue,
+) -> dict[str, Figure]:
+    """Draw everything that an experiment report has a place for.
+
+    Parameters
+    ----------
+    chosen : str
+        The chosen model.
+    evaluation : Evaluation
+        Of the patients that the answer rests on: the hold-out, or the training patients.
+    predictions : Predictions
+        The chosen model's for these patients; repeats are averaged as incidences, which share a scale.
+    y : structured ndarray of shape (n_patients,)
+        Their outcome.
+    explanation : Explanation
+        Of the chosen model.
+    coverage : DataFrame
+        From :func:`nbrelapse.report.coverage.coverage_table`.
+    catalogue : Catalogue
+
+    Returns
+    -------
+    dict of str to Figure
+        ``leaderboard``, ``kaplan_meier``, ``mechanisms``, ``beeswarm``, ``coverage``, and ``calibration`` where the
+        follow-up reaches three years.
+    """
+    incidence = predictions.incidence.mean(axis=0)
+    reached = [years for years in _HORIZONS if min(predictions.times[-1], y["time"].max()) >= years * YEAR]
+    horizon = np.searchsorted(predictions.times, max(reached, default=_HORIZONS[0]) * YEAR, side="right") - 1
+    figures = {
+        "leaderboard": leaderboard_forest(evaluation, chosen),
+        "kaplan_meier": kaplan_meier_by_risk(incidence[:, max(int(horizon), 0)], y),
+        "mechanisms": mechanism_bar(explanation, catalogue),
+        "beeswarm": beeswarm(explanation, catalogue),
+        "coverage": feature_coverage(coverage, catalogue),
+    }
+    if reached:
+        last = np.searchsorted(predictions.times, np.multiply(reached, YEAR), side="right") - 1
+        by_years = {years: incidence[:, column] for years, column in zip(reached, last, strict=True)}
+        figures["calibration"] = calibration(by_years, y)
+    return figures

@@ -1,0 +1,233 @@
+"""The report of one experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from nbrelapse.explanation.explanation import Explanation
+from nbrelapse.mechanisms.catalogue import Catalogue
+from nbrelapse.report.figure_image import figure_data_uri
+from nbrelapse.report.render import render
+from nbrelapse.report.tables import coverage_rows, disagreements, leaderboard, mechanism_rows
+from nbrelapse.report.verdict import strongest_reference, verdict
+from nbrelapse.report.wording import ENDPOINTS, POPULATIONS, model_title, signed
+
+if TYPE_CHECKING:
+    from nbrelapse.validation.evaluate import Evaluation
+
+PLACED_FIGURES = ("leaderboard", "kaplan_meier", "calibration", "mechanisms", "beeswarm", "coverage")
+"""Figures that have a place in the report; others follow under "More pictures"."""
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """Everything a report shows; no patient identifier among it.
+
+    Parameters
+    ----------
+    title : str
+    created : str
+        Date and time, as shown.
+    endpoint : {"relapse", "efs", "os"}
+    cohort, outcome : dict
+        What is said of the patients, label by label.
+    config : str
+        The experiment file's text.
+    coverage : DataFrame
+        From :func:`nbrelapse.report.coverage.coverage_table`.
+    catalogue : Catalogue
+    cross_validation : Evaluation
+    holdout : Evaluation or None
+        Without one the answer rests on the cross-validation.
+    holdout_openings : int or None
+        How often the hold-out has been looked at, this time included.
+    chosen : str
+        The chosen model.
+    chosen_because : str
+        How it was chosen, in a sentence.
+    explanations : dict of str to Explanation
+        By model.
+    figures : dict of str to Figure
+        ``PLACED_FIGURES`` have their place; other names become captions.
+    notes : sequence of str
+        Caveats and warnings.
+    environment : dict of str to str
+        Versions, commit, seed.
+    description : str
+        One line under the title.
+    """
+
+    title: str
+    created: str
+    endpoint: str
+    cohort: Mapping[str, Any]
+    outcome: Mapping[str, Any]
+    config: str
+    coverage: pd.DataFrame
+    catalogue: Catalogue
+    cross_validation: Evaluation
+    holdout: Evaluation | None
+    holdout_openings: int | None
+    chosen: str
+    chosen_because: str
+    explanations: Mapping[str, Explanation]
+    figures: Mapping[str, Figure]
+    notes: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+
+
+def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
+    """Write the report of an experiment as one HTML file that loads nothing from anywhere.
+
+    Parameters
+    ----------
+    content : ReportContent
+    file : path
+        An older file is replaced only once the new one is complete.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        The file cannot be written.
+    """
+    judged = content.cross_validation if content.holdout is None else content.holdout
+    populations = set(judged.metrics["population"])
+    return render(
+        "experiment.html",
+        file,
+        {
+            "kind": "Experiment report",
+            "title": content.title,
+            "created": content.created,
+            "subtitle": content.description,
+            "endpoint": ENDPOINTS.get(content.endpoint, content.endpoint),
+            "main": {"verdict": verdict(judged, content.chosen)},
+            "tiles": _tiles(judged, content.chosen),
+            "high_risk": verdict(judged, content.chosen, "high_risk") if "high_risk" in populations else None,
+            "judged_on": _judged_on(content),
+            "chosen_because": content.chosen_because,
+            "evaluations": _evaluations(content),
+            "mechanisms": [
+                {
+                    "title": model_title(name),
+                    "rows": mechanism_rows(explanation, content.catalogue),
+                    "agreement": disagreements(explanation, content.catalogue, content.endpoint),
+                }
+                for name, explanation in sorted(
+                    content.explanations.items(), key=lambda item: item[0] != content.chosen
+                )
+            ],
+            "cohort": content.cohort,
+            "outcome": content.outcome,
+            "coverage": coverage_rows(content.coverage, content.catalogue),
+            "validation": _validation(content),
+            "notes": [*content.notes, *_STANDING_CAVEATS],
+            "figures": {name: figure_data_uri(figure) for name, figure in content.figures.items()},
+            "more": {name: name.replace("_", " ") for name in content.figures if name not in PLACED_FIGURES},
+            "environment": content.environment,
+            "config": content.config,
+        },
+    )
+
+
+_STANDING_CAVEATS = (
+    "Contributions say what the model uses, not what causes relapse; correlated features share or trade their effect.",
+    "A contribution from a missing value speaks of the patients who were not assayed, not of their tumours.",
+    "Intervals reflect the patients drawn, not differences between treatment eras, countries or platforms.",
+)
+_HOLDOUT = "Patients kept apart from training, tuning and the choice of the model."
+_CROSS_VALIDATION = "Training patients, predicted by models tuned and fitted without them."
+
+
+def _judged_on(content: ReportContent) -> str:
+    if content.holdout is None:
+        return (
+            "Judged by nested cross-validation of the training patients; there is no hold-out, so no independent "
+            "confirmation."
+        )
+    if content.holdout_openings is None:
+        return "Judged on the hold-out, which no model saw in training."
+    if content.holdout_openings <= 1:
+        return "Judged on the hold-out, which no model saw in training and which was opened once, for this report."
+    return (
+        f"Judged on the hold-out, which has now been opened {content.holdout_openings} times: choices made after the "
+        "first opening may have adapted to it, and the figures may flatter."
+    )
+
+
+def _validation(content: ReportContent) -> list[str]:
+    sentences = [
+        "Every prediction behind these figures was made for patients whom the model had not seen. Tuning took place "
+        "inside the training folds only, and the clinical baselines went through the same folds.",
+        "Intervals are 95% bootstrap intervals over patients; differences are paired, both models on the same "
+        "resampled patients.",
+    ]
+    if content.holdout is not None:
+        first = "Models were chosen and fitted on the training patients before the hold-out was opened. "
+        sentences.append(first + _judged_on(content))
+    return sentences
+
+
+def _evaluations(content: ReportContent) -> list[dict[str, Any]]:
+    parts = [
+        ("Hold-out", _HOLDOUT, content.holdout),
+        ("Nested cross-validation", _CROSS_VALIDATION, content.cross_validation),
+    ]
+    return [
+        {
+            "title": title,
+            "explanation": explanation,
+            "boards": [
+                leaderboard(evaluation, population, content.chosen)
+                for population in POPULATIONS
+                if population in set(evaluation.metrics["population"])
+            ],
+            "notes": evaluation.notes,
+        }
+        for title, explanation, evaluation in parts
+        if evaluation is not None
+    ]
+
+
+def _tiles(evaluation: Evaluation, chosen: str) -> dict[str, list[dict[str, str]]]:
+    """Harrell's C of the chosen model and of the strongest baseline, and their difference, by population."""
+    groups = {}
+    for population, where in POPULATIONS.items():
+        tiles = []
+        for model in (chosen, strongest_reference(evaluation, population)):
+            table = evaluation.metrics
+            row = table[
+                (table["model"] == model) & (table["population"] == population) & (table["metric"] == "harrell_c")
+            ].dropna(subset=["value"])
+            if not row.empty:
+                tiles.append(
+                    {
+                        "name": model_title(str(model)),
+                        "value": f"{row['value'].iloc[0]:.3f}",
+                        "note": f"{row['low'].iloc[0]:.3f} to {row['high'].iloc[0]:.3f}",
+                    }
+                )
+        change = verdict(evaluation, chosen, population)
+        if change.answer != "no comparison":
+            tiles.append(
+                {
+                    "name": "Difference",
+                    "value": signed(change.difference, 3),
+                    "note": f"{signed(change.low, 3)} to {signed(change.high, 3)}",
+                }
+            )
+        if tiles:
+            groups[f"Harrell C, {where.lower()}"] = tiles
+    return groups

@@ -1,0 +1,61 @@
+"""A figure as an image that can stand inside an HTML page."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+
+import matplotlib as mpl
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+
+from nbrelapse.report.plots.style import ABSENT, GRID, INK, MUTED, PAPER
+
+_DARK = {INK: "#e6ebf0", MUTED: "#9aa7b4", GRID: "#33404d", ABSENT: "#6f7c89", PAPER: "#151b22"}
+"""What the neutral colours become on a dark screen."""
+
+
+def figure_data_uri(figure: Figure) -> str:
+    """Return a figure as the data URI of an SVG image.
+
+    The image follows the reader's light or dark scheme by itself: its neutral colours change, and colours too dark for
+    a dark page become lighter. Inside ``<img>`` nothing in it can run or load.
+
+    Parameters
+    ----------
+    figure : Figure
+
+    Returns
+    -------
+    str
+        ``data:image/svg+xml;base64,...``; no date and no random ids stand in it.
+    """
+    file = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": "nbrelapse", "svg.fonttype": "path"}):
+        figure.savefig(file, format="svg", facecolor="none", dpi=180, metadata={"Date": None, "Creator": None})
+    text = _follow_the_scheme(file.getvalue())
+    return "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()
+
+
+def _follow_the_scheme(svg: str) -> str:
+    found = sorted(set(re.findall(r"#[0-9a-f]{6}\b", svg)))
+    light = "".join(f"--c{color[1:]}:{color};" for color in found)
+    dark = "".join(f"--c{color[1:]}:{_on_dark(color)};" for color in found)
+    style = f"<style>:root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}</style>"
+    body = re.sub(r"(?<=[ :])#([0-9a-f]{6})\b(?=[;\"])", r"var(--c\1)", svg)
+    body = re.sub(r'(fill|stroke)="(var\([^)]*\))"', r'style="\1:\2"', body)
+    return re.sub(r"(<svg[^>]*>)", lambda match: match[1] + style, body, count=1)
+
+
+def _on_dark(color: str) -> str:
+    if color in _DARK:
+        return _DARK[color]
+    red, green, blue = to_rgb(color)
+    lightness = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    towards_white = max(0.0, 0.45 - lightness)
+    return to_hex((_lift(red, towards_white), _lift(green, towards_white), _lift(blue, towards_white)))
+
+
+def _lift(part: float, towards_white: float) -> float:
+    return part + (1 - part) * towards_white

@@ -1,0 +1,21 @@
+"""Pictures of models, cohorts and patients, each a matplotlib Figure."""
+
+from nbrelapse.report.plots.beeswarm import beeswarm
+from nbrelapse.report.plots.calibration import calibration
+from nbrelapse.report.plots.feature_coverage import feature_coverage
+from nbrelapse.report.plots.kaplan_meier import kaplan_meier_by_risk
+from nbrelapse.report.plots.leaderboard_forest import leaderboard_forest
+from nbrelapse.report.plots.mechanism_bar import mechanism_bar
+from nbrelapse.report.plots.survival_curve import survival_curve
+from nbrelapse.report.plots.waterfall import patient_waterfall
+
+__all__ = [
+    "beeswarm",
+    "calibration",
+    "feature_coverage",
+    "kaplan_meier_by_risk",
+    "leaderboard_forest",
+    "mechanism_bar",
+    "patient_waterfall",
+    "survival_curve",
+]

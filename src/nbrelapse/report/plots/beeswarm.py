@@ -1,0 +1,99 @@
+"""How each feature's value moves the predicted risk, patient by patient.
+
+shap's own beeswarm jitters from NumPy's global generator and draws on pyplot's current figure; this one is the same
+picture bit by bit every time, draws on a Figure of its own and marks each feature with its mechanism's colour.
+"""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+
+from nbrelapse.explanation.explanation import Explanation
+from nbrelapse.mechanisms.catalogue import Catalogue
+from nbrelapse.report.plots.style import ABSENT, GRID, MUTED, RISK_GROUPS, bare_y, new_figure, styled, zero_line
+
+_BINS = 90
+_COLORS = LinearSegmentedColormap.from_list("low_to_high", RISK_GROUPS)
+
+
+@styled
+def beeswarm(explanation: Explanation, catalogue: Catalogue, top: int = 15) -> Figure:
+    """Draw a dot a patient for the most important features; missing values are grey.
+
+    Parameters
+    ----------
+    explanation : Explanation
+    catalogue : Catalogue
+    top : int
+        Features shown, by mean absolute contribution.
+
+    Returns
+    -------
+    Figure
+    """
+    importance = explanation.feature_importance()
+    shown = list(importance[importance > 0].index[:top])[::-1] or list(importance.index[:1])
+    figure = new_figure(5.8, 0.34 * len(shown) + 1.4)
+    axes = figure.subplots()
+    zero_line(axes)
+    scale = _color_scale(explanation.values[shown])
+    for row, name in enumerate(shown):
+        x = explanation.features[name].to_numpy()
+        y = row + _spread(x)
+        known = explanation.values[name].notna().to_numpy()
+        axes.axhline(row, color=GRID, linewidth=0.6, zorder=0.2)
+        axes.scatter(x[~known], y[~known], s=7, color=ABSENT, linewidths=0, rasterized=True, zorder=2)
+        axes.scatter(
+            x[known], y[known], s=9, c=_COLORS(scale[name].to_numpy()[known]), linewidths=0, rasterized=True, zorder=3
+        )
+    _label_rows(axes, shown, catalogue)
+    axes.set_xlabel("Contribution to the log hazard   (right: higher risk)")
+    bar = figure.colorbar(
+        ScalarMappable(Normalize(0, 1), _COLORS), ax=axes, orientation="horizontal", location="top", shrink=0.4,
+        aspect=30, anchor=(1.0, 0.0), pad=0.01,
+    )  # fmt: skip
+    bar.set_ticks([0, 1], labels=["low value", "high value"])
+    bar.ax.tick_params(length=0, labelsize=8.5, labelcolor=MUTED)
+    bar.outline.set_visible(False)
+    if explanation.values[shown].isna().to_numpy().any():
+        bar.ax.text(-0.12, 0.5, "● not assayed", color=ABSENT, ha="right", va="center", fontsize=8.5,
+                    transform=bar.ax.transAxes)  # fmt: skip
+    return figure
+
+
+def _label_rows(axes: Axes, shown: list[str], catalogue: Catalogue) -> None:
+    definitions = [catalogue.features[name] for name in shown]
+    axes.set_yticks(range(len(shown)), [textwrap.fill(definition.title, 28) for definition in definitions])
+    axes.set_ylim(-0.7, len(shown) - 0.3)
+    marks = axes.get_yaxis_transform()
+    for row, definition in enumerate(definitions):
+        color = catalogue.mechanisms[definition.mechanism].color
+        axes.plot([0.0, 0.0], [row - 0.34, row + 0.34], color=color, linewidth=4, transform=marks,
+                  solid_capstyle="butt", clip_on=False)  # fmt: skip
+    bare_y(axes)
+    axes.tick_params(axis="y", pad=7)
+
+
+def _color_scale(values: pd.DataFrame) -> pd.DataFrame:
+    """Position of each value between its column's 5th and 95th percentile (min and max where these agree)."""
+    low, high = values.quantile(0.05), values.quantile(0.95)
+    same = low == high
+    low, high = low.mask(same, values.min()), high.mask(same, values.max())
+    return ((values - low) / (high - low).replace(0.0, 1.0)).clip(0, 1)
+
+
+def _spread(x: np.ndarray) -> np.ndarray:
+    """Vertical offsets within +-0.36 that show how many patients share a contribution; nothing random in them."""
+    width = float(np.ptp(x)) or 1.0
+    bins = np.floor((x - x.min()) / width * (_BINS - 1)).astype(int)
+    rank = pd.Series(bins).groupby(bins).cumcount().to_numpy()
+    count = np.bincount(bins)
+    side = np.where(rank % 2 == 0, 1, -1) * ((rank + 1) // 2)
+    return 0.72 * side / max(int(count.max()), 12)

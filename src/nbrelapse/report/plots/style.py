@@ -1,0 +1,104 @@
+"""One look for every picture: sober, colour-blind-safe, readable on white paper and on a dark screen."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec
+
+import matplotlib as mpl
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+PAPER = "#fefefe"
+INK = "#1c2733"
+MUTED = "#5d6b79"
+GRID = "#d9dfe5"
+ABSENT = "#a9b3bd"
+ACCENT = "#0a5c9e"
+RISK_GROUPS = ("#2a7fc4", "#8a6fae", "#cc5a12")
+"""Low, middle and high: blue to vermilion after Okabe and Ito (https://jfly.uni-koeln.de/color/), of a lightness that
+stands out on white and on black."""
+
+P = ParamSpec("P")
+
+
+@functools.cache
+def _settings() -> Any:
+    installed = set(font_manager.get_font_names())
+    families = [name for name in ("Source Sans 3", "Helvetica", "Arial", "Liberation Sans") if name in installed]
+    return {
+        "font.family": [*families, "DejaVu Sans"],
+        "font.size": 9.5,
+        "text.color": INK,
+        "axes.facecolor": "none",
+        "figure.facecolor": PAPER,
+        "savefig.facecolor": PAPER,
+        "axes.edgecolor": MUTED,
+        "axes.labelcolor": INK,
+        "axes.labelsize": 9.5,
+        "axes.titlesize": 10.5,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.linewidth": 0.8,
+        "axes.axisbelow": True,
+        "grid.color": GRID,
+        "grid.linewidth": 0.7,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "xtick.labelsize": 9,
+        "ytick.labelsize": 9.5,
+        "legend.frameon": False,
+        "legend.fontsize": 9,
+        "hatch.linewidth": 0.6,
+    }
+
+
+def styled(plot: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Decorate a function that returns a Figure: draw it in the common style, fonts and ticks settled."""
+
+    @functools.wraps(plot)
+    def draw(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with mpl.rc_context(rc=_settings()):
+            figure = plot(*args, **kwargs)
+            figure.draw_without_rendering()
+        return figure
+
+    return draw
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure, in inches, that makes room for its own labels; no pyplot state is touched."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def set_apart(heights: Sequence[float], gap: float) -> list[float]:
+    """Move label heights so that neighbours are at least ``gap`` apart, the lowest staying where it is.
+
+    Examples
+    --------
+    >>> set_apart([0.5, 0.48, 0.9], 0.05)
+    [0.53, 0.48, 0.9]
+    """
+    placed = list(heights)
+    order = sorted(range(len(placed)), key=placed.__getitem__)
+    for below, above in itertools.pairwise(order):
+        placed[above] = max(placed[above], round(placed[below] + gap, 10))
+    return placed
+
+
+def zero_line(axes: Axes, at: float = 0.0) -> None:
+    """Mark the value that means no effect."""
+    axes.axvline(at, color=MUTED, linewidth=0.8, zorder=0.5)
+
+
+def bare_y(axes: Axes) -> None:
+    """Remove the left spine and tick marks of an axis that holds names."""
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)

@@ -1,0 +1,68 @@
+"""How metrics, populations, models and numbers are written."""
+
+from __future__ import annotations
+
+METRICS = {
+    "harrell_c": "Harrell C",
+    "uno_c": "Uno C",
+    "auc_1y": "AUC 1 y",
+    "auc_2y": "AUC 2 y",
+    "auc_3y": "AUC 3 y",
+    "auc_5y": "AUC 5 y",
+    "integrated_brier": "Integrated Brier",
+    "calibration_slope": "Calibration slope",
+}
+POPULATIONS = {"all": "All patients", "high_risk": "High-risk patients"}
+ENDPOINTS = {
+    "relapse": "relapse or progression",
+    "efs": "event-free survival",
+    "os": "overall survival",
+    "refractory": "refractory disease",
+}
+EVENTS = {
+    "relapse": "relapse or progression",
+    "efs": "an event",
+    "os": "death",
+}
+_MODELS = {
+    "cox": "Elastic-net Cox",
+    "boosted": "Boosted trees",
+    "clinical_risk_group": "Recorded risk group",
+    "clinical_cog_v2": "COG v2 risk group",
+    "clinical_inrg": "INRG risk group",
+    "clinical_cox": "Clinical Cox (age, stage, MYCN)",
+}
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Write a number; the minus as typographers set it.
+
+    Examples
+    --------
+    >>> number(0.5), number(-0.25, 1)
+    ('0.500', '−0.2')
+    """
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """Write a number with its sign, unless it rounds to zero.
+
+    Examples
+    --------
+    >>> signed(-0.5), signed(0.26, 1), signed(-0.001)
+    ('−0.50', '+0.3', '0.00')
+    """
+    text = f"{value:+.{digits}f}"
+    return text.replace("-", "−") if float(text) else text[1:]
+
+
+def model_title(name: str) -> str:
+    """Return a model's display name; an unknown one is shown as written, underscores as spaces.
+
+    Examples
+    --------
+    >>> model_title("clinical_inrg"), model_title("my_model")
+    ('INRG risk group', 'my model')
+    """
+    return _MODELS.get(name, name.replace("_", " "))

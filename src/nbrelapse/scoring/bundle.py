@@ -1,0 +1,115 @@
+"""A trained model with all that is needed to score patients and to know when not to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nbrelapse.mechanisms import Catalogue
+from nbrelapse.models.risk_model import RiskModel
+
+QUANTILES = np.linspace(0.0, 1.0, 1001)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained model, ready to be saved, loaded and scored with.
+
+    Parameters
+    ----------
+    endpoint : {"relapse", "efs", "os"}
+    model : RiskModel
+        Fitted.
+    refits : sequence of RiskModel
+        Bootstrap refits, for intervals.
+    references : dict of str to RiskModel
+        The fitted clinical baselines, for external validation.
+    catalogue : Catalogue
+        The one that the training features were built with: a later catalogue cannot change what the model reads.
+    gene_sets : dict of str to list of str
+        The user's gene sets that features are built from.
+    schema : DataFrame
+        Index: the model's features. ``mechanism``, ``title``, ``assay``; ``low`` and ``high``, the training range;
+        ``observed``, the share of training patients with a value; ``importance``, the mean absolute contribution
+        to the log risk in training.
+    log_risk_quantiles : ndarray of shape (1001,)
+        Of the training patients, at 0, 0.1, …, 100 %.
+    training : dict
+        Summary of the training patients: counts, events, follow-up. No identifiers.
+    """
+
+    endpoint: str
+    model: RiskModel
+    refits: tuple[RiskModel, ...]
+    references: Mapping[str, RiskModel]
+    catalogue: Catalogue
+    gene_sets: Mapping[str, list[str]]
+    schema: pd.DataFrame
+    log_risk_quantiles: np.ndarray
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def mechanisms(self) -> list[str]:
+        """Mechanisms that the model reads, in the catalogue's order."""
+        read = set(self.schema["mechanism"])
+        return [name for name in self.catalogue.mechanisms if name in read]
+
+
+def make_bundle(
+    endpoint: str,
+    model: RiskModel,
+    X: pd.DataFrame,
+    *,
+    refits: tuple[RiskModel, ...],
+    references: Mapping[str, RiskModel],
+    catalogue: Catalogue,
+    gene_sets: Mapping[str, list[str]],
+    training: Mapping[str, Any],
+) -> Bundle:
+    """Describe a fitted model's training patients and bundle it.
+
+    Parameters
+    ----------
+    endpoint : str
+    model : RiskModel
+        Fitted on ``X``.
+    X : DataFrame of shape (n_patients, n_features)
+        The training features.
+    refits, references, catalogue, gene_sets, training
+        As in :class:`Bundle`; only the gene sets that the model's features read are kept.
+
+    Returns
+    -------
+    Bundle
+    """
+    names = [str(name) for name in model.feature_names_in_]
+    definitions = [catalogue.features[name] for name in names]
+    values = X[names]
+    schema = pd.DataFrame(
+        {
+            "mechanism": [definition.mechanism for definition in definitions],
+            "title": [definition.title for definition in definitions],
+            "assay": [definition.assay for definition in definitions],
+            "low": values.min().to_numpy(),
+            "high": values.max().to_numpy(),
+            "observed": values.notna().mean().to_numpy(),
+            "importance": model.attribute(X).values.abs().mean().to_numpy(),
+        },
+        index=pd.Index(names, name="feature"),
+    )
+    quantiles = np.quantile(model.predict_log_risk(X), QUANTILES)
+    return Bundle(
+        endpoint,
+        model,
+        refits,
+        references,
+        catalogue,
+        dict(gene_sets),
+        schema,
+        quantiles,
+        training,
+    )

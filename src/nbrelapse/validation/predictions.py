@@ -1,0 +1,69 @@
+"""Out-of-sample predictions of one model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model said of patients that it had not seen.
+
+    Cross-validation predicts every patient once a repeat, each time by the model of the fold that left the
+    patient out. Log risks of different fold models are not on one scale, so ``fold`` travels with them and
+    patients are ranked within a fold only. A hold-out is one repeat with one fold.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model.
+    log_risk : ndarray of shape (n_repeats, n)
+        Log relative hazard of the event; higher is worse.
+    fold : ndarray of int, shape (n_repeats, n)
+        The fold whose model predicted the patient.
+    incidence : ndarray of shape (n_repeats, n, n_times)
+        Cumulative incidence of the event at ``times``.
+    times : ndarray of shape (n_times,)
+        Days, increasing.
+
+    Raises
+    ------
+    ValueError
+        The shapes do not agree, or a prediction is NaN or infinite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> zeros = np.zeros((1, 3))
+    >>> held_out = Predictions("cox", zeros, zeros.astype(int), np.zeros((1, 3, 2)), np.array([365, 730]))
+    >>> held_out.take(np.array([True, False, True])).log_risk.shape
+    (1, 2)
+    """
+
+    model: str
+    log_risk: np.ndarray
+    fold: np.ndarray
+    incidence: np.ndarray
+    times: np.ndarray
+
+    def __post_init__(self) -> None:
+        shape = self.log_risk.shape
+        if len(shape) != 2 or self.fold.shape != shape or self.incidence.shape != (*shape, len(self.times)):
+            raise ValueError(
+                f"predictions of {self.model}: log_risk {shape}, fold {self.fold.shape}, incidence "
+                f"{self.incidence.shape} and times {self.times.shape} do not agree"
+            )
+        for name in ("log_risk", "incidence"):
+            bad = int((~np.isfinite(getattr(self, name))).sum())
+            if bad:
+                raise ValueError(f"predictions of {self.model}: {bad} values of {name} are NaN or infinite")
+        if (np.diff(self.times) <= 0).any():
+            raise ValueError(f"predictions of {self.model}: times do not increase")
+
+    def take(self, patients: np.ndarray) -> Predictions:
+        """Return the predictions of some patients (a mask or positions)."""
+        return Predictions(
+            self.model, self.log_risk[:, patients], self.fold[:, patients], self.incidence[:, patients], self.times
+        )

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from nbrelapse.cli.explain import explain
+from nbrelapse.cohort import simulate_cohort, write_cohort
+from nbrelapse.errors import InputError
+from nbrelapse.mechanisms import build_features
+from nbrelapse.models.families import create_model
+from nbrelapse.models.resamples import bootstrap_refits
+from nbrelapse.outcome import make_outcome
+from nbrelapse.scoring import make_bundle, write_bundle
+
+app = typer.Typer()
+app.command()(explain)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    cohort = simulate_cohort(150, seed=3)
+    write_cohort(cohort, folder / "cohort")
+    table = build_features(cohort)
+    outcome = make_outcome(cohort, "relapse")
+    X = table.values.loc[outcome.patient_ids]
+    columns = [name for name in table.model_columns() if X[name].nunique() > 1]
+    model = create_model("cox", columns=columns).fit(X, outcome.y)
+    bundle = make_bundle(
+        "relapse",
+        model,
+        X,
+        refits=tuple(bootstrap_refits(model, X, outcome.y, n_refits=5, seed=0)),
+        references={},
+        catalogue=table.catalogue,
+        gene_sets={},
+        training={"patients": len(X)},
+    )
+    write_bundle(bundle, folder / "model")
+    return folder
+
+
+def test_attributions_add_up_and_the_report_shows_the_patient(study: Path, tmp_path: Path) -> None:
+    patient = str(pd.read_parquet(study / "cohort" / "patients.parquet")["patient_id"].iloc[0])
+    arguments = [str(study / "model"), str(study / "cohort"), "--out", str(tmp_path), "--patient", patient, "--json"]
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    document = json.loads(done.stdout)
+    table = pd.read_parquet(document["attributions"])
+    mechanisms = table.filter(like="mechanism__")
+    np.testing.assert_allclose(table["baseline"] + mechanisms.sum(axis=1), table["log_risk"], atol=1e-5)
+    features = table.drop(columns=["patient_id", "log_risk", "baseline", "evidence", *mechanisms.columns])
+    np.testing.assert_allclose(table["baseline"] + features.sum(axis=1), table["log_risk"], atol=1e-5)
+    assert document["patients"] == len(table) == 150
+    assert f"Patient {patient}" in Path(document["report"]).read_text(encoding="utf-8")
+    assert all(Path(file).stat().st_size > 0 for file in document["figures"])
+
+
+def test_an_unknown_patient_is_refused_before_anything_is_written(study: Path, tmp_path: Path) -> None:
+    arguments = [str(study / "model"), str(study / "cohort"), "--out", str(tmp_path / "new"), "--patient", "nobody"]
+    done = CliRunner().invoke(app, arguments)
+    assert isinstance(done.exception, InputError)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_file_in_the_way_is_named(study: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    done = CliRunner().invoke(app, [str(study / "model"), str(study / "cohort"), "--out", str(tmp_path / "taken")])
+    assert isinstance(done.exception, InputError)
+    assert "taken" in str(done.exception)

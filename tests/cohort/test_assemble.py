@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from nbrelapse.cohort import Cohort, assemble_cohort
+from nbrelapse.cohort.schema import PATIENTS
+from nbrelapse.errors import InputError
+
+
+def build(**tables: dict[str, list[object]]) -> Cohort:
+    return assemble_cohort("demo", {name: pd.DataFrame(columns) for name, columns in tables.items()})
+
+
+def test_all_columns_are_there_and_typed() -> None:
+    cohort = build(patients={"patient_id": [1, 2], "inss_stage": ["4s", ""]})
+    assert list(cohort.patients.columns) == list(PATIENTS.columns)
+    assert cohort.patients["patient_id"].tolist() == ["1", "2"]
+    assert cohort.patients["high_risk"].dtype == "boolean"
+    assert cohort.patients["age_days"].dtype == "float64"
+    assert cohort.patients["inss_stage"].dtype == "str"
+
+
+def test_high_risk_follows_the_risk_group_and_not_the_other_way_round() -> None:
+    cohort = build(
+        patients={
+            "patient_id": list("abcd"),
+            "risk_group": ["High Risk", "low", None, None],
+            "high_risk": [None, None, "1", None],
+        }
+    )
+    assert cohort.patients["high_risk"].tolist() == [True, False, True, pd.NA]
+    assert cohort.patients["risk_group"].isna().tolist() == [False, False, True, True]
+
+
+def test_without_samples_each_patient_is_one() -> None:
+    cohort = build(patients={"patient_id": ["a", "b"]})
+    assert cohort.samples[["sample_id", "patient_id", "timepoint"]].to_numpy().tolist() == [
+        ["a", "a", "diagnosis"],
+        ["b", "b", "diagnosis"],
+    ]
+
+
+def test_known_mycn_is_a_fish_assay_of_a_diagnosis_sample() -> None:
+    cohort = build(
+        patients={"patient_id": ["a", "b", "c"], "mycn_status": ["Amplified", "Not Amplified", "Unknown"]},
+        samples={
+            "sample_id": ["a-02", "a-01", "c-01"],
+            "patient_id": ["a", "a", "c"],
+            "timepoint": ["relapse"] + ["diagnosis"] * 2,
+        },
+    )
+    assert cohort.assayed_samples("fish").to_dict() == {"a": "a-01", "b": "b"}
+    assert cohort.metadata["repairs"][-1].startswith("samples: 1 diagnosis samples added")
+
+
+def test_an_added_sample_does_not_take_the_name_of_another() -> None:
+    cohort = build(
+        patients={"patient_id": ["a"], "mycn_status": ["1"]},
+        samples={"sample_id": ["a"], "patient_id": ["a"], "timepoint": ["relapse"]},
+    )
+    assert cohort.assayed_samples("fish").to_dict() == {"a": "a-diagnosis"}
+
+
+def test_data_imply_assays_and_said_assays_stay() -> None:
+    cohort = build(
+        patients={"patient_id": ["a", "b", "c"]},
+        assays={"sample_id": ["b"], "assay": ["mutations"], "genome_build": ["GRCh37"], "panel": ["P1"]},
+        mutations={"sample_id": ["a"], "Hugo_Symbol": ["ALK"]},
+    )
+    assays = cohort.assays.set_index("sample_id")
+    assert assays["assay"].to_dict() == {"b": "mutations", "a": "mutations"}
+    assert assays["genome_build"].to_dict() == {"b": "hg19", "a": "hg19"}
+    assert assays.loc["b", "panel"] == "P1"
+
+
+def test_repairs_of_the_outcome() -> None:
+    cohort = build(
+        patients={
+            "patient_id": ["a", "b"],
+            "event": ["Death", "Relapse"],
+            "event_days": [100, 400],
+            "death": [None, 0],
+            "followup_days": [100, 350],
+        }
+    )
+    assert cohort.patients["death"].tolist() == [1.0, 0.0]
+    assert cohort.patients["followup_days"].tolist() == [100.0, 400.0]
+    assert "patients.death: 1 set to 1, their first event is death" in cohort.metadata["repairs"]
+    assert "patients.followup_days: 1 raised to event_days, which is later" in cohort.metadata["repairs"]
+
+
+def test_other_spellings_are_recorded_and_unknown_words_are_not() -> None:
+    cohort = build(patients={"patient_id": ["a", "b", "c"], "inss_stage": ["Stage 4", "4S", "Unknown"]})
+    assert cohort.metadata["repairs"] == ["patients.inss_stage: 'Stage 4' read as '4' (1)"]
+
+
+def test_alleles_keep_the_dash_and_rows_without_gene_go() -> None:
+    cohort = build(
+        patients={"patient_id": ["a"]},
+        mutations={
+            "sample_id": ["a", "a"],
+            "Hugo_Symbol": ["ALK", "Unknown"],
+            "Reference_Allele": ["-", "A"],
+            "Tumor_Seq_Allele2": ["GT", "-"],
+            "Chromosome": ["chr2", "23"],
+        },
+    )
+    assert cohort.mutations is not None
+    assert cohort.mutations[["Reference_Allele", "Tumor_Seq_Allele2", "Chromosome"]].to_numpy().tolist() == [
+        ["-", "GT", "2"]
+    ]
+    assert "mutations: 1 rows without a gene removed" in cohort.metadata["repairs"]
+
+
+def test_of_repeated_genes_the_highest_stays() -> None:
+    matrix = pd.DataFrame(
+        [[1.0, 2.0], [5.0, 6.0], [3.0, 3.0], [0.0, 0.0]], index=["ALK", "MYCN", "ALK", None], columns=["a", "b"]
+    )
+    cohort = assemble_cohort("demo", {"patients": pd.DataFrame({"patient_id": ["a", "b"]}), "expression": matrix})
+    assert cohort.expression is not None
+    assert cohort.expression.to_dict("index") == {"MYCN": {"a": 5.0, "b": 6.0}, "ALK": {"a": 3.0, "b": 3.0}}
+    assert cohort.expression.index.name == "Hugo_Symbol"
+
+
+def test_unknown_table() -> None:
+    with pytest.raises(InputError, match="unknown table"):
+        build(patients={"patient_id": ["a"]}, methylation={"sample_id": ["a"]})

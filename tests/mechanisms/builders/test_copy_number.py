@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.errors import InputError
+from nbrelapse.mechanisms import FeatureDefinition, load_catalogue
+from nbrelapse.mechanisms.builders.copy_number import build
+
+SCALE = {"centre": 0.0, "loss": -0.4, "gain": 0.3, "noise": 0.01, "source": "estimated"}
+DEFINITIONS = load_catalogue().by_builder("copy_number")
+END = {"1": 249, "2": 243, "3": 198, "4": 191, "5": 180, "6": 170, "9": 141, "11": 134, "12": 133, "17": 81}
+
+Segment = tuple[str, float, float, float]
+
+
+def cohort(segments: dict[str, Iterable[Segment]], build_name: str | None = "hg19", **scale: float) -> Cohort:
+    """One patient a key; segments as chromosome, first and last megabase, log2 ratio."""
+    rows = [
+        (sample, chromosome, round(start * 1e6) + 1, round(end * 1e6), ratio)
+        for sample, profile in segments.items()
+        for chromosome, start, end, ratio in profile
+    ]
+    samples = list(segments)
+    return Cohort(
+        "hand-written",
+        pd.DataFrame({"patient_id": [f"p-{name}" for name in samples]}),
+        pd.DataFrame({"sample_id": samples, "patient_id": [f"p-{name}" for name in samples], "timepoint": "diagnosis"}),
+        pd.DataFrame(
+            {"sample_id": samples, "assay": "copy_number", "genome_build": build_name, "panel": None, "platform": "P"}
+        ),
+        segments=pd.DataFrame(rows, columns=["sample_id", "chromosome", "start", "end", "log2_ratio"]),
+        metadata={"platforms": {"P": {**SCALE, **scale}}},
+    )
+
+
+def profile(*changed: Segment) -> list[Segment]:
+    """All chromosomes of END neutral, but for those that `changed` describes in full."""
+    named = {chromosome for chromosome, *_ in changed}
+    return [*changed, *((name, 0, end, 0.0) for name, end in END.items() if name not in named)]
+
+
+def features(*changed: Segment, build_name: str = "hg19", **scale: float) -> pd.Series:
+    return build(cohort({"s": profile(*changed)}, build_name, **scale), DEFINITIONS).loc["p-s"]
+
+
+def called(found: pd.Series) -> set[str]:
+    """Names of the positive binary features."""
+    binary = {definition.name for definition in DEFINITIONS if definition.kind == "binary"}
+    return {name.split("__")[1] for name in binary if found[name] == 1}
+
+
+def test_a_neutral_profile_is_zero_everywhere() -> None:
+    found = features()
+    assert (found == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        # Part of an arm.
+        ([("1", 0, 30, -0.4), ("1", 30, 249, 0)], {"loss_1p"}),
+        ([("11", 0, 70, 0), ("11", 70, 134, -0.4)], {"loss_11q"}),
+        ([("17", 0, 40, 0), ("17", 40, 81, 0.3)], {"gain_17q"}),
+        # A whole arm, the other one normal; the breakpoint need not be at the centromere.
+        ([("3", 0, 91, -0.4), ("3", 91, 198, 0)], {"loss_3p"}),
+        ([("4", 0, 52, -0.4), ("4", 52, 191, 0)], {"loss_4p"}),
+        ([("1", 0, 125, 0), ("1", 125, 249, 0.3)], {"gain_1q"}),
+        ([("2", 0, 93, 0.3), ("2", 93, 243, 0)], {"gain_2p"}),
+        # The other direction is none of the seven.
+        ([("1", 0, 125, 0.3), ("1", 125, 249, 0)], set()),
+        # A whole chromosome is numerical, not segmental.
+        ([("11", 0, 134, -0.4)], set()),
+        ([("17", 0, 81, 0.3)], set()),
+        # A whole chromosome and a further copy of the arm are both.
+        ([("17", 0, 40, 0.3), ("17", 40, 81, 0.6)], {"gain_17q"}),
+        # 92 % of a chromosome is numerical.
+        ([("1", 0, 230, 0.3), ("1", 230, 249, 0)], set()),
+        # Less than 3 Mb is too little; 3.1 Mb in two pieces are enough.
+        ([("1", 0, 2.9, -0.4), ("1", 2.9, 249, 0)], set()),
+        ([("1", 0, 2, -0.4), ("1", 2, 9, 0), ("1", 9, 10.1, -0.4), ("1", 10.1, 249, 0)], {"loss_1p"}),
+        # Less than half of the single-copy level is not altered.
+        ([("1", 0, 30, -0.19), ("1", 30, 249, 0)], set()),
+        ([("17", 0, 40, 0), ("17", 40, 81, 0.14)], set()),
+    ],
+)
+def test_segmental_calls(changed: list[Segment], expected: set[str]) -> None:
+    found = features(*changed)
+    assert called(found) - {"segmental_profile"} == expected
+    assert found["instability__segmental_count"] == len(expected)
+    assert found["instability__segmental_profile"] == float(bool(expected))
+
+
+def test_numerical_changes_are_counted() -> None:
+    found = features(
+        ("11", 0, 134, -0.4), ("17", 0, 40, 0.3), ("17", 40, 81, 0.6), ("3", 0, 91, -0.4), ("3", 91, 198, 0)
+    )
+    assert found["instability__numerical_count"] == 2
+
+
+def test_fraction_and_breakpoints() -> None:
+    found = features(("1", 0, 100, -0.4), ("1", 100, 249, 0), ("2", 0, 50, 0.3), ("2", 50, 90, 0.02), ("2", 90, 243, 0))
+    assert found["instability__fraction_altered"] == pytest.approx(150 / sum(END.values()), abs=1e-6)
+    assert found["instability__breakpoints"] == math.log(3)
+
+
+def test_sex_chromosomes_do_not_count() -> None:
+    found = build(cohort({"s": [*profile(), ("X", 0, 155, -1.0)]}), DEFINITIONS).loc["p-s"]
+    assert (found == 0).all()
+
+
+def test_a_mycn_amplicon_is_neither_a_gain_nor_an_amplification_outside() -> None:
+    found = features(("2", 0, 14, 0), ("2", 14, 18, 3.0), ("2", 18, 243, 0))
+    assert called(found) == {"amplified_copy_number"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ([("2", 0, 29, 0), ("2", 29, 30.5, 2.0), ("2", 30.5, 243, 0)], {"amplified", "amplification_outside_mycn"}),
+        (
+            [("12", 0, 69, 0), ("12", 69, 70, 2.0), ("12", 70, 133, 0)],
+            {"mdm2_amplification", "amplification_outside_mycn"},
+        ),
+        (
+            [("12", 0, 58, 0), ("12", 58, 58.5, 2.0), ("12", 58.5, 133, 0)],
+            {"cdk4_amplification", "amplification_outside_mycn"},
+        ),
+        ([("9", 0, 21.5, 0), ("9", 21.5, 22.5, -1.5), ("9", 22.5, 141, 0)], {"cdkn2a_deletion"}),
+        ([("9", 0, 40, -0.4), ("9", 40, 141, 0)], set()),
+        ([("5", 0, 4, 0.3), ("5", 4, 180, 0)], {"tert_gain"}),
+        ([("6", 0, 150, 0), ("6", 150, 170, -0.4)], {"loss_distal_6q"}),
+        ([("6", 0, 90, 0), ("6", 90, 120, -0.4), ("6", 120, 170, 0)], set()),
+        ([("6", 0, 170, -0.4)], set()),
+    ],
+)
+def test_focal_and_distal_changes(changed: list[Segment], expected: set[str]) -> None:
+    assert called(features(*changed)) == expected
+
+
+def test_builds_place_genes_and_centromeres() -> None:
+    # 21.2 to 27.1 Mb of chromosome 17 holds 3.1 Mb of 17q in hg19, 2.0 Mb in hg38.
+    changed = [("17", 0, 21.2, 0), ("17", 21.2, 27.1, 0.3), ("17", 27.1, 81, 0)]
+    assert features(*changed)["instability__gain_17q"] == 1
+    assert features(*changed, build_name="hg38")["instability__gain_17q"] == 0
+    mycn = [("2", 0, 15.93, 0), ("2", 15.93, 15.95, 3.0), ("2", 15.95, 243, 0)]
+    assert features(*mycn)["mycn__amplified_copy_number"] == 0
+    assert features(*mycn, build_name="hg38")["mycn__amplified_copy_number"] == 1
+
+
+def test_calls_follow_the_scale_of_the_platform() -> None:
+    loss = [("11", 0, 70, 0.05), ("11", 70, 134, -0.11)]
+    assert "loss_11q" not in called(features(*loss))
+    assert "loss_11q" in called(features(*loss, centre=0.05, loss=-0.16, gain=0.12))
+    # On a platform that is too noisy the same loss is not called.
+    assert "loss_11q" not in called(features(*loss, centre=0.05, loss=-0.16, gain=0.12, noise=0.1))
+
+
+def test_not_assayed_and_not_covered_are_missing() -> None:
+    partly = cohort({"s": [("1", 0, 249, 0.0)], "none": []})
+    found = build(partly, DEFINITIONS)
+    assert found.loc["p-none"].isna().all()
+    assert found.loc["p-s", "instability__loss_1p"] == 0
+    assert found.loc["p-s", ["instability__loss_11q", "mycn__amplified_copy_number"]].isna().all()
+    assert np.isnan(found.loc["p-s", "instability__segmental_count"])
+
+
+def test_a_relapse_sample_never_stands_in() -> None:
+    relapse = cohort({"s": profile(("11", 0, 70, 0), ("11", 70, 134, -0.4))})
+    relapse.samples["timepoint"] = "relapse"
+    assert build(relapse, DEFINITIONS).isna().all(axis=None)
+
+
+def test_discrete_gene_calls_serve_patients_without_segments() -> None:
+    genes = cohort({"s": [], "t": profile()})
+    matrix = pd.DataFrame({"s": [2, 1, -2], "t": [0, 2, 0]}, index=["MYCN", "TERT", "CDKN2A"]).astype("float64")
+    found = build(Cohort(**{**vars(genes), "gene_copy_number": matrix}), DEFINITIONS)
+    assert called(found.loc["p-s"]) == {"amplified_copy_number", "tert_gain", "cdkn2a_deletion"}
+    assert np.isnan(found.loc["p-s", "alk__amplified"])
+    assert np.isnan(found.loc["p-s", "instability__loss_1p"])
+    assert called(found.loc["p-t"]) == set()
+
+
+def test_gene_log2_ratios_are_read_with_the_scale() -> None:
+    genes = cohort({"s": [], "t": []})
+    matrix = pd.DataFrame({"s": [0.9, 0.2], "t": [0.3, 0.1]}, index=["MYCN", "TERT"])
+    found = build(Cohort(**{**vars(genes), "gene_copy_number": matrix}), DEFINITIONS)
+    assert called(found.loc["p-s"]) == {"amplified_copy_number", "tert_gain"}
+    assert called(found.loc["p-t"]) == set()
+
+
+def test_a_missing_build_is_refused() -> None:
+    with pytest.raises(InputError, match="genome build"):
+        build(cohort({"s": profile()}, build_name=None), DEFINITIONS)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"measure": "wave"},
+        {},
+        {"measure": "arm", "arm": "23p", "change": "loss"},
+        {"measure": "arm", "arm": "1p", "change": "deletion"},
+        {"measure": "gene", "gene": "NONE1", "change": "gain"},
+        {"measure": "gene", "gene": "MYCN", "change": "loss"},
+    ],
+)
+def test_illegal_entries_are_refused(parameters: dict[str, str]) -> None:
+    entry = FeatureDefinition("x__y", "x", "", "", "copy_number", "binary", "copy_number", parameters)
+    with pytest.raises(InputError, match="illegal"):
+        build(cohort({"s": profile()}), [entry])
+
+
+@st.composite
+def profiles(draw: st.DrawFn) -> list[Segment]:
+    found: list[Segment] = []
+    for chromosome, end in END.items():
+        cuts = sorted(draw(st.sets(st.integers(1, end - 1), max_size=3)))
+        levels = st.sampled_from([-1.2, -0.4, -0.1, 0.0, 0.1, 0.3, 0.6, 1.5])
+        for start, stop in zip([0, *cuts], [*cuts, end], strict=True):
+            found.append((chromosome, start, stop, draw(levels)))
+    return found
+
+
+@settings(max_examples=25, deadline=None)
+@given(first=profiles(), second=profiles(), data=st.data())
+def test_features_do_not_depend_on_how_the_profile_is_written(
+    first: list[Segment], second: list[Segment], data: st.DataObject
+) -> None:
+    original = cohort({"s": first, "t": second})
+    assert original.segments is not None
+    expected = build(original, DEFINITIONS)
+    place = data.draw(st.integers(0, len(first) - 1))
+    chromosome, start, end, ratio = first[place]
+    halves = [(chromosome, start, (start + end) / 2, ratio), (chromosome, (start + end) / 2, end, ratio)]
+    split = cohort({"s": [*first[:place], *halves, *first[place + 1 :]], "t": second}).segments
+    assert split is not None
+    order = data.draw(st.permutations(range(len(split))))
+    rewritten = split.iloc[order].assign(chromosome=lambda table: "chr" + table["chromosome"])
+    found = build(Cohort(**{**vars(original), "segments": rewritten}), DEFINITIONS)
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+    alone = build(cohort({"t": second}), DEFINITIONS)
+    pd.testing.assert_frame_equal(alone, expected.loc[["p-t"]], check_exact=True)

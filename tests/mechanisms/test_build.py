@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.errors import InputError
+from nbrelapse.mechanisms import Catalogue, build_features, load_catalogue
+
+
+@pytest.fixture
+def clinical_only() -> Cohort:
+    return Cohort(
+        "two",
+        pd.DataFrame({"patient_id": ["p2", "p1"], "mycn_status": ["amplified", "not_amplified"]}),
+        pd.DataFrame(columns=["sample_id", "patient_id", "timepoint", "purity"], dtype="str"),
+        pd.DataFrame(columns=["sample_id", "assay", "genome_build", "panel", "platform"], dtype="str"),
+    )
+
+
+def test_absent_tables_give_missing_values_in_catalogue_order(clinical_only: Cohort) -> None:
+    table = build_features(clinical_only)
+    catalogue = load_catalogue()
+    expected = [name for name, entry in catalogue.features.items() if "gene_set" not in entry.parameters]
+    assert list(table.values.columns) == expected
+    assert list(table.catalogue.features) == expected
+    assert table.values.index.tolist() == ["p2", "p1"]
+    assert set(table.values.dtypes.astype(str)) == {"float64"}
+    assert table.values["mycn__amplified"].tolist() == [1.0, 0.0]
+    molecular = [name for name in expected if catalogue.features[name].assay not in ("clinical", "fish")]
+    assert len(molecular) > 40
+    assert table.values[molecular].isna().all(axis=None)
+
+
+def test_features_of_a_gene_set_appear_with_it(clinical_only: Cohort) -> None:
+    catalogue = load_catalogue()
+    wanting = {entry.parameters["gene_set"] for entry in catalogue.features.values() if "gene_set" in entry.parameters}
+    signature = replace(
+        catalogue.features["mycn__amplified"],
+        name="cell_state__of_a_set",
+        builder="expression",
+        assay="expression",
+        parameters={"gene_set": "MINE"},
+    )
+    catalogue = Catalogue("1", catalogue.mechanisms, {signature.name: signature})
+    assert "MINE" not in wanting
+    assert build_features(clinical_only, catalogue).values.shape == (2, 0)
+    found = build_features(clinical_only, catalogue, {"MINE": ["PHOX2B", "GATA3"]})
+    assert list(found.values.columns) == ["cell_state__of_a_set"]
+
+
+def test_a_builder_that_does_not_exist_is_refused(clinical_only: Cohort) -> None:
+    catalogue = load_catalogue()
+    entry = replace(catalogue.features["mycn__amplified"], builder="methylation")
+    with pytest.raises(InputError, match="methylation"):
+        build_features(clinical_only, Catalogue("1", catalogue.mechanisms, {entry.name: entry}))

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+
+from nbrelapse.errors import InputError
+from nbrelapse.models.boosted import BoostedCox
+from nbrelapse.models.cox import CoxElasticNet
+from nbrelapse.models.risk_model import ModelState
+
+WITH_FIXTURE = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def test_ranks_new_patients_much_as_the_cox_model_that_is_true(simulate):
+    X, y, _ = simulate(500)
+    new, _, truth = simulate(300, seed=1)
+    boosted = pd.Series(BoostedCox(n_estimators=150).fit(X, y).predict_log_risk(new))
+    assert boosted.corr(pd.Series(truth), method="spearman") > 0.85
+    linear = pd.Series(CoxElasticNet(penalty=0.1).fit(X, y).predict_log_risk(new))
+    assert boosted.corr(linear, method="spearman") > 0.85
+
+
+def test_log_risk_is_monotone_in_the_expected_direction(simulate):
+    X, y, _ = simulate(150)
+    grid = pd.DataFrame(np.repeat(X.to_numpy()[:20], 50, axis=0), columns=X.columns)
+    sweep = np.tile(np.linspace(-3, 3, 50), 20)
+    parameters = {"max_depth": 3, "min_child_weight": 0.1, "n_estimators": 60}
+    steps = {}
+    for sign in (1, -1, 0):
+        # m__4 has no effect, so that an unconstrained model wavers.
+        model = BoostedCox(directions={"m__4": sign}, **parameters).fit(X, y)
+        steps[sign] = np.diff(model.predict_log_risk(grid.assign(m__4=sweep)).reshape(20, 50), axis=1)
+    assert steps[1].min() >= 0
+    assert steps[1].max() > 0
+    assert steps[-1].max() <= 0
+    assert steps[-1].min() < 0
+    assert steps[0].min() < 0 < steps[0].max()
+
+
+def test_attributions_add_up_and_are_those_of_tree_shap(simulate):
+    X, y, _ = simulate(missing=0.1)
+    model = BoostedCox(max_depth=3).fit(X, y)
+    attribution = model.attribute(X)
+    log_risk = model.predict_log_risk(X)
+    assert np.abs(attribution.values.sum(axis=1) + attribution.baseline - log_risk).max() <= 1e-5
+    assert list(attribution.values.columns) == list(X.columns)
+    assert abs(log_risk.mean()) < 1e-12
+    assert log_risk.std() > 0.3
+
+
+def test_a_feature_out_of_the_trees_has_no_attribution(simulate):
+    X, y, _ = simulate()
+    model = BoostedCox().fit(X.assign(m__constant=1.0, m__never=np.nan), y)
+    attribution = model.attribute(X.assign(m__constant=5.0, m__never=2.0))
+    assert (attribution.values[["m__constant", "m__never"]] == 0).all(axis=None)
+
+
+def test_missingness_that_carries_risk_is_learned(simulate):
+    X, y, truth = simulate(400)
+    X.loc[truth > 0.5, "m__5"] = np.nan
+    model = BoostedCox(["m__5"]).fit(X, y)
+    log_risk = model.predict_log_risk(X)
+    assert log_risk[X["m__5"].isna()].min() > log_risk[X["m__5"].notna()].max()
+
+
+def test_missing_where_training_was_complete_stands_at_the_median(simulate):
+    X, y, _ = simulate()
+    model = BoostedCox().fit(X, y)
+    unknown, median = X.assign(m__0=np.nan), X.assign(m__0=X["m__0"].median())
+    np.testing.assert_array_equal(model.predict_log_risk(unknown), model.predict_log_risk(median))
+    pd.testing.assert_frame_equal(model.attribute(unknown).values, model.attribute(median).values)
+
+
+def test_a_competing_event_counts_as_censored_for_the_trees(simulate):
+    X, y, _ = simulate()
+    censored = y.copy()
+    censored["event"][y["event"] == 2] = 0
+    np.testing.assert_allclose(
+        BoostedCox(subsample=1.0).fit(X, y).predict_log_risk(X),
+        BoostedCox(subsample=1.0).fit(X, censored).predict_log_risk(X),
+        atol=1e-5,
+    )
+
+
+@WITH_FIXTURE
+@given(seed=st.integers(0, 2**32 - 1))
+def test_the_order_of_patients_does_not_change_a_bit(simulate, seed):
+    X, y, _ = simulate(80, missing=0.2)
+    order = np.random.default_rng(seed).permutation(len(X))
+    one, other = BoostedCox(n_estimators=10).fit(X, y), BoostedCox(n_estimators=10).fit(X.iloc[order], y[order])
+    np.testing.assert_array_equal(one.predict_log_risk(X), other.predict_log_risk(X))
+
+
+def test_the_seed_decides(simulate):
+    X, y, _ = simulate()
+    first, again, other = (BoostedCox(seed=seed).fit(X, y).predict_log_risk(X) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_state_through_json_and_ubj_keeps_every_bit(simulate):
+    X, y, _ = simulate(missing=0.1)
+    X["m__0"] = X["m__0"].fillna(0.0)
+    model = BoostedCox(directions={"m__0": 1}, max_depth=3, seed=5).fit(X, y)
+    state = model.state()
+    assert list(state.blobs) == ["model.ubj"]
+    document = json.loads(json.dumps(state.document, allow_nan=False))
+    again = BoostedCox.from_state(ModelState(document, state.blobs))
+    times = np.array([365.0, 1826.0])
+    new = X.assign(m__0=np.nan)
+    np.testing.assert_array_equal(again.predict_log_risk(new), model.predict_log_risk(new))
+    np.testing.assert_array_equal(
+        again.predict_cumulative_incidence(X, times), model.predict_cumulative_incidence(X, times)
+    )
+    pd.testing.assert_frame_equal(again.attribute(X).values, model.attribute(X).values)
+    assert again.state() == state
+
+
+def test_follows_the_contract_of_scikit_learn(simulate):
+    X, y, _ = simulate()
+    fitted = BoostedCox(directions={"m__0": 1}, seed=7).fit(X, y)
+    copy = clone(fitted)
+    assert copy.get_params() == fitted.get_params()
+    assert not hasattr(copy, "booster_")
+
+
+def test_suggestions_are_parameters_it_can_fit_with(simulate):
+    X, y, _ = simulate(60)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(3):
+        model = BoostedCox()
+        model.set_params(**model.suggest(study.ask())).fit(X, y)
+        assert np.isfinite(model.predict_log_risk(X)).all()
+
+
+def test_too_few_events_and_missing_columns_are_input_errors(simulate):
+    X, y, _ = simulate()
+    with pytest.raises(InputError) as error:
+        BoostedCox().fit(X, y).predict_log_risk(X.drop(columns="m__1"))
+    assert error.value.column == "m__1"
+    y["event"] = 0
+    with pytest.raises(InputError, match="0 of 200"):
+        BoostedCox().fit(X, y)

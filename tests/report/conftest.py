@@ -1,0 +1,110 @@
+"""A made-up experiment: what the pictures and reports are drawn from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nbrelapse.explanation.explanation import Explanation, roll_up
+from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, Mechanism
+from nbrelapse.outcome.outcome import SURVIVAL_DTYPE
+from nbrelapse.validation.evaluate import Evaluation
+
+MECHANISMS = {
+    "mycn": ("MYCN amplification", "#882255"),
+    "alk": ("ALK", "#cc6677"),
+    "telomere": ("Telomere maintenance", "#aa4499"),
+    "p53": ("p53 pathway", "#332288"),
+    "instability": ("Chromosomal instability", "#4477aa"),
+    "clinical": ("Clinical", "#777777"),
+}
+FEATURES = {
+    "mycn__amplified": ("MYCN amplified", "binary", 1),
+    "alk__hotspot_mutation": ("ALK kinase hotspot mutation", "binary", 1),
+    "telomere__tert_rearranged": ("TERT rearrangement", "binary", 1),
+    "p53__tp53_mutation": ("TP53 mutation", "binary", 1),
+    "instability__loss_11q": ("Segmental loss of 11q", "binary", 1),
+    "instability__gain_17q": ("Segmental gain of 17q", "binary", 1),
+    "instability__fraction_altered": ("Fraction of the genome altered", "fraction", 1),
+    "clinical__age_months": ("Age at diagnosis", "continuous", 1),
+    "clinical__stage": ("INSS stage 4", "binary", 1),
+}
+COEFFICIENTS = [0.9, 0.4, 0.6, 0.5, 0.35, -0.2, 0.8, 0.012, 0.7]
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Catalogue:
+    mechanisms = {
+        name: Mechanism(name, title, color, f"About {title}.", ("lorlatinib",) if name == "alk" else (), "")
+        for name, (title, color) in MECHANISMS.items()
+    }
+    features = {
+        name: FeatureDefinition(
+            name, name.split("__")[0], title, f"{title}.", "clinical", kind, "x", direction={"relapse": sign}
+        )
+        for name, (title, kind, sign) in FEATURES.items()
+    }
+    return Catalogue("test", mechanisms, features)
+
+
+@pytest.fixture(scope="session")
+def values() -> pd.DataFrame:
+    rng = np.random.default_rng(7)
+    n = 240
+    table = pd.DataFrame(rng.binomial(1, 0.25, (n, len(FEATURES))).astype(float), columns=list(FEATURES))
+    table["instability__fraction_altered"] = rng.beta(1.5, 5, n)
+    table["clinical__age_months"] = rng.gamma(1.5, 20, n)
+    table.loc[rng.random(n) < 0.4, "alk__hotspot_mutation"] = np.nan
+    table.loc[rng.random(n) < 0.6, ["telomere__tert_rearranged"]] = np.nan
+    table.index = pd.Index([f"PATIENT-{row}" for row in range(n)], name="patient_id")
+    return table
+
+
+@pytest.fixture(scope="session")
+def explanation(values: pd.DataFrame) -> Explanation:
+    contributions = values.fillna(values.mean() + 0.05).sub(values.mean()) * COEFFICIENTS
+    mechanism_of = pd.Series({name: name.split("__")[0] for name in FEATURES}, name="mechanism", dtype="object")
+    log_risk = contributions.sum(axis=1).rename("log_risk")
+    return Explanation(0.0, contributions, roll_up(contributions, mechanism_of), values, log_risk, mechanism_of)
+
+
+@pytest.fixture(scope="session")
+def y(explanation: Explanation) -> np.ndarray:
+    rng = np.random.default_rng(3)
+    risk = explanation.log_risk.to_numpy()
+    time = rng.exponential(2500 * np.exp(-risk))
+    death = rng.exponential(15000, len(risk))
+    censoring = rng.uniform(300, 4000, len(risk))
+    event = np.where(time < np.minimum(death, censoring), 1, np.where(death < censoring, 2, 0))
+    outcome = np.empty(len(risk), dtype=SURVIVAL_DTYPE)
+    outcome["event"], outcome["time"] = event, np.minimum(np.minimum(time, death), censoring)
+    return outcome
+
+
+@pytest.fixture(scope="session")
+def evaluation() -> Evaluation:
+    c = {
+        "all": {"clinical_cog": 0.71, "clinical_cox": 0.741, "cox": 0.792, "boosted": 0.781},
+        "high_risk": {"clinical_cog": 0.5, "clinical_cox": 0.55, "cox": 0.612, "boosted": 0.59},
+    }
+    others = {"uno_c": -0.01, "auc_1y": 0.03, "auc_3y": 0.05, "auc_5y": 0.04, "integrated_brier": -0.62}
+    metrics, differences = [], []
+    for population, by_model in c.items():
+        n, events = (249, 92) if population == "all" else (88, 61)
+        for model, value in by_model.items():
+            for metric, shift in {"harrell_c": 0.0, **others}.items():
+                v = value + shift
+                metrics.append((model, population, metric, v, v - 0.05, v + 0.05, n, events))
+            slope = np.nan if model == "clinical_cog" else 0.93
+            metrics.append((model, population, "calibration_slope", slope, slope - 0.2, slope + 0.2, n, events))
+            for reference in ("clinical_cog", "clinical_cox"):
+                if model in ("cox", "boosted"):
+                    d = value - by_model[reference]
+                    low, high = (0.012, 0.09) if population == "all" else (-0.03, 0.15)
+                    differences.append((model, reference, population, "harrell_c", d, low, high))
+    return Evaluation(
+        pd.DataFrame(metrics, columns=["model", "population", "metric", "value", "low", "high", "n", "events"]),
+        pd.DataFrame(differences, columns=["model", "reference", "population", "metric", "difference", "low", "high"]),
+        [],
+    )

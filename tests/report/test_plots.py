@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from lifelines import AalenJohansenFitter, KaplanMeierFitter
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from nbrelapse.errors import InputError
+from nbrelapse.explanation.explanation import Explanation
+from nbrelapse.mechanisms.catalogue import Catalogue
+from nbrelapse.mechanisms.feature_table import FeatureTable
+from nbrelapse.report.coverage import coverage_table
+from nbrelapse.report.plots import (
+    beeswarm,
+    calibration,
+    feature_coverage,
+    kaplan_meier_by_risk,
+    leaderboard_forest,
+    mechanism_bar,
+    patient_waterfall,
+    survival_curve,
+)
+from nbrelapse.report.plots.calibration import observed_by_group
+from nbrelapse.validation.evaluate import Evaluation
+
+
+def texts(figure: Any) -> list[str]:
+    return [text.get_text() for axes in figure.axes for text in axes.texts] + [
+        label.get_text() for axes in figure.axes for label in axes.get_yticklabels()
+    ]
+
+
+def inside(figure: Any) -> bool:
+    box = figure.get_tightbbox(FigureCanvasAgg(figure).get_renderer())
+    width, height = figure.get_size_inches()
+    return box.x0 >= -0.01 and box.y0 >= -0.01 and box.x1 <= width + 0.01 and box.y1 <= height + 0.01
+
+
+def test_mechanism_bars_have_the_length_of_the_importance(explanation: Explanation, catalogue: Catalogue) -> None:
+    figure = mechanism_bar(explanation, catalogue)
+    importance = explanation.mechanism_importance()
+    missing = importance * explanation.not_assayed_share()[importance.index]
+    widths = [bar.get_width() for bar in figure.axes[0].patches[: len(importance)]]
+    assert widths == pytest.approx(list((importance - missing)[::-1]))
+    assert "MYCN amplification" in texts(figure)
+    assert inside(figure)
+
+
+def test_beeswarm_has_a_dot_a_patient_and_greys_the_missing(explanation: Explanation, catalogue: Catalogue) -> None:
+    figure = beeswarm(explanation, catalogue, top=4)
+    dots = figure.axes[0].collections
+    assert sum(len(part.get_offsets()) for part in dots) == 4 * len(explanation.values)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()][-1] == "MYCN amplified"
+    assert inside(figure)
+
+
+def test_beeswarm_is_the_same_every_time(explanation: Explanation, catalogue: Catalogue) -> None:
+    first, second = (
+        np.vstack([part.get_offsets() for part in beeswarm(explanation, catalogue).axes[0].collections])
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(first, second)
+
+
+def test_waterfall_ends_at_the_log_risk_and_marks_what_was_not_assayed(
+    explanation: Explanation, catalogue: Catalogue
+) -> None:
+    patient = explanation.values.index[explanation.values["alk__hotspot_mutation"].isna()][0]
+    figure = patient_waterfall(explanation, patient, catalogue)
+    bars = figure.axes[0].patches
+    assert sum(bar.get_width() for bar in bars) == pytest.approx(explanation.log_risk[patient])
+    assert "ALK\n(not assayed)" in texts(figure)
+    assert not any(patient in text for text in texts(figure))
+    assert inside(figure)
+
+
+def test_waterfall_of_an_unknown_patient_is_refused(explanation: Explanation, catalogue: Catalogue) -> None:
+    with pytest.raises(InputError, match="not among the explained"):
+        patient_waterfall(explanation, "nobody", catalogue)
+
+
+def test_kaplan_meier_of_the_highest_third_is_lifelines(explanation: Explanation, y: np.ndarray) -> None:
+    risk = explanation.log_risk.to_numpy()
+    figure = kaplan_meier_by_risk(risk, y)
+    line = figure.axes[0].lines[2]
+    own = y[np.argsort(np.argsort(risk, kind="stable"), kind="stable") >= 160]
+    theirs = KaplanMeierFitter().fit(own["time"] / 365.25, own["event"] > 0)
+    np.testing.assert_allclose(
+        line.get_ydata(), theirs.survival_function_at_times(line.get_xdata()).to_numpy(), atol=1e-12
+    )
+    assert inside(figure)
+
+
+def test_observed_incidence_is_lifelines_and_lies_in_its_interval(explanation: Explanation, y: np.ndarray) -> None:
+    probability = 1 - np.exp(-np.exp(explanation.log_risk.to_numpy()))
+    table = observed_by_group(probability, y, 1095.75, 3)
+    top = y[probability > np.quantile(probability, 2 / 3)]
+    theirs = AalenJohansenFitter(calculate_variance=False).fit(top["time"], top["event"], event_of_interest=1)
+    expected = theirs.cumulative_density_[theirs.cumulative_density_.index <= 1095.75].iloc[-1, 0]
+    assert table["observed"].iloc[-1] == pytest.approx(expected, abs=1e-9)
+    assert ((table["low"] <= table["observed"]) & (table["observed"] <= table["high"])).all()
+    assert table["n"].sum() == len(y)
+
+
+def test_a_group_whose_follow_up_ends_early_is_not_estimable() -> None:
+    y = np.array([(1, 10.0), (0, 30.0)], dtype=[("event", "i1"), ("time", "f8")])
+    assert observed_by_group(np.array([0.2, 0.2]), y, 40.0, 1)["observed"].isna().all()
+
+
+def test_calibration_has_a_panel_a_horizon(explanation: Explanation, y: np.ndarray) -> None:
+    probability = 1 - np.exp(-np.exp(explanation.log_risk.to_numpy()))
+    figure = calibration({3: probability, 5: probability}, y)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["Within 3 years", "Within 5 years"]
+    assert inside(figure)
+
+
+def test_forest_shows_every_model_and_the_difference_from_the_strongest_baseline(evaluation: Evaluation) -> None:
+    figure = leaderboard_forest(evaluation, "cox")
+    shown = texts(figure)
+    assert "0.792 (0.742 to 0.842)" in shown
+    assert "+0.051 (+0.012 to +0.090)" in shown
+    assert "+0.062 (−0.030 to +0.150)" in shown
+    assert shown.count(" reference") == 2
+    assert inside(figure)
+
+
+def test_coverage_counts_known_values(values: pd.DataFrame, catalogue: Catalogue) -> None:
+    coverage = coverage_table(FeatureTable(values, catalogue))
+    assert coverage.loc["mycn__amplified", "observed"] == 1.0
+    assert coverage.loc["alk__hotspot_mutation", "observed"] == values["alk__hotspot_mutation"].notna().mean()
+    assert inside(feature_coverage(coverage, catalogue))
+
+
+def test_survival_curve_carries_its_band() -> None:
+    times = np.linspace(0, 3650, 20)
+    survival = np.exp(-times / 4000)
+    figure = survival_curve(times, survival, survival - 0.1, survival + 0.0, survival)
+    assert len(figure.axes[0].collections) == 1
+    assert {"this patient", "average patient"} <= set(texts(figure))
+    assert inside(figure)
+
+
+def test_no_picture_touches_pyplot() -> None:
+    assert plt.get_fignums() == []

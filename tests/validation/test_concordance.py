@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sksurv.metrics import concordance_index_censored, concordance_index_ipcw
+
+from nbrelapse.validation.bootstrap_weights import bootstrap_weights
+from nbrelapse.validation.censoring import CensoringDistribution
+from nbrelapse.validation.concordance import concordance
+
+
+def one_fold(risk):
+    return risk[np.newaxis], np.zeros((1, len(risk)), dtype=int)
+
+
+def brute_force(y, risk, fold, weights, censoring, tau):
+    """Pair by pair, from the definitions."""
+    sums = np.zeros(4)
+    for r, f in zip(risk, fold, strict=True):
+        for i in range(len(y)):
+            for j in range(len(y)):
+                ti, tj, ei, ej = y["time"][i], y["time"][j], y["event"][i], y["event"][j]
+                if ei != 1 or f[i] != f[j] or not (ti < tj or ej == 2 or (ti == tj and ej == 0)):
+                    continue
+                credit = 1.0 if r[i] > r[j] else 0.5 if r[i] == r[j] else 0.0
+                pair = weights[i] * weights[j]
+                first_out = min(tj, ti) if ej == 2 else ti
+                ipcw = 1 / (censoring.at(ti) * censoring.at(first_out)) if ti < tau else 0.0
+                sums += pair * np.array([credit, 1, credit * ipcw, ipcw])
+    return sums[0] / sums[1], sums[2] / sums[3]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_resamples_equal_scikit_survival(outcome, as_boolean, seed):
+    y, risk = outcome(120, seed)
+    train = as_boolean(outcome(150, seed + 100)[0])
+    weights = bootstrap_weights(len(y), 20, seed)
+    tau = 1500.0
+    harrell, uno = concordance(y, *one_fold(risk), weights, CensoringDistribution.fit(train), tau)
+    for column in range(weights.shape[1]):
+        rows = np.repeat(np.arange(len(y)), weights[:, column].astype(int))
+        test = as_boolean(y[rows])
+        assert harrell[column] == pytest.approx(
+            concordance_index_censored(test["event"], test["time"], risk[rows])[0], abs=1e-12
+        )
+        assert uno[column] == pytest.approx(concordance_index_ipcw(train, test, risk[rows], tau=tau)[0], abs=1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.integers(1, 6), st.integers(0, 3), st.integers(0, 1)), min_size=2, max_size=12
+    ),
+    st.integers(2, 7),
+)
+def test_competing_events_and_folds_equal_the_definition(rows, tau):
+    table = np.array(rows)
+    y = np.empty(len(rows), dtype=[("event", np.int8), ("time", float)])
+    y["event"], y["time"] = table[:, 0], table[:, 1]
+    risk = np.stack([table[:, 2], -table[:, 2]]).astype(float)
+    fold = np.stack([table[:, 3], 1 - table[:, 3]])
+    censoring = CensoringDistribution.fit(y)
+    tau = min(float(tau), censoring.last_time)
+    weights = bootstrap_weights(len(y), 3, 0)
+    found = concordance(y, risk, fold, weights, censoring, tau)
+    with np.errstate(invalid="ignore"):
+        expected = [brute_force(y, risk, fold, weights[:, b], censoring, tau) for b in range(4)]
+    np.testing.assert_allclose(np.transpose(found), np.array(expected, dtype=float), rtol=1e-6)
+
+
+def test_a_competing_event_is_never_having_the_event(outcome):
+    """Wolbers 2009: Harrell's C equals the one with competing events censored after everybody else."""
+    y, risk = outcome(150, 3, competing=True)
+    assert (y["event"] == 2).sum() > 10
+    forever = y.copy()
+    forever["time"][y["event"] == 2] = 1e6
+    forever["event"][y["event"] == 2] = 0
+    weights = bootstrap_weights(len(y), 5, 0)
+    censoring = CensoringDistribution.fit(y)
+    harrell, _ = concordance(y, *one_fold(risk), weights, censoring, 1000.0)
+    expected, _ = concordance(forever, *one_fold(risk), weights, censoring, 1000.0)
+    np.testing.assert_allclose(harrell, expected, rtol=1e-12)
+
+
+def test_log_risks_of_different_folds_are_not_compared(outcome):
+    y, risk = outcome(100, 1)
+    fold = np.arange(100)[np.newaxis] % 2
+    ones = np.ones((100, 1), dtype=np.float32)
+    censoring = CensoringDistribution.fit(y)
+    shifted = risk + 100 * fold[0]
+    assert concordance(y, risk[np.newaxis], fold, ones, censoring, 900.0) == concordance(
+        y, shifted[np.newaxis], fold, ones, censoring, 900.0
+    )
+
+
+def test_chunks_of_rows_change_nothing(outcome, monkeypatch):
+    y, risk = outcome(80, 2, competing=True)
+    weights = bootstrap_weights(80, 4, 0)
+    censoring = CensoringDistribution.fit(y)
+    whole = concordance(y, *one_fold(risk), weights, censoring, 900.0)
+    monkeypatch.setattr("nbrelapse.validation.concordance._CHUNK_VALUES", 240)
+    np.testing.assert_allclose(concordance(y, *one_fold(risk), weights, censoring, 900.0), whole, rtol=1e-12)
+
+
+def test_no_comparable_pair_is_nan():
+    y = np.array([(0, 5.0), (0, 6.0)], dtype=[("event", np.int8), ("time", float)])
+    ones = np.ones((2, 1), dtype=np.float32)
+    found = concordance(y, *one_fold(np.array([1.0, 2.0])), ones, CensoringDistribution.fit(y), 6.0)
+    assert np.isnan(found).all()

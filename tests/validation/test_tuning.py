@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+
+from nbrelapse.errors import InputError
+from nbrelapse.validation.calibration_slope import calibration_slope
+from nbrelapse.validation.tuning import tune
+
+
+@pytest.fixture
+def data(outcome):
+    y, risk = outcome(150, 0)
+    return pd.DataFrame({"x": risk}), y
+
+
+def test_the_slope_that_the_data_ask_for_is_found(data, slope_model):
+    X, y = data
+    tuned = tune(slope_model(-1.0), X, y, n_trials=40, n_folds=5, seed=0)
+    wanted = calibration_slope(y, X["x"].to_numpy()[np.newaxis], np.zeros((1, 150), int), np.ones((150, 1)))[0]
+    assert tuned.slope == pytest.approx(wanted, abs=0.15)
+    assert not hasattr(tuned, "baseline_")
+
+
+def test_the_same_seed_gives_the_same_parameters(data, slope_model):
+    first, again, other = (
+        tune(slope_model(), *data, n_trials=5, n_folds=3, seed=seed).get_params() for seed in (1, 1, 2)
+    )
+    assert first == again != other
+
+
+def test_nothing_to_tune_comes_back_unfitted_and_equal(data, slope_model):
+    model = slope_model(0.3, tunable=False)
+    tuned = tune(model, *data, n_trials=5, n_folds=3, seed=0)
+    assert tuned is not model
+    assert tuned.get_params() == model.get_params()
+
+
+def test_trials_that_do_not_converge_are_passed_over(data, slope_model):
+    class Diverging(slope_model):
+        def suggest(self, trial):
+            return {"slope": trial.suggest_categorical("slope", [-3.5, 0.5])}
+
+    tuned = tune(Diverging(), *data, n_trials=12, n_folds=3, seed=0)
+    assert tuned.slope == 0.5
+
+
+def test_when_no_trial_converges_the_last_error_is_raised(data, slope_model):
+    class Hopeless(slope_model):
+        def suggest(self, trial):
+            return {"slope": trial.suggest_float("slope", -4.0, -3.5)}
+
+    with pytest.raises(FloatingPointError, match="diverged"):
+        tune(Hopeless(), *data, n_trials=2, n_folds=3, seed=0)
+
+
+def test_too_few_events_are_an_input_error(data, slope_model):
+    X, y = data
+    rare = y.copy()
+    rare["event"] = 0
+    rare["event"][:2] = 1
+    with pytest.raises(InputError, match="2 events are too few for 5 folds"):
+        tune(slope_model(), X, rare, n_trials=1, n_folds=5, seed=0)
+
+
+def test_progress_is_told_and_optuna_is_silent(data, slope_model, capfd):
+    told = []
+    before = optuna.logging.get_verbosity()
+    tune(slope_model(), *data, n_trials=3, n_folds=2, seed=0, progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert optuna.logging.get_verbosity() == before
+    captured = capfd.readouterr()
+    assert captured.out + captured.err == ""
