@@ -30,8 +30,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = build_features(cohort)
     outcome = make_outcome(cohort, "relapse")
     X = table.values.loc[outcome.patient_ids]
-    columns = [name for name in table.model_columns() if X[name].nunique() > 1]
-    model = create_model("cox", columns=columns).fit(X, outcome.y)
+    model = create_model("cox", columns=table.model_columns()).fit(X, outcome.y)
     bundle = make_bundle(
         "relapse",
         model,

@@ -81,7 +81,7 @@ def test_attributions_are_coefficient_times_distance_from_the_mean_and_add_up(si
     pd.testing.assert_frame_equal(attribution.values, expected.fillna(0.0))
     log_risk = model.predict_log_risk(X)
     assert attribution.baseline == 0.0
-    np.testing.assert_allclose(attribution.values.sum(axis=1), log_risk, atol=1e-12)
+    np.testing.assert_allclose(attribution.values.to_numpy().sum(axis=1), log_risk, atol=1e-12)
     assert abs(log_risk.mean()) < 1e-12
     assert log_risk.std() > 0.3
 
@@ -100,7 +100,8 @@ def test_features_that_too_few_patients_vary_in_are_left_at_zero_and_named(simul
     X.loc[:1, "m__two"], X.loc[:2, "m__three"] = 1.0, 1.0
     model = CoxElasticNet(penalty=0.001).fit(X, y)
     assert model.unused_ == ["m__constant", "m__never", "m__two"]
-    assert (model.attribute(X).values[model.unused_] == 0).all(axis=None)
+    contributions = model.attribute(X).values
+    assert (contributions[model.unused_] == 0).all(axis=None)
     assert model.coefficients_[X.columns.get_loc("m__three")] != 0
 
 

@@ -42,7 +42,7 @@ def test_interval_is_the_percentiles_over_the_refits(simulate):
     interval = prediction_interval(refits, X, times, level=0.8)
     risks = np.stack([refit.predict_log_risk(X) for refit in refits])
     incidences = np.stack([refit.predict_cumulative_incidence(X, times)[:, 1] for refit in refits])
-    np.testing.assert_array_equal(interval["log_risk_low"], np.percentile(risks, 10, axis=0))
+    np.testing.assert_allclose(interval["log_risk_low"], np.percentile(risks, 10, axis=0), rtol=1e-12)
     np.testing.assert_allclose(interval["log_risk_high"], np.percentile(risks, 90, axis=0), rtol=1e-12)
     np.testing.assert_allclose(interval["incidence_low"], np.percentile(incidences, 10, axis=0), rtol=1e-12)
     np.testing.assert_allclose(interval["incidence_high"], np.percentile(incidences, 90, axis=0), rtol=1e-12)

@@ -57,11 +57,10 @@ def _outputs(published: Published) -> dict[str, str]:
 def _leaderboard(result: ExperimentResult, evaluation: Any, label: str) -> Any:
     from rich.table import Table
 
-    table = Table(
-        title=f"{result.config.name}: {result.config.endpoint}, {label} (95% intervals)", title_justify="left"
-    )
-    for name in ("model", "Harrell C", "Harrell C, high-risk", "AUC 3 y", "integrated Brier"):
-        table.add_column(name)
+    title = f"{result.config.name}: {result.config.endpoint}, {label} (95% intervals)"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for name in ("model", "Harrell C", "C, high-risk", "AUC 3 y"):
+        table.add_column(name, no_wrap=True)
     metrics = evaluation.metrics.set_index(["model", "population", "metric"])
     for model in evaluation.metrics["model"].unique():
         cells = [
@@ -70,7 +69,6 @@ def _leaderboard(result: ExperimentResult, evaluation: Any, label: str) -> Any:
                 ("all", "harrell_c"),
                 ("high_risk", "harrell_c"),
                 ("all", "auc_3y"),
-                ("all", "integrated_brier"),
             )
         ]
         style = "bold" if model == result.chosen else None

@@ -125,7 +125,7 @@ def model_card(result: ExperimentResult, name: str) -> str:
         "",
         "## Mechanisms, by mean absolute contribution to the log hazard",
         "",
-        *(f"- {mechanisms[key].title}: {value:.3f}" for key, value in importance.items()),
+        *(f"- {mechanisms[str(key)].title}: {value:.3f}" for key, value in importance.items()),
         "",
         "## Limits",
         "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +53,7 @@ class ExperimentResult:
     holdout_predictions: dict[str, Predictions] | None
     models: dict[str, RiskModel]
     refits: dict[str, list[RiskModel]]
-    explanations: dict[str, Explanation]
+    explanations: Mapping[str, Explanation]
     chosen: str
     times: np.ndarray
     notes: list[str]

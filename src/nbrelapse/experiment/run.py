@@ -83,7 +83,7 @@ def run_experiment(config: ExperimentConfig, *, n_jobs: int = 1, progress: Progr
     if data.holdout is not None:
         held = holdout_predictions(fitted, data.features(data.holdout), times)
         holdout = _evaluate(config, data, data.holdout, held, baselines)
-    explanations = {name: explain(fitted[name], X, data.table.catalogue) for name in config.models}
+    explanations = {str(name): explain(fitted[name], X, data.table.catalogue) for name in config.models}
     notes += cross_validation.notes + ([] if holdout is None else [f"hold-out: {note}" for note in holdout.notes])
     return ExperimentResult(
         config, data, predictions, cross_validation, holdout, held, fitted, refits, explanations, chosen, times, notes

@@ -53,7 +53,7 @@ def write_features(table: FeatureTable, file: str | Path) -> Path:
     [1.0, nan]
     """
     target = _checked(file)
-    values = table.values  # noqa: PD011 (a DataFrame, not an array)
+    values = table.values
     frame = values.rename_axis("patient_id").reset_index()
     manifest = target.with_suffix(".json")
     text = json.dumps(_manifest(table), indent=2, allow_nan=False) + "\n"
@@ -133,7 +133,7 @@ def _write(target: Path, save: Callable[[Path], Any]) -> None:
 
 
 def _manifest(table: FeatureTable) -> dict[str, Any]:
-    values = table.values  # noqa: PD011 (a DataFrame, not an array)
+    values = table.values
     observed = values.notna().sum()
     definitions = {name: table.catalogue.features[name] for name in values.columns}
     used = {definition.mechanism for definition in definitions.values()}

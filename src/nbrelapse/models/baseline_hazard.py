@@ -25,8 +25,8 @@ class BaselineHazard:
     (Breslow 1972, discussion of Cox, 10.1111/j.2517-6161.1972.tb00899.x); that of a competing event makes
     ``competing_step`` (Nelson–Aalen), the same for every patient until there are cause-specific models. Event-free
     survival is the exponential of minus the summed hazards, not the product limit of ``1 - step``: a patient of high
-    risk can have a step above 1 late in follow-up, where few are left. The two differ by less than one part in the
-    number at risk; at log risk 0 the incidence is that of Aalen and Johansen to the same precision.
+    risk can have a step above 1 late in follow-up, where few are left. At log risk 0 the
+    incidence differs from that of Aalen and Johansen by the order of one over the number at risk.
 
     Parameters
     ----------

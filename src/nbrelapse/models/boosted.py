@@ -100,8 +100,7 @@ class BoostedCox(RiskModel):
         self.feature_names_in_, values, y = training_matrix(X, y, self.columns)
         self.medians_ = np.median(values, axis=0)
         data = self._matrix(values)
-        # XGBoost's survival:cox reads a negative time as censored.
-        data.set_label(np.where(y["event"] == 1, y["time"], -y["time"]))
+        data.set_label(self._label(y))
         directions = self.directions or {}
         parameters = {
             "objective": "survival:cox",
@@ -124,6 +123,18 @@ class BoostedCox(RiskModel):
         self.offset_ = float(margin.mean())
         self.baseline_ = BaselineHazard.fit(y, margin - self.offset_)
         return self
+
+    def _label(self, y: np.ndarray) -> np.ndarray:
+        """Return ranks of the times, negative where the event was not seen, as survival:cox wants them.
+
+        At equal times XGBoost's gradient depends on the order of the rows and drops patients from risk sets that they
+        belong to. The partial likelihood reads ranks only, so ties are broken here: events before censorings, events
+        among themselves by lot.
+        """
+        lot = np.random.default_rng(self.seed).random(len(y))
+        rank = np.empty(len(y))
+        rank[np.lexsort((lot, y["event"] != 1, y["time"]))] = np.arange(1, len(y) + 1)
+        return np.where(y["event"] == 1, rank, -rank)
 
     def _matrix(self, values: np.ndarray) -> xgboost.DMatrix:
         import xgboost

@@ -24,7 +24,7 @@ _MIN_PATIENTS = 3
 """A coefficient never rests on fewer patients: one early event in the only carrier has an unbounded hazard ratio."""
 
 _MAX_ITERATIONS = 20_000
-"""Coordinate descent passes over a whole path; a well-posed fit of 60 features takes a few hundred."""
+"""Coordinate descent passes over a whole path; a fit that needs more is not going to converge."""
 
 
 class CoxElasticNet(RiskModel):

@@ -29,6 +29,7 @@ def training_matrix(
     values : ndarray of shape (n_samples, n_features)
         NaN = not assayed.
     y : structured ndarray of shape (n_samples,)
+        By time; at equal times the events come first.
 
     Raises
     ------
@@ -51,7 +52,7 @@ def training_matrix(
         )
     values = read_columns(X, names)
     # Sums of floats depend on their order: sorting first gives the same bits however the patients are ordered.
-    order = np.lexsort((*values.T, y["event"], y["time"]))
+    order = np.lexsort((y["event"], *values.T, y["event"] != 1, y["time"]))
     return names, values[order], y[order]
 
 

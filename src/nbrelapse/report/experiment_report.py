@@ -133,7 +133,7 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
             "outcome": content.outcome,
             "coverage": coverage_rows(content.coverage, content.catalogue),
             "validation": _validation(content),
-            "notes": [*content.notes, *_STANDING_CAVEATS],
+            "notes": [*_unsaid_notes(content), *_STANDING_CAVEATS],
             "figures": {name: figure_data_uri(figure) for name, figure in content.figures.items()},
             "more": {name: name.replace("_", " ") for name in content.figures if name not in PLACED_FIGURES},
             "environment": content.environment,
@@ -149,6 +149,13 @@ _STANDING_CAVEATS = (
 )
 _HOLDOUT = "Patients kept apart from training, tuning and the choice of the model."
 _CROSS_VALIDATION = "Training patients, predicted by models tuned and fitted without them."
+
+
+def _unsaid_notes(content: ReportContent) -> list[str]:
+    """Return the notes that do not already stand under a leaderboard."""
+    evaluations = [part for part in (content.cross_validation, content.holdout) if part is not None]
+    said = {note for evaluation in evaluations for note in evaluation.notes}
+    return [note for note in content.notes if note.removeprefix("hold-out: ") not in said]
 
 
 def _judged_on(content: ReportContent) -> str:

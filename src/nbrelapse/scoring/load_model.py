@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,31 @@ from nbrelapse.mechanisms.catalogue import parse_catalogue
 from nbrelapse.models.families import model_from_state
 from nbrelapse.models.risk_model import ModelState, RiskModel
 from nbrelapse.scoring.bundle import Bundle
-from nbrelapse.scoring.format import FORMAT_VERSION, LOADER_MODULE, MANIFEST, MLFLOW_FILES, REFITS, sha256
-from nbrelapse.tracking import fetch_model
+from nbrelapse.scoring.format import (
+    CARD,
+    DESCRIPTION,
+    FORMAT_VERSION,
+    LOADER_MODULE,
+    MANIFEST,
+    MLFLOW_FILES,
+    REFITS,
+    sealed,
+    sha256,
+)
+from nbrelapse.tracking import fetched_model
 
 
 def load_model(model: str | Path) -> Bundle:
     """Load a saved model.
 
-    The manifest is checked before anything else is read: a file that is changed, missing or not listed, a link, a
-    foreign loader in ``MLmodel`` or a newer format is refused. Nothing in the folder is executed.
+    Every file is checked against the manifest before any of it is used: a changed byte, a file that is missing or
+    not listed, a link, a foreign loader in ``MLmodel`` or a newer format is refused. Nothing in the folder is
+    executed. The checks find damage and careless edits; somebody who rewrites the manifest as well is not found out.
 
     Parameters
     ----------
     model : str or path
-        A folder, or an MLflow URI (``models:/name@alias``, ``runs:/id/model``).
+        A folder, or an MLflow URI (``models:/name@alias``, ``models:/m-…``, ``runs:/id/name``).
 
     Returns
     -------
@@ -40,88 +52,95 @@ def load_model(model: str | Path) -> Bundle:
     BundleError
         The folder is not a model of nbrelapse, is damaged, or was written by a newer version.
     """
-    folder = fetch_model(model)
-    if not (folder / "MLmodel").is_file():
-        raise BundleError(f"not a saved model, it has no MLmodel file: {model}")
-    _check_description(folder)
-    strangers = sorted(path.name for path in folder.iterdir() if path.name not in MLFLOW_FILES and path.name != "data")
-    if strangers:
-        raise BundleError(f"the model's folder holds a file that does not belong to it: {strangers[0]}")
-    return load_data(folder / "data")
+    with fetched_model(model) as folder:
+        if not (folder / DESCRIPTION).is_file():
+            raise BundleError(f"not a saved model, it has no {DESCRIPTION} file: {model}")
+        _refuse_foreign_loader(folder)
+        manifest = _checked_manifest(folder)
+        try:
+            return _read(folder, manifest)
+        except (NbRelapseError, KeyError, ValueError, TypeError, AttributeError, OSError) as error:
+            raise BundleError(f"the model cannot be read: {type(error).__name__}: {error}") from None
 
 
-def load_data(data: str | Path) -> Bundle:
-    """Load the ``data`` folder of a saved model; see :func:`load_model`."""
-    folder = Path(data)
-    manifest = _checked_manifest(folder)
-    try:
-        return _read(folder, manifest)
-    except NbRelapseError:
-        raise
-    except (KeyError, ValueError, TypeError, OSError) as error:
-        raise BundleError(f"the model cannot be read: {type(error).__name__}: {error}") from None
-
-
-def _check_description(folder: Path) -> None:
+def _refuse_foreign_loader(folder: Path) -> None:
     import yaml
 
     try:
-        description = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
-        flavor = description["flavors"]["python_function"]
+        description = yaml.safe_load((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        flavors = description["flavors"]
+        flavor = flavors["python_function"]
         loader, data, code = flavor["loader_module"], flavor.get("data"), flavor.get("code")
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, UnicodeDecodeError):
-        raise BundleError("the model's MLmodel file cannot be read") from None
-    if loader != LOADER_MODULE or data != "data" or code is not None:
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError, OSError):
+        raise BundleError(f"the model's {DESCRIPTION} file cannot be read") from None
+    if (loader, data, code, len(flavors)) != (LOADER_MODULE, "data", None, 1):
         raise BundleError(
-            f"the model asks to be loaded by {loader!r}, not by {LOADER_MODULE!r}: it is not one of nbrelapse's, "
-            "or it was tampered with"
+            f"the model asks to be loaded by {loader!r} in a way that is not that of nbrelapse: it is another tool's "
+            "model, or it was tampered with"
         )
 
 
 def _checked_manifest(folder: Path) -> dict[str, Any]:
-    if any(path.is_symlink() for path in (folder, folder.parent, *folder.rglob("*"))):
-        raise BundleError("the model's folder holds a link")
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    odd = sorted(name for name, path in found.items() if path.is_symlink() or not (path.is_file() or path.is_dir()))
+    if odd:
+        raise BundleError(f"the model's folder holds a link or a special file: {odd[0]}")
+    manifest = _read_manifest(folder)
+    listed: dict[str, str] = manifest["files"]
+    present = {name for name, path in found.items() if path.is_file()} - {MANIFEST, *MLFLOW_FILES}
+    changed = {name for name in present & set(listed) if sha256(folder / name) != listed[name]}
+    for problem, names in (
+        ("lacks the file", set(listed) - present),
+        ("holds a file that its manifest does not list:", present - set(listed)),
+        ("was changed since it was saved:", changed),
+    ):
+        if names:
+            raise BundleError(f"the model {problem} {min(names)}")
+    return manifest
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        text = (folder / MANIFEST).read_bytes().decode("utf-8")
+        manifest: dict[str, Any] = json.loads(text)
         newer = int(manifest["format_version"]) > FORMAT_VERSION
-        listed: dict[str, str] = dict(manifest["files"])
     except (OSError, ValueError, KeyError, TypeError):
-        raise BundleError(f"the model has no readable data/{MANIFEST}") from None
+        raise BundleError(f"the model has no readable {MANIFEST}") from None
     if newer:
         raise BundleError(
             f"the model was written by nbrelapse {manifest.get('nbrelapse_version')}, whose format is newer: "
             "upgrade nbrelapse to load it"
         )
-    present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
-    for problem, names in (
-        ("lacks the file", set(listed) - present),
-        ("holds a file that its manifest does not list:", present - set(listed)),
-        (
-            "was changed since it was saved:",
-            {name for name in present & set(listed) if sha256(folder / name) != listed[name]},
-        ),
-    ):
-        if names:
-            raise BundleError(f"the model {problem} data/{min(names)}")
+    try:
+        intact = sealed(manifest) == text and isinstance(manifest["files"], dict)
+    except (ValueError, KeyError):
+        intact = False
+    if not intact:
+        raise BundleError(f"the model was changed since it was saved: {MANIFEST}")
     return manifest
 
 
-def _read(folder: Path, manifest: dict[str, Any]) -> Bundle:
+def _read(folder: Path, manifest: Mapping[str, Any]) -> Bundle:
+    data, card = folder / "data", folder / CARD
     refits = [
         _model(document, folder / REFITS, f"{number:03d}-")
         for number, document in enumerate(_json(folder / REFITS / "refits.json"))
     ]
-    references = {name: _model(document, folder, "") for name, document in _json(folder / "references.json").items()}
+    schema = pd.DataFrame(manifest["features"]).set_index("feature")
+    numbers = ["low", "high", "observed", "importance"]
     return Bundle(
         endpoint=manifest["endpoint"],
-        model=_model(_json(folder / "model.json"), folder, ""),
+        model=_model(_json(data / "model.json"), data, ""),
         refits=tuple(refits),
-        references=references,
-        catalogue=parse_catalogue(_json(folder / "catalogue.json")),
+        references={
+            name: _model(document, data, "reference-") for name, document in _json(data / "references.json").items()
+        },
+        catalogue=parse_catalogue(_json(data / "catalogue.json")),
         gene_sets=manifest["gene_sets"],
-        schema=pd.DataFrame(manifest["features"]).set_index("feature"),
-        log_risk_quantiles=np.asarray(_json(folder / "baseline.json")["log_risk_quantiles"], dtype=float),
+        schema=schema.astype(dict.fromkeys(numbers, float)),
+        log_risk_quantiles=np.asarray(_json(data / "baseline.json")["log_risk_quantiles"], dtype=float),
         training=manifest["training"],
+        card=card.read_text(encoding="utf-8") if card.exists() else "",
     )
 
 
@@ -130,7 +149,5 @@ def _json(file: Path) -> Any:
 
 
 def _model(document: dict[str, Any], folder: Path, prefix: str) -> RiskModel:
-    blobs = {}
-    if document.get("family") == "boosted":
-        blobs["model.ubj"] = (folder / f"{prefix}model.ubj").read_bytes()
-    return model_from_state(ModelState(document, blobs))
+    files = (file for file in folder.glob(f"{prefix}*") if file.is_file() and file.suffix != ".json")
+    return model_from_state(ModelState(document, {file.name.removeprefix(prefix): file.read_bytes() for file in files}))

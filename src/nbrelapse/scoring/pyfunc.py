@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from nbrelapse.scoring.bundle import Bundle
-from nbrelapse.scoring.load_model import load_data
+from nbrelapse.scoring.load_model import load_model
 from nbrelapse.scoring.score import score_features
 
 
@@ -18,9 +19,23 @@ class ScoringModel:
         self.bundle = bundle
 
     def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Score feature rows; columns as in the model's signature, NaN = not assayed."""
-        return score_features(self.bundle, model_input).reset_index(drop=True)
+        """Score feature rows.
+
+        Parameters
+        ----------
+        model_input : DataFrame of shape (n_patients, n_features)
+            Columns as in the model's signature, in any order; a column that is not there counts as not assayed.
+        params : dict, optional
+            MLflow passes it; there are none.
+
+        Returns
+        -------
+        DataFrame
+            As :func:`nbrelapse.scoring.score.score_features`, rows numbered from 0.
+        """
+        features = model_input.reindex(columns=self.bundle.schema.index)
+        return score_features(self.bundle, features).reset_index(drop=True)
 
 
 def _load_pyfunc(data_path: str) -> ScoringModel:
-    return ScoringModel(load_data(data_path))
+    return ScoringModel(load_model(Path(data_path).parent))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 HORIZON_YEARS = (1, 2, 3, 5)
+TEXT_COLUMNS = ("missing_assays", "out_of_range_features", "warnings")
 
 
 def score_columns(mechanisms: Sequence[str]) -> list[str]:
@@ -34,7 +35,5 @@ def score_columns(mechanisms: Sequence[str]) -> list[str]:
         *horizons,
         *contributions,
         "evidence",
-        "missing_assays",
-        "out_of_range_features",
-        "warnings",
+        *TEXT_COLUMNS,
     ]

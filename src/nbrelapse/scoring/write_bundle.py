@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import json
-import platform
 import shutil
 import tempfile
-from importlib.metadata import version
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from nbrelapse import __version__
 from nbrelapse.errors import InputError
 from nbrelapse.models.risk_model import ModelState
 from nbrelapse.scoring.bundle import Bundle
-from nbrelapse.scoring.format import FORMAT_VERSION, LOADER_MODULE, MANIFEST, REFITS, sha256
+from nbrelapse.scoring.describe_for_mlflow import describe_for_mlflow
+from nbrelapse.scoring.format import CARD, FORMAT_VERSION, MANIFEST, REFITS, sealed, sha256, to_json
 from nbrelapse.scoring.score_columns import score_columns
 
 if TYPE_CHECKING:
     from mlflow.models import Model
-
-_REQUIREMENTS = ("bioframe", "mlflow", "numpy", "pandas", "scikit-learn", "scikit-survival", "xgboost-cpu")
 
 
 def write_bundle(
     bundle: Bundle, folder: str | Path, *, mlflow_model: Model | None = None, overwrite: bool = False
 ) -> Path:
     """Save a model; the folder appears whole or not at all.
+
+    ``MLmodel``, ``requirements.txt``, ``python_env.yaml`` and the model card (``README.md``) stand beside ``data/``,
+    which holds the model, its bootstrap refits, the clinical baselines, the catalogue entries that it reads and
+    ``manifest.json`` with the checksum of every file. The same bundle gives the same bytes.
 
     Parameters
     ----------
@@ -44,99 +48,68 @@ def write_bundle(
     Raises
     ------
     InputError
-        The folder is there, and ``overwrite`` is False.
+        The folder is there and ``overwrite`` is False, or cannot be written.
     """
     target = Path(folder)
     if target.exists() and not overwrite:
         raise InputError("the folder is there already", file=target, mend="name another, or allow overwriting")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    if target.exists() and not (target / MANIFEST).is_file():
+        raise InputError("what is there is not a saved model; it is not replaced", file=target, mend="name another")
     try:
-        beside.chmod(0o755)
-        _write_data(bundle, beside / "data")
-        _write_description(bundle, beside, mlflow_model)
-        if target.exists():
-            shutil.rmtree(target)
-        beside.rename(target)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
+            beside = Path(scratch) / "model"
+            _write(bundle, beside, {} if mlflow_model is None else mlflow_model.to_dict())
+            if target.exists():
+                target.rename(Path(scratch) / "replaced")
+            beside.rename(target)
+    except OSError as error:
+        raise InputError(f"the model cannot be written: {error.strerror}", file=target) from None
     return target
 
 
-def _write_data(bundle: Bundle, data: Path) -> None:
-    (data / REFITS).mkdir(parents=True)
-    _write_state(bundle.model.state(), data, "model")
-    states = [refit.state() for refit in bundle.refits]
-    _write_json(data / REFITS / "refits.json", [state.document for state in states])
-    for number, state in enumerate(states):
-        for name, blob in state.blobs.items():
-            (data / REFITS / f"{number:03d}-{name}").write_bytes(blob)
-    _write_json(data / "references.json", {name: model.state().document for name, model in bundle.references.items()})
-    _write_json(data / "baseline.json", {"log_risk_quantiles": bundle.log_risk_quantiles.tolist()})
-    _write_json(data / "catalogue.json", bundle.catalogue.to_document())
-    files = {str(file.relative_to(data)): sha256(file) for file in sorted(data.rglob("*")) if file.is_file()}
-    schema = bundle.schema.reset_index().to_dict("records")
-    manifest = {
+def _write(bundle: Bundle, folder: Path, begun: Mapping[str, Any]) -> None:
+    data = folder / "data"
+    (folder / REFITS).mkdir(parents=True)
+    _write_text(data / "model.json", to_json(_write_blobs(bundle.model.state(), data, "")))
+    documents = [
+        _write_blobs(refit.state(), folder / REFITS, f"{number:03d}-") for number, refit in enumerate(bundle.refits)
+    ]
+    # A hundred refits: without indentation, a third of the size.
+    _write_text(folder / REFITS / "refits.json", json.dumps(documents, separators=(",", ":"), allow_nan=False))
+    references = {name: model.state().document for name, model in bundle.references.items()}
+    _write_text(data / "references.json", to_json(references))
+    _write_text(data / "baseline.json", to_json({"log_risk_quantiles": bundle.log_risk_quantiles.tolist()}))
+    _write_text(data / "catalogue.json", to_json(bundle.catalogue.to_document()))
+    texts = describe_for_mlflow(list(bundle.schema.index), score_columns(bundle.mechanisms), begun)
+    for name, text in {**texts, **({CARD: bundle.card} if bundle.card else {})}.items():
+        _write_text(folder / name, text)
+    files = {file.relative_to(folder).as_posix(): sha256(file) for file in sorted(folder.rglob("*")) if file.is_file()}
+    _write_text(folder / MANIFEST, sealed(_manifest(bundle, files)))
+
+
+def _write_blobs(state: ModelState, folder: Path, prefix: str) -> dict[str, Any]:
+    for name, blob in state.blobs.items():
+        (folder / f"{prefix}{name}").write_bytes(blob)
+    return state.document
+
+
+def _write_text(file: Path, text: str) -> None:
+    file.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _manifest(bundle: Bundle, files: Mapping[str, str]) -> dict[str, Any]:
+    schema = bundle.schema.reset_index().astype(object)
+    return {
         "format_version": FORMAT_VERSION,
         "nbrelapse_version": __version__,
         "endpoint": bundle.endpoint,
         "family": bundle.model.family,
         "catalogue_version": bundle.catalogue.version,
+        "followed_days": bundle.model.baseline_.last_time,
+        "refits": len(bundle.refits),
         "training": dict(bundle.training),
-        "features": schema,
-        "gene_sets": dict(bundle.gene_sets),
-        "refits": len(states),
-        "files": files,
+        "features": schema.where(pd.notna(schema), None).to_dict("records"),
+        "gene_sets": {name: list(genes) for name, genes in bundle.gene_sets.items()},
+        "files": dict(files),
     }
-    _write_json(data / MANIFEST, manifest)
-
-
-def _write_state(state: ModelState, folder: Path, name: str) -> None:
-    _write_json(folder / f"{name}.json", state.document)
-    for blob_name, blob in state.blobs.items():
-        (folder / blob_name).write_bytes(blob)
-
-
-def _write_json(file: Path, document: Any) -> None:
-    file.write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def _write_description(bundle: Bundle, folder: Path, mlflow_model: Model | None) -> None:
-    from mlflow.models import Model
-    from mlflow.models.signature import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
-
-    description = Model() if mlflow_model is None else mlflow_model
-    description.add_flavor(
-        "python_function",
-        loader_module=LOADER_MODULE,
-        data="data",
-        env={},
-        python_version=platform.python_version(),
-    )
-    inputs = Schema([ColSpec(DataType.double, name, required=False) for name in bundle.schema.index])
-    text = {"missing_assays", "out_of_range_features", "warnings"}
-    outputs = Schema(
-        [
-            ColSpec(DataType.string if name in text else DataType.double, name)
-            for name in score_columns(bundle.mechanisms)
-        ]
-    )
-    description.signature = ModelSignature(inputs, outputs)
-    requirements = [f"nbrelapse=={__version__}", *(f"{name}=={version(name)}" for name in _installed())]
-    (folder / "requirements.txt").write_text("\n".join(requirements) + "\n", encoding="utf-8")
-    description.save(str(folder / "MLmodel"))
-
-
-def _installed() -> list[str]:
-    from importlib.metadata import PackageNotFoundError
-
-    found = []
-    for name in _REQUIREMENTS:
-        try:
-            version(name)
-        except PackageNotFoundError:
-            name = name.removesuffix("-cpu")
-        found.append(name)
-    return found

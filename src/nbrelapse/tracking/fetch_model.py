@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from nbrelapse.errors import InputError
 from nbrelapse.tracking.store import use_store
 
+_URI = re.compile(r"^(models|runs|mlflow-artifacts|file|s3|gs|wasbs?|https?):/")
 
-def fetch_model(model: str | Path) -> Path:
-    """Return the local folder of a saved model.
+
+@contextmanager
+def fetched_model(model: str | Path) -> Iterator[Path]:
+    """Give the local folder of a saved model; what was downloaded is removed afterwards.
 
     Parameters
     ----------
@@ -23,22 +29,32 @@ def fetch_model(model: str | Path) -> Path:
         There is nothing there.
     """
     text = str(model)
-    if not re.match(r"^(models|runs|mlflow-artifacts|file|s3|gs|wasbs?|https?):/", text):
-        folder = Path(text)
-        if not folder.is_dir():
-            raise InputError(
-                "there is no such model", file=text, expected="a model folder, or models:/… or runs:/… of MLflow"
-            )
-        return folder
-    use_store(create=False)
+    if _URI.match(text):
+        with tempfile.TemporaryDirectory(prefix="nbrelapse-model-") as scratch:
+            yield _download(text, scratch)
+    elif Path(text).is_dir():
+        yield Path(text)
+    else:
+        raise InputError(
+            "there is no such model", file=text, expected="a model folder, or models:/… or runs:/… of MLflow"
+        )
+
+
+def _download(uri: str, scratch: str) -> Path:
+    if uri.startswith(("models:", "runs:")):
+        use_store(create=False)
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
     try:
-        return Path(download_artifacts(artifact_uri=text))
+        # A folder of our own: MLflow writes a file into what it hands out, and must not do so inside the store.
+        folder = Path(download_artifacts(artifact_uri=uri, dst_path=scratch))
     except (MlflowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(
-            f"MLflow has no model {text}: {reason}",
-            mend="check the URI (nbrelapse compare lists the runs) and MLFLOW_TRACKING_URI",
+            f"MLflow has no model {uri}: {reason}",
+            mend="check the URI (nbrelapse compare lists the models of an experiment) and MLFLOW_TRACKING_URI",
         ) from None
+    if not folder.is_dir():
+        raise InputError(f"{uri} is a file, not a model", expected="the URI of the model's folder")
+    return folder

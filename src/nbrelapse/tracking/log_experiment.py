@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nbrelapse.tracking.records import DatasetRecord, ExperimentRecord, ModelRecord
-from nbrelapse.tracking.store import experiment_id, use_store
+from nbrelapse.tracking.store import enter_experiment, use_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -56,7 +56,7 @@ def log_experiment(record: ExperimentRecord) -> Logged:
     from mlflow import MlflowClient
 
     client = MlflowClient()
-    experiment = experiment_id(record.name)
+    experiment = enter_experiment(record.name)
     parent = client.create_run(experiment, run_name=record.name, tags=dict(record.tags))
     try:
         _log_batch(client, parent, record.parameters, record.metrics)

@@ -4,38 +4,52 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from pathlib import Path
 
+from nbrelapse.errors import InputError
+
 DEFAULT_FOLDER = Path("mlruns")
+_CHATTY = ("alembic", "mlflow.store.db.utils", "mlflow.tracking.fluent")
+"""Loggers that tell of each step of creating a database and of each new experiment."""
 
 
-def use_store(folder: Path = DEFAULT_FOLDER, *, create: bool = True) -> str:
+def use_store(*, create: bool = True) -> str:
     """Point MLflow at the tracking store and return its URI.
 
-    ``MLFLOW_TRACKING_URI`` decides; without it the store is ``mlflow.db`` (SQLite) in ``folder``, with the artifacts
-    beside it. MLflow's usage telemetry is switched off unless the user has set ``MLFLOW_DISABLE_TELEMETRY``.
+    The store is the one that ``mlflow.set_tracking_uri`` has set, else that of ``MLFLOW_TRACKING_URI``, else
+    ``mlruns/mlflow.db`` (SQLite) below the working directory, with the artifacts beside it. MLflow's usage telemetry
+    is switched off unless the user has set ``MLFLOW_DISABLE_TELEMETRY``.
 
     Parameters
     ----------
-    folder : path
-        Of the default store.
     create : bool
-        Make the folder of the default store.
+        Make a SQLite store that is not there yet.
 
     Returns
     -------
     str
-    """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    # Creating the database logs each of its migrations.
-    for name in ("alembic", "mlflow.store.db.utils"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    import mlflow
 
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or default_uri(folder)
-    if create and uri == default_uri(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    mlflow.set_tracking_uri(uri)
+    Raises
+    ------
+    InputError
+        There is no store, and ``create`` is False; or its folder cannot be made.
+
+    Notes
+    -----
+    Making the database takes some seconds, once: MLflow applies all its migrations one after the other.
+    """
+    loaded = sys.modules.get("mlflow")
+    if loaded is not None and loaded.tracking.is_tracking_uri_set():
+        uri = str(loaded.get_tracking_uri())
+    else:
+        uri = os.environ.get("MLFLOW_TRACKING_URI") or default_uri()
+    file = database_file(uri)
+    if file is not None and not file.exists():
+        _require(file, create)
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
     return uri
 
 
@@ -44,13 +58,12 @@ def default_uri(folder: Path = DEFAULT_FOLDER) -> str:
     return f"sqlite:///{folder.resolve() / 'mlflow.db'}"
 
 
-def experiment_id(name: str, folder: Path = DEFAULT_FOLDER) -> str:
-    """Return the id of an experiment, made if it is new; in the default store with its artifacts in ``folder``."""
-    import mlflow
+def database_file(uri: str) -> Path | None:
+    """Return the file of a SQLite store; None for any other.
 
-    found = mlflow.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
-    own = mlflow.get_tracking_uri() == default_uri(folder)
-    location = (folder.resolve() / "artifacts").as_uri() if own else None
-    return str(mlflow.create_experiment(name, artifact_location=location))
+    Examples
+    --------
+    >>> database_file("sqlite:////data/mlflow.db").name, database_file("https://mlflow.example.org")
+    ('mlflow.db', None)
+    """
+    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None

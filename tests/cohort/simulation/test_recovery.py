@@ -25,7 +25,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, p
     folder: Path = write_raw_files(tmp_path_factory.mktemp("simulated") / "study", N_PATIENTS, SEED)
     stream = np.random.default_rng(SEED).spawn(10)[0]
     drawn = draw_patients(stream, N_PATIENTS, load_calibration())
-    features = build_features(read_cbioportal(folder)).values  # noqa: PD011
+    features = build_features(read_cbioportal(folder)).values
     return drawn.set_index(features.index), features, read_truth(folder)
 
 
