@@ -33,11 +33,10 @@ def experiments(scratch: Path) -> list[ExperimentConfig]:
     write_cohort(read_geo(series, expression=seqc / "expression_log2_2000_genes.tsv.gz"), scratch / "seqc")
     mapping = ROOT / "experiments" / "mappings" / "high_risk_copy_number.toml"
     write_cohort(read_tables(mapping, copy_number), scratch / "copy_number")
-    return [
-        *found,
-        experiment_config("seqc_relapse", scratch / "seqc"),
-        experiment_config("high_risk_copy_number", scratch / "copy_number"),
-    ]
+    groups = experiment_config("high_risk_copy_number", scratch / "copy_number")
+    # The JAP patients have no event-free survival.
+    groups = groups.model_copy(update={"split": groups.split.model_copy(update={"train": ("GPOH",)})})
+    return [*found, experiment_config("seqc_relapse", scratch / "seqc"), groups]
 
 
 def additivity(scratch: Path) -> list[dict[str, object]]:

@@ -29,7 +29,7 @@ def reachable_groups(patients: pd.DataFrame, rule: str) -> pd.DataFrame:
         ``ganglioneuroma_or_intermixed`` are read. The last is taken as false where unknown: these tumours are not
         neuroblastomas in the narrow sense, and most cohorts leave them out.
     rule : {"cog_v2", "inrg"}
-        COG version 2 (10.1200/JCO.21.00278) or INRG pretreatment (10.1200/JCO.2008.16.6785).
+        COG version 2 (10.1200/JCO.21.00278) or INRG pretreatment (Cohn 2009, PMC2650388).
 
     Returns
     -------

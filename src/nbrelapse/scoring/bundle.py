@@ -29,7 +29,8 @@ class Bundle:
     references : dict of str to RiskModel
         The fitted clinical baselines, for external validation.
     catalogue : Catalogue
-        The one that the training features were built with: a later catalogue cannot change what the model reads.
+        The entries that the model and the references read, as they were when the training features were built: a
+        later catalogue cannot change what the model reads.
     gene_sets : dict of str to list of str
         The user's gene sets that features are built from.
     schema : DataFrame
@@ -39,7 +40,9 @@ class Bundle:
     log_risk_quantiles : ndarray of shape (1001,)
         Of the training patients, at 0, 0.1, …, 100 %.
     training : dict
-        Summary of the training patients: counts, events, follow-up. No identifiers.
+        Summary of the training patients: counts, events, follow-up. JSON types only, no identifiers.
+    card : str
+        The model card, Markdown.
     """
 
     endpoint: str
@@ -51,6 +54,7 @@ class Bundle:
     schema: pd.DataFrame
     log_risk_quantiles: np.ndarray
     training: Mapping[str, Any] = field(default_factory=dict)
+    card: str = ""
 
     @property
     def mechanisms(self) -> list[str]:
@@ -69,6 +73,7 @@ def make_bundle(
     catalogue: Catalogue,
     gene_sets: Mapping[str, list[str]],
     training: Mapping[str, Any],
+    card: str = "",
 ) -> Bundle:
     """Describe a fitted model's training patients and bundle it.
 
@@ -79,8 +84,8 @@ def make_bundle(
         Fitted on ``X``.
     X : DataFrame of shape (n_patients, n_features)
         The training features.
-    refits, references, catalogue, gene_sets, training
-        As in :class:`Bundle`; only the gene sets that the model's features read are kept.
+    refits, references, catalogue, gene_sets, training, card
+        As in :class:`Bundle`; of the catalogue and the gene sets only what is read is kept.
 
     Returns
     -------
@@ -101,15 +106,34 @@ def make_bundle(
         },
         index=pd.Index(names, name="feature"),
     )
-    quantiles = np.quantile(model.predict_log_risk(X), QUANTILES)
+    read = [*names, *(str(name) for reference in references.values() for name in reference.feature_names_in_)]
+    kept = _entries(catalogue, read)
     return Bundle(
-        endpoint,
-        model,
-        refits,
-        references,
-        catalogue,
-        dict(gene_sets),
-        schema,
-        quantiles,
-        training,
+        endpoint=endpoint,
+        model=model,
+        refits=refits,
+        references=references,
+        catalogue=kept,
+        gene_sets=_sets_read(kept, gene_sets),
+        schema=schema,
+        log_risk_quantiles=np.quantile(model.predict_log_risk(X), QUANTILES),
+        training=training,
+        card=card,
     )
+
+
+def _entries(catalogue: Catalogue, names: list[str]) -> Catalogue:
+    """Return the named entries, those that they are computed from, and their mechanisms."""
+    wanted = set(names)
+    for name in names:
+        wanted |= set(catalogue.features[name].parameters.get("difference", ()))
+    features = {name: definition for name, definition in catalogue.features.items() if name in wanted}
+    used = {definition.mechanism for definition in features.values()}
+    mechanisms = {name: mechanism for name, mechanism in catalogue.mechanisms.items() if name in used}
+    return Catalogue(catalogue.version, mechanisms, features)
+
+
+def _sets_read(catalogue: Catalogue, gene_sets: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    parameters = [definition.parameters for definition in catalogue.features.values()]
+    read = {entry.get(key) for entry in parameters for key in ("gene_set", "gene_set_down")}
+    return {name: list(genes) for name, genes in gene_sets.items() if name in read}

@@ -24,9 +24,7 @@ _REQUIREMENTS = (
 )
 
 
-def describe_for_mlflow(
-    features: Sequence[str], columns: Sequence[str], begun: Mapping[str, Any]
-) -> dict[str, str]:
+def describe_for_mlflow(features: Sequence[str], columns: Sequence[str], begun: Mapping[str, Any]) -> dict[str, str]:
     """Text of the files beside ``data/``: ``MLmodel``, ``requirements.txt`` and ``python_env.yaml``.
 
     They are written without MLflow, so that the same model gives the same bytes.

@@ -9,7 +9,7 @@ import pandas as pd
 
 from nbrelapse.scoring.bundle import Bundle
 from nbrelapse.scoring.load_model import load_model
-from nbrelapse.scoring.score import score_features
+from nbrelapse.scoring.score_features import score_features
 
 
 class ScoringModel:
@@ -31,7 +31,7 @@ class ScoringModel:
         Returns
         -------
         DataFrame
-            As :func:`nbrelapse.scoring.score.score_features`, rows numbered from 0.
+            As :func:`score_features`, rows numbered from 0.
         """
         features = model_input.reindex(columns=self.bundle.schema.index)
         return score_features(self.bundle, features).reset_index(drop=True)

@@ -1,10 +1,11 @@
-"""Every call to MLflow that records or reads a run."""
+"""Every call to MLflow that records or reads a run or a model."""
 
-from nbrelapse.tracking.fetch_model import fetch_model
-from nbrelapse.tracking.leaderboard import HOLDOUT_TAG, count_holdout_openings, read_leaderboard
+from nbrelapse.tracking.fetch_model import fetched_model
+from nbrelapse.tracking.holdout_openings import HOLDOUT_TAG, count_holdout_openings
 from nbrelapse.tracking.log_experiment import Logged, log_experiment
+from nbrelapse.tracking.read_experiment import RecordedExperiment, read_experiment
 from nbrelapse.tracking.records import DatasetRecord, ExperimentRecord, ModelRecord
-from nbrelapse.tracking.store import use_store
+from nbrelapse.tracking.store import open_store, store_uri
 
 __all__ = [
     "HOLDOUT_TAG",
@@ -12,9 +13,11 @@ __all__ = [
     "ExperimentRecord",
     "Logged",
     "ModelRecord",
+    "RecordedExperiment",
     "count_holdout_openings",
-    "fetch_model",
+    "fetched_model",
     "log_experiment",
-    "read_leaderboard",
-    "use_store",
+    "open_store",
+    "read_experiment",
+    "store_uri",
 ]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nbrelapse.errors import InputError
-from nbrelapse.tracking.store import use_store
+from nbrelapse.tracking.store import open_store
 
 _URI = re.compile(r"^(models|runs|mlflow-artifacts|file|s3|gs|wasbs?|https?):/")
 
@@ -21,7 +21,7 @@ def fetched_model(model: str | Path) -> Iterator[Path]:
     Parameters
     ----------
     model : str or path
-        A folder, or an MLflow URI, which is looked for in the store of :func:`use_store`.
+        A folder, or an MLflow URI, which is looked for in the current store (:func:`store_uri`).
 
     Raises
     ------
@@ -41,20 +41,20 @@ def fetched_model(model: str | Path) -> Iterator[Path]:
 
 
 def _download(uri: str, scratch: str) -> Path:
-    if uri.startswith(("models:", "runs:")):
-        use_store(create=False)
+    store = open_store(create=False).tracking_uri if uri.startswith(("models:", "runs:")) else None
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
     try:
         # A folder of our own: MLflow writes a file into what it hands out, and must not do so inside the store.
-        folder = Path(download_artifacts(artifact_uri=uri, dst_path=scratch))
+        found = download_artifacts(artifact_uri=uri, dst_path=scratch, tracking_uri=store, registry_uri=store)
     except (MlflowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(
             f"MLflow has no model {uri}: {reason}",
-            mend="check the URI (nbrelapse compare lists the models of an experiment) and MLFLOW_TRACKING_URI",
+            mend="check the URI (nbrelapse compare shows the models of an experiment) and MLFLOW_TRACKING_URI",
         ) from None
+    folder = Path(found)
     if not folder.is_dir():
         raise InputError(f"{uri} is a file, not a model", expected="the URI of the model's folder")
     return folder

@@ -13,6 +13,11 @@ from matplotlib.figure import Figure
 if TYPE_CHECKING:
     from mlflow.models import Model
 
+KIND_TAG = "nbrelapse.kind"
+EXPERIMENT = "experiment"
+MODEL_TAG = "nbrelapse.model"
+CHOSEN_TAG = "nbrelapse.chosen"
+
 
 @dataclass(frozen=True)
 class ModelRecord:
@@ -60,6 +65,11 @@ class DatasetRecord:
     n_patients: int
     n_events: int
     features: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """The fingerprint, as long as MLflow takes it."""
+        return self.fingerprint[:36]
 
 
 @dataclass(frozen=True)

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 from nbrelapse.errors import InputError
-from nbrelapse.tracking.store import default_uri, use_store
+from nbrelapse.tracking.store import database_file, store_uri
 
 
 def serve(port: int) -> None:
-    """Serve the tracking store's page on the loopback address until interrupted.
+    """Serve the page of a SQLite store on the loopback address until interrupted.
+
+    Parameters
+    ----------
+    port : int
 
     Raises
     ------
     InputError
-        The default store does not exist yet, or the server ended with an error.
+        There is no store yet, the store is a server that has its own page, or the page cannot be served.
     """
-    uri = use_store(create=False)
-    if uri == default_uri() and not Path(uri.removeprefix("sqlite:///")).exists():
-        raise InputError(
-            "there are no runs yet", file=uri.removeprefix("sqlite:///"), mend="train first: nbrelapse quickstart"
-        )
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1"]
-    done = subprocess.run([*command, "--port", str(port)], check=False)
+    uri = store_uri(create=False)
+    database = database_file(uri)
+    if database is None and uri.startswith(("http://", "https://")):
+        raise InputError("the store is a server, with a page of its own", file=uri, mend="open that address")
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
+    if database is not None:
+        command += ["--default-artifact-root", (database.resolve().parent / "artifacts").as_uri()]
+    # One worker: a page for one person. MLflow refuses requests for other hosts by itself.
+    done = subprocess.run([*command, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"], check=False)
     if done.returncode > 0:
         raise InputError(f"MLflow's server ended with code {done.returncode}", mend="is the port in use? try --port")

@@ -1,4 +1,4 @@
-"""Where runs are kept."""
+"""Where runs and models are kept."""
 
 from __future__ import annotations
 
@@ -6,51 +6,103 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nbrelapse.errors import InputError
 
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
 DEFAULT_FOLDER = Path("mlruns")
-_CHATTY = ("alembic", "mlflow.store.db.utils", "mlflow.tracking.fluent")
-"""Loggers that tell of each step of creating a database and of each new experiment."""
+_CHATTY = ("alembic", "mlflow.store.db.utils")
+"""Loggers that tell of each step of creating the database."""
 
 
-def use_store(*, create: bool = True) -> str:
-    """Point MLflow at the tracking store and return its URI.
+def store_uri(*, create: bool = True) -> str:
+    """Address of the current MLflow store.
 
-    The store is the one that ``mlflow.set_tracking_uri`` has set, else that of ``MLFLOW_TRACKING_URI``, else
-    ``mlruns/mlflow.db`` (SQLite) below the working directory, with the artifacts beside it. MLflow's usage telemetry
-    is switched off unless the user has set ``MLFLOW_DISABLE_TELEMETRY``.
+    That is the one that ``mlflow.set_tracking_uri`` has set, else ``MLFLOW_TRACKING_URI``, else a SQLite database,
+    ``mlruns/mlflow.db`` below the working directory. Nothing global changes, except that MLflow's usage telemetry is
+    switched off (``MLFLOW_DISABLE_TELEMETRY``) where the user has not decided otherwise.
 
     Parameters
     ----------
     create : bool
-        Make a SQLite store that is not there yet.
-
-    Returns
-    -------
-    str
+        Make the folder of a SQLite store that is not there yet; MLflow makes the database on first use, which takes
+        some seconds.
 
     Raises
     ------
     InputError
-        There is no store, and ``create`` is False; or its folder cannot be made.
-
-    Notes
-    -----
-    Making the database takes some seconds, once: MLflow applies all its migrations one after the other.
+        There is no store and ``create`` is False, or its folder cannot be made.
     """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     loaded = sys.modules.get("mlflow")
     if loaded is not None and loaded.tracking.is_tracking_uri_set():
         uri = str(loaded.get_tracking_uri())
     else:
         uri = os.environ.get("MLFLOW_TRACKING_URI") or default_uri()
-    file = database_file(uri)
-    if file is not None and not file.exists():
-        _require(file, create)
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    database = database_file(uri)
+    if database is not None and not database.exists():
+        if not create:
+            raise InputError(
+                "there is no MLflow store yet",
+                file=database,
+                mend="train first (nbrelapse quickstart), run the command where mlruns/ is, or set MLFLOW_TRACKING_URI",
+            )
+        try:
+            database.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"the MLflow store cannot be made: {error.strerror}", file=database) from None
+    return uri
+
+
+def open_store(*, create: bool = True) -> MlflowClient:
+    """Return a client of the current store; see :func:`store_uri`.
+
+    Raises
+    ------
+    InputError
+        There is no store and ``create`` is False, or MLflow cannot open it.
+    """
+    uri = store_uri(create=create)
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    # MLflow sets the level of its own loggers when it is imported.
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
-    return uri
+    try:
+        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        client.search_experiments(max_results=1)
+    except MlflowException as error:
+        raise InputError(
+            f"MLflow cannot open its store: {str(error).splitlines()[0]}",
+            file=uri,
+            mend="check MLFLOW_TRACKING_URI, and that the server is reachable",
+        ) from None
+    return client
+
+
+def experiment_id(client: MlflowClient, name: str) -> str:
+    """Return the id of an experiment, made if it is new; a SQLite store keeps the artifacts beside the database.
+
+    Raises
+    ------
+    InputError
+        An experiment of that name was deleted, and MLflow keeps the name.
+    """
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        database = database_file(client.tracking_uri)
+        location = None if database is None else (database.resolve().parent / "artifacts").as_uri()
+        return str(client.create_experiment(name, artifact_location=location))
+    if found.lifecycle_stage != "active":
+        raise InputError(
+            f"the experiment {name!r} was deleted in MLflow, which keeps its name",
+            mend=f"rename the experiment, or restore it: mlflow experiments restore -x {found.experiment_id}",
+        )
+    return str(found.experiment_id)
 
 
 def default_uri(folder: Path = DEFAULT_FOLDER) -> str:
@@ -63,7 +115,9 @@ def database_file(uri: str) -> Path | None:
 
     Examples
     --------
-    >>> database_file("sqlite:////data/mlflow.db").name, database_file("https://mlflow.example.org")
-    ('mlflow.db', None)
+    >>> database_file("sqlite:////data/mlflow.db").name
+    'mlflow.db'
+    >>> database_file("https://mlflow.example.org") is None
+    True
     """
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None

@@ -11,7 +11,7 @@ import pandas as pd
 from nbrelapse.cohort.simulation.calibration import STRATA, by_stratum
 
 EIGHTEEN_MONTHS = 547
-"""Days; the cut of the INRG classification, 10.1200/JCO.2008.16.6785."""
+"""Days; the cut of the INRG classification, Cohn 2009, PMC2650388."""
 
 
 def draw_patients(rng: np.random.Generator, n_patients: int, calibration: Mapping[str, Any]) -> pd.DataFrame:

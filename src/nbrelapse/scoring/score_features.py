@@ -1,0 +1,137 @@
+"""Score feature rows with a saved model, and say when a score has no right to be given."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from nbrelapse.explanation.explanation import roll_up
+from nbrelapse.models.design import read_columns
+from nbrelapse.models.resamples import prediction_interval
+from nbrelapse.scoring.bundle import Bundle
+from nbrelapse.scoring.score_columns import HORIZON_YEARS, score_columns
+from nbrelapse.validation.horizons import YEAR
+
+LEAST_EVIDENCE = 0.25
+"""Below this share of what the model relies on, no score is given. A choice of caution, not an estimate."""
+
+FULL_EVIDENCE = 0.75
+"""Below this share a warning goes with the score. A choice of caution, not an estimate."""
+
+_BLOCK = 10_000
+"""Patients worked on at once: the intervals take a number a refit and horizon for each."""
+
+
+def score_features(bundle: Bundle, values: pd.DataFrame) -> pd.DataFrame:
+    """Score feature rows.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    values : DataFrame of shape (n_patients, n_features)
+        The model's features; NaN = not assayed.
+
+    Returns
+    -------
+    DataFrame of shape (n_patients, n_columns)
+        ``risk_percentile`` (0-100, among the training patients); ``log_risk`` with its 95 % interval over bootstrap
+        refits; for 1, 2, 3 and 5 years ``incidence_<years>y`` (probability of the event by then) with its interval
+        and ``survival_<years>y`` (of neither the event nor a competing one); ``baseline`` and ``mechanism__<name>``,
+        which add up to ``log_risk``; ``evidence``, the share of what the model relies on that is known of the
+        patient, 0 to 1; ``missing_assays``, ``out_of_range_features`` and ``warnings``, lists in text.
+        Where ``evidence`` is below ``LEAST_EVIDENCE`` no number is given, and horizons beyond the training
+        follow-up have none: NaN.
+
+    Raises
+    ------
+    InputError
+        A feature is not there, is not numeric or is infinite.
+    """
+    names = list(bundle.schema.index)
+    X = pd.DataFrame(read_columns(values, np.asarray(names, dtype=object)), index=values.index, columns=names)
+    known = X.notna().to_numpy()
+    evidence = _evidence(bundle, known)
+    blocks = [_numbers(bundle, X.iloc[start : start + _BLOCK]) for start in range(0, max(1, len(X)), _BLOCK)]
+    numbers = pd.concat(blocks)
+    numbers.loc[evidence < LEAST_EVIDENCE] = np.nan
+    outside = (X.lt(bundle.schema["low"]) | X.gt(bundle.schema["high"])).to_numpy()
+    assays = relied_on(bundle)
+    missing = np.column_stack([~known[:, features].any(axis=1) for features in assays.values()])
+    result = numbers.assign(
+        evidence=evidence,
+        missing_assays=_join(missing, list(assays), ", "),
+        out_of_range_features=_join(outside, names, ", "),
+        warnings=_warnings(bundle, evidence, outside),
+    )
+    return result[score_columns(bundle.mechanisms)]
+
+
+def relied_on(bundle: Bundle) -> dict[str, np.ndarray]:
+    """Positions of the features that carry weight in the model, by assay."""
+    used = bundle.schema["importance"].to_numpy() > 0
+    if not used.any():
+        used = np.ones(len(used), dtype=bool)
+    assays = bundle.schema["assay"].to_numpy()
+    return {str(assay): np.flatnonzero(used & (assays == assay)) for assay in dict.fromkeys(assays[used])}
+
+
+def _evidence(bundle: Bundle, known: np.ndarray) -> np.ndarray:
+    importance = bundle.schema["importance"].to_numpy(dtype=float)
+    if not importance.sum() > 0:
+        importance = np.ones(len(importance))
+    # Rounded, so that everything known is 1 and no threshold falls on the order of a sum.
+    return np.round(known @ (importance / importance.sum()), 12)
+
+
+def _numbers(bundle: Bundle, X: pd.DataFrame) -> pd.DataFrame:
+    times = np.array(HORIZON_YEARS) * YEAR
+    log_risk = bundle.model.predict_log_risk(X)
+    states = bundle.model.baseline_.cumulative_incidence(log_risk, times)
+    interval = prediction_interval(bundle.refits, X, times)
+    attribution = bundle.model.attribute(X)
+    mechanisms = roll_up(attribution.values, bundle.schema["mechanism"])
+    columns = {
+        "risk_percentile": _percentile(log_risk, bundle.log_risk_quantiles),
+        "log_risk": log_risk,
+        "log_risk_low": interval["log_risk_low"],
+        "log_risk_high": interval["log_risk_high"],
+        "baseline": np.full(len(X), attribution.baseline),
+        **{f"mechanism__{name}": mechanisms[name].to_numpy() for name in bundle.mechanisms},
+    }
+    followed = times <= bundle.model.baseline_.last_time
+    for column, years in enumerate(HORIZON_YEARS):
+        numbers = {
+            f"incidence_{years}y": states[:, 1, column],
+            f"incidence_{years}y_low": interval["incidence_low"][:, column],
+            f"incidence_{years}y_high": interval["incidence_high"][:, column],
+            f"survival_{years}y": states[:, 0, column],
+        }
+        columns |= {name: values if followed[column] else np.full(len(X), np.nan) for name, values in numbers.items()}
+    return pd.DataFrame(columns, index=X.index)
+
+
+def _percentile(log_risk: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    """Per cent of the training patients with a lower risk; patients of the same risk count half."""
+    below, up_to = (np.searchsorted(quantiles, log_risk, side=side) for side in ("left", "right"))
+    return np.asarray(50 * (below + up_to) / len(quantiles))
+
+
+def _warnings(bundle: Bundle, evidence: np.ndarray, outside: np.ndarray) -> list[str]:
+    followed = bundle.model.baseline_.last_time
+    flags = {
+        f"no score: less than {LEAST_EVIDENCE:.0%} of what the model relies on is known": evidence < LEAST_EVIDENCE,
+        f"less than {FULL_EVIDENCE:.0%} of what the model relies on is known": (evidence >= LEAST_EVIDENCE)
+        & (evidence < FULL_EVIDENCE),
+        "values outside the range of the training patients": outside.any(axis=1),
+        f"training patients were followed for {followed / YEAR:.1f} years: no longer horizon is given": np.full(
+            len(evidence), followed < HORIZON_YEARS[-1] * YEAR
+        ),
+    }
+    return _join(np.column_stack(list(flags.values())), list(flags), "; ")
+
+
+def _join(flags: np.ndarray, names: list[str], separator: str) -> list[str]:
+    """Names of the flags raised in each row, as text; each distinct row is spelt out once."""
+    rows, which = np.unique(flags, axis=0, return_inverse=True)
+    texts = [separator.join(np.asarray(names, dtype=object)[row]) for row in rows]
+    return [texts[row] for row in which.ravel()]
