@@ -15,7 +15,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@touch $@
 
 demo: setup
-	$(BIN)/nbrelapse quickstart
+	$(BIN)/nbrelapse quickstart --overwrite
 
 test: setup
 	$(BIN)/python -m pytest -n auto

@@ -11,9 +11,11 @@ import typer
 def quickstart(
     out: Annotated[Path, typer.Option(help="Folder for everything but the MLflow store.")] = Path("demo"),
     jobs: Annotated[int, typer.Option(min=1, help="Processes; the results do not depend on it.")] = 2,
+    overwrite: Annotated[bool, typer.Option(help="Replace what an earlier quickstart left in the folder.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Simulate a cohort, train, compare, explain, report and score, and say where everything is."""
+    import shutil
     from importlib import resources
 
     from nbrelapse.cli.progress import progress_bar
@@ -21,6 +23,7 @@ def quickstart(
     from nbrelapse.cohort import write_cohort
     from nbrelapse.cohort.readers import read_cbioportal
     from nbrelapse.cohort.simulation import simulate_cohort, write_raw_files
+    from nbrelapse.errors import InputError
     from nbrelapse.experiment import publish, read_config, run_experiment
     from nbrelapse.mechanisms import build_features
     from nbrelapse.mechanisms.storage import write_features
@@ -31,6 +34,9 @@ def quickstart(
         config = read_config(file)
     simulation = config.cohort.simulate
     assert simulation is not None
+    if out.exists() and not overwrite:
+        raise InputError("the folder is there already", file=out, mend="name another, or say --overwrite")
+    shutil.rmtree(out / "raw", ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
     write_raw_files(out / "raw", simulation.patients, simulation.seed)
     cohort = read_cbioportal(out / "raw")

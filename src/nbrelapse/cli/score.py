@@ -23,8 +23,9 @@ def score(
     from nbrelapse.cohort import read_cohort
     from nbrelapse.scoring import load_model
     from nbrelapse.scoring import score as score_cohort
-    from nbrelapse.scoring.scores import write_scores
+    from nbrelapse.scoring.scores import check_scores_file, write_scores
 
+    check_scores_file(out)
     scores = score_cohort(load_model(model), read_cohort(cohort), allow_missing_assays=allow_missing_assays)
     file = write_scores(scores, out)
     warned = int((scores["warnings"] != "").sum())

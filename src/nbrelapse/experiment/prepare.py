@@ -83,9 +83,16 @@ def _split(config: ExperimentConfig, cohort: Cohort, outcome: Outcome) -> tuple[
             column=config.split.column,
             expected=", ".join(patients.columns),
         )
-    labels = patients[config.split.column].reindex(outcome.patient_ids)
-    train, validation = named_split(labels, config.split.train, config.split.validation)
-    return outcome.take(outcome.patient_ids[train]), outcome.take(outcome.patient_ids[validation])
+    sides = named_split(patients[config.split.column], config.split.train, config.split.validation)
+    training, holdout = (
+        outcome.take(outcome.patient_ids[outcome.patient_ids.isin(patients.index[side])]) for side in sides
+    )
+    for name, side in (("train", training), ("validation", holdout)):
+        if not len(side.y):
+            raise InputError(
+                f"no patient of this side of the split has an outcome for {config.endpoint}", column=f"split.{name}"
+            )
+    return training, holdout
 
 
 def _choose_features(

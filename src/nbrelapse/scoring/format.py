@@ -12,7 +12,7 @@ LOADER_MODULE = "nbrelapse.scoring.pyfunc"
 DESCRIPTION = "MLmodel"
 CARD = "README.md"
 MANIFEST = "data/manifest.json"
-REFITS = "data/refits"
+REFITS = "data/refits.zip"
 MLFLOW_FILES = frozenset({"registered_model_meta"})
 """Files that MLflow adds when it downloads a model; they are not read."""
 

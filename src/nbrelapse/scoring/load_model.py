@@ -13,7 +13,7 @@ import pandas as pd
 from nbrelapse.errors import BundleError, NbRelapseError
 from nbrelapse.mechanisms.catalogue import parse_catalogue
 from nbrelapse.models.families import model_from_state
-from nbrelapse.models.risk_model import ModelState, RiskModel
+from nbrelapse.models.risk_model import ModelState
 from nbrelapse.scoring.bundle import Bundle
 from nbrelapse.scoring.format import (
     CARD,
@@ -26,6 +26,7 @@ from nbrelapse.scoring.format import (
     sealed,
     sha256,
 )
+from nbrelapse.scoring.refit_archive import unpack_refits
 from nbrelapse.tracking import fetched_model
 
 
@@ -122,18 +123,15 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 def _read(folder: Path, manifest: Mapping[str, Any]) -> Bundle:
     data, card = folder / "data", folder / CARD
-    refits = [
-        _model(document, folder / REFITS, f"{number:03d}-")
-        for number, document in enumerate(_json(folder / REFITS / "refits.json"))
-    ]
+    blobs = {file.name: file.read_bytes() for file in data.glob("*.ubj")}
     schema = pd.DataFrame(manifest["features"]).set_index("feature")
     numbers = ["low", "high", "observed", "importance"]
     return Bundle(
         endpoint=manifest["endpoint"],
-        model=_model(_json(data / "model.json"), data, ""),
-        refits=tuple(refits),
+        model=model_from_state(ModelState(_json(data / "model.json"), blobs)),
+        refits=tuple(model_from_state(state) for state in unpack_refits((folder / REFITS).read_bytes())),
         references={
-            name: _model(document, data, "reference-") for name, document in _json(data / "references.json").items()
+            name: model_from_state(ModelState(document)) for name, document in _json(data / "references.json").items()
         },
         catalogue=parse_catalogue(_json(data / "catalogue.json")),
         gene_sets=manifest["gene_sets"],
@@ -146,8 +144,3 @@ def _read(folder: Path, manifest: Mapping[str, Any]) -> Bundle:
 
 def _json(file: Path) -> Any:
     return json.loads(file.read_text(encoding="utf-8"))
-
-
-def _model(document: dict[str, Any], folder: Path, prefix: str) -> RiskModel:
-    files = (file for file in folder.glob(f"{prefix}*") if file.is_file() and file.suffix != ".json")
-    return model_from_state(ModelState(document, {file.name.removeprefix(prefix): file.read_bytes() for file in files}))

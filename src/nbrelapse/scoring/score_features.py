@@ -86,7 +86,7 @@ def _evidence(bundle: Bundle, known: np.ndarray) -> np.ndarray:
 def _numbers(bundle: Bundle, X: pd.DataFrame) -> pd.DataFrame:
     times = np.array(HORIZON_YEARS) * YEAR
     log_risk = bundle.model.predict_log_risk(X)
-    states = bundle.model.baseline_.cumulative_incidence(log_risk, times)
+    states = bundle.model.predict_cumulative_incidence(X, times)
     interval = prediction_interval(bundle.refits, X, times)
     attribution = bundle.model.attribute(X)
     mechanisms = roll_up(attribution.values, bundle.schema["mechanism"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,10 +11,10 @@ import pandas as pd
 
 from nbrelapse import __version__
 from nbrelapse.errors import InputError
-from nbrelapse.models.risk_model import ModelState
 from nbrelapse.scoring.bundle import Bundle
 from nbrelapse.scoring.describe_for_mlflow import describe_for_mlflow
 from nbrelapse.scoring.format import CARD, FORMAT_VERSION, MANIFEST, REFITS, sealed, sha256, to_json
+from nbrelapse.scoring.refit_archive import pack_refits
 from nbrelapse.scoring.score_columns import score_columns
 
 if TYPE_CHECKING:
@@ -69,13 +68,12 @@ def write_bundle(
 
 def _write(bundle: Bundle, folder: Path, begun: Mapping[str, Any]) -> None:
     data = folder / "data"
-    (folder / REFITS).mkdir(parents=True)
-    _write_text(data / "model.json", to_json(_write_blobs(bundle.model.state(), data, "")))
-    documents = [
-        _write_blobs(refit.state(), folder / REFITS, f"{number:03d}-") for number, refit in enumerate(bundle.refits)
-    ]
-    # A hundred refits: without indentation, a third of the size.
-    _write_text(folder / REFITS / "refits.json", json.dumps(documents, separators=(",", ":"), allow_nan=False))
+    data.mkdir(parents=True)
+    state = bundle.model.state()
+    _write_text(data / "model.json", to_json(state.document))
+    for name, blob in state.blobs.items():
+        (data / name).write_bytes(blob)
+    (folder / REFITS).write_bytes(pack_refits([refit.state() for refit in bundle.refits]))
     references = {name: model.state().document for name, model in bundle.references.items()}
     _write_text(data / "references.json", to_json(references))
     _write_text(data / "baseline.json", to_json({"log_risk_quantiles": bundle.log_risk_quantiles.tolist()}))
@@ -85,12 +83,6 @@ def _write(bundle: Bundle, folder: Path, begun: Mapping[str, Any]) -> None:
         _write_text(folder / name, text)
     files = {file.relative_to(folder).as_posix(): sha256(file) for file in sorted(folder.rglob("*")) if file.is_file()}
     _write_text(folder / MANIFEST, sealed(_manifest(bundle, files)))
-
-
-def _write_blobs(state: ModelState, folder: Path, prefix: str) -> dict[str, Any]:
-    for name, blob in state.blobs.items():
-        (folder / f"{prefix}{name}").write_bytes(blob)
-    return state.document
 
 
 def _write_text(file: Path, text: str) -> None:

@@ -64,6 +64,8 @@ def log_experiment(record: ExperimentRecord) -> Logged:
     client = open_store()
     experiment = experiment_id(client, record.name)
     tags = {**record.tags, KIND_TAG: EXPERIMENT}
+    if "commit" in tags:
+        tags["mlflow.source.git.commit"] = tags["commit"]
     if record.description:
         tags["mlflow.note.content"] = record.description
     uris = {}

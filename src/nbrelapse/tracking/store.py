@@ -22,8 +22,7 @@ def store_uri(*, create: bool = True) -> str:
     """Address of the current MLflow store.
 
     That is the one that ``mlflow.set_tracking_uri`` has set, else ``MLFLOW_TRACKING_URI``, else a SQLite database,
-    ``mlruns/mlflow.db`` below the working directory. Nothing global changes, except that MLflow's usage telemetry is
-    switched off (``MLFLOW_DISABLE_TELEMETRY``) where the user has not decided otherwise.
+    ``mlruns/mlflow.db`` below the working directory. Nothing global changes, but for :func:`hush_mlflow`.
 
     Parameters
     ----------
@@ -36,7 +35,7 @@ def store_uri(*, create: bool = True) -> str:
     InputError
         There is no store and ``create`` is False, or its folder cannot be made.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    hush_mlflow()
     loaded = sys.modules.get("mlflow")
     if loaded is not None and loaded.tracking.is_tracking_uri_set():
         uri = str(loaded.get_tracking_uri())
@@ -103,6 +102,15 @@ def experiment_id(client: MlflowClient, name: str) -> str:
             mend=f"rename the experiment, or restore it: mlflow experiments restore -x {found.experiment_id}",
         )
     return str(found.experiment_id)
+
+
+def hush_mlflow() -> None:
+    """Switch off MLflow's usage telemetry and its progress bars, unless the user's environment says otherwise.
+
+    MLflow reads the first when it is imported.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 
 def default_uri(folder: Path = DEFAULT_FOLDER) -> str:

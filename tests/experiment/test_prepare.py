@@ -1,0 +1,124 @@
+"""Which features the models may read and why not, and who is on which side of a named split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from nbrelapse.cohort import Cohort, write_cohort
+from nbrelapse.errors import InputError
+from nbrelapse.experiment import ExperimentConfig
+from nbrelapse.experiment.prepare import PreparedData, prepare_data
+
+Settings = Callable[..., ExperimentConfig]
+
+
+@pytest.fixture(scope="module")
+def everything(settings: Settings) -> PreparedData:
+    return prepare_data(settings(features={"min_observed": 0.0}))
+
+
+def test_every_feature_is_read_or_left_out_with_a_reason(everything: PreparedData) -> None:
+    assert sorted([*everything.columns, *everything.left_out]) == sorted(everything.table.model_columns())
+    constant = [name for name, reason in everything.left_out.items() if reason == "the same in all training patients"]
+    values = everything.features(everything.training)
+    assert constant == [name for name in everything.table.model_columns() if values[name].nunique() < 2]
+
+
+def test_include_and_exclude_are_shell_patterns(settings: Settings, everything: PreparedData) -> None:
+    chosen = prepare_data(
+        settings(features={"include": ["mycn__*", "clinical__*"], "exclude": ["*age*"], "min_observed": 0.0})
+    )
+    expected = [
+        name for name in everything.columns if name.split("__")[0] in ("mycn", "clinical") and "age" not in name
+    ]
+    assert chosen.columns == expected
+    assert "mycn__amplified" in expected and "clinical__log2_age" not in expected
+    assert chosen.left_out["clinical__log2_age"] == "not chosen in the experiment file"
+    assert chosen.left_out["cell_state__adrenergic"] == "not chosen in the experiment file"
+
+
+def test_min_observed_is_a_share_of_the_training_patients(settings: Settings, everything: PreparedData) -> None:
+    share = everything.features(everything.training)[everything.columns].notna().mean()
+    limit = float(share.median())
+    assert share.min() < limit <= share.max()
+    chosen = prepare_data(settings(features={"min_observed": limit}))
+    assert chosen.columns == list(share.index[share >= limit])
+    rarest = str(share.idxmin())
+    assert chosen.left_out[rarest] == (
+        f"known in {share[rarest]:.0%} of the training patients (min_observed {limit:.0%})"
+    )
+
+
+def test_a_feature_that_only_the_holdout_has_is_left_out(settings: Settings, cohort: Cohort, tmp_path: Path) -> None:
+    split = cohort.patients.set_index("patient_id")["split"]
+    of_sample = cohort.samples.set_index("sample_id")["patient_id"].map(split)
+    expression = cohort.expression
+    assert expression is not None
+    assays = cohort.assays
+    kept = (assays["assay"] != "expression") | (assays["sample_id"].map(of_sample) == "validation")
+    changed = replace(
+        cohort,
+        expression=expression.loc[:, of_sample[expression.columns] == "validation"],
+        assays=assays[kept].reset_index(drop=True),
+    )
+    data = prepare_data(settings(cohort={"path": write_cohort(changed, tmp_path / "cohort")}))
+    assert data.left_out["cell_state__adrenergic"] == "known in 0% of the training patients (min_observed 20%)"
+    assert data.holdout is not None
+    assert data.features(data.holdout)["cell_state__adrenergic"].notna().any()
+
+
+def test_no_feature_left(settings: Settings) -> None:
+    with pytest.raises(InputError, match="no feature is left for the models"):
+        prepare_data(settings(features={"include": ["none__*"]}))
+
+
+def test_a_split_by_a_column_that_is_not_there(settings: Settings) -> None:
+    split = {"column": "cohort_split", "train": ["discovery"], "validation": ["validation"]}
+    with pytest.raises(InputError, match="lacks the column that the split is made by") as error:
+        prepare_data(settings(split=split))
+    assert error.value.column == "cohort_split"
+    assert "inss_stage" in str(error.value.expected)
+
+
+def test_a_split_by_a_value_that_nobody_has(settings: Settings) -> None:
+    with pytest.raises(InputError, match="no patient has 'test'") as error:
+        prepare_data(settings(split={"train": ["discovery"], "validation": ["test"]}))
+    assert error.value.expected == "discovery or validation"
+
+
+def test_patients_of_neither_side_are_left_out(settings: Settings, cohort: Cohort) -> None:
+    data = prepare_data(settings(split={"column": "inss_stage", "train": ["1", "4"], "validation": ["3"]}))
+    stage = cohort.patients.set_index("patient_id")["inss_stage"]
+    assert data.holdout is not None
+    assert set(stage[data.training.patient_ids]) == {"1", "4"}
+    assert set(stage[data.holdout.patient_ids]) == {"3"}
+
+
+def test_patients_without_an_outcome_are_left_out(settings: Settings, cohort: Cohort, tmp_path: Path) -> None:
+    patients = cohort.patients.copy()
+    patients.loc[patients.index[:3], ["event", "event_days"]] = [None, float("nan")]
+    folder = write_cohort(replace(cohort, patients=patients), tmp_path / "cohort")
+    data = prepare_data(settings(cohort={"path": folder}, split=None))
+    assert data.training.excluded == {"first event not recorded": 3}
+    pd.testing.assert_index_equal(data.training.patient_ids, cohort.patient_ids[3:])
+    assert data.features(data.training).index.equals(data.training.patient_ids)
+
+
+def test_what_is_an_event_follows_the_settings(settings: Settings, cohort: Cohort) -> None:
+    unspecified = int((cohort.patients["event"] == "unspecified").sum())
+    counted, left_out = (
+        prepare_data(settings(split=None, unspecified=choice)).training for choice in ("event", "exclude")
+    )
+    assert 0 < len(counted.y) - len(left_out.y) <= unspecified
+    deaths = prepare_data(settings(split=None, endpoint="os")).training
+    assert int((deaths.y["event"] == 1).sum()) == int((cohort.patients["death"] == 1).sum())
+
+
+def test_a_simulated_cohort_needs_no_files(settings: Settings) -> None:
+    data = prepare_data(settings(cohort={"simulate": {"patients": 60, "seed": 1}}, split=None))
+    assert (data.cohort.name, len(data.cohort.patients)) == ("simulated", 60)

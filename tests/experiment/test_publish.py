@@ -1,0 +1,253 @@
+"""What is left behind of an experiment: MLflow runs, models, the report; and who is not in it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+import nbrelapse
+from nbrelapse.cohort import Cohort
+from nbrelapse.experiment import ExperimentResult, publish
+from nbrelapse.experiment.publish import Published
+from nbrelapse.scoring import score
+
+FAMILIES = ["cox", "boosted"]
+BASELINES = ["clinical_risk_group", "clinical_cog_v2", "clinical_inrg", "clinical_cox"]
+SAMPLE = "SIM-000001-01"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """An experiment published into a store of its own, and the store."""
+
+    folder: Path
+    store: str
+    published: Published
+
+    @property
+    def client(self) -> MlflowClient:
+        return MlflowClient(tracking_uri=self.store, registry_uri=self.store)
+
+    @property
+    def parent(self) -> Run:
+        return self.client.get_run(self.published.run_id)
+
+    @property
+    def children(self) -> dict[str, Run]:
+        runs = self.client.search_runs(
+            [self.parent.info.experiment_id], f"tags.mlflow.parentRunId = '{self.published.run_id}'"
+        )
+        return {run.info.run_name: run for run in runs}
+
+    def artifacts(self, run: Run) -> set[str]:
+        folder = Path(run.info.artifact_uri.removeprefix("file://"))
+        return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+
+    def holding(self, texts: list[str]) -> set[str]:
+        """Files of the store and report that hold one of the texts, Parquet files unpacked."""
+        found = set()
+        for file in self.folder.rglob("*"):
+            if file.is_file():
+                content = file.read_bytes()
+                if file.suffix == ".parquet":
+                    content = pd.read_parquet(file).reset_index().to_csv().encode()
+                if any(text.encode() in content for text in texts):
+                    found.add(str(file.relative_to(self.folder)))
+        return found
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("published")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def publication(result: ExperimentResult, workplace: Path) -> Publication:
+    published = publish(result, "reports/small.html")
+    return Publication(workplace, f"sqlite:///{workplace / 'mlruns' / 'mlflow.db'}", published)
+
+
+def test_nobody_can_be_recognised(publication: Publication, cohort: Cohort) -> None:
+    names = [*cohort.patient_ids, *cohort.samples["sample_id"]]
+    assert SAMPLE in names
+    assert publication.holding(names) == set()
+    # The search does find what is there.
+    everything = publication.holding(["clinical__log2_age"])
+    assert {"mlruns/mlflow.db", "reports/small.html"} - everything == {"mlruns/mlflow.db"}
+    assert any(name.endswith("feature_attributions.parquet") for name in everything)
+    assert "mlruns/mlflow.db" in publication.holding([publication.published.run_id])
+
+
+def test_the_store_is_below_the_working_directory(publication: Publication) -> None:
+    assert sorted(path.name for path in publication.folder.iterdir()) == ["mlruns", "reports"]
+    assert sorted(path.name for path in (publication.folder / "mlruns").iterdir()) == ["artifacts", "mlflow.db"]
+    assert publication.published.report == Path("reports/small.html")
+
+
+def test_a_parent_run_has_a_child_a_model(publication: Publication, result: ExperimentResult) -> None:
+    children = publication.children
+    assert sorted(children) == sorted([*BASELINES, *FAMILIES])
+    parent = publication.parent
+    assert {run.info.status for run in (parent, *children.values())} == {"FINISHED"}
+    assert parent.info.run_name == "small"
+    assert parent.data.tags["nbrelapse.chosen"] == publication.published.chosen == result.chosen
+    assert parent.data.tags["seed"] == "3"
+    assert parent.data.params["validation.folds"] == "3"
+    assert parent.data.params["endpoint"] == "relapse"
+    assert not any(name.startswith("cohort.path") for name in parent.data.params)
+
+
+def test_the_metrics_are_those_of_the_result(publication: Publication, result: ExperimentResult) -> None:
+    assert result.holdout is not None
+    for name, run in publication.children.items():
+        expected = {}
+        for prefix, evaluation in (("", result.cross_validation), ("holdout/", result.holdout)):
+            for row in evaluation.metrics.query("model == @name").to_dict("records"):
+                middle = "" if row["population"] == "all" else f"{row['population']}/"
+                full = f"relapse/{prefix}{middle}{row['metric']}"
+                expected |= {full: row["value"], f"{full}_low": row["low"], f"{full}_high": row["high"]}
+        assert run.data.metrics == {key: value for key, value in expected.items() if np.isfinite(value)}
+        assert {"relapse/harrell_c_low", "relapse/high_risk/harrell_c", "relapse/holdout/harrell_c_high"} < set(
+            run.data.metrics
+        )
+    assert publication.parent.data.metrics == publication.children[result.chosen].data.metrics
+
+
+def test_the_files_of_the_runs(publication: Publication) -> None:
+    tables = {
+        f"tables/{name}.parquet"
+        for name in (
+            "feature_manifest",
+            "folds",
+            "cross_validation_metrics",
+            "cross_validation_differences",
+            "holdout_metrics",
+            "holdout_differences",
+        )
+    }
+    found = publication.artifacts(publication.parent)
+    assert tables | {"report.html", "experiment.json"} <= found
+    assert sum(name.startswith("plots/") for name in found) >= 3
+    shap = {f"tables/{level}_{what}.parquet" for level in ("mechanism", "feature") for what in ("importance",)}
+    shap |= {f"tables/{level}_attributions.parquet" for level in ("mechanism", "feature")}
+    for name, run in publication.children.items():
+        assert publication.artifacts(run) == (shap | {"model_card.md"} if name in FAMILIES else set())
+
+
+def test_the_logged_tables_are_those_of_the_result(publication: Publication, result: ExperimentResult) -> None:
+    parent = Path(publication.parent.info.artifact_uri.removeprefix("file://"))
+    metrics = pd.read_parquet(parent / "tables" / "cross_validation_metrics.parquet")
+    pd.testing.assert_frame_equal(metrics, result.cross_validation.metrics, check_exact=True)
+    folds = pd.read_parquet(parent / "tables" / "folds.parquet")
+    assert folds["repeat_0"].tolist() == result.predictions[result.chosen].fold[0].tolist()
+    assert folds.index.is_unique
+    manifest = pd.read_parquet(parent / "tables" / "feature_manifest.parquet")
+    assert list(manifest.index[(manifest["left_out"] == "") & (manifest["role"] == "feature")]) == result.data.columns
+    child = Path(publication.children["cox"].info.artifact_uri.removeprefix("file://"))
+    attributions = pd.read_parquet(child / "tables" / "mechanism_attributions.parquet")
+    np.testing.assert_array_equal(attributions.to_numpy(), result.explanations["cox"].mechanisms.to_numpy())
+    assert attributions.index.equals(folds.index) is False  # other salts: tables of different runs cannot be joined
+
+
+def test_the_dataset_is_named_by_its_fingerprint(publication: Publication, result: ExperimentResult) -> None:
+    (dataset,) = publication.parent.inputs.dataset_inputs
+    assert dataset.dataset.name == "simulated"
+    assert json.loads(dataset.dataset.profile) == {
+        "patients": len(result.data.training.y),
+        "events": int((result.data.training.y["event"] == 1).sum()),
+    }
+
+
+def test_the_model_card_says_what_it_is_not_for(publication: Publication) -> None:
+    for name in FAMILIES:
+        child = Path(publication.children[name].info.artifact_uri.removeprefix("file://"))
+        card = (child / "model_card.md").read_text(encoding="utf-8")
+        assert card.startswith(f"# small: {name}\n")
+        assert "For research. Not for treatment decisions." in card
+        assert "| all | harrell_c | " in card
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_models_load_and_score(
+    publication: Publication,
+    result: ExperimentResult,
+    cohort: Cohort,
+    family: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    uri = publication.published.model_uris[family]
+    bundle = nbrelapse.load_model(uri)
+    assert bundle.model.family == family
+    assert bundle.endpoint == "relapse"
+    assert bundle.training["patients"] == len(result.data.training.y)
+    X = result.data.table.values.loc[cohort.patient_ids]
+    scores = score(bundle, cohort).set_index("patient_id")
+    scored = scores["log_risk"].notna()
+    assert scored.mean() > 0.9
+    expected = pd.Series(result.models[family].predict_log_risk(X), X.index)
+    np.testing.assert_allclose(scores["log_risk"][scored], expected[scored], rtol=0, atol=1e-9)
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", publication.store)
+    wrapped = mlflow.pyfunc.load_model(uri)
+    served = wrapped.predict(X[list(bundle.schema.index)])
+    np.testing.assert_allclose(served["log_risk"], scores["log_risk"], rtol=0, atol=1e-9)
+    assert list(served.columns) == list(scores.columns)
+
+
+def test_a_model_scores_in_another_process_to_the_same_numbers(
+    publication: Publication, cohort: Cohort, cohort_folder: Path, tmp_path: Path
+) -> None:
+    program = (
+        "import sys; from nbrelapse import load_model; from nbrelapse.cohort import read_cohort; "
+        "from nbrelapse.scoring import score; cohort = read_cohort(sys.argv[1]); "
+        "[score(load_model(uri), cohort).to_parquet(file) for uri, file in zip(sys.argv[2::2], sys.argv[3::2])]"
+    )
+    files = {name: tmp_path / f"{name}.parquet" for name in FAMILIES}
+    arguments = [str(x) for name in FAMILIES for x in (publication.published.model_uris[name], files[name])]
+    subprocess.run([sys.executable, "-c", program, str(cohort_folder), *arguments], check=True, timeout=120)
+    for name in FAMILIES:
+        here = score(nbrelapse.load_model(publication.published.model_uris[name]), cohort)
+        there = pd.read_parquet(files[name])
+        pd.testing.assert_frame_equal(there, here, check_exact=False, rtol=0, atol=1e-9)
+
+
+def test_the_report_shows_no_patient_and_counts_the_opening(publication: Publication, cohort: Cohort) -> None:
+    html = (publication.folder / "reports" / "small.html").read_text(encoding="utf-8")
+    assert not any(name in html for name in cohort.patient_ids)
+    assert "small" in html and "Hold-out" in html
+    assert publication.parent.data.tags["nbrelapse.holdout_openings"] == "1"
+
+
+def test_the_openings_of_a_holdout_are_counted(publication: Publication, result: ExperimentResult) -> None:
+    second = publish(result, "reports/second.html")
+    tags = publication.client.get_run(second.run_id).data.tags
+    assert tags["nbrelapse.holdout_openings"] == "2"
+    assert tags["nbrelapse.holdout"] == publication.parent.data.tags["nbrelapse.holdout"]
+
+
+def test_patient_ids_are_logged_where_the_user_asks(
+    publication: Publication, result: ExperimentResult, cohort: Cohort
+) -> None:
+    config = result.config.model_copy(update={"log_patient_ids": True, "name": "named"})
+    named = replace(publication, published=publish(replace(result, config=config), "reports/named.html"))
+    child = Path(named.children["cox"].info.artifact_uri.removeprefix("file://"))
+    attributions = pd.read_parquet(child / "tables" / "mechanism_attributions.parquet")
+    assert list(attributions.index) == list(result.data.training.patient_ids)
+    run_folders = {name.split("/")[2] for name in named.holding(list(cohort.patient_ids))}
+    written = [named.parent, *named.children.values()]
+    assert run_folders <= {Path(run.info.artifact_uri).parent.name for run in written}

@@ -1,0 +1,198 @@
+"""An experiment from end to end: what is kept apart, what agrees, what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sksurv.metrics import concordance_index_censored
+
+from nbrelapse.cohort import Cohort, write_cohort
+from nbrelapse.errors import InputError
+from nbrelapse.experiment import ExperimentConfig, ExperimentResult, run_experiment
+
+Settings = Callable[..., ExperimentConfig]
+
+BASELINES = ["clinical_risk_group", "clinical_cog_v2", "clinical_inrg", "clinical_cox"]
+
+
+def flip_holdout(cohort: Cohort) -> Cohort:
+    """Turn all that is recorded of the hold-out's patients into something else; the others stay as they are."""
+    patients = cohort.patients.copy()
+    held = patients["split"] == "validation"
+    assert held.any() and not held.all()
+    had_event = patients["event"].isin(["relapse", "progression"])
+    patients.loc[held, "event"] = np.where(had_event[held], "none", "relapse")
+    patients.loc[held, ["event_days", "followup_days"]] /= 2
+    patients.loc[held, "death"] = 0.0
+    patients.loc[held, "mycn_status"] = patients.loc[held, "mycn_status"].map(
+        {"amplified": "not_amplified", "not_amplified": "amplified"}
+    )
+    patients.loc[held, "age_days"] *= 3
+    patients.loc[held, "inss_stage"] = "4"
+    of_held = cohort.samples.loc[cohort.samples["patient_id"].isin(patients.loc[held, "patient_id"]), "sample_id"]
+    segments, mutations, expression = cohort.segments, cohort.mutations, cohort.expression
+    assert segments is not None and mutations is not None and expression is not None
+    sign = np.where(segments["sample_id"].isin(of_held), -1.0, 1.0)
+    return replace(
+        cohort,
+        patients=patients,
+        segments=segments.assign(log2_ratio=segments["log2_ratio"] * sign),
+        mutations=mutations[~mutations["sample_id"].isin(of_held)].reset_index(drop=True),
+        expression=expression.mask(np.tile(expression.columns.isin(of_held), (len(expression), 1)), 12.0 - expression),
+    )
+
+
+def assert_equal_training(left: ExperimentResult, right: ExperimentResult) -> None:
+    """Everything that comes from the training patients is equal, to the last bit."""
+    pd.testing.assert_frame_equal(left.cross_validation.metrics, right.cross_validation.metrics, check_exact=True)
+    pd.testing.assert_frame_equal(
+        left.cross_validation.differences, right.cross_validation.differences, check_exact=True
+    )
+    assert left.chosen == right.chosen
+    assert list(left.models) == list(right.models)
+    for name, model in left.models.items():
+        np.testing.assert_array_equal(left.predictions[name].log_risk, right.predictions[name].log_risk)
+        np.testing.assert_array_equal(left.predictions[name].incidence, right.predictions[name].incidence)
+        assert model.state() == right.models[name].state()
+    for name, refits in left.refits.items():
+        assert [refit.state() for refit in refits] == [refit.state() for refit in right.refits[name]]
+        pd.testing.assert_frame_equal(
+            left.explanations[name].features, right.explanations[name].features, check_exact=True
+        )
+
+
+def test_the_same_seed_gives_the_same_result_with_two_jobs(result: ExperimentResult, settings: Settings) -> None:
+    again = run_experiment(settings(), n_jobs=2)
+    assert_equal_training(result, again)
+    assert result.holdout is not None and again.holdout is not None
+    pd.testing.assert_frame_equal(result.holdout.metrics, again.holdout.metrics, check_exact=True)
+    pd.testing.assert_frame_equal(result.holdout.differences, again.holdout.differences, check_exact=True)
+
+
+def test_another_seed_gives_other_folds(result: ExperimentResult, settings: Settings) -> None:
+    other = run_experiment(settings(seed=4, models=["cox"]))
+    assert (other.predictions["cox"].fold != result.predictions["cox"].fold).any()
+
+
+def test_nothing_of_the_holdout_reaches_the_models(
+    result: ExperimentResult, settings: Settings, cohort: Cohort, tmp_path: Path
+) -> None:
+    folder = write_cohort(flip_holdout(cohort), tmp_path / "flipped")
+    flipped = run_experiment(settings(cohort={"path": folder}))
+    assert_equal_training(result, flipped)
+    assert result.data.left_out == flipped.data.left_out
+    pd.testing.assert_frame_equal(
+        result.data.features(result.data.training), flipped.data.features(flipped.data.training), check_exact=True
+    )
+    assert flipped.holdout is not None
+    for name in ("cox", "boosted"):
+        before, after = (found.metric(name, "harrell_c", holdout=True)["value"] for found in (result, flipped))
+        assert abs(before - after) > 0.05
+
+
+def test_the_sides_are_those_of_the_column(result: ExperimentResult, cohort: Cohort) -> None:
+    split = cohort.patients.set_index("patient_id")["split"]
+    holdout = result.data.holdout
+    assert holdout is not None
+    assert set(split[result.data.training.patient_ids]) == {"discovery"}
+    assert set(split[holdout.patient_ids]) == {"validation"}
+    assert len(result.data.training.y) + len(holdout.y) == len(cohort.patients)
+    assert result.predictions["cox"].log_risk.shape == (1, len(result.data.training.y))
+    assert result.holdout_predictions is not None
+    assert result.holdout_predictions["cox"].log_risk.shape == (1, len(holdout.y))
+
+
+def test_the_clinical_baselines_stand_beside_the_models(result: ExperimentResult) -> None:
+    assert result.baselines == BASELINES
+    assert result.holdout is not None
+    for evaluation in (result.cross_validation, result.holdout):
+        assert set(evaluation.metrics["model"]) == {*BASELINES, "cox", "boosted"}
+        pairs = evaluation.differences.query("population == 'all' and metric == 'harrell_c'")
+        assert set(zip(pairs["model"], pairs["reference"], strict=True)) >= {
+            (model, reference) for model in ("cox", "boosted") for reference in BASELINES
+        }
+        assert set(evaluation.metrics["population"]) == {"all", "high_risk"}
+
+
+def test_the_holdout_is_judged_as_scikit_survival_does(result: ExperimentResult) -> None:
+    holdout = result.data.holdout
+    assert holdout is not None
+    X = result.data.features(holdout)
+    # Who had a competing event never has the event: such a patient outlives all others (10.1097/EDE.0b013e3181a39056).
+    time = np.where(holdout.y["event"] == 2, holdout.y["time"].max() + 1, holdout.y["time"])
+    assert (holdout.y["event"] == 2).any()
+    for name, model in result.models.items():
+        expected = concordance_index_censored(holdout.y["event"] == 1, time, model.predict_log_risk(X), tied_tol=0.0)[0]
+        assert result.metric(name, "harrell_c", holdout=True)["value"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_differences_are_those_of_the_metrics(result: ExperimentResult) -> None:
+    metrics = result.cross_validation.metrics.set_index(["model", "population", "metric"])["value"]
+    for row in result.cross_validation.differences.dropna().to_dict("records"):
+        key = (row["population"], row["metric"])
+        expected = metrics[row["model"], *key] - metrics[row["reference"], *key]
+        assert row["difference"] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("family", ["cox", "boosted"])
+def test_attributions_add_up(result: ExperimentResult, family: str) -> None:
+    explanation = result.explanations[family]
+    X = result.data.features(result.data.training)
+    log_risk = result.models[family].predict_log_risk(X)
+    assert np.ptp(log_risk) > 0.1
+    for parts in (explanation.mechanisms, explanation.features):
+        np.testing.assert_allclose(explanation.baseline + parts.sum(axis=1), log_risk, rtol=0, atol=1e-5)
+    assert list(explanation.features.index) == list(result.data.training.patient_ids)
+
+
+def test_the_chosen_family_is_the_best_in_cross_validation(result: ExperimentResult) -> None:
+    scores = {name: result.metric(name, "harrell_c")["value"] for name in ("cox", "boosted")}
+    assert result.chosen == max(scores, key=lambda name: scores[name])
+
+
+def test_each_family_has_its_refits_and_the_baselines_none(result: ExperimentResult) -> None:
+    assert {name: len(refits) for name, refits in result.refits.items()} == {"cox": 20, "boosted": 20}
+
+
+def test_without_a_split_all_patients_train(settings: Settings, cohort: Cohort) -> None:
+    found = run_experiment(settings(split=None, models=["cox"]))
+    assert found.data.holdout is None and found.holdout is None and found.holdout_predictions is None
+    assert len(found.data.training.y) == len(cohort.patients)
+    assert found.chosen == "cox"
+    with pytest.raises(KeyError, match="no hold-out"):
+        found.metric("cox", "harrell_c", holdout=True)
+
+
+def test_nothing_is_written_and_the_stages_are_told(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told: list[tuple[str, int, int]] = []
+    run_experiment(settings(models=["cox"]), progress=lambda *step: told.append(step))
+    assert list(tmp_path.iterdir()) == []
+    assert list(dict.fromkeys(stage for stage, _, _ in told)) == ["features", "nested cross-validation", "final models"]
+    ends = {stage: (done, total) for stage, done, total in told}
+    assert ends == {"features": (1, 1), "nested cross-validation": (15, 15), "final models": (5, 5)}
+
+
+def test_a_baseline_that_tells_nobody_apart_is_left_out_with_a_note(
+    settings: Settings, cohort: Cohort, tmp_path: Path
+) -> None:
+    patients = cohort.patients.assign(risk_group="high", high_risk=pd.array([True] * len(cohort.patients), "boolean"))
+    folder = write_cohort(replace(cohort, patients=patients), tmp_path / "high")
+    found = run_experiment(settings(cohort={"path": folder}, models=["cox"]))
+    assert "clinical_risk_group" not in found.baselines
+    assert "clinical_cox" in found.baselines
+    assert "clinical_risk_group is not available: the training patients do not tell its groups apart" in found.notes
+
+
+def test_too_few_events_for_the_folds(settings: Settings, result: ExperimentResult) -> None:
+    events = int((result.data.training.y["event"] == 1).sum())
+    validation = {"folds": events + 1, "repeats": 1, "inner_folds": 2, "trials": 1, "bootstrap": 100}
+    with pytest.raises(InputError, match=f"{events} events are too few for {events + 1} folds"):
+        run_experiment(settings(validation=validation))
