@@ -68,4 +68,6 @@ def main(name: str, function: Callable[..., list[dict[str, object]]]) -> None:
 def _line(result: dict[str, Any]) -> str:
     interval = "" if result["low"] is None else f" [{result['low']:.3f}, {result['high']:.3f}]"
     goal = "" if result["goal"] is None else f"  goal {result['goal']:g}: {'met' if result['met'] else 'NOT met'}"
-    return f"{result['name']}: {result['value']:.3f}{interval}{goal}"
+    value = result["value"]
+    number = f"{value:.1e}" if 0 < abs(value) < 5e-4 else f"{value:.3f}"
+    return f"{result['name']}: {number}{interval}{goal}"

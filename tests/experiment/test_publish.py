@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from mlflow.entities import Run
 import nbrelapse
 from nbrelapse.cohort import Cohort
 from nbrelapse.experiment import ExperimentResult, publish
+from nbrelapse.experiment.fingerprint import data_fingerprint
 from nbrelapse.experiment.publish import Published
 from nbrelapse.scoring import score
 
@@ -55,13 +57,16 @@ class Publication:
         return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
 
     def holding(self, texts: list[str]) -> set[str]:
-        """Files of the store and report that hold one of the texts, Parquet files unpacked."""
+        """Files of the store and report that hold one of the texts, Parquet files and archives unpacked."""
         found = set()
         for file in self.folder.rglob("*"):
             if file.is_file():
                 content = file.read_bytes()
                 if file.suffix == ".parquet":
                     content = pd.read_parquet(file).reset_index().to_csv().encode()
+                elif zipfile.is_zipfile(file):
+                    with zipfile.ZipFile(file) as archive:
+                        content = b"".join(archive.read(name) for name in archive.namelist())
                 if any(text.encode() in content for text in texts):
                     found.add(str(file.relative_to(self.folder)))
         return found
@@ -87,10 +92,9 @@ def test_nobody_can_be_recognised(publication: Publication, cohort: Cohort) -> N
     assert SAMPLE in names
     assert publication.holding(names) == set()
     # The search does find what is there.
-    everything = publication.holding(["clinical__log2_age"])
-    assert {"mlruns/mlflow.db", "reports/small.html"} - everything == {"mlruns/mlflow.db"}
-    assert any(name.endswith("feature_attributions.parquet") for name in everything)
-    assert "mlruns/mlflow.db" in publication.holding([publication.published.run_id])
+    found = publication.holding(["clinical__log2_age", "harrell_c", "Harrell"])
+    assert {"mlruns/mlflow.db", "reports/small.html"} < found
+    assert {"feature_attributions.parquet", "manifest.json", "model_card.md"} < {Path(name).name for name in found}
 
 
 def test_the_store_is_below_the_working_directory(publication: Publication) -> None:
@@ -167,6 +171,8 @@ def test_the_logged_tables_are_those_of_the_result(publication: Publication, res
 def test_the_dataset_is_named_by_its_fingerprint(publication: Publication, result: ExperimentResult) -> None:
     (dataset,) = publication.parent.inputs.dataset_inputs
     assert dataset.dataset.name == "simulated"
+    assert len(dataset.dataset.digest) >= 16
+    assert data_fingerprint(result.data).startswith(dataset.dataset.digest)
     assert json.loads(dataset.dataset.profile) == {
         "patients": len(result.data.training.y),
         "events": int((result.data.training.y["event"] == 1).sum()),

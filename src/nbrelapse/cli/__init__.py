@@ -17,7 +17,7 @@ from nbrelapse.cli.quickstart import quickstart
 from nbrelapse.cli.score import score
 from nbrelapse.cli.train import train
 from nbrelapse.cli.ui import ui
-from nbrelapse.errors import NbRelapseError
+from nbrelapse.errors import InputError, NbRelapseError
 
 app = typer.Typer(
     name="nbrelapse",
@@ -54,6 +54,11 @@ def main() -> None:
         app()
     except NbRelapseError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        # A folder that cannot be written to, a full disk.
+        problem = InputError(error.strerror or str(error), file=error.filename)
+        print(f"error: {problem}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

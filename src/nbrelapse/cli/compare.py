@@ -39,8 +39,8 @@ def _print(found: RecordedExperiment, metric: str) -> None:
 
     console = Console()
     for label, evaluation in (("hold-out", found.holdout), ("nested cross-validation", found.cross_validation)):
-        if evaluation is not None:
-            console.print(_table(f"{found.name}: {found.endpoint}, {label}", evaluation, metric, found.chosen))
+        if evaluation is not None and metric in set(evaluation.metrics["metric"]):
+            Console(width=max(console.width, 130)).print(_table(f"{found.name}: {found.endpoint}, {label}", evaluation, metric, found.chosen))
             console.print()
     judged = found.cross_validation if found.holdout is None else found.holdout
     if found.chosen:
@@ -64,7 +64,7 @@ def _table(title: str, evaluation: Evaluation, metric: str, chosen: str) -> Any:
     table.add_column("model", no_wrap=True)
     for population in populations:
         table.add_column(population, no_wrap=True)
-        table.add_column(f"minus {reference[population] or 'baseline'}")
+        table.add_column(f"minus {reference[population] or 'baseline'}", no_wrap=True)
     first = rows[rows["population"] == populations[0]].sort_values(
         "value", ascending=metric == "integrated_brier", kind="stable"
     )

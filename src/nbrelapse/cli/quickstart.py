@@ -23,6 +23,7 @@ def quickstart(
     from nbrelapse.cohort import write_cohort
     from nbrelapse.cohort.readers import read_cbioportal
     from nbrelapse.cohort.simulation import simulate_cohort, write_raw_files
+    from nbrelapse.cohort.simulation.read_truth import TRUTH_FILE
     from nbrelapse.errors import InputError
     from nbrelapse.experiment import publish, read_config, run_experiment
     from nbrelapse.mechanisms import build_features
@@ -36,7 +37,8 @@ def quickstart(
     assert simulation is not None
     if out.exists() and not overwrite:
         raise InputError("the folder is there already", file=out, mend="name another, or say --overwrite")
-    shutil.rmtree(out / "raw", ignore_errors=True)
+    if (out / "raw" / TRUTH_FILE).is_file():
+        shutil.rmtree(out / "raw")
     out.mkdir(parents=True, exist_ok=True)
     write_raw_files(out / "raw", simulation.patients, simulation.seed)
     cohort = read_cbioportal(out / "raw")

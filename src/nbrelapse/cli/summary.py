@@ -30,12 +30,13 @@ def print_summary(
         return
     from rich.console import Console
 
-    console = Console()
-    evaluation, label = _judging(result)
-    console.print(_leaderboard(result, evaluation, label))
     from nbrelapse.report.verdict import verdict
 
-    for population in ("all", "high_risk"):
+    console = Console()
+    evaluation, label = _judging(result)
+    # Numbers are not cut to the width of a narrow terminal.
+    Console(width=max(console.width, 100)).print(_leaderboard(result, evaluation, label))
+    for population in evaluation.metrics["population"].unique():
         console.print(verdict(evaluation, result.chosen, population).sentence, highlight=False)
     for note in result.notes:
         console.print(f"note: {note}", style="dim", highlight=False)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from nbrelapse.cohort.read_table import decode, read_bytes
 from nbrelapse.errors import InputError
 
 
@@ -69,7 +70,7 @@ class ExperimentConfig(_Section):
     Parameters
     ----------
     name : str
-        The MLflow experiment's name.
+        The MLflow experiment's name, and the report's: neither empty nor with a slash.
     endpoint : {"relapse", "efs", "os"}
     seed : int
         Everything random derives from it.
@@ -86,7 +87,7 @@ class ExperimentConfig(_Section):
         Bootstrap refits behind the intervals of predictions.
     """
 
-    name: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, Field(pattern=r"^[^/\\]+$")]
     endpoint: Literal["relapse", "efs", "os"] = "relapse"
     description: str = ""
     seed: Annotated[int, Field(ge=0)] = 0
@@ -115,14 +116,12 @@ def read_config(file: str | Path) -> ExperimentConfig:
     Raises
     ------
     InputError
-        The file is missing or no TOML, or a key is unknown, missing or has an illegal value.
+        The file is missing, a Git LFS pointer or no TOML, or a key is unknown, missing or has an illegal value.
     """
     path = Path(file)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError("the experiment file does not exist", file=path) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        document = tomllib.loads(decode(read_bytes(path), path))
+    except tomllib.TOMLDecodeError as error:
         raise InputError(f"the experiment file is not valid TOML: {error}", file=path) from None
     config = parse_config(document, path)
     source = config.cohort

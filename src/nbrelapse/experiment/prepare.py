@@ -54,7 +54,7 @@ def prepare_data(config: ExperimentConfig) -> PreparedData:
     Raises
     ------
     InputError
-        The cohort or gene sets cannot be read, the split leaves one side empty, or no feature is left.
+        The cohort or gene sets cannot be read, the split leaves one side without an event, or no feature is left.
     """
     cohort = _cohort(config)
     gene_sets = {} if config.cohort.gene_sets is None else read_gene_sets(config.cohort.gene_sets)
@@ -88,9 +88,11 @@ def _split(config: ExperimentConfig, cohort: Cohort, outcome: Outcome) -> tuple[
         outcome.take(outcome.patient_ids[outcome.patient_ids.isin(patients.index[side])]) for side in sides
     )
     for name, side in (("train", training), ("validation", holdout)):
-        if not len(side.y):
+        if not (side.y["event"] == 1).any():
             raise InputError(
-                f"no patient of this side of the split has an outcome for {config.endpoint}", column=f"split.{name}"
+                f"nobody on this side of the split has the event of endpoint {config.endpoint!r}",
+                column=f"split.{name}",
+                expected=f"at least one event among its {len(side.y)} patients whose outcome is recorded",
             )
     return training, holdout
 

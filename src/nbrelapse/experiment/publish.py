@@ -147,6 +147,7 @@ def _model_record(result: ExperimentResult, name: str) -> ModelRecord:
     )
     if name not in result.config.models:
         return ModelRecord(name, parameters, logged_metrics(result, name))
+    card = model_card(result, name)
     bundle = make_bundle(
         result.config.endpoint,
         model,
@@ -156,6 +157,7 @@ def _model_record(result: ExperimentResult, name: str) -> ModelRecord:
         catalogue=result.data.table.catalogue,
         gene_sets=result.data.gene_sets,
         training=training_summary(result),
+        card=card,
     )
     return ModelRecord(
         name,
@@ -163,7 +165,7 @@ def _model_record(result: ExperimentResult, name: str) -> ModelRecord:
         logged_metrics(result, name),
         lambda path, description: write_bundle(bundle, path, mlflow_model=description),
         tables=model_tables(result, name),
-        card=model_card(result, name),
+        card=card,
     )
 
 

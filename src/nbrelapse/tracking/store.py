@@ -67,6 +67,7 @@ def open_store(*, create: bool = True) -> MlflowClient:
     uri = store_uri(create=create)
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     # MLflow sets the level of its own loggers when it is imported.
     for name in _CHATTY:
@@ -74,7 +75,7 @@ def open_store(*, create: bool = True) -> MlflowClient:
     try:
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         client.search_experiments(max_results=1)
-    except MlflowException as error:
+    except (MlflowException, SQLAlchemyError) as error:
         raise InputError(
             f"MLflow cannot open its store: {str(error).splitlines()[0]}",
             file=uri,

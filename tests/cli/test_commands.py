@@ -1,0 +1,192 @@
+"""The commands in the order in which they are used, on one small study."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nbrelapse.experiment import parse_config
+
+FAMILIES = {"cox", "boosted"}
+MODELS = {*FAMILIES, "clinical_risk_group", "clinical_cog_v2", "clinical_inrg", "clinical_cox"}
+
+
+def test_train_prints_one_document_and_its_progress_elsewhere(study: Any) -> None:
+    assert study.training.code == 0
+    document = study.training.document
+    assert document["experiment"] == "tiny"
+    assert set(document["models"]) == FAMILIES
+    assert {row["model"] for row in document["cross_validation"]["metrics"]} == MODELS
+    assert {row["n"] for row in document["holdout"]["metrics"] if row["population"] == "all"} == {91}
+    assert Path(document["report"]).read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert "nested cross-validation" in study.training.err
+    assert sorted(path.name for path in (study.folder / "reports").iterdir()) == ["tiny.html"]
+
+
+def test_compare_shows_what_train_said(study: Any, nbrelapse: Callable[..., Any]) -> None:
+    found = nbrelapse("compare", "tiny", "--json")
+    assert (found.code, found.err) == (0, "")
+    trained = study.training.document
+    for key in ("run_id", "chosen", "models"):
+        assert found.document[key] == trained[key]
+    assert found.document["holdout"]["metrics"] == trained["holdout"]["metrics"]
+    assert found.document["cross_validation"] == trained["cross_validation"]
+    text = nbrelapse("compare", "tiny", "--metric", "auc_3y")
+    assert text.code == 0
+    assert all(name in text.out for name in (*MODELS, trained["run_id"], study.model))
+
+
+def test_an_unknown_metric_names_those_there_are(study: Any, nbrelapse: Callable[..., Any]) -> None:
+    refused = nbrelapse("compare", "tiny", "--metric", "accuracy")
+    assert (refused.code, refused.out) == (2, "")
+    assert "the run has no metric 'accuracy'" in refused.err
+    assert "harrell_c" in refused.err
+
+
+@pytest.mark.parametrize("address", ["models", "runs"])
+def test_export_then_score_to_any_format(
+    study: Any, nbrelapse: Callable[..., Any], tmp_path: Path, address: str
+) -> None:
+    model = study.model
+    if address == "runs":
+        runs = {row["model"]: row for row in _children(study)}
+        model = f"runs:/{runs[study.training.document['chosen']]['run_id']}/model"
+    folder = tmp_path / "model"
+    exported = nbrelapse("export", model, folder, "--json")
+    assert exported.document == {
+        "folder": str(folder),
+        "endpoint": "relapse",
+        "family": study.training.document["chosen"],
+    }
+    tables = {}
+    for suffix in ("csv", "json", "parquet"):
+        file = tmp_path / "deep" / f"scores.{suffix}"
+        scored = nbrelapse("score", folder, "new", "--out", file, "--json")
+        assert scored.code == 0
+        assert scored.document["file"] == str(file)
+        assert scored.document["patients"] == 40
+        tables[suffix] = getattr(pd, f"read_{suffix}")(file)
+    for table in tables.values():
+        assert table.columns[0] == "patient_id"
+        assert list(table.columns) == list(tables["csv"].columns)
+        np.testing.assert_allclose(table["log_risk"], tables["parquet"]["log_risk"], rtol=0, atol=1e-12)
+    known = tables["parquet"].dropna(subset=["log_risk"])
+    assert len(known) > 30
+    parts = known["baseline"] + known.filter(like="mechanism__").sum(axis=1)
+    np.testing.assert_allclose(parts, known["log_risk"], rtol=0, atol=1e-5)
+    assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == [
+        "scores.csv",
+        "scores.json",
+        "scores.parquet",
+    ]
+
+
+def _children(study: Any) -> list[dict[str, str]]:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{study.folder / 'mlruns' / 'mlflow.db'}")
+    parent = client.get_run(study.training.document["run_id"])
+    runs = client.search_runs([parent.info.experiment_id], f"tags.mlflow.parentRunId = '{parent.info.run_id}'")
+    return [{"model": run.info.run_name, "run_id": run.info.run_id} for run in runs]
+
+
+def test_export_replaces_only_when_told(study: Any, nbrelapse: Callable[..., Any], tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    assert nbrelapse("export", study.model, folder).code == 0
+    before = _content(tmp_path)
+    refused = nbrelapse("export", study.model, folder)
+    assert (refused.code, refused.out) == (2, "")
+    assert "the folder is there already" in refused.err
+    assert _content(tmp_path) == before
+    assert nbrelapse("export", study.model, folder, "--overwrite").code == 0
+    assert _content(tmp_path).keys() == before.keys()
+
+
+def _content(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_explain_and_evaluate(study: Any, nbrelapse: Callable[..., Any], tmp_path: Path) -> None:
+    explained = nbrelapse("explain", study.model, "new", "--out", tmp_path / "explained", "--json")
+    assert explained.code == 0
+    assert explained.document["patients"] == 40
+    assert set(explained.document["mechanisms"]) >= {"mycn", "clinical"}
+    evaluated = nbrelapse("evaluate", study.model, "cohort", "--bootstrap", 100, "--json")
+    assert evaluated.code == 0
+    document = evaluated.document
+    assert set(document) == {"endpoint", "metrics", "differences", "notes"}
+    assert {row["n"] for row in document["metrics"] if row["population"] == "all"} == {180}
+    again = nbrelapse("evaluate", study.model, "cohort", "--bootstrap", 100, "--json")
+    assert again.document == document
+    text = nbrelapse("evaluate", study.model, "cohort", "--bootstrap", 100)
+    assert text.code == 0
+    assert "harrell_c" in text.out
+
+
+def test_features_and_their_manifest(study: Any, nbrelapse: Callable[..., Any], tmp_path: Path) -> None:
+    written = nbrelapse("features", "new", "--out", tmp_path / "features.csv", "--json")
+    assert written.code == 0
+    table = pd.read_csv(tmp_path / "features.csv")
+    assert table.shape == (40, written.document["columns"] + 1)
+    assert table.columns[0] == "patient_id"
+    manifest = json.loads(Path(written.document["manifest"]).read_text())
+    assert len(manifest["features"]) == written.document["columns"]
+
+
+def test_training_on_another_cohort_than_the_file_says(
+    study: Any, nbrelapse: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr("nbrelapse.experiment.run_experiment", lambda config, **_: seen.append(config) or _stop())
+    assert nbrelapse("train", "tiny.toml", "--cohort", "new", "--gene-sets", "sets.gmt").code == 130
+    assert seen[0].cohort.path == Path("new")
+    assert seen[0].cohort.gene_sets == Path("sets.gmt")
+
+
+def _stop() -> None:
+    raise KeyboardInterrupt
+
+
+def test_quickstart_does_the_whole_job_again_and_again(
+    study: Any, nbrelapse: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = parse_config(
+        {
+            "name": "quickstart",
+            "refits": 20,
+            "cohort": {"simulate": {"patients": 120, "seed": 20}},
+            "models": ["cox"],
+            "validation": {"folds": 2, "repeats": 1, "inner_folds": 2, "trials": 1, "bootstrap": 100},
+        }
+    )
+    monkeypatch.setattr("nbrelapse.experiment.read_config", lambda file: small)
+    out = tmp_path / "demo"
+    for again in ([], ["--overwrite"]):
+        done = nbrelapse("quickstart", "--out", out, "--jobs", 1, "--json", *again)
+        assert done.code == 0, done.err
+        outputs = done.document["outputs"]
+        assert set(outputs) == {"cohort", "features", "scores"}
+        assert len(pd.read_csv(out / "scores.csv")) == 50
+        assert sorted(path.name for path in out.iterdir()) == [
+            "cohort",
+            "features.json",
+            "features.parquet",
+            "raw",
+            "report.html",
+            "scores.csv",
+        ]
+    assert len(pd.read_parquet(out / "features.parquet")) == 120
+
+
+def test_help_and_version(nbrelapse: Callable[..., Any]) -> None:
+    shown = nbrelapse("--version")
+    assert (shown.code, shown.out.split()[0]) == (0, "nbrelapse")
+    for command in ("train", "compare", "evaluate", "explain", "score", "export", "ui", "features", "quickstart"):
+        assert command in nbrelapse("--help").out
+        assert nbrelapse(command, "--help").code == 0

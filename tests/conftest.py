@@ -1,0 +1,99 @@
+"""Fixtures that several packages' tests share: a small saved model, and an MLflow store."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+if TYPE_CHECKING:
+    from nbrelapse.scoring import Bundle
+
+FEATURES = ("mycn__amplified", "instability__loss_11q", "cell_state__adrn_minus_mes", "clinical__log2_age")
+
+
+def _training(n: int = 160) -> tuple[pd.DataFrame, np.ndarray]:
+    random = np.random.default_rng(7)
+    X = pd.DataFrame(
+        {
+            "mycn__amplified": random.integers(0, 2, n).astype(float),
+            "instability__loss_11q": random.integers(0, 2, n).astype(float),
+            "cell_state__adrn_minus_mes": random.normal(size=n),
+            "clinical__log2_age": random.uniform(1, 7, n),
+        },
+        index=pd.Index([f"patient-{number}" for number in range(n)], name="patient_id"),
+    )
+    risk = X["mycn__amplified"] + X["instability__loss_11q"] + 0.3 * X["clinical__log2_age"]
+    y = np.zeros(n, dtype=[("event", np.int8), ("time", np.float64)])
+    y["event"] = random.choice([0, 1, 1, 2], n, p=[0.45, 0.3, 0.2, 0.05])
+    y["time"] = 1 + random.exponential(2000 / np.exp(risk.to_numpy() - risk.mean()))
+    y["event"][y["time"] > 1500] = 0
+    y["time"] = np.minimum(y["time"], 1500)
+    X = X.mask(random.random(X.shape) < 0.15)
+    return X, y
+
+
+@pytest.fixture(scope="session")
+def training() -> tuple[pd.DataFrame, np.ndarray]:
+    """Features (15 % missing) and outcome of 160 made-up patients, followed for 1,500 days at most."""
+    return _training()
+
+
+@pytest.fixture(scope="session")
+def bundles(training: tuple[pd.DataFrame, np.ndarray]) -> dict[str, Bundle]:
+    """A bundle of each family, with eight refits."""
+    from nbrelapse.mechanisms import load_catalogue
+    from nbrelapse.models.clinical import ClinicalBaseline
+    from nbrelapse.models.families import create_model
+    from nbrelapse.models.resamples import bootstrap_refits
+    from nbrelapse.scoring import make_bundle
+
+    X, y = training
+    found = {}
+    for family, parameters in (("cox", {"penalty": 0.05}), ("boosted", {"n_estimators": 15})):
+        model = create_model(family, columns=FEATURES, **parameters).fit(X, y)
+        found[family] = make_bundle(
+            "relapse",
+            model,
+            X,
+            refits=tuple(bootstrap_refits(model, X, y, n_refits=8, seed=1)),
+            references={"clinical_cox": ClinicalBaseline(["clinical__log2_age", "mycn__amplified"]).fit(X, y)},
+            catalogue=load_catalogue(),
+            gene_sets={"UNREAD": ["TP53"]},
+            training={"patients": len(y), "events": int((y["event"] == 1).sum())},
+            card="# A made-up model\n",
+        )
+    return found
+
+
+@pytest.fixture(scope="session")
+def _empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with MLflow's tables; making it takes seconds, copying it does not."""
+    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    code = f"import mlflow; mlflow.MlflowClient('sqlite:///{file}').search_experiments()"
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=environment)
+    return file
+
+
+@pytest.fixture
+def no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory without an MLflow store; the folder that would hold one."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "mlruns"
+
+
+@pytest.fixture
+def store(no_store: Path, _empty_database: Path) -> Path:
+    """The folder of an empty MLflow store in the working directory, where the default store is looked for."""
+    no_store.mkdir()
+    shutil.copyfile(_empty_database, no_store / "mlflow.db")
+    return no_store

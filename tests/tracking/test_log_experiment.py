@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from nbrelapse.scoring import load_model
+from nbrelapse.tracking import DatasetRecord, ExperimentRecord, ModelRecord, log_experiment, open_store, store_uri
+
+Record = Callable[..., ExperimentRecord]
+
+
+def files(folder: str) -> set[str]:
+    root = Path(folder.removeprefix("file://"))
+    return {file.relative_to(root).as_posix() for file in root.rglob("*") if file.is_file()}
+
+
+def test_a_parent_run_with_a_child_a_model(store: Path, record: Record) -> None:
+    logged = log_experiment(record())
+    client = open_store()
+    parent = client.get_run(logged.run_id)
+    children = client.search_runs([parent.info.experiment_id], f"tags.mlflow.parentRunId = '{logged.run_id}'")
+    by_model = {child.data.tags["nbrelapse.model"]: child for child in children}
+    assert set(by_model) == {"cox", "boosted", "clinical_cox"}
+    assert {run.info.status for run in [parent, *children]} == {"FINISHED"}
+    assert parent.data.params == {"endpoint": "relapse", "validation.folds": "5"}
+    assert parent.data.tags["mlflow.source.git.commit"] == "abc123"
+    assert parent.data.tags["mlflow.note.content"] == "A small experiment."
+    assert by_model["cox"].data.params == {"penalty": "0.05"}
+    assert by_model["cox"].data.metrics == {
+        "relapse/harrell_c": 0.71,
+        "relapse/harrell_c_low": 0.65,
+        "relapse/high_risk/harrell_c": 0.6,
+    }
+    # A hold-out is opened once by an experiment, not once more by each of its models.
+    assert "nbrelapse.holdout" in parent.data.tags
+    assert not any("nbrelapse.holdout" in child.data.tags for child in children)
+
+
+def test_the_files_of_the_runs(store: Path, record: Record, tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("<html>")
+    logged = log_experiment(record(report=tmp_path / "report.html"))
+    client = open_store()
+    parent = client.get_run(logged.run_id)
+    assert files(parent.info.artifact_uri) == {
+        "experiment.json",
+        "plots/leaderboard.png",
+        "report.html",
+        "tables/cross_validation_differences.parquet",
+        "tables/cross_validation_metrics.parquet",
+    }
+    condition = f"tags.mlflow.parentRunId = '{logged.run_id}' and tags.`nbrelapse.model` = 'cox'"
+    (child,) = client.search_runs([parent.info.experiment_id], condition)
+    assert files(child.info.artifact_uri) == {
+        "model_card.md",
+        "plots/curve.png",
+        "tables/mechanism_importance.parquet",
+    }
+
+
+def test_the_dataset_is_a_name_and_a_fingerprint(store: Path, record: Record) -> None:
+    logged = log_experiment(record())
+    (found,) = open_store().get_run(logged.run_id).inputs.dataset_inputs
+    assert (found.dataset.name, found.dataset.digest) == ("made-up", "f" * 36)
+    assert found.dataset.profile == '{"patients": 160, "events": 80}'
+    assert found.dataset.source == "{}"
+
+
+@pytest.mark.parametrize("family", ["cox", "boosted"])
+def test_a_logged_model_is_loaded_by_each_of_its_addresses(
+    store: Path, record: Record, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # MLflow registers models in the global store, whatever the client's.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri())
+    logged = log_experiment(record())
+    client = open_store()
+    model_id = logged.model_uris[family].removeprefix("models:/")
+    model = client.get_logged_model(model_id)
+    assert str(model.status) == "READY"
+    client.create_registered_model("nb-relapse")
+    version = client.create_model_version("nb-relapse", logged.model_uris[family], model_id=model_id).version
+    client.set_registered_model_alias("nb-relapse", "champion", version)
+    addresses = [
+        logged.model_uris[family],
+        f"runs:/{model.source_run_id}/model",
+        f"models:/nb-relapse/{version}",
+        "models:/nb-relapse@champion",
+        model.artifact_location,
+        model.artifact_location.removeprefix("file://"),
+    ]
+    assert {load_model(address).model.family for address in addresses} == {family}
+
+
+def test_the_metrics_belong_to_the_model_and_the_dataset(store: Path, record: Record) -> None:
+    logged = log_experiment(record())
+    model = open_store().get_logged_model(logged.model_uris["cox"].removeprefix("models:/"))
+    found = {metric.key: (metric.value, metric.dataset_digest) for metric in model.metrics}
+    assert found["relapse/harrell_c"] == (0.71, "f" * 36)
+    assert model.params == {"penalty": "0.05"}
+
+
+def test_more_parameters_and_longer_ones_than_mlflow_takes_at_once(store: Path, record: Record) -> None:
+    parameters = {f"p{number}": "v" for number in range(250)} | {"long": "x" * 7000}
+    logged = log_experiment(record(parameters=parameters))
+    found = open_store().get_run(logged.run_id).data.params
+    assert len(found) == 251
+    assert found["long"] == "x" * 6000
+
+
+def test_a_failure_marks_every_run_that_was_begun(store: Path, record: Record) -> None:
+    def fail(path: str, description: object) -> None:
+        raise OSError("disk full")
+
+    broken = ModelRecord("cox", {}, {}, fail)
+    with pytest.raises(OSError, match="disk full"):
+        log_experiment(record(models=(broken,)))
+    client = open_store()
+    experiment = client.get_experiment_by_name("small").experiment_id
+    runs = client.search_runs([experiment])
+    assert len(runs) == 2
+    assert {run.info.status for run in runs} == {"FAILED"}
+    assert {str(model.status) for model in client.search_logged_models([experiment])} == {"FAILED"}
+
+
+def test_no_network_is_asked(store: Path, record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("the network was asked")
+
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    for name in ("getaddrinfo", "create_connection"):
+        monkeypatch.setattr(socket, name, refuse)
+    logged = log_experiment(record())
+    assert load_model(logged.model_uris["cox"]).model.family == "cox"
+
+
+def test_names_of_models_and_data_are_free(store: Path, record: Record) -> None:
+    plain = record()
+    dataset = DatasetRecord("Köln 2024/a", "e" * 64, 1, 1, ())
+    logged = log_experiment(replace(plain, name="Ünï/code", dataset=dataset, models=(), tables={"t": pd.DataFrame()}))
+    assert logged.model_uris == {}

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from nbrelapse.errors import InputError
+from nbrelapse.tracking import open_store, store_uri
+from nbrelapse.tracking.store import experiment_id
+
+
+def test_the_default_store_is_a_database_below_the_working_directory(store: Path) -> None:
+    assert store_uri() == f"sqlite:///{store / 'mlflow.db'}"
+
+
+def test_the_environment_decides_and_what_the_user_has_set_decides_before_it(
+    no_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example.org")
+    assert store_uri() == "https://mlflow.example.org"
+    # set_tracking_uri also writes the environment variable: setenv above restores it.
+    mlflow.set_tracking_uri("https://other.example.org")
+    try:
+        assert store_uri() == "https://other.example.org"
+    finally:
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    assert not no_store.exists()
+
+
+def test_reading_without_a_store_makes_none(no_store: Path) -> None:
+    with pytest.raises(InputError, match="there is no MLflow store yet"):
+        open_store(create=False)
+    assert not no_store.exists()
+
+
+def test_nothing_global_changes(store: Path) -> None:
+    before = mlflow.get_tracking_uri()
+    client = open_store()
+    experiment_id(client, "new")
+    assert mlflow.get_tracking_uri() == before
+    assert not mlflow.tracking.is_tracking_uri_set()
+    assert "MLFLOW_EXPERIMENT_ID" not in os.environ
+
+
+def test_artifacts_stand_beside_the_database(store: Path) -> None:
+    client = open_store()
+    found = client.get_experiment(experiment_id(client, "new"))
+    assert found.artifact_location == (store / "artifacts").as_uri()
+    assert experiment_id(client, "new") == found.experiment_id
+
+
+def test_a_deleted_experiment_says_how_to_get_it_back(store: Path) -> None:
+    client = open_store()
+    number = experiment_id(client, "gone")
+    client.delete_experiment(number)
+    with pytest.raises(InputError, match=f"mlflow experiments restore -x {number}"):
+        experiment_id(client, "gone")
+
+
+def test_a_store_that_cannot_be_opened_is_bad_input(no_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "nonsense://x")
+    with pytest.raises(InputError, match="MLflow cannot open its store"):
+        open_store()
+
+
+def test_the_first_use_is_silent_and_tells_nobody(no_store: Path) -> None:
+    code = "import os; from nbrelapse.tracking import open_store; open_store(); "
+    code += "print(os.environ['MLFLOW_DISABLE_TELEMETRY'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("true\n", "")
+    assert (no_store / "mlflow.db").exists()
