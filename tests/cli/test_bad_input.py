@@ -362,7 +362,9 @@ def interrupt(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_interrupted_while_training(study: Any, nbrelapse: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_while_training(
+    study: Any, nbrelapse: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("nbrelapse.experiment.run_experiment", interrupt)
     answer = nbrelapse("train", "tiny.toml", "--reports", tmp_path / "reports")
     assert (answer.code, answer.out) == (130, "")

@@ -13,7 +13,7 @@ from nbrelapse.tracking.serve import serve
 def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     seen: list[list[str]] = []
 
-    def run(command: list[str], *, check: bool) -> subprocess.CompletedProcess[str]:
+    def run(command: list[str], *, check: bool, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
         seen.append(command)
         return subprocess.CompletedProcess(command, 0 if "5000" in command else 1)
 

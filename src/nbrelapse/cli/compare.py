@@ -40,7 +40,9 @@ def _print(found: RecordedExperiment, metric: str) -> None:
     console = Console()
     for label, evaluation in (("hold-out", found.holdout), ("nested cross-validation", found.cross_validation)):
         if evaluation is not None and metric in set(evaluation.metrics["metric"]):
-            Console(width=max(console.width, 130)).print(_table(f"{found.name}: {found.endpoint}, {label}", evaluation, metric, found.chosen))
+            Console(width=max(console.width, 130)).print(
+                _table(f"{found.name}: {found.endpoint}, {label}", evaluation, metric, found.chosen)
+            )
             console.print()
     judged = found.cross_validation if found.holdout is None else found.holdout
     if found.chosen:

@@ -94,6 +94,7 @@ def training_summary(result: ExperimentResult) -> dict[str, Any]:
         "high_risk": int(populations(data.cohort, data.training)["high_risk"].sum()),
         "outcome": summarize_outcome(data.training),
         "unspecified": result.config.unspecified,
+        "expression_genes": None if data.cohort.expression is None else len(data.cohort.expression),
     }
 
 

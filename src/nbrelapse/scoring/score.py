@@ -13,6 +13,12 @@ from nbrelapse.scoring.bundle import Bundle
 from nbrelapse.scoring.load_model import load_model
 from nbrelapse.scoring.score_features import relied_on, score_features
 
+GENE_RATIO = 1.5
+"""Expression features are ranks among the genes measured; beyond this ratio of their number to training's a warning goes
+with the score. A choice of caution, not an estimate."""
+
+OTHER_GENES = "expression was measured on another selection of genes than in training: its ranks are not comparable"
+
 
 def score(model: Bundle | str | Path, cohort: Cohort, *, allow_missing_assays: bool = False) -> pd.DataFrame:
     """Score the patients of a cohort.
@@ -28,7 +34,8 @@ def score(model: Bundle | str | Path, cohort: Cohort, *, allow_missing_assays: b
     -------
     DataFrame
         A row a patient, ``patient_id`` first, then the columns of
-        :func:`nbrelapse.scoring.score_features.score_features`.
+        :func:`nbrelapse.scoring.score_features.score_features`. A warning is added where expression was measured on far
+        more or fewer genes than in training.
 
     Raises
     ------
@@ -41,7 +48,20 @@ def score(model: Bundle | str | Path, cohort: Cohort, *, allow_missing_assays: b
     values = build_features(cohort, bundle.catalogue, bundle.gene_sets).values[list(bundle.schema.index)]
     if not allow_missing_assays:
         require_assays(bundle, values)
-    return score_features(bundle, values).rename_axis("patient_id").reset_index()
+    scores = score_features(bundle, values)
+    ranked = cohort.patient_ids.isin(cohort.assayed_samples("expression").index)
+    if ranked.any() and _other_genes(bundle, cohort):
+        text = scores["warnings"].to_numpy(dtype=object)[ranked]
+        scores.loc[ranked, "warnings"] = [f"{before}; {OTHER_GENES}" if before else OTHER_GENES for before in text]
+    return scores.rename_axis("patient_id").reset_index()
+
+
+def _other_genes(bundle: Bundle, cohort: Cohort) -> bool:
+    """Whether ranks within a sample mean something else than in training: far more genes were measured, or fewer."""
+    trained_on = bundle.training.get("expression_genes")
+    if not trained_on or cohort.expression is None or "expression" not in relied_on(bundle):
+        return False
+    return not 1 / GENE_RATIO <= len(cohort.expression) / trained_on <= GENE_RATIO
 
 
 def require_assays(bundle: Bundle, values: pd.DataFrame) -> None:

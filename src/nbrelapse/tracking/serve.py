@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -28,7 +29,10 @@ def serve(port: int) -> None:
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
     if database is not None:
         command += ["--default-artifact-root", (database.resolve().parent / "artifacts").as_uri()]
-    # One worker: a page for one person. MLflow refuses requests for other hosts by itself.
-    done = subprocess.run([*command, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"], check=False)
+    # A page for one person: one worker, and none of the jobs that a team's server runs in the background. MLflow itself
+    # refuses requests that name another host.
+    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
+    done = subprocess.run(command, check=False, env=environment)
     if done.returncode > 0:
         raise InputError(f"MLflow's server ended with code {done.returncode}", mend="is the port in use? try --port")
