@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from _document import ROOT, data_folder, experiment_config, main
-
 from nbrelapse.cohort import write_cohort
 from nbrelapse.cohort.readers import read_tables
 from nbrelapse.experiment import run_experiment

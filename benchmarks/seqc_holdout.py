@@ -13,6 +13,7 @@ from _document import data_folder, experiment_config, main
 from nbrelapse.cohort import write_cohort
 from nbrelapse.cohort.readers import read_geo
 from nbrelapse.experiment import run_experiment
+from nbrelapse.validation.evaluate import Evaluation
 
 GOALS = {("all", "harrell_c"): 0.78, ("high_risk", "harrell_c"): 0.60}
 
@@ -28,36 +29,24 @@ def seqc_holdout(scratch: Path) -> list[dict[str, object]]:
     config = experiment_config("seqc_relapse", scratch / "seqc", gene_sets if gene_sets.exists() else None)
     result = run_experiment(config, n_jobs=os.cpu_count() or 1)
     assert result.holdout is not None
-    results: list[dict[str, object]] = []
-    for label, evaluation in (("cross-validated", result.cross_validation), ("hold-out", result.holdout)):
-        for row in evaluation.metrics.to_dict("records"):
-            goal = None
-            if label == "hold-out" and row["model"] == result.chosen:
-                goal = GOALS.get((row["population"], row["metric"]))
-            results.append(
-                {
-                    "name": f"{label} {row['population']} {row['metric']} {row['model']}",
-                    "value": row["value"],
-                    "low": row["low"],
-                    "high": row["high"],
-                    "goal": goal,
-                    "met": None if goal is None else bool(row["value"] >= goal),
-                }
-            )
-        paired = evaluation.differences
-        paired = paired[(paired["model"] == result.chosen) & (paired["metric"] == "harrell_c")]
-        for row in paired.to_dict("records"):
-            results.append(
-                {
-                    "name": f"{label} {row['population']} harrell_c {row['model']} minus {row['reference']}",
-                    "value": row["difference"],
-                    "low": row["low"],
-                    "high": row["high"],
-                    "goal": None,
-                    "met": None,
-                }
-            )
-    return results
+    cross_validated = _rows("cross-validated", result.cross_validation, result.chosen, {})
+    return cross_validated + _rows("hold-out", result.holdout, result.chosen, GOALS)
+
+
+def _rows(
+    label: str, evaluation: Evaluation, chosen: str, goals: dict[tuple[str, str], float]
+) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for row in evaluation.metrics.dropna(subset="value").to_dict("records"):
+        goal = goals.get((row["population"], row["metric"])) if row["model"] == chosen else None
+        met = None if goal is None else bool(row["value"] >= goal)
+        name = f"{label} {row['population']} {row['metric']} {row['model']}"
+        rows.append({"name": name, **{key: row[key] for key in ("value", "low", "high")}, "goal": goal, "met": met})
+    paired = evaluation.differences
+    for row in paired[(paired["model"] == chosen) & (paired["metric"] == "harrell_c")].to_dict("records"):
+        name = f"{label} {row['population']} harrell_c {row['model']} minus {row['reference']}"
+        rows.append({"name": name, "value": row["difference"], "low": row["low"], "high": row["high"]})
+    return rows
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from nbrelapse.experiment import run_experiment
     from nbrelapse.mechanisms import FeatureTable, build_features, load_catalogue
     from nbrelapse.outcome import Outcome, make_outcome
-    from nbrelapse.scoring import load_model, score
+    from nbrelapse.scoring.load_model import load_model
+    from nbrelapse.scoring.score import score
 
 
 def __getattr__(name: str) -> Any:

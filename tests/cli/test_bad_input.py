@@ -81,6 +81,10 @@ def refused(answer: Any, *texts: str) -> None:
         assert text in answer.err
 
 
+def interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_study_in_order_is_imported(empty: Path, nbrelapse: Run) -> None:
     write_study(empty, clinical())
     assert nbrelapse("cohort", "import", "tables", "map.toml", "--out", "cohort").code == 0
@@ -120,7 +124,7 @@ def in_months() -> pd.DataFrame:
         ),
         pytest.param(
             with_value("stage", 3, "5"),
-            ["unknown code", "column: inss_stage", "rows: 4", "expected: 1, 2A, 2B, 2, 3, 4, 4S"],
+            ["unknown code", "column: inss_stage", "rows: 4", "expected: 1, 2, 2A, 2B, 3, 4, 4S"],
             id="unknown stage",
         ),
         pytest.param(
@@ -294,6 +298,17 @@ def test_a_store_that_cannot_be_opened(
     (tmp_path / "notes.db").write_text("no database, but long enough to be taken for one by its size" * 20)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'notes.db'}")
     refused(nbrelapse("compare", "tiny"), "MLflow cannot open its store", "MLFLOW_TRACKING_URI")
+    # Known before the hours that training may take, not after.
+    monkeypatch.setattr("nbrelapse.experiment.run_experiment", interrupt)
+    refused(nbrelapse("train", "tiny.toml"), "MLflow cannot open its store")
+
+
+def test_a_file_where_the_reports_should_go(
+    study: Any, nbrelapse: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "reports").write_text("mine")
+    monkeypatch.setattr("nbrelapse.experiment.run_experiment", interrupt)
+    refused(nbrelapse("train", "tiny.toml", "--reports", tmp_path / "reports"), "a folder was expected", "reports")
 
 
 @pytest.mark.parametrize("command", ["score", "evaluate", "explain"])
@@ -356,10 +371,6 @@ def test_wrong_usage(empty: Path, nbrelapse: Run, arguments: tuple[str, ...]) ->
     assert (answer.code, answer.out) == (2, "")
     assert "Usage: nbrelapse" in answer.err
     assert "Traceback" not in answer.err
-
-
-def interrupt(*_: object, **__: object) -> None:
-    raise KeyboardInterrupt
 
 
 def test_interrupted_while_training(

@@ -46,3 +46,15 @@ def test_one_patient_is_scored_as_among_many(bundles: dict[str, Bundle], cohort:
     alone = replace(cohort, patients=cohort.patients.iloc[[7]].reset_index(drop=True))
     found = score(bundles["cox"], alone, allow_missing_assays=True)
     pd.testing.assert_frame_equal(found, whole.iloc[[7]].reset_index(drop=True), rtol=1e-12)
+
+
+def test_ranks_among_other_genes_are_warned_of(bundles: dict[str, Bundle], cohort: Cohort) -> None:
+    bundle = bundles["cox"]
+    assert cohort.expression is not None
+    genes = len(cohort.expression)
+    expressed = cohort.patient_ids.isin(cohort.assayed_samples("expression").index)
+    relies = replace(bundle, schema=bundle.schema.assign(assay="expression"))
+    for trained_on, warned in ((genes, False), (int(genes * 1.4), False), (2 * genes, True), (genes // 2, True)):
+        known = replace(relies, training={**bundle.training, "expression_genes": trained_on})
+        told = score(known, cohort, allow_missing_assays=True)["warnings"].str.contains("another selection of genes")
+        assert told.tolist() == (expressed & warned).tolist()

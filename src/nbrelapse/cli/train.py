@@ -19,9 +19,14 @@ def train(
     """Tune, validate, track and explain the models of an experiment file."""
     from nbrelapse.cli.progress import progress_bar
     from nbrelapse.cli.summary import print_summary
+    from nbrelapse.errors import InputError
     from nbrelapse.experiment import publish, read_config, run_experiment
+    from nbrelapse.tracking import check_store
 
     config = read_config(experiment)
+    if reports.exists() and not reports.is_dir():
+        raise InputError("a folder was expected, this is a file", file=reports, mend="name another with --reports")
+    check_store()
     source = config.cohort
     if cohort is not None:
         source = source.model_copy(update={"path": cohort, "simulate": None})

@@ -146,7 +146,7 @@ def parse_config(document: dict[str, object], file: str | Path | None = None) ->
     ...
     nbrelapse.errors.InputError: unknown key
       column: endpiont
-      expected: name, endpoint, description, seed, cohort, unspecified, features, split, validation, models, refits, log_patient_ids
+      expected: name, endpoint, description, ...
       mend: correct or remove the key
     """
     try:
@@ -174,7 +174,7 @@ def _as_input_error(error: ValidationError, file: str | Path | None) -> InputErr
 
 def _fields_beside(location: tuple[int | str, ...]) -> list[str]:
     section: type[BaseModel] = ExperimentConfig
-    sections = {
+    sections: dict[str, type[BaseModel]] = {
         "cohort": CohortSource,
         "simulate": Simulation,
         "features": FeatureChoice,

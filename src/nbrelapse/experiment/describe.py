@@ -85,7 +85,7 @@ def _commit() -> str | None:
 
 
 def training_summary(result: ExperimentResult) -> dict[str, Any]:
-    """What a bundle says of its training patients."""
+    """Return what a bundle says of its training patients."""
     data = result.data
     return {
         "experiment": result.config.name,

@@ -19,7 +19,7 @@ def data_fingerprint(data: PreparedData) -> str:
 
 
 def outcome_fingerprint(outcome: Outcome) -> str:
-    """SHA-256 of an endpoint and its patients' outcomes, in hex: the same hold-out is the same whatever the features."""
+    """SHA-256 of an endpoint and its patients' outcomes, in hex: one hold-out has one, whatever the features."""
     return hashlib.sha256(outcome.endpoint.encode() + np.sort(_rows(outcome)).tobytes()).hexdigest()
 
 

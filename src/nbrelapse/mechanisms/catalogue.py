@@ -96,7 +96,7 @@ class FeatureDefinition:
     reference: str = ""
 
     def direction_for(self, endpoint: str) -> int:
-        """Expected sign for an endpoint; efs and os fall back on relapse, 0 means no expectation."""
+        """Return the sign expected for an endpoint; efs and os fall back on relapse, 0 means no expectation."""
         fallback = 0 if endpoint == "refractory" else self.direction.get("relapse", 0)
         return int(self.direction.get(endpoint, fallback))
 

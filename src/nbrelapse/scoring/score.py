@@ -14,8 +14,8 @@ from nbrelapse.scoring.load_model import load_model
 from nbrelapse.scoring.score_features import relied_on, score_features
 
 GENE_RATIO = 1.5
-"""Expression features are ranks among the genes measured; beyond this ratio of their number to training's a warning goes
-with the score. A choice of caution, not an estimate."""
+"""Expression features are ranks among the genes measured; beyond this ratio of their number to training's a warning
+goes with the score. A choice of caution, not an estimate."""
 
 OTHER_GENES = "expression was measured on another selection of genes than in training: its ranks are not comparable"
 

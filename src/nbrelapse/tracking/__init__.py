@@ -5,7 +5,7 @@ from nbrelapse.tracking.holdout_openings import HOLDOUT_TAG, count_holdout_openi
 from nbrelapse.tracking.log_experiment import Logged, log_experiment
 from nbrelapse.tracking.read_experiment import RecordedExperiment, read_experiment
 from nbrelapse.tracking.records import DatasetRecord, ExperimentRecord, ModelRecord
-from nbrelapse.tracking.store import open_store, store_uri
+from nbrelapse.tracking.store import check_store, open_store, store_uri
 
 __all__ = [
     "HOLDOUT_TAG",
@@ -14,6 +14,7 @@ __all__ = [
     "Logged",
     "ModelRecord",
     "RecordedExperiment",
+    "check_store",
     "count_holdout_openings",
     "fetched_model",
     "log_experiment",

@@ -84,6 +84,21 @@ def open_store(*, create: bool = True) -> MlflowClient:
     return client
 
 
+def check_store() -> None:
+    """Refuse a store that is there and cannot be opened, before the work whose results it is to keep.
+
+    Raises
+    ------
+    InputError
+        MLflow cannot open it. A SQLite store that is not there yet is made when it is needed.
+    """
+    try:
+        store_uri(create=False)
+    except InputError:
+        return
+    open_store()
+
+
 def experiment_id(client: MlflowClient, name: str) -> str:
     """Return the id of an experiment, made if it is new; a SQLite store keeps the artifacts beside the database.
 
