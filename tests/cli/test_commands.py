@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nbrelapse.cohort import read_cohort, write_cohort
 from nbrelapse.experiment import parse_config
 
 FAMILIES = {"cox", "boosted"}
@@ -35,11 +37,36 @@ def test_compare_shows_what_train_said(study: Any, nbrelapse: Callable[..., Any]
     trained = study.training.document
     for key in ("run_id", "chosen", "models"):
         assert found.document[key] == trained[key]
-    assert found.document["holdout"]["metrics"] == trained["holdout"]["metrics"]
-    assert found.document["cross_validation"] == trained["cross_validation"]
+    for part in ("cross_validation", "holdout"):
+        for table in ("metrics", "differences"):
+            assert found.document[part][table] == trained[part][table]
     text = nbrelapse("compare", "tiny", "--metric", "auc_3y")
     assert text.code == 0
     assert all(name in text.out for name in (*MODELS, trained["run_id"], study.model))
+
+
+def test_a_holdout_too_small_to_be_judged_is_said_to_be_so(
+    study: Any, nbrelapse: Callable[..., Any], tmp_path: Path
+) -> None:
+    patients = read_cohort(study.folder / "cohort").patients
+    relapsed = patients["event"].isin(["relapse", "progression"])
+    few = patients.index.isin([*patients.index[relapsed][:2], *patients.index[~relapsed][:20]])
+    cohort = replace(
+        read_cohort(study.folder / "cohort"),
+        patients=patients.assign(split=np.where(few, "validation", "discovery")),
+    )
+    folder = write_cohort(cohort, tmp_path / "cohort")
+    (tmp_path / "few.toml").write_text(
+        (study.folder / "tiny.toml").read_text().replace('"tiny"', '"few"').replace("seed", 'models = ["cox"]\nseed')
+    )
+    trained = nbrelapse(
+        "train", tmp_path / "few.toml", "--cohort", folder, "--jobs", 1, "--reports", tmp_path / "reports"
+    )
+    assert trained.code == 0, trained.err
+    assert "hold-out: all: left out, it has 22 patients and 2 events" in " ".join(trained.out.split())
+    shown = nbrelapse("compare", "few")
+    assert shown.code == 0
+    assert "few: relapse, nested cross-validation: harrell_c" in shown.out
 
 
 def test_an_unknown_metric_names_those_there_are(study: Any, nbrelapse: Callable[..., Any]) -> None:
@@ -153,35 +180,37 @@ def _stop() -> None:
     raise KeyboardInterrupt
 
 
-def test_quickstart_does_the_whole_job_again_and_again(
+def test_quickstart_does_the_whole_job(
     study: Any, nbrelapse: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = parse_config(
-        {
-            "name": "quickstart",
-            "refits": 20,
-            "cohort": {"simulate": {"patients": 120, "seed": 20}},
-            "models": ["cox"],
-            "validation": {"folds": 2, "repeats": 1, "inner_folds": 2, "trials": 1, "bootstrap": 100},
-        }
-    )
-    monkeypatch.setattr("nbrelapse.experiment.read_config", lambda file: small)
+    document = {
+        "name": "quickstart",
+        "refits": 20,
+        "cohort": {"simulate": {"patients": 120, "seed": 20}},
+        "models": ["cox"],
+        "validation": {"folds": 2, "repeats": 1, "inner_folds": 2, "trials": 1, "bootstrap": 100},
+    }
+    monkeypatch.setattr("nbrelapse.experiment.read_config", lambda file: parse_config(document))
     out = tmp_path / "demo"
-    for again in ([], ["--overwrite"]):
-        done = nbrelapse("quickstart", "--out", out, "--jobs", 1, "--json", *again)
-        assert done.code == 0, done.err
-        outputs = done.document["outputs"]
-        assert set(outputs) == {"cohort", "features", "scores"}
-        assert len(pd.read_csv(out / "scores.csv")) == 50
-        assert sorted(path.name for path in out.iterdir()) == [
-            "cohort",
-            "features.json",
-            "features.parquet",
-            "raw",
-            "report.html",
-            "scores.csv",
-        ]
+    done = nbrelapse("quickstart", "--out", out, "--jobs", 1, "--json")
+    assert done.code == 0, done.err
+    assert set(done.document["outputs"]) == {"cohort", "features", "scores"}
+    assert sorted(path.name for path in out.iterdir()) == [
+        "cohort",
+        "features.json",
+        "features.parquet",
+        "raw",
+        "report.html",
+        "scores.csv",
+    ]
+    assert len(pd.read_csv(out / "scores.csv")) == 50
     assert len(pd.read_parquet(out / "features.parquet")) == 120
+    # Once more, with other patients.
+    document["cohort"] = {"simulate": {"patients": 60, "seed": 21}}
+    monkeypatch.setattr("nbrelapse.experiment.run_experiment", lambda *_, **__: _stop())
+    assert nbrelapse("quickstart", "--out", out, "--overwrite").code == 130
+    assert len(pd.read_parquet(out / "features.parquet")) == 60
+    assert len(pd.read_parquet(out / "cohort" / "patients.parquet")) == 60
 
 
 def test_help_and_version(nbrelapse: Callable[..., Any]) -> None:

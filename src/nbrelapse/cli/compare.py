@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nbrelapse.cli.leaderboard import evaluation_document, print_leaderboard
+
 if TYPE_CHECKING:
     from nbrelapse.tracking import RecordedExperiment
-    from nbrelapse.validation.evaluate import Evaluation
 
 
 def compare(
@@ -39,10 +40,8 @@ def _print(found: RecordedExperiment, metric: str) -> None:
 
     console = Console()
     for label, evaluation in (("hold-out", found.holdout), ("nested cross-validation", found.cross_validation)):
-        if evaluation is not None and metric in set(evaluation.metrics["metric"]):
-            Console(width=max(console.width, 130)).print(
-                _table(f"{found.name}: {found.endpoint}, {label}", evaluation, metric, found.chosen)
-            )
+        if evaluation is not None:
+            print_leaderboard(f"{found.name}: {found.endpoint}, {label}", evaluation, metric, found.chosen)
             console.print()
     judged = found.cross_validation if found.holdout is None else found.holdout
     if found.chosen:
@@ -53,43 +52,6 @@ def _print(found: RecordedExperiment, metric: str) -> None:
         console.print(f"model {name}: {uri}", highlight=False, soft_wrap=True)
 
 
-def _table(title: str, evaluation: Evaluation, metric: str, chosen: str) -> Any:
-    """Value and interval a population, and the difference from the strongest clinical baseline, a row a model."""
-    from rich.table import Table
-
-    from nbrelapse.report.verdict import strongest_reference
-
-    rows = evaluation.metrics[evaluation.metrics["metric"] == metric]
-    populations = list(dict.fromkeys(rows["population"]))
-    reference = {population: strongest_reference(evaluation, population) for population in populations}
-    table = Table(title=f"{title}: {metric} (95% intervals)", title_justify="left", box=None, pad_edge=False)
-    table.add_column("model", no_wrap=True)
-    for population in populations:
-        table.add_column(population, no_wrap=True)
-        table.add_column(f"minus {reference[population] or 'baseline'}", no_wrap=True)
-    first = rows[rows["population"] == populations[0]].sort_values(
-        "value", ascending=metric == "integrated_brier", kind="stable"
-    )
-    values = rows.set_index(["model", "population"])
-    differences = evaluation.differences[evaluation.differences["metric"] == metric]
-    paired = differences.set_index(["model", "population", "reference"])
-    for model in first["model"]:
-        cells = []
-        for population in populations:
-            cells.append(_cell(values, (model, population), "value", ""))
-            cells.append(_cell(paired, (model, population, reference[population]), "difference", "+"))
-        table.add_row(str(model) + (" *" if model == chosen else ""), *cells)
-    table.caption, table.caption_justify = "* chosen by nested cross-validation of the training patients", "left"
-    return table
-
-
-def _cell(table: Any, key: tuple[object, ...], value: str, sign: str) -> str:
-    if key not in table.index:
-        return "–"
-    row = table.loc[key]
-    return f"{row[value]:{sign}.3f} ({row['low']:{sign}.3f} to {row['high']:{sign}.3f})"
-
-
 def _document(found: RecordedExperiment) -> dict[str, Any]:
     return {
         "experiment": found.name,
@@ -98,15 +60,6 @@ def _document(found: RecordedExperiment) -> dict[str, Any]:
         "endpoint": found.endpoint,
         "chosen": found.chosen,
         "models": found.model_uris,
-        "cross_validation": _rows(found.cross_validation),
-        "holdout": None if found.holdout is None else _rows(found.holdout),
-    }
-
-
-def _rows(evaluation: Evaluation) -> dict[str, Any]:
-    import json
-
-    return {
-        name: json.loads(getattr(evaluation, name).to_json(orient="records", double_precision=15))
-        for name in ("metrics", "differences")
+        "cross_validation": evaluation_document(found.cross_validation),
+        "holdout": evaluation_document(found.holdout),
     }

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from nbrelapse.cli.leaderboard import evaluation_document
+
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="A model folder, or an MLflow URI (models:/…, runs:/…).")],
@@ -35,13 +37,8 @@ def evaluate(
         allow_missing_assays=allow_missing_assays,
     )
     if as_json:
-        document = {
-            "endpoint": bundle.endpoint,
-            "metrics": json.loads(evaluation.metrics.to_json(orient="records", double_precision=15)),
-            "differences": json.loads(evaluation.differences.to_json(orient="records", double_precision=15)),
-            "notes": evaluation.notes,
-        }
-        typer.echo(json.dumps(document, indent=2))
+        document = {"endpoint": bundle.endpoint, **(evaluation_document(evaluation) or {}), "notes": evaluation.notes}
+        typer.echo(json.dumps(document, indent=2, allow_nan=False))
         return
     for row in evaluation.metrics.to_dict("records"):
         typer.echo(

@@ -1,0 +1,68 @@
+"""How the commands show an evaluation: a table of one metric, or plain data."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbrelapse.validation.evaluate import Evaluation
+
+
+def print_leaderboard(title: str, evaluation: Evaluation, metric: str, chosen: str) -> None:
+    """Print value and interval, and the difference from the strongest clinical baseline, a row a model.
+
+    Numbers are not cut to the width of a narrow terminal. Nothing is printed of a metric that has no value, which a
+    note of the evaluation explains.
+    """
+    if not (evaluation.metrics["metric"] == metric).any():
+        return
+    from rich.console import Console
+
+    Console(width=max(Console().width, 130)).print(_table(title, evaluation, metric, chosen))
+
+
+def evaluation_document(evaluation: Evaluation | None) -> dict[str, Any] | None:
+    """Return an evaluation as JSON data; NaN becomes null."""
+    if evaluation is None:
+        return None
+    return {
+        name: json.loads(getattr(evaluation, name).to_json(orient="records", double_precision=15))
+        for name in ("metrics", "differences")
+    }
+
+
+def _table(title: str, evaluation: Evaluation, metric: str, chosen: str) -> Any:
+    from rich.table import Table
+
+    from nbrelapse.report.verdict import strongest_reference
+
+    rows = evaluation.metrics[evaluation.metrics["metric"] == metric]
+    populations = list(dict.fromkeys(rows["population"]))
+    reference = {population: strongest_reference(evaluation, population) for population in populations}
+    table = Table(title=f"{title}: {metric} (95% intervals)", title_justify="left", box=None, pad_edge=False)
+    table.add_column("model", no_wrap=True)
+    for population in populations:
+        table.add_column(population, no_wrap=True)
+        table.add_column(f"minus {reference[population] or 'baseline'}", no_wrap=True)
+    first = rows[rows["population"] == populations[0]].sort_values(
+        "value", ascending=metric == "integrated_brier", kind="stable"
+    )
+    values = rows.set_index(["model", "population"])
+    differences = evaluation.differences[evaluation.differences["metric"] == metric]
+    paired = differences.set_index(["model", "population", "reference"])
+    for model in first["model"]:
+        cells = []
+        for population in populations:
+            cells.append(_cell(values, (model, population), "value", ""))
+            cells.append(_cell(paired, (model, population, reference[population]), "difference", "+"))
+        table.add_row(str(model) + (" *" if model == chosen else ""), *cells)
+    table.caption, table.caption_justify = "* chosen by nested cross-validation of the training patients", "left"
+    return table
+
+
+def _cell(table: Any, key: tuple[object, ...], value: str, sign: str) -> str:
+    if key not in table.index:
+        return "–"
+    row = table.loc[key]
+    return f"{row[value]:{sign}.3f} ({row['low']:{sign}.3f} to {row['high']:{sign}.3f})"
