@@ -379,6 +379,7 @@ def test_interrupted_while_training(
     monkeypatch.setattr("nbrelapse.experiment.run_experiment", interrupt)
     answer = nbrelapse("train", "tiny.toml", "--reports", tmp_path / "reports")
     assert (answer.code, answer.out) == (130, "")
+    assert answer.err.endswith("interrupted\n")
     assert "Traceback" not in answer.err
     assert not (tmp_path / "reports").exists()
 

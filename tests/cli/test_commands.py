@@ -50,7 +50,7 @@ def test_a_holdout_too_small_to_be_judged_is_said_to_be_so(
 ) -> None:
     patients = read_cohort(study.folder / "cohort").patients
     relapsed = patients["event"].isin(["relapse", "progression"])
-    few = patients.index.isin([*patients.index[relapsed][:2], *patients.index[~relapsed][:20]])
+    few = patients.index.isin([*patients.index[relapsed][:2], *patients.index[patients["event"] == "none"][:20]])
     cohort = replace(
         read_cohort(study.folder / "cohort"),
         patients=patients.assign(split=np.where(few, "validation", "discovery")),

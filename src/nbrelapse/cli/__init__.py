@@ -60,6 +60,8 @@ def main() -> None:
         problem = InputError(error.strerror or str(error), file=error.filename)
         print(f"error: {problem}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as done:
+        # Typer turns Ctrl-C into 130 without a word.
+        if done.code == 130:
+            print("interrupted", file=sys.stderr)
+        raise

@@ -38,7 +38,7 @@ def print_summary(
     evaluation, label = _judging(result)
     title = f"{result.config.name}: {result.config.endpoint}, {label}"
     print_leaderboard(title, evaluation, "harrell_c", result.chosen)
-    for population in evaluation.metrics["population"].unique():
+    for population in dict.fromkeys(["all", *evaluation.metrics["population"]]):
         console.print(verdict(evaluation, result.chosen, population).sentence, highlight=False)
     for note in result.notes:
         console.print(f"note: {note}", style="dim", highlight=False)
