@@ -14,6 +14,7 @@ from nbrelapse.errors import InputError
 from nbrelapse.experiment import ExperimentResult
 from nbrelapse.experiment.describe import training_summary
 from nbrelapse.experiment.evaluate_bundle import evaluate_bundle
+from nbrelapse.experiment.fingerprint import outcome_fingerprint
 from nbrelapse.outcome import make_outcome
 from nbrelapse.scoring import Bundle, make_bundle, score
 
@@ -85,7 +86,14 @@ def test_a_baseline_that_tells_nobody_apart_is_left_out_with_a_note(bundle: Bund
     patients = others.patients.assign(risk_group="high", high_risk=pd.array([True] * 120, "boolean"))
     found = evaluate_bundle(bundle, replace(others, patients=patients), n_bootstrap=100)
     assert "clinical_risk_group" not in set(found.metrics["model"])
-    assert found.notes[0] == "clinical_risk_group is not available: its columns do not tell these patients apart"
+    assert "clinical_risk_group is not available: its columns do not tell these patients apart" in found.notes
+
+
+def test_the_training_patients_are_refused(bundle: Bundle, others: Cohort) -> None:
+    outcome = make_outcome(others, bundle.endpoint)
+    known = replace(bundle, training={**bundle.training, "outcome_fingerprint": outcome_fingerprint(outcome)})
+    with pytest.raises(InputError, match="trained on"):
+        evaluate_bundle(known, others, n_bootstrap=100)
 
 
 def test_the_model_is_all_there_is_without_baselines(bundle: Bundle, others: Cohort) -> None:

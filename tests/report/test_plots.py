@@ -140,7 +140,7 @@ def test_survival_curve_carries_its_band() -> None:
     survival = np.exp(-times / 4000)
     figure = survival_curve(times, survival, survival - 0.1, survival + 0.0, survival)
     assert len(figure.axes[0].collections) == 1
-    assert {"this patient", "average patient"} <= set(texts(figure))
+    assert {"this patient", "mean log risk"} <= set(texts(figure))
     assert inside(figure)
 
 

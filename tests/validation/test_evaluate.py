@@ -133,16 +133,6 @@ def test_a_short_follow_up_shortens_and_says_so(judged):
     ]
 
 
-def test_training_follow_up_limits_what_the_hold_out_is_judged_at(judged):
-    predictions, y, populations = judged
-    training = y[y["time"] < 1.5 * YEAR]
-    found = evaluate(
-        predictions, y, populations={"all": populations["all"]}, references=[], n_bootstrap=100, censoring_y=training
-    )
-    assert {"auc_1y", "uno_c"} <= set(found.metrics["metric"])
-    assert "auc_2y" not in set(found.metrics["metric"])
-
-
 def test_no_population_left_gives_empty_tables(judged):
     predictions, y, populations = judged
     found = evaluate(predictions, y, populations={"tiny": populations["tiny"]}, references=["noisy"])

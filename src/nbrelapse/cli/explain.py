@@ -106,7 +106,7 @@ def _figures(bundle: Bundle, explanation: Explanation, X: pd.DataFrame, page: Pa
 
 
 def _survival(bundle: Bundle, X: pd.DataFrame, times: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Event-free survival of a patient, its 95% band over the refits, and the average training patient's."""
+    """Event-free survival of a patient, the band of 95% of the refits, and survival at the mean log risk."""
     import numpy as np
 
     refits = np.stack([refit.predict_survival(X, times)[0] for refit in bundle.refits])

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from nbrelapse import __version__
+from nbrelapse.experiment.fingerprint import outcome_fingerprint
 from nbrelapse.experiment.populations import populations
 from nbrelapse.experiment.result import ExperimentResult
 from nbrelapse.mechanisms import FeatureTable
@@ -52,9 +53,12 @@ def describe_outcome(result: ExperimentResult) -> dict[str, str]:
             followup = summary["median_followup_years"]
             years = "unknown" if followup is None else f"{followup:.1f} years"
             facts[label] = f"{events}; median follow-up {years}"
+    unused = result.data.unsplit
+    if unused:
+        facts["On neither side of the split"] = f"{unused} patients with an outcome"
     excluded = result.data.training.excluded
     for reason, count in excluded.items():
-        facts[f"Excluded: {reason}"] = str(count)
+        facts[f"Excluded from the cohort: {reason}"] = str(count)
     for name, choice in result.data.training.choices.items():
         facts[name.replace("_", " ").capitalize()] = str(choice)
     return facts
@@ -94,6 +98,7 @@ def training_summary(result: ExperimentResult) -> dict[str, Any]:
         "high_risk": int(populations(data.cohort, data.training)["high_risk"].sum()),
         "outcome": summarize_outcome(data.training),
         "unspecified": result.config.unspecified,
+        "outcome_fingerprint": outcome_fingerprint(data.training),
         "expression_genes": None if data.cohort.expression is None else len(data.cohort.expression),
     }
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from nbrelapse.cohort import Cohort
 from nbrelapse.errors import InputError
+from nbrelapse.experiment.fingerprint import outcome_fingerprint
 from nbrelapse.experiment.populations import populations
 from nbrelapse.mechanisms import build_features
 from nbrelapse.models.clinical import ClinicalBaseline
@@ -47,15 +48,24 @@ def evaluate_bundle(
     Raises
     ------
     InputError
-        The cohort lacks an assay or has no events.
+        The cohort lacks an assay, has no events, or is the one that the model was trained on.
     """
     table = build_features(cohort, bundle.catalogue, bundle.gene_sets)
     outcome = make_outcome(cohort, bundle.endpoint, unspecified=bundle.training.get("unspecified", "event"))
+    if outcome_fingerprint(outcome) == bundle.training.get("outcome_fingerprint"):
+        raise InputError(
+            "these are the patients that the model was trained on: judging it by them would flatter it",
+            mend="name another cohort; the cross-validated figures are in the model card",
+        )
     X = table.values.loc[outcome.patient_ids]
     if not allow_missing_assays:
         require_assays(bundle, X[list(bundle.schema.index)])
     models = {bundle.model.family: bundle.model}
     notes = []
+    if bundle.training.get("cohort") == cohort.name:
+        notes.append(
+            f"the model was trained on patients of a cohort of this name, {cohort.name!r}: are any among these?"
+        )
     for name, reference in bundle.references.items():
         if isinstance(reference, ClinicalBaseline) and not reference.available(X):
             notes.append(f"{name} is not available: its columns do not tell these patients apart")

@@ -31,6 +31,8 @@ class PreparedData:
         Features that they may not, with the reason.
     training, holdout : Outcome
         ``holdout`` is None without a named split.
+    unsplit : int
+        Patients with an outcome that are on neither side of a named split.
     gene_sets : dict of str to list of str
         The user's gene sets that features were built from.
     """
@@ -41,6 +43,7 @@ class PreparedData:
     left_out: dict[str, str]
     training: Outcome
     holdout: Outcome | None
+    unsplit: int
     gene_sets: dict[str, list[str]]
 
     def features(self, outcome: Outcome) -> pd.DataFrame:
@@ -62,7 +65,8 @@ def prepare_data(config: ExperimentConfig) -> PreparedData:
     outcome = make_outcome(cohort, config.endpoint, unspecified=config.unspecified)
     training, holdout = _split(config, cohort, outcome)
     columns, left_out = _choose_features(table, config.features, training.patient_ids)
-    return PreparedData(cohort, table, columns, left_out, training, holdout, gene_sets)
+    unsplit = len(outcome.y) - len(training.y) - (0 if holdout is None else len(holdout.y))
+    return PreparedData(cohort, table, columns, left_out, training, holdout, unsplit, gene_sets)
 
 
 def _cohort(config: ExperimentConfig) -> Cohort:

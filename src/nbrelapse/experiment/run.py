@@ -121,7 +121,6 @@ def _evaluate(
         references=baselines,
         n_bootstrap=config.validation.bootstrap,
         seed=config.seed,
-        censoring_y=data.training.y,
     )
 
 

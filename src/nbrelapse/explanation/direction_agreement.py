@@ -26,7 +26,8 @@ def direction_agreement(explanation: Explanation, catalogue: Catalogue, endpoint
     DataFrame
         Index ``feature``, most important first: ``mechanism``, ``importance`` (mean absolute contribution),
         ``correlation`` (NaN where the value or the contribution does not vary), ``expected`` and ``found``
-        (-1, 0, +1; 0 = no expectation, no effect) and ``agrees`` (missing where either is 0).
+        (-1, 0, +1; 0 = no expectation, no effect) and ``agrees`` (missing where either is 0, or where the model was
+        constrained to the direction).
     """
     importance = explanation.feature_importance()
     correlation = _rank_correlation(explanation.values, explanation.features)[importance.index]
@@ -34,7 +35,8 @@ def direction_agreement(explanation: Explanation, catalogue: Catalogue, endpoint
         [catalogue.features[name].direction_for(endpoint) for name in importance.index], index=importance.index
     )
     found = pd.Series(np.sign(correlation.fillna(0.0)).astype(int), index=importance.index)
-    agrees = (expected == found).astype("boolean").mask((expected == 0) | (found == 0))
+    undecided = (expected == 0) | (found == 0) | importance.index.isin(explanation.constrained)
+    agrees = (expected == found).astype("boolean").mask(undecided)
     return pd.DataFrame(
         {
             "mechanism": explanation.mechanism_of[importance.index],

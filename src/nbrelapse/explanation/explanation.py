@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import shap
 
 TOLERANCE = 1e-5
-"""Largest tolerated |baseline + sum of contributions - log risk|; XGBoost computes its contributions in float32."""
+"""Largest tolerated |baseline + sum of contributions - log risk|, in proportion more for log risks
+beyond 10; XGBoost computes its contributions in float32."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Explanation:
         The model's log relative hazard.
     mechanism_of : Series
         The mechanism of each feature.
+    constrained : frozenset of str
+        Features that the model was forced to be monotone in: that they act as expected is no finding.
     """
 
     baseline: float
@@ -49,6 +52,7 @@ class Explanation:
     values: pd.DataFrame
     log_risk: pd.Series
     mechanism_of: pd.Series
+    constrained: frozenset[str] = frozenset()
 
     @property
     def mechanisms_not_assayed(self) -> pd.DataFrame:
@@ -140,7 +144,7 @@ def explain(model: RiskModel, X: pd.DataFrame, catalogue: Catalogue) -> Explanat
     features = attribution.values
     mechanism_of = _mechanism_of(features.columns, catalogue)
     log_risk = pd.Series(model.predict_log_risk(X), index=features.index, name="log_risk")
-    _refuse_a_gap(attribution.baseline + features.sum(axis=1).to_numpy() - log_risk.to_numpy())
+    _refuse_a_gap(attribution.baseline + features.sum(axis=1).to_numpy() - log_risk.to_numpy(), log_risk.to_numpy())
     order = [name for name in catalogue.mechanisms if name in set(mechanism_of)]
     return Explanation(
         baseline=float(attribution.baseline),
@@ -149,6 +153,7 @@ def explain(model: RiskModel, X: pd.DataFrame, catalogue: Catalogue) -> Explanat
         values=X[list(features.columns)],
         log_risk=log_risk,
         mechanism_of=mechanism_of,
+        constrained=frozenset(name for name, sign in (getattr(model, "directions", None) or {}).items() if sign),
     )
 
 
@@ -164,8 +169,8 @@ def _mechanism_of(columns: pd.Index, catalogue: Catalogue) -> pd.Series:
     return pd.Series(names, index=columns, name="mechanism", dtype="object")
 
 
-def _refuse_a_gap(gap: np.ndarray) -> None:
-    worst = float(np.max(np.abs(gap), initial=0.0))
+def _refuse_a_gap(gap: np.ndarray, log_risk: np.ndarray) -> None:
+    worst = float(np.max(np.abs(gap) / np.maximum(1.0, np.abs(log_risk) / 10), initial=0.0))
     if not worst <= TOLERANCE:
         raise NbRelapseError(
             f"the contributions do not add up to the log risk: largest gap {worst:.3g}, tolerated {TOLERANCE:g}"

@@ -29,9 +29,9 @@ class BaselineHazard:
     (Breslow 1972, discussion of Cox, 10.1111/j.2517-6161.1972.tb00899.x); that of a competing event makes
     ``exp(competing_slope * r) * competing_step``. One slope on the log risk of the event is a stopgap until there are
     cause-specific models: without it, high-risk patients, who die of other causes more often too, would be given too
-    high an incidence of relapse. Event-free survival is the exponential of minus the summed hazards, not the product limit of ``1 - step``: a patient of high
-    risk can have a step above 1 late in follow-up, where few are left. At log risk 0 the
-    incidence differs from that of Aalen and Johansen by the order of one over the number at risk.
+    high an incidence of relapse. Event-free survival is the exponential of minus the summed hazards, not the product
+    limit of ``1 - step``: a patient of high risk can have a step above 1 late in follow-up, where few are left. At log
+    risk 0 the incidence differs from that of Aalen and Johansen by the order of one over the number at risk.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class BaselineHazard:
             _count(time[event == code], times) / np.cumsum(_relative_hazard(weight * log_risk[order]))[last_with_time]
             for code, weight in ((1, 1.0), (2, slope))
         ]
-        return cls(times, *steps, slope, float(time[0]), bool((event == 2).any()))
+        return cls(times, steps[0], steps[1], slope, float(time[0]), bool((event == 2).any()))
 
     def cumulative_incidence(self, log_risk: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Probability of each state at each time.

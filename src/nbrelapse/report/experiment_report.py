@@ -146,6 +146,9 @@ _STANDING_CAVEATS = (
     "Contributions say what the model uses, not what causes relapse; correlated features share or trade their effect.",
     "A contribution from a missing value speaks of the patients who were not assayed, not of their tumours.",
     "Intervals reflect the patients drawn, not differences between treatment eras, countries or platforms.",
+    "The band around a patient's probability holds 95% of bootstrap refits of the model. It leaves out the bias of "
+    "shrinkage, tuning and what no assay shows, so the patient's own risk is outside it more often than 1 in 20 times.",
+    "Competing deaths follow the log risk of the event with one slope; there is no model of their own for them yet.",
 )
 _HOLDOUT = "Patients kept apart from training, tuning and the choice of the model."
 _CROSS_VALIDATION = "Training patients, predicted by models tuned and fitted without them."
@@ -176,11 +179,17 @@ def _judged_on(content: ReportContent) -> str:
 
 def _validation(content: ReportContent) -> list[str]:
     sentences = [
-        "Every prediction behind these figures was made for patients whom the model had not seen. Tuning took place "
-        "inside the training folds only, and the clinical baselines went through the same folds.",
+        "Every prediction behind the metrics, the survival curves and the calibration was made for patients whom the "
+        "model had not seen. Tuning took place inside the training folds only, and the clinical baselines went through "
+        "the same folds. Mechanisms are those of the final model, in the patients that it was trained on.",
         "Intervals are 95% bootstrap intervals over patients; differences are paired, both models on the same "
-        "resampled patients.",
+        "resampled patients. The models stay as fitted: variation from refitting them is not in the intervals.",
     ]
+    if content.holdout is None:
+        sentences.append(
+            "The family was chosen by the same cross-validated figures, which therefore flatter it a little; a "
+            "hold-out or another cohort has to confirm it."
+        )
     if content.holdout is not None:
         first = "Models were chosen and fitted on the training patients before the hold-out was opened. "
         sentences.append(first + _judged_on(content))

@@ -72,14 +72,18 @@ def disagreements(explanation: Explanation, catalogue: Catalogue, endpoint: str)
     """How many features push the risk as expected, and which do not."""
     table = direction_agreement(explanation, catalogue, endpoint)
     judged = table.dropna(subset=["agrees"])
+    forced = len(explanation.constrained & set(explanation.features.columns))
+    constrained = f" {forced} features were constrained to the expected direction in training and say nothing here."
     if judged.empty:
-        return {"sentence": "No feature with an effect has a direction expected from the literature.", "rows": []}
+        sentence = "No feature was free to go with or against a direction expected from the literature."
+        return {"sentence": sentence + (constrained if forced else ""), "rows": []}
     against = judged[~judged["agrees"].astype(bool)]
     sentence = (
         f"{len(judged) - len(against)} of {len(judged)} features with a direction expected from the literature push "
         "the risk that way"
     )
     sentence += "." if against.empty else "; these do not (a correlated feature may carry their effect, or chance):"
+    sentence = sentence if not forced else constrained.strip() + " Of the others, " + sentence
     rows = [
         {
             "title": catalogue.features[row["feature"]].title,

@@ -73,7 +73,12 @@ def verdict(evaluation: Evaluation, model: str, population: str = "all", metric:
     ].dropna(subset=["difference", "low", "high"])
     if reference is None or found.empty:
         nothing = float("nan")
-        sentence = f"There is no clinical baseline to compare {model_title(model)} with among {where}."
+        judged = population in set(evaluation.metrics["population"])
+        sentence = (
+            f"There is no clinical baseline to compare {model_title(model)} with among {where}."
+            if judged
+            else f"There are too few patients or events to judge {model_title(model)} among {where}."
+        )
         return Verdict("no comparison", "No comparison with the clinic", sentence, nothing, nothing, nothing)
     row = found.iloc[0]
     answer, headline, words = _judge(float(row["low"]), float(row["high"]))

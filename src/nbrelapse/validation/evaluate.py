@@ -53,7 +53,6 @@ def evaluate(
     references: Sequence[str],
     n_bootstrap: int = 1000,
     seed: int = 0,
-    censoring_y: np.ndarray | None = None,
 ) -> Evaluation:
     """Judge models on the same patients, overall and within populations.
 
@@ -62,8 +61,9 @@ def evaluate(
     up to five years or the end of the follow-up, whichever is first.
 
     Intervals are percentiles of bootstrap resamples of the patients of a population, the same for all models.
-    They tell how much the figures depend on who was in the evaluation; the models and the censoring distribution
-    stay as they are.
+    They tell how much the figures depend on who was in the evaluation; the models stay as they are. The censoring
+    distribution is that of the judged patients, estimated once: a hold-out may be followed differently from the
+    patients that the models were trained on.
 
     Parameters
     ----------
@@ -76,8 +76,6 @@ def evaluate(
     references : sequence of str
         Models that the others are compared with.
     n_bootstrap, seed : int
-    censoring_y : structured ndarray, optional
-        The outcome that the censoring distribution is estimated from: the training patients'. Default: ``y``.
 
     Returns
     -------
@@ -103,7 +101,7 @@ def evaluate(
     [['good', 0.75, 60, 30], ['none', 0.5, 60, 30]]
     """
     _check(predictions, y, populations, references)
-    censoring = CensoringDistribution.fit(y if censoring_y is None else censoring_y)
+    censoring = CensoringDistribution.fit(y)
     metrics: list[dict[str, object]] = []
     differences: list[dict[str, object]] = []
     notes: list[str] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sksurv.nonparametric import kaplan_meier_estimator
@@ -34,21 +33,25 @@ def kaplan_meier_by_risk(risk: np.ndarray, y: np.ndarray, years: float = 8.0) ->
     -------
     Figure
     """
-    third = pd.qcut(pd.Series(risk).rank(method="first"), 3, labels=False).to_numpy()
+    cuts = np.quantile(risk, [1 / 3, 2 / 3])
+    third = np.searchsorted(cuts, risk, side="left")
     years = min(years, float(y["time"].max()) / YEAR)
     figure = new_figure(5.8, 4.1)
     axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=[1, 0.25])
     ends = []
     for group, color in enumerate(RISK_GROUPS):
         own = y[third == group]
+        if not len(own):  # tied risks may leave a third empty
+            continue
         time, survival, band = kaplan_meier_estimator(own["event"] > 0, own["time"], conf_type="log-log")
         time = np.concatenate([[0.0], time]) / YEAR
         survival = np.concatenate([[1.0], survival])
         band = np.column_stack([[1.0, 1.0], band])
         axes.fill_between(time, *band, step="post", color=color, alpha=0.13, linewidth=0)
         axes.step(time, survival, where="post", color=color, linewidth=1.8)
-        ends.append(float(survival[time <= years][-1]))
-    for title, color, height in zip(_TITLES, RISK_GROUPS, set_apart(ends, 0.055), strict=True):
+        ends.append((float(survival[time <= years][-1]), _TITLES[group], color))
+    heights = set_apart([height for height, *_ in ends], 0.055)
+    for (_, title, color), height in zip(ends, heights, strict=True):
         axes.annotate(title, (years, height), (6, 0), textcoords="offset points", color=color, va="center",
                       fontweight="bold", fontsize=9, annotation_clip=False)  # fmt: skip
     axes.set(xlim=(0, years), ylim=(0, 1.01), ylabel="Event-free survival")

@@ -27,7 +27,7 @@ def survival_curve(
     low, high : ndarray of shape (n_times,), optional
         95% band.
     reference : ndarray of shape (n_times,), optional
-        The curve of the average training patient, drawn in grey.
+        The curve of a patient of mean log risk, drawn in grey.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def survival_curve(
     ends = []
     if reference is not None:
         axes.step(years, reference, where="post", color=MUTED, linewidth=1.2, linestyle=(0, (4, 2)))
-        ends.append((float(reference[-1]), "average patient", MUTED))
+        ends.append((float(reference[-1]), "mean log risk", MUTED))
     if low is not None and high is not None:
         axes.fill_between(years, low, high, step="post", color=ACCENT, alpha=0.16, linewidth=0)
     axes.step(years, survival, where="post", color=ACCENT, linewidth=2.0)
