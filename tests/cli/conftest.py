@@ -46,6 +46,15 @@ class Answer:
         """Standard output as the one JSON document that it must be."""
         return json.loads(self.out)
 
+    def assert_refused(self, *texts: str) -> None:
+        """Exit code 2 and one message, on standard error, that holds the texts."""
+        assert self.code == 2, self.err
+        assert self.out == ""
+        assert self.err.count("error: ") == 1
+        assert "Traceback" not in self.err
+        for text in texts:
+            assert text in self.err
+
 
 def run_command(*arguments: object) -> Answer:
     out, err = io.StringIO(), io.StringIO()
@@ -63,6 +72,12 @@ def run_command(*arguments: object) -> Answer:
 def nbrelapse() -> Callable[..., Answer]:
     """The command line in this process: ``nbrelapse("score", model, cohort, "--out", file)``."""
     return run_command
+
+
+@pytest.fixture(scope="session")
+def names() -> Callable[[Path], list[str]]:
+    """All that is in a folder and below it."""
+    return lambda folder: sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
 @dataclass(frozen=True)

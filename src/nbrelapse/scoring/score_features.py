@@ -34,13 +34,12 @@ def score_features(bundle: Bundle, values: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame of shape (n_patients, n_columns)
-        ``risk_percentile`` (0-100, among the training patients, whose risks
-        are those of the model fitted on them); ``log_risk`` with the band of 95 % of the bootstrap
-        refits (which leaves out shrinkage bias, tuning and what was not measured); for 1, 2, 3 and 5 years
-        ``incidence_<years>y`` (probability of the event by then) with its band and ``survival_<years>y`` (of neither the event nor
-        a competing one); ``baseline`` and ``mechanism__<name>``,
-        which add up to ``log_risk``; ``evidence``, the share of what the model relies on that is known of the
-        patient, 0 to 1; ``missing_assays``, ``out_of_range_features`` and ``warnings``, lists in text.
+        ``risk_percentile`` (0-100, among the training patients, whose risks are those of the model fitted on them);
+        ``log_risk`` with the band of 95 % of the bootstrap refits (which leaves out shrinkage bias, tuning and what
+        was not measured); for 1, 2, 3 and 5 years ``incidence_<years>y`` (probability of the event by then) with its
+        band and ``survival_<years>y`` (of neither the event nor a competing one); ``baseline`` and
+        ``mechanism__<name>``, which add up to ``log_risk``; ``evidence``, the share of what the model relies on that
+        is known of the patient, 0 to 1; ``missing_assays``, ``out_of_range_features`` and ``warnings``, lists in text.
         Where ``evidence`` is below ``LEAST_EVIDENCE`` no number is given, and horizons beyond the training
         follow-up have none: NaN.
 
