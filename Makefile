@@ -18,7 +18,7 @@ demo: setup
 	$(BIN)/nbrelapse quickstart --overwrite
 
 test: setup
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .

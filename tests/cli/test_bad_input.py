@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
@@ -93,9 +92,11 @@ def test_a_cohort_with_no_events(study: Any, nbrelapse: Run, names: Names, tmp_p
     assert not (tmp_path / "reports").exists()
 
 
-def test_a_cohort_with_no_events_leaves_no_store(empty: Path, study: Any, nbrelapse: Run, names: Names) -> None:
+def test_a_cohort_with_no_events_leaves_no_store(
+    empty: Path, study: Any, nbrelapse: Run, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
     without_events(study.folder / "cohort", empty / "calm")
-    os.chdir(empty)
+    monkeypatch.chdir(empty)
     before = names(empty)
     nbrelapse("train", study.folder / "tiny.toml", "--cohort", "calm").assert_refused(
         "has the event of endpoint 'relapse'"

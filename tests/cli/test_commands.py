@@ -197,8 +197,8 @@ def test_quickstart_does_the_whole_job(
     assert set(done.document["outputs"]) == {"cohort", "features", "scores"}
     assert sorted(path.name for path in out.iterdir()) == [
         "cohort",
-        "features.json",
         "features.parquet",
+        "features.parquet.json",
         "raw",
         "report.html",
         "scores.csv",

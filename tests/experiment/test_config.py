@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,13 @@ def test_a_file_that_is_missing_or_no_toml(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("name = ")
     with pytest.raises(InputError, match="not valid TOML"):
         read_config(tmp_path / "bad.toml")
+
+
+def test_the_quickstart_file_is_the_packaged_one() -> None:
+    packaged = resources.files("nbrelapse.experiment") / "quickstart.toml"
+    assert (EXPERIMENTS / "quickstart.toml").read_text() == packaged.read_text()
+
+
+def test_a_model_is_named_once() -> None:
+    with pytest.raises(InputError, match="cox"):
+        parse_config({"name": "a", "cohort": {"simulate": {}}, "models": ["cox", "cox"]})

@@ -32,8 +32,8 @@ def test_what_is_written_is_read_back(tmp_path: Path, table: FeatureTable, suffi
     found = read_features(file)
     pd.testing.assert_frame_equal(found.values, table.values, check_exact=True)
     assert found.catalogue.features == {name: table.catalogue.features[name] for name in NAMES}
-    assert manifest == tmp_path / "new" / "features.json"
-    assert sorted(path.name for path in file.parent.iterdir()) == sorted([file.name, "features.json"])
+    assert manifest == tmp_path / "new" / f"features{suffix}.json"
+    assert sorted(path.name for path in file.parent.iterdir()) == sorted([file.name, manifest.name])
 
 
 def test_patient_id_is_the_first_column(tmp_path: Path, table: FeatureTable) -> None:

@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+import signal
+import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from nbrelapse.errors import InputError
 from nbrelapse.tracking.serve import serve
+
+
+@pytest.fixture(autouse=True)
+def _keep_the_signal_handler() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
@@ -45,3 +55,19 @@ def test_a_server_has_its_own_page(no_store: Path, commands: list[list[str]], mo
 def test_a_server_that_fails_is_an_error(store: Path, commands: list[list[str]]) -> None:
     with pytest.raises(InputError, match="--port"):
         serve(5001)
+
+
+def test_a_busy_port_is_refused_before_the_server_starts(store: Path, commands: list[list[str]]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=f"port {port} is in use"):
+            serve(port)
+    assert commands == []
+
+
+def test_being_terminated_ends_the_server_as_ctrl_c_does(store: Path, commands: list[list[str]]) -> None:
+    serve(5000)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)

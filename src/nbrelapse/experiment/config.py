@@ -100,6 +100,12 @@ class ExperimentConfig(_Section):
     refits: Annotated[int, Field(ge=20)] = 100
     log_patient_ids: bool = False
 
+    @model_validator(mode="after")
+    def _each_model_once(self) -> ExperimentConfig:
+        if len(set(self.models)) < len(self.models):
+            raise ValueError("each model once")
+        return self
+
 
 def read_config(file: str | Path) -> ExperimentConfig:
     """Read an experiment file.

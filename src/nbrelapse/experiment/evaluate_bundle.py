@@ -83,4 +83,6 @@ def evaluate_bundle(
         n_bootstrap=n_bootstrap,
         seed=seed,
     )
+    if found.metrics.empty:
+        raise InputError(f"the cohort is too small to judge the model by: {'; '.join(found.notes)}")
     return Evaluation(found.metrics, found.differences, notes + found.notes)

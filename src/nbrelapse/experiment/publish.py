@@ -94,10 +94,16 @@ def publish(result: ExperimentResult, report: str | Path, *, progress: Progress 
         models=tuple(_model_record(result, name) for name in result.models),
         tables=experiment_tables(result),
         figures=content.figures,
-        documents={"experiment.json": result.config.model_dump_json(indent=1)},
+        documents={
+            "experiment.json": result.config.model_dump_json(indent=1, exclude={"cohort": {"path", "gene_sets"}})
+        },
         report=file,
     )
-    logged = log_experiment(record)
+    try:
+        logged = log_experiment(record)
+    except BaseException:
+        file.unlink(missing_ok=True)  # a report without its run would look finished
+        raise
     step("report and MLflow", 2, 2)
     return Published(result.chosen, file, logged.run_id, logged.model_uris)
 

@@ -56,6 +56,7 @@ def run_experiment(config: ExperimentConfig, *, n_jobs: int = 1, progress: Progr
     data = prepare_data(config)
     report("features", 1, 1)
     models, notes = _models(config, data)
+    notes += _unspecified_note(config, data)
     baselines = [name for name in models if name in CLINICAL_BASELINES]
     times = prediction_times(data.training.y)
     settings = config.validation
@@ -105,6 +106,15 @@ def _models(config: ExperimentConfig, data: PreparedData) -> tuple[dict[str, Ris
     for name in config.models:
         models[name] = create_model(name, columns=data.columns, directions=directions, seed=config.seed)
     return models, notes
+
+
+def _unspecified_note(config: ExperimentConfig, data: PreparedData) -> list[str]:
+    events = data.cohort.patients.set_index("patient_id")["event"].reindex(data.training.patient_ids)
+    unknown = int((events == "unspecified").sum())
+    if config.endpoint != "relapse" or not unknown or config.unspecified == "exclude":
+        return []
+    counted = "relapses, deaths on the same day aside" if config.unspecified == "event" else "censored"
+    return [f"{unknown} first events of the training patients are of unknown kind; they count as {counted}"]
 
 
 def _evaluate(

@@ -55,7 +55,7 @@ def write_features(table: FeatureTable, file: str | Path) -> Path:
     target = _checked(file)
     values = table.values
     frame = values.rename_axis("patient_id").reset_index()
-    manifest = target.with_suffix(".json")
+    manifest = target.with_name(f"{target.name}.json")
     text = json.dumps(_manifest(table), indent=2, allow_nan=False) + "\n"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def read_features(file: str | Path) -> FeatureTable:
         A file is missing or is not what it should be, or table and manifest name different features.
     """
     source = _checked(file)
-    manifest = source.with_suffix(".json")
+    manifest = source.with_name(f"{source.name}.json")
     missing = [path for path in (source, manifest) if not path.is_file()]
     if missing:
         raise InputError(

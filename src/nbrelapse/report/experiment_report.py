@@ -170,7 +170,10 @@ def _judged_on(content: ReportContent) -> str:
     if content.holdout_openings is None:
         return "Judged on the hold-out, which no model saw in training."
     if content.holdout_openings <= 1:
-        return "Judged on the hold-out, which no model saw in training and which was opened once, for this report."
+        return (
+            "Judged on the hold-out, which no model saw in training and of which this MLflow store has no earlier "
+            "opening on record."
+        )
     return (
         f"Judged on the hold-out, which has now been opened {content.holdout_openings} times: choices made after the "
         "first opening may have adapted to it, and the figures may flatter."

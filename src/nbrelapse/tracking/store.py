@@ -121,12 +121,13 @@ def experiment_id(client: MlflowClient, name: str) -> str:
 
 
 def hush_mlflow() -> None:
-    """Switch off MLflow's usage telemetry and its progress bars, unless the user's environment says otherwise.
+    """Switch off MLflow's usage telemetry and progress bars, and its minutes of retries with a server out of reach.
 
-    MLflow reads the first when it is imported.
+    The user's environment has the last word. MLflow reads the first when it is imported.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 
 
 def default_uri(folder: Path = DEFAULT_FOLDER) -> str:

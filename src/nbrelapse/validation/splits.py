@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -54,7 +55,11 @@ def repeated_folds(
             folds = StratifiedKFold(n_folds, shuffle=True, random_state=int(state))
         else:
             folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=int(state))
-        for fold, (train, test) in enumerate(folds.split(strata, strata, groups)):
+        with warnings.catch_warnings():
+            # Fewer censored patients than folds: some folds go without, which harms nobody.
+            warnings.filterwarnings("ignore", message="The least populated class")
+            parts = list(folds.split(strata, strata, groups))
+        for fold, (train, test) in enumerate(parts):
             if not (event[train] == 1).any() or not (event[test] == 1).any():
                 raise _too_few_events(n_events, n_folds)
             splits.append((repeat, fold, train, test))
@@ -115,12 +120,10 @@ def named_split(labels: pd.Series, train: Sequence[str], validation: Sequence[st
 
 
 def _strata(event: np.ndarray, n_folds: int) -> np.ndarray:
-    """Events, with outcomes too rare to be in every fold joined to the censored."""
+    """Events, with competing ones too rare to be in every fold joined to the censored."""
     strata = event.copy()
     if np.sum(strata == 2) < n_folds:
         strata[strata == 2] = 0
-    if np.sum(strata == 0) < n_folds:
-        strata[strata == 0] = strata.max()
     return strata
 
 

@@ -38,7 +38,7 @@ def mechanism_bar(explanation: Explanation, catalogue: Catalogue) -> Figure:
     for row, (value, absent) in enumerate(zip(importance, missing, strict=True)):
         share = absent / value if value > 0 else 0.0
         note = f"   {share:.0%} from missing values" if share >= 0.05 else ""
-        axes.annotate(f"{value:.2f}", (value, row), (5, 0), textcoords="offset points", va="center", fontsize=9)
+        axes.annotate(f"{value:.2g}", (value, row), (5, 0), textcoords="offset points", va="center", fontsize=9)
         axes.annotate(note, (value, row), (26, 0), textcoords="offset points", va="center", fontsize=8.5, color=MUTED)
     axes.set_xlabel("Mean absolute contribution to the log hazard")
     axes.set_xlim(0, max(float(importance.max()) * 1.04, 1e-6))
