@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nbrelapse.cli.leaderboard import evaluation_document
+from nbrelapse.cli.leaderboard import evaluation_document, print_leaderboard
 
 
 def evaluate(
@@ -40,11 +40,9 @@ def evaluate(
         document = {"endpoint": bundle.endpoint, **(evaluation_document(evaluation) or {}), "notes": evaluation.notes}
         typer.echo(json.dumps(document, indent=2, allow_nan=False))
         return
-    for row in evaluation.metrics.to_dict("records"):
-        typer.echo(
-            f"{row['model']:<20} {row['population']:<10} {row['metric']:<18} "
-            f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})  n={row['n']}, {row['events']} events"
-        )
-    typer.echo(verdict(evaluation, bundle.model.family).sentence)
+    for metric in dict.fromkeys(evaluation.metrics["metric"]):
+        print_leaderboard(f"{cohort.name}: {bundle.endpoint}", evaluation, metric)
+    for population in evaluation.metrics["population"].unique():
+        typer.echo(verdict(evaluation, bundle.model.family, population).sentence)
     for note in evaluation.notes:
         typer.echo(f"note: {note}", err=True)

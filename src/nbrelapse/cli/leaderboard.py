@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from nbrelapse.validation.evaluate import Evaluation
 
 
-def print_leaderboard(title: str, evaluation: Evaluation, metric: str, chosen: str) -> None:
+def print_leaderboard(title: str, evaluation: Evaluation, metric: str, chosen: str | None = None) -> None:
     """Print value and interval, and the difference from the strongest clinical baseline, a row a model.
 
     Numbers are not cut to the width of a narrow terminal. Nothing is printed of a metric that has no value, which a
@@ -32,7 +32,7 @@ def evaluation_document(evaluation: Evaluation | None) -> dict[str, Any] | None:
     }
 
 
-def _table(title: str, evaluation: Evaluation, metric: str, chosen: str) -> Any:
+def _table(title: str, evaluation: Evaluation, metric: str, chosen: str | None) -> Any:
     from rich.table import Table
 
     from nbrelapse.report.verdict import strongest_reference
@@ -57,7 +57,8 @@ def _table(title: str, evaluation: Evaluation, metric: str, chosen: str) -> Any:
             cells.append(_cell(values, (model, population), "value", ""))
             cells.append(_cell(paired, (model, population, reference[population]), "difference", "+"))
         table.add_row(str(model) + (" *" if model == chosen else ""), *cells)
-    table.caption, table.caption_justify = "* chosen by nested cross-validation of the training patients", "left"
+    if chosen is not None:
+        table.caption, table.caption_justify = "* chosen by nested cross-validation of the training patients", "left"
     return table
 
 

@@ -12,9 +12,10 @@ import pandas as pd
 from nbrelapse import __version__
 from nbrelapse.experiment.fingerprint import outcome_fingerprint
 from nbrelapse.experiment.populations import populations
+from nbrelapse.experiment.prepare import PreparedData
 from nbrelapse.experiment.result import ExperimentResult
 from nbrelapse.mechanisms import FeatureTable
-from nbrelapse.outcome import summarize_outcome
+from nbrelapse.outcome import Outcome, summarize_outcome
 from nbrelapse.report.coverage import coverage_table
 from nbrelapse.report.verdict import verdict
 from nbrelapse.validation.horizons import YEAR
@@ -29,18 +30,23 @@ def coverage(result: ExperimentResult) -> pd.DataFrame:
 def describe_cohort(result: ExperimentResult) -> dict[str, str]:
     """Labelled facts about the patients."""
     data = result.data
-    high_risk = int(populations(data.cohort, data.training)["high_risk"].sum())
+    high_risk = _high_risk(data, data.training)
     facts = {
         "Cohort": data.cohort.name,
         "Training patients": f"{len(data.training.y)}, {high_risk} of them high-risk",
         "Features": f"{len(data.columns)} read by the models, {len(data.left_out)} left out",
     }
     if data.holdout is not None:
-        held = int(populations(data.cohort, data.holdout)["high_risk"].sum())
+        held = _high_risk(data, data.holdout)
         facts["Hold-out patients"] = f"{len(data.holdout.y)}, {held} of them high-risk"
     if data.gene_sets:
         facts["Gene sets"] = f"{len(data.gene_sets)} read from the user's file"
     return facts
+
+
+def _high_risk(data: PreparedData, outcome: Outcome) -> int:
+    masks = populations(data.cohort, outcome)
+    return int(masks.get("high_risk", masks["all"]).sum())
 
 
 def describe_outcome(result: ExperimentResult) -> dict[str, str]:
@@ -95,7 +101,7 @@ def training_summary(result: ExperimentResult) -> dict[str, Any]:
         "experiment": result.config.name,
         "cohort": data.cohort.name,
         "patients": len(data.training.y),
-        "high_risk": int(populations(data.cohort, data.training)["high_risk"].sum()),
+        "high_risk": _high_risk(data, data.training),
         "outcome": summarize_outcome(data.training),
         "unspecified": result.config.unspecified,
         "outcome_fingerprint": outcome_fingerprint(data.training),
@@ -123,10 +129,11 @@ def model_card(result: ExperimentResult, name: str) -> str:
         "",
         f"## Performance, in {where}",
         "",
-        verdict(judged, name).sentence,
-        "",
-        verdict(judged, name, "high_risk").sentence,
-        "",
+        *(
+            line
+            for population in dict.fromkeys(["all", *judged.metrics["population"]])
+            for line in (verdict(judged, name, population).sentence, "")
+        ),
         *_metric_table(judged.metrics, name),
         "",
         "## Mechanisms, by mean absolute contribution to the log hazard",
