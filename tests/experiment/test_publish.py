@@ -150,8 +150,9 @@ def test_the_files_of_the_runs(publication: Publication) -> None:
     assert sum(name.startswith("plots/") for name in found) >= 3
     shap = {f"tables/{level}_{what}.parquet" for level in ("mechanism", "feature") for what in ("importance",)}
     shap |= {f"tables/{level}_attributions.parquet" for level in ("mechanism", "feature")}
+    plots = {f"plots/{name}.png" for name in ("mechanisms", "beeswarm", "waterfall_highest_risk")}
     for name, run in publication.children.items():
-        assert publication.artifacts(run) == (shap | {"model_card.md"} if name in FAMILIES else set())
+        assert publication.artifacts(run) == (shap | plots | {"model_card.md"} if name in FAMILIES else set())
 
 
 def test_the_logged_tables_are_those_of_the_result(publication: Publication, result: ExperimentResult) -> None:

@@ -20,6 +20,7 @@ from nbrelapse.experiment.run import Progress
 from nbrelapse.experiment.tables import experiment_tables, logged_metrics, model_tables
 from nbrelapse.report.experiment_figures import experiment_figures
 from nbrelapse.report.experiment_report import ReportContent, write_experiment_report
+from nbrelapse.report.plots import beeswarm, mechanism_bar, patient_waterfall
 from nbrelapse.scoring import make_bundle, write_bundle
 from nbrelapse.tracking import (
     HOLDOUT_TAG,
@@ -154,13 +155,14 @@ def _model_record(result: ExperimentResult, name: str) -> ModelRecord:
     if name not in result.config.models:
         return ModelRecord(name, parameters, logged_metrics(result, name))
     card = model_card(result, name)
+    explanation, catalogue = result.explanations[name], result.data.table.catalogue
     bundle = make_bundle(
         result.config.endpoint,
         model,
         result.data.features(result.data.training),
         refits=tuple(result.refits[name]),
         references={baseline: result.models[baseline] for baseline in result.baselines},
-        catalogue=result.data.table.catalogue,
+        catalogue=catalogue,
         gene_sets=result.data.gene_sets,
         training=training_summary(result),
         card=card,
@@ -171,6 +173,11 @@ def _model_record(result: ExperimentResult, name: str) -> ModelRecord:
         logged_metrics(result, name),
         lambda path, description: write_bundle(bundle, path, mlflow_model=description),
         tables=model_tables(result, name),
+        figures={
+            "mechanisms": mechanism_bar(explanation, catalogue),
+            "beeswarm": beeswarm(explanation, catalogue),
+            "waterfall_highest_risk": patient_waterfall(explanation, str(explanation.log_risk.idxmax()), catalogue),
+        },
         card=card,
     )
 
