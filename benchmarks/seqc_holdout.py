@@ -1,7 +1,7 @@
-"""SEQC, official split: models tuned and chosen on the training half, judged once on the 249 validation patients.
+"""SEQC, official split: models tuned and chosen on the training half, judged on the 249 validation patients.
 
-Every run of this file is the same opening of the hold-out: the settings are those of experiments/seqc_relapse.toml,
-fixed before the validation half was first read.
+Every run of this file reads the hold-out. The settings are those of experiments/seqc_relapse.toml, fixed before the
+first; docs/results.md keeps count.
 """
 
 from __future__ import annotations
