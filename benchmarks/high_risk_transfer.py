@@ -1,6 +1,8 @@
 """High-risk patients, copy number: models trained on some cooperative groups, judged on another they never saw.
 
-COG and GPOH have event-free survival; JAP has overall survival only and joins GPOH in training for that.
+COG and GPOH have event-free survival; JAP has overall survival only and joins GPOH in training for that. The models
+trained on COG are also judged on GPOH with all log2 ratios halved, as another array might give them, and the scales
+estimated anew.
 """
 
 from __future__ import annotations
@@ -9,10 +11,15 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from sksurv.metrics import concordance_index_censored
+
 from _document import ROOT, data_folder, experiment_config, main
 from nbrelapse.cohort import write_cohort
 from nbrelapse.cohort.readers import read_tables
 from nbrelapse.experiment import run_experiment
+from nbrelapse.mechanisms import build_features
+from platform_shift import NOISE, shifted
 
 DIRECTIONS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("efs", ("GPOH",), ("COG",)),
@@ -34,8 +41,30 @@ def high_risk_transfer(scratch: Path) -> list[dict[str, object]]:
         config = base.model_copy(update={"endpoint": endpoint, "split": split})
         result = run_experiment(config, n_jobs=os.cpu_count() or 1)
         assert result.holdout is not None
-        results += _rows(f"{endpoint} {'+'.join(train)} to {'+'.join(validation)}", result)
+        direction = f"{endpoint} {'+'.join(train)} to {'+'.join(validation)}"
+        results += _rows(direction, result)
+        if validation == ("GPOH",):
+            results += _compressed(direction, result)
     return results
+
+
+def _compressed(direction: str, result: Any) -> list[dict[str, object]]:
+    """Change of each model's C when the log2 ratios of the held-out patients are halved."""
+    patients, y = result.data.holdout.patient_ids, result.data.holdout.y
+    given = result.data.features(result.data.holdout)
+    rows: list[dict[str, object]] = []
+    for noise in (0.0, NOISE):
+        table = build_features(shifted(result.data.cohort, 0.5, 0.0, noise), result.data.table.catalogue)
+        compressed = table.values.loc[patients]
+        for name in result.config.models:
+            risks = [result.models[name].predict_log_risk(values) for values in (given, compressed)]
+            before, after = (concordance_index_censored(y["event"] == 1, y["time"], risk)[0] for risk in risks)
+            where = f"{direction}, ratios halved, noise {noise:g}"
+            goal = {"goal": -0.01, "met": bool(after - before >= -0.01)}
+            rows.append({"name": f"{where}: change of C of {name}", "value": after - before, **goal})
+            correlation = float(np.corrcoef(*risks)[0, 1])
+            rows.append({"name": f"{where}: correlation of the log risks of {name}", "value": correlation})
+    return rows
 
 
 def _rows(direction: str, result: Any) -> list[dict[str, object]]:

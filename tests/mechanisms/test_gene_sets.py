@@ -22,6 +22,12 @@ def test_gmt(tmp_path: Path) -> None:
     assert read_gene_sets(file) == {"MES": ["PRRX1", "FOSL1"], "ADRN": ["PHOX2B"]}
 
 
+def test_symbols_stay_as_published(tmp_path: Path) -> None:
+    file = tmp_path / "sets.gmt"
+    file.write_text("ADRN\tsource\tC11orf95\tODZ3\tTENM3\n")
+    assert read_gene_sets(file) == {"ADRN": ["C11orf95", "ODZ3", "TENM3"]}
+
+
 @pytest.mark.parametrize(
     ("name", "text", "problem"),
     [

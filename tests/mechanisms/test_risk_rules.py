@@ -1,4 +1,4 @@
-"""Hand-written cases from the PDQ tables of COG version 2 (Irwin 2021) and INRG (Cohn 2009)."""
+"""Hand-written cases from the PDQ tables of COG version 2 and by INSS stage, INRG and INPC, and of stages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.risk_rules import group_level, reachable_groups
+from nbrelapse.mechanisms.risk_rules import group_level, reachable_groups, yes_no_inputs
 
 SHORT = {
     "stage": "inrgss_stage",
@@ -24,6 +24,7 @@ SHORT = {
     "sympt": "symptomatic",
     "gn": "ganglioneuroma_or_intermixed",
     "grade": "grade",
+    "mki": "mki",
     "ploidy": "ploidy",
 }
 A, N = "amplified", "not_amplified"
@@ -119,6 +120,91 @@ INRG = [
 ]
 
 
+COG_INSS = [
+    ({"inss": "1", "age": 4000, "mna": A, "hist": UH}, {"low"}),
+    ({"inss": "2A", "age": 364, "mna": A, "hist": UH}, {"low"}),
+    ({"inss": "2B", "age": 365, "mna": N, "hist": UH}, {"low"}),
+    ({"inss": "2", "age": 365, "mna": A, "hist": FH}, {"low"}),
+    ({"inss": "2A", "age": 365, "mna": A, "hist": UH}, {"high"}),
+    ({"inss": "2A", "age": 365}, {"low", "high"}),
+    ({"inss": "3", "age": 364, "mna": N, "hist": UH}, {"intermediate"}),
+    ({"inss": "3", "age": 364, "mna": A}, {"high"}),
+    ({"inss": "3", "age": 365, "mna": N, "hist": FH}, {"intermediate"}),
+    ({"inss": "3", "age": 365, "mna": N, "hist": UH}, {"high"}),
+    ({"inss": "3", "age": 900, "mna": A, "hist": FH}, {"high"}),
+    ({"inss": "3", "age": 900}, {"intermediate", "high"}),
+    ({"inss": "4", "age": 546, "mna": N, "hist": UH}, {"intermediate"}),
+    ({"inss": "4", "age": 400, "mna": A}, {"high"}),
+    ({"inss": "4", "age": 547, "mna": N}, {"high"}),
+    ({"inss": "4S", "age": 100, "mna": N, "hist": FH, "di": 1.2}, {"low"}),
+    ({"inss": "4S", "age": 100, "mna": N, "hist": FH, "di": 0.9}, {"low"}),
+    ({"inss": "4S", "age": 100, "mna": N, "hist": FH, "di": 1.0}, {"intermediate"}),
+    ({"inss": "4S", "age": 100, "mna": N, "hist": FH, "ploidy": "diploid"}, {"intermediate"}),
+    ({"inss": "4S", "age": 100, "mna": N, "hist": UH, "di": 1.2}, {"intermediate"}),
+    ({"inss": "4S", "age": 100, "mna": N}, {"low", "intermediate"}),
+    ({"inss": "4S", "age": 100, "mna": A}, {"high"}),
+    ({"inss": "4S", "age": 365, "mna": A}, set()),
+    ({"stage": "L1", "age": 100, "mna": N}, {"low", "intermediate"}),
+    ({"stage": "MS", "age": 400, "mna": N}, {"intermediate"}),
+    ({"stage": "M", "age": 600}, {"high"}),
+]
+
+INPC = [
+    ({"age": 546, "grade": "differentiating", "mki": "intermediate"}, {"favorable"}),
+    ({"age": 546, "grade": "undifferentiated", "mki": "low"}, {"favorable", "unfavorable"}),
+    ({"age": 10, "mki": "high"}, {"unfavorable"}),
+    ({"age": 10, "grade": "differentiating"}, {"favorable", "unfavorable"}),
+    ({"age": 547, "grade": "differentiating", "mki": "low"}, {"favorable"}),
+    ({"age": 1825, "grade": "differentiating", "mki": "low"}, {"favorable"}),
+    ({"age": 547, "grade": "differentiating", "mki": "intermediate"}, {"unfavorable"}),
+    ({"age": 547, "grade": "undifferentiated", "mki": "low"}, {"unfavorable"}),
+    ({"age": 547, "mki": "intermediate"}, {"unfavorable"}),
+    ({"age": 547, "mki": "low"}, {"favorable", "unfavorable"}),
+    ({"age": 1826, "grade": "differentiating", "mki": "low"}, {"unfavorable"}),
+    ({"age": 1826, "gn": True}, {"favorable"}),
+    ({"grade": "undifferentiated", "mki": "high", "gn": True}, {"favorable"}),
+    ({"mki": "high"}, {"unfavorable"}),
+    ({}, {"favorable", "unfavorable"}),
+]
+
+STAGES = [
+    ("inrgss", {"inss": "1"}, {"L1", "L2"}),
+    ("inrgss", {"inss": "2"}, {"L1", "L2"}),
+    ("inrgss", {"inss": "3"}, {"L1", "L2"}),
+    ("inrgss", {"inss": "4", "age": 30}, {"M"}),
+    ("inrgss", {"inss": "4S", "age": 30}, {"MS"}),
+    ("inrgss", {"inss": "4S", "age": 547}, set()),
+    ("inrgss", {"inss": "4", "stage": "L2"}, {"L2"}),
+    ("inrgss", {"age": 546}, {"L1", "L2", "M", "MS"}),
+    ("inrgss", {"age": 547}, {"L1", "L2", "M"}),
+    ("inss", {"inss": "2"}, {"2A", "2B"}),
+    ("inss", {"inss": "2B", "stage": "M"}, {"2B"}),
+    ("inss", {"stage": "L1"}, {"1", "2A", "2B", "3"}),
+    ("inss", {"stage": "L2"}, {"1", "2A", "2B", "3"}),
+    ("inss", {"stage": "M", "age": 30}, {"4"}),
+    ("inss", {"stage": "MS", "age": 364}, {"4", "4S"}),
+    ("inss", {"stage": "MS", "age": 365}, {"4"}),
+    ("inss", {"stage": "MS"}, {"4", "4S"}),
+    ("inss", {"inss": "4S", "age": 365}, set()),
+    ("inss", {"age": 700}, {"1", "2A", "2B", "3", "4"}),
+]
+
+
+@pytest.mark.parametrize(("case", "expected"), COG_INSS)
+def test_cog_inss(case: dict, expected: set[str]) -> None:
+    assert groups(case, "cog_inss") == expected
+
+
+@pytest.mark.parametrize(("case", "expected"), INPC)
+def test_inpc(case: dict, expected: set[str]) -> None:
+    assert groups(case, "inpc") == expected
+
+
+@pytest.mark.parametrize(("system", "case", "expected"), STAGES)
+def test_stages_of_either_system(system: str, case: dict, expected: set[str]) -> None:
+    assert groups(case, system) == expected
+
+
 @pytest.mark.parametrize(("case", "expected"), COG_V2)
 def test_cog_v2(case: dict, expected: set[str]) -> None:
     assert groups(case, "cog_v2") == expected
@@ -170,7 +256,14 @@ def test_nullable_and_missing_columns() -> None:
 def test_an_unknown_rule_names_the_known_ones() -> None:
     with pytest.raises(InputError, match="cog_v9") as caught:
         reachable_groups(pd.DataFrame({"age_days": [1.0]}), "cog_v9")
-    assert caught.value.expected == "cog_v2, inrg"
+    assert caught.value.expected == "inrgss, inss, inpc, cog_inss, cog_v2, inrg"
+
+
+def test_a_yes_or_no_column_comes_before_what_is_recorded() -> None:
+    patients = table({"stage": "M", "age": 100, "mna": N}, {"stage": "M", "age": 100, "mna": N})
+    given = patients.assign(mycn_amplified=[1.0, np.nan], loss_11q=[np.nan, 0.0])
+    assert reachable_groups(given, "cog_v2").to_numpy().tolist() == [[False, False, True], [False, True, False]]
+    assert yes_no_inputs("cog_inss") == ("mycn_amplified", "unfavorable_histology", "diploid")
 
 
 LEVELS = {
@@ -189,7 +282,11 @@ COMPLETE = st.fixed_dictionaries({name: st.sampled_from(levels) for name, levels
 
 
 @settings(max_examples=60, deadline=None)
-@given(case=COMPLETE, hidden=st.sets(st.sampled_from(sorted(LEVELS))), rule=st.sampled_from(["cog_v2", "inrg"]))
+@given(
+    case=COMPLETE,
+    hidden=st.sets(st.sampled_from(sorted(LEVELS))),
+    rule=st.sampled_from(["cog_v2", "inrg", "inrgss"]),
+)
 def test_complete_records_have_one_group_and_hiding_values_never_loses_it(
     case: dict, hidden: set[str], rule: str
 ) -> None:

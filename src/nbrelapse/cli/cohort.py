@@ -59,6 +59,26 @@ def import_tables(
     _write(read_tables(mapping, source), out, overwrite=overwrite, as_json=as_json)
 
 
+@import_app.command("gdc")
+def import_gdc(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(help="TARGET clinical workbooks, the GDC sample sheet and GDC files; or folders of them."),
+    ],
+    out: Out,
+    timepoint: Timepoint = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Join TARGET clinical workbooks with the molecular files of the GDC."""
+    from nbrelapse.cohort.readers import read_gdc
+    from nbrelapse.cohort.storage import check_target
+
+    check_target(out, overwrite=overwrite)
+    cohort = read_gdc(sources, timepoint=_timepoint(timepoint))
+    _write(cohort, out, overwrite=overwrite, as_json=as_json)
+
+
 @import_app.command("cbioportal")
 def import_cbioportal(
     source: Annotated[Path, typer.Argument(help="Study folder or .tar.gz.")],

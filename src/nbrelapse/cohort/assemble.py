@@ -10,7 +10,10 @@ from typing import Any
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.distinct_values import is_among
 from nbrelapse.cohort.normalise_table import normalise_matrix, normalise_table
+from nbrelapse.cohort.repair_mutations import repair_mutations
+from nbrelapse.cohort.repair_segments import repair_segments
 from nbrelapse.cohort.schema import ASSAY_OF, MATRICES, TABLES
 from nbrelapse.cohort.validate import validate_cohort
 from nbrelapse.errors import InputError
@@ -73,7 +76,13 @@ def assemble_cohort(
         metadata={**(metadata or {}), "repairs": repairs},
         **ready,
     )
-    return _with_platform_scales(validate_cohort(cohort, named))
+    return _with_platform_scales(_renumbered(validate_cohort(cohort, named)))
+
+
+def _renumbered(cohort: Cohort) -> Cohort:
+    """Number the rows from 0; until here they had their places in the files, for the messages."""
+    tables = {name: getattr(cohort, name) for name in TABLES}
+    return replace(cohort, **{name: table.reset_index(drop=True) for name, table in tables.items() if table is not None})
 
 
 def _normalise(
@@ -85,6 +94,10 @@ def _normalise(
         raise InputError("unknown table" if foreign else "a table is missing", column=wrong)
     ready = {key: normalise_table(key, tables[key], files.get(key, key), repairs) for key in TABLES if key in tables}
     ready |= {key: normalise_matrix(tables[key], files.get(key, key), repairs) for key in MATRICES if key in tables}
+    if "segments" in ready:
+        ready["segments"] = repair_segments(ready["segments"], repairs)
+    if "mutations" in ready:
+        ready["mutations"] = repair_mutations(ready["mutations"], repairs)
     if ready["patients"].empty:
         raise InputError("the cohort has no patients", file=files.get("patients", "patients"))
     return ready
@@ -115,13 +128,16 @@ def _complete_samples(tables: dict[str, pd.DataFrame], repairs: list[str]) -> pd
     if "samples" not in tables:
         return _diagnosis_samples(patients["patient_id"])
     samples = tables["samples"]
+    bare = int((~is_among(patients["patient_id"], samples["patient_id"])).sum())
+    if bare:
+        repairs.append(f"samples: {bare} patients have no sample")
     at_diagnosis = samples.loc[samples["timepoint"] == "diagnosis", "patient_id"]
     known = patients["mycn_status"].notna()
-    without = patients.loc[known & ~patients["patient_id"].isin(at_diagnosis), "patient_id"].reset_index(drop=True)
+    without = patients.loc[known & ~is_among(patients["patient_id"], at_diagnosis), "patient_id"].reset_index(drop=True)
     if without.empty:
         return samples
     repairs.append(f"samples: {len(without)} diagnosis samples added for patients with a MYCN status and none")
-    taken = without.isin(samples["sample_id"])
+    taken = is_among(without, samples["sample_id"])
     added = _diagnosis_samples(without).assign(sample_id=without.mask(taken, without + "-diagnosis"))
     return pd.concat([samples, added], ignore_index=True)
 
@@ -143,7 +159,7 @@ def _complete_assays(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
             parts.append(_assay_rows(found, assay))
     patients, samples = tables["patients"], tables["samples"]
     known = patients.loc[patients["mycn_status"].notna(), "patient_id"]
-    tested = samples[(samples["timepoint"] == "diagnosis") & samples["patient_id"].isin(known)]
+    tested = samples[(samples["timepoint"] == "diagnosis") & is_among(samples["patient_id"], known)]
     first = tested.sort_values("sample_id").drop_duplicates("patient_id")["sample_id"]
     parts.append(_assay_rows(first, "fish"))
     assays = pd.concat(parts, ignore_index=True)
@@ -158,7 +174,11 @@ def _assay_rows(sample_ids: Any, assay: str) -> pd.DataFrame:
     frame = pd.DataFrame({"sample_id": pd.Series(list(sample_ids), dtype="str")})
     empty = pd.Series(float("nan"), index=frame.index).astype("str")
     return frame.assign(
-        assay=pd.Series(assay, index=frame.index, dtype="str"), genome_build=empty, panel=empty, platform=empty
+        assay=pd.Series(assay, index=frame.index, dtype="str"),
+        genome_build=empty,
+        panel=empty,
+        covered_mb=float("nan"),
+        platform=empty,
     )
 
 

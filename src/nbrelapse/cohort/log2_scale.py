@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from nbrelapse.cohort.merge_segments import merge_segments
+from nbrelapse.cohort.merge_segments import MergedSegments, X, merge_segments
+from nbrelapse.cohort.smooth_segments import smooth_segments
 
-AUTOSOMES = tuple(str(number) for number in range(1, 23))
 MIN_LENGTH = 5_000_000
 """Shorter segments are left out: amplicons, deletions and noise do not show the level of one copy."""
 ENOUGH_STEPS = 3
@@ -19,6 +19,11 @@ MIN_PURITY = 0.1
 """Steps smaller than a single copy makes at this share of tumour cells are noise: a flat profile has no level."""
 NEUTRAL = 0.5
 """A segment within this fraction of a single-copy level is neutral."""
+MAX_SAMPLES = 2_000
+"""Of a larger platform as many samples are looked at, evenly spread over the sorted identifiers."""
+ROUNDS = 5
+"""Rounds of smoothing and estimation: the first smooths as for the smallest single-copy level, the next as for the
+level found, until it stays."""
 
 
 def estimate_platform_scales(segments: pd.DataFrame, assays: pd.DataFrame) -> dict[str, dict[str, float | str]]:
@@ -28,12 +33,12 @@ def estimate_platform_scales(segments: pd.DataFrame, assays: pd.DataFrame) -> di
     platform only. Where a chromosome is broken once, the step from the neutral side to the altered side is the level
     of a single copy, however the sample was centred. Per platform, the level of loss (gain) is the median of the
     downward (upward) steps that are larger than half this median: a fixed point, found by iteration from the upper
-    quartile, and equivariant to any rescaling of the ratios.
+    quartile, and equivariant to any rescaling of the ratios. Steps that are noise are smoothed away first.
 
     Parameters
     ----------
     segments : DataFrame
-        ``sample_id``, ``chromosome``, ``start``, ``end``, ``log2_ratio``; autosomes without ``chr``.
+        ``sample_id``, ``chromosome``, ``start``, ``end``, ``log2_ratio``; only autosomes count.
     assays : DataFrame
         ``sample_id``, ``assay``, and ``platform`` of the ``copy_number`` rows; a missing platform is ``"unknown"``.
 
@@ -57,18 +62,37 @@ def estimate_platform_scales(segments: pd.DataFrame, assays: pd.DataFrame) -> di
     {'centre': 0.01, 'loss': -0.41, 'gain': 0.29, 'noise': 0.0}
     """
     profiled = assays[assays["assay"] == "copy_number"].set_index("sample_id")["platform"].fillna("unknown")
-    table = merge_segments(segments[segments["chromosome"].isin(AUTOSOMES)])
-    table = table[table["end"] - table["start"] >= MIN_LENGTH]
-    table = table.assign(platform=table["sample_id"].map(profiled).fillna("unknown"))
-    found = {str(name): _scale(part) for name, part in table.groupby("platform")}
-    return {str(name): found.get(str(name), _scale(table.iloc[:0])) for name in sorted(profiled.unique())}
+    names = sorted({*profiled.unique()})
+    looked_at = {name: _spread(profiled.index[profiled == name]) for name in names}
+    return {str(name): _platform_scale(merge_segments(segments, samples)) for name, samples in looked_at.items()}
 
 
-def _scale(table: pd.DataFrame) -> dict[str, float | str]:
+def _spread(samples: pd.Index) -> pd.Index:
+    """Return at most MAX_SAMPLES of the samples, in order."""
+    ordered = samples.sort_values()
+    places = np.linspace(0, len(ordered) - 1, min(len(ordered), MAX_SAMPLES)).round().astype(np.int64)
+    return ordered[places]
+
+
+def _platform_scale(table: MergedSegments) -> dict[str, float | str]:
+    """Scale of one platform: smoothing needs the level of a copy, and the level is read from smoothed profiles."""
+    table = table.where(table.chromosome != X)
+    level, scale = -float(np.log2(1 - MIN_PURITY / 2)), _scale(table.where(np.zeros(len(table.start), dtype=bool)))
+    for _ in range(ROUNDS):
+        smooth = smooth_segments(table, np.full(len(table.sample_ids), level))
+        scale = _scale(smooth.where(smooth.end - smooth.start >= MIN_LENGTH))
+        found = min(abs(float(scale["loss"])), float(scale["gain"]))
+        if found == level:
+            break
+        level = found
+    return scale
+
+
+def _scale(table: MergedSegments) -> dict[str, float | str]:
     """Scale of one platform."""
-    length = (table["end"] - table["start"]).to_numpy(dtype=np.float64)
-    centre = _sample_centres(table, length).median() if len(table) else 0.0
-    level = table["log2_ratio"].to_numpy() - centre
+    length = (table.end - table.start).astype(np.float64)
+    centre = float(np.median(sample_centres(table))) if len(length) else 0.0
+    level = table.log2_ratio - centre
     steps = _steps(table, level)
     loss, seen_down = _single_copy_step(-steps[steps < np.log2(1 - MIN_PURITY / 2)])
     gain, seen_up = _single_copy_step(steps[steps > np.log2(1 + MIN_PURITY / 2)])
@@ -83,7 +107,7 @@ def _scale(table: pd.DataFrame) -> dict[str, float | str]:
     trust = (trust_loss, trust_gain)
     source = "estimated" if min(trust) == 1 else "shrunk" if max(trust) > 0 else "default"
     return {
-        "centre": round(float(centre), 6),
+        "centre": round(centre, 6),
         "loss": round(-float(loss), 6),
         "gain": round(float(gain), 6),
         "noise": round(float(noise), 6),
@@ -91,18 +115,20 @@ def _scale(table: pd.DataFrame) -> dict[str, float | str]:
     }
 
 
-def _sample_centres(table: pd.DataFrame, length: np.ndarray) -> pd.Series:
-    """Length-weighted median of each sample."""
-    order = table.assign(length=length).sort_values(["sample_id", "log2_ratio", "length"])
-    grouped = order.groupby("sample_id")["length"]
-    reached = grouped.cumsum() >= grouped.transform("sum") / 2
-    return order[reached].groupby("sample_id")["log2_ratio"].first()
+def sample_centres(table: MergedSegments) -> np.ndarray:
+    """Length-weighted median of each sample that has segments."""
+    order = np.lexsort((table.log2_ratio, table.sample))
+    length, sample = (table.end - table.start)[order], table.sample[order]
+    first = np.flatnonzero(np.diff(sample, prepend=-1))
+    total = np.add.reduceat(length, first)
+    ends = np.cumsum(length)
+    half = ends[first] - length[first] - (-total // 2)
+    return table.log2_ratio[order][np.searchsorted(ends, half)]
 
 
-def _steps(table: pd.DataFrame, level: np.ndarray) -> np.ndarray:
+def _steps(table: MergedSegments, level: np.ndarray) -> np.ndarray:
     """Signed steps between neighbours on a chromosome, from the side closer to the centre to the other."""
-    same = table["sample_id"].eq(table["sample_id"].shift()) & table["chromosome"].eq(table["chromosome"].shift())
-    pairs = np.column_stack([level[:-1], level[1:]])[same.to_numpy()[1:]]
+    pairs = np.column_stack([level[:-1], level[1:]])[table.follows[1:]]
     closer = np.abs(pairs).argmin(axis=1)
     rows = np.arange(len(pairs))
     return pairs[rows, 1 - closer] - pairs[rows, closer]

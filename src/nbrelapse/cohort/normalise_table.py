@@ -6,18 +6,25 @@ from pathlib import Path
 
 import pandas as pd
 
+from nbrelapse.cohort.chromosomes import normalise_chromosomes, on_contigs
+from nbrelapse.cohort.distinct_values import map_distinct
+from nbrelapse.cohort.repair_symbols import repair_symbols
 from nbrelapse.cohort.schema import TABLES
 from nbrelapse.cohort.vocabulary import as_text, coded_columns, normalise_levels, normalise_numbers
 from nbrelapse.errors import InputError
 
 # "-" is an allele: nothing, in an insertion or deletion.
 ALLELES = {"Reference_Allele", "Tumor_Seq_Allele2"}
-FREE_CHROMOSOME = {"Chromosome", "site1_chromosome", "site2_chromosome"}
+CHROMOSOME = {"chromosome", "Chromosome", "site1_chromosome", "site2_chromosome"}
+SYMBOL = {"Hugo_Symbol", "site1_gene", "site2_gene", "gene"}
+ON_CHROMOSOMES = {"segments": "chromosome", "mutations": "Chromosome"}
 NEEDLESS_WITHOUT = {"segments": ("log2_ratio", "a log2 ratio"), "mutations": ("Hugo_Symbol", "a gene")}
 
 
 def normalise_table(name: str, table: pd.DataFrame, file: str | Path, repairs: list[str]) -> pd.DataFrame:
     """Return the table as the schema wants it; absent columns are added empty.
+
+    Segments without a ratio, mutations without a gene, and both on contigs of the reference genome are left out.
 
     Parameters
     ----------
@@ -28,6 +35,11 @@ def normalise_table(name: str, table: pd.DataFrame, file: str | Path, repairs: l
         For error messages.
     repairs : list of str
         What was changed is appended.
+
+    Returns
+    -------
+    DataFrame
+        Its index is the raw table's, so that later messages can name the rows of the file.
 
     Raises
     ------
@@ -53,22 +65,33 @@ def normalise_table(name: str, table: pd.DataFrame, file: str | Path, repairs: l
         raw = table[column] if column in table else pd.Series(float("nan"), index=table.index, name=column)
         columns[str(column)] = _normalise_column(raw, str(column), str(rule.dtype), file, repairs, name)
     ready = pd.DataFrame(columns, index=table.index)
+    return _without_needless(name, ready, repairs)
+
+
+def _without_needless(name: str, table: pd.DataFrame, repairs: list[str]) -> pd.DataFrame:
     if name in NEEDLESS_WITHOUT:
         column, what = NEEDLESS_WITHOUT[name]
-        empty = ready[column].isna()
+        empty = table[column].isna()
         if empty.any():
             repairs.append(f"{name}: {int(empty.sum())} rows without {what} removed")
-        ready = ready[~empty]
-    return ready.reset_index(drop=True)
+            table = table[~empty]
+    if name in ON_CHROMOSOMES:
+        contig = on_contigs(table[ON_CHROMOSOMES[name]])
+        if contig.any():
+            repairs.append(f"{name}: {int(contig.sum())} rows on contigs outside the chromosomes left out")
+            table = table[~contig]
+    return table
 
 
 def _normalise_column(
     raw: pd.Series, column: str, dtype: str, file: str | Path, repairs: list[str], table: str
 ) -> pd.Series:
     if column in ALLELES:
-        return raw.astype("str").str.strip()
-    if column in FREE_CHROMOSOME:
-        return _chromosome(raw)
+        return map_distinct(raw, _allele)
+    if column in CHROMOSOME:
+        return normalise_chromosomes(raw, file=file)
+    if column in SYMBOL:
+        return repair_symbols(as_text(raw), f"{table}.{column}", file, repairs)
     if column in coded_columns():
         ready = normalise_levels(raw, column, file=file)
         _record(raw, ready, f"{table}.{column}", repairs)
@@ -78,17 +101,16 @@ def _normalise_column(
     return normalise_numbers(raw, file=file) if dtype == "float64" else as_text(raw)
 
 
-def _chromosome(raw: pd.Series) -> pd.Series:
-    """Chromosomes as in ``segments``; names of unplaced contigs stay as they are."""
-    text = as_text(raw).str.replace(r"^chr(?:om(?:osome)?)?", "", case=False, regex=True)
-    return text.replace({"23": "X", "24": "Y", "25": "MT", "M": "MT", "x": "X", "y": "Y"})
+def _allele(raw: pd.Series) -> pd.Series:
+    text = raw.astype("str").str.strip()
+    return text.mask(text == "")
 
 
 def _record(raw: pd.Series, ready: pd.Series, where: str, repairs: list[str]) -> None:
     """Note the values that were read as another level; words for "not known" are not repairs."""
     text = as_text(raw)
     changed = text.notna() & (text.str.lower() != ready.str.lower())
-    if where == "segments.chromosome" or not changed.any():
+    if not changed.any():
         return
     pairs = (text[changed] + "' read as '" + ready[changed]).value_counts().sort_index()
     repairs.extend(f"{where}: '{pair}' ({count})" for pair, count in pairs.items())
@@ -109,21 +131,24 @@ def normalise_matrix(matrix: pd.DataFrame, file: str | Path, repairs: list[str])
     twice = columns.duplicated()
     if twice.any():
         raise InputError("a sample is there twice", file=file, column=f"{int(twice.sum())} columns")
-    numbers = matrix.set_axis(columns, axis=1)
+    # Gene symbols as index would stand for row numbers in messages.
+    numbers = matrix.set_axis(columns, axis=1).reset_index(drop=True)
     text = numbers.select_dtypes(exclude="number").columns
     read = {column: normalise_numbers(numbers[column], file=file) for column in text}
     numbers = pd.concat([numbers.drop(columns=text), pd.DataFrame(read, index=numbers.index)], axis=1)[columns]
     numbers = numbers.astype("float64")
-    genes = as_text(pd.Series(matrix.index, dtype="str"))
+    name = Path(str(file)).name
+    genes = as_text(pd.Series(matrix.index, dtype="str", name="Hugo_Symbol"))
+    genes = repair_symbols(genes, name, file, repairs)
     numbers.index = pd.Index(genes, name="Hugo_Symbol", dtype="str")
     unnamed = genes.isna().to_numpy()
     if unnamed.any():
-        repairs.append(f"{Path(str(file)).name}: {int(unnamed.sum())} rows without a gene symbol removed")
+        repairs.append(f"{name}: {int(unnamed.sum())} rows without a gene symbol removed")
         numbers = numbers[~unnamed]
     if numbers.index.has_duplicates:
         order = numbers.mean(axis=1).to_numpy().argsort(kind="stable")[::-1]
         keep = numbers.index[order].duplicated()
         kept = numbers.iloc[sorted(order[~keep])]
-        repairs.append(f"{Path(str(file)).name}: {len(numbers) - len(kept)} repeated genes removed, highest mean kept")
+        repairs.append(f"{name}: {len(numbers) - len(kept)} repeated genes removed, highest mean kept")
         numbers = kept
     return numbers

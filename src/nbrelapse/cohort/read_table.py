@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import io
-import warnings
 import zipfile
 from pathlib import Path
 
 import pandas as pd
 
+from nbrelapse.cohort.parse_text_table import parse_text_table
+from nbrelapse.cohort.text_header import not_utf8
+from nbrelapse.cohort.text_stream import damaged, open_text
 from nbrelapse.errors import InputError
-
-LFS_MARK = b"version https://git-lfs"
 
 
 def read_bytes(file: str | Path) -> bytes:
@@ -24,39 +22,22 @@ def read_bytes(file: str | Path) -> bytes:
     InputError
         There is no such file, it is a folder, it is a Git LFS pointer instead of data, or it is damaged.
     """
-    path = Path(file)
-    if path.is_dir():
-        raise InputError("a file was expected, this is a folder", file=path)
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError("the file does not exist", file=path, mend="check the path") from None
-    except OSError as error:
-        raise InputError(f"the file cannot be read: {error.strerror}", file=path) from None
-    return unpack(content, path)
+    return unpack(Path(file), file)
 
 
-def unpack(content: bytes, file: str | Path) -> bytes:
-    """Content of a file without gzip; refuses a Git LFS pointer.
+def unpack(source: Path | bytes, file: str | Path) -> bytes:
+    """Content of a file, or of the bytes of one, without gzip.
 
     Raises
     ------
     InputError
-        The content is a Git LFS pointer or a damaged gzip stream.
+        As :func:`read_bytes`.
     """
-    if content[:2] == b"\x1f\x8b":
+    with open_text(source, file) as stream:
         try:
-            content = gzip.decompress(content)
+            return bytes(stream.read())
         except (OSError, EOFError) as error:
-            raise InputError(f"the gzip file is damaged: {error}", file=file, mend="download it again") from None
-    if content.startswith(LFS_MARK):
-        raise InputError(
-            "the file is a Git LFS pointer, not the data",
-            file=file,
-            expected="the data that the pointer stands for",
-            mend="run `git lfs pull` in the repository it comes from, or download the study archive",
-        )
-    return content
+            raise damaged(error, file) from None
 
 
 def decode(content: bytes, file: str | Path) -> str:
@@ -64,61 +45,7 @@ def decode(content: bytes, file: str | Path) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(
-            f"the file is not UTF-8 text (byte {error.start})", file=file, mend="save it as UTF-8"
-        ) from None
-
-
-def parse_text_table(
-    text: str, file: str | Path, *, separator: str = "\t", comment: bool = False, matrix: bool = False
-) -> pd.DataFrame:
-    """Parse delimited text; empty cells are missing.
-
-    Parameters
-    ----------
-    text : str
-        The file's content.
-    file : path
-        For error messages.
-    separator : str
-    comment : bool
-        Skip the lines that start with ``#`` (cBioPortal, MAF); such files quote nothing.
-    matrix : bool
-        A gene by sample table: columns after the first are numbers where they can be. Otherwise every column stays
-        text.
-
-    Raises
-    ------
-    InputError
-        The table is empty, ragged, or names a column twice.
-    """
-    lines = text.replace("\r\n", "\n").split("\n")
-    if comment:
-        lines = [line for line in lines if not line.startswith("#")]
-    if not any(line.strip() for line in lines):
-        raise InputError("the file is empty", file=file, expected="a header line and rows")
-    header = lines[0].split(separator)
-    names = [name.strip().strip('"') for name in header]
-    twice = sorted({name for name in names if names.count(name) > 1 and name})
-    if twice:
-        raise InputError("a column is named twice", file=file, column=", ".join(twice), mend="rename one of them")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        try:
-            table = pd.read_csv(
-                io.StringIO("\n".join(lines)),
-                sep=separator,
-                dtype={names[0]: "str"} if matrix else "str",
-                keep_default_na=matrix,
-                na_values=[""],
-                index_col=False,
-                low_memory=False,
-                quoting=csv.QUOTE_NONE if comment else csv.QUOTE_MINIMAL,
-            )
-        except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
-            expected = f"the same number of {separator!r} in each line"
-            raise InputError(f"the table cannot be parsed: {error}", file=file, expected=expected) from None
-    return table.rename(columns=lambda name: str(name).strip())
+        raise not_utf8(error.start, file) from None
 
 
 def read_table(
@@ -147,15 +74,14 @@ def read_table(
         The file is missing, a Git LFS pointer, damaged or no table.
     """
     path = Path(file)
-    content = read_bytes(path)
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
     suffix = suffixes[-1] if suffixes else ""
     if suffix == ".parquet":
-        return _parquet(content, path)
+        return _parquet(read_bytes(path), path)
     if suffix == ".xlsx":
-        return _xlsx(content, path, sheet)
+        return _xlsx(read_bytes(path), path, sheet)
     chosen = separator or ("," if suffix == ".csv" else "\t")
-    return parse_text_table(decode(content, path), path, separator=chosen, matrix=matrix)
+    return parse_text_table(path, path, separator=chosen, matrix=matrix)
 
 
 def _parquet(content: bytes, path: Path) -> pd.DataFrame:

@@ -45,6 +45,8 @@ PATIENTS = pa.DataFrameSchema(
         "ploidy": _coded("ploidy"),
         "ldh": _number(NON_NEGATIVE),
         "ferritin": _number(NON_NEGATIVE),
+        "c_circle": _coded("c_circle"),
+        "apb": _coded("apb"),
         "primary_site": _text(),
         "induction_response": _coded("induction_response"),
         "event": _coded("event"),
@@ -61,7 +63,8 @@ PATIENTS = pa.DataFrameSchema(
 
 ``high_risk`` says what is known where the risk group is not: many studies record only high-risk or not. ``event`` is
 the first event: ``none`` is censored at ``event_days``, ``unspecified`` an event of unknown kind. ``study`` is the
-cooperative group or sub-cohort, ``split`` a published division such as train and validation.
+cooperative group or sub-cohort, ``split`` a published division such as train and validation. ``c_circle``
+and ``apb`` (ALT-associated PML bodies) are laboratory tests for alternative lengthening of telomeres.
 """
 
 SAMPLES = pa.DataFrameSchema(
@@ -81,13 +84,17 @@ ASSAYS = pa.DataFrameSchema(
         "assay": _coded("assay", nullable=False),
         "genome_build": _coded("genome_build"),
         "panel": _text(),
+        "covered_mb": _number(POSITIVE),
         "platform": _text(),
     },
     strict=True,
     unique=["sample_id", "assay"],
     name="assays",
 )
-"""Which samples were looked at, and how; without ``panel`` the whole exome or genome was."""
+"""Which samples were looked at, and how; without ``panel`` the whole exome or genome was.
+
+``covered_mb`` is the size of the coding sequence that mutations were looked for in, in megabases.
+"""
 
 PANELS = pa.DataFrameSchema({"panel": _key(), "gene": _key()}, strict=True, unique=["panel", "gene"], name="panels")
 

@@ -173,7 +173,7 @@ def _read_settings(file: Path) -> dict[str, Any]:
 def _read_one(name: str, file: Path) -> pd.DataFrame:
     table = read_table(file)
     if name not in MATRICES:
-        return normalise_table(name, table, file, [])
+        return normalise_table(name, table, file, []).reset_index(drop=True)
     if "Hugo_Symbol" not in table:
         raise InputError("the gene column is missing", file=file, column="Hugo_Symbol")
     return normalise_matrix(table.set_index("Hugo_Symbol"), file, [])

@@ -9,7 +9,11 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
+from nbrelapse.cohort.check_mutations import check_mutations
+from nbrelapse.cohort.check_segments import check_segments
 from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.distinct_values import is_among
+from nbrelapse.cohort.row_numbers import row_numbers
 from nbrelapse.cohort.schema import ASSAY_OF, MATRICES, TABLES
 from nbrelapse.cohort.time_units import check_time_units
 from nbrelapse.cohort.vocabulary import levels
@@ -52,8 +56,9 @@ def validate_cohort(cohort: Cohort, files: Files | None = None) -> Cohort:
     ------
     InputError
         The first problem found: a missing or unknown column, an illegal value, a duplicated patient, a sample
-        without patient, data of a sample that was not assayed, mixed genome builds, times that are not days, an
-        event after death. The message names file, column and rows.
+        without patient, data of a sample that was not assayed, mixed genome builds, positions that the genome build
+        does not have, overlapping segments, segments that are no log2 ratios, times that are not days, an event after
+        death. The message names file, column and rows.
     """
     named = files or {}
     for name, schema in TABLES.items():
@@ -66,6 +71,10 @@ def validate_cohort(cohort: Cohort, files: Files | None = None) -> Cohort:
             _check_matrix(table, named.get(name, name))
     _check_samples(cohort, named)
     _check_builds(cohort.assays, named)
+    if cohort.segments is not None:
+        check_segments(cohort.segments, named.get("segments", "segments"))
+    if cohort.mutations is not None:
+        check_mutations(cohort.mutations, _build(cohort.assays, "mutations"), named.get("mutations", "mutations"))
     _check_outcome(cohort.patients, named.get("patients", "patients"))
     if not cohort.metadata.get("units_checked", False):
         check_time_units(cohort.patients, file=named.get("patients", "patients"))
@@ -74,7 +83,7 @@ def validate_cohort(cohort: Cohort, files: Files | None = None) -> Cohort:
 
 def _check_table(table: pd.DataFrame, schema: pa.DataFrameSchema, file: str | Path) -> None:
     try:
-        schema.validate(table.reset_index(drop=True), lazy=True)
+        schema.validate(table, lazy=True)
     except SchemaErrors as error:
         raise _as_input_error(error.failure_cases, schema, file) from None
 
@@ -132,15 +141,16 @@ def _check_samples(cohort: Cohort, files: Files) -> None:
 
 
 def _must_be_in(values: pd.Series, known: pd.Series, problem: str, table: str, files: Files) -> None:
-    foreign = ~values.isin(known)
-    if foreign.any():
-        raise InputError(
-            problem,
-            file=files.get(table, table),
-            column=str(values.name),
-            rows=(foreign.to_numpy().nonzero()[0] + 1).tolist(),
-            mend="add it to the table that lists them, or remove these rows",
-        )
+    foreign = ~is_among(values, known)
+    if not foreign.any():
+        return
+    raise InputError(
+        problem,
+        file=files.get(table, table),
+        column=str(values.name),
+        rows=row_numbers(values.index, foreign),
+        mend="add it to the table that lists them, or remove these rows",
+    )
 
 
 def _check_builds(assays: pd.DataFrame, files: Files) -> None:
@@ -156,6 +166,11 @@ def _check_builds(assays: pd.DataFrame, files: Files) -> None:
             )
 
 
+def _build(assays: pd.DataFrame, assay: str) -> str | None:
+    builds = assays.loc[assays["assay"] == assay, "genome_build"].dropna()
+    return None if builds.empty else str(builds.iloc[0])
+
+
 def _check_outcome(patients: pd.DataFrame, file: str | Path) -> None:
     dead = patients["death"] == 1
     late = dead & (patients["event_days"] > patients["followup_days"])
@@ -165,5 +180,5 @@ def _check_outcome(patients: pd.DataFrame, file: str | Path) -> None:
         (alive, "first event is death, yet the patient is recorded alive", "event", "death = 1 for these patients"),
     ):
         if wrong.any():
-            rows = (wrong.to_numpy().nonzero()[0] + 1).tolist()
+            rows = row_numbers(patients.index, wrong)
             raise InputError(problem, file=file, column=column, rows=rows, expected=expected, mend="correct the times")

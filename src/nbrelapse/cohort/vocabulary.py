@@ -9,8 +9,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from nbrelapse.cohort.distinct_values import encode, map_distinct
+from nbrelapse.cohort.row_numbers import row_numbers
 from nbrelapse.errors import InputError
 
 MAX_SHOWN = 30
@@ -30,6 +33,23 @@ def levels(name: str) -> tuple[str, ...]:
 def coded_columns() -> frozenset[str]:
     """Names that have levels."""
     return frozenset(_document()["levels"])
+
+
+def contig_patterns() -> tuple[str, ...]:
+    """Regular expressions for sequences of a reference genome that are no chromosome, in lower case without ``chr``."""
+    return tuple(_document()["contigs"]["patterns"])
+
+
+def variant_classes() -> tuple[str, ...]:
+    """Values of ``Variant_Classification`` in a MAF."""
+    return tuple(_document()["variant_classes"]["legal"])
+
+
+@cache
+def missing_words() -> frozenset[str]:
+    """Words for "not known" as files write them, for parsers that tell capitals apart; "" is one."""
+    words = ["", *_document()["missing"]]
+    return frozenset(form for word in words for form in (word, word.upper(), word.capitalize(), word.title()))
 
 
 @cache
@@ -68,10 +88,17 @@ def as_text(values: pd.Series) -> pd.Series:
     >>> as_text(pd.Series([4.0, float("nan")])).tolist()
     ['4', nan]
     """
+    return map_distinct(values, _plain_text)
+
+
+def _plain_text(values: pd.Series) -> pd.Series:
     text = values.astype("str")
     if not isinstance(values.dtype, pd.StringDtype):
         text = text.str.removesuffix(".0")
-    text = text.str.strip().str.replace(r"\s+", " ", regex=True)
+    text = text.str.strip()
+    runs = text.str.contains("  |\t|\n|\r|\xa0", regex=True, na=False)
+    if runs.any():
+        text = text.mask(runs, text[runs].str.replace(r"\s+", " ", regex=True))
     unknown = text.str.lower().isin([*_document()["missing"], ""])
     return text.mask(unknown | values.isna())
 
@@ -104,24 +131,24 @@ def normalise_levels(values: pd.Series, name: str, *, file: str | Path | None = 
     >>> normalise_levels(pd.Series(["Stage 4s", "st4", "INSS, Stage 2a", "Unknown"]), "inss_stage").tolist()
     ['4S', '4', '2A', nan]
     """
-    text = as_text(values)
-    distinct = text.dropna().unique()
-    meaning = {value: _level(value, name) for value in distinct}
-    foreign = [value for value, level in meaning.items() if level is None]
+    codes, distinct = encode(as_text(values))
+    spelled = [spell_level(value, name) for value in distinct]
+    foreign = [number for number, level in enumerate(spelled) if level is None]
     if foreign:
-        rows = (text.isin(foreign).to_numpy().nonzero()[0] + 1).tolist()
         raise InputError(
-            "unknown code " + ", ".join(repr(value) for value in foreign[:5]),
+            "unknown code " + ", ".join(repr(distinct[number]) for number in foreign[:5]),
             file=file,
             column=str(values.name or name),
-            rows=rows,
+            rows=row_numbers(values.index, np.isin(codes, foreign)),
             expected=", ".join(levels(name)[:MAX_SHOWN]),
             mend="correct the value, map it to a legal code, or leave the cell empty where it is not known",
         )
-    return text.map(meaning).astype("str")
+    ready = pd.array(spelled, dtype="str").take(codes, allow_fill=True)
+    return pd.Series(ready, index=values.index, name=values.name)
 
 
-def _level(value: str, name: str) -> str | None:
+def spell_level(value: str, name: str) -> str | None:
+    """One value as the schema spells it; None where it is unknown."""
     word = value.lower()
     spellings = _spellings(name)
     prefix = _prefix(name)
@@ -146,18 +173,17 @@ def normalise_numbers(values: pd.Series, *, file: str | Path | None = None) -> p
     """
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         numbers = values.astype("float64")
-        wrong = numbers.isin([float("inf"), float("-inf")])
+        wrong = np.isinf(numbers)
     else:
         text = as_text(values)
-        numbers = pd.to_numeric(text, errors="coerce").astype("float64")
-        wrong = (numbers.isna() & text.notna()) | numbers.isin([float("inf"), float("-inf")])
+        numbers = map_distinct(text, lambda words: pd.to_numeric(words, errors="coerce").astype("float64"))
+        wrong = (numbers.isna() & text.notna()) | np.isinf(numbers)
     if wrong.any():
-        rows = (wrong.to_numpy().nonzero()[0] + 1).tolist()
         raise InputError(
-            f"not a number: {values.iloc[rows[0] - 1]!r}",
+            f"not a number: {values[wrong].iloc[0]!r}",
             file=file,
             column=str(values.name),
-            rows=rows,
+            rows=row_numbers(values.index, wrong),
             expected="a number, or an empty cell where it is not known",
             mend="correct the value",
         )

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from nbrelapse.cohort.read_table import decode, read_bytes
 from nbrelapse.errors import InputError
-
-KINDS = ("binary", "count", "fraction", "continuous", "score", "ordinal")
-ROLES = ("feature", "baseline")
-_OWN_KEYS = (
-    "title",
-    "definition",
-    "assay",
-    "kind",
-    "builder",
-    "direction",
-    "role",
-    "log_hazard_prior",
-    "therapies",
-    "reference",
-)
-"""Keys of an entry that every feature may have; the others are the builder's parameters."""
+from nbrelapse.mechanisms.catalogue_rules import FEATURE_RULES
+from nbrelapse.mechanisms.check_catalogue import check_catalogue, named_features
+from nbrelapse.mechanisms.extend_catalogue import extend_catalogue
 
 
 @dataclass(frozen=True)
@@ -79,6 +68,7 @@ class FeatureDefinition:
         ``{endpoint: value, "source": DOI, "adjusted": bool}``; empty where no figure is known.
     therapies : tuple of str
     reference : str
+        DOI or other source.
     """
 
     name: str
@@ -99,6 +89,11 @@ class FeatureDefinition:
         """Return the sign expected for an endpoint; efs and os fall back on relapse, 0 means no expectation."""
         fallback = 0 if endpoint == "refractory" else self.direction.get("relapse", 0)
         return int(self.direction.get(endpoint, fallback))
+
+    @property
+    def inputs(self) -> list[str]:
+        """The other features that it is computed from."""
+        return named_features(self.parameters)
 
 
 @dataclass(frozen=True)
@@ -129,12 +124,30 @@ class Catalogue:
                 "reference": mechanism.reference,
             }
         for name, definition in self.features.items():
-            entry = {key: getattr(definition, key) for key in _OWN_KEYS}
+            entry = {key: getattr(definition, key) for key in FEATURE_RULES}
             entry |= {"therapies": list(definition.therapies), "direction": dict(definition.direction)}
             entry["log_hazard_prior"] = dict(definition.log_hazard_prior)
             feature = name.removeprefix(f"{definition.mechanism}__")
             document[definition.mechanism][feature] = entry | dict(definition.parameters)
         return document
+
+    def subset(self, names: Iterable[str]) -> Catalogue:
+        """Return the catalogue of the named features, those that they are computed from, and their mechanisms.
+
+        Examples
+        --------
+        >>> list(load_catalogue().subset(["cell_state__adrn_minus_mes"]).features)
+        ['cell_state__adrenergic', 'cell_state__mesenchymal', 'cell_state__adrn_minus_mes']
+        """
+        wanted: set[str] = set()
+        waiting = set(names)
+        while waiting:
+            wanted |= waiting
+            waiting = {read for name in waiting for read in self.features[name].inputs} - wanted
+        features = {name: definition for name, definition in self.features.items() if name in wanted}
+        used = {definition.mechanism for definition in features.values()}
+        mechanisms = {name: mechanism for name, mechanism in self.mechanisms.items() if name in used}
+        return Catalogue(self.version, mechanisms, features)
 
     def by_builder(self, builder: str) -> list[FeatureDefinition]:
         """Return the definitions that a builder has to compute."""
@@ -142,16 +155,20 @@ class Catalogue:
 
 
 def load_catalogue(file: str | Path | None = None) -> Catalogue:
-    """Read a catalogue.
+    """Read the packaged catalogue, extended by a file of one's own.
 
     Parameters
     ----------
     file : path, optional
-        A TOML file; the packaged catalogue by default.
+        A TOML file of the same form: a table a mechanism, in it a table a feature. A mechanism or feature that is new
+        is added and must be complete; of one that exists, the keys that the file names are replaced, and with
+        ``builder`` among them all parameters of the builder. ``remove = true`` leaves a feature or a mechanism out.
+        With ``extends = false`` at the top the file stands alone.
 
     Returns
     -------
     Catalogue
+        Its version is the packaged one, followed by ``+`` and the file's own ``version`` or name where there is a file.
 
     Raises
     ------
@@ -164,19 +181,48 @@ def load_catalogue(file: str | Path | None = None) -> Catalogue:
     >>> catalogue.features["mycn__amplified"].assay
     'fish'
     """
-    name = "catalogue.toml" if file is None else str(file)
-    try:
-        text = (
-            resources.files("nbrelapse.mechanisms").joinpath("catalogue.toml").read_text(encoding="utf-8")
-            if file is None
-            else Path(file).read_text(encoding="utf-8")
+    if file is None:
+        return parse_catalogue(_packaged())
+    own = _read_document(Path(file))
+    extends = own.pop("extends", True)
+    if not isinstance(extends, bool):
+        raise InputError(
+            f"illegal extends {extends!r}", file=file, expected="true or false", mend="correct or remove the key"
         )
-        document = tomllib.loads(text)
-    except FileNotFoundError:
-        raise InputError("the catalogue file does not exist", file=name) from None
+    if not extends:
+        return parse_catalogue(own, str(file))
+    packaged = _packaged()
+    version = f"{packaged['version']}+{own.pop('version', Path(file).stem)}"
+    return parse_catalogue(extend_catalogue(packaged, own, str(file)) | {"version": version}, str(file))
+
+
+@cache
+def _packaged_texts() -> dict[str, str]:
+    folder = resources.files("nbrelapse.mechanisms")
+    files = [folder.joinpath("catalogue.toml"), *folder.joinpath("features").iterdir()]
+    return {file.name: file.read_text(encoding="utf-8") for file in files if file.name.endswith(".toml")}
+
+
+def _packaged() -> dict[str, Any]:
+    """Return the packaged catalogue as one document: its mechanisms, each with its features."""
+    texts = _packaged_texts()
+    document = tomllib.loads(texts["catalogue.toml"])
+    for mechanism in document:
+        if mechanism != "version":
+            document[mechanism] |= tomllib.loads(texts[f"{mechanism}.toml"])
+    return document
+
+
+def _read_document(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(decode(read_bytes(path), path))
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"the catalogue is not valid TOML: {error}", file=name) from None
-    return parse_catalogue(document, name)
+        raise InputError(
+            f"the catalogue is not valid TOML: {error}",
+            file=path,
+            expected="a table a feature: [alk.hotspot_mutation]",
+            mend="correct the line; a table or key may stand only once",
+        ) from None
 
 
 def parse_catalogue(document: Mapping[str, Any], file: str = "catalogue") -> Catalogue:
@@ -197,24 +243,22 @@ def parse_catalogue(document: Mapping[str, Any], file: str = "catalogue") -> Cat
     InputError
         An entry lacks a key or has an illegal value.
     """
-    tables = dict(document)
-    version = str(tables.pop("version", "0"))
-    mechanisms: dict[str, Mechanism] = {}
-    features: dict[str, FeatureDefinition] = {}
-    for key, table in tables.items():
-        mechanisms[key] = _mechanism(key, table, file)
-        for feature, entry in table.items():
-            if isinstance(entry, dict):
-                features[f"{key}__{feature}"] = _definition(key, feature, entry, file)
-    return Catalogue(version, mechanisms, features)
+    check_catalogue(document, file)
+    tables = {key: table for key, table in document.items() if key != "version"}
+    features = [
+        _definition(mechanism, feature, entry)
+        for mechanism, table in tables.items()
+        for feature, entry in table.items()
+        if isinstance(entry, dict)
+    ]
+    return Catalogue(
+        str(document.get("version", "0")),
+        {key: _mechanism(key, table) for key, table in tables.items()},
+        {definition.name: definition for definition in features},
+    )
 
 
-def _mechanism(key: str, table: Any, file: str) -> Mechanism:
-    if not isinstance(table, dict):
-        raise InputError("a top-level key of the catalogue is not a mechanism table", file=file, column=key)
-    missing = [name for name in ("title", "color", "description") if name not in table]
-    if missing:
-        raise InputError("a mechanism lacks keys", file=file, column=f"[{key}]", expected=", ".join(missing))
+def _mechanism(key: str, table: Mapping[str, Any]) -> Mechanism:
     return Mechanism(
         key,
         table["title"],
@@ -225,14 +269,7 @@ def _mechanism(key: str, table: Any, file: str) -> Mechanism:
     )
 
 
-def _definition(mechanism: str, feature: str, entry: dict[str, Any], file: str) -> FeatureDefinition:
-    where = f"[{mechanism}.{feature}]"
-    missing = [name for name in ("title", "definition", "assay", "kind", "builder") if name not in entry]
-    if missing:
-        raise InputError("a feature lacks keys", file=file, column=where, expected=", ".join(missing))
-    for name, legal in (("kind", KINDS), ("role", ROLES)):
-        if entry.get(name, legal[0]) not in legal:
-            raise InputError(f"illegal {name} {entry[name]!r}", file=file, column=where, expected=", ".join(legal))
+def _definition(mechanism: str, feature: str, entry: Mapping[str, Any]) -> FeatureDefinition:
     direction = entry.get("direction", 0)
     return FeatureDefinition(
         name=f"{mechanism}__{feature}",
@@ -242,10 +279,10 @@ def _definition(mechanism: str, feature: str, entry: dict[str, Any], file: str) 
         assay=entry["assay"],
         kind=entry["kind"],
         builder=entry["builder"],
-        parameters={name: value for name, value in entry.items() if name not in _OWN_KEYS},
-        direction={"relapse": direction} if isinstance(direction, int) else dict(direction),
+        parameters={name: value for name, value in entry.items() if name not in FEATURE_RULES},
+        direction=dict(direction) if isinstance(direction, dict) else {"relapse": direction},
         role=entry.get("role", "feature"),
-        log_hazard_prior=entry.get("log_hazard_prior", {}),
+        log_hazard_prior=dict(entry.get("log_hazard_prior", {})),
         therapies=tuple(entry.get("therapies", ())),
         reference=entry.get("reference", ""),
     )

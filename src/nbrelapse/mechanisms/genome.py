@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from functools import cache
+from importlib.resources import files
 from types import MappingProxyType
 
 import bioframe
@@ -14,27 +16,15 @@ from nbrelapse.errors import InputError
 BUILDS = ("hg19", "hg38")
 AUTOSOMES = tuple(str(number) for number in range(1, 23))
 
-GENE_SPANS = MappingProxyType(
-    {
-        "hg19": {
-            "MYCN": ("2", 16080686, 16087129),
-            "ALK": ("2", 29415640, 30144432),
-            "TERT": ("5", 1253262, 1295184),
-            "MDM2": ("12", 69201956, 69239214),
-            "CDK4": ("12", 58141510, 58149796),
-            "CDKN2A": ("9", 21967751, 21995300),
-        },
-        "hg38": {
-            "MYCN": ("2", 15940550, 15947007),
-            "ALK": ("2", 29192774, 29921566),
-            "TERT": ("5", 1253147, 1295068),
-            "MDM2": ("12", 68808177, 68850686),
-            "CDK4": ("12", 57747727, 57756013),
-            "CDKN2A": ("9", 21967753, 21995301),
-        },
-    }
-)
-"""Chromosome, first and last base by build: GENCODE v19 for hg19, Ensembl 100 for hg38."""
+
+def _gene_spans() -> MappingProxyType[str, dict[str, tuple[str, int, int]]]:
+    genes = tomllib.loads(files("nbrelapse.mechanisms").joinpath("gene_spans.toml").read_text("utf-8"))
+    spans = {build: {gene: (row["chromosome"], *row[build]) for gene, row in genes.items()} for build in BUILDS}
+    return MappingProxyType(spans)
+
+
+GENE_SPANS = _gene_spans()
+"""Chromosome, first and last base by build and current gene symbol: GENCODE v19 for hg19, Ensembl 100 for hg38."""
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Published risk classifications, applied to patients whose inputs may be unknown."""
+"""Published classifications, applied to patients whose inputs may be unknown."""
 
 from __future__ import annotations
 
@@ -13,23 +13,27 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.errors import InputError
+from nbrelapse.mechanisms.mean_reachable import mean_reachable
 
 
 def reachable_groups(patients: pd.DataFrame, rule: str) -> pd.DataFrame:
-    """Risk groups that remain possible for each patient, given what is recorded.
+    """Return the groups that remain possible for each patient, given what is recorded.
 
     Every combination of the unknown inputs is tried, so a patient with all inputs known has exactly one group.
-    The clauses, the conversion of INSS to INRGSS stages and their sources stand in ``risk_rules.toml``.
+    The clauses, how inputs are read from what is recorded, and their sources stand in ``risk_rules.toml``.
 
     Parameters
     ----------
     patients : DataFrame
-        Columns of ``Cohort.patients``; those that a rule asks for and that are absent count as unknown. Beyond the
-        schema, the nullable boolean columns ``loss_1p``, ``loss_11q``, ``complete_resection``, ``symptomatic`` and
-        ``ganglioneuroma_or_intermixed`` are read. The last is taken as false where unknown: these tumours are not
+        Columns of ``Cohort.patients``; those that a rule asks for and that are absent count as unknown. A column
+        named as a yes-or-no input (``loss_1p``, ``loss_11q``, ``mycn_amplified``, ``complete_resection``,
+        ``symptomatic``, ``ganglioneuroma_or_intermixed``, ...) with True, False or missing is read before the
+        recorded columns. ``ganglioneuroma_or_intermixed`` is taken as false where unknown: these tumours are not
         neuroblastomas in the narrow sense, and most cohorts leave them out.
-    rule : {"cog_v2", "inrg"}
-        COG version 2 (10.1200/JCO.21.00278) or INRG pretreatment (Cohn 2009, PMC2650388).
+    rule : {"cog_v2", "cog_inss", "inrg", "inpc", "inrgss", "inss"}
+        Risk groups: COG version 2 (10.1200/JCO.21.00278), COG by INSS stage (PDQ 2014), INRG pretreatment (Cohn
+        2009, PMC2650388). Histology (``inpc``) from age, grade and mitosis-karyorrhexis index. Stages: ``inrgss``
+        is the recorded one, or those that the INSS stage allows; ``inss`` the other way round.
 
     Returns
     -------
@@ -50,19 +54,30 @@ def reachable_groups(patients: pd.DataFrame, rule: str) -> pd.DataFrame:
        low  intermediate  high
     0    0             0     1
     1    0             1     1
+    >>> reachable_groups(pd.DataFrame({"inss_stage": ["2B", "4S", None]}), "inrgss").astype(int)
+       L1  L2  M  MS
+    0   1   1  0   0
+    1   0   0  0   1
+    2   1   1  1   1
     """
     grid, group, names, groups = _compile(rule)
-    possible = np.column_stack([_possible(patients, name) for name in names])
-    patterns, pattern_of = np.unique(possible, axis=0, return_inverse=True)
-    fits = np.ones((len(patterns), len(grid)), dtype=bool)
-    for number in range(len(names)):
-        fits &= (patterns[:, [number]] >> grid[:, number] & 1).astype(bool)
-    reachable = np.column_stack([fits[:, group == level].any(axis=1) for level in range(len(groups))])
-    return pd.DataFrame(reachable[pattern_of.ravel()], index=patients.index, columns=groups)
+    inputs = _document()["inputs"]
+    key = np.zeros(len(patients), dtype=np.int64)
+    for name in names:
+        key = key << len(inputs[name]) | _possible(patients, name)
+    patterns, pattern_of = np.unique(key, return_inverse=True)
+    fits = np.full((len(patterns), -(-len(grid) // 8)), 255, dtype=np.uint8)
+    for number, name in reversed([*enumerate(names)]):
+        bits = len(inputs[name])
+        allowed = (np.arange(1 << bits)[:, None] >> grid[:, number] & 1).astype(bool)
+        fits &= np.packbits(allowed, axis=1)[patterns & (1 << bits) - 1]
+        patterns = patterns >> bits
+    reachable = np.column_stack([(fits & np.packbits(group == level)).any(axis=1) for level in range(len(groups))])
+    return pd.DataFrame(reachable[pattern_of], index=patients.index, columns=groups)
 
 
 def group_level(patients: pd.DataFrame, rule: str) -> pd.Series:
-    """Mean ordinal level of the reachable groups: 0 for the lowest group, 1 for the next, and so on.
+    """Return the mean ordinal level of the reachable groups: 0 for the lowest group, 1 for the next, and so on.
 
     Parameters
     ----------
@@ -82,9 +97,25 @@ def group_level(patients: pd.DataFrame, rule: str) -> pd.Series:
     [0.0, 1.5]
     """
     reachable = reachable_groups(patients, rule)
-    count = reachable.sum(axis=1)
-    mean = (reachable * np.arange(reachable.shape[1])).sum(axis=1) / count.clip(lower=1)
-    return mean.where((count > 0) & (count < reachable.shape[1])).astype(np.float64)
+    levels = mean_reachable(reachable.to_numpy(), np.arange(reachable.shape[1]))
+    return pd.Series(levels, index=patients.index)
+
+
+def yes_no_inputs(rule: str) -> tuple[str, ...]:
+    """Names of the inputs of a rule that are true or false, which :func:`reachable_groups` reads from such columns.
+
+    Raises
+    ------
+    InputError
+        There is no such rule.
+
+    Examples
+    --------
+    >>> yes_no_inputs("inrg")
+    ('mycn_amplified', 'ganglioneuroma_or_intermixed', 'hyperdiploid', 'loss_11q')
+    """
+    inputs = _document()["inputs"]
+    return tuple(name for name in _compile(rule)[2] if inputs[name] == ["no", "yes"])
 
 
 @cache
@@ -99,16 +130,17 @@ def _compile(rule: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], tuple[
     document = _document()
     rules = [name for name, table in document.items() if isinstance(table, dict) and "clauses" in table]
     if rule not in rules:
-        raise InputError(f"there is no risk classification {rule!r}", expected=", ".join(rules))
+        raise InputError(f"there is no classification {rule!r}", expected=", ".join(rules))
     inputs, clauses = document["inputs"], document[rule]["clauses"]
     groups = tuple(document[rule]["groups"])
-    used = {name for clause in [*clauses, *document["impossible"]] for name in clause.get("when", clause)}
-    names = tuple(name for name in inputs if name in used)
+    used = {name for clause in clauses for name in clause["when"]}
+    impossible = [combination for combination in document["impossible"] if used & (combination.keys() - {"age"})]
+    names = tuple(name for name in inputs if name in used.union(*impossible))
     grid = np.array(list(itertools.product(*(range(len(inputs[name])) for name in names))), dtype=np.int64)
     group = np.full(len(grid), -1)
     for clause in clauses:
         group[(group < 0) & _satisfied(grid, names, inputs, clause["when"])] = groups.index(clause["group"])
-    for combination in document["impossible"]:
+    for combination in impossible:
         group[_satisfied(grid, names, inputs, combination)] = -1
     return grid[group >= 0], group[group >= 0], names, groups
 
@@ -124,49 +156,38 @@ def _satisfied(
 
 
 def _possible(patients: pd.DataFrame, name: str) -> np.ndarray:
-    """Levels that an input may have, a bit a level, shape (n_patients,)."""
-    if name == "stage":
-        return _possible_stage(patients)
-    if name == "age":
-        days = pd.to_numeric(_column(patients, "age_days")).to_numpy(dtype=np.float64, na_value=np.nan)
-        return np.where(np.isnan(days), 0b111, 1 << np.digitize(np.nan_to_num(days), [365, 547]))
-    known = _yes_no(patients, name)
-    return known.map({False: 0b01, True: 0b10}).fillna(0b11).to_numpy(dtype=np.int64)
-
-
-def _possible_stage(patients: pd.DataFrame) -> np.ndarray:
+    """Levels that an input may have, a bit a level, shape (n_patients,): from the first column that knows it."""
     document = _document()
-    stages = document["inputs"]["stage"]
-    bits = {stage: 1 << number for number, stage in enumerate(stages)}
-    of_inss = {inss: sum(bits[stage] for stage in found) for inss, found in document["inrgss_of_inss"].items()}
-    from_inss = _column(patients, "inss_stage").map(of_inss)
-    chosen = _column(patients, "inrgss_stage").map(bits).fillna(from_inss)
-    return chosen.fillna((1 << len(stages)) - 1).to_numpy(dtype=np.int64)
+    levels = document["inputs"][name]
+    possible = np.zeros(len(patients), dtype=np.int64)
+    if levels == ["no", "yes"]:
+        possible = _recorded(patients, name, {False: 0b01, True: 0b10})
+    if name in document["measured"]:
+        possible = np.where(possible, possible, _measured(patients, **document["measured"][name]))
+    for column, allowed in document["recorded"].get(name, {}).items():
+        bits = {level: sum(1 << levels.index(item) for item in found) for level, found in allowed.items()}
+        possible = np.where(possible, possible, _recorded(patients, column, bits))
+    assumed = document["assumed"].get(name)
+    return np.where(possible, possible, (1 << len(levels)) - 1 if assumed is None else 1 << levels.index(assumed))
 
 
-_LEVELS: dict[str, tuple[str, dict[str, bool]]] = {
-    "mycn_amplified": ("mycn_status", {"amplified": True, "not_amplified": False}),
-    "unfavorable_histology": ("histology", {"unfavorable": True, "favorable": False}),
-    "differentiating": ("grade", {"differentiating": True, "undifferentiated": False}),
-    "hyperdiploid": ("ploidy", {"hyperdiploid": True, "diploid": False}),
-}
+def _recorded(patients: pd.DataFrame, column: str, bits: Mapping[Any, int]) -> np.ndarray:
+    """Bits of the recorded values, 0 where nothing usable is recorded."""
+    if column not in patients.columns:
+        return np.zeros(len(patients), dtype=np.int64)
+    codes, distinct = pd.factorize(patients[column])
+    return np.array([*(bits.get(value, 0) for value in distinct), 0], dtype=np.int64)[codes]
 
 
-def _yes_no(patients: pd.DataFrame, name: str) -> pd.Series:
-    """Read a yes-or-no input as True, False or missing."""
-    if name in _LEVELS:
-        column, levels = _LEVELS[name]
-        known = _column(patients, column).map(levels)
-        if name == "hyperdiploid":
-            index = pd.to_numeric(_column(patients, "dna_index")).astype("Float64")
-            known = (index > 1).astype("object").where(index.notna(), known)
-        return known
-    known = _column(patients, name)
-    return known.fillna(False) if name == "ganglioneuroma_or_intermixed" else known
-
-
-def _column(patients: pd.DataFrame, name: str) -> pd.Series:
-    """Read a column as Python objects; all missing where the table lacks it."""
-    if name in patients.columns:
-        return patients[name].astype("object")
-    return pd.Series(None, index=patients.index, dtype="object")
+def _measured(
+    patients: pd.DataFrame, column: str, cuts: list[float] | None = None, above: float = 0, equals: float | None = None
+) -> np.ndarray:
+    """Bit of the level that a number falls in, 0 where it is missing."""
+    if column not in patients.columns:
+        return np.zeros(len(patients), dtype=np.int64)
+    numbers = pd.to_numeric(patients[column]).to_numpy(dtype=np.float64, na_value=np.nan)
+    if cuts is not None:
+        level = np.digitize(numbers, cuts)
+    else:
+        level = (numbers > above if equals is None else numbers == equals).astype(np.int64)
+    return np.where(np.isnan(numbers), 0, 1 << level)

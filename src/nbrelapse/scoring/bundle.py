@@ -107,7 +107,7 @@ def make_bundle(
         index=pd.Index(names, name="feature"),
     )
     read = [*names, *(str(name) for reference in references.values() for name in reference.feature_names_in_)]
-    kept = _entries(catalogue, read)
+    kept = catalogue.subset(read)
     return Bundle(
         endpoint=endpoint,
         model=model,
@@ -120,17 +120,6 @@ def make_bundle(
         training=training,
         card=card,
     )
-
-
-def _entries(catalogue: Catalogue, names: list[str]) -> Catalogue:
-    """Return the named entries, those that they are computed from, and their mechanisms."""
-    wanted = set(names)
-    for name in names:
-        wanted |= set(catalogue.features[name].parameters.get("difference", ()))
-    features = {name: definition for name, definition in catalogue.features.items() if name in wanted}
-    used = {definition.mechanism for definition in features.values()}
-    mechanisms = {name: mechanism for name, mechanism in catalogue.mechanisms.items() if name in used}
-    return Catalogue(catalogue.version, mechanisms, features)
 
 
 def _sets_read(catalogue: Catalogue, gene_sets: Mapping[str, list[str]]) -> dict[str, list[str]]:

@@ -115,7 +115,7 @@ def test_any_file_format_reads_the_same(folder: Path, tmp_path: Path) -> None:
         ('{ constant = "high" }', "{ }", "illegal value {}", "patients.columns.risk_group"),
         ('"clinical.csv"\nseparator = ";"\n\n', '"clinic.csv"\n\n', "the file does not exist", None),
         ('"Stage"', '"INSS"', "a column that the mapping names is missing", "INSS"),
-        ('separator = ";"\n\n', "\n", "a column that the mapping names is missing", "Name, Age, Stage, EFS, Time"),
+        ('separator = ";"\n\n', "\n", "the columns are separated by semicolons, not by commas", "Name"),
         ('["entrez"]', '["Entrez"]', "a column is missing", "Entrez"),
         ('name = "demo"', "name = ", "not valid TOML", None),
     ],

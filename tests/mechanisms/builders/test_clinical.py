@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.builders import clinical
-from nbrelapse.mechanisms.catalogue import load_catalogue
+from nbrelapse.mechanisms.catalogue import FeatureDefinition, load_catalogue
 
 DEFINITIONS = load_catalogue().by_builder("clinical")
 
@@ -60,11 +61,23 @@ def build(**columns: list) -> pd.DataFrame:
             [2.0, 0.5, np.nan, 1.0],
         ),
         (
-            "clinical__cog_v2",
-            {"inrgss_stage": ["L1", "M", None], "mycn_status": ["not_amplified"] * 3},
-            [0.0, 1.5, np.nan],
+            "clinical__unfavorable_histology",
+            {
+                "histology": ["favorable", None, None, None],
+                "age_days": [3000.0, 3000.0, 100.0, 600.0],
+                "mki": ["high", None, "low", "low"],
+                "grade": [None, None, None, "differentiating"],
+            },
+            [0.0, 1.0, np.nan, 0.0],
         ),
-        ("clinical__inrg", {"inrgss_stage": ["L1", "M", None], "age_days": [1.0, 547.0, 1.0]}, [1.5, 3.0, np.nan]),
+        (
+            "telomere__alt_test",
+            {
+                "c_circle": ["positive", "negative", None, None, None, "negative"],
+                "apb": [None, None, "positive", "negative", None, "positive"],
+            },
+            [1.0, 0.0, 1.0, 0.0, np.nan, 0.0],
+        ),
     ],
 )
 def test_feature(feature: str, columns: dict, expected: list[float]) -> None:
@@ -81,8 +94,34 @@ def test_columns_index_and_type() -> None:
 
 
 def test_risk_groupings_are_baselines_only() -> None:
-    baselines = {definition.name for definition in DEFINITIONS if definition.role == "baseline"}
-    assert baselines == {"clinical__risk_group", "clinical__cog_v2", "clinical__inrg"}
+    definitions = load_catalogue().features.values()
+    clinical = [definition for definition in definitions if definition.mechanism == "clinical"]
+    baselines = {definition.name for definition in clinical if definition.role == "baseline"}
+    assert baselines == {"clinical__risk_group", "clinical__cog_v2", "clinical__inrg", "clinical__cog_inss"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "problem"),
+    [
+        ({}, "nothing says what to read"),
+        ({"colum": "ldh"}, "does not read colum"),
+        ({"column": "lactate"}, "no numeric column lactate"),
+        ({"column": "sex"}, "no numeric column sex"),
+        ({"column": "ldh", "at_least": "547"}, "illegal at_least"),
+        ({"column": "ldh", "divide_by": 0}, "illegal divide_by"),
+        ({"column": "ldh", "at_least": 1, "above": 1}, "contradictory parameters"),
+        ({"levels": {"sex": {"male": 1}}, "above": 1}, "above without a column"),
+        ({"levels": {"sex": 1}}, "illegal levels"),
+        ({"levels": {"ldh": {"high": 1}}}, "no column ldh with levels"),
+        ({"levels": {"sex": {"Male": 1}}}, "illegal level or value of sex: Male"),
+        ({"levels": {"sex": {"male": "yes"}}}, "illegal level or value of sex: male"),
+        ({"rule": "cog_v9"}, "no classification 'cog_v9'"),
+    ],
+)
+def test_an_entry_that_cannot_be_read_is_refused(parameters: dict, problem: str) -> None:
+    entry = FeatureDefinition("clinical__x", "clinical", "X", "", "clinical", "binary", "clinical", parameters)
+    with pytest.raises(InputError, match=problem):
+        clinical.build(cohort_of(sex=["male"]), [entry])
 
 
 def test_types_of_a_validated_cohort_give_the_same() -> None:

@@ -16,7 +16,10 @@ from nbrelapse.mechanisms.builders.copy_number import build
 
 SCALE = {"centre": 0.0, "loss": -0.4, "gain": 0.3, "noise": 0.01, "source": "estimated"}
 DEFINITIONS = load_catalogue().by_builder("copy_number")
-END = {"1": 249, "2": 243, "3": 198, "4": 191, "5": 180, "6": 170, "9": 141, "11": 134, "12": 133, "17": 81}
+END = {"1": 249, "2": 243, "3": 198, "4": 191, "5": 180, "6": 170, "8": 146, "9": 141, "11": 134, "12": 133}
+END |= {"14": 107, "17": 81}
+
+FOCAL = [definition.name for definition in DEFINITIONS if "amplif" in definition.name]
 
 Segment = tuple[str, float, float, float]
 
@@ -42,9 +45,13 @@ def cohort(segments: dict[str, Iterable[Segment]], build_name: str | None = "hg1
 
 
 def profile(*changed: Segment) -> list[Segment]:
-    """All chromosomes of END neutral, but for those that `changed` describes in full."""
+    """All chromosomes of END neutral, but for those that `changed` describes in full, and a lost chromosome 10.
+
+    A profile without any change has no scale; the lost chromosome shows that there are tumour cells.
+    """
     named = {chromosome for chromosome, *_ in changed}
-    return [*changed, *((name, 0, end, 0.0) for name, end in END.items() if name not in named)]
+    neutral = [(name, 0, end, 0.0) for name, end in END.items() if name not in named]
+    return [*changed, *neutral, ("10", 0, 135, -0.4)]
 
 
 def features(*changed: Segment, build_name: str = "hg19", **scale: float) -> pd.Series:
@@ -54,12 +61,40 @@ def features(*changed: Segment, build_name: str = "hg19", **scale: float) -> pd.
 def called(found: pd.Series) -> set[str]:
     """Names of the positive binary features."""
     binary = {definition.name for definition in DEFINITIONS if definition.kind == "binary"}
-    return {name.split("__")[1] for name in binary if found[name] == 1}
+    return {name.split("__")[1] for name in binary if found[name] == 1} - {"numerical_profile"}
 
 
-def test_a_neutral_profile_is_zero_everywhere() -> None:
+def test_a_numerical_change_alone() -> None:
     found = features()
-    assert (found == 0).all()
+    assert called(found) == set()
+    assert found["instability__numerical_profile"] == 1
+    assert found["instability__numerical_count"] == 1
+    assert found["instability__segmental_arms"] == 0
+    assert found["instability__fraction_altered"] == pytest.approx(135 / (sum(END.values()) + 135), abs=1e-6)
+    assert found["instability__ploidy_shift"] == pytest.approx(-135 / (sum(END.values()) + 135), abs=1e-6)
+
+
+def test_a_profile_without_any_change_has_no_scale() -> None:
+    flat = cohort({"s": [(name, 0, end, 0.0) for name, end in END.items()]})
+    assert build(flat, DEFINITIONS).isna().all(axis=None)
+
+
+def test_an_amplification_is_seen_on_any_scale() -> None:
+    flat = [(name, 0, end, 0.0) for name, end in END.items() if name != "2"]
+    found = build(cohort({"s": [*flat, ("2", 0, 14, 0.0), ("2", 14, 18, 3.0), ("2", 18, 243, 0.0)]}), DEFINITIONS)
+    assert called(found.loc["p-s"]) == {"amplified_copy_number"}
+    assert np.isnan(found.loc["p-s", "alk__amplified"])
+    assert np.isnan(found.loc["p-s", "instability__loss_1p"])
+
+
+def test_a_profile_between_the_levels_has_no_scale() -> None:
+    # One chromosome says what a copy is, many times; most of the others lie half way to it.
+    clear = [("1", start, start + 10, -0.4 * (start // 10 % 2)) for start in range(0, 240, 10)]
+    levels = [0.0, 0.15, -0.2, 0.15, -0.2]
+    unclear = [(str(number), 0, 130, levels[number % 5]) for number in range(3, 23)]
+    found = build(cohort({"s": [*clear, *unclear]}), DEFINITIONS)
+    known = found.drop(columns=FOCAL).notna().any()
+    assert list(known[known].index) == []
 
 
 @pytest.mark.parametrize(
@@ -87,13 +122,13 @@ def test_a_neutral_profile_is_zero_everywhere() -> None:
         ([("1", 0, 2.9, -0.4), ("1", 2.9, 249, 0)], set()),
         ([("1", 0, 2, -0.4), ("1", 2, 9, 0), ("1", 9, 10.1, -0.4), ("1", 10.1, 249, 0)], {"loss_1p"}),
         # Less than half of the single-copy level is not altered.
-        ([("1", 0, 30, -0.19), ("1", 30, 249, 0)], set()),
+        ([("1", 0, 30, -0.17), ("1", 30, 249, 0)], set()),
         ([("17", 0, 40, 0), ("17", 40, 81, 0.14)], set()),
     ],
 )
 def test_segmental_calls(changed: list[Segment], expected: set[str]) -> None:
     found = features(*changed)
-    assert called(found) - {"segmental_profile"} == expected
+    assert called(found) - {"segmental_profile", "gain_copy_number", "gain", "tert_gain", "loss_1q42"} == expected
     assert found["instability__segmental_count"] == len(expected)
     assert found["instability__segmental_profile"] == float(bool(expected))
 
@@ -102,29 +137,35 @@ def test_numerical_changes_are_counted() -> None:
     found = features(
         ("11", 0, 134, -0.4), ("17", 0, 40, 0.3), ("17", 40, 81, 0.6), ("3", 0, 91, -0.4), ("3", 91, 198, 0)
     )
-    assert found["instability__numerical_count"] == 2
+    assert found["instability__numerical_count"] == 3
+    assert found["instability__numerical_profile"] == 0
 
 
 def test_fraction_and_breakpoints() -> None:
     found = features(("1", 0, 100, -0.4), ("1", 100, 249, 0), ("2", 0, 50, 0.3), ("2", 50, 90, 0.02), ("2", 90, 243, 0))
-    assert found["instability__fraction_altered"] == pytest.approx(150 / sum(END.values()), abs=1e-6)
+    assert found["instability__fraction_altered"] == pytest.approx(285 / (sum(END.values()) + 135), abs=1e-6)
     assert found["instability__breakpoints"] == math.log(3)
 
 
 def test_sex_chromosomes_do_not_count() -> None:
     found = build(cohort({"s": [*profile(), ("X", 0, 155, -1.0)]}), DEFINITIONS).loc["p-s"]
-    assert (found == 0).all()
+    expected = features()
+    expected["telomere__atrx_copy_loss"] = 0.0
+    pd.testing.assert_series_equal(found, expected, check_exact=True)
 
 
 def test_a_mycn_amplicon_is_neither_a_gain_nor_an_amplification_outside() -> None:
     found = features(("2", 0, 14, 0), ("2", 14, 18, 3.0), ("2", 18, 243, 0))
-    assert called(found) == {"amplified_copy_number"}
+    assert called(found) == {"amplified_copy_number", "gain_copy_number"}
 
 
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ([("2", 0, 29, 0), ("2", 29, 30.5, 2.0), ("2", 30.5, 243, 0)], {"amplified", "amplification_outside_mycn"}),
+        (
+            [("2", 0, 29, 0), ("2", 29, 30.5, 2.0), ("2", 30.5, 243, 0)],
+            {"amplified", "gain", "amplification_outside_mycn"},
+        ),
         (
             [("12", 0, 69, 0), ("12", 69, 70, 2.0), ("12", 70, 133, 0)],
             {"mdm2_amplification", "amplification_outside_mycn"},
@@ -133,12 +174,23 @@ def test_a_mycn_amplicon_is_neither_a_gain_nor_an_amplification_outside() -> Non
             [("12", 0, 58, 0), ("12", 58, 58.5, 2.0), ("12", 58.5, 133, 0)],
             {"cdk4_amplification", "amplification_outside_mycn"},
         ),
-        ([("9", 0, 21.5, 0), ("9", 21.5, 22.5, -1.5), ("9", 22.5, 141, 0)], {"cdkn2a_deletion"}),
+        ([("9", 0, 21.5, 0), ("9", 21.5, 22.5, -1.5), ("9", 22.5, 141, 0)], {"cdkn2a_deletion", "cdkn2a_loss"}),
+        ([("9", 0, 21.5, 0), ("9", 21.5, 29.5, -0.4), ("9", 29.5, 141, 0)], {"cdkn2a_loss"}),
         ([("9", 0, 40, -0.4), ("9", 40, 141, 0)], set()),
         ([("5", 0, 4, 0.3), ("5", 4, 180, 0)], {"tert_gain"}),
         ([("6", 0, 150, 0), ("6", 150, 170, -0.4)], {"loss_distal_6q"}),
         ([("6", 0, 90, 0), ("6", 90, 120, -0.4), ("6", 120, 170, 0)], set()),
         ([("6", 0, 170, -0.4)], set()),
+        (
+            [("8", 0, 128, 0), ("8", 128, 129, 2.0), ("8", 129, 146, 0)],
+            {"myc_amplification", "amplification_outside_mycn"},
+        ),
+        (
+            [("11", 0, 69, 0), ("11", 69, 70, 2), ("11", 70, 134, 0)],
+            {"ccnd1_amplification", "amplification_outside_mycn"},
+        ),
+        ([("14", 0, 70, 0), ("14", 70, 107, -0.4)], {"loss_14q"}),
+        ([("1", 0, 229, 0), ("1", 229, 236, -0.4), ("1", 236, 249, 0)], {"loss_1q42"}),
     ],
 )
 def test_focal_and_distal_changes(changed: list[Segment], expected: set[str]) -> None:
@@ -158,18 +210,23 @@ def test_builds_place_genes_and_centromeres() -> None:
 def test_calls_follow_the_scale_of_the_platform() -> None:
     loss = [("11", 0, 70, 0.05), ("11", 70, 134, -0.11)]
     assert "loss_11q" not in called(features(*loss))
-    assert "loss_11q" in called(features(*loss, centre=0.05, loss=-0.16, gain=0.12))
+    scale = {"centre": 0.05, "loss": -0.16, "gain": 0.12}
+    neutral = [(name, 0, end, 0.05) for name, end in END.items() if name != "11"]
+    compressed = [*loss, *neutral, ("10", 0, 135, -0.11)]
+    assert "loss_11q" in called(build(cohort({"s": compressed}, **scale), DEFINITIONS).loc["p-s"])
     # On a platform that is too noisy the same loss is not called.
-    assert "loss_11q" not in called(features(*loss, centre=0.05, loss=-0.16, gain=0.12, noise=0.1))
+    noisy = build(cohort({"s": compressed}, **scale, noise=0.1), DEFINITIONS).loc["p-s"]
+    assert "loss_11q" not in called(noisy)
 
 
 def test_not_assayed_and_not_covered_are_missing() -> None:
-    partly = cohort({"s": [("1", 0, 249, 0.0)], "none": []})
+    partly = cohort({"s": [("1", 0, 249, 0.0), ("11", 0, 60, 0.0), ("10", 0, 135, -0.4)], "none": []})
     found = build(partly, DEFINITIONS)
     assert found.loc["p-none"].isna().all()
     assert found.loc["p-s", "instability__loss_1p"] == 0
     assert found.loc["p-s", ["instability__loss_11q", "mycn__amplified_copy_number"]].isna().all()
     assert np.isnan(found.loc["p-s", "instability__segmental_count"])
+    assert np.isnan(found.loc["p-s", "instability__breakpoints"])
 
 
 def test_a_relapse_sample_never_stands_in() -> None:
@@ -182,7 +239,7 @@ def test_discrete_gene_calls_serve_patients_without_segments() -> None:
     genes = cohort({"s": [], "t": profile()})
     matrix = pd.DataFrame({"s": [2, 1, -2], "t": [0, 2, 0]}, index=["MYCN", "TERT", "CDKN2A"]).astype("float64")
     found = build(Cohort(**{**vars(genes), "gene_copy_number": matrix}), DEFINITIONS)
-    assert called(found.loc["p-s"]) == {"amplified_copy_number", "tert_gain", "cdkn2a_deletion"}
+    assert called(found.loc["p-s"]) == {"amplified_copy_number", "gain_copy_number", "tert_gain", "cdkn2a_deletion"}
     assert np.isnan(found.loc["p-s", "alk__amplified"])
     assert np.isnan(found.loc["p-s", "instability__loss_1p"])
     assert called(found.loc["p-t"]) == set()
@@ -192,8 +249,56 @@ def test_gene_log2_ratios_are_read_with_the_scale() -> None:
     genes = cohort({"s": [], "t": []})
     matrix = pd.DataFrame({"s": [0.9, 0.2], "t": [0.3, 0.1]}, index=["MYCN", "TERT"])
     found = build(Cohort(**{**vars(genes), "gene_copy_number": matrix}), DEFINITIONS)
-    assert called(found.loc["p-s"]) == {"amplified_copy_number", "tert_gain"}
-    assert called(found.loc["p-t"]) == set()
+    assert called(found.loc["p-s"]) == {"amplified_copy_number", "gain_copy_number", "tert_gain"}
+    assert called(found.loc["p-t"]) == {"gain_copy_number"}
+
+
+def x(*pieces: tuple[float, float, float]) -> list[Segment]:
+    return [("X", start, end, level) for start, end, level in pieces]
+
+
+@pytest.mark.parametrize(
+    ("sex", "pieces", "expected"),
+    [
+        # The only copy of a male is gone; X as a whole is at one copy.
+        ("male", x((0, 76, -0.5), (76, 78, -1.6), (78, 155, -0.5)), 1.0),
+        # One copy of two.
+        ("female", x((0, 76, 0.0), (76, 78, -0.4), (78, 155, 0.0)), 1.0),
+        (None, x((0, 76, 0.0), (76, 78, -0.4), (78, 155, 0.0)), np.nan),
+        (None, x((0, 76, 0.0), (76, 78, -1.6), (78, 155, 0.0)), 1.0),
+        (None, x((0, 155, -0.5)), 0.0),
+        # A lost X is no deletion of ATRX.
+        ("female", x((0, 155, -0.4)), 0.0),
+        ("male", x((0, 76, 0.0), (76, 78, -0.3), (78, 155, 0.0)), 0.0),
+        # ATRX is not covered.
+        ("male", x((0, 70, 0.0)), np.nan),
+        ("male", [], np.nan),
+    ],
+)
+def test_atrx_is_judged_against_the_rest_of_x(sex: str | None, pieces: list[Segment], expected: float) -> None:
+    with_x = cohort({"s": [*profile(), *pieces]})
+    with_x.patients["sex"] = sex
+    found = build(with_x, DEFINITIONS).loc["p-s", "telomere__atrx_copy_loss"]
+    assert found == expected or (np.isnan(found) and np.isnan(expected))
+
+
+@pytest.mark.parametrize(
+    ("levels", "switches"),
+    [
+        ([0, -0.4] * 6, 11),
+        ([0, -0.4] * 5, 9),
+        ([0, 0.3, 0, 0.3, -0.4, 0.3, -0.4, 0], 3),
+        ([0, 0.3, 0.6, 0.3, 0], 2),
+        ([0, -0.4, 0.3, 0], 1),
+        ([0], 0),
+    ],
+)
+def test_oscillation_counts_switches_between_two_states(levels: list[float], switches: int) -> None:
+    pieces = [("5", 14 * place, 14 * place + 14, level) for place, level in enumerate(levels)]
+    end = 14 * len(levels)
+    found = features(*pieces, ("5", end, 180, levels[-1]))
+    assert found["instability__oscillation"] == pytest.approx(math.log1p(switches))
+    assert found["instability__chromothripsis"] == float(switches >= 10)
 
 
 def test_a_missing_build_is_refused() -> None:
@@ -209,7 +314,10 @@ def test_a_missing_build_is_refused() -> None:
         {"measure": "arm", "arm": "23p", "change": "loss"},
         {"measure": "arm", "arm": "1p", "change": "deletion"},
         {"measure": "gene", "gene": "NONE1", "change": "gain"},
-        {"measure": "gene", "gene": "MYCN", "change": "loss"},
+        {"measure": "gene", "gene": "MYCN", "change": "lost"},
+        {"measure": "gene", "gene": "MYCN", "change": "loss", "extent": "long"},
+        {"measure": "deletion_on_x", "gene": "MYCN"},
+        {"measure": "band", "band": "1q42.2", "change": "lost"},
     ],
 )
 def test_illegal_entries_are_refused(parameters: dict[str, str]) -> None:
@@ -226,7 +334,7 @@ def profiles(draw: st.DrawFn) -> list[Segment]:
         levels = st.sampled_from([-1.2, -0.4, -0.1, 0.0, 0.1, 0.3, 0.6, 1.5])
         for start, stop in zip([0, *cuts], [*cuts, end], strict=True):
             found.append((chromosome, start, stop, draw(levels)))
-    return found
+    return [*found, ("10", 0, 135, -0.4)]
 
 
 @settings(max_examples=25, deadline=None)

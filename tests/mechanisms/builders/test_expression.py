@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.errors import InputError
+from nbrelapse.mechanisms import build_features
 from nbrelapse.mechanisms.builders import expression
-from nbrelapse.mechanisms.catalogue import FeatureDefinition, load_catalogue
+from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, load_catalogue
 
 CATALOGUE = load_catalogue()
 DATA = Path(os.environ.get("NBRELAPSE_DATA", Path(__file__).parents[4] / "shared" / "data"))
@@ -66,10 +68,11 @@ def test_gene_sets_come_from_the_user() -> None:
         definition("m__difference", gene_set="UP", gene_set_down="DOWN"),
         definition("m__half", gene_set="UP", gene_set_down="ABSENT"),
     ]
-    table = expression.build(cohort_of(FOUR), definitions, {"UP": ["G3", "G4"], "DOWN": ["G1", "G2"]})
+    catalogue = Catalogue("1", {}, {entry.name: entry for entry in definitions})
+    table = build_features(cohort_of(FOUR), catalogue, {"UP": ["G3", "G4"], "DOWN": ["G1", "G2"]}).values
+    assert list(table.columns) == ["m__set", "m__difference"]
     np.testing.assert_array_equal(table["m__set"], [0.25, -0.25])
     np.testing.assert_array_equal(table["m__difference"], [0.5, -0.5])
-    assert table["m__half"].isna().all()
 
 
 def test_difference_of_two_entries_whatever_their_order() -> None:
@@ -106,6 +109,65 @@ def test_repeated_symbols_are_averaged() -> None:
     matrix = pd.DataFrame({"s_a": [1.0, 5.0, 3.5, 2.0]}, index=["G1", "G1", "G2", "G3"])
     table = expression.build(cohort_of(matrix), [definition("m__g", gene="G1"), definition("m__h", gene="G3")])
     np.testing.assert_allclose(table.to_numpy(), [[1.5 / 3, 0.5 / 3]], rtol=0, atol=1e-15)
+
+
+def percentiles(symbols: list[str | None], values: list[float], **genes: str) -> dict[str, float]:
+    """Percentile of genes in one sample, by a name of one's own."""
+    matrix = pd.DataFrame({"s_a": values}, index=pd.Index(symbols, dtype="str"))
+    definitions = [definition(f"m__{name}", gene=gene) for name, gene in genes.items()]
+    row = expression.build(cohort_of(matrix), definitions).iloc[0]
+    return {name: row[f"m__{name}"] for name in genes}
+
+
+def test_a_former_symbol_in_the_matrix_is_the_gene() -> None:
+    assert percentiles(["NMYC", "ALK", "ODZ3", "X1"], [4.0, 3.0, 2.0, 1.0], mycn="MYCN", tenm3="TENM3") == {
+        "mycn": 0.875,
+        "tenm3": 0.375,
+    }
+
+
+def test_a_former_symbol_in_the_catalogue_is_the_gene() -> None:
+    assert percentiles(["KMT2A", "ALK"], [4.0, 3.0], mll="MLL", p14="p14ARF")["mll"] == 0.75
+    assert percentiles(["CDKN2A", "ALK"], [1.0, 3.0], p14="p14ARF")["p14"] == 0.25
+
+
+def test_former_symbols_on_both_sides_meet() -> None:
+    assert percentiles(["C11ORF95", "ALK"], [1.0, 3.0], zfta="C11orf95")["zfta"] == 0.25
+
+
+def test_a_current_symbol_is_never_taken_for_another_gene() -> None:
+    # DEC1 is an alias of BHLHE40 and the former symbol of DELEC1; FEV is itself.
+    found = percentiles(["BHLHE40", "FEV", "DEC1"], [3.0, 2.0, 1.0], bhlhe40="BHLHE40", fev="FEV", delec1="DELEC1")
+    assert found == {"bhlhe40": 2.5 / 3, "fev": 0.5, "delec1": 0.5 / 3}
+
+
+def test_the_current_symbol_wins_over_a_former_one() -> None:
+    # Without the row NMYC three genes are ranked.
+    assert percentiles(["NMYC", "MYCN", "X1", "X2"], [9.0, 1.0, 2.0, 3.0], mycn="MYCN")["mycn"] == 0.5 / 3
+
+
+def test_two_former_symbols_of_a_gene_are_averaged() -> None:
+    # MLL and TRX1 are both KMT2A: (1 + 4) / 2 = 2.5 lies between 2 and 3.
+    assert percentiles(["MLL", "TRX1", "X1", "X2"], [1.0, 4.0, 2.0, 3.0], kmt2a="KMT2A")["kmt2a"] == 1.5 / 3
+
+
+def test_averages_leave_unknown_values_out() -> None:
+    symbols, nan = ["G1", "G1", "G2", "G2", "G3"], np.nan
+    found = percentiles(symbols, [nan, 2.0, nan, nan, 1.0], g1="G1", g2="G2", g3="G3")
+    assert found["g1"] == 0.75
+    assert found["g3"] == 0.25
+    assert np.isnan(found["g2"])
+
+
+def test_rows_without_a_symbol_are_not_ranked() -> None:
+    assert percentiles(["G1", None, "G2"], [1.0, 2.0, 3.0], g2="G2")["g2"] == 0.75
+
+
+def test_an_alias_and_its_gene_in_a_signature_count_once() -> None:
+    once, twice = definition("m__once", genes=["MYCN", "ALK"]), definition("m__twice", genes=["MYCN", "NMYC", "ALK"])
+    matrix = pd.DataFrame({"s_a": [1.0, 2.0, 3.0]}, index=["MYCN", "ALK", "G1"])
+    table = expression.build(cohort_of(matrix), [once, twice])
+    np.testing.assert_array_equal(table["m__once"], table["m__twice"])
 
 
 def test_a_gene_listed_twice_counts_once() -> None:
@@ -151,6 +213,23 @@ def test_one_sample_alone_has_the_same_bits_as_in_a_batch(seed: int) -> None:
     alone = pd.concat([expression.build(cohort_of(matrix[[sample]]), own_definitions()) for sample in matrix.columns])
     assert alone.notna().any().sum() > 10
     pd.testing.assert_frame_equal(alone, batch, check_exact=True)
+
+
+@pytest.mark.parametrize("samples", [31, 32, 33, 65])
+def test_blocks_of_samples_change_nothing(samples: int) -> None:
+    matrix = random_matrix(3, samples)
+    batch = expression.build(cohort_of(matrix), own_definitions())
+    ends = [0, 30, 31, 32, 33, 64, samples - 1]
+    few = [matrix.columns[place] for place in sorted({place for place in ends if place < samples})]
+    alone = pd.concat([expression.build(cohort_of(matrix[[sample]]), own_definitions()) for sample in few])
+    pd.testing.assert_frame_equal(alone, batch.loc[alone.index], check_exact=True)
+
+
+def test_sample_order_and_number_type_do_not_matter() -> None:
+    matrix = random_matrix(4, 5).round(0)
+    expected = expression.build(cohort_of(matrix), own_definitions())
+    turned = expression.build(cohort_of(matrix[matrix.columns[::-1]].astype("float32")), own_definitions())
+    pd.testing.assert_frame_equal(turned.loc[expected.index], expected, check_exact=True)
 
 
 @settings(max_examples=25, deadline=None)
@@ -202,3 +281,41 @@ def test_signatures_follow_their_stated_rule_and_every_published_set_is_tied() -
     entries = [d.parameters for d in CATALOGUE.by_builder("expression")]
     tied = {entry[key] for entry in entries for key in ("gene_set", "gene_set_down") if key in entry}
     assert tied == set(sets) - {"NB_HYPOXIA_7"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "problem"),
+    [
+        ({}, "lacks keys"),
+        ({"gen": "ALK"}, "does not read gen"),
+        ({"gene": "ALK", "genes": ["ALK"]}, "does not read genes"),
+        ({"genes": ["ALK", "MYCN"], "minimum": 3}, "does not read minimum"),
+        ({"gene_set": "ADRN"}, "does not read gene_set"),
+        ({"genes_down": ["ALK", "MYCN"]}, "lacks keys"),
+        ({"gene": ["ALK"]}, "gene is not legal"),
+        ({"gene": 7}, "gene is not legal"),
+        ({"genes": "ALK"}, "genes is not legal"),
+        ({"genes": []}, "genes is not legal"),
+        ({"genes": ["ALK", None]}, "genes is not legal"),
+        ({"genes": ["ALK"], "genes_down": "MYCN"}, "genes_down is not legal"),
+        ({"difference": ["m__a"]}, "difference is not legal"),
+        ({"difference": ["m__a", "m__x"]}, "difference is not legal"),
+    ],
+)
+def test_bad_parameters_are_refused(parameters: dict[str, object], problem: str) -> None:
+    with pytest.raises(InputError, match=problem) as error:
+        expression.build(cohort_of(FOUR), [definition("m__x", **parameters)])
+    assert "[m.x]" in str(error.value)
+
+
+def test_a_matrix_without_genes_or_without_diagnosis_samples_gives_nothing() -> None:
+    empty = pd.DataFrame({"s_a": np.empty(0)}, index=pd.Index([], dtype="str"))
+    assert expression.build(cohort_of(empty), [definition("m__g", gene="G1")])["m__g"].isna().tolist() == [True]
+    cohort = cohort_of(FOUR)
+    cohort.samples["timepoint"] = "relapse"
+    assert expression.build(cohort, [definition("m__g", gene="G1")])["m__g"].isna().tolist() == [True, True]
+
+
+def test_a_sample_without_values_is_nan() -> None:
+    table = expression.build(cohort_of(FOUR.assign(s_b=np.nan)), [definition("m__s", genes=["G1", "G2"])])
+    np.testing.assert_array_equal(table["m__s"], [-0.25, np.nan])

@@ -12,12 +12,15 @@ import pandas as pd
 
 from nbrelapse.cohort.assemble import assemble_cohort
 from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.distinct_values import is_among
 from nbrelapse.cohort.readers import cbioportal_molecular as molecular
 from nbrelapse.cohort.readers.cbioportal_clinical import read_clinical
 from nbrelapse.cohort.readers.cbioportal_profiled import listed_samples, panel_samples, read_panels
+from nbrelapse.cohort.readers.leave_out_normals import leave_out_normals
 from nbrelapse.cohort.readers.study_files import StudyFiles, open_study
 from nbrelapse.cohort.schema import ASSAY_OF, MATRICES
 from nbrelapse.cohort.vocabulary import as_text
+from nbrelapse.errors import InputError
 
 
 def read_cbioportal(source: str | Path, *, timepoint: str | None = None, expression: str | None = None) -> Cohort:
@@ -37,7 +40,7 @@ def read_cbioportal(source: str | Path, *, timepoint: str | None = None, express
         Of samples for which neither ``TIMEPOINT``, ``SAMPLE_TYPE`` nor a TARGET sample code says it.
     expression : str, optional
         Name of the expression file to read where the study has several; the first of ``[files] expression`` in
-        ``cbioportal_keys.toml`` by default.
+        ``cbioportal_keys.toml`` by default. Files of z-scores are never read.
 
     Returns
     -------
@@ -62,7 +65,8 @@ def read_cbioportal(source: str | Path, *, timepoint: str | None = None, express
         "source": {"reader": "cbioportal", "study": _study_name(study), "unread_attributes": unread},
         "repairs": repairs,
     }
-    builds, sequenced = _read_molecular(study, keys, tables, files, metadata, expression)
+    builds, sequenced, normals = _read_molecular(study, keys, tables, files, metadata, expression)
+    leave_out_normals(tables, normals, repairs)
     tables["assays"] = _assays(study, keys, tables, builds, sequenced, metadata)
     panels = read_panels(study)
     if len(panels):
@@ -88,30 +92,50 @@ def _read_molecular(
     files: dict[str, str | Path],
     metadata: dict[str, Any],
     expression: str | None,
-) -> tuple[dict[str, str | None], list[str]]:
-    """Add the molecular tables that the study has; return genome builds by assay and the sequenced samples."""
+) -> tuple[dict[str, str | None], list[str], list[str]]:
+    """Add the molecular tables that the study has; return genome builds by assay, sequenced and normal samples."""
     builds: dict[str, str | None] = {}
     sequenced: list[str] = []
+    normals: list[str] = []
+    repairs = metadata["repairs"]
     if name := study.first(keys["files"]["mutations"]):
         files["mutations"] = study.where(name)
-        tables["mutations"], builds["mutations"], sequenced = molecular.read_mutations(study, name)
+        maf = molecular.read_mutations(study, name, repairs)
+        tables["mutations"], builds["mutations"] = maf.table, maf.genome_build
+        sequenced, normals = maf.sequenced, maf.normals
     if name := study.first(keys["files"]["rearrangements"]):
         files["rearrangements"] = study.where(name)
         columns = keys["rearrangement_columns"]
-        tables["rearrangements"], builds["rearrangements"] = molecular.read_rearrangements(study, name, columns)
+        tables["rearrangements"], builds["rearrangements"] = molecular.read_rearrangements(
+            study, name, columns, repairs
+        )
     if name := next((name for name in study.names if name.endswith(".seg")), None):
         files["segments"] = study.where(name)
         columns = keys["segment_columns"]
-        tables["segments"], builds["copy_number"] = molecular.read_segments(study, name, columns)
+        tables["segments"], builds["copy_number"] = molecular.read_segments(study, name, columns, repairs)
     discrete = study.first(keys["files"]["discrete_copy_number"])
     if name := discrete or study.first(keys["files"]["log2_copy_number"]):
         files["gene_copy_number"] = study.where(name)
         tables["gene_copy_number"] = molecular.read_gene_matrix(study, name)
         metadata["gene_copy_number"] = {"unit": "gistic" if discrete else "log2", "file": name}
-    if name := study.first([expression] if expression else keys["files"]["expression"]):
+    if name := _expression_file(study, keys, expression):
         files["expression"] = study.where(name)
-        tables["expression"], metadata["expression"] = molecular.read_expression(study, name)
-    return builds, sequenced
+        tables["expression"], metadata["expression"] = molecular.read_expression(study, name, repairs)
+    return builds, sequenced, normals
+
+
+def _expression_file(study: StudyFiles, keys: dict[str, Any], chosen: str | None) -> str | None:
+    name = study.first([chosen] if chosen else keys["files"]["expression"])
+    if chosen is None or name is not None:
+        return name
+    z_scores = "zscore" in chosen.lower()
+    raise InputError(
+        "z-scores cannot be compared between the genes of a sample" if z_scores else "the study has no such file",
+        file=study.where(chosen),
+        column="--expression",
+        expected=", ".join(name for name in study.names if name in keys["files"]["expression"]) or None,
+        mend="use the file without z-scores" if z_scores else "name a file of the study",
+    )
 
 
 def _assays(
@@ -138,11 +162,12 @@ def _assays(
         for name, assay in ASSAY_OF.items()
         if name in tables
     ]
+    metadata["repairs"] += _unlisted(said, found)
     assays = pd.concat([said[said["assay"].isin(present)], *found], ignore_index=True)
     assays = assays.drop_duplicates(["sample_id", "assay"], ignore_index=True)
-    unknown = ~assays["sample_id"].isin(tables["samples"]["sample_id"])
+    unknown = ~is_among(assays["sample_id"], tables["samples"]["sample_id"])
     with_data = pd.concat(found)["sample_id"] if found else pd.Series(dtype="str")
-    from_lists = unknown & ~assays["sample_id"].isin(with_data)
+    from_lists = unknown & ~is_among(assays["sample_id"], with_data)
     if from_lists.any():
         metadata["repairs"].append(f"assays: {int(from_lists.sum())} rows of samples without clinical data left out")
     assays = assays[~from_lists].reset_index(drop=True)
@@ -153,6 +178,18 @@ def _assays(
     )
 
 
+def _unlisted(said: pd.DataFrame, found: list[pd.DataFrame]) -> list[str]:
+    """Note the samples with data that the study's own lists leave out."""
+    notes = []
+    for part in found:
+        assay = part["assay"].iloc[0] if len(part) else ""
+        listed = said[said["assay"] == assay]
+        count = int((~is_among(part["sample_id"], listed["sample_id"])).sum()) if len(listed) else 0
+        if count:
+            notes.append(f"assays: {count} samples have {assay} data but are not listed as profiled; they count as profiled")
+    return notes
+
+
 def _samples_of(name: str, table: pd.DataFrame) -> pd.Series:
     ids = pd.Series(table.columns) if name in MATRICES else table["sample_id"]
-    return as_text(ids).drop_duplicates()
+    return as_text(pd.Series(ids.unique(), dtype="str")).drop_duplicates()

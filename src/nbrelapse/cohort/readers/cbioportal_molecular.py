@@ -3,76 +3,138 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import pandera.pandas as pa
 
+from nbrelapse.cohort.normalise_table import normalise_matrix
 from nbrelapse.cohort.readers.expression_scale import to_log2
+from nbrelapse.cohort.readers.match_columns import match_columns
 from nbrelapse.cohort.readers.study_files import StudyFiles
-from nbrelapse.cohort.schema import MUTATIONS
+from nbrelapse.cohort.row_numbers import row_numbers
+from nbrelapse.cohort.schema import MUTATIONS, SEGMENTS
 from nbrelapse.cohort.vocabulary import as_text, levels, normalise_levels
 from nbrelapse.errors import InputError
 
 NO_SAMPLES = ("Entrez_Gene_Id", "Cytoband", "Gene_Symbol", "Locus ID")
+MAF_COLUMNS = {
+    "Tumor_Sample_Barcode": "sample_id",
+    **{str(column): str(column) for column in MUTATIONS.columns if column != "sample_id"},
+    "NCBI_Build": "NCBI_Build",
+    "Matched_Norm_Sample_Barcode": "normal_id",
+}
 
 
-def read_mutations(study: StudyFiles, name: str) -> tuple[pd.DataFrame, str | None, list[str]]:
-    """Read a MAF.
+@dataclass(frozen=True)
+class Mutations:
+    """What a MAF holds.
 
-    Returns
-    -------
-    mutations : DataFrame
+    Parameters
+    ----------
+    table : DataFrame
+        With the schema's column names.
     genome_build : str or None
     sequenced : list of str
         Samples that the ``#sequenced_samples:`` line lists.
+    normals : list of str
+        Matched normal samples.
+    """
+
+    table: pd.DataFrame
+    genome_build: str | None
+    sequenced: list[str]
+    normals: list[str]
+
+
+def read_mutations(study: StudyFiles, name: str, repairs: list[str]) -> Mutations:
+    """Read a MAF; old spellings of its columns (``Start_position``) are recorded in ``repairs``.
 
     Raises
     ------
     InputError
-        A required column is missing, or the rows are of more than one genome build.
+        A required column is missing, a row has one sample as tumour and as normal, or the rows are of more than one
+        genome build.
     """
-    raw = study.table(name)
-    _require(raw, ["Hugo_Symbol", "Tumor_Sample_Barcode"], study.where(name))
-    columns = [column for column in map(str, MUTATIONS.columns) if column in raw]
-    mutations = raw[columns].assign(sample_id=raw["Tumor_Sample_Barcode"])
-    head = [line for line in study.text(name).split("\n", 5)[:5] if line.startswith("#sequenced_samples")]
-    sequenced = head[0].partition(":")[2].split() if head else []
-    return mutations, genome_build(raw, study.where(name)), sequenced
+    file, header = study.where(name), study.header(name)
+    found = match_columns(header.names, MAF_COLUMNS, ["sample_id", "Hugo_Symbol"], file, repairs)
+    numbers = [own for own, column in found.items() if _is_number(MUTATIONS, column)]
+    raw = study.table(name, columns=found, numbers=numbers, header=header).rename(columns=found)
+    listed = [line for line in header.comments if line.startswith("#sequenced_samples")]
+    normals = _normals(raw, file)
+    build = genome_build(raw, file)
+    table = raw.drop(columns=["NCBI_Build", "normal_id"], errors="ignore")
+    return Mutations(table, build, listed[0].partition(":")[2].split() if listed else [], normals)
 
 
-def read_rearrangements(study: StudyFiles, name: str, columns: Mapping[str, str]) -> tuple[pd.DataFrame, str | None]:
+def _normals(raw: pd.DataFrame, file: Path) -> list[str]:
+    """Return the matched normal samples, which no row may have as its tumour."""
+    if "normal_id" not in raw:
+        return []
+    tumour, normal = as_text(raw["sample_id"]), as_text(raw["normal_id"])
+    same = tumour == normal
+    if same.any():
+        raise InputError(
+            "the tumour sample is the matched normal sample",
+            file=file,
+            column="Tumor_Sample_Barcode, Matched_Norm_Sample_Barcode",
+            rows=row_numbers(raw.index, same),
+            expected="the tumour's barcode, and the normal sample's or an empty cell",
+            mend="correct the barcodes",
+        )
+    return normal.dropna().unique().tolist()
+
+
+def read_rearrangements(
+    study: StudyFiles, name: str, columns: Mapping[str, str], repairs: list[str]
+) -> tuple[pd.DataFrame, str | None]:
     """Read a structural variant file; germline events are left out."""
-    raw = study.table(name)
-    _require(raw, ["Sample_Id"], study.where(name))
+    file, header = study.where(name), study.header(name)
+    wanted = {**columns, "SV_Status": "SV_Status", "NCBI_Build": "NCBI_Build"}
+    found = match_columns(header.names, wanted, ["sample_id"], file, repairs)
+    raw = study.table(name, columns=found, header=header).rename(columns=found)
     if "SV_Status" in raw:
         raw = raw[as_text(raw["SV_Status"]).str.upper() != "GERMLINE"]
-    chosen = [column for column in columns if column in raw]
-    return raw[chosen].rename(columns=dict(columns)), genome_build(raw, study.where(name))
+    return raw.drop(columns=["SV_Status", "NCBI_Build"], errors="ignore"), genome_build(raw, file)
 
 
-def read_segments(study: StudyFiles, name: str, columns: Mapping[str, str]) -> tuple[pd.DataFrame, str | None]:
+def read_segments(
+    study: StudyFiles, name: str, columns: Mapping[str, str], repairs: list[str]
+) -> tuple[pd.DataFrame, str | None]:
     """Read a segmented copy-number file; the build is its meta file's or in its name."""
-    raw = study.table(name)
-    _require(raw, list(columns), study.where(name))
-    return raw[list(columns)].rename(columns=dict(columns)), _segment_build(study, name)
+    header = study.header(name)
+    found = match_columns(header.names, columns, list(columns.values()), study.where(name), repairs)
+    numbers = [own for own, column in found.items() if _is_number(SEGMENTS, column)]
+    raw = study.table(name, columns=found, numbers=numbers, header=header)
+    return raw.rename(columns=found), _segment_build(study, name)
+
+
+def _is_number(schema: pa.DataFrameSchema, column: str) -> bool:
+    return column in schema.columns and str(schema.columns[column].dtype) == "float64"
 
 
 def read_gene_matrix(study: StudyFiles, name: str) -> pd.DataFrame:
     """Read a gene by sample file; the index is ``Hugo_Symbol``."""
-    raw = study.table(name, matrix=True)
-    _require(raw, ["Hugo_Symbol"], study.where(name))
-    return raw.drop(columns=[column for column in NO_SAMPLES if column in raw]).set_index("Hugo_Symbol")
+    header = study.header(name)
+    if "Hugo_Symbol" not in header.names:
+        raise InputError(
+            "a column is missing",
+            file=study.where(name),
+            column="Hugo_Symbol",
+            expected="Hugo_Symbol, then a column a sample",
+            mend="add the gene symbols",
+        )
+    samples = [column for column in header.names if column not in (*NO_SAMPLES, "Hugo_Symbol")]
+    raw = study.table(name, columns=["Hugo_Symbol", *samples], numbers=samples, header=header)
+    return raw.set_index("Hugo_Symbol")
 
 
-def read_expression(study: StudyFiles, name: str) -> tuple[pd.DataFrame, dict[str, str]]:
+def read_expression(study: StudyFiles, name: str, repairs: list[str]) -> tuple[pd.DataFrame, dict[str, str]]:
     """Read expression and bring it to log2; the second value is what ``cohort.toml`` keeps."""
-    matrix = read_gene_matrix(study, name)
-    numeric = matrix.select_dtypes("number")
-    platform = Path(name).stem.removeprefix("data_")
-    if numeric.shape[1] == matrix.shape[1]:
-        matrix, unit = to_log2(matrix.astype("float64"))
-        return matrix, {"unit": unit, "platform": platform, "file": name}
-    return matrix, {"unit": "log2", "platform": platform, "file": name}
+    file = study.where(name)
+    matrix, unit = to_log2(normalise_matrix(read_gene_matrix(study, name), file, repairs), file)
+    return matrix, {"unit": unit, "platform": Path(name).stem.removeprefix("data_"), "file": name}
 
 
 def genome_build(raw: pd.DataFrame, file: Path) -> str | None:
@@ -86,7 +148,7 @@ def genome_build(raw: pd.DataFrame, file: Path) -> str | None:
             f"mixed genome builds: {', '.join(sorted(map(str, found.index)))}",
             file=file,
             column="NCBI_Build",
-            rows=((builds != found.index[0]) & builds.notna()).to_numpy().nonzero()[0] + 1,
+            rows=row_numbers(raw.index, (builds != found.index[0]) & builds.notna()),
             expected="one build in all rows",
             mend="lift all coordinates over to one build",
         )
@@ -101,10 +163,3 @@ def _segment_build(study: StudyFiles, name: str) -> str | None:
             build = pd.Series([fields["reference_genome_id"]], name="reference_genome_id")
             return str(normalise_levels(build, "genome_build", file=study.where(meta)).iloc[0])
     return next((build for build in levels("genome_build") if build in name.lower()), None)
-
-
-def _require(table: pd.DataFrame, columns: list[str], file: Path) -> None:
-    absent = [column for column in columns if column not in table]
-    if absent:
-        found = ", ".join(map(str, table.columns[:15]))
-        raise InputError("a column is missing", file=file, column=", ".join(absent), mend=f"columns found: {found}")

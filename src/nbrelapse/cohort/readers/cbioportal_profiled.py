@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from nbrelapse.cohort.readers.study_files import StudyFiles
+from nbrelapse.cohort.row_numbers import row_numbers
 from nbrelapse.cohort.vocabulary import as_text
 from nbrelapse.errors import InputError
 
@@ -51,7 +52,7 @@ def panel_samples(study: StudyFiles, columns: Mapping[str, str], whole: list[str
     Raises
     ------
     InputError
-        The matrix lacks ``SAMPLE_ID``.
+        The matrix lacks ``SAMPLE_ID``, or gives a sample two panels for one assay.
     """
     if study.first([GENE_PANEL_MATRIX]) is None:
         return pd.DataFrame({"sample_id": [], "assay": [], "panel": []}).astype("str")
@@ -68,7 +69,19 @@ def panel_samples(study: StudyFiles, columns: Mapping[str, str], whole: list[str
         }
     ).dropna()
     long["panel"] = long["panel"].mask(long["panel"].str.lower().isin(whole))
-    return long.drop_duplicates(["sample_id", "assay"], ignore_index=True)
+    long = long.drop_duplicates()
+    twice = long.duplicated(["sample_id", "assay"])
+    if twice.any():
+        ids = as_text(matrix["SAMPLE_ID"])
+        raise InputError(
+            "a sample has two gene panels for one assay",
+            file=study.where(GENE_PANEL_MATRIX),
+            column="SAMPLE_ID",
+            rows=row_numbers(matrix.index, ids.isin(long.loc[twice, "sample_id"])),
+            expected="one row a sample",
+            mend="keep the panel that it was looked at with",
+        )
+    return long.reset_index(drop=True)
 
 
 def read_panels(study: StudyFiles) -> pd.DataFrame:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from nbrelapse.cohort.read_table import LFS_MARK, decode, parse_text_table, read_bytes, unpack
+from nbrelapse.cohort.parse_text_table import parse_text_table
+from nbrelapse.cohort.read_table import decode, unpack
+from nbrelapse.cohort.text_header import TextHeader, read_header
+from nbrelapse.cohort.text_stream import LFS_MARK, open_text
 from nbrelapse.errors import InputError
 
 
@@ -46,13 +49,32 @@ class StudyFiles:
 
     def text(self, name: str) -> str:
         """Return the text of a file; raises InputError for a Git LFS pointer or what is no UTF-8."""
-        if name in self.paths:
-            return decode(read_bytes(self.paths[name]), self.where(name))
-        return decode(unpack(self.contents[name], self.where(name)), self.where(name))
+        return decode(unpack(self._source(name), self.where(name)), self.where(name))
 
-    def table(self, name: str, *, matrix: bool = False) -> pd.DataFrame:
-        """Return a tab-separated file without its ``#`` lines."""
-        return parse_text_table(self.text(name), self.where(name), comment=True, matrix=matrix)
+    def header(self, name: str) -> TextHeader:
+        """Return the column names of a tab-separated file, and the ``#`` lines above them."""
+        return read_header(self._source(name), self.where(name), comment=True)
+
+    def table(
+        self,
+        name: str,
+        *,
+        columns: Collection[str] | None = None,
+        numbers: Collection[str] = (),
+        header: TextHeader | None = None,
+    ) -> pd.DataFrame:
+        """Return a tab-separated file without its ``#`` lines; see :func:`parse_text_table` for the options."""
+        return parse_text_table(
+            self._source(name),
+            self.where(name),
+            comment=True,
+            columns=columns,
+            numbers=numbers,
+            header=header,
+        )
+
+    def _source(self, name: str) -> Path | bytes:
+        return self.paths[name] if name in self.paths else self.contents[name]
 
     def fields(self, name: str) -> dict[str, str]:
         """Return the ``key: value`` lines of a meta file or case list."""
@@ -98,7 +120,7 @@ def _read_archive(path: Path) -> dict[str, bytes]:
     with path.open("rb") as stream:
         head = stream.read(len(LFS_MARK))
     if head == LFS_MARK:
-        unpack(head, path)
+        open_text(head, path)
     contents: dict[str, bytes] = {}
     try:
         with tarfile.open(path) as archive:

@@ -5,68 +5,30 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nbrelapse.cohort.read_table import decode, read_bytes
+from nbrelapse.cohort.readers.table_sources import (
+    Expression,
+    GeneCopyNumber,
+    Rearrangements,
+    SampleNames,
+    SampleTables,
+    Tables,
+    TableSource,
+)
 from nbrelapse.cohort.schema import TABLES
 from nbrelapse.errors import InputError
 
-Unit = Literal["days", "weeks", "months", "years"]
+FORMATS = ("table", "vcf", "bedpe", "gistic", "star_counts")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ColumnSource(_Section):
-    """Where a schema column comes from: a column of the file, or one value for all rows."""
-
-    column: str | None = None
-    constant: str | int | float | bool | None = None
-    codes: dict[str, str | int | float | bool] = Field(default={}, alias="values")
-    unit: Unit = "days"
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> ColumnSource:
-        if (self.column is None) == (self.constant is None):
-            raise ValueError("either `column` or `constant`")
-        return self
-
-
-def _as_column(value: Any) -> Any:
-    return {"column": value} if isinstance(value, str) else value
-
-
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, dict) else value
-
-
-class TableSource(_Section):
-    """A file and the schema columns that are read from it."""
-
-    file: str
-    separator: str | None = None
-    sheet: str | None = None
-    columns: Annotated[dict[str, Annotated[ColumnSource, BeforeValidator(_as_column)]], Field(min_length=1)]
-
-
-class MatrixSource(_Section):
-    """A gene by sample file."""
-
-    file: str
-    separator: str | None = None
-    sheet: str | None = None
-    gene_column: str = "Hugo_Symbol"
-    ignored_columns: list[str] = []
-
-
-Tables = Annotated[list[TableSource], BeforeValidator(_as_list)]
-
-
-class TableMapping(_Section):
+class TableMapping(BaseModel):
     """A mapping file; its keys are explained in :mod:`nbrelapse.cohort.readers.tables`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(min_length=1)]
     source: str = ""
@@ -76,11 +38,11 @@ class TableMapping(_Section):
     samples: Tables = []
     assays: Tables = []
     panels: Tables = []
-    mutations: Tables = []
-    segments: Tables = []
-    rearrangements: Tables = []
-    gene_copy_number: MatrixSource | None = None
-    expression: MatrixSource | None = None
+    mutations: SampleTables = []
+    segments: SampleTables = []
+    rearrangements: Rearrangements = []
+    gene_copy_number: GeneCopyNumber | None = None
+    expression: Expression | None = None
 
 
 def read_mapping(file: str | Path) -> TableMapping:
@@ -110,8 +72,11 @@ def read_mapping(file: str | Path) -> TableMapping:
     except ValidationError as error:
         raise _as_input_error(error, path) from None
     for name, schema in TABLES.items():
-        for table in getattr(mapping, name):
-            _check_columns(name, table, [str(column) for column in schema.columns], path)
+        for source in getattr(mapping, name):
+            if isinstance(source, TableSource):
+                _check_columns(name, source, [str(column) for column in schema.columns], path)
+            if isinstance(source, SampleNames):
+                _check_sample(name, source, path)
     return mapping
 
 
@@ -126,9 +91,27 @@ def _check_columns(name: str, table: TableSource, legal: Iterable[str], file: Pa
             raise InputError("a unit for a column that is no time", file=file, column=where, mend="remove `unit`")
 
 
+def _check_sample(name: str, source: SampleNames, file: Path) -> None:
+    told = [key for key in ("sample_pattern", "sample_id") if getattr(source, key) is not None]
+    if isinstance(source, TableSource) and "sample_id" in source.columns:
+        told.append("columns.sample_id")
+    if len(told) > 1 or (isinstance(source, TableSource) and not told):
+        raise InputError(
+            "the sample is told twice" if told else "nothing tells the sample",
+            file=file,
+            column=", ".join(f"{name}.{key}" for key in told) or name,
+            expected="one of `sample_pattern`, `sample_id` and `columns.sample_id`",
+        )
+
+
 def _as_input_error(error: ValidationError, file: Path) -> InputError:
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
+    parts = [str(part) for part in first["loc"] if not isinstance(part, int)]
+    where = ".".join(part for number, part in enumerate(parts) if number != 1 or part not in FORMATS)
+    if first["type"] == "union_tag_invalid":
+        context = first["ctx"]
+        legal = context["expected_tags"].replace("'", "")
+        return InputError(f"illegal value {context['tag']!r}", file=file, column=f"{where}.format", expected=legal)
     if first["type"] == "extra_forbidden":
         return InputError("unknown key", file=file, column=where, mend="correct or remove the key")
     if first["type"] == "missing":

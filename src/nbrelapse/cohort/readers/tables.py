@@ -1,4 +1,4 @@
-"""Tables of any study, through a mapping file that says which column is what.
+r"""Tables of any study, through a mapping file that says which column is what.
 
 A mapping file is TOML::
 
@@ -19,13 +19,44 @@ A mapping file is TOML::
     risk_group = { constant = "high" }                               # the same for all rows
 
 ``samples``, ``assays``, ``panels``, ``mutations``, ``segments`` and ``rearrangements`` are described in the same way; a
-table that comes from several files is a list of such sections (``[[assays]]``). ``gene_copy_number`` and ``expression``
-are gene by sample files::
+table that comes from several files is a list of such sections (``[[assays]]``). The last three may be of many files,
+one a sample::
+
+    [segments]
+    file = "segments/*.seg.txt"             # a pattern; all files that match, one under the other
+    sample_pattern = '(.+)\.seg'             # the sample in the name of a file: a regular expression with one group
+                                            # or: sample_id = "NB01" (all files), or columns.sample_id
+    [segments.columns]
+    chromosome = "Chromosome"
+    start = "Start"
+    end = "End"
+    log2_ratio = "Segment_Mean"
+
+    [rearrangements]
+    format = "vcf"                          # or "bedpe"; needs no columns
+    file = "sv/*.vcf.gz"
+    sample_pattern = '(.+)\.vcf'             # optional: without it the file's own sample name counts
+
+A file without rows says that its sample was looked at and nothing was found; such samples are assayed. The genome build
+that a VCF or BEDPE names in its header, or a MAF in ``NCBI_Build``, need not be in ``assays``; where it is, both must
+agree. ``gene_copy_number`` and ``expression`` are gene by sample files::
 
     [expression]
     file = "expression.tsv.gz"
     gene_column = "Hugo_Symbol"
     ignored_columns = ["Entrez_Gene_Id"]
+
+    [gene_copy_number]
+    format = "gistic"                       # all_thresholded.by_genes.txt, as it is
+    file = "all_thresholded.by_genes.txt"
+
+or GDC STAR counts, one file a sample::
+
+    [expression]
+    format = "star_counts"
+    file = "rna/*.augmented_star_gene_counts.tsv"
+    sample_pattern = '^([^.]+)'
+    gene_types = ["protein_coding"]         # optional (this is the default); [] reads all genes
 
 The columns are those of :mod:`nbrelapse.cohort.schema`. Without ``samples`` each patient is one sample of that name.
 Values are spelled as in ``vocabulary.toml``, also after ``values`` has been applied. Units: a week is 7 days, a month
@@ -41,15 +72,19 @@ import pandas as pd
 
 from nbrelapse.cohort.assemble import assemble_cohort
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.cohort.normalise_table import normalise_matrix
-from nbrelapse.cohort.read_table import read_table
-from nbrelapse.cohort.readers.expression_scale import to_log2
-from nbrelapse.cohort.readers.table_mapping import ColumnSource, MatrixSource, TableSource, read_mapping
+from nbrelapse.cohort.readers.assay_rows import add_assay_rows
+from nbrelapse.cohort.readers.mapped_table import (
+    read_mapped_expression,
+    read_mapped_matrix,
+    read_mapped_table,
+    read_sample_tables,
+)
+from nbrelapse.cohort.readers.table_mapping import TableMapping, read_mapping
 from nbrelapse.cohort.schema import TABLES
-from nbrelapse.cohort.vocabulary import as_text, normalise_numbers
+from nbrelapse.cohort.vocabulary import as_text
 from nbrelapse.errors import InputError
 
-DAYS = {"days": 1.0, "weeks": 7.0, "months": 30.4375, "years": 365.25}
+SAMPLE_TABLES = ("mutations", "segments", "rearrangements")
 
 
 def read_tables(mapping: str | Path, source: str | Path | None = None) -> Cohort:
@@ -75,63 +110,46 @@ def read_tables(mapping: str | Path, source: str | Path | None = None) -> Cohort
     folder = Path(mapping).parent if source is None else Path(source)
     if not folder.is_dir():
         raise InputError("the source folder does not exist", file=folder, mend="check --source")
-    tables: dict[str, pd.DataFrame] = {}
-    files: dict[str, str | Path] = {}
+    files = _named(settings, folder)
+    tables = _read_tables(settings, folder, files)
     repairs: list[str] = []
-    for name in TABLES:
-        parts: list[TableSource] = getattr(settings, name)
-        if parts:
-            tables[name] = pd.concat([_read_part(part, folder) for part in parts], ignore_index=True)
-            files[name] = " + ".join(str(folder / part.file) for part in parts)
     metadata: dict[str, Any] = {
         "source": {"reader": "tables", "mapping": Path(mapping).name, "reference": settings.source},
         "units_checked": settings.units_checked,
         "repairs": repairs,
     }
     if settings.gene_copy_number is not None:
-        files["gene_copy_number"] = folder / settings.gene_copy_number.file
-        tables["gene_copy_number"] = _read_matrix(settings.gene_copy_number, folder, repairs)
+        matrix, about = read_mapped_matrix(settings.gene_copy_number, folder, repairs)
+        tables["gene_copy_number"], metadata["gene_copy_number"] = matrix, about
     if settings.expression is not None:
-        file = folder / settings.expression.file
-        files["expression"] = file
-        tables["expression"], unit = to_log2(_read_matrix(settings.expression, folder, repairs))
-        metadata["expression"] = {"unit": unit, "file": file.name}
+        matrix, about = read_mapped_expression(settings.expression, folder, repairs)
+        tables["expression"], metadata["expression"] = matrix, about
     if "samples" not in tables and "patient_id" in tables["patients"]:
         ids = as_text(tables["patients"]["patient_id"])
         tables["samples"] = pd.DataFrame({"sample_id": ids, "patient_id": ids, "timepoint": settings.timepoint})
     return assemble_cohort(settings.name, tables, metadata=metadata, files=files)
 
 
-def _read_part(part: TableSource, folder: Path) -> pd.DataFrame:
-    file = folder / part.file
-    table = read_table(file, separator=part.separator, sheet=part.sheet)
-    absent = [source.column for source in part.columns.values() if source.column and source.column not in table]
-    if absent:
-        raise InputError(
-            "a column that the mapping names is missing",
-            file=file,
-            column=", ".join(absent),
-            expected=f"one of {', '.join(map(str, table.columns[:30]))}",
-            mend="correct the mapping file, or `separator` in it",
-        )
-    return pd.DataFrame({name: _read_column(source, table, file) for name, source in part.columns.items()})
+def _read_tables(settings: TableMapping, folder: Path, files: dict[str, str | Path]) -> dict[str, pd.DataFrame]:
+    tables: dict[str, pd.DataFrame] = {}
+    looked_at: list[pd.DataFrame] = []
+    for name in TABLES:
+        parts = getattr(settings, name)
+        if parts and name in SAMPLE_TABLES:
+            read = [read_sample_tables(name, part, folder) for part in parts]
+            tables[name] = pd.concat([table for table, _ in read], ignore_index=True)
+            looked_at += [rows for _, rows in read]
+        elif parts:
+            tables[name] = pd.concat([read_mapped_table(part, folder) for part in parts], ignore_index=True)
+    if looked_at:
+        found = pd.concat(looked_at, ignore_index=True)
+        tables["assays"] = add_assay_rows(tables.get("assays"), found, files.get("assays", "assays"))
+    return tables
 
 
-def _read_column(source: ColumnSource, table: pd.DataFrame, file: Path) -> pd.Series:
-    if source.column is None:
-        return pd.Series(str(source.constant), index=table.index, dtype="str")
-    values = table[source.column]
-    if source.codes:
-        text = as_text(values)
-        values = text.replace({key: str(value) for key, value in source.codes.items()})
-    return values if source.unit == "days" else normalise_numbers(values, file=file) * DAYS[source.unit]
-
-
-def _read_matrix(source: MatrixSource, folder: Path, repairs: list[str]) -> pd.DataFrame:
-    file = folder / source.file
-    table = read_table(file, separator=source.separator, sheet=source.sheet, matrix=True)
-    absent = [name for name in (source.gene_column, *source.ignored_columns) if name not in table]
-    if absent:
-        expected = f"one of {', '.join(map(str, table.columns[:5]))}"
-        raise InputError("a column is missing", file=file, column=", ".join(absent), expected=expected)
-    return normalise_matrix(table.drop(columns=source.ignored_columns).set_index(source.gene_column), file, repairs)
+def _named(settings: TableMapping, folder: Path) -> dict[str, str | Path]:
+    """Return what error messages call the files of a table."""
+    long = {name: [part.file for part in getattr(settings, name)] for name in TABLES}
+    matrices = {name: getattr(settings, name) for name in ("gene_copy_number", "expression")}
+    wide = {name: [source.file] for name, source in matrices.items() if source is not None}
+    return {name: " + ".join(str(folder / file) for file in named) for name, named in (long | wide).items() if named}

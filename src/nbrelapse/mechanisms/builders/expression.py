@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.gene_symbols import canonical_symbols
+from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
+from nbrelapse.mechanisms.check_parameters import check_parameters
+from nbrelapse.mechanisms.within_sample_ranks import within_sample_ranks
+
+FORMS = {"difference": ["difference"], "gene": ["gene"], "genes": ["genes", "genes_down"]}
+"""The three forms of an entry, by the parameter that each needs, and what else it may say."""
+SAMPLES_AT_A_TIME = 32
+"""So few that their values stay in the processor's cache."""
+
+Part = tuple[np.ndarray, int]
+"""Columns of the genes that a score sums up, and how many of them must be measured."""
 
 
-def build(
-    cohort: Cohort,
-    definitions: Sequence[FeatureDefinition],
-    gene_sets: Mapping[str, Sequence[str]] | None = None,
-) -> pd.DataFrame:
+def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFrame:
     """Score each patient's diagnosis sample, without looking at any other sample.
 
     Genes are ranked within the sample (ties share their mean rank), and a rank r among n measured genes becomes
@@ -30,20 +37,22 @@ def build(
     Parameters
     ----------
     cohort : Cohort
-        ``expression`` holds genes by samples; symbols that occur several times are averaged.
+        ``expression`` holds genes by samples. Genes are matched by their current symbols, see :func:`genes_of_rows`.
     definitions : sequence of FeatureDefinition
         Each has one of the parameters ``gene`` (percentile of one gene), ``genes`` with or without
-        ``genes_down`` (a signature), ``gene_set`` with or without ``gene_set_down`` (names in `gene_sets`), or
-        ``difference`` (the names of two other entries: first minus second).
-    gene_sets : dict of str to sequence of str, optional
-        Complete published sets that the user has named.
+        ``genes_down`` (a signature), or ``difference`` (the names of two other scores: first minus second).
+        Gene sets that an entry names have become its ``genes`` in :func:`nbrelapse.mechanisms.build_features`.
 
     Returns
     -------
     DataFrame of float64
-        Indexed by ``cohort.patient_ids``. NaN where the patient has no expression sample at diagnosis, or where
-        too few genes were measured: at least a quarter of a signature is required, but never more than 8 genes
-        and never fewer than 2.
+        Indexed by ``cohort.patient_ids``. NaN where the patient has no expression sample at diagnosis, where too few
+        genes were measured (:func:`required_genes`), and in differences with a score that is not built.
+
+    Raises
+    ------
+    InputError
+        An entry has a parameter that is not read, or lacks or misuses one.
 
     Notes
     -----
@@ -67,60 +76,151 @@ def build(
     >>> build(cohort, [tert])["telomere__tert_expression"].to_dict()
     {'p1': 0.875, 'p2': nan}
     """
-    sets = gene_sets or {}
-    ranks, measured = _ranks(cohort)
-    scores: dict[str, np.ndarray] = {}
     for definition in definitions:
-        if "difference" not in definition.parameters:
-            scores[definition.name] = _score(ranks, measured, definition.parameters, sets)
-    unknown = np.full(len(ranks), np.nan)
+        _check(definition, definitions)
+    table = _scores(cohort, [definition for definition in definitions if "difference" not in definition.parameters])
     for definition in definitions:
         if "difference" in definition.parameters:
-            first, second = (scores.get(name, unknown) for name in definition.parameters["difference"])
-            scores[definition.name] = first - second
-    table = pd.DataFrame({definition.name: scores[definition.name] for definition in definitions}, index=ranks.index)
-    return table.astype(np.float64).reindex(cohort.patient_ids)
+            first, second = (table.get(name, np.nan) for name in definition.parameters["difference"])
+            table[definition.name] = first - second
+    names = [definition.name for definition in definitions]
+    return table[names].astype(np.float64).reindex(cohort.patient_ids)
 
 
-def _ranks(cohort: Cohort) -> tuple[pd.DataFrame, np.ndarray]:
-    """Within-sample ranks (patients by genes, 1 = lowest) and the number of genes measured in each sample."""
-    if cohort.expression is None:
-        return pd.DataFrame(index=pd.Index([], name="patient_id")), np.empty(0)
+def required_genes(asked: int) -> int:
+    """Return how many of the genes of a signature must be measured for a score.
+
+    Parameters
+    ----------
+    asked : int
+        Number of genes in the signature.
+
+    Returns
+    -------
+    int
+        A quarter, but never more than 8 and never fewer than 2 (or all where it has fewer).
+
+    Examples
+    --------
+    >>> [required_genes(asked) for asked in (1, 2, 9, 369)]
+    [1, 2, 3, 8]
+    """
+    return min(asked, max(2, min(8, math.ceil(asked / 4))))
+
+
+def genes_of_rows(symbols: pd.Index) -> pd.Index:
+    """Return the gene that each row of an expression matrix stands for.
+
+    Parameters
+    ----------
+    symbols : Index of str
+        As published; a gene may come under several names, and under one name several times.
+
+    Returns
+    -------
+    Index of str
+        Current symbols. Rows that share one are averaged, missing values aside. Missing for a row under a former
+        name whose current symbol has a row of its own: that one counts, the other is left out.
+
+    Examples
+    --------
+    >>> genes_of_rows(pd.Index(["MYCN", "NMYC", "ODZ3"])).tolist()
+    ['MYCN', nan, 'TENM3']
+    """
+    current = canonical_symbols(symbols)
+    renamed = np.flatnonzero(current != symbols)
+    counts = np.ones(len(symbols), dtype=bool)
+    counts[renamed] = ~current[renamed].isin(symbols)
+    return current.where(counts)
+
+
+def distinct_genes(genes: Collection[str]) -> pd.Index:
+    """Return the current symbols of a signature's genes, each once."""
+    return canonical_symbols(pd.Index(list(genes), dtype="str")).unique()
+
+
+def _check(definition: FeatureDefinition, definitions: Sequence[FeatureDefinition]) -> None:
+    form = next((name for name in FORMS if name in definition.parameters), "genes")
+    check_parameters(definition, FORMS[form], [form])
+    differences = {other.name for other in definitions if "difference" in other.parameters}
+    for name, value in definition.parameters.items():
+        texts = [value] if name == "gene" else value
+        if not isinstance(texts, list | tuple) or not texts or not all(isinstance(text, str) for text in texts):
+            expected = "a gene symbol" if name == "gene" else "a list of names"
+        elif name == "difference" and (len(texts) != 2 or differences.intersection(texts)):
+            expected = "two scores that are not differences themselves"
+        else:
+            continue
+        raise InputError(
+            f"the parameter {name} is not legal",
+            file="catalogue",
+            column=f"[{definition.name.replace('__', '.', 1)}]",
+            expected=expected,
+        )
+
+
+def _scores(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFrame:
+    """Score every definition that is no difference; a row an expressed patient."""
+    names = [definition.name for definition in definitions]
     chosen = cohort.assayed_samples("expression")
+    if cohort.expression is None or not names:
+        return pd.DataFrame(index=chosen.index[:0], columns=names, dtype=np.float64)
     chosen = chosen[chosen.isin(cohort.expression.columns)]
-    values = cohort.expression[chosen.tolist()].astype(np.float64)
-    if not values.index.is_unique:
-        values = values.groupby(level=0, sort=False).mean()
-    ranks = values.rank(axis=0).T.set_axis(pd.Index(chosen.index, name="patient_id"), axis=0)
-    return ranks, ranks.notna().sum(axis=1).to_numpy(dtype=np.float64)
+    rows = genes_of_rows(cohort.expression.index)
+    codes, genes = pd.factorize(rows)
+    parts = {definition.name: _parts(definition, genes) for definition in definitions}
+    blocks = [np.empty((0, len(names)))]
+    for values in _blocks(cohort.expression, chosen, codes):
+        ranks = within_sample_ranks(values)
+        measured = np.isfinite(ranks).sum(axis=1, dtype=np.float64)
+        blocks.append(np.column_stack([_score(ranks, measured, definition, parts) for definition in definitions]))
+    return pd.DataFrame(np.concatenate(blocks), index=pd.Index(chosen.index, name="patient_id"), columns=names)
+
+
+def _parts(definition: FeatureDefinition, genes: pd.Index) -> list[Part]:
+    """Columns of the genes that raise the score and, in second place, of those that lower it."""
+    parts = []
+    for name in ("gene", "genes", "genes_down"):
+        if name in definition.parameters:
+            value = definition.parameters[name]
+            wanted = distinct_genes([value] if name == "gene" else value)
+            places = genes.get_indexer(wanted)
+            parts.append((places[places >= 0], required_genes(len(wanted))))
+    return parts
+
+
+def _blocks(expression: pd.DataFrame, chosen: pd.Series, codes: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the genes' values of some samples at a time (samples by genes), rows of one gene averaged."""
+    order = np.argsort(codes, kind="stable")
+    order = order[codes[order] >= 0]
+    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    for first in range(0, len(chosen), SAMPLES_AT_A_TIME):
+        samples = chosen.iloc[first : first + SAMPLES_AT_A_TIME].tolist()
+        values = expression[samples].to_numpy(dtype=np.float64).T.take(order, axis=1)
+        if len(starts) < len(order):
+            known = ~np.isnan(values)
+            counts = np.add.reduceat(known, starts, axis=1, dtype=np.float64)
+            sums = np.add.reduceat(np.where(known, values, 0.0), starts, axis=1)
+            values = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+        yield values
 
 
 def _score(
-    ranks: pd.DataFrame,
-    measured: np.ndarray,
-    parameters: Mapping[str, Any],
-    sets: Mapping[str, Sequence[str]],
+    ranks: np.ndarray, measured: np.ndarray, definition: FeatureDefinition, parts: Mapping[str, list[Part]]
 ) -> np.ndarray:
-    """Score of one entry for every ranked patient."""
-    if "gene" in parameters:
-        gene = parameters["gene"]
-        rank = ranks[gene].to_numpy() if gene in ranks.columns else np.full(len(ranks), np.nan)
+    """Score of one entry for every ranked sample."""
+    up, *down = parts[definition.name]
+    if "gene" in definition.parameters:
+        rank = ranks[:, up[0][0]] if up[0].size else np.full(len(ranks), np.nan)
         return (rank - 0.5) / measured
-    if "gene_set" in parameters:
-        genes, genes_down = (sets.get(parameters.get(key, ""), ()) for key in ("gene_set", "gene_set_down"))
-    else:
-        genes, genes_down = (parameters.get(key, ()) for key in ("genes", "genes_down"))
-    score = _mean_percentile(ranks, measured, genes)
-    if {"gene_set_down", "genes_down"} & parameters.keys():
-        score = score - _mean_percentile(ranks, measured, genes_down)
-    return score
+    score = _mean_percentile(ranks, measured, up)
+    return score - _mean_percentile(ranks, measured, down[0]) if down else score
 
 
-def _mean_percentile(ranks: pd.DataFrame, measured: np.ndarray, genes: Iterable[str]) -> np.ndarray:
+def _mean_percentile(ranks: np.ndarray, measured: np.ndarray, part: Part) -> np.ndarray:
     """Mean rank percentile of the genes minus 0.5; NaN where too few of them were measured."""
-    wanted = list(dict.fromkeys(genes))
-    required = min(len(wanted), max(2, min(8, math.ceil(len(wanted) / 4))))
-    found = ranks[[gene for gene in wanted if gene in ranks.columns]].to_numpy()
+    places, required = part
+    found = ranks[:, places]
     counts = np.isfinite(found).sum(axis=1)
     enough = (counts >= required) & (counts > 0)
     # Ranks are multiples of one half: their sum is exact, so the order of summation cannot change a bit.

@@ -9,6 +9,7 @@ import pandas as pd
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.mechanisms.builders import clinical
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
+from nbrelapse.mechanisms.check_parameters import check_parameters
 
 
 def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFrame:
@@ -25,6 +26,11 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
     DataFrame of float64
         Indexed by ``cohort.patient_ids``; NaN where the status is not recorded.
 
+    Raises
+    ------
+    InputError
+        An entry has another parameter, or names a column or level that patients cannot have.
+
     Examples
     --------
     >>> import pandas as pd
@@ -34,4 +40,6 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
     >>> build(cohort, load_catalogue().by_builder("fish"))["mycn__amplified"].to_dict()
     {'p1': 1.0, 'p2': nan}
     """
+    for definition in definitions:
+        check_parameters(definition, ("levels",), ("levels",))
     return clinical.build(cohort, definitions)

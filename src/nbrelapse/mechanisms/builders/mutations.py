@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,19 +10,12 @@ import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.mechanisms.assay_coverage import assay_coverage, covers_all
+from nbrelapse.mechanisms.builders.check_mutation_rules import check_mutation_rules
+from nbrelapse.mechanisms.builders.mutation_calls import MutationCalls, prepare_calls
+from nbrelapse.mechanisms.builders.mutation_rules import current_genes, match_rules
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
 
-TRUNCATING = ("Nonsense_Mutation", "Frame_Shift_Del", "Frame_Shift_Ins", "Splice_Site")
-PROTEIN_ALTERING = (
-    *TRUNCATING,
-    "Missense_Mutation",
-    "In_Frame_Del",
-    "In_Frame_Ins",
-    "Nonstop_Mutation",
-    "Translation_Start_Site",
-)
-"""Variant classes of the MAF format, https://docs.gdc.cancer.gov/Data/File_Formats/MAF_Format/."""
-CLASSES = {"protein_altering": PROTEIN_ALTERING, "truncating": TRUNCATING}
+Rules = Sequence[Mapping[str, Any]]
 
 
 def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFrame:
@@ -33,20 +25,36 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
     ----------
     cohort : Cohort
     definitions : sequence of FeatureDefinition
-        An entry's parameters are a rule, or ``any_of`` several rules. A rule has ``genes`` and may have ``variants``
-        ("protein_altering", the default, or "truncating"), ``protein_changes`` (``"F1174*"``: any other amino acid
-        at the residue; ``"V600E"``: this change only) and ``positions`` (by genome build,
-        ``"chromosome:position:reference>allele"`` on the plus strand, whatever the variant class). Kind ``count``
-        is log(1 + number of variants), of all genes where the entry names none.
+        An entry's parameters are a rule, or ``any_of`` several rules, each with ``genes``. A rule may have
+
+        - ``genes``: symbols, of all times; without them every gene counts, and ``variants`` is the only other key;
+        - ``variants``: "protein_altering", the default, or "truncating";
+        - ``protein_changes``: ``"F1174*"`` (another amino acid at the residue), ``"V600E"`` (this change) or
+          ``"1116-1392"`` (another amino acid at one of these residues); ``except_changes``: those that do not count;
+        - ``codons``: where those residues lie, by residue or range and by genome build, as
+          ``{F1174: {hg19: ["2:29443695-29443697"]}}``. A missense mutation without a protein change is judged by it;
+        - ``positions``: by build, ``"chromosome:position:reference>allele"`` on the plus strand, whatever the class;
+        - ``vaf_above``, ``vaf_at_least``, ``vaf_at_most``: limits of the share of reads with the mutation, as
+          measured: it is not corrected for the purity of the sample.
+
+        Kind ``binary`` says whether there is such a mutation and kind ``count`` is log(1 + their number). Kind
+        ``continuous`` is log(1 + their number per megabase looked at): ``covered_mb`` of the assay or, for a whole
+        exome or genome without it, ``exome_mb`` of the entry.
 
     Returns
     -------
     DataFrame of float64
-        Indexed by ``cohort.patient_ids``. 1 = found, 0 = looked at and negative. NaN = no sequenced diagnosis
-        sample; no finding on a panel that lacks one of the genes; no finding, but a variant of the gene whose
-        protein change is not recorded. A count is NaN on any panel. With ``positions`` (non-coding), a sample
-        counts as looked at only if its panel lists the gene or if it has calls in a 5' flank at all, because exome
-        baits leave promoters out.
+        Indexed by ``cohort.patient_ids``. 1 = found, 0 = every gene looked at and negative. NaN = no sequenced
+        diagnosis sample; no finding on a panel that lacks one of the genes; no finding, but a call that does not say
+        whether it is one (no variant class, no protein change and no position, no reads counted). A count is NaN
+        where it would need such a call. With ``positions`` (non-coding), a sample counts as looked at only if its
+        panel lists the gene or if it has calls in a 5' flank at all, because exome baits leave promoters out. Per
+        megabase, NaN where the size is unknown or below ``least_mb``.
+
+    Raises
+    ------
+    InputError
+        An entry has a parameter that no rule has, or an illegal value.
 
     Examples
     --------
@@ -63,81 +71,45 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
     >>> build(cohort, [hotspot])["alk__hotspot_mutation"].to_dict()
     {'p1': 1.0, 'p2': 0.0, 'p3': nan}
     """
+    rules = {definition.name: check_mutation_rules(definition) for definition in definitions}
     coverage = assay_coverage(cohort, "mutations")
-    calls = _calls(cohort.mutations, coverage)
-    columns = {definition.name: _feature(calls, coverage, cohort.panels, definition) for definition in definitions}
+    calls = prepare_calls(cohort.mutations, coverage, current_genes([rule for each in rules.values() for rule in each]))
+    columns = {}
+    for definition in definitions:
+        looked_at = _looked_at(calls, coverage, cohort.panels, rules[definition.name])
+        columns[definition.name] = _values(definition, rules[definition.name], calls, coverage, looked_at)
     return pd.DataFrame(columns, index=coverage.index, dtype=np.float64).reindex(cohort.patient_ids)
 
 
-COLUMNS = [
-    "sample_id",
-    "Hugo_Symbol",
-    "Chromosome",
-    "Start_Position",
-    "Variant_Classification",
-    "Reference_Allele",
-    "Tumor_Seq_Allele2",
-    "HGVSp_Short",
-]
+def _looked_at(calls: MutationCalls, coverage: pd.DataFrame, panels: pd.DataFrame | None, rules: Rules) -> np.ndarray:
+    """Whether each sample was looked at for all that the rules ask for."""
+    looked_at = covers_all(coverage, panels, current_genes(rules) or None).to_numpy(dtype=bool)
+    if any("positions" in rule for rule in rules):
+        in_flanks = calls.everywhere.loc[calls.everywhere["variant_class"] == "5'Flank", "sample"]
+        flanks = np.bincount(in_flanks, minlength=len(coverage)) > 0
+        looked_at = looked_at & (coverage["panel"].notna().to_numpy(dtype=bool) | flanks)
+    return looked_at
 
 
-def _calls(mutations: pd.DataFrame | None, coverage: pd.DataFrame) -> pd.DataFrame:
-    """Mutations of the chosen samples, with the genome build of each."""
-    table = pd.DataFrame(columns=COLUMNS, dtype="str") if mutations is None else mutations.reindex(columns=COLUMNS)
-    table = table[table["sample_id"].isin(coverage["sample_id"])].reset_index(drop=True)
-    builds = coverage.set_index("sample_id")["genome_build"]
-    return table.assign(genome_build=table["sample_id"].map(builds))
-
-
-def _feature(
-    calls: pd.DataFrame, coverage: pd.DataFrame, panels: pd.DataFrame | None, definition: FeatureDefinition
+def _values(
+    definition: FeatureDefinition, rules: Rules, calls: MutationCalls, coverage: pd.DataFrame, looked_at: np.ndarray
 ) -> np.ndarray:
     """Value of one entry for every sequenced patient."""
-    rules: Sequence[Mapping[str, Any]] = definition.parameters.get("any_of", [definition.parameters])
-    found = np.zeros(len(calls), dtype=bool)
-    unclear = np.zeros(len(calls), dtype=bool)
-    for rule in rules:
-        rule_found, rule_unclear = _match(calls, rule)
-        found |= rule_found
-        unclear |= rule_unclear
-    genes = [gene for rule in rules for gene in rule.get("genes", ())] or None
-    looked_at = covers_all(coverage, panels, genes)
-    if any("positions" in rule for rule in rules):
-        flanked = calls.loc[calls["Variant_Classification"] == "5'Flank", "sample_id"]
-        looked_at &= coverage["panel"].notna() | coverage["sample_id"].isin(flanked)
-    samples = coverage["sample_id"]
+    table = calls.of_genes if "genes" in rules[0] else calls.everywhere
+    found = match_rules(table, rules)
+    sample = table["sample"].to_numpy()
+    certain = np.bincount(sample[found.certain], minlength=len(coverage))
+    possible = np.bincount(sample[found.possible], minlength=len(coverage))
+    if definition.kind == "binary":
+        negative = looked_at & (possible == 0)
+        return np.where(certain > 0, 1.0, np.where(negative, 0.0, np.nan))
+    counted = np.where(certain == possible, certain, np.nan)
     if definition.kind == "count":
-        counts = samples.map(calls.loc[found, "sample_id"].value_counts()).fillna(0).to_numpy(dtype=np.float64)
-        return np.where(looked_at, np.log1p(counts), np.nan)
-    negative = looked_at & ~samples.isin(calls.loc[unclear, "sample_id"])
-    positive = samples.isin(calls.loc[found, "sample_id"])
-    return np.where(positive, 1.0, np.where(negative, 0.0, np.nan))
+        return np.log1p(np.where(looked_at, counted, np.nan))
+    return np.log1p(counted / _megabases(coverage, definition.parameters))
 
 
-def _match(calls: pd.DataFrame, rule: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Which calls a rule finds, and which it cannot judge."""
-    genes = calls["Hugo_Symbol"].isin(rule["genes"]) if "genes" in rule else pd.Series(True, index=calls.index)
-    nowhere = np.zeros(len(calls), dtype=bool)
-    if "positions" in rule:
-        return (genes & _at_positions(calls, rule["positions"])).to_numpy(dtype=bool), nowhere
-    candidates = genes & calls["Variant_Classification"].isin(CLASSES[rule.get("variants", "protein_altering")])
-    if "protein_changes" not in rule:
-        return candidates.to_numpy(dtype=bool), nowhere
-    changes = calls["HGVSp_Short"].astype("str").str.removeprefix("p.")
-    known = changes.notna() & (changes != "")
-    matched = changes.where(known, "").str.fullmatch(_pattern(rule["protein_changes"])).astype(bool)
-    return (candidates & matched).to_numpy(dtype=bool), (candidates & ~known).to_numpy(dtype=bool)
-
-
-def _pattern(changes: Sequence[str]) -> str:
-    """Regular expression of protein changes; a final ``*`` stands for another amino acid."""
-    return "|".join(
-        re.escape(change[:-1]) + "[A-Z]" if change.endswith("*") else re.escape(change) for change in changes
-    )
-
-
-def _at_positions(calls: pd.DataFrame, positions: Mapping[str, Sequence[str]]) -> pd.Series:
-    start = calls["Start_Position"].astype("Float64").astype("Int64").astype("str")
-    change = calls["Reference_Allele"].astype("str") + ">" + calls["Tumor_Seq_Allele2"].astype("str")
-    key = calls["genome_build"].astype("str") + " " + calls["Chromosome"].astype("str") + ":" + start + ":" + change
-    return key.isin([f"{build} {place}" for build, places in positions.items() for place in places])
+def _megabases(coverage: pd.DataFrame, parameters: Mapping[str, Any]) -> np.ndarray:
+    whole = coverage["panel"].isna()
+    size = coverage["covered_mb"].fillna(whole.map({True: parameters["exome_mb"], False: np.nan}))
+    return size.where(size >= parameters.get("least_mb", 0)).to_numpy(dtype=np.float64)

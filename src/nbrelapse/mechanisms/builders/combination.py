@@ -1,0 +1,145 @@
+"""Features that combine others, whatever assay each of them needs."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.errors import InputError
+from nbrelapse.mechanisms.builders.three_valued import ThreeValued
+from nbrelapse.mechanisms.catalogue import FeatureDefinition
+from nbrelapse.mechanisms.check_combination import OPERATORS, check_combination
+from nbrelapse.mechanisms.illegal_entry import illegal_entry
+from nbrelapse.mechanisms.mean_reachable import mean_reachable
+from nbrelapse.mechanisms.risk_rules import group_level
+
+
+def build(cohort: Cohort, values: pd.DataFrame, definitions: Sequence[FeatureDefinition]) -> pd.DataFrame:
+    """Combine features that the other builders have computed, in three-valued logic.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    values : DataFrame of float64
+        The features at hand, a row a patient of ``cohort.patient_ids``; NaN = unknown. A feature that an entry refers
+        to and that is not here, because its gene set is not at hand say, is unknown for everybody.
+    definitions : sequence of FeatureDefinition
+        Each has one operator among its parameters. An operand is the name of a feature, ``{feature = name, at_least =
+        number}`` (1 where the feature reaches the number), or a table with an operator of its own.
+
+        - ``any_of``: 1 if an operand is 1, 0 only if all are known to be 0; ``all_of``: 0 if an operand is 0, 1 only
+          if all are known to be 1; ``none_of``: the opposite of ``any_of``. Operands are 0, 1 or unknown.
+        - ``first_known``: the value of the first operand that is known.
+        - ``count_known``: how many operands are known, never NaN.
+        - ``classes``: a list of ``{value = number, when = operand}``. The value of the first class whose condition
+          holds; where that is not known, the mean of the values that remain possible, NaN where all do. The last
+          class may leave out ``when``: it is what no other class is.
+        - ``rule``: mean level of the groups that a classification can still reach, see
+          :func:`nbrelapse.mechanisms.risk_rules.group_level`. ``inputs = {input = feature}`` hands it features
+          for its yes-or-no inputs; the others it reads from the patients' table.
+
+    Returns
+    -------
+    DataFrame of float64
+        Indexed by ``cohort.patient_ids``, a column a definition.
+
+    Raises
+    ------
+    InputError
+        An entry has no operator or an illegal operand, refers to itself by a detour, or reads as true or false what
+        is neither.
+
+    Examples
+    --------
+    >>> patients = pd.DataFrame({"patient_id": ["p1", "p2", "p3"]})
+    >>> cohort = Cohort("three", patients, pd.DataFrame(), pd.DataFrame())
+    >>> values = pd.DataFrame({"p53__tp53_mutation": [1.0, 0.0, 0.0], "p53__mdm2_amplification": [None, None, 0.0]})
+    >>> operands = {"any_of": list(values.columns)}
+    >>> any_hit = FeatureDefinition("p53__hit", "p53", "Hit", "", "mutations", "binary", "combination", operands)
+    >>> build(cohort, values.astype("float64").set_index(cohort.patient_ids), [any_hit])["p53__hit"].tolist()
+    [1.0, nan, 0.0]
+    """
+    for definition in definitions:
+        check_combination(definition)
+    names = {name for definition in definitions for name in definition.inputs}
+    features = {name: values[name].to_numpy(dtype=np.float64) for name in names if name in values}
+    for definition in _in_order(definitions):
+        features[definition.name] = _Entry(definition, cohort, features).value(definition.parameters)
+    columns = {definition.name: features[definition.name] for definition in definitions}
+    return pd.DataFrame(columns, index=cohort.patient_ids, dtype=np.float64)
+
+
+def _in_order(definitions: Sequence[FeatureDefinition]) -> list[FeatureDefinition]:
+    """Return the definitions, each behind those that it refers to."""
+    by_name = {definition.name: definition for definition in definitions}
+    graph = {name: by_name.keys() & set(definition.inputs) for name, definition in by_name.items()}
+    try:
+        return [by_name[name] for name in TopologicalSorter(graph).static_order()]
+    except CycleError as error:
+        circle = " -> ".join(reversed(error.args[1]))
+        raise InputError("combinations refer to each other in a circle", file="catalogue", column=circle) from None
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A catalogue entry with what it may read."""
+
+    definition: FeatureDefinition
+    cohort: Cohort
+    features: Mapping[str, np.ndarray]
+
+    def value(self, operand: Any) -> np.ndarray:
+        """Value of an operand for every patient, shape (n_patients,); NaN = unknown."""
+        if isinstance(operand, str):
+            return self.features.get(operand, np.full(len(self.cohort.patients), np.nan))
+        if "feature" in operand:
+            feature = self.value(operand["feature"])
+            return np.where(np.isnan(feature), np.nan, feature >= operand["at_least"])
+        name = next(name for name in OPERATORS if name in operand)
+        if name == "rule":
+            return self._level(operand["rule"], operand.get("inputs", {}))
+        if name == "classes":
+            return self._mean_class(operand["classes"])
+        if name in ("first_known", "count_known"):
+            operands = np.stack([self.value(item) for item in operand[name]])
+            known = ~np.isnan(operands)
+            first = operands[known.argmax(axis=0), np.arange(known.shape[1])]
+            return first if name == "first_known" else known.sum(axis=0).astype(np.float64)
+        answers = [self._truth(item) for item in operand[name]]
+        answer = reduce(operator.and_ if name == "all_of" else operator.or_, answers)
+        return _numbers(~answer if name == "none_of" else answer)
+
+    def _truth(self, operand: Any) -> ThreeValued:
+        truth = self.value(operand)
+        if not (np.isnan(truth) | (truth == 0) | (truth == 1)).all():
+            raise illegal_entry(
+                self.definition,
+                f"{operand if isinstance(operand, str) else 'an operand'} has other values than 0 and 1",
+                mend="compare it with a number: { feature = name, at_least = number }",
+            )
+        return ThreeValued(truth == 1, truth != 0)
+
+    def _mean_class(self, classes: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        left = np.ones(len(self.cohort.patients), dtype=bool)
+        reachable = np.empty((len(left), len(classes)), dtype=bool)
+        for number, item in enumerate(classes):
+            holds = self._truth(item["when"]) if "when" in item else ThreeValued.known(np.ones_like(left))
+            reachable[:, number] = left & holds.possible
+            left = left & ~holds.certain
+        return mean_reachable(reachable, np.array([item["value"] for item in classes]))
+
+    def _level(self, rule: str, inputs: Mapping[str, str]) -> np.ndarray:
+        given = {name: _numbers(self._truth(feature)) for name, feature in inputs.items()}
+        return group_level(self.cohort.patients.assign(**given), rule).to_numpy()
+
+
+def _numbers(answer: ThreeValued) -> np.ndarray:
+    return np.where(answer.certain, 1.0, np.where(answer.possible, np.nan, 0.0))

@@ -1,0 +1,99 @@
+"""A catalogue entry in words, the same on the terminal and on the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from nbrelapse.mechanisms.catalogue import FeatureDefinition
+from nbrelapse.mechanisms.catalogue_rules import ENDPOINTS
+
+_VERBS = {1: "raises", -1: "lowers"}
+
+
+def feature_facts(definition: FeatureDefinition) -> dict[str, str]:
+    """Say of a feature how it is read, what is expected of it, and where that comes from.
+
+    Parameters
+    ----------
+    definition : FeatureDefinition
+
+    Returns
+    -------
+    dict of str to str
+        By label, in the order to be shown; what the entry does not say is left out.
+
+    Examples
+    --------
+    >>> from nbrelapse.mechanisms import load_catalogue
+    >>> facts = feature_facts(load_catalogue().features["mycn__amplified"])
+    >>> facts["direction"]
+    'raises relapse, lowers refractory'
+    >>> facts["evidence"]
+    'hazard ratio 2.6 (relapse), 6.3 (os), not adjusted; 10.1200/JCO.21.00278, 10.1002/pbc.27819'
+    """
+    comparison = "" if definition.role == "feature" else "; a clinical grouping for comparison, models do not read it"
+    facts = {
+        "assay": f"{assay_title(definition.assay).lower()}, {definition.kind}{comparison}",
+        "builder": "; ".join([definition.builder, *_parameters(definition.parameters)]),
+        "direction": _direction(definition.direction),
+        "evidence": _evidence(definition.log_hazard_prior),
+        "therapies": ", ".join(definition.therapies),
+        "source": definition.reference,
+    }
+    return {label: text for label, text in facts.items() if text}
+
+
+def assay_title(assay: str) -> str:
+    """Return an assay's display name.
+
+    Examples
+    --------
+    >>> assay_title("copy_number"), assay_title("fish")
+    ('Copy number', 'FISH')
+    """
+    return "FISH" if assay == "fish" else assay.replace("_", " ").capitalize()
+
+
+def hazard_ratios(prior: Mapping[str, Any]) -> dict[str, float]:
+    """Return the hazard ratios of an entry by endpoint.
+
+    Examples
+    --------
+    >>> hazard_ratios({"os": 0.0, "source": "a paper", "adjusted": True})
+    {'os': 1.0}
+    """
+    return {endpoint: math.exp(prior[endpoint]) for endpoint in ENDPOINTS if endpoint in prior}
+
+
+def _parameters(parameters: Mapping[str, Any]) -> list[str]:
+    return [f"{key.replace('_', ' ')}: {_words(value)}" for key, value in parameters.items()]
+
+
+def _words(value: Any) -> str:
+    """Write a value of TOML without its punctuation."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        nested = any(isinstance(item, (list, dict)) for item in value)
+        return (" or " if nested else ", ").join(map(_words, value))
+    if isinstance(value, dict):
+        return ", ".join(
+            f"{key.replace('_', ' ')} ({_words(item)})" if isinstance(item, (list, dict)) else f"{key} = {_words(item)}"
+            for key, item in value.items()
+        )
+    return f"{value:,}" if type(value) is int else str(value)
+
+
+def _direction(direction: Mapping[str, int]) -> str:
+    said = [f"{_VERBS[sign]} {endpoint}" for endpoint, sign in direction.items() if sign]
+    return ", ".join(said) or "no expectation"
+
+
+def _evidence(prior: Mapping[str, Any]) -> str:
+    if not prior:
+        return ""
+    # Two digits, for the catalogue keeps two digits of the logarithm.
+    ratios = ", ".join(f"{ratio:.2g} ({endpoint})" for endpoint, ratio in hazard_ratios(prior).items())
+    return f"hazard ratio {ratios}, {'adjusted' if prior['adjusted'] else 'not adjusted'}; {prior['source']}"
