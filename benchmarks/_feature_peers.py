@@ -58,9 +58,7 @@ def read_files(study: Path, scale: Mapping[str, float]) -> tuple[pd.DataFrame, p
 def arm_table() -> pd.DataFrame:
     arms = chromosome_arms("hg19").loc[list(AUTOSOMES)]
     p = pd.DataFrame({"chrom": arms.index, "start": 0, "end": arms["centromere"], "arm": arms.index + "p"})
-    q = pd.DataFrame(
-        {"chrom": arms.index, "start": arms["centromere"], "end": arms["length"], "arm": arms.index + "q"}
-    )
+    q = pd.DataFrame({"chrom": arms.index, "start": arms["centromere"], "end": arms["length"], "arm": arms.index + "q"})
     return pd.concat([p, q], ignore_index=True)
 
 
@@ -88,7 +86,7 @@ def _mutations_of_sample(rows: pd.DataFrame) -> pd.Series:
 def _copy_number_of_sample(rows: pd.DataFrame, arms: pd.DataFrame) -> pd.Series:
     found = {}
     for name, (arm, sign) in ARMS.items():
-        chrom, first, last = arms.loc[arm, ["chrom", "start", "end"]]
+        chrom, first, last = arm[:-1], int(arms["start"][arm]), int(arms["end"][arm])
         on = rows[rows["chrom"] == chrom]
         changed = on[(on["copies"] * sign > 0.5) & ~_amplicon(on)]
         inside = (changed["end"].clip(upper=last) - changed["start"].clip(lower=first)).clip(lower=0).sum()

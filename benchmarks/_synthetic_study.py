@@ -11,7 +11,7 @@ import pyarrow as pa
 from _document import DataAbsentError
 from _synthetic_mutations import write_mutations
 from _synthetic_segments import write_segments
-from _synthetic_tables import append_rows, write_lines
+from _synthetic_tables import COLUMNS, append_rows, write_lines
 from nbrelapse.mechanisms.genome import AUTOSOMES
 
 STUDY = "synthetic"
@@ -19,24 +19,8 @@ MUTATIONS, SEGMENTS, REARRANGEMENTS = 10, 50, 30
 """MAF rows and segments a sample, and rearrangements a carrier."""
 CARRIERS = 100
 """One sample in so many carries rearrangements, ten times as many were looked at."""
-BYTES_A_SAMPLE = 16_000
+BYTES_A_SAMPLE = 12_000
 CHUNK = 10_000
-
-PATIENT_COLUMNS = (
-    "PATIENT_ID PROTOCOL ICDO SNOMED ICDO_SNOMED_DESCRIPTION AGE_IN_DAYS AGE YEAR_OF_DIAGNOSIS INSS_STAGE "
-    "TUMOR_SAMPLE_HISTOLOGY DIAGNOSIS EFSCENS SCENS EFS_TIME STIME SEX ETHNICITY RACE RISK_GROUP "
-    "PERCENTAGE_TUMOR_PURITY FIRST_EVENT OS_STATUS OS_DAYS OS_MONTHS LAST_FOLLOWUP_YEAR PERCENTAGE_NECROSIS "
-    "PERCENT_TUMOR_VS_STROMA PERCENT_TUMOR_CELLS_RELAPSE RELAPSE_PERCENT_NECROSIS RELAPSE_PERCENT_STROMA"
-).split()
-SAMPLE_COLUMNS = (
-    "PATIENT_ID SAMPLE_ID MYCN PLOIDY GRADE MKI ONCOTREE_CODE ANALYSIS_COHORT TUMOR_TISSUE_SITE CNS_SITE_OF_RELAPSE "
-    "TUMOR_PLOIDY CANCER_TYPE CANCER_TYPE_DETAILED TMB_NONSYNONYMOUS SAMPLE_TYPE"
-).split()
-"""The headers of nbl_target_2018_pub, and ``SAMPLE_TYPE`` because the ids here carry no TARGET code."""
-SV_COLUMNS = (
-    "Sample_Id SV_Status Site1_Hugo_Symbol Site1_Chromosome Site1_Position Site2_Hugo_Symbol Site2_Chromosome "
-    "Site2_Position NCBI_Build Class Tumor_Read_Count Event_Info"
-).split()
 
 
 def write_synthetic_study(folder: Path, samples: int, seed: int = 0) -> Path:
@@ -47,7 +31,7 @@ def write_synthetic_study(folder: Path, samples: int, seed: int = 0) -> Path:
     folder : Path
         A new folder; its parent exists.
     samples : int
-        One a patient; about 16 kB each on disk.
+        One a patient; about 12 kB each on disk.
     seed : int, default 0
 
     Returns
@@ -60,10 +44,10 @@ def write_synthetic_study(folder: Path, samples: int, seed: int = 0) -> Path:
     DataAbsentError
         There is not enough space on the disk.
     """
-    free, needed = shutil.disk_usage(folder.parent).free, samples * BYTES_A_SAMPLE
-    if free < 1.2 * needed:
+    free, needed = shutil.disk_usage(folder.parent).free / 1e9, 1.2 * samples * BYTES_A_SAMPLE / 1e9
+    if free < needed:
         raise DataAbsentError(
-            f"{folder.parent} has {free / 1e9:.1f} GB free, a study of {samples} samples needs {1.2 * needed / 1e9:.1f} GB;"
+            f"{folder.parent} has {free:.1f} GB free, a study of {samples} samples needs {needed:.1f} GB;"
             " set TMPDIR to a folder on a larger disk"
         )
     (folder / "case_lists").mkdir(parents=True)
@@ -98,7 +82,7 @@ def _write_clinical(folder: Path, rng: np.random.Generator, patients: pa.Array, 
         "OS_STATUS": np.where(died, "1:DECEASED", "0:LIVING"),
         "OS_DAYS": followup,
     }
-    _write_attributes(folder / "data_clinical_patient.txt", PATIENT_COLUMNS, known, count)
+    _write_attributes(folder / "data_clinical_patient.txt", COLUMNS["patient"], known, count)
     known = {
         "PATIENT_ID": patients,
         "SAMPLE_ID": ids,
@@ -108,7 +92,7 @@ def _write_clinical(folder: Path, rng: np.random.Generator, patients: pa.Array, 
         "MKI": _any_of(rng, ["Low", "Intermediate", "High", "Unknown"], count),
         "SAMPLE_TYPE": np.full(count, "Primary"),
     }
-    _write_attributes(folder / "data_clinical_sample.txt", SAMPLE_COLUMNS, known, count)
+    _write_attributes(folder / "data_clinical_sample.txt", COLUMNS["sample"], known, count)
 
 
 def _any_of(rng: np.random.Generator, values: list[str], count: int) -> np.ndarray:
@@ -148,8 +132,8 @@ def _write_rearrangements(file: Path, rng: np.random.Generator, ids: pa.Array) -
         "Event_Info": np.full(count, "Protein Fusion: out of frame"),
     }
     with file.open("wb") as stream:
-        stream.write(("\t".join(SV_COLUMNS) + "\n").encode())
-        append_rows(stream, pa.table({name: columns[name] for name in SV_COLUMNS}))
+        stream.write(("\t".join(COLUMNS["rearrangement"]) + "\n").encode())
+        append_rows(stream, pa.table({name: columns[name] for name in COLUMNS["rearrangement"]}))
 
 
 def _write_descriptions(folder: Path, ids: pa.Array) -> None:
@@ -160,7 +144,12 @@ def _write_descriptions(folder: Path, ids: pa.Array) -> None:
     write_lines(folder / "meta_cna_hg19_seg.txt", {**about, "datatype": "SEG", **segments})
     for name, data in (("mutations", "data_mutations.txt"), ("sv", "data_sv.txt")):
         write_lines(folder / f"meta_{name}.txt", {**about, "data_filename": data})
-    profiled = {"all": ids, "sequenced": ids, "cna": ids, "sv": ids.take(pa.array(np.arange(0, len(ids), CARRIERS // 10)))}
+    profiled = {
+        "all": ids,
+        "sequenced": ids,
+        "cna": ids,
+        "sv": ids.take(pa.array(np.arange(0, len(ids), CARRIERS // 10))),
+    }
     for name, listed in profiled.items():
         fields = {**about, "stable_id": f"{STUDY}_{name}", "case_list_ids": "\t".join(listed.to_pylist())}
         write_lines(folder / "case_lists" / f"cases_{name}.txt", fields)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 from pyarrow import csv
 
+COLUMNS: dict[str, Any] = tomllib.loads(Path(__file__).with_name("synthetic_columns.toml").read_text(encoding="utf-8"))
 PLAIN = csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
 
 

@@ -1,4 +1,5 @@
-"""Check the documentation: links lead somewhere, Python blocks run, the README's commands work when pasted.
+"""Check the documentation: links lead somewhere, the pages' commands and Python blocks work when pasted, the page of
+mechanisms is that of today's catalogue.
 
 Commands that need the real cohorts run where NBRELAPSE_DATA (default ../shared/data) has them, and are skipped, with
 the reason, where it has not.
@@ -61,9 +62,19 @@ def run_blocks(page: Path, scratch: Path) -> int:
     return failed
 
 
+def is_current(page: Path) -> bool:
+    """Whether the page of mechanisms is what the command that makes it prints today."""
+    program = [sys.executable, "-c", "from nbrelapse.cli import main; main()", "mechanisms", "--markdown"]
+    printed = subprocess.run(program, capture_output=True, text=True, encoding="utf-8", check=True).stdout
+    return page.is_file() and page.read_text(encoding="utf-8") == printed
+
+
 def main() -> int:
     """Check every page."""
     failed = 0
+    if not is_current(ROOT / "docs" / "mechanisms.md"):
+        print("FAILED: mechanisms.md is out of date; nbrelapse mechanisms --markdown > docs/mechanisms.md")
+        failed += 1
     for page in PAGES:
         for link in broken_links(page):
             print(f"FAILED: {page.relative_to(ROOT)}: no such file {link}")

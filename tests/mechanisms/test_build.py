@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -56,3 +57,35 @@ def test_a_builder_that_does_not_exist_is_refused(clinical_only: Cohort) -> None
     entry = replace(catalogue.features["mycn__amplified"], builder="methylation")
     with pytest.raises(InputError, match="methylation"):
         build_features(clinical_only, Catalogue("1", catalogue.mechanisms, {entry.name: entry}))
+
+
+def test_a_feature_that_lacks_a_gene_set_is_left_out_with_what_is_computed_from_it(clinical_only: Cohort) -> None:
+    packaged = load_catalogue()
+    score = packaged.features["cell_state__adrenergic"]
+    entries = [
+        replace(score, name="cell_state__both", parameters={"gene_set": "UP", "gene_set_down": "DOWN"}),
+        replace(score, name="cell_state__up", parameters={"gene_set": "UP"}),
+        replace(score, name="cell_state__gap", parameters={"difference": ["cell_state__both", "cell_state__up"]}),
+        replace(score, name="cell_state__any", builder="combination", parameters={"first_known": ["cell_state__gap"]}),
+    ]
+    catalogue = Catalogue("1", packaged.mechanisms, {entry.name: entry for entry in entries})
+    up = build_features(clinical_only, catalogue, {"UP": ["PHOX2B"]})
+    assert list(up.values.columns) == list(up.catalogue.features) == ["cell_state__up"]
+    both = build_features(clinical_only, catalogue, {"UP": ["PHOX2B"], "DOWN": ["PRRX1"]})
+    assert list(both.values.columns) == [entry.name for entry in entries]
+    assert both.catalogue.features["cell_state__both"].parameters == {"gene_set": "UP", "gene_set_down": "DOWN"}
+
+
+def test_combinations_read_what_the_other_builders_built(clinical_only: Cohort) -> None:
+    catalogue = load_catalogue().subset(["mycn__any_amplification"])
+    table = build_features(clinical_only, catalogue)
+    assert table.values["mycn__any_amplification"].tolist() == [1.0, 0.0]
+    assert list(table.values.columns) == list(catalogue.features)
+
+
+def test_a_misspelt_parameter_is_refused(clinical_only: Cohort, tmp_path: Path) -> None:
+    (tmp_path / "my.toml").write_text('[alk.hotspot_mutation]\nprotein_change = ["F1174*"]\n')
+    with pytest.raises(InputError, match="the builder mutations does not read protein_change") as error:
+        build_features(clinical_only, load_catalogue(tmp_path / "my.toml"))
+    assert error.value.column == "[alk.hotspot_mutation]"
+    assert "protein_changes" in str(error.value.expected)

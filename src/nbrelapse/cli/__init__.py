@@ -13,6 +13,7 @@ from nbrelapse.cli.evaluate import evaluate
 from nbrelapse.cli.explain import explain
 from nbrelapse.cli.export import export
 from nbrelapse.cli.features import features
+from nbrelapse.cli.mechanisms import mechanisms
 from nbrelapse.cli.quickstart import quickstart
 from nbrelapse.cli.score import score
 from nbrelapse.cli.train import train
@@ -44,7 +45,7 @@ def _options(
 
 app.command()(quickstart)
 app.add_typer(cohort.app, name="cohort")
-for command in (features, train, compare, evaluate, explain, score, export, ui):
+for command in (mechanisms, features, train, compare, evaluate, explain, score, export, ui):
     app.command()(command)
 
 

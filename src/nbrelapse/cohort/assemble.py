@@ -80,9 +80,11 @@ def assemble_cohort(
 
 
 def _renumbered(cohort: Cohort) -> Cohort:
-    """Number the rows from 0; until here they had their places in the files, for the messages."""
+    """Return the tables with rows numbered from 0: until here they had their places in the files, for messages."""
     tables = {name: getattr(cohort, name) for name in TABLES}
-    return replace(cohort, **{name: table.reset_index(drop=True) for name, table in tables.items() if table is not None})
+    return replace(
+        cohort, **{name: table.reset_index(drop=True) for name, table in tables.items() if table is not None}
+    )
 
 
 def _normalise(

@@ -46,8 +46,10 @@ def check_mutations(mutations: pd.DataFrame, build: str | None, file: str | Path
       mend: correct the genome build, or lift the positions over to hg19
     """
     lengths = genome_landmarks()["lengths"]
-    if build not in lengths:
+    if build is None or build not in lengths:
         return
+    for other in sorted(set(lengths) - {build}):
+        _check_hotspots(mutations, build, other, file)
     limit = mutations["Chromosome"].map(lengths[build]).to_numpy(dtype=np.float64)
     last = np.fmax(mutations["Start_Position"].to_numpy(), mutations["End_Position"].to_numpy())
     beyond = last > limit
@@ -60,8 +62,6 @@ def check_mutations(mutations: pd.DataFrame, build: str | None, file: str | Path
             expected=f"positions in {build}",
             mend="correct the genome build or the positions",
         )
-    for other in sorted(set(lengths) - {build}):
-        _check_hotspots(mutations, build, other, file)
 
 
 def _check_hotspots(mutations: pd.DataFrame, build: str, other: str, file: str | Path) -> None:

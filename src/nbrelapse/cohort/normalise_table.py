@@ -134,7 +134,9 @@ def normalise_matrix(matrix: pd.DataFrame, file: str | Path, repairs: list[str])
     # Gene symbols as index would stand for row numbers in messages.
     numbers = matrix.set_axis(columns, axis=1).reset_index(drop=True)
     text = numbers.select_dtypes(exclude="number").columns
-    read = {column: normalise_numbers(numbers[column], file=file) for column in text}
+    # Samples are told by their place: messages never name them.
+    places = {column: f"sample column {place}" for place, column in enumerate(columns, 1)}
+    read = {column: normalise_numbers(numbers[column].rename(places[column]), file=file) for column in text}
     numbers = pd.concat([numbers.drop(columns=text), pd.DataFrame(read, index=numbers.index)], axis=1)[columns]
     numbers = numbers.astype("float64")
     name = Path(str(file)).name

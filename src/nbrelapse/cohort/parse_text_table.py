@@ -33,7 +33,7 @@ def parse_text_table(
     numbers: Collection[str] = (),
     header: TextHeader | None = None,
 ) -> pd.DataFrame:
-    """Parse delimited text; gzip is unpacked on the way.
+    r"""Parse delimited text; gzip is unpacked on the way.
 
     Parameters
     ----------
@@ -66,24 +66,24 @@ def parse_text_table(
 
     Examples
     --------
-    >>> text = b"#version 2.4\\nHugo_Symbol\\tPosition\\nALK\\t29443695\\n# a remark\\nTP53\\tunknown\\n"
+    >>> text = b"#version 2.4\nHugo_Symbol\tPosition\nALK\t29443695\n# a remark\nTP53\tunknown\n"
     >>> parse_text_table(text, "a.maf", comment=True, columns=["Position"], numbers=["Position"])["Position"].tolist()
     [29443695.0, nan]
     """
-    head = header or read_header(source, file, separator=separator, comment=comment)
-    wanted = [name for name in head.names if columns is None or name in columns]
-    if matrix:
-        numbers = wanted[1:]
-    kinds = {name: pa.float64() if name in numbers else _text_type(columns is not None) for name in wanted}
+    head = header or read_header(source, file, separator=separator, comment=comment, matrix=matrix)
+    chosen = set(head.names if columns is None else columns)
+    wanted = [name for name in head.names if name in chosen]
+    measured = set(wanted[1:] if matrix else numbers)
+    kinds = {name: pa.float64() if name in measured else _text_type(columns is not None) for name in wanted}
     try:
         table = _parse(source, file, head, separator, comment, kinds)
-    except _NotANumber:
+    except _NotANumberError:
         kinds = {name: _text_type(columns is not None) for name in wanted}
         table = _parse(source, file, head, separator, comment, kinds)
     return table.select(wanted).to_pandas(split_blocks=True, self_destruct=True)
 
 
-class _NotANumber(Exception):
+class _NotANumberError(Exception):
     """A column of numbers holds something else."""
 
 
@@ -92,7 +92,12 @@ def _text_type(distinct: bool) -> pa.DataType:
 
 
 def _parse(
-    source: Path | bytes, file: str | Path, head: TextHeader, separator: str, comment: bool, kinds: dict[str, pa.DataType]
+    source: Path | bytes,
+    file: str | Path,
+    head: TextHeader,
+    separator: str,
+    comment: bool,
+    kinds: dict[str, pa.DataType],
 ) -> pa.Table:
     first = head.names[0]
     read = pa_csv.ReadOptions(
@@ -119,7 +124,7 @@ def _parse(
             table = pa_csv.read_csv(stream, read, parse, convert)
     except pa.ArrowInvalid as error:
         if "conversion error to double" in str(error):
-            raise _NotANumber from None
+            raise _NotANumberError from None
         raise _problem(str(error), source, file, separator, quoted=not comment) from None
     except OSError as error:
         raise damaged(error, file) from None

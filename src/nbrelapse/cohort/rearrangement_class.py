@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
+import re
+
 import pandas as pd
+
+from nbrelapse.cohort.distinct_values import map_distinct
 
 DELETION, DUPLICATION, INVERSION, TRANSLOCATION, INSERTION = CLASSES = (
     "DELETION",
@@ -52,12 +55,14 @@ def rearrangement_class(calls: pd.DataFrame, strands: pd.Series | None = None) -
     """
     found = class_of_word(calls["class"])
     first, second = (calls[f"site{number}_chromosome"].astype("str") for number in (1, 2))
-    found = found.mask(found.isna() & (first != second) & first.notna() & second.notna(), TRANSLOCATION)
+    between = (first != second) & first.notna() & second.notna()
+    found = found.where(found.notna(), between.map({True: TRANSLOCATION}).astype("str"))
     if strands is None:
         return found
     swapped = calls["site1_position"] > calls["site2_position"]
     ordered = strands.astype("str").where(~swapped, strands.str[1:2] + strands.str[0:1])
-    return found.mask(found.isna() & (first == second), ordered.map(_STRANDS).astype("str"))
+    said = ordered.map(_STRANDS).astype("str").where(first == second)
+    return found.combine_first(said)
 
 
 def class_of_word(words: pd.Series) -> pd.Series:
@@ -68,9 +73,9 @@ def class_of_word(words: pd.Series) -> pd.Series:
     >>> class_of_word(pd.Series(["Deletion", "DUP:TANDEM", "BND", None])).tolist()
     ['DELETION', 'DUPLICATION', nan, nan]
     """
-    codes, distinct = pd.factorize(words.astype("str"))
-    upper = pd.Series(distinct, dtype="str").str.strip().str.upper()
-    classes = pd.Series(np.nan, index=range(len(distinct)), dtype="str")
-    for pattern, name in _WORDS.items():
-        classes = classes.mask(upper.str.match(pattern), name)
-    return pd.Series(classes.reindex(codes).to_numpy(), index=words.index, name=words.name, dtype="str")
+    return map_distinct(words.astype("str"), lambda distinct: pd.Series(map(_class_of, distinct), dtype="str"))
+
+
+def _class_of(word: str) -> str | None:
+    upper = word.strip().upper()
+    return next((name for pattern, name in _WORDS.items() if re.match(pattern, upper)), None)

@@ -47,7 +47,9 @@ def repair_mutations(mutations: pd.DataFrame, repairs: list[str]) -> pd.DataFram
 
 def _repeated(mutations: pd.DataFrame) -> np.ndarray:
     position = mutations["Start_Position"].to_numpy()
-    place = encode(mutations["sample_id"])[0].astype(np.int64) * POSITIONS + np.nan_to_num(position).clip(0, POSITIONS - 1)
+    place = encode(mutations["sample_id"])[0].astype(np.int64) * POSITIONS + np.nan_to_num(position).clip(
+        0, POSITIONS - 1
+    )
     # Few rows share sample and position; only those are compared in full.
     shared = pd.Series(place).duplicated(keep=False).to_numpy() & ~np.isnan(position)
     repeated = np.zeros(len(mutations), dtype=bool)
@@ -63,7 +65,9 @@ def _spell_classes(classes: pd.Series, repairs: list[str]) -> pd.Series:
     for number, word in enumerate(distinct):
         right = own.get(word.lower())
         if right is None:
-            repairs.append(f"mutations.Variant_Classification: '{word}' is no class of the MAF format ({counts[number]})")
+            repairs.append(
+                f"mutations.Variant_Classification: '{word}' is no class of the MAF format ({counts[number]})"
+            )
         elif right != word:
             repairs.append(f"mutations.Variant_Classification: '{word}' read as '{right}' ({counts[number]})")
     if any(word.lower() not in own for word in distinct):

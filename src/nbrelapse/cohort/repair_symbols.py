@@ -45,8 +45,10 @@ def repair_symbols(symbols: pd.Series, where: str, file: str | Path, repairs: li
     Examples
     --------
     >>> repairs = []
-    >>> repair_symbols(pd.Series(["MYCN", "2-Sep", "37226"]), "expression", "e.txt", repairs).tolist(), repairs
-    (['MYCN', 'SEPTIN2', 'DELEC1'], ["expression: '2-Sep' read as 'SEPTIN2' (1)", "expression: '37226' read as 'DELEC1' (1)"])
+    >>> repair_symbols(pd.Series(["MYCN", "2-Sep", "37226"]), "expression", "e.txt", repairs).tolist()
+    ['MYCN', 'SEPTIN2', 'DELEC1']
+    >>> repairs
+    ["expression: '2-Sep' read as 'SEPTIN2' (1)", "expression: '37226' read as 'DELEC1' (1)"]
     """
     codes, distinct = encode(symbols)
     dates = _serials_as_dates(distinct)
@@ -65,8 +67,7 @@ def repair_symbols(symbols: pd.Series, where: str, file: str | Path, repairs: li
             mend="write the symbols again from the source of the file, or remove these rows",
         )
     counts = np.bincount(codes[codes >= 0], minlength=len(distinct))
-    for number in np.flatnonzero(mangled):
-        repairs.append(f"{where}: '{distinct[number]}' read as '{genes[number]}' ({counts[number]})")
+    repairs.extend(f"{where}: '{distinct[n]}' read as '{genes[n]}' ({counts[n]})" for n in np.flatnonzero(mangled))
     return pd.Series(genes.array.take(codes, allow_fill=True), index=symbols.index, name=symbols.name)
 
 

@@ -26,7 +26,7 @@ FORMAT = 1
 REQUIRED = ("patients", "samples", "assays")
 
 
-def write_cohort(cohort: Cohort, folder: str | Path, *, overwrite: bool = False) -> Path:
+def write_cohort(cohort: Cohort, folder: str | Path, *, overwrite: bool = False, validated: bool = False) -> Path:
     """Write a cohort folder.
 
     The files are written to a new folder beside the target, which takes its name at the end: an interruption leaves
@@ -39,6 +39,8 @@ def write_cohort(cohort: Cohort, folder: str | Path, *, overwrite: bool = False)
         Its parent is made where it does not exist.
     overwrite : bool, default False
         Replace a cohort that is already there. Any other folder with content is never replaced.
+    validated : bool, default False
+        The cohort comes as a reader made it, and need not be validated again.
 
     Returns
     -------
@@ -50,7 +52,8 @@ def write_cohort(cohort: Cohort, folder: str | Path, *, overwrite: bool = False)
     InputError
         The cohort is not valid, or the folder is there already.
     """
-    validate_cohort(cohort)
+    if not validated:
+        validate_cohort(cohort)
     target = Path(folder)
     check_target(target, overwrite=overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -34,8 +34,15 @@ class TextHeader:
     length: int
 
 
-def read_header(source: Path | bytes, file: str | Path, *, separator: str = "\t", comment: bool = False) -> TextHeader:
-    """Read the header of a text table.
+def read_header(
+    source: Path | bytes,
+    file: str | Path,
+    *,
+    separator: str = "\t",
+    comment: bool = False,
+    matrix: bool = False,
+) -> TextHeader:
+    r"""Read the header of a text table.
 
     Parameters
     ----------
@@ -47,6 +54,8 @@ def read_header(source: Path | bytes, file: str | Path, *, separator: str = "\t"
     comment : bool
         Lines that start with ``#`` are comments and nothing is quoted (cBioPortal, MAF). Otherwise such lines are
         comments at the top only, where they have not as many cells as the line below (``#version 2.4``).
+    matrix : bool
+        The names are of samples, which no message shows.
 
     Raises
     ------
@@ -55,7 +64,7 @@ def read_header(source: Path | bytes, file: str | Path, *, separator: str = "\t"
 
     Examples
     --------
-    >>> header = read_header(b"#version 2.4\\nHugo_Symbol\\tChromosome\\nALK\\t2\\n", "a.maf", comment=True)
+    >>> header = read_header(b"#version 2.4\nHugo_Symbol\tChromosome\nALK\t2\n", "a.maf", comment=True)
     >>> header.names, header.comments
     (['Hugo_Symbol', 'Chromosome'], ['#version 2.4'])
     """
@@ -73,7 +82,7 @@ def read_header(source: Path | bytes, file: str | Path, *, separator: str = "\t"
             raise InputError("the file is empty", file=file, expected="a header line and rows")
         cells = _cells(line, lines, separator, quoted=not comment)
     names = [name.strip().strip('"') or f"Unnamed: {number}" for number, name in enumerate(cells)]
-    _check_names(names, separator, file)
+    _check_names(names, separator, file, matrix)
     return TextHeader(names, comments, len(line.encode()))
 
 
@@ -116,10 +125,15 @@ def _cells(line: str, more: Iterator[str], separator: str, quoted: bool) -> list
     return next(csv.reader(following(), delimiter=separator))
 
 
-def _check_names(names: list[str], separator: str, file: str | Path) -> None:
+def _check_names(names: list[str], separator: str, file: str | Path, matrix: bool) -> None:
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
-        raise InputError("a column is named twice", file=file, column=", ".join(twice), mend="rename one of them")
+        raise InputError(
+            "a column is named twice",
+            file=file,
+            column=f"{len(twice)} columns" if matrix else ", ".join(twice),
+            mend="rename one of them; where the first line is no header, add one",
+        )
     other = next((mark for mark in SEPARATORS if mark != separator and names[0].count(mark) > (mark == " ")), None)
     if len(names) == 1 and other:
         raise InputError(

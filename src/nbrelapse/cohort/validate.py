@@ -121,9 +121,11 @@ def _check_matrix(table: pd.DataFrame, file: str | Path) -> None:
     if table.columns.has_duplicates:
         twice = table.columns[table.columns.duplicated()]
         raise InputError("a sample is there twice", file=file, column=f"{len(twice)} columns")
-    wrong = [str(name) for name, dtype in table.dtypes.items() if dtype != "float64"]
+    wrong = [place for place, dtype in enumerate(table.dtypes, 1) if dtype != "float64"]
     if wrong:
-        raise InputError("values that are not numbers", file=file, column=wrong[0], expected="numbers")
+        raise InputError(
+            "values that are not numbers", file=file, column=f"sample column {wrong[0]}", expected="numbers"
+        )
 
 
 def _check_samples(cohort: Cohort, files: Files) -> None:
@@ -141,9 +143,9 @@ def _check_samples(cohort: Cohort, files: Files) -> None:
 
 
 def _must_be_in(values: pd.Series, known: pd.Series, problem: str, table: str, files: Files) -> None:
-    foreign = ~is_among(values, known)
-    if not foreign.any():
+    if is_among(pd.Series(values.unique(), dtype="str"), known).all():
         return
+    foreign = ~is_among(values, known)
     raise InputError(
         problem,
         file=files.get(table, table),

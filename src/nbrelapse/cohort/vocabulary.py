@@ -173,11 +173,11 @@ def normalise_numbers(values: pd.Series, *, file: str | Path | None = None) -> p
     """
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         numbers = values.astype("float64")
-        wrong = np.isinf(numbers)
+        wrong = np.isinf(numbers.to_numpy())
     else:
         text = as_text(values)
         numbers = map_distinct(text, lambda words: pd.to_numeric(words, errors="coerce").astype("float64"))
-        wrong = (numbers.isna() & text.notna()) | np.isinf(numbers)
+        wrong = (numbers.isna() & text.notna()).to_numpy() | np.isinf(numbers.to_numpy())
     if wrong.any():
         raise InputError(
             f"not a number: {values[wrong].iloc[0]!r}",

@@ -75,6 +75,8 @@ class ExperimentConfig(_Section):
     seed : int
         Everything random derives from it.
     cohort : CohortSource
+    catalogue : path, optional
+        A TOML file that extends the packaged catalogue, see :func:`nbrelapse.mechanisms.load_catalogue`.
     unspecified : {"event", "censor", "exclude"}
         What an event of unknown kind counts as; see :func:`nbrelapse.outcome.make_outcome`.
     features : FeatureChoice
@@ -92,6 +94,7 @@ class ExperimentConfig(_Section):
     description: str = ""
     seed: Annotated[int, Field(ge=0)] = 0
     cohort: CohortSource
+    catalogue: Annotated[Path | None, Field(exclude=True)] = None  # what it holds is recorded, not where it lies
     unspecified: Literal["event", "censor", "exclude"] = "event"
     features: FeatureChoice = FeatureChoice()
     split: Split | None = None
@@ -136,7 +139,8 @@ def read_config(file: str | Path) -> ExperimentConfig:
         for name in ("path", "gene_sets")
         if (value := getattr(source, name)) is not None and not value.is_absolute()
     }
-    return config.model_copy(update={"cohort": source.model_copy(update=found)})
+    catalogue = None if config.catalogue is None else path.parent / config.catalogue
+    return config.model_copy(update={"cohort": source.model_copy(update=found), "catalogue": catalogue})
 
 
 def parse_config(document: dict[str, object], file: str | Path | None = None) -> ExperimentConfig:

@@ -10,7 +10,7 @@ import pandas as pd
 from nbrelapse.cohort import Cohort, read_cohort, simulate_cohort
 from nbrelapse.errors import InputError
 from nbrelapse.experiment.config import ExperimentConfig, FeatureChoice
-from nbrelapse.mechanisms import FeatureTable, build_features
+from nbrelapse.mechanisms import FeatureTable, build_features, load_catalogue
 from nbrelapse.mechanisms.gene_sets import read_gene_sets
 from nbrelapse.outcome import Outcome, make_outcome
 from nbrelapse.validation.splits import named_split
@@ -57,11 +57,12 @@ def prepare_data(config: ExperimentConfig) -> PreparedData:
     Raises
     ------
     InputError
-        The cohort or gene sets cannot be read, the split leaves one side without an event, or no feature is left.
+        The cohort, catalogue or gene sets cannot be read, the split leaves one side without an event, or no feature is
+        left.
     """
     cohort = _cohort(config)
     gene_sets = {} if config.cohort.gene_sets is None else read_gene_sets(config.cohort.gene_sets)
-    table = build_features(cohort, gene_sets=gene_sets)
+    table = build_features(cohort, load_catalogue(config.catalogue), gene_sets)
     outcome = make_outcome(cohort, config.endpoint, unspecified=config.unspecified)
     training, holdout = _split(config, cohort, outcome)
     columns, left_out = _choose_features(table, config.features, training.patient_ids)

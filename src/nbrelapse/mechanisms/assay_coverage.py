@@ -59,7 +59,7 @@ def covers_all(coverage: pd.DataFrame, panels: pd.DataFrame | None, genes: Seque
     whole = coverage["panel"].isna()
     if genes is None or panels is None:
         return whole
-    wanted = canonical_symbols(pd.Index(genes, dtype="str")).unique()
+    wanted = canonical_symbols(pd.Index([*genes], dtype="str")).unique()
     current = canonical_symbols(panels["gene"])
     listed = current[current.isin(wanted)].groupby(panels["panel"]).nunique()
     return whole | coverage["panel"].isin(listed.index[listed == len(wanted)])

@@ -95,37 +95,43 @@ class CopyNumberProfile:
         return altered & (sign * (self.copies - self.base) > threshold)
 
 
-def copy_number_profiles(cohort: Cohort, patients_at_once: int = 10_000) -> Iterator[CopyNumberProfile]:
-    """Express the segments of every patient's diagnosis sample in units of a single-copy change.
+@dataclass(frozen=True)
+class SegmentBlock:
+    """The segments of some patients, and what is needed to read them.
+
+    Parameters
+    ----------
+    segments : MergedSegments
+    platform : DataFrame
+        The platform's scale of each sample, indexed by ``patient_id``.
+    purity : ndarray of float64, shape (n_patients,)
+    build : ndarray of int, shape (n_patients,)
+        See :class:`CopyNumberProfile`.
+    """
+
+    segments: MergedSegments
+    platform: pd.DataFrame
+    purity: np.ndarray
+    build: np.ndarray
+
+
+def segment_blocks(cohort: Cohort, patients_at_once: int = 10_000) -> Iterator[SegmentBlock]:
+    """Split the segments of every patient's diagnosis sample into blocks of patients.
 
     Parameters
     ----------
     cohort : Cohort
     patients_at_once : int, default 10_000
-        Size of a block: what a block needs fits into the processor's cache and little memory. No patient influences
-        another, so it does not change the values.
+        What a block needs fits into little memory. No patient influences another, so it does not change the values.
 
     Yields
     ------
-    CopyNumberProfile
-        Of the next patients.
+    SegmentBlock
 
     Raises
     ------
     InputError
         A profiled sample has no genome build.
-
-    Examples
-    --------
-    >>> segments = pd.DataFrame({"sample_id": "s", "chromosome": "1", "start": [1, 50_000_001],
-    ...     "end": [50_000_000, 249_000_000], "log2_ratio": [-0.4, 0.0]})
-    >>> cohort = Cohort("one", pd.DataFrame({"patient_id": ["p"]}),
-    ...     pd.DataFrame({"sample_id": ["s"], "patient_id": ["p"], "timepoint": ["diagnosis"]}),
-    ...     pd.DataFrame({"sample_id": ["s"], "assay": ["copy_number"], "genome_build": ["hg19"], "platform": ["P"]}),
-    ...     segments=segments,
-    ...     metadata={"platforms": {"P": {"centre": 0.0, "loss": -0.4, "gain": 0.3, "noise": 0.02}}})
-    >>> [profile.lost.tolist() for profile in copy_number_profiles(cohort)]
-    [[True, False]]
     """
     chosen = cohort.assayed_samples("copy_number")
     table = cohort.segments
@@ -145,7 +151,7 @@ def copy_number_profiles(cohort: Cohort, patients_at_once: int = 10_000) -> Iter
     for first in range(0, len(chosen), patients_at_once):
         block = slice(first, first + patients_at_once)
         part = _of_samples(segments, block)
-        yield _in_copies(part, platform.iloc[block], purity[block], build[block])
+        yield SegmentBlock(part, platform.iloc[block], purity[block], build[block])
 
 
 def _of_samples(segments: MergedSegments, samples: slice) -> MergedSegments:
@@ -162,10 +168,32 @@ def _of_samples(segments: MergedSegments, samples: slice) -> MergedSegments:
     )
 
 
-def _in_copies(raw: MergedSegments, platform: pd.DataFrame, purity: np.ndarray, build: np.ndarray) -> CopyNumberProfile:
-    """Smooth segments, express them in copies and say which are altered."""
-    segments = smooth_segments(raw, np.minimum(platform["gain"].to_numpy(), -platform["loss"].to_numpy()))
-    scales = sample_scales(segments, platform, purity)
+def copy_number_profile(block: SegmentBlock) -> CopyNumberProfile:
+    """Smooth segments, express them in units of a single-copy change and say which are altered.
+
+    Parameters
+    ----------
+    block : SegmentBlock
+
+    Returns
+    -------
+    CopyNumberProfile
+
+    Examples
+    --------
+    >>> segments = pd.DataFrame({"sample_id": "s", "chromosome": "1", "start": [1, 50_000_001],
+    ...     "end": [50_000_000, 249_000_000], "log2_ratio": [-0.4, 0.0]})
+    >>> cohort = Cohort("one", pd.DataFrame({"patient_id": ["p"]}),
+    ...     pd.DataFrame({"sample_id": ["s"], "patient_id": ["p"], "timepoint": ["diagnosis"]}),
+    ...     pd.DataFrame({"sample_id": ["s"], "assay": ["copy_number"], "genome_build": ["hg19"], "platform": ["P"]}),
+    ...     segments=segments,
+    ...     metadata={"platforms": {"P": {"centre": 0.0, "loss": -0.4, "gain": 0.3, "noise": 0.02}}})
+    >>> [copy_number_profile(block).lost.tolist() for block in segment_blocks(cohort)]
+    [[True, False]]
+    """
+    platform = block.platform
+    segments = smooth_segments(block.segments, np.minimum(platform["gain"].to_numpy(), -platform["loss"].to_numpy()))
+    scales = sample_scales(segments, platform, block.purity)
     threshold = {
         side: np.maximum(ALTERED, NOISE_WIDTHS * scales["noise"].abs().to_numpy() / scales[side].abs().to_numpy())
         for side in ("gain", "loss")
@@ -177,7 +205,9 @@ def _in_copies(raw: MergedSegments, platform: pd.DataFrame, purity: np.ndarray, 
     known = _scale_is_told(segments, copies, gained | lost, len(scales))
     scales = scales.assign(threshold_gain=threshold["gain"], threshold_loss=threshold["loss"], known=known)
     base = _numerical_base(segments, copies, scales)
-    return CopyNumberProfile(scales.index, raw, segments, scales, build, copies, gained, lost, base, amplified)
+    return CopyNumberProfile(
+        scales.index, block.segments, segments, scales, block.build, copies, gained, lost, base, amplified
+    )
 
 
 def _scale_is_told(segments: MergedSegments, copies: np.ndarray, altered: np.ndarray, n_samples: int) -> np.ndarray:

@@ -52,7 +52,7 @@ def write_features(table: FeatureTable, file: str | Path) -> Path:
     ...     read_features(Path(folder) / "features.csv").values["mycn__amplified"].tolist()
     [1.0, nan]
     """
-    target = _checked(file)
+    target = check_target(file)
     values = table.values
     frame = values.rename_axis("patient_id").reset_index()
     manifest = target.with_name(f"{target.name}.json")
@@ -86,7 +86,7 @@ def read_features(file: str | Path) -> FeatureTable:
     InputError
         A file is missing or is not what it should be, or table and manifest name different features.
     """
-    source = _checked(file)
+    source = check_target(file)
     manifest = source.with_name(f"{source.name}.json")
     missing = [path for path in (source, manifest) if not path.is_file()]
     if missing:
@@ -109,7 +109,8 @@ def read_features(file: str | Path) -> FeatureTable:
     return FeatureTable(values, catalogue)
 
 
-def _checked(file: str | Path) -> Path:
+def check_target(file: str | Path) -> Path:
+    """Refuse a name that no feature table can have; a command asks before its work, not after."""
     path = Path(file)
     if path.suffix not in SUFFIXES:
         raise InputError(

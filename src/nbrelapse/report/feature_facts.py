@@ -8,6 +8,7 @@ from typing import Any
 
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
 from nbrelapse.mechanisms.catalogue_rules import ENDPOINTS
+from nbrelapse.mechanisms.load_builder import COMBINATION
 
 _VERBS = {1: "raises", -1: "lowers"}
 
@@ -22,7 +23,8 @@ def feature_facts(definition: FeatureDefinition) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        By label, in the order to be shown; what the entry does not say is left out.
+        By label, in the order to be shown; what the entry does not say is left out. The builder's parameters stand on
+        a line each.
 
     Examples
     --------
@@ -33,10 +35,11 @@ def feature_facts(definition: FeatureDefinition) -> dict[str, str]:
     >>> facts["evidence"]
     'hazard ratio 2.6 (relapse), 6.3 (os), not adjusted; 10.1200/JCO.21.00278, 10.1002/pbc.27819'
     """
-    comparison = "" if definition.role == "feature" else "; a clinical grouping for comparison, models do not read it"
+    comparison = "" if definition.role == "feature" else "; for comparison, models do not read it"
+    assay = "combined from other features" if definition.builder == COMBINATION else _lower(definition.assay)
     facts = {
-        "assay": f"{assay_title(definition.assay).lower()}, {definition.kind}{comparison}",
-        "builder": "; ".join([definition.builder, *_parameters(definition.parameters)]),
+        "assay": f"{assay}, {definition.kind}{comparison}",
+        "builder": "\n".join([definition.builder, *_parameters(definition.parameters)]),
         "direction": _direction(definition.direction),
         "evidence": _evidence(definition.log_hazard_prior),
         "therapies": ", ".join(definition.therapies),
@@ -53,7 +56,8 @@ def assay_title(assay: str) -> str:
     >>> assay_title("copy_number"), assay_title("fish")
     ('Copy number', 'FISH')
     """
-    return "FISH" if assay == "fish" else assay.replace("_", " ").capitalize()
+    titles = {"fish": "FISH", "any": "Any assay"}
+    return titles.get(assay, assay.replace("_", " ").capitalize())
 
 
 def hazard_ratios(prior: Mapping[str, Any]) -> dict[str, float]:
@@ -67,6 +71,11 @@ def hazard_ratios(prior: Mapping[str, Any]) -> dict[str, float]:
     return {endpoint: math.exp(prior[endpoint]) for endpoint in ENDPOINTS if endpoint in prior}
 
 
+def _lower(assay: str) -> str:
+    title = assay_title(assay)
+    return title if title.isupper() else title.lower()
+
+
 def _parameters(parameters: Mapping[str, Any]) -> list[str]:
     return [f"{key.replace('_', ' ')}: {_words(value)}" for key, value in parameters.items()]
 
@@ -77,13 +86,17 @@ def _words(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list):
         nested = any(isinstance(item, (list, dict)) for item in value)
-        return (" or " if nested else ", ").join(map(_words, value))
+        return (" | " if nested else ", ").join(map(_words, value))
     if isinstance(value, dict):
-        return ", ".join(
-            f"{key.replace('_', ' ')} ({_words(item)})" if isinstance(item, (list, dict)) else f"{key} = {_words(item)}"
-            for key, item in value.items()
-        )
-    return f"{value:,}" if type(value) is int else str(value)
+        nested = any(isinstance(item, (list, dict)) for item in value.values())
+        return ("; " if nested else ", ").join(_pair(key.replace("_", " "), item) for key, item in value.items())
+    return str(value)
+
+
+def _pair(key: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{key} ({_words(value)})"
+    return f"{key} {_words(value)}" if isinstance(value, list) else f"{key} = {_words(value)}"
 
 
 def _direction(direction: Mapping[str, int]) -> str:

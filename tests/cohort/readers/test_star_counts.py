@@ -10,7 +10,7 @@ from nbrelapse.errors import InputError
 
 HEADER = "gene_id gene_name gene_type unstranded stranded_first stranded_second tpm_unstranded fpkm_unstranded"
 ROWS = [
-    "N_unmapped   9 9 9   ",
+    "N_unmapped   9 9 9  ",
     "ENSG1.1 MYCN protein_coding 1 1 1 3 0",
     "ENSG2.1 IL3RA protein_coding 1 1 1 5 0",
     "ENSG2.1_PAR_Y IL3RA protein_coding 1 1 1 2 0",

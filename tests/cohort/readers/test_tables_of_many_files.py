@@ -169,6 +169,21 @@ def test_vcf_files(folder: Path) -> None:
     assert set(cohort.assays["genome_build"]) == {"hg38"}
 
 
+def test_what_the_files_leave_out_is_one_line_without_names(folder: Path) -> None:
+    for name in ("p1", "p2"):
+        file = folder / "sv" / f"{name}.vcf"
+        file.write_text(file.read_text() + DELETION.replace("PASS", "LowQual"))
+    repairs = read_tables(mapping(folder, VARIANTS)).metadata["repairs"]
+    assert repairs == ["rearrangements: 2 records that did not pass their filters left out"]
+
+
+def test_a_variant_file_without_variants_that_is_nobodys(folder: Path) -> None:
+    (folder / "sv" / "p2.vcf").write_text(VCF.replace("INFO\n", "INFO\tFORMAT\tp2\n"))
+    error = refused(folder, VARIANTS.replace("sample_pattern = '(.+)\\.vcf'", "").replace("*.vcf", "p2.vcf"))
+    assert error.problem == "a file without rows does not say whose it is"
+    assert error.mend == "add `sample_pattern` or `sample_id` to the mapping"
+
+
 def test_a_bedpe_file(folder: Path) -> None:
     cohort = read_tables(mapping(folder, BREAKENDS))
     assert cohort.rearrangements is not None

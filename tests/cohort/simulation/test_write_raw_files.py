@@ -120,7 +120,7 @@ def test_assays_are_missing_in_blocks(study: Path) -> None:
     assert share.loc["SITE-E", "expression"] == 0
     assert 0 < share.loc["SITE-E", "mutations"] < 1
     sequenced = cohort.assays[cohort.assays["assay"] == "mutations"]
-    assert set(sequenced["panel"].dropna()) == {"SIM-NB12"}
+    assert set(sequenced["panel"].dropna()) == {"SIM-NB18"}
     assert cohort.mutations is not None
     assert set(cohort.assays["genome_build"].dropna()) == {"hg19"}
 

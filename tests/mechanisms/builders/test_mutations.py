@@ -115,6 +115,7 @@ def values(name: str, calls: list[dict], panels: list[str | None], build: str | 
         (HOTSPOT, "ALK", "p.Phe1174Leu", "Missense_Mutation", 1),
         (HOTSPOT, "ALK", "NP_004295.2:p.(Arg1275Gln)", "Missense_Mutation", 1),
         (HOTSPOT, "ALK", "p.F1174*", "Nonsense_Mutation", 0),
+        (HOTSPOT, "ALK", "p.F1174X", "Nonsense_Mutation", 0),
         (HOTSPOT, "ALK", "p.F1174fs", "Frame_Shift_Del", 0),
         (HOTSPOT, "ALK", "p.F1174del", "In_Frame_Del", 0),
         (HOTSPOT, "ALK", "p.F117L", "Missense_Mutation", 0),
@@ -157,6 +158,8 @@ def values(name: str, calls: list[dict], panels: list[str | None], build: str | 
         ("p53__tp53_mutation", "TP53", "p.R248=", "Silent", 0),
         ("p53__tp53_mutation", "TP53", None, "RNA", 0),
         ("p53__tp53_mutation", "TP53", None, "Targeted_Region", np.nan),
+        ("p53__tp53_mutation", "TP53", "p.M1V", "Start_Codon_SNP", 1),
+        ("p53__tp53_mutation", "TP53", None, "De_novo_Start_OutOfFrame", 0),
         ("p53__cdkn2a_mutation", "CDKN2A", "p.R80*", "Nonsense_Mutation", 1),
         ("p53__cdkn2a_mutation", "CDKN2B", "p.R80*", "Nonsense_Mutation", 0),
         ("telomere__atrx_daxx_truncating", "DAXX", "p.Q101*", "Nonsense_Mutation", 1),
@@ -217,6 +220,14 @@ def test_a_position_says_nothing_without_its_build() -> None:
     np.testing.assert_array_equal(values(HOTSPOT, [unknown], [None, None], None), [np.nan, 0, np.nan])
     with_change = call("s0", "ALK", "p.F1174L")
     assert values(HOTSPOT, [with_change], [None], None)[0] == 1
+
+
+@pytest.mark.parametrize("change", [None, "", "p.?"])
+def test_neither_a_change_nor_a_position_leaves_it_open(change: str | None) -> None:
+    unclear = call("s0", "ALK", change, Start_Position=None)
+    np.testing.assert_array_equal(values(HOTSPOT, [unclear], [None, None]), [np.nan, 0, np.nan])
+    silent = call("s0", "ALK", change, "Silent", Start_Position=None)
+    assert values(HOTSPOT, [silent], [None])[0] == 0
 
 
 def test_only_this_change_cannot_be_told_by_its_position() -> None:

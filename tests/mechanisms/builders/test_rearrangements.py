@@ -11,6 +11,10 @@ from nbrelapse.mechanisms.catalogue import load_catalogue
 DEFINITIONS = {definition.name: definition for definition in load_catalogue().by_builder("rearrangements")}
 TERT = "telomere__tert_rearrangement"
 ATRX = "telomere__atrx_deletion"
+ALK = "alk__rearrangement"
+MYCN = "mycn__enhancer_hijacking"
+NEURITE = "instability__neuritogenesis_rearrangement"
+CLUSTERS = "instability__clustered_breakpoints"
 
 
 def sv(sample: str, site1: tuple, site2: tuple = (None, None, None), kind: str = "TRANSLOCATION") -> tuple:
@@ -42,8 +46,8 @@ def values(name: str, calls: list[tuple], panels: list[str | None], build: str |
         (1345184, "hg19", 1.0),
         (1345185, "hg19", 0.0),
         (1203147, "hg38", 1.0),
-        (1345069, "hg38", 1.0),
-        (1345070, "hg38", 0.0),
+        (1345068, "hg38", 1.0),
+        (1345069, "hg38", 0.0),
     ],
 )
 @pytest.mark.parametrize("side", [0, 1])
@@ -77,6 +81,8 @@ def test_the_symbol_decides_where_there_are_no_usable_coordinates(call: tuple, b
         (76_800_000, 76_950_000, "DUPLICATION", 0.0),
         (76_800_000, 77_500_000, "DEL", 0.0),
         (76_760_356, 77_041_702, "DEL", 1.0),
+        (76_800_000, 76_950_000, "BND", np.nan),
+        (1_000_000, 76_950_000, "BND", 0.0),
     ],
 )
 def test_atrx_deletions_lie_within_the_gene(start: int, end: int, kind: str, expected: float) -> None:
@@ -92,3 +98,138 @@ def test_counts_are_of_all_and_need_the_whole_genome() -> None:
 
 def test_a_panel_without_tert_says_nothing_of_it() -> None:
     np.testing.assert_array_equal(values(TERT, [], ["P", None]), [np.nan, 0.0, np.nan])
+
+
+def test_a_deletion_with_one_known_end_in_atrx_cannot_be_judged() -> None:
+    call = sv("s0", ("ATRX", "X", 76_800_000), (None, None, None), "DEL")
+    np.testing.assert_array_equal(values(ATRX, [call], [None]), [np.nan, np.nan])
+
+
+def test_a_finding_counts_although_another_rearrangement_cannot_be_judged() -> None:
+    calls = [sv("s0", (None, None, None)), sv("s0", ("TERT", "5", 1_300_000))]
+    np.testing.assert_array_equal(values(TERT, calls, [None]), [1.0, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("position", "build", "expected"),
+    [
+        (29_415_640, "hg19", 1.0),
+        (30_144_432, "hg19", 1.0),
+        (30_144_433, "hg19", 0.0),
+        (29_192_774, "hg38", 1.0),
+        (29_921_586, "hg38", 1.0),
+        (29_921_587, "hg38", 0.0),
+    ],
+)
+def test_breakpoints_within_alk(position: int, build: str, expected: float) -> None:
+    call = sv("s0", (None, "2", position), (None, "2", 42_000_000), "INVERSION")
+    np.testing.assert_array_equal(values(ALK, [call], [None], build), [expected, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kind", "expected"),
+    [
+        (("2", 16_000_000), ("12", 58_000_000), "TRA", 1.0),
+        (("12", 58_000_000), ("2", 16_000_000), "BND", 1.0),
+        (("2", 16_000_000), ("2", 40_000_000), "DEL", 1.0),
+        (("2", 16_000_000), ("2", 40_000_000), "h2hINV", 1.0),
+        (("2", 16_000_000), ("2", 40_000_000), "DUP", 0.0),
+        (("2", 16_000_000), ("2", 16_500_000), "DEL", 0.0),
+        (("2", 15_000_000), ("2", 40_000_000), "INV", 0.0),
+        (("2", 16_000_000), ("2", 40_000_000), "BND", np.nan),
+        (("2", 16_000_000), (None, None), "TRA", np.nan),
+        (("2", 15_580_686), ("3", 1), "TRA", 1.0),
+        (("2", 15_580_685), ("3", 1), "TRA", 0.0),
+    ],
+)
+def test_enhancer_hijacking_brings_distant_dna_to_mycn(first: tuple, second: tuple, kind: str, expected: float) -> None:
+    call = sv("s0", (None, *first), (None, *second), kind)
+    np.testing.assert_array_equal(values(MYCN, [call], [None]), [expected, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("genes", "expected"), [(("MYCN", "ALK"), 1.0), (("MYCN", "MYCN"), 0.0), (("MYCN", None), np.nan)]
+)
+def test_partners_are_told_by_symbol_without_coordinates(genes: tuple, expected: float) -> None:
+    call = sv("s0", (genes[0], None, None), (genes[1], None, None), "INVERSION")
+    np.testing.assert_array_equal(values(MYCN, [call], [None]), [expected, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("site", "build", "expected"),
+    [
+        ((None, "9", 8_500_000), "hg19", 1.0),
+        ((None, "4", 183_100_000), "hg19", 1.0),
+        ((None, "4", 182_150_000), "hg38", 1.0),
+        ((None, "4", 182_150_000), "hg19", 0.0),
+        (("ODZ3", None, None), "hg19", 1.0),
+        (("TENM3", None, None), None, 1.0),
+    ],
+)
+def test_either_gene_of_neuritogenesis_also_by_a_former_symbol(site: tuple, build: str | None, expected: float) -> None:
+    np.testing.assert_array_equal(values(NEURITE, [sv("s0", site)], [None], build), [expected, np.nan])
+
+
+def test_a_panel_has_to_list_every_gene_to_say_no() -> None:
+    calls = [sv("s1", ("ALK", "2", 29_500_000))]
+    np.testing.assert_array_equal(values(ALK, calls, ["P", "P", "Q"]), [0.0, 1.0, np.nan, np.nan])
+    np.testing.assert_array_equal(
+        values(NEURITE, [sv("s0", ("PTPRD", "9", 8_500_000))], ["P", "P"]), [1.0, np.nan, np.nan]
+    )
+
+
+def shattered(sample: str, chromosome: str, joins: int = 5) -> list[tuple]:
+    """Neighbours 1 Mb apart, two a join."""
+    starts = [10_000_000 + 2_000_000 * number for number in range(joins)]
+    return [sv(sample, (None, chromosome, start), (None, chromosome, start + 1_000_000), "DEL") for start in starts]
+
+
+def test_chromosomes_with_clustered_breakpoints_are_counted() -> None:
+    calls = shattered("s0", "5") + shattered("s1", "5") + shattered("s1", "17") + shattered("s2", "5", joins=4)
+    found = values(CLUSTERS, calls, [None] * 4 + ["P"])
+    np.testing.assert_allclose(found, [np.log(2), np.log(3), 0.0, 0.0, np.nan, np.nan])
+
+
+def test_clusters_cannot_be_counted_where_a_rearrangement_has_no_place() -> None:
+    calls = [*shattered("s0", "5"), sv("s0", ("ALK", None, None), ("EML4", None, None))]
+    np.testing.assert_array_equal(values(CLUSTERS, calls, [None]), [np.nan, np.nan])
+
+
+def test_the_same_events_in_both_builds_give_the_same_features() -> None:
+    hg19 = [
+        sv("s0", (None, "5", 1_300_000), (None, "2", 16_000_000)),
+        sv("s1", (None, "X", 76_800_000), (None, "X", 76_950_000), "DELETION"),
+        sv("s2", (None, "2", 29_500_000), (None, "8", 128_700_000), "INVERSION"),
+        *shattered("s3", "17", joins=12),
+    ]
+    shift = {"5": -115, "2": -140_137, "X": 744_520, "8": -1_012_246, "17": 1_700_000}
+    hg38 = [
+        (sample, gene1, place1, at1 + shift[place1], gene2, place2, at2 + shift[place2], kind)
+        for sample, gene1, place1, at1, gene2, place2, at2, kind in hg19
+    ]
+    for name in DEFINITIONS:
+        np.testing.assert_array_equal(
+            values(name, hg19, [None] * 5, "hg19"), values(name, hg38, [None] * 5, "hg38"), err_msg=name
+        )
+    assert values(MYCN, hg19, [None] * 5)[0] == 1.0
+
+
+def test_row_order_and_side_do_not_matter() -> None:
+    rng = np.random.default_rng(0)
+    calls = [
+        sv(
+            f"s{rng.integers(4)}",
+            (None, str(rng.choice(["2", "5", "8", "X"])), float(rng.integers(1, 160_000_000))),
+            (None, str(rng.choice(["2", "5", "8", "X"])), float(rng.integers(1, 160_000_000))),
+            str(rng.choice(["DEL", "INV", "BND", "DUP"])),
+        )
+        for _ in range(400)
+    ]
+    turned = [(call[0], *call[4:7], *call[1:4], call[7]) for call in calls[::-1]]
+    for name in DEFINITIONS:
+        np.testing.assert_array_equal(values(name, calls, [None] * 4), values(name, turned, [None] * 4), err_msg=name)
+
+
+def test_no_table_of_rearrangements() -> None:
+    for name in DEFINITIONS:
+        np.testing.assert_array_equal(values(name, [], [None]), [0.0, np.nan], err_msg=name)

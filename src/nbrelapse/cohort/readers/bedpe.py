@@ -38,7 +38,7 @@ OTHER_NAMES = {
 def read_bedpe(
     file: str | Path, sample_id: str | None = None, *, passed_only: bool = True, repairs: list[str] | None = None
 ) -> tuple[pd.DataFrame, str | None]:
-    """Read a BEDPE of structural variants: one sample a file, as PCAWG has them, or with a column of samples.
+    r"""Read a BEDPE of structural variants: one sample a file, as PCAWG has them, or with a column of samples.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def read_bedpe(
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = Path(folder) / "NB01.bedpe"
-    ...     _ = file.write_text("2\\t99\\t100\\t2\\t499\\t520\\tsv1\\t12\\t-\\t+\\n")
+    ...     _ = file.write_text("2\t99\t100\t2\t499\t520\tsv1\t12\t-\t+\n")
     ...     table, _ = read_bedpe(file, sample_id="NB01")
     >>> table[["sample_id", "site1_position", "site2_position", "class"]].values.tolist()
     [['NB01', 100.0, 510.0, 'DUPLICATION']]

@@ -186,7 +186,9 @@ def _unlisted(said: pd.DataFrame, found: list[pd.DataFrame]) -> list[str]:
         listed = said[said["assay"] == assay]
         count = int((~is_among(part["sample_id"], listed["sample_id"])).sum()) if len(listed) else 0
         if count:
-            notes.append(f"assays: {count} samples have {assay} data but are not listed as profiled; they count as profiled")
+            notes.append(
+                f"assays: {count} samples have {assay} data but are not listed as profiled; they count as profiled"
+            )
     return notes
 
 

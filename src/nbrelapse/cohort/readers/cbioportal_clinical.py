@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.readers.study_files import StudyFiles
+from nbrelapse.cohort.readers.target_barcodes import target_timepoints
+from nbrelapse.cohort.readers.tumour_purity import purity_from_percent
 from nbrelapse.cohort.schema import PATIENTS, SAMPLES
 from nbrelapse.cohort.vocabulary import as_text, normalise_levels
 from nbrelapse.errors import InputError
-
-TARGET_CODE = r"^TARGET-\d+-[A-Z0-9]+-(\d\d)"
 
 
 def read_clinical(
@@ -89,9 +89,7 @@ def _attributes(
 
 
 def _timepoint(study: StudyFiles, keys: Mapping[str, Any], samples: pd.DataFrame, default: str | None) -> pd.Series:
-    codes = {code: level for level, values in keys["target_sample_codes"].items() for code in values}
-    code = samples["sample_id"].astype("str").str.extract(TARGET_CODE, expand=False)
-    by_code = code.map(codes).astype("str").mask(code.notna() & ~code.isin(list(codes)), "other")
+    by_code = target_timepoints(samples["sample_id"]).replace({"normal": "other"})
     if "timepoint" in samples:
         file = study.where(study.first(keys["files"]["sample"]) or "")
         said = normalise_levels(samples["timepoint"].rename("TIMEPOINT or SAMPLE_TYPE"), "timepoint", file=file)
@@ -105,12 +103,7 @@ def _purity(patients: pd.DataFrame, raw_samples: pd.DataFrame, samples: pd.DataF
     purity = pd.Series(own, index=samples.index, dtype="float64")
     if "purity_percent" not in patients:
         return purity
-    text = as_text(patients["purity_percent"])
-    percent = pd.to_numeric(text, errors="coerce")
-    unread = int((text.notna() & percent.isna()).sum())
-    if unread:
-        repairs.append(f"samples.purity: {unread} percentages that are no numbers left out")
-    by_patient = (percent / 100).where(percent.between(0, 100)).set_axis(as_text(patients["patient_id"]))
+    by_patient = purity_from_percent(patients["purity_percent"], repairs).set_axis(as_text(patients["patient_id"]))
     by_patient = by_patient[~by_patient.index.duplicated()]
     at_diagnosis = samples["timepoint"] == "diagnosis"
     return purity.fillna(samples["patient_id"].map(by_patient).where(at_diagnosis))

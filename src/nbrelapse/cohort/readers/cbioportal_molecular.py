@@ -116,7 +116,7 @@ def _is_number(schema: pa.DataFrameSchema, column: str) -> bool:
 
 def read_gene_matrix(study: StudyFiles, name: str) -> pd.DataFrame:
     """Read a gene by sample file; the index is ``Hugo_Symbol``."""
-    header = study.header(name)
+    header = study.header(name, matrix=True)
     if "Hugo_Symbol" not in header.names:
         raise InputError(
             "a column is missing",

@@ -11,8 +11,8 @@ from nbrelapse.errors import InputError
 
 LARGEST_LOG2 = 50.0
 CENTRED = 0.25
-"""Spread of the genes' means, in units of a gene's own spread, below which every gene has been centred. Where genes keep
-their own levels it is above 1; centred genes have it at 0, and z-scores against a reference cohort near it."""
+"""Spread of the genes' means, in units of a gene's own spread, below which every gene has been centred. Where genes
+keep their own levels it is above 1; centred genes have it at 0, and z-scores against a reference cohort near it."""
 ENOUGH_GENES, ENOUGH_SAMPLES = 20, 10
 
 
@@ -56,7 +56,7 @@ def to_log2(expression: pd.DataFrame, file: str | Path | None = None) -> tuple[p
         raise InputError(
             "the expression values are z-scores, or centred gene by gene",
             file=file,
-            expected="expression that can be compared between the genes of a sample: TPM, RPKM, counts, log2 intensities",
+            expected="values that compare the genes of a sample: TPM, RPKM, counts, log2 intensities",
             mend="use the file without z-scores",
         )
     if np.nanmax(values) <= LARGEST_LOG2:

@@ -54,5 +54,5 @@ def read_gistic(file: str | Path) -> pd.DataFrame:
             expected="-2, -1, 0, 1 or 2",
             mend="give all_thresholded.by_genes.txt, not all_data_by_genes.txt",
         )
-    genes = table[GENE].astype("str").str.split("|").str[0].str.strip()
+    genes = table[GENE].astype("str").str.replace(r"\|.*$", "", regex=True).str.strip()
     return calls.set_axis(pd.Index(genes, name="Hugo_Symbol"), axis=0)

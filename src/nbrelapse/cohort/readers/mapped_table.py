@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pandas as pd
 from nbrelapse.cohort.normalise_table import normalise_matrix
 from nbrelapse.cohort.read_table import read_table
 from nbrelapse.cohort.readers.assay_rows import assay_rows, single_build
+from nbrelapse.cohort.readers.bedpe import read_bedpe
 from nbrelapse.cohort.readers.cbioportal_molecular import genome_build
 from nbrelapse.cohort.readers.expression_scale import to_log2
 from nbrelapse.cohort.readers.gistic import read_gistic
@@ -24,11 +27,13 @@ from nbrelapse.cohort.readers.table_sources import (
     TableSource,
     VariantSource,
 )
+from nbrelapse.cohort.readers.vcf import read_vcf
 from nbrelapse.cohort.schema import ASSAY_OF
 from nbrelapse.cohort.vocabulary import as_text, normalise_numbers
 from nbrelapse.errors import InputError
 
 DAYS = {"days": 1.0, "weeks": 7.0, "months": 30.4375, "years": 365.25}
+VARIANT_READERS = {"vcf": read_vcf, "bedpe": read_bedpe}
 
 
 def read_mapped_table(part: TableSource, folder: Path) -> pd.DataFrame:
@@ -43,7 +48,7 @@ def read_mapped_table(part: TableSource, folder: Path) -> pd.DataFrame:
 
 
 def read_sample_tables(
-    name: str, part: SampleTableSource | VariantSource, folder: Path
+    name: str, part: SampleTableSource | VariantSource, folder: Path, repairs: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read the files of a section of ``mutations``, ``segments`` or ``rearrangements``.
 
@@ -53,6 +58,8 @@ def read_sample_tables(
         The table.
     part : SampleTableSource or VariantSource
     folder : Path
+    repairs : list of str
+        What was left out is appended.
 
     Returns
     -------
@@ -71,10 +78,12 @@ def read_sample_tables(
     samples = samples_of_files(files, part.sample_pattern, part.sample_id)
     tables: list[pd.DataFrame] = []
     builds: dict[Path, str | None] = {}
+    notes: dict[Path, list[str]] = {}
     for number, file in enumerate(files):
         sample = None if samples is None else samples[number]
         if isinstance(part, VariantSource):
-            table, builds[file] = _read_variants(part.format, file, sample)
+            read = VARIANT_READERS[part.format]
+            table, builds[file] = read(file, sample_id=sample, repairs=notes.setdefault(file, []))
         else:
             table, builds[file] = _columns(part, file)
             if sample is not None:
@@ -86,6 +95,7 @@ def read_sample_tables(
                 mend="add `sample_pattern` or `sample_id` to the mapping",
             )
         tables.append(table)
+    repairs.extend(_summed(notes, name))
     joined = pd.concat(tables, ignore_index=True)
     found = [*(samples or []), *as_text(joined["sample_id"]).dropna().unique()]
     return joined, assay_rows(found, ASSAY_OF[name], single_build(builds, name))
@@ -128,11 +138,14 @@ def read_mapped_expression(
     return matrix, {"unit": unit, **about}
 
 
-def _read_variants(kind: str, file: Path, sample: str | None) -> tuple[pd.DataFrame, str | None]:
-    from nbrelapse.cohort.readers.bedpe import read_bedpe
-    from nbrelapse.cohort.readers.vcf import read_vcf
-
-    return {"vcf": read_vcf, "bedpe": read_bedpe}[kind](file, sample_id=sample)
+def _summed(notes: Mapping[Path, list[str]], name: str) -> list[str]:
+    """Add up what the files of a table say, so that a line stands for all of them and none shows a file's name."""
+    totals: Counter[str] = Counter()
+    for file, lines in notes.items():
+        for line in lines:
+            count, _, what = line.removeprefix(f"{file.name}: ").partition(" ")
+            totals[what] += int(count)
+    return [f"{name}: {count} {what}" for what, count in totals.items()]
 
 
 def _columns(part: TableSource, file: Path) -> tuple[pd.DataFrame, str | None]:

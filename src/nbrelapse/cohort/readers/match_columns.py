@@ -76,6 +76,4 @@ def _missing(
     first_names = {wanted[name]: name for name in reversed(absent)}
     problem = "a column is missing" if any_found else "the file has no header line, or it is another kind of file"
     shown = f"columns found: {', '.join(found[:15])}" if any_found else "add the header line above the first row"
-    return InputError(
-        problem, file=file, column=", ".join(sorted(first_names.values(), key=absent.index)), mend=shown
-    )
+    return InputError(problem, file=file, column=", ".join(sorted(first_names.values(), key=absent.index)), mend=shown)

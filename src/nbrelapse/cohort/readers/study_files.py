@@ -51,9 +51,9 @@ class StudyFiles:
         """Return the text of a file; raises InputError for a Git LFS pointer or what is no UTF-8."""
         return decode(unpack(self._source(name), self.where(name)), self.where(name))
 
-    def header(self, name: str) -> TextHeader:
+    def header(self, name: str, *, matrix: bool = False) -> TextHeader:
         """Return the column names of a tab-separated file, and the ``#`` lines above them."""
-        return read_header(self._source(name), self.where(name), comment=True)
+        return read_header(self._source(name), self.where(name), comment=True, matrix=matrix)
 
     def table(
         self,

@@ -35,11 +35,12 @@ one a sample::
     [rearrangements]
     format = "vcf"                          # or "bedpe"; needs no columns
     file = "sv/*.vcf.gz"
-    sample_pattern = '(.+)\.vcf'             # optional: without it the file's own sample name counts
+    sample_pattern = '(.+)\.vcf'             # optional: without it the files' own sample names count
 
-A file without rows says that its sample was looked at and nothing was found; such samples are assayed. The genome build
-that a VCF or BEDPE names in its header, or a MAF in ``NCBI_Build``, need not be in ``assays``; where it is, both must
-agree. ``gene_copy_number`` and ``expression`` are gene by sample files::
+A file without rows says that its sample was looked at and nothing was found: such samples are assayed. Files that
+cannot say whose they are without rows, VCF and BEDPE among them, need ``sample_pattern`` or ``sample_id``. The genome
+build that a VCF or BEDPE names in its header, or a MAF in ``NCBI_Build``, need not be in ``assays``; where it is, both
+must agree. ``gene_copy_number`` and ``expression`` are gene by sample files::
 
     [expression]
     file = "expression.tsv.gz"
@@ -111,8 +112,8 @@ def read_tables(mapping: str | Path, source: str | Path | None = None) -> Cohort
     if not folder.is_dir():
         raise InputError("the source folder does not exist", file=folder, mend="check --source")
     files = _named(settings, folder)
-    tables = _read_tables(settings, folder, files)
     repairs: list[str] = []
+    tables = _read_tables(settings, folder, files, repairs)
     metadata: dict[str, Any] = {
         "source": {"reader": "tables", "mapping": Path(mapping).name, "reference": settings.source},
         "units_checked": settings.units_checked,
@@ -130,13 +131,15 @@ def read_tables(mapping: str | Path, source: str | Path | None = None) -> Cohort
     return assemble_cohort(settings.name, tables, metadata=metadata, files=files)
 
 
-def _read_tables(settings: TableMapping, folder: Path, files: dict[str, str | Path]) -> dict[str, pd.DataFrame]:
+def _read_tables(
+    settings: TableMapping, folder: Path, files: dict[str, str | Path], repairs: list[str]
+) -> dict[str, pd.DataFrame]:
     tables: dict[str, pd.DataFrame] = {}
     looked_at: list[pd.DataFrame] = []
     for name in TABLES:
         parts = getattr(settings, name)
         if parts and name in SAMPLE_TABLES:
-            read = [read_sample_tables(name, part, folder) for part in parts]
+            read = [read_sample_tables(name, part, folder, repairs) for part in parts]
             tables[name] = pd.concat([table for table, _ in read], ignore_index=True)
             looked_at += [rows for _, rows in read]
         elif parts:

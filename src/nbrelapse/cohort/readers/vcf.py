@@ -22,7 +22,7 @@ FIXED = ["CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
 def read_vcf(
     file: str | Path, sample_id: str | None = None, *, passed_only: bool = True, repairs: list[str] | None = None
 ) -> tuple[pd.DataFrame, str | None]:
-    """Read the structural variants of a VCF, as Manta, Delly, GRIDSS, SvABA, Lumpy and others write it.
+    r"""Read the structural variants of a VCF, as Manta, Delly, GRIDSS, SvABA, Lumpy and others write it.
 
     Parameters
     ----------
@@ -61,11 +61,11 @@ def read_vcf(
     Examples
     --------
     >>> import tempfile
-    >>> header = "##reference=GRCh38.fa\\n#CHROM\\tPOS\\tID\\tREF\\tALT\\tQUAL\\tFILTER\\tINFO\\n"
+    >>> header = "##reference=GRCh38.fa\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = Path(folder) / "sv.vcf"
-    ...     _ = file.write_text(header + "chr2\\t900\\ta\\tG\\tG]chr5:70]\\t.\\tPASS\\tSVTYPE=BND;MATEID=b\\n"
-    ...                                  "chr5\\t70\\tb\\tT\\tT]chr2:900]\\t.\\tPASS\\tSVTYPE=BND;MATEID=a\\n")
+    ...     _ = file.write_text(header + "chr2\t900\ta\tG\tG]chr5:70]\t.\tPASS\tSVTYPE=BND;MATEID=b\n"
+    ...                                  "chr5\t70\tb\tT\tT]chr2:900]\t.\tPASS\tSVTYPE=BND;MATEID=a\n")
     ...     table, build = read_vcf(file, sample_id="NB01")
     >>> table[["sample_id", "site1_chromosome", "site1_position", "site2_position", "class"]].values.tolist(), build
     ([['NB01', '2', 900.0, 70.0, 'TRANSLOCATION']], 'hg38')

@@ -58,7 +58,7 @@ def carried_variants(
     if not samples:
         return pd.Series(names[0], index=records.index, dtype="str"), 0
     called, variant = _genotypes(records, len(samples))
-    unsaid = ~called.any(axis=1)
+    unsaid = np.asarray(~called.any(axis=1))
     if len(wanted) > 1 and unsaid.any():
         raise InputError(
             "no genotype says which sample carries the variant",
@@ -108,7 +108,7 @@ def _wanted(
 def _genotypes(records: pd.DataFrame, width: int) -> tuple[np.ndarray, np.ndarray]:
     """Whether a genotype is called and whether it has the variant, a column a sample."""
     cells = records[[f"sample {number}" for number in range(1, width + 1)]].to_numpy(dtype=object)
-    genotype = pd.Series(cells.ravel(), dtype="str").str.partition(":")[0]
+    genotype = pd.Series(cells.ravel(), dtype="str").str.extract("^([^:]*)", expand=False)
     has_genotype = records["FORMAT"].str.match(r"GT(?::|$)").fillna(False).to_numpy(dtype=bool)[:, None]
     called = genotype.str.contains(r"\d").fillna(False).to_numpy(dtype=bool).reshape(cells.shape) & has_genotype
     return called, genotype.str.contains("[1-9]").fillna(False).to_numpy(dtype=bool).reshape(cells.shape) & called

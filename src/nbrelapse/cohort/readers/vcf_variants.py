@@ -13,7 +13,10 @@ from nbrelapse.cohort.row_numbers import row_numbers
 from nbrelapse.cohort.vocabulary import normalise_numbers
 from nbrelapse.errors import InputError
 
-BREAKEND = r"^(?P<before>[A-Za-z.*]*)(?P<open>[\[\]])(?P<chromosome>.+):(?P<position>\d+)(?P<close>[\[\]])(?P<after>[A-Za-z.*]*)$"
+BREAKEND = (
+    r"^(?P<before>[A-Za-z.*]*)(?P<open>[\[\]])(?P<chromosome>.+):(?P<position>\d+)(?P<close>[\[\]])"
+    r"(?P<after>[A-Za-z.*]*)$"
+)
 SINGLE = r"\.[A-Za-z]+|[A-Za-z]+\."
 SYMBOL = r"^<([\w:.-]+)>$"
 COPY_NUMBER = r"CNV?\d*"

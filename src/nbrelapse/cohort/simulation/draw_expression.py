@@ -45,7 +45,8 @@ def _genes(settings: Mapping[str, Any]) -> tuple[pd.DataFrame, np.ndarray, np.nd
     """Return loadings (genes by programs), mean level and noise of each gene."""
     figures = settings["levels"]
     programs, key_genes = settings["programs"], settings["key_genes"]
-    members = sorted({gene for genes in programs.values() for gene in genes} - set(key_genes.values()))
+    moved = {gene for genes in programs.values() for gene in genes}
+    members = sorted((moved | set(settings["bystanders"]["genes"])) - set(key_genes.values()))
     background = [f"SIM{number}" for number in range(1, figures["background_genes"] + 1)]
     genes = pd.Index([*members, *key_genes.values(), *background], name="Hugo_Symbol")
     loadings = pd.DataFrame(0.0, index=genes, columns=[*programs, *key_genes])

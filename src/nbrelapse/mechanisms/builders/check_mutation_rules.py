@@ -153,7 +153,7 @@ _CHANGES = 'a list as ["F1174*", "V600E", "1116-1392"]'
 _SHARE = "a number from 0 to 1"
 LEGAL: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "genes": (lambda value: _are(value, _is_symbol), "a list of gene symbols"),
-    "variants": (lambda value: value in CLASSES, ", ".join(CLASSES)),
+    "variants": (lambda value: value in [*CLASSES], ", ".join(CLASSES)),
     "protein_changes": (lambda value: _are(value, _is_change), _CHANGES),
     "except_changes": (lambda value: _are(value, _is_change), _CHANGES),
     "codons": (_are_codons, 'a table as { F1174 = { hg19 = ["2:29443695-29443697"] } }'),

@@ -17,7 +17,7 @@ from nbrelapse.mechanisms.builders.copy_number_tables import CopyNumberTables, i
 from nbrelapse.mechanisms.builders.oscillation import oscillation
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
 from nbrelapse.mechanisms.check_parameters import check_parameters
-from nbrelapse.mechanisms.copy_number_profile import CopyNumberProfile, copy_number_profiles
+from nbrelapse.mechanisms.copy_number_profile import SegmentBlock, copy_number_profile, segment_blocks
 
 MEASURES: dict[str, tuple[Callable[[CopyNumberTables, Mapping[str, Any]], np.ndarray], tuple[str, ...]]] = {
     "arm": (arms.arm, ("arm", "change")),
@@ -106,18 +106,19 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
     # NumPy works outside the interpreter's lock, so two blocks at a time keep two processors busy.
     with ThreadPoolExecutor(WORKERS) as workers:
         measured = partial(_measure, definitions=definitions, sex=sex, gene_copies=gene_copies)
-        parts = list(workers.map(measured, copy_number_profiles(cohort)))
+        parts = list(workers.map(measured, segment_blocks(cohort)))
     empty = pd.DataFrame({definition.name: [] for definition in definitions}, dtype=np.float64)
     return pd.concat([empty, *parts]).reindex(cohort.patient_ids)
 
 
 def _measure(
-    profile: CopyNumberProfile,
+    block: SegmentBlock,
     definitions: Sequence[FeatureDefinition],
     sex: pd.Series,
     gene_copies: pd.DataFrame,
 ) -> pd.DataFrame:
     """Compute the features of a block of patients."""
+    profile = copy_number_profile(block)
     female = sex.reindex(profile.patient_ids).map({"female": True, "male": False}).astype("object").to_numpy()
     tables = CopyNumberTables(profile, **arms.arm_lengths(profile), female=female, gene_copies=gene_copies)
     columns = {

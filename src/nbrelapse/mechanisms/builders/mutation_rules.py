@@ -11,7 +11,7 @@ import pandas as pd
 
 from nbrelapse.cohort.gene_symbols import canonical_symbols
 from nbrelapse.mechanisms.builders.three_valued import ThreeValued
-from nbrelapse.mechanisms.builders.variant_classes import CLASSES, KNOWN
+from nbrelapse.mechanisms.builders.variant_classes import CLASSES, KNOWN, OUTSIDE_PROMOTER
 
 RANGE = re.compile(r"(\d+)-(\d+)")
 INTERVAL = re.compile(r"(\w+):(\d+)-(\d+)")
@@ -143,7 +143,7 @@ def parse_interval(text: str) -> tuple[str, int, int]:
 
 
 def _at_positions(calls: pd.DataFrame, positions: Mapping[str, Sequence[str]]) -> ThreeValued:
-    """Whether a call is one of the listed base changes; a coding variant without a position is not."""
+    """Whether a call is one of the listed base changes of a promoter."""
     place = calls["chromosome"].astype("str") + ":" + calls["first"].astype("Int64").astype("str")
     change = place + ":" + calls["alleles"]
     found = np.zeros(len(calls), dtype=bool)
@@ -153,8 +153,7 @@ def _at_positions(calls: pd.DataFrame, positions: Mapping[str, Sequence[str]]) -
         found |= of_build & _isin(change, listed)
         beside |= of_build & _isin(place, [text.rpartition(":")[0] for text in listed])
     unread = beside & calls["alleles"].isna().to_numpy(dtype=bool)
-    coding = _isin(calls["variant_class"], [name for name in KNOWN if name != "5'Flank"])
-    unplaced = ~_located(calls, [*positions]) & ~coding
+    unplaced = ~_located(calls, [*positions]) & ~_isin(calls["variant_class"], OUTSIDE_PROMOTER)
     return ThreeValued.known(found, ~(unread | unplaced))
 
 

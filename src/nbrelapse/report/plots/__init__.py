@@ -6,6 +6,7 @@ from nbrelapse.report.plots.feature_coverage import feature_coverage
 from nbrelapse.report.plots.kaplan_meier import kaplan_meier_by_risk
 from nbrelapse.report.plots.leaderboard_forest import leaderboard_forest
 from nbrelapse.report.plots.mechanism_bar import mechanism_bar
+from nbrelapse.report.plots.patients_looked_at import patients_looked_at
 from nbrelapse.report.plots.survival_curve import survival_curve
 from nbrelapse.report.plots.waterfall import patient_waterfall
 
@@ -17,5 +18,6 @@ __all__ = [
     "leaderboard_forest",
     "mechanism_bar",
     "patient_waterfall",
+    "patients_looked_at",
     "survival_curve",
 ]

@@ -67,7 +67,7 @@ def patients_looked_at(counts: pd.DataFrame, features: pd.DataFrame, catalogue: 
             ),
         ],
         loc="outside lower center",
-        ncols=4,
+        ncols=4 if len(assays) > 4 else 2,
         title=f"{patients:,} patients",
     )
     return figure

@@ -1,0 +1,88 @@
+"""The catalogue as a page of the documentation."""
+
+from __future__ import annotations
+
+import re
+
+from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, Mechanism
+from nbrelapse.report.feature_facts import assay_title, feature_facts
+
+_DOI = re.compile(r"\b10\.\d{4,9}/[^\s,;]+[^\s,;.)]")
+
+
+def mechanism_page(catalogue: Catalogue) -> str:
+    """Write every mechanism and feature as Markdown.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+
+    Returns
+    -------
+    str
+        The same text for the same catalogue; DOIs are links.
+
+    Examples
+    --------
+    >>> from nbrelapse.mechanisms import load_catalogue
+    >>> page = mechanism_page(load_catalogue().subset(["alk__hotspot_mutation"]))
+    >>> [line for line in page.splitlines() if line.startswith("#")]
+    ['# Mechanisms', '## ALK', '### ALK kinase hotspot mutation']
+    """
+    members: dict[str, list[FeatureDefinition]] = {name: [] for name in catalogue.mechanisms}
+    for definition in catalogue.features.values():
+        members[definition.mechanism].append(definition)
+    lines = [
+        "# Mechanisms",
+        "",
+        "Made by `nbrelapse mechanisms --markdown > docs/mechanisms.md`: change the catalogue in",
+        "`src/nbrelapse/mechanisms`, not this page. The same on the terminal: `nbrelapse mechanisms --mechanism alk`.",
+        "How to add features of one's own: [extending.md](extending.md).",
+        "",
+        f"Catalogue version {catalogue.version}, {len(catalogue.features)} features. "
+        "What was not assayed is missing, never 0.",
+        "",
+        "| mechanism | features | read from |",
+        "|---|---|---|",
+        *(_overview(mechanism, members[name]) for name, mechanism in catalogue.mechanisms.items()),
+        "",
+    ]
+    for name, mechanism in catalogue.mechanisms.items():
+        lines += _mechanism(mechanism)
+        for definition in members[name]:
+            lines += _feature(definition)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _overview(mechanism: Mechanism, definitions: list[FeatureDefinition]) -> str:
+    assays = dict.fromkeys(assay_title(definition.assay) for definition in definitions)
+    anchor = re.sub(r"[^a-z0-9 _-]", "", mechanism.title.lower()).replace(" ", "-")
+    return f"| [{mechanism.title}](#{anchor}) | {len(definitions)} | {', '.join(assays)} |"
+
+
+def _mechanism(mechanism: Mechanism) -> list[str]:
+    facts = {"therapies": ", ".join(mechanism.therapies), "source": mechanism.reference}
+    return [f"## {mechanism.title}", "", mechanism.description, "", *_facts(facts)]
+
+
+def _feature(definition: FeatureDefinition) -> list[str]:
+    facts = {"name": f"`{definition.name}`", **feature_facts(definition)}
+    facts["builder"] = facts["builder"].replace("\n", "; ")
+    return [f"### {definition.title}", "", _linked(_escaped(definition.definition)), "", *_facts(facts)]
+
+
+def _facts(facts: dict[str, str]) -> list[str]:
+    lines = [
+        f"- {label}: {text if label == 'name' else _linked(_escaped(text))}" for label, text in facts.items() if text
+    ]
+    return [*lines, ""] if lines else []
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([*<\[\]|])", r"\\\1", text)
+
+
+def _linked(text: str) -> str:
+    return _DOI.sub(
+        lambda found: f"[{found[0]}](https://doi.org/{found[0].replace('(', '%28').replace(')', '%29')})", text
+    )

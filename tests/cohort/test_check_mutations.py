@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from nbrelapse.cohort.check_mutations import check_mutations
+from nbrelapse.cohort.genome_builds import genome_landmarks
+from nbrelapse.errors import InputError
+
+CHROMOSOMES = {"ALK": "2", "NRAS": "1", "KRAS": "12", "BRAF": "7", "TP53": "17"}
+
+
+def mutation(gene: str, position: float, change: str | None = None, kind: str = "Missense_Mutation") -> pd.DataFrame:
+    row = (gene, CHROMOSOMES[gene], position, position, change, kind)
+    names = ["Hugo_Symbol", "Chromosome", "Start_Position", "End_Position", "HGVSp_Short", "Variant_Classification"]
+    return pd.DataFrame([row], columns=names).astype({"HGVSp_Short": "str"})
+
+
+@pytest.mark.parametrize("hotspot", genome_landmarks()["hotspots"], ids=lambda one: f"{one['gene']} {one['residue']}")
+@pytest.mark.parametrize(("build", "other"), [("hg19", "hg38"), ("hg38", "hg19")])
+def test_hotspots_in_both_builds(hotspot: dict[str, object], build: str, other: str) -> None:
+    for base in range(3):
+        found = mutation(str(hotspot["gene"]), float(hotspot[build]) + base, f"p.{hotspot['residue']}X")  # type: ignore[arg-type]
+        check_mutations(found, build, "f")
+        check_mutations(found, None, "f")
+        with pytest.raises(InputError, match=f"the file says {other}, but"):
+            check_mutations(found, other, "f")
+
+
+def test_another_change_at_such_a_place_is_no_proof() -> None:
+    check_mutations(mutation("ALK", 29443695.0, kind="Intron"), "hg38", "f")
+    check_mutations(mutation("ALK", 29443695.0, "p.K99N"), "hg38", "f")
+    with pytest.raises(InputError, match="ALK F1174 lies where hg19 has it"):
+        check_mutations(mutation("ALK", 29443695.0), "hg38", "f")
+
+
+def test_the_last_base_of_a_chromosome() -> None:
+    check_mutations(mutation("TP53", 81195210.0), "hg19", "f")
+    with pytest.raises(InputError, match="beyond the end of its chromosome in hg19"):
+        check_mutations(mutation("TP53", 81195211.0), "hg19", "f")
+    check_mutations(mutation("TP53", 81195211.0), "hg38", "f")

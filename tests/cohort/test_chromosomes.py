@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from nbrelapse.cohort.chromosomes import normalise_chromosomes, on_contigs
+from nbrelapse.errors import InputError
+
+CONTIGS = [
+    "GL000191.1",
+    "chrUn_gl000220",
+    "chrUn",
+    "chr1_KI270706v1_random",
+    "chr17_gl000204_random",
+    "chr6_apd_hap1",
+    "chr22_KI270879v1_alt",
+    "KI270728.1",
+    "hs37d5",
+    "chrEBV",
+    "NC_007605",
+    "chrUn_JTFH01000001v1_decoy",
+    "HLA-A*01:01:01:01",
+]
+
+
+@pytest.mark.parametrize("name", CONTIGS)
+def test_contigs(name: str) -> None:
+    ready = normalise_chromosomes(pd.Series([name]))
+    assert ready.tolist() == [name]
+    assert on_contigs(ready).tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    ("name", "chromosome"), [("chr1", "1"), ("Chromosome 7", "7"), ("chrX", "X"), ("24", "Y"), ("chrM", "MT"), (9, "9")]
+)
+def test_chromosomes(name: object, chromosome: str) -> None:
+    ready = normalise_chromosomes(pd.Series([name]))
+    assert ready.tolist() == [chromosome]
+    assert on_contigs(ready).tolist() == [False]
+
+
+@pytest.mark.parametrize("name", ["27", "0", "chr1p", "GL", "random"])
+def test_others(name: str) -> None:
+    with pytest.raises(InputError, match="unknown code") as caught:
+        normalise_chromosomes(pd.Series(["1", name], name="chrom"), file="f")
+    assert (caught.value.column, caught.value.rows) == ("chrom", [2])

@@ -1,0 +1,103 @@
+"""The truth set: a few rows of raw files, and the features that they are, worked out by hand from the definitions.
+
+A case (``cases_*.toml``) has
+
+- ``title``, ``why`` (the trap, or the definition that the values follow from);
+- ``files``: rows of raw files by name, see ``conftest.py`` for how they become a complete study;
+- ``places``: ``name = [hg19, hg38]``: positions of the same event in the two builds. A case with places, or with segments,
+  runs in both; any other in ``build`` (hg19);
+- ``expect``: by patient, ``feature = value``, exact. Text is a formula (``"log1p(2)"``) or ``"nan"`` (not looked at, or
+  not known);
+- ``reader`` (``cbioportal``, ``tables`` or ``gdc``), ``background`` and ``complete`` (see ``conftest.py``), ``gene_sets``;
+- ``fails``: why the code does not do it yet. Such a case must fail, or the mark goes.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nbrelapse.cohort.cohort import ASSAYS, Cohort
+from nbrelapse.cohort.readers import read_cbioportal, read_gdc, read_tables
+from nbrelapse.mechanisms import build_features, load_catalogue
+
+BUILDS = ("hg19", "hg38")
+DOCUMENTS = {file.stem: tomllib.loads(file.read_text("utf-8")) for file in sorted(Path(__file__).parent.glob("cases_*"))}
+CASES: list[dict[str, Any]] = [case for document in DOCUMENTS.values() for case in document["case"]]
+READERS: dict[str, Callable[[Path], Cohort]] = {
+    "cbioportal": read_cbioportal,
+    "tables": lambda folder: read_tables(folder / "map.toml"),
+    "gdc": lambda folder: read_gdc([folder]),
+}
+KEYS = {"title", "why", "files", "expect", "places", "build", "reader", "background", "complete", "gene_sets", "fails"}
+
+
+def builds_of(case: dict[str, Any]) -> tuple[str, ...]:
+    both = "places" in case or "data_cna.seg" in case["files"]
+    return (case["build"],) if "build" in case else BUILDS if both else BUILDS[:1]
+
+
+def runs() -> Iterator[Any]:
+    for case in CASES:
+        marks = [pytest.mark.xfail(strict=True, reason=case["fails"])] if "fails" in case else []
+        for build in builds_of(case):
+            yield pytest.param(case, build, id=f"{case['title']} ({build})", marks=marks)
+
+
+def number(value: float | str, study: Any) -> float:
+    """Value of an expectation: a number, ``nan``, or a formula."""
+    if not isinstance(value, str):
+        return float(value)
+    names = {"log1p": np.log1p, "log2": np.log2, "nan": math.nan}
+    return float(eval(study(value), {"__builtins__": {}}, names))
+
+
+@pytest.mark.parametrize(("case", "build"), runs())
+def test_case(
+    case: dict[str, Any],
+    build: str,
+    tmp_path: Path,
+    write_study: Callable[..., Path],
+    chromosome_places: Callable[[str], dict[str, int]],
+) -> None:
+    reader = case.get("reader", "cbioportal")
+    places = {name: pair[BUILDS.index(build)] for name, pair in case.get("places", {}).items()}
+    options = {name: case[name] for name in ("background", "complete") if name in case}
+    folder = write_study(
+        tmp_path / "case",
+        case["files"],
+        [*case["expect"]],
+        build=build,
+        places=places,
+        clinical=reader == "cbioportal",
+        **options,
+    )
+    table = build_features(READERS[reader](folder), gene_sets=case.get("gene_sets")).values
+    named = {feature for values in case["expect"].values() for feature in values}
+    assert named <= {*table.columns}, named - {*table.columns}
+    fill = Template("$x")
+    everywhere = {name: str(place) for name, place in {**chromosome_places(build), **places}.items()}
+
+    def filled(text: str) -> str:
+        return Template(text).substitute(everywhere)
+
+    del fill
+    expected = {
+        (patient, feature): number(value, filled)
+        for patient, values in case["expect"].items()
+        for feature, value in values.items()
+    }
+    found = {key: float(table.loc[key]) for key in expected}
+    wrong = {
+        key: (found[key], value)
+        for key, value in expected.items()
+        if not (found[key] == value or (math.isnan(found[key]) and math.isnan(value)))
+    }
+    assert not wrong, f"(found, expected) {wrong}; {case['why']}"
