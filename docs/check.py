@@ -1,5 +1,4 @@
-"""Check the documentation: links lead somewhere, the pages' commands and Python blocks work when pasted, the page of
-mechanisms is that of today's catalogue.
+"""Check the documentation: links lead somewhere, commands and Python blocks work when pasted, no page is out of date.
 
 Commands that need the real cohorts run where NBRELAPSE_DATA (default ../shared/data) has them, and are skipped, with
 the reason, where it has not.

@@ -123,6 +123,14 @@ def test_an_experiment_reads_a_catalogue_of_one_s_own(folder: Path) -> None:
     assert "clinical__male" not in table.values
 
 
+def test_a_catalogue_that_leaves_no_feature_is_refused(nbrelapse: Run, folder: Path) -> None:
+    (folder / "my.toml").write_text("extends = false\n")
+    nbrelapse("features", "cohort", "--out", "features.csv", "--catalogue", "my.toml", "--coverage").assert_refused(
+        "no feature can be computed", "my.toml"
+    )
+    assert not (folder / "features.csv").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "texts"),
     [

@@ -44,7 +44,8 @@ def test_parameters_are_readable() -> None:
         "both ends: yes",
         "windows: hg19 = 5:1-2, hg38 = 5:3-4",
         "positions: hg19 5:1:G>A, 5:2:G>A",
-        "any of: genes NRAS, KRAS; protein changes G12* | genes BRAF",
+        "any of: genes NRAS, KRAS; protein changes G12*",
+        "any of: genes BRAF",
         "levels: mki (low = 0, high = 2)",
     ]
 

@@ -1,16 +1,16 @@
 """Writes the few rows that a test is about as a complete study, in the files that a study has.
 
 Files are given by name, as text. In tables, blanks separate the cells; ``~`` is an empty cell and, within one, a blank.
-Lines that start with ``#`` stay as they are. ``$name`` is a place that differs between the genome builds; every
+Lines that start with ``#`` stay as they are, with tabulators for ``~``. ``$name`` is a place that differs between the genome builds; every
 chromosome has ``$cen11`` (end of its p arm) and ``$end11`` (its length).
 
 Around them the study gets: a row for every patient in the clinical files, a diagnosis sample named as its patient where
 the sample file has none, the build in every molecular file, and, where there are segments,
 
 - ``complete``: one neutral segment for each autosome of which a sample has no row, so that its whole genome was seen;
-- ``background``: ten patients with a 11q loss and ten with a 17q gain at the given log2 ratios, so that these are the
-  levels of a single copy that the import finds for the platform, whatever the case adds: a segment at the loss (gain) is
-  exactly -1 (+1) copy, and half of it is the threshold.
+- ``background``: twenty patients with a 11q loss and twenty with a 17q gain at the given log2 ratios, so that these are
+  the levels of a single copy that the import finds for the platform, whatever the case adds: a segment at the loss (gain)
+  is exactly -1 (+1) copy, and half of it is the threshold.
 """
 
 from __future__ import annotations
@@ -28,16 +28,17 @@ BUILDS = ("hg19", "hg38")
 NCBI = {"hg19": "GRCh37", "hg38": "GRCh38"}
 AUTOSOMES = [str(number) for number in range(1, 23)]
 BACKGROUND = {"loss": -0.4, "gain": 0.3}
+BACKGROUND_PATIENTS = 20
 SEGMENTS = "data_cna.seg"
 SEGMENT_HEADER = ["ID", "chrom", "loc.start", "loc.end", "num.mark", "seg.mean"]
 WITH_BUILD = ("data_mutations.txt", "data_sv.txt")
-VERBATIM = (".toml", ".gistic")
+VERBATIM = (".toml",)
 
 Table = list[list[str]]
 
 
 @cache
-def chromosome_places(build: str) -> dict[str, int]:
+def _chromosome_places(build: str) -> dict[str, int]:
     """Ends of the p arms (``cen11``) and of the chromosomes (``end11``), and the length of all autosomes."""
     bands = bioframe.assembly_info(build).cytobands
     bands["name"] = bands["chrom"].str.removeprefix("chr")
@@ -53,7 +54,7 @@ def parse(text: str) -> tuple[list[str], Table]:
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     rows = [line.split() for line in lines if not line.startswith("#")]
     cells = [["" if cell == "~" else cell.replace("~", " ") for cell in row] for row in rows]
-    return [line for line in lines if line.startswith("#")], cells
+    return [line.replace("~", "\t") for line in lines if line.startswith("#")], cells
 
 
 def tab_separated(comments: Iterable[str], rows: Table) -> str:
@@ -67,7 +68,7 @@ class Study:
     def __init__(self, folder: Path, build: str, places: Mapping[str, int | str]) -> None:
         self.folder = folder
         self.build = build
-        self.places = {**chromosome_places(build), **places, "build": build, "ncbi": NCBI[build]}
+        self.places = {**_chromosome_places(build), **places, "build": build, "ncbi": NCBI[build]}
         folder.mkdir(parents=True, exist_ok=True)
 
     def fill(self, text: str) -> str:
@@ -125,8 +126,9 @@ class Study:
             rows += [[sample, name, "1", str(self.places[f"end{name}"]), "100", "0"] for sample, name in missing]
         added = []
         for direction, chromosome in (("loss", "11"), ("gain", "17")):
-            for number in range(10 if background else 0):
+            for number in range(BACKGROUND_PATIENTS):
                 name = f"background-{direction}-{number}"
+                rows.append([name, "1", "1", str(self.places["end1"]), "100", "0"])
                 middle, end = (str(self.places[f"{place}{chromosome}"]) for place in ("cen", "end"))
                 rows.append([name, chromosome, "1", middle, "100", "0"])
                 rows.append([name, chromosome, middle, end, "100", str(background[direction])])
@@ -163,3 +165,9 @@ def _write_study(
 def write_study() -> Callable[..., Path]:
     """``write_study(folder, files, patients, build=..., places=...)``: a folder with a complete study."""
     return _write_study
+
+
+@pytest.fixture
+def chromosome_places() -> Callable[[str], dict[str, int]]:
+    """``chromosome_places(build)``: the places that every chromosome has."""
+    return _chromosome_places

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -51,15 +51,19 @@ def runs() -> Iterator[Any]:
             yield pytest.param(case, build, id=f"{case['title']} ({build})", marks=marks)
 
 
-def number(value: float | str, study: Any) -> float:
+def number(value: float | str, places: Mapping[str, int]) -> float:
     """Value of an expectation: a number, ``nan``, or a formula."""
-    if not isinstance(value, str):
-        return float(value)
     names = {"log1p": np.log1p, "log2": np.log2, "nan": math.nan}
-    return float(eval(study(value), {"__builtins__": {}}, names))
+    formula = Template(str(value)).substitute({name: str(place) for name, place in places.items()})
+    return float(eval(formula, {"__builtins__": {}}, names))
 
 
-@pytest.mark.parametrize(("case", "build"), runs())
+def same(found: float, expected: float) -> bool:
+    """To the last bit."""
+    return found == expected or (math.isnan(found) and math.isnan(expected))
+
+
+@pytest.mark.parametrize(("case", "build"), [*runs()])
 def test_case(
     case: dict[str, Any],
     build: str,
@@ -70,34 +74,52 @@ def test_case(
     reader = case.get("reader", "cbioportal")
     places = {name: pair[BUILDS.index(build)] for name, pair in case.get("places", {}).items()}
     options = {name: case[name] for name in ("background", "complete") if name in case}
-    folder = write_study(
-        tmp_path / "case",
-        case["files"],
-        [*case["expect"]],
-        build=build,
-        places=places,
-        clinical=reader == "cbioportal",
-        **options,
-    )
-    table = build_features(READERS[reader](folder), gene_sets=case.get("gene_sets")).values
+    options |= {"build": build, "places": places, "clinical": reader == "cbioportal"}
+    cohort = READERS[reader](write_study(tmp_path / "case", case["files"], case["expect"], **options))
+    table = build_features(cohort, gene_sets=case.get("gene_sets")).values
     named = {feature for values in case["expect"].values() for feature in values}
     assert named <= {*table.columns}, named - {*table.columns}
-    fill = Template("$x")
-    everywhere = {name: str(place) for name, place in {**chromosome_places(build), **places}.items()}
-
-    def filled(text: str) -> str:
-        return Template(text).substitute(everywhere)
-
-    del fill
-    expected = {
-        (patient, feature): number(value, filled)
+    everywhere = chromosome_places(build) | places
+    wrong = {
+        f"{patient} {feature}": {"found": float(table.loc[patient, feature]), "expected": number(value, everywhere)}
         for patient, values in case["expect"].items()
         for feature, value in values.items()
+        if not same(float(table.loc[patient, feature]), number(value, everywhere))
     }
-    found = {key: float(table.loc[key]) for key in expected}
-    wrong = {
-        key: (found[key], value)
-        for key, value in expected.items()
-        if not (found[key] == value or (math.isnan(found[key]) and math.isnan(value)))
+    assert not wrong, case["why"]
+
+
+def test_every_case_says_what_it_expects() -> None:
+    titles = [case["title"] for case in CASES]
+    assert len({*titles}) == len(titles) >= 90
+    for case in CASES:
+        assert {"title", "why", "files", "expect"} <= case.keys() <= KEYS, case["title"]
+        assert case["expect"] and all(case["expect"].values()), case["title"]
+        assert all(len(pair) == len(BUILDS) for pair in case.get("places", {}).values()), case["title"]
+
+
+def test_every_feature_has_a_case() -> None:
+    """Positive and negative where it is one or the other, and known at least once where it is a number."""
+    seen: dict[str, set[str]] = {}
+    for case in CASES:
+        for values in case["expect"].values():
+            for feature, value in values.items():
+                seen.setdefault(feature, set()).add(str(value))
+    features = {
+        name: definition
+        for name, definition in load_catalogue().features.items()
+        if not {"gene_set", "gene_set_down"} & definition.parameters.keys()
     }
-    assert not wrong, f"(found, expected) {wrong}; {case['why']}"
+    assert {*features} - {*seen} == set()
+    known = {name: seen[name] - {"nan"} for name in features}
+    assert [name for name, values in known.items() if not values] == []
+    binary = [name for name, definition in features.items() if definition.kind == "binary"]
+    assert [name for name in binary if known[name] != {"0", "1"}] == []
+    assert [name for name in binary if "nan" not in seen[name]] == []
+
+
+def test_every_assay_is_looked_at() -> None:
+    catalogue = load_catalogue()
+    named = {feature for case in CASES for values in case["expect"].values() for feature in values}
+    assert {catalogue.features[name].assay for name in named} == {*ASSAYS}
+    assert {catalogue.features[name].mechanism for name in named} == {*catalogue.mechanisms}

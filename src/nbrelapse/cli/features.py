@@ -33,6 +33,7 @@ def features(
     import json
 
     from nbrelapse.cohort import read_cohort
+    from nbrelapse.errors import InputError
     from nbrelapse.mechanisms import build_features, load_catalogue
     from nbrelapse.mechanisms.gene_sets import read_gene_sets
     from nbrelapse.mechanisms.genes_found import genes_found
@@ -48,6 +49,13 @@ def features(
     sets = {} if gene_sets is None else read_gene_sets(gene_sets)
     studied = read_cohort(cohort)
     table = build_features(studied, entries, sets)
+    if table.values.empty:
+        raise InputError(
+            "no feature can be computed",
+            file=catalogue,
+            expected="at least one feature whose gene set is at hand",
+            mend="give the gene sets with --gene-sets, or let the catalogue extend the packaged one",
+        )
     manifest = write_features(table, out)
     by_mechanism, by_feature = mechanism_patients(studied, table), feature_patients(studied, table)
     genes = None if studied.expression is None else genes_found(studied, table.catalogue, sets)
@@ -80,7 +88,7 @@ def _draw(by_mechanism: pd.DataFrame, by_feature: pd.DataFrame, catalogue: Catal
     save_figure(patients_looked_at(by_mechanism, by_feature, catalogue), file)
 
 
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+def _records(table: pd.DataFrame) -> list[dict[Any, Any]]:
     return table.reset_index().to_dict("records")
 
 
@@ -106,7 +114,7 @@ def _print_coverage(counts: pd.DataFrame, catalogue: Catalogue, *, whole: bool) 
         typer.echo("(+ patients whose sample was assayed without giving a value)")
 
 
-def _cell(counts: dict[str, Any] | None) -> str:
+def _cell(counts: dict[Any, Any] | None) -> str:
     if counts is None:
         return "–"
     return f"{counts['known']}" + (f" +{counts['not_known']}" if counts["not_known"] else "")

@@ -77,7 +77,12 @@ def _lower(assay: str) -> str:
 
 
 def _parameters(parameters: Mapping[str, Any]) -> list[str]:
-    return [f"{key.replace('_', ' ')}: {_words(value)}" for key, value in parameters.items()]
+    """Return a line a parameter, and one an item where a list holds tables."""
+    lines = []
+    for key, value in parameters.items():
+        nested = isinstance(value, list) and any(isinstance(item, dict) for item in value)
+        lines += [f"{key.replace('_', ' ')}: {_words(item)}" for item in (value if nested else [value])]
+    return lines
 
 
 def _words(value: Any) -> str:

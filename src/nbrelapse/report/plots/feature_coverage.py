@@ -27,7 +27,7 @@ def feature_coverage(coverage: pd.DataFrame, catalogue: Catalogue) -> Figure:
     mean = mean.reindex([name for name in catalogue.mechanisms if name in mean.index])[::-1]
     row = pd.Series(range(len(mean)), index=mean.index)
     colors = [catalogue.mechanisms[name].color for name in mean.index]
-    figure = new_figure(5.8, 0.34 * len(mean) + 0.9)
+    figure = new_figure(5.8, 0.34 * len(mean) + 1.0)
     axes = figure.subplots()
     axes.barh(range(len(mean)), [1.0] * len(mean), color=GRID, height=0.56, alpha=0.55)
     axes.barh(range(len(mean)), mean, color=colors, height=0.56, alpha=0.45)
@@ -43,7 +43,7 @@ def feature_coverage(coverage: pd.DataFrame, catalogue: Catalogue) -> Figure:
     axes.set_yticks(range(len(mean)), [catalogue.mechanisms[name].title for name in mean.index])
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter("{x:.0%}")
-    axes.set_xlabel("Patients with a value   (dot: a feature, bar: mean of the mechanism)")
+    axes.set_xlabel("Patients with a value\n(dot: a feature, bar: mean of the mechanism)")
     bare_y(axes)
     axes.tick_params(axis="y", pad=8)
     return figure

@@ -73,7 +73,7 @@ def patients_looked_at(counts: pd.DataFrame, features: pd.DataFrame, catalogue: 
     return figure
 
 
-def _draw_cell(axes: Axes, column: int, row: int, cell: Mapping[str, Any], color: str) -> None:
+def _draw_cell(axes: Axes, column: int, row: int, cell: Mapping[Any, Any], color: str) -> None:
     unit = BAR / max(sum(cell[name] for name in COUNTS), 1)
     known, not_known = cell["known"] * unit, cell["not_known"] * unit
     axes.barh(row, BAR, left=column, height=0.32, color=GRID)
