@@ -27,6 +27,7 @@ import pytest
 from nbrelapse.cohort.cohort import ASSAYS, Cohort
 from nbrelapse.cohort.readers import read_cbioportal, read_gdc, read_tables
 from nbrelapse.mechanisms import build_features, load_catalogue
+from nbrelapse.mechanisms.catalogue import Catalogue
 
 BUILDS = ("hg19", "hg38")
 DOCUMENTS = {file.stem: tomllib.loads(file.read_text("utf-8")) for file in sorted(Path(__file__).parent.glob("cases_*"))}
@@ -36,6 +37,7 @@ READERS: dict[str, Callable[[Path], Cohort]] = {
     "tables": lambda folder: read_tables(folder / "map.toml"),
     "gdc": lambda folder: read_gdc([folder]),
 }
+CATALOGUE = load_catalogue()
 KEYS = {"title", "why", "files", "expect", "places", "build", "reader", "background", "complete", "gene_sets", "fails"}
 
 
@@ -49,6 +51,15 @@ def runs() -> Iterator[Any]:
         marks = [pytest.mark.xfail(strict=True, reason=case["fails"])] if "fails" in case else []
         for build in builds_of(case):
             yield pytest.param(case, build, id=f"{case['title']} ({build})", marks=marks)
+
+
+def with_inputs(names: set[str]) -> Catalogue:
+    """The catalogue of these features and of those that they are computed from: only what a case is about is built."""
+    assert names <= {*CATALOGUE.features}, names - {*CATALOGUE.features}
+    while more := {name for known in names for name in CATALOGUE.features[known].inputs} - names:
+        names = names | more
+    kept = {name: definition for name, definition in CATALOGUE.features.items() if name in names}
+    return Catalogue(CATALOGUE.version, CATALOGUE.mechanisms, kept)
 
 
 def number(value: float | str, places: Mapping[str, int]) -> float:
@@ -76,9 +87,8 @@ def test_case(
     options = {name: case[name] for name in ("background", "complete") if name in case}
     options |= {"build": build, "places": places, "clinical": reader == "cbioportal"}
     cohort = READERS[reader](write_study(tmp_path / "case", case["files"], case["expect"], **options))
-    table = build_features(cohort, gene_sets=case.get("gene_sets")).values
     named = {feature for values in case["expect"].values() for feature in values}
-    assert named <= {*table.columns}, named - {*table.columns}
+    table = build_features(cohort, with_inputs(named), case.get("gene_sets")).values
     everywhere = chromosome_places(build) | places
     wrong = {
         f"{patient} {feature}": {"found": float(table.loc[patient, feature]), "expected": number(value, everywhere)}
@@ -107,7 +117,7 @@ def test_every_feature_has_a_case() -> None:
                 seen.setdefault(feature, set()).add(str(value))
     features = {
         name: definition
-        for name, definition in load_catalogue().features.items()
+        for name, definition in CATALOGUE.features.items()
         if not {"gene_set", "gene_set_down"} & definition.parameters.keys()
     }
     assert {*features} - {*seen} == set()
@@ -119,7 +129,6 @@ def test_every_feature_has_a_case() -> None:
 
 
 def test_every_assay_is_looked_at() -> None:
-    catalogue = load_catalogue()
     named = {feature for case in CASES for values in case["expect"].values() for feature in values}
-    assert {catalogue.features[name].assay for name in named} == {*ASSAYS}
-    assert {catalogue.features[name].mechanism for name in named} == {*catalogue.mechanisms}
+    assert {CATALOGUE.features[name].assay for name in named} == {*ASSAYS}
+    assert {CATALOGUE.features[name].mechanism for name in named} == {*CATALOGUE.mechanisms}

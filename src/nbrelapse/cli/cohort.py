@@ -152,7 +152,7 @@ def _write(cohort: Cohort, out: Path, *, overwrite: bool, as_json: bool) -> None
 
     from nbrelapse.cohort import check_cohort, write_cohort
 
-    write_cohort(cohort, out, overwrite=overwrite)
+    write_cohort(cohort, out, overwrite=overwrite, validated=True)
     report = check_cohort(cohort)
     if as_json:
         typer.echo(json.dumps({"folder": str(out), **report.to_dict()}))

@@ -8,7 +8,6 @@ from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 
-import bioframe
 import pandas as pd
 
 from nbrelapse.errors import InputError
@@ -113,6 +112,9 @@ def normalise_chromosome(names: pd.Series) -> pd.Series:
 def _cytobands(build: str) -> pd.DataFrame:
     if build not in BUILDS:
         raise InputError(f"unknown genome build {build!r}", column="genome_build", expected=" or ".join(BUILDS))
+    # It brings Matplotlib's pyplot: half a second that commands without copy number need not wait.
+    import bioframe
+
     bands = bioframe.assembly_info(build).cytobands
     return bands.assign(chromosome=normalise_chromosome(bands["chrom"]))
 

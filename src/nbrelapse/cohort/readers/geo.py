@@ -188,6 +188,6 @@ def _read_expression(file: Path, series: list[GeoSeries], titles: pd.Index, meta
     if not known.all():
         metadata["repairs"].append(f"{file.name}: {int((~known).sum())} columns are no samples of the series, left out")
     matrix = normalise_matrix(matrix.loc[:, known], file, metadata["repairs"])
-    matrix, unit = to_log2(matrix)
+    matrix, unit = to_log2(matrix, file)
     metadata["expression"] = {"unit": unit, "platform": series[0].platform, "file": file.name}
     return matrix

@@ -45,12 +45,13 @@ def _genes(settings: Mapping[str, Any]) -> tuple[pd.DataFrame, np.ndarray, np.nd
     """Return loadings (genes by programs), mean level and noise of each gene."""
     figures = settings["levels"]
     programs, key_genes = settings["programs"], settings["key_genes"]
-    moved = {gene for genes in programs.values() for gene in genes}
+    followers = settings["followers"]
+    moved = {gene for genes in [*programs.values(), *followers.values()] for gene in genes}
     members = sorted((moved | set(settings["bystanders"]["genes"])) - set(key_genes.values()))
     background = [f"SIM{number}" for number in range(1, figures["background_genes"] + 1)]
     genes = pd.Index([*members, *key_genes.values(), *background], name="Hugo_Symbol")
     loadings = pd.DataFrame(0.0, index=genes, columns=[*programs, *key_genes])
-    for program, own in programs.items():
+    for program, own in [*programs.items(), *followers.items()]:
         loadings.loc[own, program] = figures["loading"]
     for program, gene in key_genes.items():
         loadings.loc[gene, program] = figures["key_gene_loading"]

@@ -1,0 +1,31 @@
+"""A bundle that version 0.1.0 wrote with the first catalogue still loads and scores alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from nbrelapse.cohort import simulate_cohort
+from nbrelapse.mechanisms import build_features
+from nbrelapse.scoring import load_model
+from nbrelapse.scoring.score_features import score_features
+
+FOLDER = Path(__file__).parent / "bundles"
+
+
+def test_log_risks_are_those_it_gave_when_it_was_written() -> None:
+    bundle = load_model(FOLDER / "catalogue_1")
+    features = pd.read_csv(FOLDER / "catalogue_1_features.csv", index_col="patient_id")
+    expected = pd.read_csv(FOLDER / "catalogue_1_log_risk.csv", index_col="patient_id")["log_risk"]
+    risk = bundle.model.predict_log_risk(features[list(bundle.model.feature_names_in_)])
+    np.testing.assert_allclose(risk, expected, rtol=1e-12)
+
+
+def test_it_reads_the_features_of_its_own_catalogue() -> None:
+    bundle = load_model(FOLDER / "catalogue_1")
+    table = build_features(simulate_cohort(40, 5), bundle.catalogue)
+    assert list(table.values.columns) == list(bundle.catalogue.features)
+    scores = score_features(bundle, table.values)
+    assert scores["log_risk"].notna().mean() > 0.9
