@@ -516,7 +516,7 @@ def test_repeated_genes_and_a_former_date_are_one_row(raw: Path, nbrelapse: Run)
     assert cohort.expression.loc["SEPTIN2"].mean() > 8
     assert repairs == [
         f"{EXPRESSION}: '2-Sep' read as 'SEPTIN2' (1)",
-        f"{EXPRESSION}: 1 repeated genes removed, highest mean kept",
+        f"{EXPRESSION}: 1 repeated genes removed, in each sample the largest value kept",
     ]
 
 

@@ -7,7 +7,7 @@ from nbrelapse.cohort.check_mutations import check_mutations
 from nbrelapse.cohort.genome_builds import genome_landmarks
 from nbrelapse.errors import InputError
 
-CHROMOSOMES = {"ALK": "2", "NRAS": "1", "KRAS": "12", "BRAF": "7", "TP53": "17"}
+CHROMOSOMES = {"ALK": "2", "NRAS": "1", "KRAS": "12", "BRAF": "7", "TP53": "17", "TERT": "5"}
 
 
 def mutation(gene: str, position: float, change: str | None = None, kind: str = "Missense_Mutation") -> pd.DataFrame:
@@ -19,8 +19,11 @@ def mutation(gene: str, position: float, change: str | None = None, kind: str = 
 @pytest.mark.parametrize("hotspot", genome_landmarks()["hotspots"], ids=lambda one: f"{one['gene']} {one['residue']}")
 @pytest.mark.parametrize(("build", "other"), [("hg19", "hg38"), ("hg38", "hg19")])
 def test_hotspots_in_both_builds(hotspot: dict[str, object], build: str, other: str) -> None:
-    for base in range(3):
+    for base in range(int(hotspot.get("bases", 3))):  # type: ignore[call-overload]
         found = mutation(str(hotspot["gene"]), float(hotspot[build]) + base, f"p.{hotspot['residue']}X")  # type: ignore[arg-type]
+        if "change" in hotspot:
+            reference, _, alternative = str(hotspot["change"]).partition(">")
+            found = found.assign(Reference_Allele=reference, Tumor_Seq_Allele2=alternative)
         check_mutations(found, build, "f")
         check_mutations(found, None, "f")
         with pytest.raises(InputError, match=f"the file says {other}, but"):
@@ -39,3 +42,27 @@ def test_the_last_base_of_a_chromosome() -> None:
     with pytest.raises(InputError, match="beyond the end of its chromosome in hg19"):
         check_mutations(mutation("TP53", 81195211.0), "hg19", "f")
     check_mutations(mutation("TP53", 81195211.0), "hg38", "f")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "alleles", "problem"),
+    [
+        (100.0, 99.0, ("A", "AT"), "ends before it starts"),
+        (99.0, 100.0, ("A", "G"), "count from 0"),
+    ],
+)
+def test_impossible_intervals(start: float, end: float, alleles: tuple[str, str], problem: str) -> None:
+    good = mutation("ALK", 100.0, kind="Intron")
+    wrong = good.assign(
+        Start_Position=start, End_Position=end, Reference_Allele=alleles[0], Tumor_Seq_Allele2=alleles[1]
+    )
+    with pytest.raises(InputError, match=problem) as caught:
+        check_mutations(pd.concat([good, wrong], ignore_index=True), None, "f")
+    assert "rows: 2" in str(caught.value)
+
+
+def test_an_insertion_between_two_bases_is_no_mistake() -> None:
+    inserted = mutation("ALK", 99.0, kind="Intron").assign(
+        End_Position=100.0, Reference_Allele="-", Tumor_Seq_Allele2="T"
+    )
+    check_mutations(inserted, None, "f")

@@ -231,7 +231,7 @@ def test_level_is_the_mean_over_the_reachable_groups() -> None:
         {"age": 900},
         {"stage": "MS", "age": 900},
     )
-    np.testing.assert_array_equal(group_level(cases, "cog_v2"), [0.0, 1.0, 1.5, np.nan, np.nan])
+    np.testing.assert_array_equal(group_level(cases, "cog_v2"), [0.0, np.nan, 1.5, np.nan, np.nan])
     np.testing.assert_array_equal(group_level(cases, "inrg"), [0.0, 3.0, 2.0, np.nan, np.nan])
 
 

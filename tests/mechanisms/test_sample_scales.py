@@ -10,7 +10,7 @@ from nbrelapse.cohort.merge_segments import MergedSegments, merge_segments
 from nbrelapse.mechanisms.sample_scales import in_copies, sample_scales
 
 MB = 1_000_000
-PLATFORM = {"centre": 0.0, "loss": -0.4, "gain": 0.3, "noise": 0.01}
+PLATFORM = {"centre": 0.0, "loss": -0.4, "gain": 0.3, "noise": 0.01, "purity": 0.6}
 
 
 def merged(**profiles: list[tuple[str, int, int, float]]) -> MergedSegments:
@@ -23,9 +23,9 @@ def merged(**profiles: list[tuple[str, int, int, float]]) -> MergedSegments:
     return merge_segments(table, pd.Index(list(profiles), dtype="str"))
 
 
-def scales(segments: MergedSegments, purity: list[float] | None = None, **changed: float) -> pd.DataFrame:
+def scales(segments: MergedSegments, known_purity: list[float] | None = None, **changed: float) -> pd.DataFrame:
     platform = pd.DataFrame([{**PLATFORM, **changed}] * len(segments.sample_ids), index=segments.sample_ids)
-    known = np.full(len(platform), np.nan) if purity is None else np.array(purity)
+    known = np.full(len(platform), np.nan) if known_purity is None else np.array(known_purity)
     return sample_scales(segments, platform, known)
 
 
@@ -80,6 +80,10 @@ def test_a_known_purity_sets_what_the_sample_is_drawn_toward() -> None:
     found = scales(merged(a=flat, b=flat, c=flat, d=flat), [0.3, 0.6, 0.8, np.nan])
     expected = [np.log2(1 - purity / 2) / np.log2(1 - 0.6 / 2) for purity in (0.3, 0.6, 0.8, 0.6)]
     assert found["loss"].tolist() == pytest.approx([-0.4 * factor for factor in expected])
+
+
+def test_without_the_purity_of_the_platform_that_of_a_sample_says_nothing() -> None:
+    assert scales(merged(a=[("1", 0, 240, 0.0)]), [0.3], purity=np.nan).loc["a", "loss"] == -0.4
 
 
 def test_in_copies_divides_by_the_level_of_the_direction() -> None:

@@ -1,16 +1,16 @@
 """Writes the few rows that a test is about as a complete study, in the files that a study has.
 
 Files are given by name, as text. In tables, blanks separate the cells; ``~`` is an empty cell and, within one, a blank.
-Lines that start with ``#`` stay as they are, with tabulators for ``~``. ``$name`` is a place that differs between the genome builds; every
-chromosome has ``$cen11`` (end of its p arm) and ``$end11`` (its length).
+Lines that start with ``#`` stay as they are, with tabulators for ``~``. ``$name`` is a place that differs between the
+genome builds; every chromosome has ``$cen11`` (end of its p arm) and ``$end11`` (its length).
 
 Around them the study gets: a row for every patient in the clinical files, a diagnosis sample named as its patient where
 the sample file has none, the build in every molecular file, and, where there are segments,
 
 - ``complete``: one neutral segment for each autosome of which a sample has no row, so that its whole genome was seen;
 - ``background``: twenty patients with a 11q loss and twenty with a 17q gain at the given log2 ratios, so that these are
-  the levels of a single copy that the import finds for the platform, whatever the case adds: a segment at the loss (gain)
-  is exactly -1 (+1) copy, and half of it is the threshold.
+  the levels of a single copy that the import finds for the platform, whatever the case adds: a segment at the loss
+  (gain) is exactly -1 (+1) copy, and half of it is the threshold.
 """
 
 from __future__ import annotations

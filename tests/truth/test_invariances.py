@@ -33,7 +33,7 @@ MECHANISMS = load_catalogue()
 # A failing study is not made smaller: each try takes a second, and the seed repeats it.
 PHASES = [phase for phase in Phase if phase is not Phase.shrink]
 few = settings(
-    max_examples=4, deadline=None, phases=PHASES, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=3, deadline=None, phases=PHASES, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -111,7 +111,6 @@ def test_order_of_rows_columns_samples_and_patients(
     assert_same(rewritten(study, tmp_path / "study", shuffled), features)
 
 
-@pytest.mark.xfail(strict=True, reason="parse_text_table looks for remarks in the first column as if it were text")
 @pytest.mark.parametrize("file", ["data_cna_hg19.seg", "data_mrna_seq_rpkm.txt"])
 def test_a_column_of_numbers_comes_first(study: Path, features: pd.DataFrame, tmp_path: Path, file: str) -> None:
     def turned(name: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -155,7 +154,9 @@ def joined(first: Cohort, second: Cohort, random: np.random.Generator) -> Cohort
     """Two cohorts as one, in any order; each platform keeps the scale recorded for it."""
     parts = []
     for number, part in enumerate((first, second)):
-        assays = part.assays.assign(platform=part.assays["platform"].where(part.assays["assay"] != "copy_number", number))
+        assays = part.assays.assign(
+            platform=part.assays["platform"].where(part.assays["assay"] != "copy_number", number)
+        )
         parts.append(replace(part, assays=assays.astype({"platform": "str"})))
     tables = {}
     for name in (*TABLES, *MATRICES):
@@ -188,15 +189,15 @@ def test_patients_on_their_own(cohort: Cohort, numbers: set[int]) -> None:
     assert_same(found, build_features(unknown).values.iloc[sorted(numbers)])
 
 
-@pytest.mark.xfail(strict=True, reason="a purity is judged against the median of the patients that happen to be there")
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_patient_of_known_purity_alone(cohort: Cohort, features: pd.DataFrame, number: int) -> None:
     patients = cohort.patients.iloc[[number]].reset_index(drop=True)
     assert_same(build_features(replace(cohort, patients=patients)).values, features.iloc[[number]])
 
 
-@pytest.mark.xfail(strict=True, reason="normalise_matrix keeps the repeated row with the highest mean over all samples")
-def test_more_patients_do_not_choose_between_the_rows_of_a_gene(tmp_path: Path, write_study: Callable[..., Path]) -> None:
+def test_more_patients_do_not_choose_between_the_rows_of_a_gene(
+    tmp_path: Path, write_study: Callable[..., Path]
+) -> None:
     """A gene that is there twice: what counts of it for A must not depend on B."""
     rows = {"TERT": [("1", "90"), ("9", "1")], "MYCN": [("4", "4")], "ALK": [("3", "3")], "CD8A": [("2", "2")]}
     tables = {}
@@ -213,13 +214,12 @@ def test_more_patients_do_not_choose_between_the_rows_of_a_gene(tmp_path: Path, 
     "order",
     [
         ["MYCN 0", "NMYC 2"],
-        pytest.param(
-            ["NMYC 2", "MYCN 0"],
-            marks=pytest.mark.xfail(strict=True, reason="gene_copies keeps the first row, whatever its name"),
-        ),
+        ["NMYC 2", "MYCN 0"],
     ],
 )
-def test_a_former_name_beside_the_current_one(order: list[str], tmp_path: Path, write_study: Callable[..., Path]) -> None:
+def test_a_former_name_beside_the_current_one(
+    order: list[str], tmp_path: Path, write_study: Callable[..., Path]
+) -> None:
     """In any order of the rows the current name counts, as it does in expression."""
     text = "\n".join(["Hugo_Symbol A", *order])
     folder = write_study(tmp_path / "study", {"data_cna.txt": text}, ["A"])
@@ -237,11 +237,13 @@ HOTSPOTS = {
 LEVELS = {"loss": -0.4, "gain": 0.3, "deep": -1.2, "amplified": 1.5}
 SCALE = {"centre": 0.0, "loss": -0.4, "gain": 0.3, "noise": 0.01}
 
-# Away from the thresholds: an arm that is a base shorter in one build must not lie on a cut. No gene of PLACES lies where
-# its arm may break.
+# Away from the thresholds: an arm that is a base shorter in one build must not lie on a cut. No gene of PLACES lies
+# where its arm may break.
 shares = st.tuples(st.sampled_from(["loss", "gain"]), st.floats(0.35, 0.6))
 arm_events = st.dictionaries(st.sampled_from(ARMS), shares, max_size=8)
-focal_events = st.dictionaries(st.sampled_from(PLACES), st.sampled_from(["loss", "deep", "gain", "amplified"]), max_size=4)
+focal_events = st.dictionaries(
+    st.sampled_from(PLACES), st.sampled_from(["loss", "deep", "gain", "amplified"]), max_size=4
+)
 breaks = st.tuples(st.sampled_from(PLACES), st.floats(-2, 3), st.sampled_from(PLACES), st.floats(-2, 3))
 joins = st.lists(st.tuples(breaks, st.sampled_from(["DELETION", "TRANSLOCATION", "INVERSION"])), max_size=4)
 tumours = st.tuples(arm_events, focal_events, joins, st.sets(st.sampled_from([*HOTSPOTS])))
@@ -307,7 +309,7 @@ def written(build: str, drawn: list[tuple]) -> Cohort:
     )
 
 
-@settings(max_examples=6, deadline=None, phases=PHASES)
+@settings(max_examples=4, deadline=None, phases=PHASES)
 @given(drawn=st.lists(tumours, min_size=8, max_size=12))
 def test_the_same_events_in_both_builds(drawn: list[tuple]) -> None:
     names = [name for name, feature in MECHANISMS.features.items() if feature.kind in ("binary", "count")]

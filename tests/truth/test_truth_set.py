@@ -4,11 +4,12 @@ A case (``cases_*.toml``) has
 
 - ``title``, ``why`` (the trap, or the definition that the values follow from);
 - ``files``: rows of raw files by name, see ``conftest.py`` for how they become a complete study;
-- ``places``: ``name = [hg19, hg38]``: positions of the same event in the two builds. A case with places, or with segments,
-  runs in both; any other in ``build`` (hg19);
+- ``places``: ``name = [hg19, hg38]``: positions of the same event in the two builds. A case with places, or with
+  segments, runs in both; any other in ``build`` (hg19);
 - ``expect``: by patient, ``feature = value``, exact. Text is a formula (``"log1p(2)"``) or ``"nan"`` (not looked at, or
   not known);
-- ``reader`` (``cbioportal``, ``tables`` or ``gdc``), ``background`` and ``complete`` (see ``conftest.py``), ``gene_sets``;
+- ``reader`` (``cbioportal``, ``tables`` or ``gdc``), ``gene_sets``, ``background`` and ``complete`` (see
+  ``conftest.py``);
 - ``fails``: why the code does not do it yet. Such a case must fail, or the mark goes.
 """
 
@@ -30,7 +31,9 @@ from nbrelapse.mechanisms import build_features, load_catalogue
 from nbrelapse.mechanisms.catalogue import Catalogue
 
 BUILDS = ("hg19", "hg38")
-DOCUMENTS = {file.stem: tomllib.loads(file.read_text("utf-8")) for file in sorted(Path(__file__).parent.glob("cases_*"))}
+DOCUMENTS = {
+    file.stem: tomllib.loads(file.read_text("utf-8")) for file in sorted(Path(__file__).parent.glob("cases_*"))
+}
 CASES: list[dict[str, Any]] = [case for document in DOCUMENTS.values() for case in document["case"]]
 READERS: dict[str, Callable[[Path], Cohort]] = {
     "cbioportal": read_cbioportal,
@@ -48,7 +51,7 @@ def builds_of(case: dict[str, Any]) -> tuple[str, ...]:
 
 def runs() -> Iterator[Any]:
     for case in CASES:
-        marks = [pytest.mark.xfail(strict=True, reason=case["fails"])] if "fails" in case else []
+        marks = [pytest.mark.xfail(strict=True, raises=AssertionError, reason=case["fails"])] if "fails" in case else []
         for build in builds_of(case):
             yield pytest.param(case, build, id=f"{case['title']} ({build})", marks=marks)
 

@@ -95,7 +95,10 @@ def _normalise(
         wrong = ", ".join(foreign) if foreign else "patients"
         raise InputError("unknown table" if foreign else "a table is missing", column=wrong)
     ready = {key: normalise_table(key, tables[key], files.get(key, key), repairs) for key in TABLES if key in tables}
-    ready |= {key: normalise_matrix(tables[key], files.get(key, key), repairs) for key in MATRICES if key in tables}
+    for key in MATRICES:
+        if key in tables:
+            file, calls = files.get(key, key), key == "gene_copy_number"
+            ready[key] = normalise_matrix(tables[key], file, repairs, calls=calls)
     if "segments" in ready:
         ready["segments"] = repair_segments(ready["segments"], repairs)
     if "mutations" in ready:
@@ -189,5 +192,5 @@ def _with_platform_scales(cohort: Cohort) -> Cohort:
         return cohort
     from nbrelapse.cohort.log2_scale import estimate_platform_scales
 
-    scales = estimate_platform_scales(cohort.segments, cohort.assays)
+    scales = estimate_platform_scales(cohort.segments, cohort.assays, cohort.samples)
     return replace(cohort, metadata={**cohort.metadata, "platforms": scales})

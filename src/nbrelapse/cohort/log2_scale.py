@@ -26,7 +26,9 @@ ROUNDS = 5
 level found, until it stays."""
 
 
-def estimate_platform_scales(segments: pd.DataFrame, assays: pd.DataFrame) -> dict[str, dict[str, float | str]]:
+def estimate_platform_scales(
+    segments: pd.DataFrame, assays: pd.DataFrame, samples: pd.DataFrame | None = None
+) -> dict[str, dict[str, float | str]]:
     """Estimate the scale of the log2 ratios of each platform from the steps between neighbouring segments.
 
     Contamination by normal cells and the compression of arrays shrink all ratios, so a fixed threshold fits one
@@ -42,6 +44,9 @@ def estimate_platform_scales(segments: pd.DataFrame, assays: pd.DataFrame) -> di
     assays : DataFrame
         ``sample_id``, ``assay``, and ``platform`` of the ``copy_number`` rows; a missing platform is ``"unknown"``.
 
+    samples : DataFrame, optional
+        ``sample_id``, ``purity``.
+
     Returns
     -------
     dict of str to dict
@@ -49,7 +54,7 @@ def estimate_platform_scales(segments: pd.DataFrame, assays: pd.DataFrame) -> di
         (negative) and ``gain`` relative to the centre, ``noise`` (robust standard deviation of neutral segments),
         ``source``: ``"estimated"``; ``"shrunk"`` where fewer than 3 steps of a direction were seen, and its level
         was drawn toward the one that the other direction or 60 % tumour cells imply; ``"default"`` where there was no
-        step at all.
+        step at all. ``purity``, where some are known: their median, which the levels stand for.
 
     Examples
     --------
@@ -64,7 +69,12 @@ def estimate_platform_scales(segments: pd.DataFrame, assays: pd.DataFrame) -> di
     profiled = assays[assays["assay"] == "copy_number"].set_index("sample_id")["platform"].fillna("unknown")
     names = sorted({*profiled.unique()})
     looked_at = {name: _spread(profiled.index[profiled == name]) for name in names}
-    return {str(name): _platform_scale(merge_segments(segments, samples)) for name, samples in looked_at.items()}
+    scales = {str(name): _platform_scale(merge_segments(segments, ids)) for name, ids in looked_at.items()}
+    if samples is not None and "purity" in samples:
+        platform = samples["sample_id"].map(profiled)
+        for name, purity in samples["purity"].groupby(platform).median().dropna().items():
+            scales[str(name)]["purity"] = round(float(purity), 6)
+    return scales
 
 
 def _spread(samples: pd.Index) -> pd.Index:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.chromosomes import normalise_chromosomes, on_contigs
@@ -116,11 +117,14 @@ def _record(raw: pd.Series, ready: pd.Series, where: str, repairs: list[str]) ->
     repairs.extend(f"{where}: '{pair}' ({count})" for pair, count in pairs.items())
 
 
-def normalise_matrix(matrix: pd.DataFrame, file: str | Path, repairs: list[str]) -> pd.DataFrame:
+def normalise_matrix(
+    matrix: pd.DataFrame, file: str | Path, repairs: list[str], *, calls: bool = False
+) -> pd.DataFrame:
     """Return a gene by sample table of float64, one row a gene.
 
-    Rows without a symbol are removed; of rows with the same symbol the one with the highest mean stays (the usual
-    choice between probes or transcripts of a gene). Both are recorded in ``repairs``.
+    Rows without a symbol are removed; of rows with the same symbol each sample keeps its largest value (the strongest
+    probe or transcript), or with ``calls`` the one farthest from 0 (the strongest copy-number change). Both are
+    recorded in ``repairs``.
 
     Raises
     ------
@@ -148,9 +152,18 @@ def normalise_matrix(matrix: pd.DataFrame, file: str | Path, repairs: list[str])
         repairs.append(f"{name}: {int(unnamed.sum())} rows without a gene symbol removed")
         numbers = numbers[~unnamed]
     if numbers.index.has_duplicates:
-        order = numbers.mean(axis=1).to_numpy().argsort(kind="stable")[::-1]
-        keep = numbers.index[order].duplicated()
-        kept = numbers.iloc[sorted(order[~keep])]
-        repairs.append(f"{name}: {len(numbers) - len(kept)} repeated genes removed, highest mean kept")
-        numbers = kept
+        repeated = numbers.index.duplicated()
+        repairs.append(f"{name}: {int(repeated.sum())} repeated genes removed, in each sample the largest value kept")
+        numbers = _largest(numbers, repeated, calls)
     return numbers
+
+
+def _largest(numbers: pd.DataFrame, repeated: np.ndarray, calls: bool) -> pd.DataFrame:
+    """Keep one row a gene, the largest value of each sample: other samples must not decide."""
+    shared = numbers.index.isin(numbers.index[repeated])
+    grouped = numbers[shared].groupby(level=0, sort=False)
+    high, low = grouped.max(), grouped.min()
+    chosen = high.where(high.abs() >= low.abs(), low) if calls else high
+    kept = numbers[~repeated].copy()
+    kept.loc[chosen.index] = chosen
+    return kept

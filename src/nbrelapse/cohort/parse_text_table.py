@@ -139,6 +139,8 @@ def _skip_comments(row: pa_csv.InvalidRow) -> str:
 def _without_comments(table: pa.Table, first: str) -> pa.Table:
     """Remove remarks that have as many cells as the rows."""
     values = table.column(first)
+    if pa.types.is_floating(values.type):
+        return table
     if pa.types.is_dictionary(values.type):
         if not values.num_chunks or not pc.any(pc.starts_with(values.chunk(0).dictionary, "#")).as_py():
             return table

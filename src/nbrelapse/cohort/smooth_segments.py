@@ -11,8 +11,8 @@ EVIDENCE = 0.25 * 3_000_000
 TRUE_STEPS = 60
 """Steps between neighbours that a profile may really have; what it has beyond them measures its noise. The most
 rearranged of the 397 profiles of 10.1038/sdata.2018.240 has 61."""
-NOISE_WIDTH = 12.0
-"""A step must also exceed the variance of noise this many times: chi-squared of 1 degree, p = 0.0005."""
+NOISE_WIDTH = 20.0
+"""A step must also exceed the variance of noise this many times: 4.5 standard deviations, for there are hundreds."""
 MEDIAN_CHI_SQUARED = 0.455
 
 

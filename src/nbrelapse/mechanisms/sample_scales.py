@@ -12,7 +12,7 @@ from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.log2_scale import MIN_LENGTH, estimate_platform_scales
 from nbrelapse.cohort.merge_segments import MergedSegments, X
 
-SCALE = ["centre", "loss", "gain", "noise"]
+SCALE = ["centre", "loss", "gain", "noise", "purity"]
 SEGMENT_COLUMNS = ["sample_id", "chromosome", "start", "end", "log2_ratio"]
 PLATFORM_WEIGHT = 8
 """The platform's level weighs as much as this many steps of the sample's own."""
@@ -40,7 +40,7 @@ def platform_scales(cohort: Cohort) -> pd.DataFrame:
     Returns
     -------
     DataFrame of float64
-        Indexed by ``sample_id``: ``centre``, ``loss``, ``gain``, ``noise``, as
+        Indexed by ``sample_id``: ``centre``, ``loss``, ``gain``, ``noise``, ``purity``, as
         :func:`nbrelapse.cohort.log2_scale.estimate_platform_scales` describes them.
     """
     assays = cohort.assays[cohort.assays["assay"] == "copy_number"].set_index("sample_id")
@@ -49,7 +49,7 @@ def platform_scales(cohort: Cohort) -> pd.DataFrame:
     if not set(platform.unique()) <= set(scales):
         segments = pd.DataFrame(columns=SEGMENT_COLUMNS) if cohort.segments is None else cohort.segments
         named = platform.rename("platform").reset_index().assign(assay="copy_number")
-        scales = {**estimate_platform_scales(segments, named), **scales}
+        scales = {**estimate_platform_scales(segments, named, cohort.samples), **scales}
     table = pd.DataFrame.from_dict(dict(scales), orient="index").reindex(columns=SCALE)
     return table.astype(np.float64).reindex(platform).set_axis(platform.index)
 
@@ -67,17 +67,17 @@ def sample_scales(segments: MergedSegments, platform: pd.DataFrame, purity: np.n
     ----------
     segments : MergedSegments
         Smoothed; ``segments.sample`` is a row of `platform`.
-    platform : DataFrame, shape (n_samples, 4)
+    platform : DataFrame, shape (n_samples, 5)
         Rows of :func:`platform_scales`.
     purity : ndarray, shape (n_samples,)
         Share of tumour cells, NaN where it is not known. A known purity takes the place of the platform's level as
         what the sample is drawn toward: a single-copy loss (gain) is expected at log2(1 - p/2) (log2(1 + p/2)), times
-        the platform's ratio of its level to the one that the median known purity implies.
+        the platform's ratio of its level to the one that its ``purity`` implies.
 
     Returns
     -------
-    DataFrame of float64, shape (n_samples, 4)
-        ``centre``, ``loss``, ``gain``, ``noise``; the index of `platform`.
+    DataFrame of float64, shape (n_samples, 5)
+        As `platform`, with the sample's ``centre``, ``loss`` and ``gain``; the index of `platform`.
     """
     expected = _scaled(platform, _purity_factor(platform, purity))
     large = segments.where((segments.chromosome != X) & (segments.end - segments.start >= MIN_LENGTH))
@@ -112,13 +112,10 @@ def _scaled(scales: pd.DataFrame, factor: np.ndarray) -> pd.DataFrame:
 
 
 def _purity_factor(platform: pd.DataFrame, purity: np.ndarray) -> np.ndarray:
-    """Level that the purity implies, relative to the median purity's on the same platform; 1 where unknown."""
+    """Level that the purity implies, relative to the platform's purity's; 1 where one of them is not known."""
     usable = np.where(purity > 0, np.minimum(purity, 1.0), np.nan)
-    loss = -np.log2(1 - usable / 2)
-    # Samples of one platform have the same scale: it names the platform here.
-    key = pd.MultiIndex.from_frame(platform[SCALE])
-    typical = pd.Series(loss).groupby(key.factorize()[0]).transform("median").to_numpy()
-    return np.nan_to_num(loss / typical, nan=1.0)
+    typical = platform["purity"].to_numpy()
+    return np.nan_to_num(np.log2(1 - usable / 2) / np.log2(1 - typical / 2), nan=1.0)
 
 
 def _neutral_shift(segments: MergedSegments, scales: pd.DataFrame) -> np.ndarray:

@@ -207,8 +207,9 @@ NO_ROUTE = {"mycn__amplified": 0, "telomere__tert_rearrangement": 0, "telomere__
         ({**NO_ROUTE, **dict.fromkeys([*RAS, *P53], 0)}, 0),
         ({"mycn__amplified": 1}, 2.5),
         (NO_ROUTE, 0.5),
-        ({"p53__tp53_mutation": 1}, 2),
-        (dict.fromkeys([*RAS, *P53], 0), 1),
+        # Either 1 or 3, either 0 or 2: the group between is not possible.
+        ({"p53__tp53_mutation": 1}, NAN),
+        (dict.fromkeys([*RAS, *P53], 0), NAN),
         ({}, NAN),
     ],
 )

@@ -82,7 +82,7 @@ def test_a_profile_without_any_change_has_no_scale() -> None:
 def test_an_amplification_is_seen_on_any_scale() -> None:
     flat = [(name, 0, end, 0.0) for name, end in END.items() if name != "2"]
     found = build(cohort({"s": [*flat, ("2", 0, 14, 0.0), ("2", 14, 18, 3.0), ("2", 18, 243, 0.0)]}), DEFINITIONS)
-    assert called(found.loc["p-s"]) == {"amplified_copy_number"}
+    assert called(found.loc["p-s"]) == {"amplified_copy_number", "gain_copy_number"}
     assert np.isnan(found.loc["p-s", "alk__amplified"])
     assert np.isnan(found.loc["p-s", "instability__loss_1p"])
 

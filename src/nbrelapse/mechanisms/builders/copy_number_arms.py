@@ -131,17 +131,21 @@ def band(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:
 
 def segmental_count(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:
     """Count the named arms that are segmentally lost or gained."""
-    calls = [
+    return np.sum(_named_arms(tables, parameters), axis=0)
+
+
+def _named_arms(tables: CopyNumberTables, parameters: Parameters) -> list[np.ndarray]:
+    return [
         arm(tables, {"arm": name, "change": change})
         for change, names in (("loss", parameters["losses"]), ("gain", parameters["gains"]))
         for name in names
     ]
-    return np.sum(calls, axis=0)
 
 
 def any_segmental(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:
     """1 where at least one of the named arms is segmentally lost or gained."""
-    return np.minimum(segmental_count(tables, parameters), 1.0)
+    calls = np.array(_named_arms(tables, parameters))
+    return np.where((calls == 1).any(axis=0), 1.0, calls.max(axis=0))
 
 
 def segmental_arms(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:

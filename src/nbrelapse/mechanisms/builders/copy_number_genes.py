@@ -19,6 +19,7 @@ from nbrelapse.mechanisms.sample_scales import in_copies, platform_scales
 DISCRETE = {-2.0: -DEEP, -1.0: -1.0, 0.0: 0.0, 1.0: 1.0, 2.0: AMPLIFIED}
 """GISTIC's discrete calls, in copies."""
 CHANGES = ("amplification", "gain", "loss", "deep_deletion")
+STRONGER = {"gain": "amplification", "loss": "deep_deletion"}
 EXTENTS = ("focal", "broad")
 ROUNDING = 1e-9
 NUMBERS = {**{str(number): number for number in range(1, 23)}, "X": X}
@@ -43,10 +44,12 @@ def gene_copies(cohort: Cohort) -> pd.DataFrame:
         return pd.DataFrame()
     chosen = cohort.assayed_samples("copy_number")
     chosen = chosen[chosen.isin(matrix.columns)]
-    symbols = canonical_symbols(matrix.index)
-    matrix = matrix[(symbols.isin(GENE_SPANS["hg19"])) & ~symbols.duplicated()]
-    values = matrix[chosen.to_list()].astype(np.float64)
-    values = values.set_axis(canonical_symbols(matrix.index), axis=0).set_axis(chosen.index, axis=1)
+    values = matrix[chosen.to_list()].astype(np.float64).set_axis(chosen.index, axis=1)
+    # A row with the current symbol comes before one with a former symbol of the same gene.
+    current = matrix.index == canonical_symbols(matrix.index)
+    values = pd.concat([values[current], values[~current]])
+    values.index = canonical_symbols(values.index)
+    values = values[values.index.isin(GENE_SPANS["hg19"]) & ~values.index.duplicated()]
     if _is_discrete(cohort):
         return values.replace(DISCRETE)
     scale = platform_scales(cohort).reindex(chosen)
@@ -73,10 +76,9 @@ def gene(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:
     if extent not in (None, *EXTENTS):
         raise illegal(parameters, "extent", EXTENTS)
     # The smoothed profile tells gains and losses from noise; an amplicon or a lost gene may be small.
-    if change in ("gain", "loss"):
-        hit = _smoothed_hit(tables.profile, name, change, extent)
-    else:
-        hit = _level_hit(tables.profile, name, change, extent)
+    hit = _level_hit(tables.profile, name, STRONGER.get(str(change), str(change)), extent)
+    if change in STRONGER:
+        hit = np.where(hit == 1, 1.0, _smoothed_hit(tables.profile, name, change, extent))
     if name in tables.gene_copies.index and extent is None:
         copies = tables.gene_copies.loc[name].reindex(tables.profile.patient_ids).to_numpy()
         from_gene = np.where(np.isnan(copies), np.nan, _beyond(copies, change))

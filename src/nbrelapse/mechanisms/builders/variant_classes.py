@@ -33,8 +33,9 @@ OUTSIDE_PROMOTER = (
     "De_novo_Start_InFrame",
     "De_novo_Start_OutOfFrame",
     "3'Flank",
+    "Fusion",
 )
-"""Classes of variants that lie in no promoter."""
+"""Classes of variants that lie in no promoter; ``Fusion`` is a rearrangement that older studies list here."""
 KNOWN = (*OUTSIDE_PROMOTER, "5'Flank")
 """Classes that say what becomes of the protein; ``Splice_Region`` lies outside the two bases of the splice site. Any
 other class, as ``Targeted_Region`` or none, says nothing."""
