@@ -10,6 +10,7 @@ import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
 from nbrelapse.cohort.check_mutations import check_mutations
+from nbrelapse.cohort.check_positions import check_positions
 from nbrelapse.cohort.check_segments import check_segments
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.distinct_values import is_among
@@ -72,7 +73,13 @@ def validate_cohort(cohort: Cohort, files: Files | None = None) -> Cohort:
     _check_samples(cohort, named)
     _check_builds(cohort.assays, named)
     if cohort.segments is not None:
-        check_segments(cohort.segments, named.get("segments", "segments"))
+        file = named.get("segments", "segments")
+        check_segments(cohort.segments, file)
+        check_positions(cohort.segments, "chromosome", "end", _build(cohort.assays, "copy_number"), file)
+    if cohort.rearrangements is not None:
+        file, build = named.get("rearrangements", "rearrangements"), _build(cohort.assays, "rearrangements")
+        for site in ("site1", "site2"):
+            check_positions(cohort.rearrangements, f"{site}_chromosome", f"{site}_position", build, file)
     if cohort.mutations is not None:
         check_mutations(cohort.mutations, _build(cohort.assays, "mutations"), named.get("mutations", "mutations"))
     _check_outcome(cohort.patients, named.get("patients", "patients"))
