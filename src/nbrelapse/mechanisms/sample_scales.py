@@ -24,9 +24,11 @@ ENOUGH_NEUTRAL = 0.3
 """A smaller neutral share of the genome counts in proportion: it may be another ploidy's level."""
 SMALLEST_STEP, LARGEST_STEP = 0.2, 3.0
 """Steps outside are noise or amplicons, in units of the platform's single copy."""
-FACTOR_LIMITS = (0.2, 3.0)
+FACTOR_LIMITS = SMALLEST_STEP, LARGEST_STEP
 ROUNDS = 30
+"""More than the fixed point of any sample takes: it moves monotonely over a few dozen steps."""
 PARTS = 1_000_000
+"""Log2 ratios are compared in millionths."""
 
 
 def platform_scales(cohort: Cohort) -> pd.DataFrame:

@@ -10,7 +10,8 @@ import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.gene_symbols import canonical_symbols
-from nbrelapse.cohort.merge_segments import MergedSegments, X
+from nbrelapse.cohort.log2_scale import sample_centres
+from nbrelapse.cohort.merge_segments import CHROMOSOME_NUMBERS, MergedSegments, X
 from nbrelapse.mechanisms.builders.copy_number_tables import CopyNumberTables, illegal
 from nbrelapse.mechanisms.copy_number_profile import ALTERED, AMPLIFIED, DEEP, FOCAL, CopyNumberProfile
 from nbrelapse.mechanisms.genome import BUILDS, GENE_SPANS, band_span
@@ -22,7 +23,6 @@ CHANGES = ("amplification", "gain", "loss", "deep_deletion")
 STRONGER = {"gain": "amplification", "loss": "deep_deletion"}
 EXTENTS = ("focal", "broad")
 ROUNDING = 1e-9
-NUMBERS = {**{str(number): number for number in range(1, 23)}, "X": X}
 
 Parameters = Mapping[str, Any]
 
@@ -148,7 +148,7 @@ def _overlaps(
     profile: CopyNumberProfile, segments: MergedSegments, spans: Mapping[str, tuple[str, int, int]]
 ) -> np.ndarray:
     """Whether a segment overlaps a place, in the build of its sample."""
-    rows = np.flatnonzero(segments.chromosome == NUMBERS[spans[BUILDS[0]][0]])
+    rows = np.flatnonzero(segments.chromosome == CHROMOSOME_NUMBERS[spans[BUILDS[0]][0]])
     build = profile.build[segments.sample[rows]]
     first, last = (np.array([spans[name][place] for name in BUILDS]) for place in (1, 2))
     found = np.zeros(len(segments.sample), dtype=bool)
@@ -186,12 +186,7 @@ def deletion_on_x(tables: CopyNumberTables, parameters: Parameters) -> np.ndarra
 
 def _level_of_x(segments: MergedSegments, n_samples: int) -> np.ndarray:
     """Median log2 ratio of X by length, shape (n_samples,)."""
-    order = np.lexsort((segments.log2_ratio, segments.sample))
-    sample, length = segments.sample[order], (segments.end - segments.start)[order]
     level = np.zeros(n_samples)
-    if len(sample):
-        first = np.flatnonzero(np.diff(sample, prepend=-1))
-        total, ends = np.add.reduceat(length, first), np.cumsum(length)
-        half = ends[first] - length[first] - (-total // 2)
-        level[sample[first]] = segments.log2_ratio[order][np.searchsorted(ends, half)]
+    if len(segments.sample):
+        level[np.unique(segments.sample)] = sample_centres(segments)
     return level
