@@ -219,3 +219,21 @@ def test_help_and_version(nbrelapse: Callable[..., Any]) -> None:
     for command in ("train", "compare", "evaluate", "explain", "score", "export", "ui", "features", "quickstart"):
         assert command in nbrelapse("--help").out
         assert nbrelapse(command, "--help").code == 0
+
+
+def test_null_check_trains_nothing_and_answers_with_its_exit_code(
+    study: Any, nbrelapse: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("train", "tiny.toml", "--null-check", "--permutations", 5, "--jobs", 1, "--reports", tmp_path / "none")
+    found = nbrelapse(*command, "--json")
+    assert found.code == 0, found.err
+    document = found.document
+    assert document["compatible"] is True
+    assert [row["model"] for row in document["summary"]] == ["cox", "boosted", "chosen"]
+    assert len(document["permutations"]) == 5
+    assert not (tmp_path / "none").exists()
+    leak = pd.DataFrame({"cox": [0.7, 0.71], "boosted": [0.72, 0.7]})
+    monkeypatch.setattr("nbrelapse.experiment.null_check.permuted_discrimination", lambda *_, **__: leak)
+    refused = nbrelapse(*command)
+    assert refused.code == 1
+    assert "NOT compatible with chance" in refused.out

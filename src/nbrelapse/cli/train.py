@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from nbrelapse.experiment.config import ExperimentConfig
 
 
 def train(
@@ -14,6 +17,11 @@ def train(
     gene_sets: Annotated[Path | None, typer.Option(help="Gene sets (GMT or TSV) instead of the file's.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes; the results do not depend on it.")] = 2,
     reports: Annotated[Path, typer.Option(help="Folder for the HTML report.")] = Path("reports"),
+    null_check: Annotated[
+        bool,
+        typer.Option("--null-check", help="Only see what is found in permuted outcomes; exit 1 = a leak."),
+    ] = False,
+    permutations: Annotated[int, typer.Option(min=5, help="Of --null-check.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Tune, validate, track and explain the models of an experiment file."""
@@ -26,14 +34,29 @@ def train(
     config = read_config(experiment)
     if reports.exists() and not reports.is_dir():
         raise InputError("a folder was expected, this is a file", file=reports, mend="name another with --reports")
-    check_store()
     source = config.cohort
     if cohort is not None:
         source = source.model_copy(update={"path": cohort, "simulate": None})
     if gene_sets is not None:
         source = source.model_copy(update={"gene_sets": gene_sets})
     config = config.model_copy(update={"cohort": source})
+    if null_check:
+        _check_null(config, permutations, jobs, as_json)
+        return
+    check_store()
     with progress_bar() as progress:
         result = run_experiment(config, n_jobs=jobs, progress=progress)
         published = publish(result, reports / f"{config.name}.html", progress=progress)
     print_summary(result, published, as_json=as_json)
+
+
+def _check_null(config: ExperimentConfig, permutations: int, jobs: int, as_json: bool) -> None:
+    from nbrelapse.cli.null_check import print_null_check
+    from nbrelapse.cli.progress import progress_bar
+    from nbrelapse.experiment.null_check import null_check
+
+    with progress_bar() as progress:
+        found = null_check(config, permutations=permutations, n_jobs=jobs, progress=progress)
+    print_null_check(config, found, as_json=as_json)
+    if not found.compatible:
+        raise typer.Exit(1)

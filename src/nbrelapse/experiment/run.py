@@ -55,7 +55,7 @@ def run_experiment(config: ExperimentConfig, *, n_jobs: int = 1, progress: Progr
     report("features", 0, 1)
     data = prepare_data(config)
     report("features", 1, 1)
-    models, notes = _models(config, data)
+    models, notes = experiment_models(config, data)
     notes += _unspecified_note(config, data)
     baselines = [name for name in models if name in CLINICAL_BASELINES]
     times = prediction_times(data.training.y)
@@ -91,7 +91,8 @@ def run_experiment(config: ExperimentConfig, *, n_jobs: int = 1, progress: Progr
     )
 
 
-def _models(config: ExperimentConfig, data: PreparedData) -> tuple[dict[str, RiskModel], list[str]]:
+def experiment_models(config: ExperimentConfig, data: PreparedData) -> tuple[dict[str, RiskModel], list[str]]:
+    """Return the unfitted models to compare, the clinical baselines first, and which of these are unavailable."""
     catalogue = data.table.catalogue
     directions = {name: catalogue.features[name].direction_for(config.endpoint) for name in data.columns}
     values = data.features(data.training)
