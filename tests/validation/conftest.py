@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from nbrelapse.models.baseline_hazard import BaselineHazard
-from nbrelapse.models.risk_model import Attribution, ModelState, RiskModel
+from nbrelapse.models.risk_model import Attribution, ModelState
+from nbrelapse.models.survival_model import SurvivalModel
 from nbrelapse.outcome.outcome import SURVIVAL_DTYPE
 
 
@@ -48,7 +49,7 @@ def as_boolean() -> Callable[[np.ndarray], np.ndarray]:
     return boolean_outcome
 
 
-class SlopeModel(RiskModel):
+class SlopeModel(SurvivalModel):
     """The log risk is ``slope`` times the column ``x``: nothing is learned but the mean and the baseline."""
 
     family = "slope"

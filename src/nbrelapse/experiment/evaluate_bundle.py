@@ -9,7 +9,7 @@ from nbrelapse.errors import InputError
 from nbrelapse.experiment.fingerprint import outcome_fingerprint
 from nbrelapse.experiment.populations import populations
 from nbrelapse.mechanisms import build_features
-from nbrelapse.models.clinical import ClinicalBaseline
+from nbrelapse.models.clinical import ClinicalReference
 from nbrelapse.outcome import make_outcome
 from nbrelapse.scoring import Bundle
 from nbrelapse.scoring.score import require_assays
@@ -67,7 +67,7 @@ def evaluate_bundle(
             f"the model was trained on patients of a cohort of this name, {cohort.name!r}: are any among these?"
         )
     for name, reference in bundle.references.items():
-        if isinstance(reference, ClinicalBaseline) and not reference.available(X):
+        if isinstance(reference, ClinicalReference) and not reference.available(X):
             notes.append(f"{name} is not available: its columns do not tell these patients apart")
         else:
             models[name] = reference

@@ -8,34 +8,35 @@ from typing import ClassVar
 import pandas as pd
 
 from nbrelapse.models.cox import CoxElasticNet
+from nbrelapse.models.linear_model import LinearModel
+from nbrelapse.models.logistic import LogisticElasticNet
 
-CLINICAL_COLUMNS: dict[str, tuple[str, ...]] = {
+_GROUPINGS: dict[str, tuple[str, ...]] = {
     "clinical_risk_group": ("clinical__risk_group",),
     "clinical_cog_v2": ("clinical__cog_v2",),
     "clinical_inrg": ("clinical__inrg",),
-    "clinical_cox": (
-        "clinical__log2_age",
-        "clinical__age_over_18_months",
-        "clinical__stage_metastatic",
-        "clinical__stage_4s",
-        "clinical__stage_3",
-        "mycn__amplified",
-    ),
 }
+_AGE_STAGE_MYCN = (
+    "clinical__log2_age",
+    "clinical__age_over_18_months",
+    "clinical__stage_metastatic",
+    "clinical__stage_4s",
+    "clinical__stage_3",
+    "mycn__amplified",
+)
+CLINICAL_COLUMNS = {**_GROUPINGS, "clinical_cox": _AGE_STAGE_MYCN}
 """Columns of each baseline: three groupings as they are, and a Cox model on age, stage and MYCN."""
 
+CLINICAL_BINARY_COLUMNS = {**_GROUPINGS, "clinical_logistic": _AGE_STAGE_MYCN}
+"""The same for a binary endpoint, by logistic regression."""
 
-class ClinicalBaseline(CoxElasticNet):
-    """Cox regression on a few clinical columns, all but unpenalised: a reference, not a competitor.
+
+class ClinicalReference(LinearModel):
+    """A few clinical columns, all but unpenalised: a reference, not a competitor.
 
     A grouping enters as its ordinal level, so it ranks patients exactly as the clinic does; the regression only turns
-    it into survival curves. Nothing is tuned.
+    it into probabilities. Nothing is tuned.
     """
-
-    family: ClassVar[str] = "clinical"
-
-    def __init__(self, columns: Sequence[str] | None = None, *, penalty: float = 1e-3, l1_ratio: float = 0.05) -> None:
-        super().__init__(columns, penalty=penalty, l1_ratio=l1_ratio)
 
     def suggest(self, trial: object) -> dict[str, object]:
         """Nothing to tune."""
@@ -49,3 +50,28 @@ class ClinicalBaseline(CoxElasticNet):
         """
         names = list(self.columns or ())
         return all(name in X.columns for name in names) and any(X[name].min() < X[name].max() for name in names)
+
+
+class ClinicalBaseline(ClinicalReference, CoxElasticNet):
+    """Cox regression on a few clinical columns."""
+
+    family: ClassVar[str] = "clinical"
+
+    def __init__(self, columns: Sequence[str] | None = None, *, penalty: float = 1e-3, l1_ratio: float = 0.05) -> None:
+        super().__init__(columns, penalty=penalty, l1_ratio=l1_ratio)
+
+
+class ClinicalLogistic(ClinicalReference, LogisticElasticNet):
+    """Logistic regression on a few clinical columns; so few need no calibration."""
+
+    family: ClassVar[str] = "clinical_logistic"
+
+    def __init__(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        penalty: float = 1e-3,
+        l1_ratio: float = 0.05,
+        calibration_folds: int = 0,
+    ) -> None:
+        super().__init__(columns, penalty=penalty, l1_ratio=l1_ratio, calibration_folds=calibration_folds)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.errors import InputError
+from nbrelapse.outcome.event_of import event_of, is_survival
 
 
 def training_matrix(
@@ -18,8 +19,8 @@ def training_matrix(
     Parameters
     ----------
     X : DataFrame of shape (n_samples, at least n_features)
-    y : structured ndarray of shape (n_samples,)
-        ``event`` (0 censored, 1 the event, 2 competing) and ``time`` in days.
+    y : ndarray of shape (n_samples,)
+        Structured, ``event`` (0 censored, 1 the event, 2 competing) and ``time`` in days; or 0 and 1.
     columns : sequence of str, optional
         The columns to read; all of X by default.
 
@@ -28,21 +29,40 @@ def training_matrix(
     names : ndarray of shape (n_features,)
     values : ndarray of shape (n_samples, n_features)
         NaN = not assayed.
-    y : structured ndarray of shape (n_samples,)
-        By time; at equal times the events come first.
+    y : ndarray of shape (n_samples,)
+        By time; at equal times, or where there are none, the events come first.
 
     Raises
     ------
     InputError
-        There is no column to read, one cannot be used, X and y differ in length, or fewer than two patients had
-        the event.
+        There is no column to read, one cannot be used, X and y differ in length, fewer than two patients had
+        the event, or fewer than two have the other value of a binary outcome.
     """
     names = np.asarray(list(X.columns if columns is None else columns), dtype=object)
     if not len(names):
         raise InputError("the model has no column to read", column="columns", expected="at least one feature")
     if len(X) != len(y):
         raise InputError(f"{len(X)} rows of features, but outcomes of {len(y)} patients")
-    events = int(np.count_nonzero(y["event"] == 1))
+    _refuse_too_few(y)
+    values = read_columns(X, names)
+    order = _order(values, y)
+    return names, values[order], y[order]
+
+
+def training_order(X: pd.DataFrame, y: np.ndarray, columns: Sequence[str] | None) -> np.ndarray:
+    """Positions that bring the rows of X into the order of :func:`training_matrix`."""
+    return _order(read_columns(X, np.asarray(list(X.columns if columns is None else columns), dtype=object)), y)
+
+
+def _order(values: np.ndarray, y: np.ndarray) -> np.ndarray:
+    # Sums of floats depend on their order: sorting first gives the same bits however the patients are ordered.
+    event = event_of(y)
+    return np.lexsort((event, *values.T, event != 1, *([y["time"]] if is_survival(y) else [])))
+
+
+def _refuse_too_few(y: np.ndarray) -> None:
+    event = event_of(y)
+    events = int(np.count_nonzero(event == 1))
     if events < 2:
         raise InputError(
             f"too few events to fit a model: {events} of {len(y)} patients had it",
@@ -50,10 +70,13 @@ def training_matrix(
             expected="at least 2",
             mend="use more patients or fewer folds, or check that the endpoint is the one meant",
         )
-    values = read_columns(X, names)
-    # Sums of floats depend on their order: sorting first gives the same bits however the patients are ordered.
-    order = np.lexsort((y["event"], *values.T, y["event"] != 1, y["time"]))
-    return names, values[order], y[order]
+    if not is_survival(y) and len(y) - events < 2:
+        raise InputError(
+            f"too few patients without the event to fit a model: {len(y) - events} of {len(y)}",
+            column="event",
+            expected="at least 2",
+            mend="use more patients or fewer folds, or check that the endpoint is the one meant",
+        )
 
 
 def read_columns(X: pd.DataFrame, names: np.ndarray) -> np.ndarray:

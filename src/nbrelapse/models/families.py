@@ -7,12 +7,30 @@ from typing import Any
 
 from nbrelapse.errors import InputError
 from nbrelapse.models.boosted import BoostedCox
-from nbrelapse.models.clinical import CLINICAL_COLUMNS, ClinicalBaseline
+from nbrelapse.models.boosted_classifier import BoostedClassifier
+from nbrelapse.models.clinical import CLINICAL_BINARY_COLUMNS, CLINICAL_COLUMNS, ClinicalBaseline, ClinicalLogistic
 from nbrelapse.models.cox import CoxElasticNet
+from nbrelapse.models.logistic import LogisticElasticNet
 from nbrelapse.models.risk_model import ModelState, RiskModel
 
 CLINICAL_BASELINES = tuple(CLINICAL_COLUMNS)
-FAMILIES: dict[str, type[RiskModel]] = {model.family: model for model in (CoxElasticNet, BoostedCox, ClinicalBaseline)}
+SURVIVAL_FAMILIES: dict[str, type[RiskModel]] = {model.family: model for model in (CoxElasticNet, BoostedCox)}
+"""Families of the endpoints that are a time to an event."""
+
+BINARY_FAMILIES: dict[str, type[RiskModel]] = {model.family: model for model in (LogisticElasticNet, BoostedClassifier)}
+"""Families of the binary endpoints."""
+
+FAMILIES: dict[str, type[RiskModel]] = {
+    **SURVIVAL_FAMILIES,
+    **BINARY_FAMILIES,
+    ClinicalBaseline.family: ClinicalBaseline,
+    ClinicalLogistic.family: ClinicalLogistic,
+}
+
+
+def clinical_baselines(*, binary: bool) -> tuple[str, ...]:
+    """Names of the clinical baselines of a kind of endpoint."""
+    return tuple(CLINICAL_BINARY_COLUMNS if binary else CLINICAL_COLUMNS)
 
 
 def create_model(
@@ -21,18 +39,23 @@ def create_model(
     columns: Sequence[str] | None = None,
     directions: Mapping[str, int] | None = None,
     seed: int = 0,
+    binary: bool = False,
     **parameters: Any,
 ) -> RiskModel:
     """Create an unfitted model by name.
 
     Parameters
     ----------
-    name : {"cox", "boosted", "clinical_risk_group", "clinical_cog_v2", "clinical_inrg", "clinical_cox"}
+    name : str
+        A family, ``cox`` and ``boosted`` or (binary) ``logistic`` and ``boosted_classifier``; or a clinical baseline,
+        see :func:`clinical_baselines`.
     columns : sequence of str, optional
         Columns that it reads; the clinical baselines have their own.
     directions : mapping of str to int, optional
         Expected signs, for the families that constrain them.
     seed : int
+    binary : bool
+        Whether the model is of a binary endpoint, ``refractory``, and not of a time to an event.
     **parameters
         Other parameters of the model, such as ``penalty`` of ``cox``.
 
@@ -43,23 +66,27 @@ def create_model(
     Raises
     ------
     InputError
-        There is no model of that name, or it has no such parameter.
+        There is no model of that name for such an endpoint, or it has no such parameter.
 
     Examples
     --------
     >>> create_model("clinical_cog_v2").columns
     ('clinical__cog_v2',)
     """
+    families = BINARY_FAMILIES if binary else SURVIVAL_FAMILIES
+    clinical = CLINICAL_BINARY_COLUMNS if binary else CLINICAL_COLUMNS
     model: RiskModel
-    if name in CLINICAL_COLUMNS:
-        model = ClinicalBaseline(CLINICAL_COLUMNS[name])
-    elif name == CoxElasticNet.family:
-        model = CoxElasticNet(columns)
-    elif name == BoostedCox.family:
-        model = BoostedCox(columns, directions, seed=seed)
+    if name in clinical:
+        model = (ClinicalLogistic if binary else ClinicalBaseline)(clinical[name])
+    elif name in families:
+        shared = {"columns": columns, "directions": directions, "seed": seed}
+        model = families[name]()
+        model.set_params(**{key: value for key, value in shared.items() if key in model.get_params(deep=False)})
     else:
-        legal = (CoxElasticNet.family, BoostedCox.family, *CLINICAL_BASELINES)
-        raise InputError(f"there is no model named {name!r}", column="models", expected=", ".join(legal))
+        kind = "a binary endpoint" if binary else "a time to an event"
+        raise InputError(
+            f"there is no model named {name!r} for {kind}", column="models", expected=", ".join((*families, *clinical))
+        )
     known = sorted(set(model.get_params(deep=False)) - {"columns", "directions", "seed"})
     unknown = [parameter for parameter in parameters if parameter not in known]
     if unknown:

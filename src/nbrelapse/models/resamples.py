@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from nbrelapse.errors import InputError
 from nbrelapse.models.risk_model import RiskModel
+from nbrelapse.outcome.event_of import event_of
 
 
 def bootstrap_refits(
@@ -32,7 +33,8 @@ def bootstrap_refits(
     -------
     list of RiskModel
     """
-    strata = [np.flatnonzero(y["event"] == event) for event in np.unique(y["event"])]
+    event_codes = event_of(y)
+    strata = [np.flatnonzero(event_codes == event) for event in np.unique(event_codes)]
     draws = []
     for child in np.random.SeedSequence(seed).spawn(n_refits):
         rng = np.random.default_rng(child)
@@ -47,7 +49,7 @@ def _refit(model: RiskModel, X: pd.DataFrame, y: np.ndarray, rows: np.ndarray) -
 def prediction_interval(
     refits: Sequence[RiskModel], X: pd.DataFrame, times: np.ndarray, level: float = 0.95
 ) -> dict[str, np.ndarray]:
-    """Percentile intervals of the log risk and of the incidence of the event over the refits.
+    """Percentile intervals of the log risk and of the probability of the event over the refits.
 
     They hold the uncertainty of estimation from a cohort of this size, not that of tuning, and not whether the
     patient comes from the population that was sampled.
@@ -57,7 +59,7 @@ def prediction_interval(
     refits : sequence of RiskModel
     X : DataFrame of shape (n_samples, n_features)
     times : ndarray of shape (n_times,)
-        Days.
+        Days; infinity alone for a binary endpoint.
     level : float
         Coverage, 0 to 1.
 
@@ -77,9 +79,9 @@ def prediction_interval(
     if not 0 < level < 1:
         raise InputError(f"illegal level {level!r}", column="level", expected="above 0, below 1")
     tails = [(1 - level) / 2, (1 + level) / 2]
-    log_risk = np.stack([refit.predict_log_risk(X) for refit in refits])
-    pairs = zip(refits, log_risk, strict=True)
-    incidence = np.stack([refit.baseline_.cumulative_incidence(risk, times)[:, 1] for refit, risk in pairs])
+    predicted = [refit.predict_risk(X, times) for refit in refits]
+    log_risk = np.stack([risk for risk, _ in predicted])
+    incidence = np.stack([probability for _, probability in predicted])
     risk_low, risk_high = np.quantile(log_risk, tails, axis=0)
     low, high = np.quantile(incidence, tails, axis=0)
     return {"log_risk_low": risk_low, "log_risk_high": risk_high, "incidence_low": low, "incidence_high": high}

@@ -1,4 +1,4 @@
-"""What every time-to-event risk model offers."""
+"""What every risk model offers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
-
-from nbrelapse.models.baseline_hazard import BaselineHazard
+from sklearn.base import BaseEstimator, clone
 
 if TYPE_CHECKING:
     import optuna
@@ -42,7 +40,7 @@ class Attribution:
         Where the contributions start: the log risk of the training mean for linear models; for trees the expected
         value that path-dependent TreeSHAP starts from (training weighted by the trees' cover).
     values : DataFrame of shape (n_patients, n_features)
-        Exact SHAP values on the log-hazard scale.
+        Exact SHAP values on the scale of the log risk.
     """
 
     baseline: float
@@ -50,20 +48,18 @@ class Attribution:
 
 
 class RiskModel(BaseEstimator, ABC):
-    """Base of the survival models.
+    """Base of all models: :class:`SurvivalModel` for times to an event, :class:`BinaryModel` for yes or no.
 
-    ``fit(X, y)`` takes a float DataFrame (a column a feature, NaN = not assayed) and the structured ``y`` of
-    :class:`nbrelapse.outcome.Outcome`: ``event`` (0 censored, 1 the event, 2 competing) and ``time`` in days.
-    Every model has the parameter ``columns``: the columns of X that it reads (None = all), so that models of
-    different appetite share one feature table. Fitting sets ``feature_names_in_`` and ``baseline_``. The log
-    risk is centred: its mean over the training patients is 0.
+    ``fit(X, y)`` takes a float DataFrame (a column a feature, NaN = not assayed) and the ``y`` of
+    :class:`nbrelapse.outcome.Outcome`. Every model has the parameter ``columns``: the columns of X that it reads
+    (None = all), so that models of different appetite share one feature table. Fitting sets ``feature_names_in_``.
+    The log risk is the log relative hazard of a survival model, the log odds of a binary one; higher is worse.
     """
 
     family: ClassVar[str]
     """Name in experiment files and bundles, such as ``cox``."""
 
     feature_names_in_: np.ndarray
-    baseline_: BaselineHazard
 
     @abstractmethod
     def fit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
@@ -73,9 +69,30 @@ class RiskModel(BaseEstimator, ABC):
         """Parameters that a tuning trial proposes; empty where there is nothing to tune."""
         return {}
 
+    def for_trial(self) -> Self:
+        """Return an unfitted copy without what judging a tuning trial does not need."""
+        return clone(self)
+
     @abstractmethod
     def predict_log_risk(self, X: pd.DataFrame) -> np.ndarray:
-        """Log relative hazard of the event, shape (n_samples,)."""
+        """Log risk of the event, shape (n_samples,)."""
+
+    @abstractmethod
+    def predict_risk(self, X: pd.DataFrame, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log risk and probability of the event by each time, predicted in one go.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_samples, n_features)
+        times : ndarray of shape (n_times,)
+            Days. A binary endpoint knows no time: its probability is the same at all of them, and the one time
+            asked for is infinity, see :func:`nbrelapse.validation.horizons.prediction_times`.
+
+        Returns
+        -------
+        log_risk : ndarray of shape (n_samples,)
+        probability : ndarray of shape (n_samples, n_times)
+        """
 
     @abstractmethod
     def attribute(self, X: pd.DataFrame) -> Attribution:
@@ -89,17 +106,3 @@ class RiskModel(BaseEstimator, ABC):
     @abstractmethod
     def from_state(cls, state: ModelState) -> Self:
         """Return the fitted model again; its predictions are equal to the last bit."""
-
-    def predict_survival(self, X: pd.DataFrame, times: np.ndarray) -> np.ndarray:
-        """Probability of having had neither the event nor a competing one, shape (n_samples, n_times)."""
-        return self.predict_cumulative_incidence(X, times)[:, 0, :]
-
-    def predict_cumulative_incidence(self, X: pd.DataFrame, times: np.ndarray) -> np.ndarray:
-        """Probability of each state at each time.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_causes + 1, n_times)
-            Index 0 is event-free, 1 the event, 2 (where training saw one) the competing event; sums to 1.
-        """
-        return self.baseline_.cumulative_incidence(self.predict_log_risk(X), np.asarray(times, dtype=float))

@@ -110,15 +110,16 @@ def holdout_predictions(models: Mapping[str, RiskModel], X: pd.DataFrame, times:
         With one repeat and one fold.
     """
     fold = np.zeros((1, len(X)), dtype=np.int64)
+    predicted = {name: model.predict_risk(X, times) for name, model in models.items()}
     return {
         name: Predictions(
             name,
-            model.predict_log_risk(X)[np.newaxis],
+            log_risk[np.newaxis],
             fold,
-            model.predict_cumulative_incidence(X, times)[np.newaxis, :, 1],
+            probability[np.newaxis],
             times,
         )
-        for name, model in models.items()
+        for name, (log_risk, probability) in predicted.items()
     }
 
 
@@ -137,9 +138,8 @@ def _predict_fold(
     with threadpool_limits(1):
         tuned = tune(model, X.iloc[train], y[train], n_trials=n_trials, n_folds=n_inner_folds, seed=seed)
         fitted = clone(tuned).fit(X.iloc[train], y[train])
-        unseen = X.iloc[test]
-        incidence = fitted.predict_cumulative_incidence(unseen, times)[:, 1]
-        return name, repeat, test, fitted.predict_log_risk(unseen), incidence
+        log_risk, probability = fitted.predict_risk(X.iloc[test], times)
+        return name, repeat, test, log_risk, probability
 
 
 def _derived_seed(seed: int, name: str, split: tuple[int, int, np.ndarray, np.ndarray]) -> int:

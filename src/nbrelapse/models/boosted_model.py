@@ -1,0 +1,167 @@
+"""What the gradient-boosted models share: the trees, missing values, attributions, saving."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+
+from nbrelapse.models.design import read_columns
+from nbrelapse.models.risk_model import Attribution, ModelState, RiskModel
+
+if TYPE_CHECKING:
+    import optuna
+    import xgboost
+
+_MAX_BIN = 32
+"""Cut points a feature: as good as 256 at n = 250 (held-out C equal to 0.001), and three times as fast."""
+
+
+class BoostedModel(RiskModel):
+    """XGBoost trees whose log risk is ``slope_ * margin - offset_``, monotone where a direction is expected.
+
+    Missing values are split on natively: a patient who was not assayed follows the branch that training found best
+    for such patients. Where training saw no missing value of a feature no branch was ever chosen for one, and such a
+    patient stands at the training median. Training runs on one thread, so that results do not depend on the
+    machine's cores.
+
+    Parameters
+    ----------
+    columns : sequence of str, optional
+        Columns of X that the model reads; all of them by default.
+    directions : mapping of str to int, optional
+        Expected sign of the log risk by feature; a feature with +1 or -1 is constrained to be monotone.
+    n_estimators, learning_rate, max_depth, min_child_weight, subsample, colsample_bytree, reg_lambda
+        As in XGBoost; ``min_child_weight`` is in units of the likelihood's curvature, about events for Cox regression
+        and at most a quarter of the patients for logistic regression.
+    seed : int
+
+    Attributes
+    ----------
+    booster_ : xgboost.Booster
+    medians_ : ndarray of shape (n_features,)
+        Training medians of the features without a missing value in training; NaN for the others.
+    offset_, slope_ : float
+        From the margin of the trees to the log risk; the slope is 1 but for a calibration.
+    """
+
+    booster_: xgboost.Booster
+    offset_: float = 0.0
+    slope_: float = 1.0
+
+    def __init__(
+        self,
+        columns: Sequence[str] | None = None,
+        directions: Mapping[str, int] | None = None,
+        *,
+        n_estimators: int = 100,
+        learning_rate: float = 0.05,
+        max_depth: int = 2,
+        min_child_weight: float = 3.0,
+        subsample: float = 0.7,
+        colsample_bytree: float = 0.5,
+        reg_lambda: float = 3.0,
+        seed: int = 0,
+    ) -> None:
+        self.columns = columns
+        self.directions = directions
+        self.n_estimators = n_estimators
+        self.learning_rate = learning_rate
+        self.max_depth = max_depth
+        self.min_child_weight = min_child_weight
+        self.subsample = subsample
+        self.colsample_bytree = colsample_bytree
+        self.reg_lambda = reg_lambda
+        self.seed = seed
+
+    def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
+        """Propose shallow, strongly regularised trees: cohorts have hundreds of patients, not thousands."""
+        return {
+            "n_estimators": trial.suggest_int("n_estimators", 20, 250, log=True),
+            "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.15, log=True),
+            "max_depth": trial.suggest_int("max_depth", 1, 3),
+            "min_child_weight": trial.suggest_float("min_child_weight", 1.0, 10.0, log=True),
+            "subsample": trial.suggest_float("subsample", 0.5, 0.9),
+            "colsample_bytree": trial.suggest_float("colsample_bytree", 0.2, 0.8),
+            "reg_lambda": trial.suggest_float("reg_lambda", 1.0, 30.0, log=True),
+        }
+
+    def _grow(self, values: np.ndarray, label: np.ndarray, objective: Mapping[str, Any]) -> np.ndarray:
+        """Grow the trees; return the training margins."""
+        import xgboost
+
+        self.medians_ = np.median(values, axis=0)
+        data = self._matrix(values)
+        data.set_label(label)
+        directions = self.directions or {}
+        parameters = {
+            **objective,
+            "tree_method": "hist",
+            "max_bin": _MAX_BIN,
+            "learning_rate": self.learning_rate,
+            "max_depth": self.max_depth,
+            "min_child_weight": self.min_child_weight,
+            "subsample": self.subsample,
+            "colsample_bytree": self.colsample_bytree,
+            "reg_lambda": self.reg_lambda,
+            "monotone_constraints": tuple(int(directions.get(str(name), 0)) for name in self.feature_names_in_),
+            "seed": self.seed,
+            "nthread": 1,
+            "verbosity": 0,
+        }
+        self.booster_ = xgboost.train(parameters, data, num_boost_round=self.n_estimators)
+        return self._margin(data)
+
+    def _matrix(self, values: np.ndarray) -> xgboost.DMatrix:
+        import xgboost
+
+        names = [str(name) for name in self.feature_names_in_]
+        filled = np.where(np.isnan(values), self.medians_, values)
+        return xgboost.DMatrix(filled, feature_names=names, nthread=1)
+
+    def _read(self, X: pd.DataFrame) -> xgboost.DMatrix:
+        return self._matrix(read_columns(X, self.feature_names_in_))
+
+    def _margin(self, data: xgboost.DMatrix) -> np.ndarray:
+        return self.booster_.predict(data, output_margin=True).astype(float)
+
+    def predict_log_risk(self, X: pd.DataFrame) -> np.ndarray:
+        """Log risk, shape (n_samples,)."""
+        return self.slope_ * self._margin(self._read(X)) - self.offset_
+
+    def attribute(self, X: pd.DataFrame) -> Attribution:
+        """Exact path-dependent TreeSHAP values (Lundberg 2020, 10.1038/s42256-019-0138-9)."""
+        contributions = self.slope_ * self.booster_.predict(self._read(X), pred_contribs=True).astype(float)
+        values = pd.DataFrame(contributions[:, :-1], index=X.index, columns=self.feature_names_in_)
+        return Attribution(float(contributions[0, -1]) - self.offset_ if len(contributions) else 0.0, values)
+
+    def _document(self) -> dict[str, Any]:
+        parameters = {
+            name: value for name, value in self.get_params(deep=False).items() if name not in ("columns", "directions")
+        }
+        names = [str(name) for name in self.feature_names_in_]
+        return {
+            "family": self.family,
+            "parameters": parameters,
+            "directions": {name: int((self.directions or {}).get(name, 0)) for name in names},
+            "features": names,
+            "medians": [None if np.isnan(median) else float(median) for median in self.medians_],
+        }
+
+    def _blobs(self) -> dict[str, bytes]:
+        return {"model.ubj": bytes(self.booster_.save_raw("ubj"))}
+
+    @classmethod
+    def from_state(cls, state: ModelState) -> Self:
+        """Return the fitted model again."""
+        import xgboost
+
+        document = state.document
+        model = cls(document["features"], document["directions"], **document["parameters"])
+        model.feature_names_in_ = np.asarray(document["features"], dtype=object)
+        model.booster_ = xgboost.Booster({"nthread": 1})
+        model.booster_.load_model(bytearray(state.blobs["model.ubj"]))
+        model.medians_ = np.asarray(document["medians"], dtype=float)
+        return model
