@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lifelines.utils import concordance_index
 from sksurv.metrics import concordance_index_censored, concordance_index_ipcw
 
 from nbrelapse.validation.bootstrap_weights import bootstrap_weights
@@ -17,7 +18,7 @@ def one_fold(risk):
 
 def brute_force(y, risk, fold, weights, censoring, tau):
     """Pair by pair, from the definitions."""
-    sums = np.zeros(4)
+    sums = np.zeros(6)
     for r, f in zip(risk, fold, strict=True):
         for i in range(len(y)):
             for j in range(len(y)):
@@ -28,8 +29,9 @@ def brute_force(y, risk, fold, weights, censoring, tau):
                 pair = weights[i] * weights[j]
                 first_out = min(tj, ti) if ej == 2 else ti
                 ipcw = 1 / (censoring.at(ti) * censoring.at(first_out)) if ti < tau else 0.0
-                sums += pair * np.array([credit, 1, credit * ipcw, ipcw])
-    return sums[0] / sums[1], sums[2] / sums[3]
+                at_risk = float(ti < tj or (ti == tj and ej != 1))
+                sums += pair * np.array([credit, 1, credit * ipcw, ipcw, credit * at_risk, at_risk])
+    return sums[::2] / sums[1::2]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -38,7 +40,7 @@ def test_resamples_equal_scikit_survival(outcome, as_boolean, seed):
     train = as_boolean(outcome(150, seed + 100)[0])
     weights = bootstrap_weights(len(y), 20, seed)
     tau = 1500.0
-    harrell, uno = concordance(y, *one_fold(risk), weights, CensoringDistribution.fit(train), tau)
+    harrell, uno, _ = concordance(y, *one_fold(risk), weights, CensoringDistribution.fit(train), tau)
     for column in range(weights.shape[1]):
         rows = np.repeat(np.arange(len(y)), weights[:, column].astype(int))
         test = as_boolean(y[rows])
@@ -79,8 +81,8 @@ def test_a_competing_event_is_never_having_the_event(outcome):
     forever["event"][y["event"] == 2] = 0
     weights = bootstrap_weights(len(y), 5, 0)
     censoring = CensoringDistribution.fit(y)
-    harrell, _ = concordance(y, *one_fold(risk), weights, censoring, 1000.0)
-    expected, _ = concordance(forever, *one_fold(risk), weights, censoring, 1000.0)
+    harrell, *_ = concordance(y, *one_fold(risk), weights, censoring, 1000.0)
+    expected, *_ = concordance(forever, *one_fold(risk), weights, censoring, 1000.0)
     np.testing.assert_allclose(harrell, expected, rtol=1e-12)
 
 
@@ -95,12 +97,37 @@ def test_log_risks_of_different_folds_are_not_compared(outcome):
     )
 
 
-def test_chunks_of_rows_change_nothing(outcome, monkeypatch):
+def test_the_cause_specific_c_censors_competing_events(outcome, as_boolean):
+    y, risk = outcome(200, 4, competing=True)
+    censored = y.copy()
+    censored["event"][y["event"] == 2] = 0
+    weights = bootstrap_weights(len(y), 5, 0)
+    distribution = CensoringDistribution.fit(y)
+    found = concordance(y, *one_fold(risk), weights, distribution, 1000.0)
+    expected = concordance(censored, *one_fold(risk), weights, distribution, 1000.0)
+    np.testing.assert_array_equal(found.cause_specific, expected.harrell)
+    np.testing.assert_array_equal(expected.cause_specific, expected.harrell)
+    assert (found.cause_specific != found.harrell).all()
+    boolean = as_boolean(y)
+    assert found.cause_specific[0] == pytest.approx(
+        concordance_index_censored(boolean["event"], boolean["time"], risk)[0], abs=1e-12
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_equals_lifelines(outcome, seed):
+    y, risk = outcome(150, seed)
+    ones = np.ones((len(y), 1), dtype=np.float32)
+    found = concordance(y, *one_fold(risk), ones, CensoringDistribution.fit(y), 1000.0)
+    assert found.harrell[0] == pytest.approx(concordance_index(y["time"], -risk, y["event"] == 1), abs=1e-12)
+
+
+def test_chunks_of_columns_change_nothing(outcome, monkeypatch):
     y, risk = outcome(80, 2, competing=True)
-    weights = bootstrap_weights(80, 4, 0)
+    weights = bootstrap_weights(80, 40, 0)
     censoring = CensoringDistribution.fit(y)
     whole = concordance(y, *one_fold(risk), weights, censoring, 900.0)
-    monkeypatch.setattr("nbrelapse.validation.concordance._CHUNK_VALUES", 240)
+    monkeypatch.setattr("nbrelapse.validation.bootstrap_weights._CHUNK_VALUES", 80)
     np.testing.assert_allclose(concordance(y, *one_fold(risk), weights, censoring, 900.0), whole, rtol=1e-12)
 
 

@@ -32,6 +32,9 @@ def test_a_horizon_that_ends_before_the_first_event_or_grid_time_is_left_out():
     found = SupportedHorizons.of(y, CensoringDistribution.fit(y), GRID[23:])
     assert found.auc_years == (2, 3, 5)
     assert found.notes == (
-        "auc_1y is left out, there is no event before",
+        "metrics at 1 y are left out, there is no event before",
+        "metrics of the incidence at 2 y are left out, it was not predicted then",
+        "metrics of the incidence at 3 y are left out, it was not predicted then",
+        "metrics of the incidence at 5 y are left out, it was not predicted then",
         "integrated_brier is left out, it needs two times within 5 years",
     )

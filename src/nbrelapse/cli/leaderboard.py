@@ -36,6 +36,7 @@ def _table(title: str, evaluation: Evaluation, metric: str, chosen: str | None) 
     from rich.table import Table
 
     from nbrelapse.report.verdict import strongest_reference
+    from nbrelapse.validation.metric_kind import MetricKind
 
     rows = evaluation.metrics[evaluation.metrics["metric"] == metric]
     populations = list(dict.fromkeys(rows["population"]))
@@ -46,7 +47,7 @@ def _table(title: str, evaluation: Evaluation, metric: str, chosen: str | None) 
         table.add_column(population, no_wrap=True)
         table.add_column(f"minus {reference[population] or 'baseline'}", no_wrap=True)
     first = rows[rows["population"] == populations[0]].sort_values(
-        "value", ascending=metric == "integrated_brier", kind="stable"
+        "value", key=MetricKind.of(metric).goodness, ascending=False, kind="stable"
     )
     values = rows.set_index(["model", "population"])
     differences = evaluation.differences[evaluation.differences["metric"] == metric]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from nbrelapse.report.wording import METRICS, POPULATIONS, model_title, signed
+from nbrelapse.validation.metric_kind import MetricKind
 
 if TYPE_CHECKING:
     from nbrelapse.validation.evaluate import Evaluation
@@ -38,13 +39,13 @@ class Verdict:
 
 
 def strongest_reference(evaluation: Evaluation, population: str, metric: str = "harrell_c") -> str | None:
-    """Return the reference model with the highest value in a population; None where there is none."""
+    """Return the reference model with the best value in a population; None where there is none."""
     references = set(evaluation.differences["reference"])
     table = evaluation.metrics
     table = table[
         (table["population"] == population) & (table["metric"] == metric) & table["model"].isin(references)
     ].dropna(subset=["value"])
-    return None if table.empty else str(table.set_index("model")["value"].idxmax())
+    return None if table.empty else str(MetricKind.of(metric).goodness(table.set_index("model")["value"]).idxmax())
 
 
 def verdict(evaluation: Evaluation, model: str, population: str = "all", metric: str = "harrell_c") -> Verdict:

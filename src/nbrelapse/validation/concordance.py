@@ -1,13 +1,28 @@
-"""Harrell's and Uno's concordance of every bootstrap resample at once."""
+"""Harrell's, Uno's and the cause-specific concordance of every bootstrap resample at once."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
+from nbrelapse.validation.bootstrap_weights import weight_chunks
 from nbrelapse.validation.censoring import CensoringDistribution
+from nbrelapse.validation.comparable_pairs import ComparablePairs
 from nbrelapse.validation.risk_ranks import risk_ranks
 
-_CHUNK_VALUES = 1 << 22
+
+class Concordance(NamedTuple):
+    """Three concordances for each column of patient weights; NaN where these hold no comparable pair.
+
+    Parameters
+    ----------
+    harrell, uno, cause_specific : ndarray of shape (n_columns,)
+    """
+
+    harrell: np.ndarray
+    uno: np.ndarray
+    cause_specific: np.ndarray
 
 
 def concordance(
@@ -17,23 +32,26 @@ def concordance(
     weights: np.ndarray,
     censoring: CensoringDistribution,
     tau: float,
-) -> tuple[np.ndarray, np.ndarray]:
-    r"""Return Harrell's C and Uno's C for each column of patient weights.
+) -> Concordance:
+    r"""Return Harrell's C, Uno's C and the cause-specific C for each column of patient weights.
 
-    Both are ratios of bilinear forms, :math:`C(w) = w^T N w / w^T D w`: :math:`D_{ij}` says whether i is known
+    All are ratios of bilinear forms, :math:`C(w) = w^T N w / w^T D w`: :math:`D_{ij}` says whether i is known
     to have had the event before j, and :math:`N_{ij}` is the credit for it (1 where i has the higher log risk,
     1/2 where the two are tied). Pairs are formed within a fold; repeats are summed before the ratio is taken.
+    See :class:`ComparablePairs` for how the sums cost O(n log n) a column; memory grows with n log n.
 
     A patient with a competing event is known never to have the event, so he is comparable with every patient
     who has it [1]_. Uno's C weights a pair by :math:`1/G(T_i)^2`, or :math:`1/(G(T_i) G(T_j))` where j had the
-    competing event first [2]_ [3]_, and takes events before ``tau`` only. Without competing events both equal
-    scikit-survival's.
+    competing event first [2]_ [3]_, and takes events before ``tau`` only. The cause-specific C is Harrell's with
+    competing events censored at their time: it judges the ranking of those still at risk, which is what a model
+    of the cause-specific hazard is trained for. Without competing events it is Harrell's, and Harrell's and Uno's
+    equal scikit-survival's.
 
     Parameters
     ----------
     y : structured ndarray of shape (n,)
     log_risk, fold : ndarray of shape (n_repeats, n)
-    weights : ndarray of float32, shape (n, n_columns)
+    weights : ndarray of shape (n, n_columns)
         See :func:`bootstrap_weights`.
     censoring : CensoringDistribution
     tau : float
@@ -41,8 +59,7 @@ def concordance(
 
     Returns
     -------
-    harrell, uno : ndarray of shape (n_columns,)
-        NaN where the weighted patients hold no comparable pair.
+    Concordance
 
     References
     ----------
@@ -55,61 +72,43 @@ def concordance(
     >>> import numpy as np
     >>> y = np.array([(1, 10.0), (1, 20.0), (0, 30.0)], dtype=[("event", "i1"), ("time", "f8")])
     >>> risk, fold, ones = np.array([[2.0, 0.0, 1.0]]), np.zeros((1, 3), int), np.ones((3, 1), np.float32)
-    >>> harrell, uno = concordance(y, risk, fold, ones, CensoringDistribution.fit(y), tau=30.0)
-    >>> harrell.round(3).tolist()
+    >>> concordance(y, risk, fold, ones, CensoringDistribution.fit(y), tau=30.0).harrell.round(3).tolist()
     [0.667]
     """
-    sums = np.zeros((4, weights.shape[1]))
+    patients = np.tile(np.arange(len(y)), len(log_risk))
+    later, earlier = _pairs(y["event"][patients], y["time"][patients], log_risk, fold)
     inverse = np.zeros(len(y))
     early = y["time"] < tau
     inverse[early] = 1 / censoring.at(y["time"][early])
-    for risk, folds in zip(log_risk, fold, strict=True):
-        ranks = risk_ranks(risk, folds)
-        for name in np.unique(folds):
-            members = np.flatnonzero(folds == name)
-            sums += _pair_sums(y[members], ranks[members], inverse[members], weights[members])
+    inverse, one = inverse[patients], np.ones(len(patients))
+    sums = np.zeros((2, 3, weights.shape[1]))
+    for columns in weight_chunks(len(patients), weights.shape[1]):
+        own = weights[:, columns].astype(float)[patients]
+        harrell, uno = later.sums(own, own, np.stack([one, inverse**2])).swapaxes(0, 1)
+        sums[:, 2, columns] = harrell
+        if earlier is not None:
+            harrell = harrell + earlier.sums(own, own, one[None])[:, 0]
+            uno = uno + earlier.sums(own, own * inverse[:, None], inverse[None])[:, 0]
+        sums[:, 0, columns], sums[:, 1, columns] = harrell, uno
     with np.errstate(invalid="ignore", divide="ignore"):
-        return sums[0] / sums[1], sums[2] / sums[3]
+        return Concordance(*(sums[0] / sums[1]))
 
 
-def _pair_sums(y: np.ndarray, ranks: np.ndarray, inverse: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Numerators and denominators of Harrell's and Uno's C in one fold, shape (4, n_columns)."""
-    competing = y["event"] == 2
-    order = np.lexsort((y["event"] != 1, y["time"], competing))
-    time, ranks, inverse, weights = y["time"][order], ranks[order], inverse[order], weights[order]
-    rows = np.flatnonzero(y["event"][order] == 1)
-    n_others = len(y) - int(competing.sum())
+def _pairs(
+    event: np.ndarray, time: np.ndarray, log_risk: np.ndarray, fold: np.ndarray
+) -> tuple[ComparablePairs, ComparablePairs | None]:
+    """Pairs of an event with those who were at risk later, and with earlier competing events if there are any."""
+    names, folds = np.unique(fold, return_inverse=True)
+    stratum = (folds.reshape(fold.shape) + len(names) * np.arange(len(fold))[:, None]).ravel()
+    ranks = risk_ranks(log_risk.ravel(), stratum)
+    lowest = np.full(stratum.max() + 1, len(ranks))
+    np.minimum.at(lowest, stratum, ranks)
+    had_event = event == 1
     # Those censored at the time of an event outlived it; those with an event at the same time did not.
-    tied = np.searchsorted(time[rows], time[rows], side="right") - np.searchsorted(time[rows], time[rows])
-    later = np.searchsorted(time[:n_others], time[rows]) + tied
-    at_risk = np.zeros((n_others + 1, weights.shape[1]), dtype=np.float32)
-    np.cumsum(weights[:n_others][::-1], axis=0, out=at_risk[:n_others][::-1])
-
-    sums = np.zeros((4, weights.shape[1]))
-    step = max(1, _CHUNK_VALUES // len(y))
-    for start in range(0, len(rows), step):
-        chunk, after = rows[start : start + step], later[start : start + step]
-        # Sums of halves and whole numbers: float32 holds them exactly.
-        columns = slice(int(after[0]), n_others)
-        credit = _credit(ranks[chunk], ranks[columns])
-        credit[np.arange(columns.start, n_others) < after[:, None]] = 0
-        pairs = [credit @ weights[columns], at_risk[after]]
-        own = inverse[chunk, None]
-        weighted = [own * part for part in pairs]
-        if n_others < len(y):
-            credit, competed = _credit(ranks[chunk], ranks[n_others:]), weights[n_others:]
-            first = np.where(time[n_others:] < time[chunk, None], inverse[n_others:], own)
-            pairs = [pairs[0] + credit @ competed, pairs[1] + competed.sum(axis=0)]
-            weighted = [weighted[0] + (credit * first) @ competed, weighted[1] + first @ competed]
-        here = weights[chunk].astype(float)
-        sums[:2] += [(here * part).sum(axis=0) for part in pairs]
-        here *= own
-        sums[2:] += [(here * part).sum(axis=0) for part in weighted]
-    return sums
-
-
-def _credit(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Credit of every pair: 1 where the first has the higher risk, 1/2 where the two are tied; float32."""
-    credit = (first[:, None] > second).astype(np.float32)
-    credit[first[:, None] == second] = 0.5
-    return credit
+    position = 2 * np.unique(time, return_inverse=True)[1] + ~had_event
+    rank = ranks - lowest[stratum]
+    later = ComparablePairs.of(stratum, position, rank, query=had_event, source=np.ones(len(event), bool))
+    competing = event == 2
+    if not competing.any():
+        return later, None
+    return later, ComparablePairs.of(stratum, -position, rank, query=had_event, source=competing)

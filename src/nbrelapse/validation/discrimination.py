@@ -42,5 +42,5 @@ def discrimination(y: np.ndarray, prediction: Predictions) -> float:
         y = timed
     ones = np.ones((len(y), 1), dtype=np.float32)
     censoring = CensoringDistribution.fit(y)
-    harrell, _ = concordance(y, prediction.log_risk, prediction.fold, ones, censoring, censoring.last_time)
-    return float(harrell[0])
+    found = concordance(y, prediction.log_risk, prediction.fold, ones, censoring, censoring.last_time)
+    return float(found.harrell[0])

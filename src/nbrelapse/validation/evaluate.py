@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from nbrelapse.validation.bootstrap_interval import bootstrap_interval
 from nbrelapse.validation.bootstrap_weights import bootstrap_weights
-from nbrelapse.validation.calibration_slope import calibration_slope
 from nbrelapse.validation.censoring import CensoringDistribution
-from nbrelapse.validation.concordance import concordance
-from nbrelapse.validation.dynamic_auc import dynamic_auc
-from nbrelapse.validation.horizons import YEAR
-from nbrelapse.validation.integrated_brier import integrated_brier
+from nbrelapse.validation.compute_metrics import compute_metrics
+from nbrelapse.validation.jackknife_weights import jackknife_weights
+from nbrelapse.validation.judged_patients import JudgedPatients
+from nbrelapse.validation.metric_kind import MetricKind
 from nbrelapse.validation.predictions import Predictions
 from nbrelapse.validation.supported_horizons import SupportedHorizons
 
@@ -31,8 +32,8 @@ class Evaluation:
     ----------
     metrics : DataFrame
         ``model, population, metric, value, low, high, n, events``: a row a model, population and metric, with
-        the 95 % interval. ``integrated_brier`` is better when lower and ``calibration_slope`` when closer to 1;
-        all others when higher. NaN where a model has no value, with a note.
+        the 95 % interval; :class:`MetricKind` says which values are good. NaN where a model has no value, with a
+        note.
     differences : DataFrame
         ``model, reference, population, metric, difference, low, high``: the model's value less the reference's
         in the same resamples.
@@ -53,14 +54,16 @@ def evaluate(
     references: Sequence[str],
     n_bootstrap: int = 1000,
     seed: int = 0,
+    interval: Literal["percentile", "bca"] = "percentile",
 ) -> Evaluation:
     """Judge models on the same patients, overall and within populations.
 
-    Metrics: ``harrell_c``, ``uno_c``, ``auc_1y``, ``auc_2y``, ``auc_3y``, ``auc_5y``, ``integrated_brier`` (over
+    Metrics: ``harrell_c``, ``uno_c``, ``cause_specific_c`` (where there are competing events), ``auc``, ``brier`` and
+    ``ipa`` (the index of prediction accuracy) at ``_1y``, ``_2y``, ``_3y`` and ``_5y``, ``integrated_brier`` (over
     the predictions' times) and ``calibration_slope``. Uno's C counts events, and the Brier score is integrated,
     up to five years or the end of the follow-up, whichever is first.
 
-    Intervals are percentiles of bootstrap resamples of the patients of a population, the same for all models.
+    Intervals come from bootstrap resamples of the patients of a population, the same for all models.
     They tell how much the figures depend on who was in the evaluation; the models stay as they are. The censoring
     distribution is that of the judged patients, estimated once: a hold-out may be followed differently from the
     patients that the models were trained on.
@@ -76,6 +79,8 @@ def evaluate(
     references : sequence of str
         Models that the others are compared with.
     n_bootstrap, seed : int
+    interval : {"percentile", "bca"}
+        See :func:`bootstrap_interval`.
 
     Returns
     -------
@@ -84,7 +89,8 @@ def evaluate(
     Raises
     ------
     ValueError
-        The predictions are of other patients or times than each other, or a reference is not among them.
+        The predictions are of other patients or times than each other, a reference is not among them, or there
+        is no such interval.
 
     Examples
     --------
@@ -101,6 +107,8 @@ def evaluate(
     [['good', 0.75, 60, 30], ['none', 0.5, 60, 30]]
     """
     _check(predictions, y, populations, references)
+    if interval not in ("percentile", "bca"):
+        raise ValueError(f"interval {interval!r} is neither 'percentile' nor 'bca'")
     censoring = CensoringDistribution.fit(y)
     metrics: list[dict[str, object]] = []
     differences: list[dict[str, object]] = []
@@ -111,15 +119,21 @@ def evaluate(
         if n < _FEWEST_PATIENTS or events < _FEWEST_EVENTS:
             notes.append(f"{population}: left out, it has {n} patients and {events} events")
             continue
-        inside = {model: prediction.take(members) for model, prediction in predictions.items()}
         weights = bootstrap_weights(n, n_bootstrap, seed)
-        replicates, found = _replicates(inside, y[members], weights, censoring)
+        if interval == "bca":
+            weights = np.hstack([weights, jackknife_weights(n, seed)])
+        horizons = SupportedHorizons.of(y[members], censoring, next(iter(predictions.values())).times)
+        judged = JudgedPatients(y[members], weights, censoring, horizons)
+        inside = {model: prediction.take(members) for model, prediction in predictions.items()}
+        replicates, found = _replicates(inside, judged, n_bootstrap)
         notes += [f"{population}: {note}" for note in found]
         for (model, metric), values in replicates.items():
             row: dict[str, object] = {"model": model, "population": population, "metric": metric}
-            metrics.append(row | _interval("value", values) | {"n": n, "events": events})
+            metrics.append(row | _interval("value", values, n_bootstrap) | {"n": n, "events": events})
             differences += [
-                row | {"reference": reference} | _interval("difference", values - replicates[reference, metric])
+                row
+                | {"reference": reference}
+                | _interval("difference", values - replicates[reference, metric], n_bootstrap)
                 for reference in references
                 if reference != model
             ]
@@ -131,52 +145,37 @@ def evaluate(
 
 
 def _replicates(
-    predictions: Mapping[str, Predictions], y: np.ndarray, weights: np.ndarray, censoring: CensoringDistribution
+    predictions: Mapping[str, Predictions], judged: JudgedPatients, n_bootstrap: int
 ) -> tuple[dict[tuple[str, str], np.ndarray], list[str]]:
     """Every metric of every model for each column of weights, and what is missing."""
-    horizons = SupportedHorizons.of(y, censoring, next(iter(predictions.values())).times)
-    notes = list(horizons.notes)
+    notes = [*judged.horizons.notes, *_folds_without_events(predictions, judged.y)]
     replicates = {}
     for model, prediction in predictions.items():
-        for metric, values in _metrics(prediction, y, weights, censoring, horizons).items():
+        for metric, values in compute_metrics(prediction, judged).items():
             replicates[model, metric] = values
-            undefined = int(np.isnan(values[1:]).sum())
+            undefined = int(np.isnan(values[1 : n_bootstrap + 1]).sum())
             if np.isnan(values[0]):
-                reason = "its log risk is constant or separates the events"
-                if metric != "calibration_slope":
-                    reason = "no fold has patients to compare"
-                notes.append(f"{metric} of {model} is undefined, {reason}")
+                notes.append(f"{metric} of {model} is undefined, {MetricKind.of(metric).undefined}")
             elif undefined:
-                notes.append(f"{metric} of {model} is undefined in {undefined} of {len(values) - 1} resamples")
+                notes.append(f"{metric} of {model} is undefined in {undefined} of {n_bootstrap} resamples")
     return replicates, notes
 
 
-def _metrics(
-    prediction: Predictions,
-    y: np.ndarray,
-    weights: np.ndarray,
-    censoring: CensoringDistribution,
-    horizons: SupportedHorizons,
-) -> dict[str, np.ndarray]:
-    risk, fold = prediction.log_risk, prediction.fold
-    harrell, uno = concordance(y, risk, fold, weights, censoring, horizons.tau)
-    found = {"harrell_c": harrell, "uno_c": uno}
-    for years in horizons.auc_years:
-        found[f"auc_{years}y"] = dynamic_auc(y, risk, fold, weights, censoring, years * YEAR)
-    if horizons.n_times > 1:
-        incidence, times = prediction.incidence[:, :, : horizons.n_times], prediction.times[: horizons.n_times]
-        found["integrated_brier"] = integrated_brier(y, incidence, times, weights, censoring)
-    found["calibration_slope"] = calibration_slope(y, risk, fold, weights)
-    return found
+def _folds_without_events(predictions: Mapping[str, Predictions], y: np.ndarray) -> list[str]:
+    notes = []
+    for prediction in predictions.values():
+        folds = [y["event"][row == name] for row in prediction.fold for name in np.unique(row)]
+        without = sum(not (events == 1).any() for events in folds)
+        if without:
+            notes.append(f"{without} of {len(folds)} folds hold no event, they say nothing of the ranking")
+    return list(dict.fromkeys(notes))
 
 
-def _interval(name: str, values: np.ndarray) -> dict[str, object]:
-    """Value and 95 % percentile interval over the resamples in which it is defined."""
-    defined = values[1:][~np.isnan(values[1:])]
-    if np.isnan(values[0]) or not len(defined):
-        return {name: float(values[0]), "low": np.nan, "high": np.nan}
-    low, high = np.quantile(defined, [0.025, 0.975])
-    return {name: float(values[0]), "low": float(low), "high": float(high)}
+def _interval(name: str, values: np.ndarray, n_bootstrap: int) -> dict[str, object]:
+    """Value and 95 % interval; with columns beyond the resamples, those of a jackknife, the BCa interval."""
+    resamples, jackknife = np.split(values[1:], [n_bootstrap])
+    low, high = bootstrap_interval(float(values[0]), resamples, jackknife if len(jackknife) else None)
+    return {name: float(values[0]), "low": low, "high": high}
 
 
 def _check(

@@ -9,8 +9,8 @@ from nbrelapse.errors import InputError
 YEAR = 365.25
 """Days."""
 
-AUC_YEARS = (1, 2, 3, 5)
-"""Horizons of the time-dependent AUC."""
+HORIZON_YEARS = (1, 2, 3, 5)
+"""Horizons of the metrics at one time: AUC, Brier score, index of prediction accuracy."""
 
 LONGEST_YEARS = 5
 """Nothing is judged beyond: first events are rare later, and few patients are followed so long."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
 from nbrelapse.validation.censoring import CensoringDistribution
-from nbrelapse.validation.horizons import AUC_YEARS, LONGEST_YEARS, YEAR
+from nbrelapse.validation.horizons import HORIZON_YEARS, LONGEST_YEARS, YEAR
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,9 @@ class SupportedHorizons:
     Parameters
     ----------
     auc_years : tuple of int
-        Years at which the time-dependent AUC is defined: an event before, patients under observation after.
+        Years at which metrics are defined: an event before, patients under observation after.
+    incidence_at : mapping of int to int
+        Of these, the years at which incidence was predicted, and their positions among the predictions' times.
     tau : float
         Days up to which Uno's C counts events: five years, or the end of the follow-up.
     n_times : int
@@ -32,10 +35,11 @@ class SupportedHorizons:
     >>> y = np.array([(1, 200.0), (0, 600.0)], dtype=[("event", "i1"), ("time", "f8")])
     >>> found = SupportedHorizons.of(y, CensoringDistribution.fit(y), np.array([182.6, 365.2, 547.9]))
     >>> found.auc_years, found.tau, found.n_times, found.notes[0]
-    ((1,), 600.0, 3, 'auc_2y is left out, the follow-up ends after 1.6 years')
+    ((1,), 600.0, 3, 'metrics at 2 y are left out, the follow-up ends after 1.6 years')
     """
 
     auc_years: tuple[int, ...]
+    incidence_at: Mapping[int, int]
     tau: float
     n_times: int
     notes: tuple[str, ...]
@@ -58,13 +62,20 @@ class SupportedHorizons:
         notes = []
         auc_years = []
         first_event = y["time"][y["event"] == 1].min(initial=np.inf)
-        for years in AUC_YEARS:
+        for years in HORIZON_YEARS:
             if years * YEAR >= end:
-                notes.append(f"auc_{years}y is left out, {followed}")
+                notes.append(f"metrics at {years} y are left out, {followed}")
             elif years * YEAR < first_event:
-                notes.append(f"auc_{years}y is left out, there is no event before")
+                notes.append(f"metrics at {years} y are left out, there is no event before")
             else:
                 auc_years.append(years)
+        at = {years: np.flatnonzero(np.isclose(times, years * YEAR)) for years in auc_years}
+        incidence_at = {years: int(found[0]) for years, found in at.items() if len(found)}
+        notes += [
+            f"metrics of the incidence at {years} y are left out, it was not predicted then"
+            for years in auc_years
+            if years not in incidence_at
+        ]
         if end < longest:
             notes.append(f"uno_c counts events up to {tau / YEAR:.2g} years only, {followed}")
         n_times = int(np.sum((times <= longest) & (times < end)))
@@ -73,4 +84,4 @@ class SupportedHorizons:
         elif n_times < np.sum(times <= longest):
             last, asked = (f"{times[i] / YEAR:.2g}" for i in (n_times - 1, -1))
             notes.append(f"integrated_brier ends at {last} of {asked} years, {followed}")
-        return cls(tuple(auc_years), tau, n_times, tuple(notes))
+        return cls(tuple(auc_years), incidence_at, tau, n_times, tuple(notes))

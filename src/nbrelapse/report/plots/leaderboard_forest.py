@@ -12,12 +12,10 @@ from matplotlib.figure import Figure
 from nbrelapse.report.plots.style import ACCENT, INK, MUTED, bare_y, new_figure, styled, zero_line
 from nbrelapse.report.verdict import strongest_reference
 from nbrelapse.report.wording import METRICS, POPULATIONS, model_title, number, signed
+from nbrelapse.validation.metric_kind import MetricKind
 
 if TYPE_CHECKING:
     from nbrelapse.validation.evaluate import Evaluation
-
-_CHANCE = ("harrell_c", "uno_c", "auc_1y", "auc_2y", "auc_3y", "auc_5y")
-"""Metrics of which 0.5 is what chance gives."""
 
 
 @styled
@@ -35,6 +33,7 @@ def leaderboard_forest(evaluation: Evaluation, chosen: str | None = None, metric
     -------
     Figure
     """
+    kind = MetricKind.of(metric)
     metrics = evaluation.metrics[evaluation.metrics["metric"] == metric]
     blocks = [
         (name, metrics[metrics["population"] == name]) for name in POPULATIONS if name in set(metrics["population"])
@@ -48,7 +47,7 @@ def leaderboard_forest(evaluation: Evaluation, chosen: str | None = None, metric
         _header(left, y, population, block)
         reference = strongest_reference(evaluation, population, metric)
         differences = _differences(evaluation, population, metric, reference)
-        for row in block.sort_values("value", ascending=False).to_dict("records"):
+        for row in block.sort_values("value", key=kind.goodness, ascending=False).to_dict("records"):
             y += 1.0
             model = row["model"]
             ticks[y] = model_title(model)
@@ -61,8 +60,8 @@ def leaderboard_forest(evaluation: Evaluation, chosen: str | None = None, metric
         y += 1.4
     left.set_yticks(list(ticks), list(ticks.values()))
     left.set_ylim(y - 0.9, -0.8)
-    if metric in _CHANCE:
-        zero_line(left, 0.5)
+    if kind.chance is not None:
+        zero_line(left, kind.chance)
     zero_line(right)
     left.set_xlabel(METRICS.get(metric, metric))
     right.set_xlabel("Difference from the strongest baseline")
