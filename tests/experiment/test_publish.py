@@ -19,6 +19,7 @@ from mlflow.entities import Run
 import nbrelapse
 from nbrelapse.cohort import Cohort
 from nbrelapse.experiment import ExperimentResult, publish
+from nbrelapse.experiment.describe_guards import guard_metrics
 from nbrelapse.experiment.fingerprint import data_fingerprint
 from nbrelapse.experiment.publish import Published
 from nbrelapse.scoring import score
@@ -126,6 +127,8 @@ def test_the_metrics_are_those_of_the_result(publication: Publication, result: E
                 middle = "" if row["population"] == "all" else f"{row['population']}/"
                 full = f"relapse/{prefix}{middle}{row['metric']}"
                 expected |= {full: row["value"], f"{full}_low": row["low"], f"{full}_high": row["high"]}
+        if model in result.explanations:
+            expected |= guard_metrics(result, model)
         assert run.data.metrics == {key: value for key, value in expected.items() if np.isfinite(value)}
         assert {"relapse/harrell_c_low", "relapse/high_risk/harrell_c", "relapse/holdout/harrell_c_high"} < set(
             run.data.metrics

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from nbrelapse import __version__
+from nbrelapse.experiment.describe_guards import guard_sections
 from nbrelapse.experiment.fingerprint import outcome_fingerprint
 from nbrelapse.experiment.populations import populations
 from nbrelapse.experiment.prepare import PreparedData
@@ -139,6 +140,10 @@ def model_card(result: ExperimentResult, name: str) -> str:
         "## Mechanisms, by mean absolute contribution to the log hazard",
         "",
         *(f"- {mechanisms[str(key)].title}: {value:.3f}" for key, value in importance.items()),
+        "",
+        "## How far the figures carry",
+        "",
+        *(f"- {section.title}: {sentence}" for section in guard_sections(result) for sentence in section.sentences),
         "",
         "## Limits",
         "",

@@ -14,6 +14,7 @@ from nbrelapse.experiment.describe import (
     model_card,
     training_summary,
 )
+from nbrelapse.experiment.describe_guards import guard_metrics, guard_sections
 from nbrelapse.experiment.fingerprint import data_fingerprint, outcome_fingerprint
 from nbrelapse.experiment.result import ExperimentResult
 from nbrelapse.experiment.run import Progress
@@ -91,7 +92,7 @@ def publish(result: ExperimentResult, report: str | Path, *, progress: Progress 
         ),
         parameters=_flat(result.config.model_dump(mode="json", exclude={"cohort": {"path", "gene_sets"}})),
         tags=tags,
-        metrics=logged_metrics(result, result.chosen),
+        metrics=logged_metrics(result, result.chosen) | guard_metrics(result, result.chosen),
         models=tuple(_model_record(result, name) for name in result.models),
         tables=experiment_tables(result),
         figures=content.figures,
@@ -142,6 +143,7 @@ def _content(result: ExperimentResult, openings: int | None) -> ReportContent:
             result.data.table.catalogue,
         ),
         notes=result.notes,
+        guards=guard_sections(result),
         environment=environment(result),
         description=result.config.description,
     )
@@ -170,7 +172,7 @@ def _model_record(result: ExperimentResult, name: str) -> ModelRecord:
     return ModelRecord(
         name,
         parameters,
-        logged_metrics(result, name),
+        logged_metrics(result, name) | guard_metrics(result, name),
         lambda path, description: write_bundle(bundle, path, mlflow_model=description),
         tables=model_tables(result, name),
         figures={

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nbrelapse.experiment.config import ExperimentConfig
+from nbrelapse.experiment.guards import Guards
 from nbrelapse.experiment.prepare import PreparedData
 from nbrelapse.explanation.explanation import Explanation
 from nbrelapse.models.risk_model import RiskModel
@@ -43,6 +44,8 @@ class ExperimentResult:
         Days at which incidence was predicted.
     notes : list of str
         What was shortened, left out or is unavailable.
+    guards : Guards
+        What the experiment checked of itself.
     """
 
     config: ExperimentConfig
@@ -57,6 +60,7 @@ class ExperimentResult:
     chosen: str
     times: np.ndarray
     notes: list[str]
+    guards: Guards
 
     @property
     def baselines(self) -> list[str]:

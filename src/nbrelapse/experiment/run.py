@@ -9,6 +9,7 @@ import pandas as pd
 
 from nbrelapse.errors import InputError
 from nbrelapse.experiment.config import ExperimentConfig
+from nbrelapse.experiment.guards import run_guards
 from nbrelapse.experiment.populations import populations
 from nbrelapse.experiment.prepare import PreparedData, prepare_data
 from nbrelapse.experiment.result import ExperimentResult
@@ -85,9 +86,23 @@ def run_experiment(config: ExperimentConfig, *, n_jobs: int = 1, progress: Progr
         held = holdout_predictions(fitted, data.features(data.holdout), times)
         holdout = _evaluate(config, data, data.holdout, held, baselines)
     explanations = {str(name): explain(fitted[name], X, data.table.catalogue) for name in config.models}
+    guards = run_guards(data)
+    notes += guards.notes
     notes += cross_validation.notes + ([] if holdout is None else [f"hold-out: {note}" for note in holdout.notes])
     return ExperimentResult(
-        config, data, predictions, cross_validation, holdout, held, fitted, refits, explanations, chosen, times, notes
+        config,
+        data,
+        predictions,
+        cross_validation,
+        holdout,
+        held,
+        fitted,
+        refits,
+        explanations,
+        chosen,
+        times,
+        notes,
+        guards,
     )
 
 

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from nbrelapse.explanation.explanation import Explanation
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.report.figure_image import figure_data_uri
+from nbrelapse.report.guard_sections import GuardSection
 from nbrelapse.report.render import render
 from nbrelapse.report.tables import coverage_rows, disagreements, leaderboard, mechanism_rows
 from nbrelapse.report.verdict import strongest_reference, verdict
@@ -61,6 +62,8 @@ class ReportContent:
         Versions, commit, seed.
     description : str
         One line under the title.
+    guards : sequence of GuardSection
+        How far the figures carry.
     """
 
     title: str
@@ -81,6 +84,7 @@ class ReportContent:
     notes: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
+    guards: Sequence[GuardSection] = ()
 
 
 def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
@@ -133,13 +137,18 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
             "outcome": content.outcome,
             "coverage": coverage_rows(content.coverage, content.catalogue),
             "validation": _validation(content),
+            "guards": content.guards,
             "notes": [*_unsaid_notes(content), *_STANDING_CAVEATS],
             "figures": {name: figure_data_uri(figure) for name, figure in content.figures.items()},
-            "more": {name: name.replace("_", " ") for name in content.figures if name not in PLACED_FIGURES},
+            "more": {name: name.replace("_", " ") for name in content.figures if name not in _placed(content)},
             "environment": content.environment,
             "config": content.config,
         },
     )
+
+
+def _placed(content: ReportContent) -> set[str]:
+    return {*PLACED_FIGURES, *(section.figure for section in content.guards)}
 
 
 _STANDING_CAVEATS = (

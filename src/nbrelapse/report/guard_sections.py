@@ -1,0 +1,80 @@
+"""How far an experiment's figures carry, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nbrelapse.report.wording import model_title
+
+if TYPE_CHECKING:
+    from nbrelapse.validation.sample_size import SampleSize
+
+
+@dataclass(frozen=True)
+class GuardSection:
+    """One guard in a report or a model card.
+
+    Parameters
+    ----------
+    title : str
+    sentences : tuple of str
+        A paragraph each.
+    columns : tuple of str
+        Heads of a table; none without one.
+    rows : tuple of tuple of str
+    figure, caption : str
+        Name of the picture among the report's, and what it shows; empty without one.
+    """
+
+    title: str
+    sentences: tuple[str, ...]
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    figure: str = ""
+    caption: str = ""
+
+
+def sample_size_section(size: SampleSize, used: Mapping[str, int]) -> GuardSection:
+    """Say whether there are enough events for the candidate parameters, and how many the final models use.
+
+    Parameters
+    ----------
+    size : SampleSize
+    used : dict of str to int
+        Features that move a prediction, by model.
+    """
+    finals = "; ".join(
+        f"{model_title(name)} {count} ({size.events / count:.1f} events each)" if count else f"{model_title(name)} none"
+        for name, count in used.items()
+    )
+    return GuardSection(
+        "Events per parameter",
+        (sample_size_sentence(size), f"Features that the final models use, of {size.parameters}: {finals}."),
+    )
+
+
+def sample_size_sentence(size: SampleSize) -> str:
+    """Compare the patients there are with those that Riley's criteria ask for.
+
+    Examples
+    --------
+    >>> from nbrelapse.validation.sample_size import sample_size
+    >>> print(sample_size_sentence(sample_size(1000, 300, 3)).split(":")[0])
+    300 events for 3 candidate features are 100.0 events each
+    """
+    each = f"{size.events_per_parameter:.1f} events each"
+    events = f"{size.events} events for {size.parameters} candidate features are {each}"
+    criterion = (
+        "overfits by a tenth at most (Riley 2020, 10.1136/bmj.m441; explained variation anticipated at 15% of the "
+        "largest possible)"
+    )
+    if size.is_enough:
+        return f"{events}: enough for a regression without penalty that {criterion}."
+    return (
+        f"{events}: few. A regression without penalty that {criterion} would need {size.patients_needed:,} patients "
+        f"with {size.events_needed:,} events; in these {size.patients:,} its effects would have to be shrunk "
+        f"to {size.shrinkage:.2f} of their size. Penalties and nested cross-validation guard the models here against "
+        "that; which features they pick remains uncertain."
+    )

@@ -1,0 +1,53 @@
+"""What an experiment checks of itself, and where it is said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nbrelapse.experiment import ExperimentResult
+from nbrelapse.experiment.describe import model_card
+from nbrelapse.experiment.describe_guards import features_used, guard_metrics, guard_sections
+from nbrelapse.experiment.guards import run_guards
+from nbrelapse.validation.sample_size import sample_size
+
+
+def test_the_candidates_are_the_features_that_the_models_may_read(result: ExperimentResult) -> None:
+    y = result.data.training.y
+    events = int((y["event"] == 1).sum())
+    assert result.guards.size == sample_size(len(y), events, len(result.data.columns))
+    note = f"few events: {events} for {len(result.data.columns)} candidate features"
+    assert any(text.startswith(note) for text in result.notes)
+
+
+def test_enough_events_are_no_warning(result: ExperimentResult) -> None:
+    few = replace(result.guards, size=sample_size(2000, 900, 3))
+    assert few.notes == []
+
+
+def test_a_binary_outcome_counts_its_ones(result: ExperimentResult) -> None:
+    y = np.repeat([0, 1], [50, 20]).astype(np.int8)
+    training = replace(result.data.training, endpoint="refractory", y=y)
+    size = run_guards(replace(result.data, training=training)).size
+    assert (size.patients, size.events) == (70, 20)
+    assert size == sample_size(70, 20, len(result.data.columns), binary=True)
+
+
+def test_the_parameters_used_are_those_with_a_coefficient(result: ExperimentResult) -> None:
+    model = result.models["cox"]
+    X = result.data.features(result.data.training)[list(model.feature_names_in_)]
+    moving = (model.coefficients_ != 0) & ((X - model.means_).abs().max().to_numpy() > 0)
+    assert features_used(result, "cox") == moving.sum()
+    metrics = guard_metrics(result, "cox")
+    assert metrics["parameters_used"] == moving.sum()
+    size = result.guards.size
+    assert metrics["events_per_parameter"] == pytest.approx(size.events / size.parameters)
+    assert "parameters_used" not in guard_metrics(result, "clinical_cox")
+
+
+def test_report_and_card_say_it(result: ExperimentResult) -> None:
+    section = guard_sections(result)[0]
+    assert f"would need {result.guards.size.patients_needed:,} patients" in section.sentences[0]
+    assert section.sentences[0] in model_card(result, "cox")
