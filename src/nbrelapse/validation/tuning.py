@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from nbrelapse.validation.partial_likelihood import partial_log_likelihood
+from nbrelapse.models.partial_likelihood import partial_log_likelihood
 from nbrelapse.validation.splits import repeated_folds
 
 if TYPE_CHECKING:

@@ -1,0 +1,251 @@
+"""Random survival forest, saved and explained as an XGBoost model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+
+from nbrelapse.errors import InputError
+from nbrelapse.models.baseline_hazard import BaselineHazard
+from nbrelapse.models.design import read_columns, training_matrix, training_order
+from nbrelapse.models.partial_likelihood import partial_log_likelihood
+from nbrelapse.models.risk_model import Attribution, ModelState, RiskModel
+from nbrelapse.models.survival_trees import forest_as_booster
+
+if TYPE_CHECKING:
+    import optuna
+    import xgboost
+    from sksurv.ensemble import RandomSurvivalForest
+
+_FEWEST_TREES = 50
+"""A patient is in the bag of every tree with probability 0.632 ** trees: below one in a thousand million from here."""
+
+_PSEUDO_EVENT = 1.0
+"""Added to the expected number of events, so that a patient whose leaves hold none has a finite log risk. A choice."""
+
+_SLOPES = (0.01, 5.0)
+"""Above 0 the log risk ranks patients as the forest does, even where it learned nothing."""
+
+
+class SurvivalForest(RiskModel):
+    """Random survival forest (scikit-survival; Ishwaran 2008, 10.1214/08-AOAS169) on the log-hazard scale.
+
+    The forest's score is its ensemble mortality m: the events expected, were all patients like this one. The log
+    risk is ``slope * log(m + 1)``, centred. Mortality averages over trees and is drawn to the middle, so the slope is
+    not 1: it is that of a Cox regression on the mortality that each training patient is given by the trees grown
+    without him, with a normal prior of mean 1 and standard deviation 1. Patients who stand in X more than once
+    (by its index), such as the copies in a bootstrap sample, are left out of that regression: with a copy in the bag
+    nobody is out of it.
+
+    Missing values are split on natively. Where training saw no missing value of a feature, a missing one stands at
+    the training median. Columns are read in alphabetical order, so that their order in X does not matter.
+
+    Parameters
+    ----------
+    columns : sequence of str, optional
+        Columns of X that the model reads; all of them by default.
+    n_estimators : int
+        Trees, at least 50.
+    min_samples_leaf : int
+        Patients in a leaf, at least.
+    max_features : float
+        Share of the features that are tried at each split, in (0, 1].
+    seed : int
+
+    Attributes
+    ----------
+    booster_ : xgboost.Booster
+        The trees; its margin is the ensemble mortality.
+    medians_ : ndarray of shape (n_features,)
+        Training medians of the features without a missing value in training; NaN for the others.
+    slope_ : float
+        Log hazard ratio per unit of ``log(m + 1)``.
+    offset_ : float
+        Mean of ``slope_ * log(m + 1)`` in training; log risks are relative to it.
+    baseline_ : BaselineHazard
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"mycn__amplified": rng.integers(0, 2, 200).astype(float)})
+    >>> y = np.zeros(200, dtype=[("event", np.int8), ("time", float)])
+    >>> y["event"], y["time"] = 1, rng.exponential(1000 / np.exp(X["mycn__amplified"].to_numpy()))
+    >>> model = SurvivalForest(n_estimators=50).fit(X, y)
+    >>> low, high = model.predict_log_risk(pd.DataFrame({"mycn__amplified": [0.0, 1.0]}))
+    >>> bool(high - low > 0.5)
+    True
+    """
+
+    family: ClassVar[str] = "forest"
+
+    def __init__(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        n_estimators: int = 200,
+        min_samples_leaf: int = 10,
+        max_features: float = 0.2,
+        seed: int = 0,
+    ) -> None:
+        self.columns = columns
+        self.n_estimators = n_estimators
+        self.min_samples_leaf = min_samples_leaf
+        self.max_features = max_features
+        self.seed = seed
+
+    def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
+        """Propose a size of leaf and a share of features; more trees are never worse, so they are not tuned."""
+        return {
+            "min_samples_leaf": trial.suggest_int("min_samples_leaf", 5, 40, log=True),
+            "max_features": trial.suggest_float("max_features", 0.05, 0.5, log=True),
+        }
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
+        """Grow the trees, and estimate the slope and the baseline hazard.
+
+        Raises
+        ------
+        InputError
+            A column cannot be read, fewer than two patients had the event, or a parameter is out of its range.
+        """
+        from sksurv.ensemble import RandomSurvivalForest
+        from sksurv.util import Surv
+
+        self._check_parameters()
+        names = sorted(X.columns if self.columns is None else self.columns)
+        outcome = y
+        self.feature_names_in_, values, y = training_matrix(X, outcome, names)
+        self.medians_ = np.median(values, axis=0)
+        forest = RandomSurvivalForest(
+            self.n_estimators,
+            min_samples_split=2 * self.min_samples_leaf,
+            min_samples_leaf=self.min_samples_leaf,
+            max_features=self.max_features,
+            low_memory=True,
+            n_jobs=1,
+            random_state=self.seed,
+        )
+        forest.fit(values, Surv.from_arrays(y["event"] == 1, y["time"]))
+        self.booster_: xgboost.Booster = forest_as_booster(forest, [str(name) for name in self.feature_names_in_])
+        alone = ~X.index[training_order(X, outcome, names)].duplicated(keep=False)
+        self.slope_ = _slope(y[alone], _out_of_bag_mortality(forest, values)[alone])
+        self.offset_ = 0.0
+        log_risk = self._log_risk(self._mortality(self._matrix(values)))
+        self.offset_ = float(log_risk.mean())
+        self.baseline_ = BaselineHazard.fit(y, log_risk - self.offset_)
+        return self
+
+    def _check_parameters(self) -> None:
+        if self.n_estimators < _FEWEST_TREES:
+            raise InputError(
+                f"illegal n_estimators {self.n_estimators!r}",
+                column="n_estimators",
+                expected=f"at least {_FEWEST_TREES}, so that every patient is left out of some trees",
+            )
+        if self.min_samples_leaf < 1:
+            raise InputError(
+                f"illegal min_samples_leaf {self.min_samples_leaf!r}", column="min_samples_leaf", expected="at least 1"
+            )
+        if not 0 < self.max_features <= 1:
+            raise InputError(
+                f"illegal max_features {self.max_features!r}", column="max_features", expected="above 0, at most 1"
+            )
+
+    def _matrix(self, values: np.ndarray) -> xgboost.DMatrix:
+        import xgboost
+
+        names = [str(name) for name in self.feature_names_in_]
+        filled = np.where(np.isnan(values), self.medians_, values)
+        return xgboost.DMatrix(filled, feature_names=names, nthread=1)
+
+    def _mortality(self, data: xgboost.DMatrix) -> np.ndarray:
+        return self.booster_.predict(data, output_margin=True).astype(float)
+
+    def _log_risk(self, mortality: np.ndarray) -> np.ndarray:
+        return self.slope_ * np.log(mortality + _PSEUDO_EVENT) - self.offset_
+
+    def predict_log_risk(self, X: pd.DataFrame) -> np.ndarray:
+        """Log relative hazard against the mean training patient, shape (n_samples,)."""
+        return self._log_risk(self._mortality(self._matrix(read_columns(X, self.feature_names_in_))))
+
+    def attribute(self, X: pd.DataFrame) -> Attribution:
+        """Path-dependent TreeSHAP values of the mortality, brought to the log-hazard scale in proportion.
+
+        The values of the mortality are exact (Lundberg 2020, 10.1038/s42256-019-0138-9). A patient's are multiplied
+        by one factor, the difference of the log risk over the difference of the mortality from where the values
+        start, so that they add up to the log risk. They are not the SHAP values of the log risk itself: the logarithm
+        bends, and they share its bend in proportion.
+        """
+        data = self._matrix(read_columns(X, self.feature_names_in_))
+        contributions = self.booster_.predict(data, pred_contribs=True).astype(float)
+        contributions = contributions.reshape(len(X), len(self.feature_names_in_) + 1)
+        start = contributions[:, -1:] + _PSEUDO_EVENT
+        relative = contributions[:, :-1].sum(axis=1, keepdims=True) / start
+        # log1p(r) / r, 1 at r = 0; r > -1, as mortality is never negative.
+        near = np.abs(relative) < 1e-8
+        factor = np.where(near, 1.0, np.log1p(relative) / np.where(near, 1.0, relative))
+        values = self.slope_ * factor * contributions[:, :-1] / start
+        baseline = float(self._log_risk(contributions[:1, -1]).sum()) if len(contributions) else 0.0
+        return Attribution(baseline, pd.DataFrame(values, index=X.index, columns=self.feature_names_in_))
+
+    def state(self) -> ModelState:
+        """Return the fitted model: JSON data, and the trees as UBJSON."""
+        parameters = {name: value for name, value in self.get_params(deep=False).items() if name != "columns"}
+        return ModelState(
+            {
+                "family": self.family,
+                "parameters": parameters,
+                "features": [str(name) for name in self.feature_names_in_],
+                "medians": [None if np.isnan(median) else float(median) for median in self.medians_],
+                "slope": self.slope_,
+                "offset": self.offset_,
+                "baseline": self.baseline_.to_dict(),
+            },
+            {"model.ubj": bytes(self.booster_.save_raw("ubj"))},
+        )
+
+    @classmethod
+    def from_state(cls, state: ModelState) -> Self:
+        """Return the fitted model again."""
+        import xgboost
+
+        document = state.document
+        model = cls(document["features"], **document["parameters"])
+        model.feature_names_in_ = np.asarray(document["features"], dtype=object)
+        model.booster_ = xgboost.Booster({"nthread": 1})
+        model.booster_.load_model(bytearray(state.blobs["model.ubj"]))
+        model.medians_ = np.asarray(document["medians"], dtype=float)
+        model.slope_ = float(document["slope"])
+        model.offset_ = float(document["offset"])
+        model.baseline_ = BaselineHazard.from_dict(document["baseline"])
+        return model
+
+
+def _out_of_bag_mortality(forest: RandomSurvivalForest, values: np.ndarray) -> np.ndarray:
+    """Return each training patient's mean mortality in the trees that were grown without him."""
+    data = values.astype(np.float32)
+    total, trees = np.zeros(len(data)), np.zeros(len(data))
+    for tree, bag in zip(forest.estimators_, forest.estimators_samples_, strict=True):
+        outside = np.ones(len(data), dtype=bool)
+        outside[bag] = False
+        total[outside] += tree.tree_.predict(data[outside])[:, 0]
+        trees += outside
+    return total / np.maximum(trees, 1)
+
+
+def _slope(y: np.ndarray, mortality: np.ndarray) -> float:
+    """Maximise the partial likelihood of ``slope * log(mortality + 1)`` and the prior of the slope."""
+    from scipy.optimize import minimize_scalar
+
+    score = np.log(mortality + _PSEUDO_EVENT)
+    events = int((y["event"] == 1).sum())
+    if not events:
+        return 1.0
+
+    def minus_log_posterior(slope: float) -> float:
+        return (slope - 1) ** 2 / 2 - events * partial_log_likelihood(y, slope * score)
+
+    return float(minimize_scalar(minus_log_posterior, bounds=_SLOPES, method="bounded").x)
