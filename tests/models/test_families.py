@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from nbrelapse.errors import InputError
-from nbrelapse.models.families import CLINICAL_BASELINES, create_model, model_from_state
+from nbrelapse.models.families import CLINICAL_BASELINES, SURVIVAL_FAMILIES, create_model, model_from_state
 from nbrelapse.models.risk_model import ModelState
 
-NAMES = ("cox", "boosted", *CLINICAL_BASELINES)
+NAMES = (*SURVIVAL_FAMILIES, *CLINICAL_BASELINES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -39,9 +39,9 @@ def test_parameters_reach_the_model():
 
 
 def test_an_unknown_model_lists_the_legal_ones():
-    with pytest.raises(InputError, match="'forest'") as error:
-        create_model("forest")
-    assert error.value.expected == "cox, boosted, clinical_risk_group, clinical_cog_v2, clinical_inrg, clinical_cox"
+    with pytest.raises(InputError, match="'transformer'") as error:
+        create_model("transformer")
+    assert error.value.expected == ", ".join(NAMES)
 
 
 def test_an_unknown_parameter_lists_the_legal_ones():
@@ -51,5 +51,5 @@ def test_an_unknown_parameter_lists_the_legal_ones():
 
 
 def test_a_state_of_an_unknown_family_is_refused():
-    with pytest.raises(InputError, match="'forest'"):
-        model_from_state(ModelState({"family": "forest"}))
+    with pytest.raises(InputError, match="'transformer'"):
+        model_from_state(ModelState({"family": "transformer"}))

@@ -99,7 +99,7 @@ class ExperimentConfig(_Section):
     features: FeatureChoice = FeatureChoice()
     split: Split | None = None
     validation: Validation = Validation()
-    models: Annotated[tuple[Literal["cox", "boosted"], ...], Field(min_length=1)] = ("cox", "boosted")
+    models: Annotated[tuple[Literal["cox", "boosted", "forest"], ...], Field(min_length=1)] = ("cox", "boosted")
     refits: Annotated[int, Field(ge=20)] = 100
     log_patient_ids: bool = False
 

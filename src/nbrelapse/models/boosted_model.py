@@ -1,4 +1,4 @@
-"""What the gradient-boosted models share: the trees, missing values, attributions, saving."""
+"""What the gradient-boosted models share: the trees, their parameters, attributions."""
 
 from __future__ import annotations
 
@@ -8,24 +8,21 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from nbrelapse.models.design import read_columns
-from nbrelapse.models.risk_model import Attribution, ModelState, RiskModel
+from nbrelapse.models.risk_model import Attribution
+from nbrelapse.models.tree_model import TreeModel
 
 if TYPE_CHECKING:
     import optuna
-    import xgboost
 
 _MAX_BIN = 32
 """Cut points a feature: as good as 256 at n = 250 (held-out C equal to 0.001), and three times as fast."""
 
 
-class BoostedModel(RiskModel):
+class BoostedModel(TreeModel):
     """XGBoost trees whose log risk is ``slope_ * margin - offset_``, monotone where a direction is expected.
 
-    Missing values are split on natively: a patient who was not assayed follows the branch that training found best
-    for such patients. Where training saw no missing value of a feature no branch was ever chosen for one, and such a
-    patient stands at the training median. Training runs on one thread, so that results do not depend on the
-    machine's cores.
+    See :class:`TreeModel` for what becomes of missing values. Training runs on one thread, so that results do not
+    depend on the machine's cores.
 
     Parameters
     ----------
@@ -40,14 +37,10 @@ class BoostedModel(RiskModel):
 
     Attributes
     ----------
-    booster_ : xgboost.Booster
-    medians_ : ndarray of shape (n_features,)
-        Training medians of the features without a missing value in training; NaN for the others.
     offset_, slope_ : float
         From the margin of the trees to the log risk; the slope is 1 but for a calibration.
     """
 
-    booster_: xgboost.Booster
     offset_: float = 0.0
     slope_: float = 1.0
 
@@ -114,19 +107,6 @@ class BoostedModel(RiskModel):
         self.booster_ = xgboost.train(parameters, data, num_boost_round=self.n_estimators)
         return self._margin(data)
 
-    def _matrix(self, values: np.ndarray) -> xgboost.DMatrix:
-        import xgboost
-
-        names = [str(name) for name in self.feature_names_in_]
-        filled = np.where(np.isnan(values), self.medians_, values)
-        return xgboost.DMatrix(filled, feature_names=names, nthread=1)
-
-    def _read(self, X: pd.DataFrame) -> xgboost.DMatrix:
-        return self._matrix(read_columns(X, self.feature_names_in_))
-
-    def _margin(self, data: xgboost.DMatrix) -> np.ndarray:
-        return self.booster_.predict(data, output_margin=True).astype(float)
-
     def predict_log_risk(self, X: pd.DataFrame) -> np.ndarray:
         """Log risk, shape (n_samples,)."""
         return self.slope_ * self._margin(self._read(X)) - self.offset_
@@ -138,30 +118,11 @@ class BoostedModel(RiskModel):
         return Attribution(float(contributions[0, -1]) - self.offset_ if len(contributions) else 0.0, values)
 
     def _document(self) -> dict[str, Any]:
-        parameters = {
-            name: value for name, value in self.get_params(deep=False).items() if name not in ("columns", "directions")
+        directions = self.directions or {}
+        return super()._document() | {
+            "directions": {str(name): int(directions.get(str(name), 0)) for name in self.feature_names_in_}
         }
-        names = [str(name) for name in self.feature_names_in_]
-        return {
-            "family": self.family,
-            "parameters": parameters,
-            "directions": {name: int((self.directions or {}).get(name, 0)) for name in names},
-            "features": names,
-            "medians": [None if np.isnan(median) else float(median) for median in self.medians_],
-        }
-
-    def _blobs(self) -> dict[str, bytes]:
-        return {"model.ubj": bytes(self.booster_.save_raw("ubj"))}
 
     @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        """Return the fitted model again."""
-        import xgboost
-
-        document = state.document
-        model = cls(document["features"], document["directions"], **document["parameters"])
-        model.feature_names_in_ = np.asarray(document["features"], dtype=object)
-        model.booster_ = xgboost.Booster({"nthread": 1})
-        model.booster_.load_model(bytearray(state.blobs["model.ubj"]))
-        model.medians_ = np.asarray(document["medians"], dtype=float)
-        return model
+    def _unfitted(cls, document: Mapping[str, Any]) -> Self:
+        return cls(document["features"], document["directions"], **document["parameters"])

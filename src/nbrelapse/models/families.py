@@ -10,11 +10,14 @@ from nbrelapse.models.boosted import BoostedCox
 from nbrelapse.models.boosted_classifier import BoostedClassifier
 from nbrelapse.models.clinical import CLINICAL_BINARY_COLUMNS, CLINICAL_COLUMNS, ClinicalBaseline, ClinicalLogistic
 from nbrelapse.models.cox import CoxElasticNet
+from nbrelapse.models.forest import SurvivalForest
 from nbrelapse.models.logistic import LogisticElasticNet
 from nbrelapse.models.risk_model import ModelState, RiskModel
 
 CLINICAL_BASELINES = tuple(CLINICAL_COLUMNS)
-SURVIVAL_FAMILIES: dict[str, type[RiskModel]] = {model.family: model for model in (CoxElasticNet, BoostedCox)}
+SURVIVAL_FAMILIES: dict[str, type[RiskModel]] = {
+    model.family: model for model in (CoxElasticNet, BoostedCox, SurvivalForest)
+}
 """Families of the endpoints that are a time to an event."""
 
 BINARY_FAMILIES: dict[str, type[RiskModel]] = {model.family: model for model in (LogisticElasticNet, BoostedClassifier)}
@@ -47,8 +50,8 @@ def create_model(
     Parameters
     ----------
     name : str
-        A family, ``cox`` and ``boosted`` or (binary) ``logistic`` and ``boosted_classifier``; or a clinical baseline,
-        see :func:`clinical_baselines`.
+        A family, ``cox``, ``boosted`` and ``forest`` or (binary) ``logistic`` and ``boosted_classifier``; or a clinical
+        baseline, see :func:`clinical_baselines`.
     columns : sequence of str, optional
         Columns that it reads; the clinical baselines have their own.
     directions : mapping of str to int, optional

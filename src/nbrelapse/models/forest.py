@@ -10,14 +10,15 @@ import pandas as pd
 
 from nbrelapse.errors import InputError
 from nbrelapse.models.baseline_hazard import BaselineHazard
-from nbrelapse.models.design import read_columns, training_matrix, training_order
+from nbrelapse.models.design import training_matrix, training_order
 from nbrelapse.models.partial_likelihood import partial_log_likelihood
-from nbrelapse.models.risk_model import Attribution, ModelState, RiskModel
+from nbrelapse.models.risk_model import Attribution, ModelState
+from nbrelapse.models.survival_model import SurvivalModel
 from nbrelapse.models.survival_trees import forest_as_booster
+from nbrelapse.models.tree_model import TreeModel
 
 if TYPE_CHECKING:
     import optuna
-    import xgboost
     from sksurv.ensemble import RandomSurvivalForest
 
 _FEWEST_TREES = 50
@@ -30,7 +31,7 @@ _SLOPES = (0.01, 5.0)
 """Above 0 the log risk ranks patients as the forest does, even where it learned nothing."""
 
 
-class SurvivalForest(RiskModel):
+class SurvivalForest(TreeModel, SurvivalModel):
     """Random survival forest (scikit-survival; Ishwaran 2008, 10.1214/08-AOAS169) on the log-hazard scale.
 
     The forest's score is its ensemble mortality m: the events expected, were all patients like this one. The log
@@ -40,8 +41,8 @@ class SurvivalForest(RiskModel):
     (by its index), such as the copies in a bootstrap sample, are left out of that regression: with a copy in the bag
     nobody is out of it.
 
-    Missing values are split on natively. Where training saw no missing value of a feature, a missing one stands at
-    the training median. Columns are read in alphabetical order, so that their order in X does not matter.
+    See :class:`TreeModel` for what becomes of missing values. Columns are read in alphabetical order, so that their
+    order in X does not matter.
 
     Parameters
     ----------
@@ -58,9 +59,7 @@ class SurvivalForest(RiskModel):
     Attributes
     ----------
     booster_ : xgboost.Booster
-        The trees; its margin is the ensemble mortality.
-    medians_ : ndarray of shape (n_features,)
-        Training medians of the features without a missing value in training; NaN for the others.
+        Its margin is the ensemble mortality.
     slope_ : float
         Log hazard ratio per unit of ``log(m + 1)``.
     offset_ : float
@@ -129,11 +128,11 @@ class SurvivalForest(RiskModel):
             random_state=self.seed,
         )
         forest.fit(values, Surv.from_arrays(y["event"] == 1, y["time"]))
-        self.booster_: xgboost.Booster = forest_as_booster(forest, [str(name) for name in self.feature_names_in_])
+        self.booster_ = forest_as_booster(forest, [str(name) for name in self.feature_names_in_])
         alone = ~X.index[training_order(X, outcome, names)].duplicated(keep=False)
         self.slope_ = _slope(y[alone], _out_of_bag_mortality(forest, values)[alone])
         self.offset_ = 0.0
-        log_risk = self._log_risk(self._mortality(self._matrix(values)))
+        log_risk = self._log_risk(self._margin(self._matrix(values)))
         self.offset_ = float(log_risk.mean())
         self.baseline_ = BaselineHazard.fit(y, log_risk - self.offset_)
         return self
@@ -154,22 +153,12 @@ class SurvivalForest(RiskModel):
                 f"illegal max_features {self.max_features!r}", column="max_features", expected="above 0, at most 1"
             )
 
-    def _matrix(self, values: np.ndarray) -> xgboost.DMatrix:
-        import xgboost
-
-        names = [str(name) for name in self.feature_names_in_]
-        filled = np.where(np.isnan(values), self.medians_, values)
-        return xgboost.DMatrix(filled, feature_names=names, nthread=1)
-
-    def _mortality(self, data: xgboost.DMatrix) -> np.ndarray:
-        return self.booster_.predict(data, output_margin=True).astype(float)
-
     def _log_risk(self, mortality: np.ndarray) -> np.ndarray:
         return self.slope_ * np.log(mortality + _PSEUDO_EVENT) - self.offset_
 
     def predict_log_risk(self, X: pd.DataFrame) -> np.ndarray:
         """Log relative hazard against the mean training patient, shape (n_samples,)."""
-        return self._log_risk(self._mortality(self._matrix(read_columns(X, self.feature_names_in_))))
+        return self._log_risk(self._margin(self._read(X)))
 
     def attribute(self, X: pd.DataFrame) -> Attribution:
         """Path-dependent TreeSHAP values of the mortality, brought to the log-hazard scale in proportion.
@@ -179,8 +168,7 @@ class SurvivalForest(RiskModel):
         start, so that they add up to the log risk. They are not the SHAP values of the log risk itself: the logarithm
         bends, and they share its bend in proportion.
         """
-        data = self._matrix(read_columns(X, self.feature_names_in_))
-        contributions = self.booster_.predict(data, pred_contribs=True).astype(float)
+        contributions = self.booster_.predict(self._read(X), pred_contribs=True).astype(float)
         contributions = contributions.reshape(len(X), len(self.feature_names_in_) + 1)
         start = contributions[:, -1:] + _PSEUDO_EVENT
         relative = contributions[:, :-1].sum(axis=1, keepdims=True) / start
@@ -193,34 +181,16 @@ class SurvivalForest(RiskModel):
 
     def state(self) -> ModelState:
         """Return the fitted model: JSON data, and the trees as UBJSON."""
-        parameters = {name: value for name, value in self.get_params(deep=False).items() if name != "columns"}
-        return ModelState(
-            {
-                "family": self.family,
-                "parameters": parameters,
-                "features": [str(name) for name in self.feature_names_in_],
-                "medians": [None if np.isnan(median) else float(median) for median in self.medians_],
-                "slope": self.slope_,
-                "offset": self.offset_,
-                "baseline": self.baseline_.to_dict(),
-            },
-            {"model.ubj": bytes(self.booster_.save_raw("ubj"))},
-        )
+        document = {"slope": self.slope_, "offset": self.offset_, "baseline": self.baseline_.to_dict()}
+        return ModelState(self._document() | document, self._blobs())
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
         """Return the fitted model again."""
-        import xgboost
-
-        document = state.document
-        model = cls(document["features"], **document["parameters"])
-        model.feature_names_in_ = np.asarray(document["features"], dtype=object)
-        model.booster_ = xgboost.Booster({"nthread": 1})
-        model.booster_.load_model(bytearray(state.blobs["model.ubj"]))
-        model.medians_ = np.asarray(document["medians"], dtype=float)
-        model.slope_ = float(document["slope"])
-        model.offset_ = float(document["offset"])
-        model.baseline_ = BaselineHazard.from_dict(document["baseline"])
+        model = super().from_state(state)
+        model.slope_ = float(state.document["slope"])
+        model.offset_ = float(state.document["offset"])
+        model.baseline_ = BaselineHazard.from_dict(state.document["baseline"])
         return model
 
 

@@ -36,6 +36,7 @@ EVENTS = {
 _MODELS = {
     "cox": "Elastic-net Cox",
     "boosted": "Boosted trees",
+    "forest": "Random survival forest",
     "clinical_risk_group": "Recorded risk group",
     "clinical_cog_v2": "COG v2 risk group",
     "clinical_inrg": "INRG risk group",
