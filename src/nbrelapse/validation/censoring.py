@@ -8,6 +8,8 @@ from typing import Self
 import numpy as np
 from sksurv.nonparametric import kaplan_meier_estimator
 
+from nbrelapse.outcome.event_of import is_survival
+
 
 @dataclass(frozen=True)
 class CensoringDistribution:
@@ -36,7 +38,9 @@ class CensoringDistribution:
 
     @classmethod
     def fit(cls, y: np.ndarray) -> Self:
-        """Estimate from a structured ``y`` (``event`` 0/1/2 and ``time`` in days)."""
+        """Estimate from ``event`` 0/1/2 and ``time`` in days; with a binary ``y`` nobody is censored."""
+        if not is_survival(y):
+            return cls(np.array([np.inf]), np.ones(1))
         return cls(*kaplan_meier_estimator(y["event"] != 0, y["time"], reverse=True))
 
     @property

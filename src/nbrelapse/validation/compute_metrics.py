@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from nbrelapse.outcome.event_of import is_survival
+from nbrelapse.validation.binary_metrics import binary_metrics
 from nbrelapse.validation.brier_score import brier_score
 from nbrelapse.validation.calibration_slope import calibration_slope
 from nbrelapse.validation.concordance import concordance
@@ -28,6 +30,8 @@ def compute_metrics(prediction: Predictions, judged: JudgedPatients) -> dict[str
         By metric, a value a column of patient weights; NaN where a metric is undefined, for the reason that
         :class:`MetricKind` gives.
     """
+    if not is_survival(judged.y):
+        return binary_metrics(prediction, judged.y, judged.weights)
     return _discrimination(prediction, judged) | _accuracy(prediction, judged) | _calibration(prediction, judged)
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nbrelapse.validation.bootstrap_weights import weight_chunks
 from nbrelapse.validation.censoring import CensoringDistribution
-from nbrelapse.validation.risk_ranks import risk_ranks
+from nbrelapse.validation.roc_area import roc_area
 
 
 def dynamic_auc(
@@ -21,8 +20,8 @@ def dynamic_auc(
 
     Cases had the event by the horizon; controls are those without it: still under observation then, or with a
     competing event before (the second definition of [1]_). Cases and competing events are weighted by 1/G at
-    their time, the others by 1/G at the horizon. Pairs are formed within a fold; repeats are summed before the
-    ratio is taken. Without competing events it equals scikit-survival's ``cumulative_dynamic_auc``.
+    their time, the others by 1/G at the horizon. Pairs are formed within a fold, see :func:`roc_area`.
+    Without competing events it equals scikit-survival's ``cumulative_dynamic_auc``.
 
     Parameters
     ----------
@@ -52,22 +51,6 @@ def dynamic_auc(
     [0.75]
     """
     past = y["time"] <= horizon
-    cases = np.flatnonzero(past & (y["event"] == 1))
-    controls = np.flatnonzero(~past | (y["event"] == 2))
+    case, control = past & (y["event"] == 1), ~past | (y["event"] == 2)
     inverse = 1 / censoring.at(np.minimum(y["time"], horizon))
-    sums = np.zeros((2, weights.shape[1]))
-    for risk, folds in zip(log_risk, fold, strict=True):
-        ranks = risk_ranks(risk, folds)
-        lowest_first = controls[np.argsort(ranks[controls], kind="stable")]
-        below = np.searchsorted(ranks[lowest_first], ranks[cases], side="left")
-        not_above = np.searchsorted(ranks[lowest_first], ranks[cases], side="right")
-        start = np.searchsorted(folds[lowest_first], folds[cases], side="left")
-        stop = np.searchsorted(folds[lowest_first], folds[cases], side="right")
-        for columns in weight_chunks(len(y), weights.shape[1]):
-            mass = np.zeros((len(controls) + 1, columns.stop - columns.start))
-            np.cumsum(weights[lowest_first, columns] * inverse[lowest_first, None], axis=0, out=mass[1:])
-            own = weights[cases, columns] * inverse[cases, None]
-            sums[0, columns] += (own * ((mass[below] + mass[not_above]) / 2 - mass[start])).sum(axis=0)
-            sums[1, columns] += (own * (mass[stop] - mass[start])).sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return sums[0] / sums[1]
+    return roc_area(log_risk, fold, weights, case, control, inverse)

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from nbrelapse.outcome.event_of import event_of, is_survival
 from nbrelapse.validation.bootstrap_interval import bootstrap_interval
 from nbrelapse.validation.bootstrap_weights import bootstrap_weights
 from nbrelapse.validation.censoring import CensoringDistribution
@@ -61,7 +62,8 @@ def evaluate(
     Metrics: ``harrell_c``, ``uno_c``, ``cause_specific_c`` (where there are competing events), ``auc``, ``brier`` and
     ``ipa`` (the index of prediction accuracy) at ``_1y``, ``_2y``, ``_3y`` and ``_5y``, ``integrated_brier`` (over
     the predictions' times) and ``calibration_slope``. Uno's C counts events, and the Brier score is integrated,
-    up to five years or the end of the follow-up, whichever is first.
+    up to five years or the end of the follow-up, whichever is first. Of a binary endpoint: see
+    :func:`binary_metrics`.
 
     Intervals come from bootstrap resamples of the patients of a population, the same for all models.
     They tell how much the figures depend on who was in the evaluation; the models stay as they are. The censoring
@@ -72,10 +74,10 @@ def evaluate(
     ----------
     predictions : mapping of str to Predictions
         By model; all with the same times.
-    y : structured ndarray of shape (n,)
-        ``event`` and ``time`` of the patients that the predictions are of.
+    y : ndarray of shape (n,)
+        ``event`` and ``time`` of the patients that the predictions are of, or 0 and 1.
     populations : mapping of str to bool ndarray of shape (n,)
-        One with fewer than 10 patients or 5 events is left out, with a note.
+        One with fewer than 10 patients or 5 events (or, binary, 5 patients without it) is left out, with a note.
     references : sequence of str
         Models that the others are compared with.
     n_bootstrap, seed : int
@@ -115,8 +117,9 @@ def evaluate(
     notes: list[str] = []
     for population, mask in populations.items():
         members = np.flatnonzero(mask)
-        n, events = len(members), int((y["event"][members] == 1).sum())
-        if n < _FEWEST_PATIENTS or events < _FEWEST_EVENTS:
+        n, events = len(members), int((event_of(y)[members] == 1).sum())
+        rarest = events if is_survival(y) else min(events, n - events)
+        if n < _FEWEST_PATIENTS or rarest < _FEWEST_EVENTS:
             notes.append(f"{population}: left out, it has {n} patients and {events} events")
             continue
         weights = bootstrap_weights(n, n_bootstrap, seed)
@@ -164,7 +167,7 @@ def _replicates(
 def _folds_without_events(predictions: Mapping[str, Predictions], y: np.ndarray) -> list[str]:
     notes = []
     for prediction in predictions.values():
-        folds = [y["event"][row == name] for row in prediction.fold for name in np.unique(row)]
+        folds = [event_of(y)[row == name] for row in prediction.fold for name in np.unique(row)]
         without = sum(not (events == 1).any() for events in folds)
         if without:
             notes.append(f"{without} of {len(folds)} folds hold no event, they say nothing of the ranking")

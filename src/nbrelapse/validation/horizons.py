@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nbrelapse.errors import InputError
+from nbrelapse.outcome.event_of import is_survival
 
 YEAR = 365.25
 """Days."""
@@ -23,14 +24,15 @@ def prediction_times(y: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    y : structured ndarray of shape (n,)
-        ``event`` and ``time`` in days of the training patients. The grid ends before the longest time, because
-        no model knows more.
+    y : ndarray of shape (n,)
+        Of the training patients: structured, ``event`` and ``time`` in days, or binary. The grid ends before the
+        longest time, because no model knows more.
 
     Returns
     -------
     ndarray of shape (n_times,)
-        Days; 1, 2, 3 and 5 years are among them as far as the grid reaches.
+        Days; 1, 2, 3 and 5 years are among them as far as the grid reaches. For a binary outcome one time,
+        infinity: the probability that the event comes, whenever.
 
     Raises
     ------
@@ -44,6 +46,8 @@ def prediction_times(y: np.ndarray) -> np.ndarray:
     >>> prediction_times(y).round(1).tolist()
     [91.3, 182.6, 273.9, 365.2]
     """
+    if not is_survival(y):
+        return np.array([np.inf])
     grid = np.arange(1, LONGEST_YEARS * _STEPS_PER_YEAR + 1) * (YEAR / _STEPS_PER_YEAR)
     longest = float(np.max(y["time"], initial=0.0))
     grid = grid[grid < longest]

@@ -53,6 +53,7 @@ class MetricKind:
 
 
 _NO_PAIR = "no fold has patients to compare"
+_NO_SLOPE = "its log risk is constant or separates the events"
 _KINDS = {
     "harrell_c": MetricKind(1.0, _NO_PAIR, chance=0.5),
     "uno_c": MetricKind(1.0, _NO_PAIR, chance=0.5),
@@ -61,5 +62,7 @@ _KINDS = {
     "brier": MetricKind(0.0),
     "ipa": MetricKind(1.0, "nobody has the event by then", chance=0.0),
     "integrated_brier": MetricKind(0.0),
-    "calibration_slope": MetricKind(1.0, "its log risk is constant or separates the events"),
+    "calibration_slope": MetricKind(1.0, _NO_SLOPE),
+    "calibration_intercept": MetricKind(0.0),
+    "ici": MetricKind(0.0, _NO_SLOPE),
 }

@@ -43,7 +43,8 @@ def nested_cross_validation(
     ----------
     models : mapping of str to RiskModel
     X : DataFrame of shape (n, n_features)
-    y : structured ndarray of shape (n,)
+    y : ndarray of shape (n,)
+        As in :class:`nbrelapse.outcome.Outcome`: a time to an event, or binary.
     n_repeats, n_folds : int
         Of the outer cross-validation.
     n_inner_folds, n_trials : int
@@ -54,7 +55,7 @@ def nested_cross_validation(
     n_jobs : int
         Processes, each with one thread.
     times : ndarray of shape (n_times,)
-        Days to predict cumulative incidence at.
+        Days to predict the probability of the event at, see :func:`prediction_times`.
     progress : callable, optional
         Called with the fits done and the fits in all.
 

@@ -20,13 +20,14 @@ class Predictions:
     model : str
         Name of the model.
     log_risk : ndarray of shape (n_repeats, n)
-        Log relative hazard of the event; higher is worse.
+        Log relative hazard of the event, or the log odds of a binary one; higher is worse.
     fold : ndarray of int, shape (n_repeats, n)
         The fold whose model predicted the patient.
     incidence : ndarray of shape (n_repeats, n, n_times)
-        Cumulative incidence of the event at ``times``.
+        Cumulative incidence of the event at ``times``; the probability of a binary one.
     times : ndarray of shape (n_times,)
-        Days, increasing.
+        Days, increasing; infinity alone for a binary endpoint, see
+        :func:`nbrelapse.validation.horizons.prediction_times`.
 
     Raises
     ------

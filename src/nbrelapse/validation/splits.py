@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from nbrelapse.errors import InputError
+from nbrelapse.outcome.event_of import event_of, is_survival
 
 
 def repeated_folds(
@@ -19,8 +20,8 @@ def repeated_folds(
 
     Parameters
     ----------
-    y : structured ndarray of shape (n,)
-        ``event`` 0/1/2.
+    y : ndarray of shape (n,)
+        As in :class:`nbrelapse.outcome.Outcome`.
     n_repeats, n_folds, seed : int
     groups : ndarray of shape (n,), optional
         Rows of one group (a patient with several samples, siblings) never stand on both sides.
@@ -28,12 +29,13 @@ def repeated_folds(
     Returns
     -------
     list of (repeat, fold, train, test)
-        ``train`` and ``test`` are positions; each fold holds at least one event on both sides.
+        ``train`` and ``test`` are positions; each fold holds at least one event on both sides, and of a binary
+        outcome at least one patient without it.
 
     Raises
     ------
     InputError
-        There are too few events for the folds.
+        There are too few events for the folds, or, of a binary outcome, too few patients without it.
 
     Examples
     --------
@@ -43,10 +45,12 @@ def repeated_folds(
     >>> [y["event"][test].tolist() for _, _, _, test in splits]
     [[0, 1], [1, 0]]
     """
-    event = y["event"]
-    n_events = int((event == 1).sum())
-    if n_events < n_folds:
-        raise _too_few_events(n_events, n_folds)
+    event = event_of(y)
+    needed = {1: "events"} if is_survival(y) else {1: "events", 0: "patients without the event"}
+    for code, what in needed.items():
+        count = int((event == code).sum())
+        if count < n_folds:
+            raise _too_few(count, what, n_folds)
     strata = _strata(event, n_folds)
     splits = []
     for repeat, state in enumerate(np.random.SeedSequence(seed).generate_state(n_repeats)):
@@ -60,8 +64,9 @@ def repeated_folds(
             warnings.filterwarnings("ignore", message="The least populated class")
             parts = list(folds.split(strata, strata, groups))
         for fold, (train, test) in enumerate(parts):
-            if not (event[train] == 1).any() or not (event[test] == 1).any():
-                raise _too_few_events(n_events, n_folds)
+            for code, what in needed.items():
+                if not all((event[side] == code).any() for side in (train, test)):
+                    raise _too_few(int((event == code).sum()), what, n_folds)
             splits.append((repeat, fold, train, test))
     return splits
 
@@ -127,10 +132,10 @@ def _strata(event: np.ndarray, n_folds: int) -> np.ndarray:
     return strata
 
 
-def _too_few_events(n_events: int, n_folds: int) -> InputError:
+def _too_few(count: int, what: str, n_folds: int) -> InputError:
     return InputError(
-        f"{n_events} events are too few for {n_folds} folds",
+        f"{count} {what} are too few for {n_folds} folds",
         column="folds",
-        expected="at least one event in every fold",
+        expected="at least one in every fold",
         mend="ask for fewer folds, or use a larger cohort",
     )

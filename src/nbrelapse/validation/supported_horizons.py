@@ -8,6 +8,7 @@ from typing import Self
 
 import numpy as np
 
+from nbrelapse.outcome.event_of import is_survival
 from nbrelapse.validation.censoring import CensoringDistribution
 from nbrelapse.validation.horizons import HORIZON_YEARS, LONGEST_YEARS, YEAR
 
@@ -50,11 +51,14 @@ class SupportedHorizons:
 
         Parameters
         ----------
-        y : structured ndarray of shape (n,)
+        y : ndarray of shape (n,)
+            A binary outcome knows no horizon.
         censoring : CensoringDistribution
         times : ndarray of shape (n_times,)
             Of the predicted incidence, in days.
         """
+        if not is_survival(y):
+            return cls(auc_years=(), incidence_at={}, tau=np.inf, n_times=0, notes=())
         end = min(censoring.last_time, float(y["time"].max()))
         longest = LONGEST_YEARS * YEAR
         tau = min(longest, end)
