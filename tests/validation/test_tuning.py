@@ -73,3 +73,26 @@ def test_progress_is_told_and_optuna_is_silent(data, slope_model, capfd):
     assert optuna.logging.get_verbosity() == before
     captured = capfd.readouterr()
     assert captured.out + captured.err == ""
+
+
+def test_a_trial_that_falls_behind_is_stopped_before_its_last_fold(data, slope_model):
+    folds_seen = []
+
+    class Counting(slope_model):
+        def suggest(self, trial):
+            folds_seen.append((trial.number, trial.suggest_float("slope", -2, 2)))
+            return {"slope": folds_seen[-1][1]}
+
+        def predict_log_risk(self, X):
+            if not X.index.equals(self.patients_):
+                fits.append(self.slope)
+            return super().predict_log_risk(X)
+
+    fits = []
+    tuned = tune(Counting(), *data, n_trials=25, n_folds=5, seed=0)
+    fits_of = {slope: fits.count(slope) for _, slope in folds_seen}
+    assert len(fits_of) == 25
+    assert [fits_of[slope] for number, slope in folds_seen if number < 8] == [5] * 8
+    stopped = [slope for slope, count in fits_of.items() if count < 5]
+    assert stopped and min(fits_of[slope] for slope in stopped) >= 2
+    assert tuned.slope not in stopped

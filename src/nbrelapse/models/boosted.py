@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 
 from nbrelapse.models.baseline_hazard import BaselineHazard
 from nbrelapse.models.boosted_model import BoostedModel
-from nbrelapse.models.design import training_matrix
+from nbrelapse.models.design import read_columns, training_matrix
 from nbrelapse.models.risk_model import ModelState
 from nbrelapse.models.survival_model import SurvivalModel
+
+_OBJECTIVE = {"objective": "survival:cox", "base_score": 1.0}
 
 
 class BoostedCox(BoostedModel, SurvivalModel):
@@ -37,10 +41,26 @@ class BoostedCox(BoostedModel, SurvivalModel):
             A column cannot be read, or fewer than two patients had the event.
         """
         self.feature_names_in_, values, y = training_matrix(X, y, self.columns)
-        margin = self._grow(values, self._label(y), {"objective": "survival:cox", "base_score": 1.0})
+        margin = self._grow(values, self._label(y), _OBJECTIVE)
         self.offset_ = float(margin.mean())
         self.baseline_ = BaselineHazard.fit(y, margin - self.offset_)
         return self
+
+    def trial_fold(self, X: pd.DataFrame, y: np.ndarray, unseen: pd.DataFrame) -> Callable[[Self], np.ndarray]:
+        """Bin the features once for all trials; see :meth:`RiskModel.trial_fold`."""
+        import xgboost
+
+        fold = clone(self)
+        fold.feature_names_in_, values, y = training_matrix(X, y, self.columns)
+        data = fold._training_data(values, fold._label(y))
+        others = xgboost.DMatrix(fold._filled(read_columns(unseen, fold.feature_names_in_)), nthread=1)
+
+        def log_risk(trial: Self) -> np.ndarray:
+            booster = fold.set_params(**trial.get_params(deep=False))._boost(data, _OBJECTIVE)
+            margins = [booster.predict(part, output_margin=True).astype(float) for part in (data, others)]
+            return np.asarray(margins[1] - float(margins[0].mean()))
+
+        return log_risk
 
     def _label(self, y: np.ndarray) -> np.ndarray:
         """Return ranks of the times, negative where the event was not seen, as survival:cox wants them.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 
 from nbrelapse.models.baseline_hazard import BaselineHazard
 from nbrelapse.models.design import training_matrix
@@ -56,6 +58,18 @@ class CoxElasticNet(LinearModel, SurvivalModel):
         centred = self._fit_coefficients(values, y)
         self.baseline_ = BaselineHazard.fit(y, centred @ self.coefficients_)
         return self
+
+    def trial_fold(self, X: pd.DataFrame, y: np.ndarray, unseen: pd.DataFrame) -> Callable[[Self], np.ndarray]:
+        """Standardise the features once for all trials; see :meth:`RiskModel.trial_fold`."""
+        fold = clone(self)
+        fold.feature_names_in_, values, y = training_matrix(X, y, self.columns)
+        design, others = fold._standardise(values), fold._centred(unseen)
+
+        def log_risk(trial: Self) -> np.ndarray:
+            fold.set_params(**trial.get_params(deep=False))._fit_standardised(design, y)
+            return np.asarray(fold.intercept_ + (others * fold.coefficients_).sum(axis=1))
+
+        return log_risk
 
     def _solve(self, Z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
         from sklearn.exceptions import ConvergenceWarning

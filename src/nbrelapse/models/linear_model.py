@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,26 @@ if TYPE_CHECKING:
 
 _MIN_PATIENTS = 3
 """A coefficient never rests on fewer patients: one early event in the only carrier has an unbounded hazard ratio."""
+
+
+class StandardisedDesign(NamedTuple):
+    """Features as an elastic net reads them.
+
+    Parameters
+    ----------
+    centred : ndarray of shape (n, n_features)
+        Values less their means; 0 where missing.
+    scale : ndarray of shape (n_features,)
+        Standard deviations of the observed values.
+    used : ndarray of bool, shape (n_features,)
+        Features that vary enough to have a coefficient.
+    standardised : ndarray of shape (n, n_used)
+    """
+
+    centred: np.ndarray
+    scale: np.ndarray
+    used: np.ndarray
+    standardised: np.ndarray
 
 
 class LinearModel(RiskModel):
@@ -77,7 +97,12 @@ class LinearModel(RiskModel):
 
     def _fit_coefficients(self, values: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Fit all but what depends on the kind of outcome; return the centred values, 0 where missing."""
-        self._check_parameters()
+        design = self._standardise(values)
+        self._fit_standardised(design, y)
+        return design.centred
+
+    def _standardise(self, values: np.ndarray) -> StandardisedDesign:
+        """Learn means and scales; nothing here depends on the penalty."""
         observed = ~np.isnan(values)
         count = observed.sum(axis=0)
         self.means_ = np.where(observed, values, 0.0).sum(axis=0) / np.maximum(count, 1)
@@ -85,12 +110,15 @@ class LinearModel(RiskModel):
         scale = np.sqrt((centred**2).sum(axis=0) / np.maximum(count, 1))
         used = (scale > 1e-12 * np.maximum(1.0, np.abs(self.means_))) & (_off_mode(values) >= _MIN_PATIENTS)
         self.unused_ = [str(name) for name in self.feature_names_in_[~used]]
-        self.coefficients_ = np.zeros(values.shape[1])
+        return StandardisedDesign(centred, scale, used, centred[:, used] / scale[used])
+
+    def _fit_standardised(self, design: StandardisedDesign, y: np.ndarray) -> None:
+        self._check_parameters()
+        self.coefficients_ = np.zeros(len(design.used))
         self.penalty_ = self.penalty
-        if used.any():
-            standardised, self.penalty_ = self._solve(centred[:, used] / scale[used], y)
-            self.coefficients_[used] = standardised / scale[used]
-        return centred
+        if design.used.any():
+            standardised, self.penalty_ = self._solve(design.standardised, y)
+            self.coefficients_[design.used] = standardised / design.scale[design.used]
 
     @abstractmethod
     def _solve(self, Z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
@@ -106,8 +134,11 @@ class LinearModel(RiskModel):
         return Attribution(self.intercept_, values)
 
     def _contributions(self, X: pd.DataFrame) -> np.ndarray:
+        return self._centred(X) * self.coefficients_
+
+    def _centred(self, X: pd.DataFrame) -> np.ndarray:
         values = read_columns(X, self.feature_names_in_)
-        return np.where(np.isnan(values), 0.0, values - self.means_) * self.coefficients_
+        return np.where(np.isnan(values), 0.0, values - self.means_)
 
     def _document(self) -> dict[str, Any]:
         parameters = {name: value for name, value in self.get_params(deep=False).items() if name != "columns"}

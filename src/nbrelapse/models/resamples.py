@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 from sklearn.base import clone
 
 from nbrelapse.errors import InputError
@@ -39,7 +39,9 @@ def bootstrap_refits(
     for child in np.random.SeedSequence(seed).spawn(n_refits):
         rng = np.random.default_rng(child)
         draws.append(np.concatenate([rng.choice(stratum, len(stratum)) for stratum in strata]))
-    return Parallel(n_jobs=n_jobs)(delayed(_refit)(model, X, y, rows) for rows in draws)
+    # As in the cross-validation, so that its workers are used again.
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        return Parallel(n_jobs=n_jobs)(delayed(_refit)(model, X, y, rows) for rows in draws)
 
 
 def _refit(model: RiskModel, X: pd.DataFrame, y: np.ndarray, rows: np.ndarray) -> RiskModel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -72,6 +73,26 @@ class RiskModel(BaseEstimator, ABC):
     def for_trial(self) -> Self:
         """Return an unfitted copy without what judging a tuning trial does not need."""
         return clone(self)
+
+    def trial_fold(self, X: pd.DataFrame, y: np.ndarray, unseen: pd.DataFrame) -> Callable[[Self], np.ndarray]:
+        """Prepare one inner fold of the tuning.
+
+        Models that read, standardise or bin their features do it here, once for all trials.
+
+        Parameters
+        ----------
+        X, y
+            As in ``fit``.
+        unseen : DataFrame of shape (n_unseen, n_features)
+            The patients left out.
+
+        Returns
+        -------
+        callable
+            Takes a trial, a copy of this model whose tuned parameters alone may differ; returns the log risks of
+            ``unseen`` that ``trial.for_trial().fit(X, y)`` predicts, to the last bit. The trial stays unfitted.
+        """
+        return lambda trial: trial.for_trial().fit(X, y).predict_log_risk(unseen)
 
     @abstractmethod
     def predict_log_risk(self, X: pd.DataFrame) -> np.ndarray:

@@ -35,9 +35,13 @@ class TreeModel(RiskModel):
     def _matrix(self, values: np.ndarray) -> xgboost.DMatrix:
         import xgboost
 
-        names = [str(name) for name in self.feature_names_in_]
-        filled = np.where(np.isnan(values), self.medians_, values)
-        return xgboost.DMatrix(filled, feature_names=names, nthread=1)
+        return xgboost.DMatrix(self._filled(values), feature_names=self._names(), nthread=1)
+
+    def _names(self) -> list[str]:
+        return [str(name) for name in self.feature_names_in_]
+
+    def _filled(self, values: np.ndarray) -> np.ndarray:
+        return np.where(np.isnan(values), self.medians_, values)
 
     def _read(self, X: pd.DataFrame) -> xgboost.DMatrix:
         return self._matrix(read_columns(X, self.feature_names_in_))
@@ -52,7 +56,7 @@ class TreeModel(RiskModel):
         return {
             "family": self.family,
             "parameters": parameters,
-            "features": [str(name) for name in self.feature_names_in_],
+            "features": self._names(),
             "medians": [None if np.isnan(median) else float(median) for median in self.medians_],
         }
 
