@@ -24,11 +24,11 @@ def outcomes(*pairs: tuple[int, float]) -> np.ndarray:
 def test_steps_are_events_over_the_summed_relative_hazards_at_risk():
     y = outcomes((1, 10), (1, 10), (0, 10), (2, 20), (1, 30), (0, 40))
     log_risk = np.log([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
-    hazard = BaselineHazard.fit(y, log_risk)
+    hazard = BaselineHazard.fit(y, log_risk, -log_risk)
     np.testing.assert_array_equal(hazard.times, [10, 20, 30])
     np.testing.assert_allclose(hazard.event_step, [2 / 21, 0, 1 / 11])
-    at_risk = np.exp(hazard.competing_slope * log_risk[3:]).sum()
-    np.testing.assert_allclose(hazard.competing_step, [0, 1 / at_risk, 0])
+    np.testing.assert_allclose(hazard.competing_step, [0, 1 / (1 / 4 + 1 / 5 + 1 / 6), 0])
+    np.testing.assert_allclose(BaselineHazard.fit(y, log_risk).competing_step, [0, 1 / 3, 0])
     assert hazard.last_time == 40
 
 
@@ -77,14 +77,22 @@ def test_without_covariates_the_incidence_is_that_of_aalen_and_johansen(simulate
 
 def test_states_against_a_plain_loop(simulate):
     _, y, truth = simulate(60)
-    hazard = BaselineHazard.fit(y, truth)
+    hazard = BaselineHazard.fit(y, truth, truth[::-1])
     free, relapse, death = 1.0, 0.0, 0.0
     for event_step, competing_step in zip(hazard.event_step, hazard.competing_step, strict=True):
-        event, competing = np.exp(0.7) * event_step, np.exp(0.7 * hazard.competing_slope) * competing_step
-        lost, total = free * (1 - np.exp(-event - competing)), event + competing
-        free, relapse, death = free - lost, relapse + lost * event / total, death + lost * competing / total
-    states = hazard.cumulative_incidence(np.array([0.7]), hazard.times[-1:])
-    np.testing.assert_allclose(states[0, :, 0], [free, relapse, death], rtol=1e-12)
+        # Both hazards spread evenly over the step, in a thousand small parts.
+        for event, competing in [(np.exp(0.7) * event_step / 1000, np.exp(-0.4) * competing_step / 1000)] * 1000:
+            relapse, death = relapse + free * event, death + free * competing
+            free -= free * (event + competing)
+    states = hazard.cumulative_incidence(np.array([0.7]), hazard.times[-1:], np.array([-0.4]))
+    np.testing.assert_allclose(states[0, :, 0], [free, relapse, death], atol=2e-4)
+
+
+def test_ties_of_both_causes_share_the_loss_in_proportion_to_their_hazards():
+    hazard = BaselineHazard.fit(outcomes((1, 100), (2, 100), (0, 200), (0, 200)), np.zeros(4))
+    states = hazard.cumulative_incidence(np.log([3.0]), np.array([150.0]), np.log([2.0]))
+    lost = 1 - np.exp(-3 / 4 - 2 / 4)
+    np.testing.assert_allclose(states[0, :, 0], [1 - lost, lost * 3 / 5, lost * 2 / 5])
 
 
 @given(
@@ -113,25 +121,15 @@ def test_order_of_times_and_size_of_chunks_do_not_matter(simulate, monkeypatch):
     np.testing.assert_allclose(whole, hazard.cumulative_incidence(truth, times), rtol=1e-12)
 
 
-def test_competing_events_follow_the_risk_as_far_as_they_show_it():
-    rng = np.random.default_rng(0)
-    log_risk = rng.normal(size=4000)
-    time = rng.exponential(1 / np.exp(0.8 * log_risk))
-    y = np.array(list(zip(np.full(4000, 2), time, strict=True)), dtype=DTYPE)
-    assert BaselineHazard.fit(y, log_risk).competing_slope == pytest.approx(0.8, abs=0.05)
-    y["event"] = 0
-    y["event"][:1] = 2
-    assert abs(BaselineHazard.fit(y, log_risk).competing_slope) < 1
-    y["event"] = 1
-    assert BaselineHazard.fit(y, log_risk).competing_slope == 0
-
-
-def test_the_competing_slope_is_that_of_a_ridge_cox(simulate):
-    _, y, truth = simulate()
-    peer = CoxPHSurvivalAnalysis(alpha=1.0, ties="breslow").fit(
-        truth[:, None], Surv.from_arrays(y["event"] == 2, y["time"])
+def test_a_hazard_of_before_0_3_keeps_its_competing_slope(simulate):
+    _, y, truth = simulate(60)
+    document = BaselineHazard.fit(y, truth).to_dict() | {"competing_slope": 0.6}
+    hazard = BaselineHazard.from_dict(document)
+    assert hazard.to_dict() == document
+    times = np.array([365.0, 1826.0])
+    np.testing.assert_array_equal(
+        hazard.cumulative_incidence(truth, times), hazard.cumulative_incidence(truth, times, 0.6 * truth)
     )
-    assert BaselineHazard.fit(y, truth).competing_slope == pytest.approx(peer.coef_[0], abs=1e-4)
 
 
 def test_carried_forward_beyond_the_last_observed_time():

@@ -23,6 +23,17 @@ def test_log_risks_are_those_it_gave_when_it_was_written() -> None:
     np.testing.assert_allclose(risk, expected, rtol=1e-12)
 
 
+def test_incidences_are_those_it_gave_when_competing_events_had_one_slope() -> None:
+    bundle = load_model(FOLDER / "catalogue_1")
+    features = pd.read_csv(FOLDER / "catalogue_1_features.csv", index_col="patient_id")
+    expected = pd.read_csv(FOLDER / "catalogue_1_incidence.csv", index_col="patient_id")
+    states = bundle.model.predict_cumulative_incidence(features, np.array([365.25, 1826.25]))
+    np.testing.assert_allclose(np.hstack([states[:, :, 0], states[:, :, 1]]), expected, rtol=1e-12)
+    refit = bundle.refits[0].predict_cumulative_incidence(features, np.array([1826.25]))
+    assert bundle.refits[0].baseline_.competing_slope > 0
+    np.testing.assert_allclose(refit.sum(axis=1), 1)
+
+
 def test_it_reads_the_features_of_its_own_catalogue() -> None:
     bundle = load_model(FOLDER / "catalogue_1")
     table = build_features(simulate_cohort(40, 5), bundle.catalogue)

@@ -7,15 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from nbrelapse.errors import InputError
 
 _ROWS = 400
 """Patients worked on at once: their steps stay in the processor's cache."""
-
-_SLOPES = (-3.0, 3.0)
-"""Three standard deviations of the prior of the competing slope."""
 
 _LARGEST_LOG_RISK = 300.0
 """Beyond it exp() leaves the range in which hazards can be added and divided; probabilities are 0 or 1 long before."""
@@ -27,11 +23,11 @@ class BaselineHazard:
 
     With log risk r the hazard of the event makes the step ``exp(r) * event_step`` at each of ``times``
     (Breslow 1972, discussion of Cox, 10.1111/j.2517-6161.1972.tb00899.x); that of a competing event makes
-    ``exp(competing_slope * r) * competing_step``. One slope on the log risk of the event is a stopgap until there are
-    cause-specific models: without it, high-risk patients, who die of other causes more often too, would be given too
-    high an incidence of relapse. Event-free survival is the exponential of minus the summed hazards, not the product
-    limit of ``1 - step``: a patient of high risk can have a step above 1 late in follow-up, where few are left. At log
-    risk 0 the incidence differs from that of Aalen and Johansen by the order of one over the number at risk.
+    ``exp(c) * competing_step``, with c the log risk of the competing event. The incidence comes from both
+    cause-specific hazards (Putter 2007, 10.1002/sim.2712). Event-free survival is the exponential of minus the summed
+    hazards, not the product limit of ``1 - step``: a patient of high risk can have a step above 1 late in follow-up,
+    where few are left. At log risk 0 the incidence differs from that of Aalen and Johansen by the order of one over
+    the number at risk.
 
     Parameters
     ----------
@@ -39,13 +35,13 @@ class BaselineHazard:
         Distinct event times in days, ascending.
     event_step, competing_step : ndarray of shape (n_steps,)
         ``competing_step`` is all 0 where training saw no competing event.
-    competing_slope : float
-        Log hazard ratio of the competing event per unit of the event's log risk: Cox regression with a standard
-        normal prior, so that few competing events give a slope near 0.
     last_time : float
         Longest observed time in days; predictions beyond it are carried forward.
     competes : bool
         Whether training saw a competing event.
+    competing_slope : float
+        Log risk of the competing event per unit of the event's, in models of before 0.3.0, which had no model of the
+        competing event; 0 in later ones.
 
     Examples
     --------
@@ -64,12 +60,12 @@ class BaselineHazard:
     times: np.ndarray
     event_step: np.ndarray
     competing_step: np.ndarray
-    competing_slope: float
     last_time: float
     competes: bool
+    competing_slope: float = 0.0
 
     @classmethod
-    def fit(cls, y: np.ndarray, log_risk: np.ndarray) -> Self:
+    def fit(cls, y: np.ndarray, log_risk: np.ndarray, competing_log_risk: np.ndarray | None = None) -> Self:
         """Estimate the steps from training outcomes and log risks.
 
         Parameters
@@ -77,19 +73,24 @@ class BaselineHazard:
         y : structured ndarray of shape (n_samples,)
             ``event`` (0 censored, 1 the event, 2 competing) and ``time`` in days.
         log_risk : ndarray of shape (n_samples,)
+        competing_log_risk : ndarray of shape (n_samples,), optional
+            0, the same competing hazard for everybody, by default.
         """
+        if competing_log_risk is None:
+            competing_log_risk = np.zeros(len(y))
         order = np.argsort(-y["time"], kind="stable")
         time, event = y["time"][order], y["event"][order]
         times = np.unique(time[event > 0])
         last_with_time = np.searchsorted(-time, -times, side="right") - 1
-        slope = _competing_slope(time, event, log_risk[order])
         steps = [
-            _count(time[event == code], times) / np.cumsum(_relative_hazard(weight * log_risk[order]))[last_with_time]
-            for code, weight in ((1, 1.0), (2, slope))
+            _count(time[event == code], times) / np.cumsum(_relative_hazard(risk[order]))[last_with_time]
+            for code, risk in ((1, log_risk), (2, competing_log_risk))
         ]
-        return cls(times, steps[0], steps[1], slope, float(time[0]), bool((event == 2).any()))
+        return cls(times, steps[0], steps[1], float(time[0]), bool((event == 2).any()))
 
-    def cumulative_incidence(self, log_risk: np.ndarray, times: np.ndarray) -> np.ndarray:
+    def cumulative_incidence(
+        self, log_risk: np.ndarray, times: np.ndarray, competing_log_risk: np.ndarray | None = None
+    ) -> np.ndarray:
         """Probability of each state at each time.
 
         Parameters
@@ -97,6 +98,8 @@ class BaselineHazard:
         log_risk : ndarray of shape (n_samples,)
         times : ndarray of shape (n_times,)
             Days, in any order; beyond ``last_time`` the last value is carried forward.
+        competing_log_risk : ndarray of shape (n_samples,), optional
+            ``competing_slope * log_risk`` by default.
 
         Returns
         -------
@@ -112,7 +115,9 @@ class BaselineHazard:
         if np.isnan(times).any():
             raise InputError("a prediction time is not a number", column="times", expected="days from diagnosis")
         log_risk = np.asarray(log_risk, dtype=float)
-        event, competing = _relative_hazard(log_risk), _relative_hazard(self.competing_slope * log_risk)
+        if competing_log_risk is None:
+            competing_log_risk = self.competing_slope * log_risk
+        event, competing = _relative_hazard(log_risk), _relative_hazard(competing_log_risk)
         if not self.competes:
             step = np.searchsorted(self.times, times, side="right")
             exponent = -event[:, None] * _cumulative(self.event_step)[step]
@@ -138,14 +143,15 @@ class BaselineHazard:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data."""
-        return {
+        document = {
             "times": self.times.tolist(),
             "event_step": self.event_step.tolist(),
             "competing_step": self.competing_step.tolist(),
-            "competing_slope": self.competing_slope,
             "last_time": self.last_time,
             "competes": self.competes,
         }
+        # Versions before 0.3.0 refuse a document without a slope, rather than leave out the competing event's model.
+        return document | ({"competing_slope": self.competing_slope} if self.competing_slope else {})
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
@@ -154,9 +160,9 @@ class BaselineHazard:
             times=np.asarray(document["times"], dtype=float),
             event_step=np.asarray(document["event_step"], dtype=float),
             competing_step=np.asarray(document["competing_step"], dtype=float),
-            competing_slope=float(document["competing_slope"]),
             last_time=float(document["last_time"]),
             competes=bool(document["competes"]),
+            competing_slope=float(document.get("competing_slope", 0.0)),
         )
 
 
@@ -166,22 +172,6 @@ def _relative_hazard(log_risk: np.ndarray) -> np.ndarray:
 
 def _cumulative(steps: np.ndarray) -> np.ndarray:
     return np.concatenate([[0.0], np.cumsum(steps)])
-
-
-def _competing_slope(time: np.ndarray, event: np.ndarray, log_risk: np.ndarray) -> float:
-    """Maximise the penalised partial likelihood; ``time`` descends."""
-    competing = event == 2
-    if not competing.any() or np.ptp(log_risk) == 0:
-        return 0.0
-    last = np.searchsorted(-time, -time[competing], side="right") - 1
-
-    def minus_log_posterior(slope: float) -> float:
-        linear = slope * log_risk
-        largest = linear.max()
-        at_risk = np.log(np.cumsum(np.exp(linear - largest)))[last] + largest
-        return float(slope**2 / 2 - (linear[competing] - at_risk).sum())
-
-    return float(minimize_scalar(minus_log_posterior, bounds=_SLOPES, method="bounded").x)
 
 
 def _count(observed: np.ndarray, times: np.ndarray) -> np.ndarray:

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from nbrelapse.models.baseline_hazard import BaselineHazard
 from nbrelapse.models.boosted_model import BoostedModel
 from nbrelapse.models.design import read_columns, training_matrix
 from nbrelapse.models.risk_model import ModelState
@@ -27,13 +26,14 @@ class BoostedCox(BoostedModel, SurvivalModel):
     ----------
     offset_ : float
         Mean training margin; log risks are relative to it.
-    baseline_ : BaselineHazard
+    baseline_, competing_
+        See :class:`SurvivalModel`.
     """
 
     family: ClassVar[str] = "boosted"
 
     def fit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
-        """Grow the trees and estimate the baseline hazard.
+        """Grow the trees and estimate the hazards.
 
         Raises
         ------
@@ -43,7 +43,7 @@ class BoostedCox(BoostedModel, SurvivalModel):
         self.feature_names_in_, values, y = training_matrix(X, y, self.columns)
         margin = self._grow(values, self._label(y), _OBJECTIVE)
         self.offset_ = float(margin.mean())
-        self.baseline_ = BaselineHazard.fit(y, margin - self.offset_)
+        self._fit_hazards(values, y, margin - self.offset_)
         return self
 
     def trial_fold(self, X: pd.DataFrame, y: np.ndarray, unseen: pd.DataFrame) -> Callable[[Self], np.ndarray]:
@@ -76,13 +76,12 @@ class BoostedCox(BoostedModel, SurvivalModel):
 
     def state(self) -> ModelState:
         """Return the fitted model: JSON data, and the trees as UBJSON."""
-        document = self._document() | {"offset": self.offset_, "baseline": self.baseline_.to_dict()}
-        return ModelState(document, self._blobs())
+        return ModelState(self._document() | {"offset": self.offset_} | self._hazards(), self._blobs())
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
         """Return the fitted model again."""
         model = super().from_state(state)
         model.offset_ = float(state.document["offset"])
-        model.baseline_ = BaselineHazard.from_dict(state.document["baseline"])
+        model._read_hazards(state.document)
         return model

@@ -31,7 +31,8 @@ class CoxElasticNet(LinearModel, SurvivalModel):
 
     Attributes
     ----------
-    baseline_ : BaselineHazard
+    baseline_, competing_
+        See :class:`SurvivalModel`.
 
     Examples
     --------
@@ -47,7 +48,7 @@ class CoxElasticNet(LinearModel, SurvivalModel):
     family: ClassVar[str] = "cox"
 
     def fit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
-        """Fit the coefficients and the baseline hazard.
+        """Fit the coefficients and the hazards.
 
         Raises
         ------
@@ -56,7 +57,7 @@ class CoxElasticNet(LinearModel, SurvivalModel):
         """
         self.feature_names_in_, values, y = training_matrix(X, y, self.columns)
         centred = self._fit_coefficients(values, y)
-        self.baseline_ = BaselineHazard.fit(y, centred @ self.coefficients_)
+        self._fit_hazards(values, y, centred @ self.coefficients_)
         return self
 
     def trial_fold(self, X: pd.DataFrame, y: np.ndarray, unseen: pd.DataFrame) -> Callable[[Self], np.ndarray]:
@@ -96,13 +97,13 @@ class CoxElasticNet(LinearModel, SurvivalModel):
 
     def state(self) -> ModelState:
         """Return the fitted model as JSON data."""
-        return ModelState(self._document() | {"baseline": self.baseline_.to_dict()})
+        return ModelState(self._document() | self._hazards())
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
         """Return the fitted model again."""
         model = super().from_state(state)
-        model.baseline_ = BaselineHazard.from_dict(state.document["baseline"])
+        model._read_hazards(state.document)
         return model
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.errors import InputError
-from nbrelapse.models.baseline_hazard import BaselineHazard
 from nbrelapse.models.design import training_matrix, training_order
 from nbrelapse.models.partial_likelihood import partial_log_likelihood
 from nbrelapse.models.risk_model import Attribution, ModelState
@@ -64,7 +63,8 @@ class SurvivalForest(TreeModel, SurvivalModel):
         Log hazard ratio per unit of ``log(m + 1)``.
     offset_ : float
         Mean of ``slope_ * log(m + 1)`` in training; log risks are relative to it.
-    baseline_ : BaselineHazard
+    baseline_, competing_
+        See :class:`SurvivalModel`.
 
     Examples
     --------
@@ -103,7 +103,7 @@ class SurvivalForest(TreeModel, SurvivalModel):
         }
 
     def fit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
-        """Grow the trees, and estimate the slope and the baseline hazard.
+        """Grow the trees, and estimate the slope and the hazards.
 
         Raises
         ------
@@ -134,7 +134,7 @@ class SurvivalForest(TreeModel, SurvivalModel):
         self.offset_ = 0.0
         log_risk = self._log_risk(self._margin(self._matrix(values)))
         self.offset_ = float(log_risk.mean())
-        self.baseline_ = BaselineHazard.fit(y, log_risk - self.offset_)
+        self._fit_hazards(values, y, log_risk - self.offset_)
         return self
 
     def _check_parameters(self) -> None:
@@ -181,8 +181,8 @@ class SurvivalForest(TreeModel, SurvivalModel):
 
     def state(self) -> ModelState:
         """Return the fitted model: JSON data, and the trees as UBJSON."""
-        document = {"slope": self.slope_, "offset": self.offset_, "baseline": self.baseline_.to_dict()}
-        return ModelState(self._document() | document, self._blobs())
+        calibration = {"slope": self.slope_, "offset": self.offset_}
+        return ModelState(self._document() | calibration | self._hazards(), self._blobs())
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
@@ -190,7 +190,7 @@ class SurvivalForest(TreeModel, SurvivalModel):
         model = super().from_state(state)
         model.slope_ = float(state.document["slope"])
         model.offset_ = float(state.document["offset"])
-        model.baseline_ = BaselineHazard.from_dict(state.document["baseline"])
+        model._read_hazards(state.document)
         return model
 
 

@@ -157,7 +157,8 @@ _STANDING_CAVEATS = (
     "Intervals reflect the patients drawn, not differences between treatment eras, countries or platforms.",
     "The band around a patient's probability holds 95% of bootstrap refits of the model. It leaves out the bias of "
     "shrinkage, tuning and what no assay shows, so the patient's own risk is outside it more often than 1 in 20 times.",
-    "Competing deaths follow the log risk of the event with one slope; there is no model of their own for them yet.",
+    "Competing events have a model of their own, from ten of them on. They are few, so it is held close to the same "
+    "hazard for everybody; with fewer than ten the competing hazard is the same.",
 )
 _HOLDOUT = "Patients kept apart from training, tuning and the choice of the model."
 _CROSS_VALIDATION = "Training patients, predicted by models tuned and fitted without them."
