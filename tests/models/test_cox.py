@@ -159,7 +159,12 @@ def test_follows_the_contract_of_scikit_learn(simulate):
     X, y, _ = simulate()
     fitted = CoxElasticNet(["m__0"], penalty=0.2, l1_ratio=0.7).fit(X, y)
     copy = clone(fitted)
-    assert copy.get_params() == {"columns": ["m__0"], "penalty": 0.2, "l1_ratio": 0.7}
+    assert copy.get_params() == {
+        "columns": ["m__0"],
+        "penalty": 0.2,
+        "l1_ratio": 0.7,
+        "not_assayed": "mean",
+    }
     assert not hasattr(copy, "coefficients_")
 
 

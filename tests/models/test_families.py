@@ -33,6 +33,7 @@ def test_parameters_reach_the_model():
         "columns": ["a"],
         "penalty": 0.3,
         "l1_ratio": 0.5,
+        "not_assayed": "mean",
     }
     boosted = create_model("boosted", directions={"a": -1}, seed=9, max_depth=1)
     assert (boosted.directions, boosted.seed, boosted.max_depth) == ({"a": -1}, 9, 1)
@@ -47,7 +48,7 @@ def test_an_unknown_model_lists_the_legal_ones():
 def test_an_unknown_parameter_lists_the_legal_ones():
     with pytest.raises(InputError) as error:
         create_model("cox", alpha=1.0)
-    assert (error.value.column, error.value.expected) == ("alpha", "l1_ratio, penalty")
+    assert (error.value.column, error.value.expected) == ("alpha", "l1_ratio, not_assayed, penalty")
 
 
 def test_a_state_of_an_unknown_family_is_refused():

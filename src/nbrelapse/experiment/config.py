@@ -44,6 +44,8 @@ class FeatureChoice(_Section):
     exclude: tuple[str, ...] = ()
     min_observed: Annotated[float, Field(ge=0, le=1)] = 0.2
     """Smallest share of training patients with a value; features below it are left out, and listed."""
+    not_assayed: Literal["mean", "indicator"] = "mean"
+    """What linear models make of missing values, see :class:`nbrelapse.models.linear_model.LinearModel`."""
 
 
 class Split(_Section):
@@ -77,6 +79,8 @@ class ExperimentConfig(_Section):
     cohort : CohortSource
     catalogue : path, optional
         A TOML file that extends the packaged catalogue, see :func:`nbrelapse.mechanisms.load_catalogue`.
+    prior_model : path, optional
+        A saved model, trained on other patients, that ``cox_prior`` starts from; the literature by default.
     unspecified : {"event", "censor", "exclude"}
         What an event of unknown kind counts as; see :func:`nbrelapse.outcome.make_outcome`.
     features : FeatureChoice
@@ -95,11 +99,15 @@ class ExperimentConfig(_Section):
     seed: Annotated[int, Field(ge=0)] = 0
     cohort: CohortSource
     catalogue: Annotated[Path | None, Field(exclude=True)] = None  # what it holds is recorded, not where it lies
+    prior_model: Annotated[Path | None, Field(exclude=True)] = None
     unspecified: Literal["event", "censor", "exclude"] = "event"
     features: FeatureChoice = FeatureChoice()
     split: Split | None = None
     validation: Validation = Validation()
-    models: Annotated[tuple[Literal["cox", "boosted", "forest"], ...], Field(min_length=1)] = ("cox", "boosted")
+    models: Annotated[tuple[Literal["cox", "cox_prior", "boosted", "forest"], ...], Field(min_length=1)] = (
+        "cox",
+        "boosted",
+    )
     refits: Annotated[int, Field(ge=20)] = 100
     log_patient_ids: bool = False
 
@@ -139,8 +147,12 @@ def read_config(file: str | Path) -> ExperimentConfig:
         for name in ("path", "gene_sets")
         if (value := getattr(source, name)) is not None and not value.is_absolute()
     }
-    catalogue = None if config.catalogue is None else path.parent / config.catalogue
-    return config.model_copy(update={"cohort": source.model_copy(update=found), "catalogue": catalogue})
+    beside = {
+        name: path.parent / value
+        for name in ("catalogue", "prior_model")
+        if (value := getattr(config, name)) is not None
+    }
+    return config.model_copy(update={"cohort": source.model_copy(update=found)} | beside)
 
 
 def parse_config(document: dict[str, object], file: str | Path | None = None) -> ExperimentConfig:

@@ -152,7 +152,11 @@ def _content(result: ExperimentResult, openings: int | None) -> ReportContent:
 def _model_record(result: ExperimentResult, name: str) -> ModelRecord:
     model = result.models[name]
     parameters = _flat(
-        {key: value for key, value in model.get_params(deep=False).items() if key not in ("columns", "directions")}
+        {
+            key: value
+            for key, value in model.get_params(deep=False).items()
+            if key not in ("columns", "directions", "prior")
+        }
     )
     if name not in result.config.models:
         return ModelRecord(name, parameters, logged_metrics(result, name))

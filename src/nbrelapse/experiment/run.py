@@ -9,12 +9,14 @@ import pandas as pd
 
 from nbrelapse.errors import InputError
 from nbrelapse.experiment.config import ExperimentConfig
+from nbrelapse.experiment.expected_effects import expected_effects
 from nbrelapse.experiment.guards import run_guards
 from nbrelapse.experiment.populations import populations
 from nbrelapse.experiment.prepare import PreparedData, prepare_data
 from nbrelapse.experiment.result import ExperimentResult
 from nbrelapse.explanation.explanation import explain
 from nbrelapse.models.families import CLINICAL_BASELINES, create_model
+from nbrelapse.models.linear_model import LinearModel
 from nbrelapse.models.resamples import bootstrap_refits
 from nbrelapse.models.risk_model import RiskModel
 from nbrelapse.outcome import Outcome
@@ -111,6 +113,7 @@ def experiment_models(config: ExperimentConfig, data: PreparedData) -> tuple[dic
     catalogue = data.table.catalogue
     directions = {name: catalogue.features[name].direction_for(config.endpoint) for name in data.columns}
     values = data.features(data.training)
+    prior = expected_effects(config, data)
     models: dict[str, RiskModel] = {}
     notes = []
     for name in CLINICAL_BASELINES:
@@ -120,7 +123,9 @@ def experiment_models(config: ExperimentConfig, data: PreparedData) -> tuple[dic
         else:
             notes.append(f"{name} is not available: the training patients do not tell its groups apart")
     for name in config.models:
-        models[name] = create_model(name, columns=data.columns, directions=directions, seed=config.seed)
+        models[name] = create_model(name, columns=data.columns, directions=directions, prior=prior, seed=config.seed)
+        if isinstance(models[name], LinearModel):
+            models[name].set_params(not_assayed=config.features.not_assayed)
     return models, notes
 
 

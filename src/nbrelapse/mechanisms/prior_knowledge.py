@@ -52,18 +52,21 @@ class PriorKnowledge:
         """Return what the catalogue says of some features and a survival endpoint.
 
         ``efs`` and ``relapse`` stand in for each other, and ``relapse`` for ``os``, where a figure is missing. A block
-        is a mechanism seen by one assay.
+        is a mechanism seen by one assay. A block of which a figure is known is spoken for: its other features, often
+        the same finding in other words, bring no direction.
         """
         definitions = {name: catalogue.features[name] for name in names}
         figures = {name: _figure(definition, endpoint) for name, definition in definitions.items()}
         known = {name: figure for name, figure in figures.items() if figure is not None}
+        blocks = {name: f"{definition.mechanism} {definition.assay}" for name, definition in definitions.items()}
+        spoken_for = {blocks[name] for name in known}
         signs = {name: definition.direction_for(endpoint) for name, definition in definitions.items()}
         return cls(
             known,
             frozenset(name for name in known if definitions[name].log_hazard_prior["adjusted"]),
-            {name: sign for name, sign in signs.items() if sign and name not in known},
+            {name: sign for name, sign in signs.items() if sign and blocks[name] not in spoken_for},
             _expected_directions()["log_hazard_per_sd"],
-            {name: f"{definition.mechanism} {definition.assay}" for name, definition in definitions.items()},
+            blocks,
         )
 
     def to_dict(self) -> dict[str, Any]:

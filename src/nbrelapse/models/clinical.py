@@ -57,8 +57,15 @@ class ClinicalBaseline(ClinicalReference, CoxElasticNet):
 
     family: ClassVar[str] = "clinical"
 
-    def __init__(self, columns: Sequence[str] | None = None, *, penalty: float = 1e-3, l1_ratio: float = 0.05) -> None:
-        super().__init__(columns, penalty=penalty, l1_ratio=l1_ratio)
+    def __init__(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        penalty: float = 1e-3,
+        l1_ratio: float = 0.05,
+        not_assayed: str = "mean",
+    ) -> None:
+        super().__init__(columns, penalty=penalty, l1_ratio=l1_ratio, not_assayed=not_assayed)
 
 
 class ClinicalLogistic(ClinicalReference, LogisticElasticNet):
@@ -72,6 +79,9 @@ class ClinicalLogistic(ClinicalReference, LogisticElasticNet):
         *,
         penalty: float = 1e-3,
         l1_ratio: float = 0.05,
+        not_assayed: str = "mean",
         calibration_folds: int = 0,
     ) -> None:
-        super().__init__(columns, penalty=penalty, l1_ratio=l1_ratio, calibration_folds=calibration_folds)
+        super().__init__(
+            columns, penalty=penalty, l1_ratio=l1_ratio, not_assayed=not_assayed, calibration_folds=calibration_folds
+        )

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
-import pandas as pd
-from sklearn.base import clone
 
 from nbrelapse.models.baseline_hazard import BaselineHazard
-from nbrelapse.models.design import training_matrix
-from nbrelapse.models.linear_model import LinearModel, smallest_null_penalty
-from nbrelapse.models.risk_model import ModelState
-from nbrelapse.models.survival_model import SurvivalModel
+from nbrelapse.models.elastic_net import ElasticNet, smallest_null_penalty
+from nbrelapse.models.linear_cox import LinearCox
 
 _PATH_LENGTH = 12
 """Penalties walked through on the way to the one asked for; each fit starts from the last."""
@@ -23,10 +18,10 @@ _MAX_ITERATIONS = 20_000
 """Coordinate descent passes over a whole path; a fit that needs more is not going to converge."""
 
 
-class CoxElasticNet(LinearModel, SurvivalModel):
+class CoxElasticNet(ElasticNet, LinearCox):
     """Cox regression with an elastic-net penalty (scikit-survival's Coxnet; Simon 2011, 10.18637/jss.v039.i05).
 
-    See :class:`LinearModel` for the parameters, the other attributes and what becomes of missing values; the
+    See :class:`ElasticNet` for the parameters, the other attributes and what becomes of missing values; the
     coefficients are log hazard ratios.
 
     Attributes
@@ -36,6 +31,7 @@ class CoxElasticNet(LinearModel, SurvivalModel):
 
     Examples
     --------
+    >>> import pandas as pd
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame({"mycn__amplified": rng.integers(0, 2, 200).astype(float)})
     >>> y = np.zeros(200, dtype=[("event", np.int8), ("time", float)])
@@ -46,31 +42,6 @@ class CoxElasticNet(LinearModel, SurvivalModel):
     """
 
     family: ClassVar[str] = "cox"
-
-    def fit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
-        """Fit the coefficients and the hazards.
-
-        Raises
-        ------
-        InputError
-            A column cannot be read, fewer than two patients had the event, or a parameter is out of its range.
-        """
-        self.feature_names_in_, values, y = training_matrix(X, y, self.columns)
-        centred = self._fit_coefficients(values, y)
-        self._fit_hazards(values, y, centred @ self.coefficients_)
-        return self
-
-    def trial_fold(self, X: pd.DataFrame, y: np.ndarray, unseen: pd.DataFrame) -> Callable[[Self], np.ndarray]:
-        """Standardise the features once for all trials; see :meth:`RiskModel.trial_fold`."""
-        fold = clone(self)
-        fold.feature_names_in_, values, y = training_matrix(X, y, self.columns)
-        design, others = fold._standardise(values), fold._centred(unseen)
-
-        def log_risk(trial: Self) -> np.ndarray:
-            fold.set_params(**trial.get_params(deep=False))._fit_standardised(design, y)
-            return np.asarray(fold.intercept_ + (others * fold.coefficients_).sum(axis=1))
-
-        return log_risk
 
     def _solve(self, Z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
         from sklearn.exceptions import ConvergenceWarning
@@ -94,17 +65,6 @@ class CoxElasticNet(LinearModel, SurvivalModel):
                 continue
             return model.coef_[:, -1], float(path[end - 1] / smallest)
         return np.zeros(Z.shape[1]), float(path[0] / smallest)
-
-    def state(self) -> ModelState:
-        """Return the fitted model as JSON data."""
-        return ModelState(self._document() | self._hazards())
-
-    @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        """Return the fitted model again."""
-        model = super().from_state(state)
-        model._read_hazards(state.document)
-        return model
 
 
 def _null_residual(y: np.ndarray) -> np.ndarray:

@@ -6,17 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nbrelapse.errors import InputError
+from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
 from nbrelapse.models.boosted import BoostedCox
 from nbrelapse.models.boosted_classifier import BoostedClassifier
 from nbrelapse.models.clinical import CLINICAL_BINARY_COLUMNS, CLINICAL_COLUMNS, ClinicalBaseline, ClinicalLogistic
 from nbrelapse.models.cox import CoxElasticNet
+from nbrelapse.models.cox_prior import CoxPrior
 from nbrelapse.models.forest import SurvivalForest
 from nbrelapse.models.logistic import LogisticElasticNet
 from nbrelapse.models.risk_model import ModelState, RiskModel
 
 CLINICAL_BASELINES = tuple(CLINICAL_COLUMNS)
 SURVIVAL_FAMILIES: dict[str, type[RiskModel]] = {
-    model.family: model for model in (CoxElasticNet, BoostedCox, SurvivalForest)
+    model.family: model for model in (CoxElasticNet, CoxPrior, BoostedCox, SurvivalForest)
 }
 """Families of the endpoints that are a time to an event."""
 
@@ -41,6 +43,7 @@ def create_model(
     *,
     columns: Sequence[str] | None = None,
     directions: Mapping[str, int] | None = None,
+    prior: PriorKnowledge | None = None,
     seed: int = 0,
     binary: bool = False,
     **parameters: Any,
@@ -50,12 +53,14 @@ def create_model(
     Parameters
     ----------
     name : str
-        A family, ``cox``, ``boosted`` and ``forest`` or (binary) ``logistic`` and ``boosted_classifier``; or a clinical
+        A family, such as ``cox`` and ``boosted`` or (binary) ``logistic`` and ``boosted_classifier``; or a clinical
         baseline, see :func:`clinical_baselines`.
     columns : sequence of str, optional
         Columns that it reads; the clinical baselines have their own.
     directions : mapping of str to int, optional
         Expected signs, for the families that constrain them.
+    prior : PriorKnowledge, optional
+        Expected effects, for the families that start from them.
     seed : int
     binary : bool
         Whether the model is of a binary endpoint, ``refractory``, and not of a time to an event.
@@ -82,7 +87,7 @@ def create_model(
     if name in clinical:
         model = (ClinicalLogistic if binary else ClinicalBaseline)(clinical[name])
     elif name in families:
-        shared = {"columns": columns, "directions": directions, "seed": seed}
+        shared = {"columns": columns, "directions": directions, "prior": prior, "seed": seed}
         model = families[name]()
         model.set_params(**{key: value for key, value in shared.items() if key in model.get_params(deep=False)})
     else:
@@ -90,7 +95,7 @@ def create_model(
         raise InputError(
             f"there is no model named {name!r} for {kind}", column="models", expected=", ".join((*families, *clinical))
         )
-    known = sorted(set(model.get_params(deep=False)) - {"columns", "directions", "seed"})
+    known = sorted(set(model.get_params(deep=False)) - {"columns", "directions", "prior", "seed"})
     unknown = [parameter for parameter in parameters if parameter not in known]
     if unknown:
         raise InputError(f"the model {name!r} has no such parameter", column=unknown[0], expected=", ".join(known))

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import logit
 
 from nbrelapse.models.binary_model import BinaryModel
-from nbrelapse.models.linear_model import LinearModel, smallest_null_penalty
+from nbrelapse.models.elastic_net import ElasticNet, smallest_null_penalty
 from nbrelapse.models.risk_model import ModelState
 
 _PATH_LENGTH = 6
@@ -20,16 +20,16 @@ _MAX_ITERATIONS = 5_000
 _TOLERANCE = 1e-6
 
 
-class LogisticElasticNet(LinearModel, BinaryModel):
+class LogisticElasticNet(ElasticNet, BinaryModel):
     """Logistic regression with an elastic-net penalty (scikit-learn; Zou 2005, 10.1111/j.1467-9868.2005.00503.x).
 
-    See :class:`LinearModel` for what becomes of missing values and for the parameters that it shares with Cox
+    See :class:`ElasticNet` for what becomes of missing values and for the parameters that it shares with Cox
     regression, and :class:`BinaryModel` for the calibration, which is part of ``coefficients_`` and ``intercept_``.
 
     Parameters
     ----------
-    columns, penalty, l1_ratio
-        As in :class:`LinearModel`.
+    columns, penalty, l1_ratio, not_assayed
+        As in :class:`ElasticNet`.
     calibration_folds : int, default 5
         Parts that the training patients are divided into for the calibration; 0 = none.
 
@@ -52,14 +52,15 @@ class LogisticElasticNet(LinearModel, BinaryModel):
         *,
         penalty: float = 0.1,
         l1_ratio: float = 0.5,
+        not_assayed: str = "mean",
         calibration_folds: int = 5,
     ) -> None:
-        super().__init__(columns, penalty=penalty, l1_ratio=l1_ratio)
+        super().__init__(columns, penalty=penalty, l1_ratio=l1_ratio, not_assayed=not_assayed)
         self.calibration_folds = calibration_folds
 
     def _fit_raw(self, values: np.ndarray, y: np.ndarray) -> None:
         self.intercept_ = float(logit(y.mean()))
-        self._fit_coefficients(values, y)
+        self._fit_standardised(self._standardise(values), y)
 
     def _solve(self, Z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
         from sklearn.exceptions import ConvergenceWarning

@@ -11,7 +11,7 @@ from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
 
 
 def prior_effects(Z: np.ndarray, scale: np.ndarray, names: Sequence[str], prior: PriorKnowledge) -> np.ndarray:
-    """Expected log hazard of every feature per standard deviation, all others held constant.
+    """Return the expected log hazard of every feature per standard deviation, all others held constant.
 
     Figures that are adjusted already are taken as they are. Those of features on their own count what correlated
     features share once for each of them; and features with a direction only count together, as one index of equal

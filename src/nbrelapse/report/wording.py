@@ -35,6 +35,7 @@ EVENTS = {
 }
 _MODELS = {
     "cox": "Elastic-net Cox",
+    "cox_prior": "Cox from the literature",
     "boosted": "Boosted trees",
     "forest": "Random survival forest",
     "clinical_risk_group": "Recorded risk group",
