@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
@@ -48,21 +48,20 @@ class ComparablePairs:
             Ranks count from 0 in each stratum.
         query, source : ndarray of bool, shape (n_items,)
         """
-        items = np.flatnonzero(query | source)
-        layout = items[np.lexsort((position[items], stratum[items]))]
-        every = _Stretches.of(layout, stratum[layout], position[layout], source[layout], query[layout])
-        credited = []
         n_bits = int(rank.max(initial=0)).bit_length()
+        items = np.flatnonzero(query | source)
+        # Of those at one position the lower rank stands first: nobody outranks one behind him who is tied with him.
+        items = items[np.lexsort((rank[items], position[items], stratum[items]))]
+        layout = _Layout(items, stratum[items], position[items], source[items], query[items])
+        every = layout.pairs(behind_ties=True)
+        layout = replace(layout, group=(layout.group << n_bits) + rank[items])
+        credited = []
         for bit in reversed(range(n_bits)):
-            key = (stratum[layout] << n_bits) + rank[layout]
-            one = (key >> bit) & 1 == 1
-            found = _Stretches.of(
-                layout, key >> (bit + 1), position[layout], source[layout] & ~one, query[layout] & one
-            )
-            credited.append((1.0, found))
-            layout = np.concatenate([layout[~one], layout[one]])
-        key = (stratum[layout] << n_bits) + rank[layout]
-        credited.append((0.5, _Stretches.of(layout, key, position[layout], source[layout], query[layout])))
+            one = (layout.group >> bit) & 1 == 1
+            agree = replace(layout, group=layout.group >> (bit + 1))
+            credited.append((1.0, replace(agree, source=layout.source & ~one, query=layout.query & one).pairs()))
+            layout = layout.take(np.concatenate([np.flatnonzero(~one), np.flatnonzero(one)]))
+        credited.append((0.5, layout.pairs(behind_ties=True)))
         return cls(every, tuple(credited))
 
     def sums(self, own: np.ndarray, given: np.ndarray, factors: np.ndarray) -> np.ndarray:
@@ -92,29 +91,37 @@ class _Stretches:
     start: np.ndarray
     stop: np.ndarray
 
-    @classmethod
-    def of(
-        cls, layout: np.ndarray, group: np.ndarray, position: np.ndarray, source: np.ndarray, query: np.ndarray
-    ) -> Self:
-        """Pair queries with the sources further back in their group, at another position.
-
-        All arrays are in the order of ``layout``, the items; in a group positions increase.
-        """
-        before = np.concatenate([[0], np.cumsum(source)])
-        start, stop = before[_ends(position)], before[_ends(group)]
-        asks = np.flatnonzero(query & (start < stop))
-        return cls(layout[source], layout[asks], start[asks], stop[asks])
-
     def sums(self, own: np.ndarray, given: np.ndarray, factors: np.ndarray) -> np.ndarray:
         mass = np.zeros((len(self.sources) + 1, given.shape[1]))
-        np.cumsum(given[self.sources], axis=0, out=mass[1:])
-        found = mass[self.stop]
-        found -= mass[self.start]
-        found *= own[self.queries]
-        return factors[:, self.queries] @ found
+        np.cumsum(given.take(self.sources, axis=0), axis=0, out=mass[1:])
+        found = mass.take(self.stop, axis=0)
+        found -= mass.take(self.start, axis=0)
+        found *= own.take(self.queries, axis=0)
+        return factors.take(self.queries, axis=1) @ found
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Items in some order; those of a group stand together, with positions that do not fall."""
+
+    items: np.ndarray
+    group: np.ndarray
+    position: np.ndarray
+    source: np.ndarray
+    query: np.ndarray
+
+    def take(self, order: np.ndarray) -> _Layout:
+        return _Layout(*(getattr(self, field.name)[order] for field in fields(self)))
+
+    def pairs(self, *, behind_ties: bool = False) -> _Stretches:
+        """Pair queries with the sources of their group behind them, or behind all at their position."""
+        before = np.concatenate([[0], np.cumsum(self.source)])
+        start, stop = before[_ends(self.position)] if behind_ties else before[1:], before[_ends(self.group)]
+        asks = np.flatnonzero(self.query & (start < stop))
+        return _Stretches(self.items[self.source], self.items[asks], start[asks], stop[asks])
 
 
 def _ends(values: np.ndarray) -> np.ndarray:
-    """Return where the run of equal values ends that each position is in."""
+    """Return where the run of equal values ends that each place is in."""
     ends = np.append(np.flatnonzero(values[1:] != values[:-1]) + 1, len(values))
     return np.repeat(ends, np.diff(ends, prepend=0))

@@ -75,12 +75,13 @@ def concordance(
     >>> concordance(y, risk, fold, ones, CensoringDistribution.fit(y), tau=30.0).harrell.round(3).tolist()
     [0.667]
     """
+    times, when = np.unique(y["time"], return_inverse=True)
+    early = times < tau
+    inverse = np.zeros(len(times))
+    inverse[early] = 1 / censoring.at(times[early])
+    later, earlier = _pairs(y["event"], when, log_risk, fold)
     patients = np.tile(np.arange(len(y)), len(log_risk))
-    later, earlier = _pairs(y["event"][patients], y["time"][patients], log_risk, fold)
-    inverse = np.zeros(len(y))
-    early = y["time"] < tau
-    inverse[early] = 1 / censoring.at(y["time"][early])
-    inverse, one = inverse[patients], np.ones(len(patients))
+    inverse, one = inverse[when[patients]], np.ones(len(patients))
     sums = np.zeros((2, 3, weights.shape[1]))
     for columns in weight_chunks(len(patients), weights.shape[1]):
         own = weights[:, columns].astype(float)[patients]
@@ -95,7 +96,7 @@ def concordance(
 
 
 def _pairs(
-    event: np.ndarray, time: np.ndarray, log_risk: np.ndarray, fold: np.ndarray
+    event: np.ndarray, when: np.ndarray, log_risk: np.ndarray, fold: np.ndarray
 ) -> tuple[ComparablePairs, ComparablePairs | None]:
     """Pairs of an event with those who were at risk later, and with earlier competing events if there are any."""
     names, folds = np.unique(fold, return_inverse=True)
@@ -103,12 +104,12 @@ def _pairs(
     ranks = risk_ranks(log_risk.ravel(), stratum)
     lowest = np.full(stratum.max() + 1, len(ranks))
     np.minimum.at(lowest, stratum, ranks)
-    had_event = event == 1
+    had_event = np.tile(event == 1, len(fold))
     # Those censored at the time of an event outlived it; those with an event at the same time did not.
-    position = 2 * np.unique(time, return_inverse=True)[1] + ~had_event
+    position = np.tile(2 * when, len(fold)) + ~had_event
     rank = ranks - lowest[stratum]
-    later = ComparablePairs.of(stratum, position, rank, query=had_event, source=np.ones(len(event), bool))
-    competing = event == 2
-    if not competing.any():
+    later = ComparablePairs.of(stratum, position, rank, query=had_event, source=np.ones_like(had_event))
+    if not (event == 2).any():
         return later, None
+    competing = np.tile(event == 2, len(fold))
     return later, ComparablePairs.of(stratum, -position, rank, query=had_event, source=competing)
