@@ -151,6 +151,9 @@ def test_explain_and_evaluate(study: Any, nbrelapse: Callable[..., Any], tmp_pat
     assert {row["n"] for row in document["metrics"] if row["population"] == "all"} == {180}
     again = nbrelapse("evaluate", study.model, "cohort", "--bootstrap", 100, "--json")
     assert again.document == document
+    bca = nbrelapse("evaluate", study.model, "cohort", "--bootstrap", 100, "--interval", "bca", "--json").document
+    assert [row["value"] for row in bca["metrics"]] == pytest.approx([row["value"] for row in document["metrics"]])
+    assert [row["low"] for row in bca["metrics"]] != [row["low"] for row in document["metrics"]]
     text = nbrelapse("evaluate", study.model, "cohort", "--bootstrap", 100)
     assert text.code == 0
     assert "harrell_c" in text.out

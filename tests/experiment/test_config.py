@@ -44,6 +44,11 @@ def test_an_unknown_key_in_a_section_names_the_legal_ones(tmp_path: Path) -> Non
         ({"name": "a", "cohort": {"simulate": {}}, "endpoint": "death"}, "illegal value 'death'", "endpoint"),
         ({"name": "a", "cohort": {"simulate": {}}, "models": ["svm"]}, "illegal value 'svm'", "models.0"),
         ({"name": "a", "cohort": {"simulate": {}}, "validation": {"folds": 1}}, "illegal value 1", "validation.folds"),
+        (
+            {"name": "a", "cohort": {"simulate": {}}, "validation": {"interval": "normal"}},
+            "illegal value 'normal'",
+            "validation.interval",
+        ),
     ],
 )
 def test_bad_settings(document: dict[str, object], problem: str, column: str) -> None:

@@ -65,6 +65,13 @@ def test_it_judges_the_scores_that_patients_get(bundle: Bundle, others: Cohort) 
     assert harrell(found.metrics, "cox") == pytest.approx(expected, abs=1e-9)
 
 
+def test_the_kind_of_interval_is_a_choice(bundle: Bundle, others: Cohort) -> None:
+    percentile = evaluate_bundle(bundle, others, n_bootstrap=100).metrics
+    bca = evaluate_bundle(bundle, others, n_bootstrap=100, interval="bca").metrics
+    np.testing.assert_allclose(bca["value"], percentile["value"], rtol=1e-9)
+    assert not bca["low"].equals(percentile["low"])
+
+
 def test_the_same_seed_gives_the_same_intervals(bundle: Bundle, others: Cohort) -> None:
     first, second, third = (evaluate_bundle(bundle, others, n_bootstrap=100, seed=seed) for seed in (1, 1, 2))
     pd.testing.assert_frame_equal(first.metrics, second.metrics, check_exact=True)

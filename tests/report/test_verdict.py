@@ -12,6 +12,10 @@ def test_the_reference_is_the_strongest_baseline_of_the_population(evaluation: E
     assert strongest_reference(evaluation, "all") == "clinical_cox"
 
 
+def test_the_strongest_baseline_has_the_lowest_brier_score(evaluation: Evaluation) -> None:
+    assert strongest_reference(evaluation, "all", "integrated_brier") == "clinical_cog"
+
+
 def test_better_needs_the_whole_interval_above_zero(evaluation: Evaluation) -> None:
     found = verdict(evaluation, "cox")
     assert found.answer == "better"

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from sksurv.metrics import concordance_index_censored
+from sksurv.metrics import brier_score, concordance_index_censored
+from sksurv.nonparametric import kaplan_meier_estimator
 
 from nbrelapse.validation.evaluate import evaluate
 from nbrelapse.validation.horizons import YEAR, prediction_times
@@ -96,6 +97,50 @@ def test_the_interval_is_that_of_actual_resampling(judged):
     row = found.query("metric == 'harrell_c'").iloc[0]
     assert row["low"] == pytest.approx(np.quantile(draws, 0.025), abs=0.006)
     assert row["high"] == pytest.approx(np.quantile(draws, 0.975), abs=0.006)
+
+
+def test_the_cause_specific_c_is_reported_where_events_compete(judged):
+    predictions, y, populations = judged
+    competing = y.copy()
+    competing["event"][(y["event"] == 1) & (np.arange(len(y)) % 4 == 0)] = 2
+    found = evaluate(predictions, competing, populations={"all": populations["all"]}, references=[], n_bootstrap=100)
+    names = found.metrics["metric"].unique().tolist()
+    assert names == ["harrell_c", "uno_c", "cause_specific_c", *METRICS[2:]]
+    values = found.metrics.set_index(["model", "metric"])["value"]
+    assert values["good", "cause_specific_c"] != values["good", "harrell_c"]
+
+
+def test_the_index_of_prediction_accuracy_compares_with_the_incidence_of_the_judged(judged, evaluation):
+    predictions, y, _ = judged
+    fitted = kaplan_meier_estimator(y["event"] == 1, y["time"])
+    end = fitted[0][-1]
+    boolean = np.array([(event == 1, time) for event, time in y], dtype=[("event", bool), ("time", float)])
+    values = evaluation.metrics.query("population == 'all'").set_index(["model", "metric"])["value"]
+    for years in (1, 5):
+        day = years * YEAR
+        assert day < end
+        survival = np.concatenate([[1.0], fitted[1]])[np.searchsorted(fitted[0], day, side="right")]
+        null = brier_score(boolean, boolean, np.full((len(y), 1), survival), [day])[1][0]
+        at = np.flatnonzero(predictions["good"].times == day)[0]
+        own = brier_score(boolean, boolean, 1 - predictions["good"].incidence[0, :, [at]].T, [day])[1][0]
+        assert values["good", f"brier_{years}y"] == pytest.approx(own, abs=1e-9)
+        assert values["good", f"ipa_{years}y"] == pytest.approx(1 - own / null, abs=1e-9)
+    assert (values["good"][["ipa_1y", "ipa_3y", "ipa_5y"]] > values["constant"][["ipa_1y", "ipa_3y", "ipa_5y"]]).all()
+
+
+def test_bca_moves_the_limits_and_nothing_else(judged, evaluation):
+    predictions, y, populations = judged
+    found = evaluate(
+        predictions, y, populations=populations, references=["noisy", "constant"], n_bootstrap=200, interval="bca"
+    )
+    np.testing.assert_allclose(found.metrics["value"], evaluation.metrics["value"], rtol=1e-12)
+    for before, after in ((evaluation.metrics, found.metrics), (evaluation.differences, found.differences)):
+        assert not before["low"].equals(after["low"])
+        np.testing.assert_allclose(after["low"], before["low"], rtol=0.1, atol=0.15)
+        np.testing.assert_allclose(after["high"], before["high"], rtol=0.1, atol=0.15)
+    assert found.notes == evaluation.notes
+    with pytest.raises(ValueError, match="interval 'normal' is neither 'percentile' nor 'bca'"):
+        evaluate(predictions, y, populations=populations, references=[], interval="normal")
 
 
 def test_the_same_seed_gives_the_same_numbers_and_models_do_not_disturb_each_other(judged, evaluation):

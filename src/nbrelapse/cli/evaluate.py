@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,6 +15,7 @@ def evaluate(
     cohort: Annotated[Path, typer.Argument(help="The cohort folder; none of its patients may have trained the model.")],
     bootstrap: Annotated[int, typer.Option(min=100, help="Bootstrap resamples behind the intervals.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
+    interval: Annotated[Literal["percentile", "bca"], typer.Option(help="Kind of the 95% intervals.")] = "percentile",
     allow_missing_assays: Annotated[
         bool, typer.Option(help="Evaluate although nobody has an assay that the model reads.")
     ] = False,
@@ -34,6 +35,7 @@ def evaluate(
         read_cohort(cohort),
         n_bootstrap=bootstrap,
         seed=seed,
+        interval=interval,
         allow_missing_assays=allow_missing_assays,
     )
     if as_json:

@@ -64,6 +64,8 @@ class Validation(_Section):
     inner_folds: Annotated[int, Field(ge=2)] = 5
     trials: Annotated[int, Field(ge=1)] = 40
     bootstrap: Annotated[int, Field(ge=100)] = 1000
+    interval: Literal["percentile", "bca"] = "percentile"
+    """See :func:`nbrelapse.validation.bootstrap_interval.bootstrap_interval`."""
 
 
 class ExperimentConfig(_Section):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from nbrelapse.cohort import Cohort
@@ -24,6 +26,7 @@ def evaluate_bundle(
     *,
     n_bootstrap: int = 1000,
     seed: int = 0,
+    interval: Literal["percentile", "bca"] = "percentile",
     allow_missing_assays: bool = False,
 ) -> Evaluation:
     """Judge a saved model on a cohort that it has not seen, beside the clinical baselines trained with it.
@@ -36,6 +39,8 @@ def evaluate_bundle(
     cohort : Cohort
     n_bootstrap, seed : int
         Of the intervals.
+    interval : {"percentile", "bca"}
+        Kind of interval.
     allow_missing_assays : bool
         Evaluate although nobody has an assay that the model reads.
 
@@ -82,6 +87,7 @@ def evaluate_bundle(
         references=[name for name in models if name != bundle.model.family],
         n_bootstrap=n_bootstrap,
         seed=seed,
+        interval=interval,
     )
     if found.metrics.empty:
         raise InputError(f"the cohort is too small to judge the model by: {'; '.join(found.notes)}")

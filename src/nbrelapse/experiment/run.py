@@ -152,6 +152,7 @@ def _evaluate(
         references=baselines,
         n_bootstrap=config.validation.bootstrap,
         seed=config.seed,
+        interval=config.validation.interval,
     )
 
 

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from nbrelapse.validation.evaluate import Evaluation
 
 _UNKNOWN = "–"
+_LEFT_TO_THE_TABLES = {"brier_1y", "brier_2y", "brier_3y", "brier_5y", "ipa_1y", "ipa_2y"}
+"""Metrics that the leaderboard has no room for; the run's tables hold them."""
 _DIRECTIONS = {1: "raises the risk", -1: "lowers the risk", 0: "no effect"}
 
 
 def leaderboard(evaluation: Evaluation, population: str, chosen: str) -> dict[str, Any]:
     """Metrics of one population, a row a model in falling order of Harrell's C, a cell a metric with its interval."""
     table = evaluation.metrics[evaluation.metrics["population"] == population]
-    metrics = [name for name in METRICS if name in set(table["metric"])]
+    metrics = [name for name in METRICS if name in set(table["metric"]) - _LEFT_TO_THE_TABLES]
     references = set(evaluation.differences["reference"])
     cells = {(row["model"], row["metric"]): row for row in table.to_dict("records")}
     rank = table[table["metric"] == metrics[0]].sort_values("value", ascending=False, kind="stable")["model"]

@@ -53,7 +53,7 @@ def _accuracy(prediction: Predictions, judged: JudgedPatients) -> dict[str, np.n
         at = list(horizons.incidence_at.values())
         brier = brier_score(y, prediction.incidence[:, :, at], prediction.times[at], weights, censoring)
         with np.errstate(invalid="ignore", divide="ignore"):
-            accuracy = np.where(judged.null_brier > 0, 1 - brier / judged.null_brier, np.nan)
+            accuracy = np.where(judged.null_brier > np.finfo(float).eps, 1 - brier / judged.null_brier, np.nan)
         for name, values in (("brier", brier), ("ipa", accuracy)):
             found |= {f"{name}_{years}y": row for years, row in zip(horizons.incidence_at, values, strict=True)}
     if horizons.n_times > 1:
