@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import pandas as pd
 
-from nbrelapse.outcome.event_of import event_of, is_survival
-from nbrelapse.validation.bootstrap_interval import bootstrap_interval
+from nbrelapse.outcome.event_of import event_of
 from nbrelapse.validation.bootstrap_weights import bootstrap_weights
 from nbrelapse.validation.censoring import CensoringDistribution
-from nbrelapse.validation.compute_metrics import compute_metrics
+from nbrelapse.validation.enough_patients import enough_patients
+from nbrelapse.validation.evaluation_rows import evaluation_rows
 from nbrelapse.validation.jackknife_weights import jackknife_weights
 from nbrelapse.validation.judged_patients import JudgedPatients
-from nbrelapse.validation.metric_kind import MetricKind
+from nbrelapse.validation.metric_replicates import metric_replicates
 from nbrelapse.validation.predictions import Predictions
 from nbrelapse.validation.supported_horizons import SupportedHorizons
-
-_FEWEST_PATIENTS = 10
-_FEWEST_EVENTS = 5
-"""With k events about exp(-k) of the resamples hold none: below 1 % from five on."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +41,17 @@ class Evaluation:
     metrics: pd.DataFrame
     differences: pd.DataFrame
     notes: list[str]
+
+    @classmethod
+    def of(cls, metrics: list[dict[str, object]], differences: list[dict[str, object]], notes: list[str]) -> Self:
+        """Put rows together; without any, the tables are empty and have their columns."""
+        return cls(
+            pd.DataFrame(metrics, columns=["model", "population", "metric", "value", "low", "high", "n", "events"]),
+            pd.DataFrame(
+                differences, columns=["model", "reference", "population", "metric", "difference", "low", "high"]
+            ),
+            notes,
+        )
 
 
 def evaluate(
@@ -118,8 +125,7 @@ def evaluate(
     for population, mask in populations.items():
         members = np.flatnonzero(mask)
         n, events = len(members), int((event_of(y)[members] == 1).sum())
-        rarest = events if is_survival(y) else min(events, n - events)
-        if n < _FEWEST_PATIENTS or rarest < _FEWEST_EVENTS:
+        if not enough_patients(y[members]):
             notes.append(f"{population}: left out, it has {n} patients and {events} events")
             continue
         weights = bootstrap_weights(n, n_bootstrap, seed)
@@ -128,57 +134,12 @@ def evaluate(
         horizons = SupportedHorizons.of(y[members], censoring, next(iter(predictions.values())).times)
         judged = JudgedPatients(y[members], weights, censoring, horizons)
         inside = {model: prediction.take(members) for model, prediction in predictions.items()}
-        replicates, found = _replicates(inside, judged, n_bootstrap)
+        replicates, found = metric_replicates(inside, judged, n_bootstrap)
         notes += [f"{population}: {note}" for note in found]
-        for (model, metric), values in replicates.items():
-            row: dict[str, object] = {"model": model, "population": population, "metric": metric}
-            metrics.append(row | _interval("value", values, n_bootstrap) | {"n": n, "events": events})
-            differences += [
-                row
-                | {"reference": reference}
-                | _interval("difference", values - replicates[reference, metric], n_bootstrap)
-                for reference in references
-                if reference != model
-            ]
-    return Evaluation(
-        pd.DataFrame(metrics, columns=["model", "population", "metric", "value", "low", "high", "n", "events"]),
-        pd.DataFrame(differences, columns=["model", "reference", "population", "metric", "difference", "low", "high"]),
-        notes,
-    )
-
-
-def _replicates(
-    predictions: Mapping[str, Predictions], judged: JudgedPatients, n_bootstrap: int
-) -> tuple[dict[tuple[str, str], np.ndarray], list[str]]:
-    """Every metric of every model for each column of weights, and what is missing."""
-    notes = [*judged.horizons.notes, *_folds_without_events(predictions, judged.y)]
-    replicates = {}
-    for model, prediction in predictions.items():
-        for metric, values in compute_metrics(prediction, judged).items():
-            replicates[model, metric] = values
-            undefined = int(np.isnan(values[1 : n_bootstrap + 1]).sum())
-            if np.isnan(values[0]):
-                notes.append(f"{metric} of {model} is undefined, {MetricKind.of(metric).undefined}")
-            elif undefined:
-                notes.append(f"{metric} of {model} is undefined in {undefined} of {n_bootstrap} resamples")
-    return replicates, notes
-
-
-def _folds_without_events(predictions: Mapping[str, Predictions], y: np.ndarray) -> list[str]:
-    notes = []
-    for prediction in predictions.values():
-        folds = [event_of(y)[row == name] for row in prediction.fold for name in np.unique(row)]
-        without = sum(not (events == 1).any() for events in folds)
-        if without:
-            notes.append(f"{without} of {len(folds)} folds hold no event, they say nothing of the ranking")
-    return list(dict.fromkeys(notes))
-
-
-def _interval(name: str, values: np.ndarray, n_bootstrap: int) -> dict[str, object]:
-    """Value and 95 % interval; with columns beyond the resamples, those of a jackknife, the BCa interval."""
-    resamples, jackknife = np.split(values[1:], [n_bootstrap])
-    low, high = bootstrap_interval(float(values[0]), resamples, jackknife if len(jackknife) else None)
-    return {name: float(values[0]), "low": low, "high": high}
+        rows = evaluation_rows(replicates, references, population, n=n, events=events, n_bootstrap=n_bootstrap)
+        metrics += rows[0]
+        differences += rows[1]
+    return Evaluation.of(metrics, differences, notes)
 
 
 def _check(

@@ -1,0 +1,130 @@
+"""Predict the test patients of many splits."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed, parallel_config
+from sklearn.base import clone
+from threadpoolctl import threadpool_limits
+
+from nbrelapse.validation.splits import repeated_folds
+from nbrelapse.validation.tuning import tune
+
+if TYPE_CHECKING:
+    from nbrelapse.models.risk_model import RiskModel
+
+Split = tuple[int, int, np.ndarray, np.ndarray]
+"""Repeat, fold, and the positions of the training and the test patients."""
+
+
+class SplitPredictions(NamedTuple):
+    """Predictions of one model; NaN, and fold -1, where no split tests a patient.
+
+    Parameters
+    ----------
+    log_risk, fold : ndarray of shape (n_repeats, n)
+    incidence : ndarray of shape (n_repeats, n, n_times)
+    """
+
+    log_risk: np.ndarray
+    fold: np.ndarray
+    incidence: np.ndarray
+
+
+def predict_splits(
+    models: Mapping[str, RiskModel],
+    X: pd.DataFrame,
+    y: np.ndarray,
+    splits: Sequence[Split],
+    *,
+    n_inner_folds: int,
+    n_trials: int,
+    seed: int,
+    times: np.ndarray,
+    n_jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, SplitPredictions]:
+    """Tune and fit every model on the training side of every split, and predict the test side.
+
+    Parameters
+    ----------
+    models : mapping of str to RiskModel
+    X : DataFrame of shape (n, n_features)
+    y : ndarray of shape (n,)
+        As in :class:`nbrelapse.outcome.Outcome`.
+    splits : sequence of (repeat, fold, train, test)
+        A patient is tested once a repeat at most.
+    n_inner_folds, n_trials : int
+        Of the tuning; see :func:`tune`.
+    seed : int
+        Each model in each split derives its own from it, so results depend neither on ``n_jobs`` nor on which
+        other models there are.
+    times : ndarray of shape (n_times,)
+        Days.
+    n_jobs : int
+        Processes, each with one thread.
+    progress : callable, optional
+        Called with the fits done and the fits in all.
+
+    Returns
+    -------
+    dict of str to SplitPredictions
+
+    Raises
+    ------
+    InputError
+        The training side of a split has too few events for the inner folds; nothing has been fitted then.
+    """
+    for _, _, train, _ in splits:
+        repeated_folds(y[train], n_repeats=1, n_folds=n_inner_folds, seed=seed)
+    shape = (1 + max(repeat for repeat, *_ in splits), len(y))
+    fold_of = np.full(shape, -1, dtype=np.int64)
+    for repeat, fold, _, test in splits:
+        fold_of[repeat, test] = fold
+    found = {
+        name: SplitPredictions(np.full(shape, np.nan), fold_of, np.full((*shape, len(times)), np.nan))
+        for name in models
+    }
+    tasks = [(name, split) for split in splits for name in models]
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        results = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
+            delayed(_predict_fold)(
+                name, models[name], X, y, split, n_inner_folds, n_trials, _derived_seed(seed, name, split), times
+            )
+            for name, split in tasks
+        )
+        for done, (name, repeat, test, risk, predicted) in enumerate(results, start=1):
+            found[name].log_risk[repeat, test] = risk
+            found[name].incidence[repeat, test] = predicted
+            if progress is not None:
+                progress(done, len(tasks))
+    return found
+
+
+def _predict_fold(
+    name: str,
+    model: RiskModel,
+    X: pd.DataFrame,
+    y: np.ndarray,
+    split: Split,
+    n_inner_folds: int,
+    n_trials: int,
+    seed: int,
+    times: np.ndarray,
+) -> tuple[str, int, np.ndarray, np.ndarray, np.ndarray]:
+    repeat, _, train, test = split
+    with threadpool_limits(1):
+        tuned = tune(model, X.iloc[train], y[train], n_trials=n_trials, n_folds=n_inner_folds, seed=seed)
+        fitted = clone(tuned).fit(X.iloc[train], y[train])
+        log_risk, probability = fitted.predict_risk(X.iloc[test], times)
+        return name, repeat, test, log_risk, probability
+
+
+def _derived_seed(seed: int, name: str, split: Split) -> int:
+    entropy = [seed, split[0], split[1], zlib.crc32(name.encode())]
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0])
