@@ -14,6 +14,7 @@ METRICS = [
     *("harrell_c", "uno_c", "auc_1y", "auc_2y", "auc_3y", "auc_5y"),
     *("brier_1y", "brier_2y", "brier_3y", "brier_5y", "ipa_1y", "ipa_2y", "ipa_3y", "ipa_5y", "integrated_brier"),
     "calibration_slope",
+    *(f"{metric}_{year}y" for year in (1, 2, 3, 5) for metric in ("calibration_intercept", "ici")),
 ]
 
 
@@ -54,7 +55,8 @@ def test_every_metric_of_every_model_and_population_has_a_row(evaluation):
     assert all(metrics == METRICS for metrics in rows)
     assert set(rows.index) == {(m, p) for m in ("good", "noisy", "constant") for p in ("all", "high_risk")}
     assert list(evaluation.metrics) == ["model", "population", "metric", "value", "low", "high", "n", "events"]
-    found = evaluation.metrics.dropna()
+    # Chance adds to a mean distance: resamples of a well-calibrated model may all have a larger one.
+    found = evaluation.metrics[~evaluation.metrics["metric"].str.startswith("ici")].dropna()
     assert ((found["low"] <= found["value"]) & (found["value"] <= found["high"])).all()
 
 

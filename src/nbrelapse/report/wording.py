@@ -20,6 +20,8 @@ METRICS = {
     "ipa_3y": "IPA 3 y",
     "ipa_5y": "IPA 5 y",
     "calibration_slope": "Calibration slope",
+    "calibration_intercept_5y": "Calibration intercept 5 y",
+    "ici_5y": "Calibration error (ICI) 5 y",
 }
 POPULATIONS = {"all": "All patients", "high_risk": "High-risk patients"}
 ENDPOINTS = {

@@ -7,6 +7,7 @@ import numpy as np
 from nbrelapse.outcome.event_of import is_survival
 from nbrelapse.validation.binary_metrics import binary_metrics
 from nbrelapse.validation.brier_score import brier_score
+from nbrelapse.validation.calibration_metrics import calibration_metrics
 from nbrelapse.validation.calibration_slope import calibration_slope
 from nbrelapse.validation.concordance import concordance
 from nbrelapse.validation.dynamic_auc import dynamic_auc
@@ -64,4 +65,5 @@ def _accuracy(prediction: Predictions, judged: JudgedPatients) -> dict[str, np.n
 
 
 def _calibration(prediction: Predictions, judged: JudgedPatients) -> dict[str, np.ndarray]:
-    return {"calibration_slope": calibration_slope(judged.y, prediction.log_risk, prediction.fold, judged.weights)}
+    slope = calibration_slope(judged.y, prediction.log_risk, prediction.fold, judged.weights)
+    return {"calibration_slope": slope} | calibration_metrics(prediction, judged)

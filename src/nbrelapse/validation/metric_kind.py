@@ -63,6 +63,6 @@ _KINDS = {
     "ipa": MetricKind(1.0, "nobody has the event by then", chance=0.0),
     "integrated_brier": MetricKind(0.0),
     "calibration_slope": MetricKind(1.0, _NO_SLOPE),
-    "calibration_intercept": MetricKind(0.0),
+    "calibration_intercept": MetricKind(0.0, "nobody has the event by then, or everybody"),
     "ici": MetricKind(0.0, _NO_SLOPE),
 }

@@ -63,6 +63,19 @@ class Predictions:
         if (np.diff(self.times) <= 0).any():
             raise ValueError(f"predictions of {self.model}: times do not increase")
 
+    def incidence_at(self, horizon: float) -> np.ndarray:
+        """Return the predicted incidence at a horizon in days, shape (n_repeats, n).
+
+        Raises
+        ------
+        ValueError
+            The horizon is none of the times.
+        """
+        column = np.flatnonzero(np.isclose(self.times, horizon))
+        if not len(column):
+            raise ValueError(f"predictions of {self.model}: {horizon:g} days is none of their times")
+        return self.incidence[:, :, column[0]]
+
     def take(self, patients: np.ndarray) -> Predictions:
         """Return the predictions of some patients (a mask or positions)."""
         return Predictions(
