@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbrelapse.cli.leaderboard import evaluation_document, print_leaderboard
+from nbrelapse.cli.leaderboard import evaluation_document, print_groups, print_leaderboard
 
 if TYPE_CHECKING:
     from nbrelapse.tracking import RecordedExperiment
@@ -43,6 +43,9 @@ def _print(found: RecordedExperiment, metric: str) -> None:
         if evaluation is not None:
             print_leaderboard(f"{found.name}: {found.endpoint}, {label}", evaluation, metric, found.chosen)
             console.print()
+    if found.leave_one_out is not None:
+        print_groups(f"{found.name}: {found.endpoint}, left out", found.leave_one_out, metric, found.chosen)
+        console.print()
     judged = found.cross_validation if found.holdout is None else found.holdout
     if found.chosen:
         for population in judged.metrics["population"].unique():
@@ -62,4 +65,5 @@ def _document(found: RecordedExperiment) -> dict[str, Any]:
         "models": found.model_uris,
         "cross_validation": evaluation_document(found.cross_validation),
         "holdout": evaluation_document(found.holdout),
+        "leave_one_out": evaluation_document(found.leave_one_out),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,6 +21,16 @@ def print_leaderboard(title: str, evaluation: Evaluation, metric: str, chosen: s
     from rich.console import Console
 
     Console(width=max(Console().width, 130)).print(_table(title, evaluation, metric, chosen))
+
+
+def print_groups(title: str, evaluation: Evaluation, metric: str, chosen: str | None = None) -> None:
+    """Print the leaderboard of each group left out, a table a group, the mean of the groups last."""
+    for population in dict.fromkeys(evaluation.metrics["population"]):
+        metrics, differences = (
+            table[table["population"] == population] for table in (evaluation.metrics, evaluation.differences)
+        )
+        part = replace(evaluation, metrics=metrics, differences=differences)
+        print_leaderboard(title, part, metric, chosen)
 
 
 def evaluation_document(evaluation: Evaluation | None) -> dict[str, Any] | None:

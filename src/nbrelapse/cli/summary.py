@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from nbrelapse.cli.leaderboard import evaluation_document, print_leaderboard
+from nbrelapse.cli.leaderboard import evaluation_document, print_groups, print_leaderboard
 
 if TYPE_CHECKING:
     from nbrelapse.experiment.publish import Published
@@ -38,6 +38,9 @@ def print_summary(
     evaluation, label = _judging(result)
     title = f"{result.config.name}: {result.config.endpoint}, {label}"
     print_leaderboard(title, evaluation, "harrell_c", result.chosen)
+    if result.leave_one_out is not None:
+        title = f"{result.config.name}: {result.config.endpoint}, left out"
+        print_groups(title, result.leave_one_out, "harrell_c", result.chosen)
     for population in dict.fromkeys(["all", *evaluation.metrics["population"]]):
         console.print(verdict(evaluation, result.chosen, population).sentence, highlight=False)
     for note in result.notes:
@@ -64,6 +67,7 @@ def _document(result: ExperimentResult, published: Published, outputs: dict[str,
         "chosen": result.chosen,
         "cross_validation": evaluation_document(result.cross_validation),
         "holdout": evaluation_document(result.holdout),
+        "leave_one_out": evaluation_document(result.leave_one_out),
         "notes": result.notes,
         "run_id": published.run_id,
         "models": published.model_uris,

@@ -56,6 +56,12 @@ class Split(_Section):
     validation: tuple[str, ...]
 
 
+class LeaveOneOut(_Section):
+    """Leave each value of a column of ``patients`` out in turn: train on the others, judge on it."""
+
+    column: str = "study"
+
+
 class Validation(_Section):
     """Repeated nested cross-validation of the training patients, and the intervals."""
 
@@ -88,6 +94,9 @@ class ExperimentConfig(_Section):
     features : FeatureChoice
     split : Split, optional
         Without it the whole cohort is training data and is judged by nested cross-validation alone.
+    leave_one_out : LeaveOneOut, optional
+        Judge the models on each cohort, cooperative group or other value of a column by training on the others. With a
+        split it concerns the training patients; the hold-out stays closed. See :func:`leave_one_group_out`.
     validation : Validation
     models : tuple of str
         Model families to compare; the clinical baselines always run beside them.
@@ -105,6 +114,7 @@ class ExperimentConfig(_Section):
     unspecified: Literal["event", "censor", "exclude"] = "event"
     features: FeatureChoice = FeatureChoice()
     split: Split | None = None
+    leave_one_out: LeaveOneOut | None = None
     validation: Validation = Validation()
     models: Annotated[tuple[Literal["cox", "cox_prior", "boosted", "forest"], ...], Field(min_length=1)] = (
         "cox",
@@ -203,6 +213,7 @@ def _fields_beside(location: tuple[int | str, ...]) -> list[str]:
         "simulate": Simulation,
         "features": FeatureChoice,
         "split": Split,
+        "leave_one_out": LeaveOneOut,
         "validation": Validation,
     }
     for part in location[:-1]:

@@ -126,6 +126,7 @@ def _content(result: ExperimentResult, openings: int | None) -> ReportContent:
         catalogue=result.data.table.catalogue,
         cross_validation=result.cross_validation,
         holdout=result.holdout,
+        leave_one_out=result.leave_one_out,
         holdout_openings=openings,
         chosen=result.chosen,
         chosen_because=(

@@ -46,6 +46,8 @@ class ExperimentResult:
         What was shortened, left out or is unavailable.
     guards : Guards
         What the experiment checked of itself.
+    leave_one_out : Evaluation or None
+        Of groups that the models were not trained on, and of their mean.
     """
 
     config: ExperimentConfig
@@ -61,6 +63,7 @@ class ExperimentResult:
     times: np.ndarray
     notes: list[str]
     guards: Guards
+    leave_one_out: Evaluation | None = None
 
     @property
     def baselines(self) -> list[str]:

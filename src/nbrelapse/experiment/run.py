@@ -11,6 +11,7 @@ from nbrelapse.errors import InputError
 from nbrelapse.experiment.config import ExperimentConfig
 from nbrelapse.experiment.expected_effects import expected_effects
 from nbrelapse.experiment.guards import run_guards
+from nbrelapse.experiment.leave_one_out import leave_one_out
 from nbrelapse.experiment.populations import populations
 from nbrelapse.experiment.prepare import PreparedData, prepare_data
 from nbrelapse.experiment.result import ExperimentResult
@@ -65,6 +66,16 @@ def run_experiment(config: ExperimentConfig, *, n_jobs: int = 1, progress: Progr
     settings = config.validation
     X, y = data.features(data.training), data.training.y
 
+    by_group = None
+    if config.leave_one_out is not None:
+        by_group = leave_one_out(
+            config,
+            data,
+            models,
+            baselines,
+            n_jobs=n_jobs,
+            progress=lambda done, total: report("leave one group out", done, total),
+        )
     predictions = nested_cross_validation(
         models,
         X,
@@ -90,6 +101,7 @@ def run_experiment(config: ExperimentConfig, *, n_jobs: int = 1, progress: Progr
     explanations = {str(name): explain(fitted[name], X, data.table.catalogue) for name in config.models}
     guards = run_guards(data)
     notes += guards.notes
+    notes += [] if by_group is None else [f"leave one group out: {note}" for note in by_group.notes]
     notes += cross_validation.notes + ([] if holdout is None else [f"hold-out: {note}" for note in holdout.notes])
     return ExperimentResult(
         config,
@@ -105,6 +117,7 @@ def run_experiment(config: ExperimentConfig, *, n_jobs: int = 1, progress: Progr
         times,
         notes,
         guards,
+        by_group,
     )
 
 

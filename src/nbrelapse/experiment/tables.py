@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 
 import numpy as np
@@ -16,20 +17,30 @@ def logged_metrics(result: ExperimentResult, model: str) -> dict[str, float]:
     """Metrics of one model by MLflow name.
 
     ``<endpoint>/<metric>`` is nested cross-validation over all training patients, ``<endpoint>/high_risk/<metric>``
-    within high-risk, ``<endpoint>/holdout/…`` the hold-out; ``_low`` and ``_high`` end the names of the interval.
+    within high-risk, ``<endpoint>/holdout/…`` the hold-out, ``<endpoint>/leave_one_out/<group>/…``
+    a group left out; ``_low`` and ``_high`` end the names of the interval.
     Metrics without a value are absent.
     """
     found: dict[str, float] = {}
-    for prefix, evaluation in (("", result.cross_validation), ("holdout/", result.holdout)):
+    for prefix, evaluation in (
+        ("", result.cross_validation),
+        ("holdout/", result.holdout),
+        ("leave_one_out/", result.leave_one_out),
+    ):
         if evaluation is None:
             continue
         table = evaluation.metrics[evaluation.metrics["model"] == model]
         for row in table.to_dict("records"):
-            population = "" if row["population"] == "all" else f"{row['population']}/"
+            population = "" if row["population"] == "all" else f"{_plain(row['population'])}/"
             name = f"{result.config.endpoint}/{prefix}{population}{row['metric']}"
             values = {name: row["value"], f"{name}_low": row["low"], f"{name}_high": row["high"]}
             found |= {key: float(value) for key, value in values.items() if np.isfinite(value)}
     return found
+
+
+def _plain(population: str) -> str:
+    """Return a population's name as MLflow takes it in a metric's."""
+    return re.sub(r"[^\w.-]+", "_", population)
 
 
 def experiment_tables(result: ExperimentResult) -> dict[str, pd.DataFrame]:
@@ -38,6 +49,7 @@ def experiment_tables(result: ExperimentResult) -> dict[str, pd.DataFrame]:
     parts: list[tuple[str, Evaluation | None]] = [
         ("cross_validation", result.cross_validation),
         ("holdout", result.holdout),
+        ("leave_one_out", result.leave_one_out),
     ]
     for name, evaluation in parts:
         if evaluation is not None:

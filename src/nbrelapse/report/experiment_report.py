@@ -18,6 +18,7 @@ from nbrelapse.report.render import render
 from nbrelapse.report.tables import coverage_rows, disagreements, leaderboard, mechanism_rows
 from nbrelapse.report.verdict import strongest_reference, verdict
 from nbrelapse.report.wording import ENDPOINTS, POPULATIONS, model_title, signed
+from nbrelapse.validation.evaluate_groups import MEAN
 
 if TYPE_CHECKING:
     from nbrelapse.validation.evaluate import Evaluation
@@ -64,6 +65,8 @@ class ReportContent:
         One line under the title.
     guards : sequence of GuardSection
         How far the figures carry.
+    leave_one_out : Evaluation or None
+        Of groups that the models were not trained on.
     """
 
     title: str
@@ -85,6 +88,7 @@ class ReportContent:
     environment: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
     guards: Sequence[GuardSection] = ()
+    leave_one_out: Evaluation | None = None
 
 
 def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
@@ -161,14 +165,16 @@ _STANDING_CAVEATS = (
     "hazard for everybody; with fewer than ten the competing hazard is the same.",
 )
 _HOLDOUT = "Patients kept apart from training, tuning and the choice of the model."
+_LEAVE_ONE_OUT = "Each group of training patients, predicted by models tuned and fitted on the other groups."
 _CROSS_VALIDATION = "Training patients, predicted by models tuned and fitted without them."
 
 
 def _unsaid_notes(content: ReportContent) -> list[str]:
     """Return the notes that do not already stand under a leaderboard."""
-    evaluations = [part for part in (content.cross_validation, content.holdout) if part is not None]
-    said = {note for evaluation in evaluations for note in evaluation.notes}
-    return [note for note in content.notes if note.removeprefix("hold-out: ") not in said]
+    parts = (content.cross_validation, content.holdout, content.leave_one_out)
+    said = {note for part in parts if part is not None for note in part.notes}
+    prefixes = ("hold-out: ", "leave one group out: ")
+    return [note for note in content.notes if not {note, *(note.removeprefix(prefix) for prefix in prefixes)} & said]
 
 
 def _judged_on(content: ReportContent) -> str:
@@ -214,20 +220,26 @@ def _evaluations(content: ReportContent) -> list[dict[str, Any]]:
         ("Hold-out", _HOLDOUT, content.holdout),
         ("Nested cross-validation", _CROSS_VALIDATION, content.cross_validation),
     ]
+    if content.leave_one_out is not None:
+        sentence = verdict(content.leave_one_out, content.chosen, MEAN).sentence
+        parts.append(("Leave one group out", f"{_LEAVE_ONE_OUT} {sentence}", content.leave_one_out))
     return [
         {
             "title": title,
             "explanation": explanation,
-            "boards": [
-                leaderboard(evaluation, population, content.chosen)
-                for population in POPULATIONS
-                if population in set(evaluation.metrics["population"])
-            ],
+            "boards": [leaderboard(evaluation, population, content.chosen) for population in _in_order(evaluation)],
             "notes": evaluation.notes,
         }
         for title, explanation, evaluation in parts
         if evaluation is not None
     ]
+
+
+def _in_order(evaluation: Evaluation) -> list[str]:
+    """Put the populations that all experiments have first, then the mean of groups, then the groups."""
+    found = list(dict.fromkeys(evaluation.metrics["population"]))
+    first = [population for population in (*POPULATIONS, MEAN) if population in found]
+    return first + [population for population in found if population not in first]
 
 
 def _tiles(evaluation: Evaluation, chosen: str) -> dict[str, list[dict[str, str]]]:

@@ -31,6 +31,8 @@ class RecordedExperiment:
         What was predicted, and the model chosen for it; empty where the run does not say.
     cross_validation : Evaluation
     holdout : Evaluation or None
+    leave_one_out : Evaluation or None
+        By group, and the mean of the groups.
     model_uris : dict of str to str
         ``models:/…`` by model name.
     """
@@ -43,6 +45,7 @@ class RecordedExperiment:
     cross_validation: Evaluation
     holdout: Evaluation | None
     model_uris: dict[str, str]
+    leave_one_out: Evaluation | None = None
 
 
 def read_experiment(name: str) -> RecordedExperiment:
@@ -89,6 +92,7 @@ def read_experiment(name: str) -> RecordedExperiment:
         cross_validation=cross_validation,
         holdout=_evaluation(client, run.info.run_id, "holdout"),
         model_uris=_model_uris(client, found.experiment_id, run.info.run_id),
+        leave_one_out=_evaluation(client, run.info.run_id, "leave_one_out"),
     )
 
 
