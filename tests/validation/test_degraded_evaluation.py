@@ -29,7 +29,7 @@ def test_nothing_is_judged_in_a_tail_where_all_are_censored(outcome):
     y["time"][y["time"] > 600] = 800.0
     metrics, notes = judged(y, risk)
     assert {name for name in metrics.index if name.endswith("y")} == {
-        f"{metric}_{years}y" for metric in ("auc", "brier", "ipa") for years in (1, 2)
+        f"{metric}_{years}y" for metric in ("auc", "brier", "ipa", "calibration_intercept", "ici") for years in (1, 2)
     }
     assert metrics["value"].notna().all()
     assert notes[:2] == [

@@ -11,6 +11,8 @@ from nbrelapse.validation.pseudo_observations import pseudo_observations
 from nbrelapse.validation.smooth_calibration import integrated_calibration_index
 from nbrelapse.validation.weighted_incidence import weighted_incidence
 
+_ROUNDING = 1e-9
+
 if TYPE_CHECKING:
     from nbrelapse.validation.judged_patients import JudgedPatients
     from nbrelapse.validation.predictions import Predictions
@@ -72,6 +74,7 @@ def calibration_intercept(predicted: np.ndarray, y: np.ndarray, horizon: float, 
     [0.0]
     """
     observed = weighted_incidence(y, weights, np.array([horizon]))[0]
+    observed[observed > 1 - _ROUNDING] = 1.0
     expected = predicted.mean(axis=0) @ weights / weights.sum(axis=0, dtype=float)
     with np.errstate(divide="ignore"):
         found = np.log(-np.log1p(-observed)) - np.log(-np.log1p(-expected))
