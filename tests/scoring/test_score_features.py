@@ -178,3 +178,11 @@ def test_nobody_to_score_gives_an_empty_table(cox: Bundle) -> None:
 def test_a_missing_column_is_an_error_here(cox: Bundle) -> None:
     with pytest.raises(InputError, match="lacks columns"):
         score_features(cox, one().drop(columns="mycn__amplified"))
+
+
+def test_a_model_with_a_landmark_says_whom_its_horizons_hold_for(cox: Bundle) -> None:
+    landmark = replace(cox, training={**cox.training, "landmark_days": 90.0})
+    assert (cox.landmark_days, landmark.landmark_days) == (0.0, 90.0)
+    words = "for patients event-free on day 90: horizons count from then"
+    assert words in score_features(landmark, one()).loc[0, "warnings"]
+    assert words not in score_features(cox, one()).loc[0, "warnings"]

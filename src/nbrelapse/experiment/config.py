@@ -91,6 +91,8 @@ class ExperimentConfig(_Section):
         A saved model, trained on other patients, that ``cox_prior`` starts from; the literature by default.
     unspecified : {"event", "censor", "exclude"}
         What an event of unknown kind counts as; see :func:`nbrelapse.outcome.make_outcome`.
+    landmark_days : float
+        Days from diagnosis: the models are of patients event-free then, and times and horizons count from it.
     features : FeatureChoice
     split : Split, optional
         Without it the whole cohort is training data and is judged by nested cross-validation alone.
@@ -112,6 +114,7 @@ class ExperimentConfig(_Section):
     catalogue: Annotated[Path | None, Field(exclude=True)] = None  # what it holds is recorded, not where it lies
     prior_model: Annotated[Path | None, Field(exclude=True)] = None
     unspecified: Literal["event", "censor", "exclude"] = "event"
+    landmark_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     features: FeatureChoice = FeatureChoice()
     split: Split | None = None
     leave_one_out: LeaveOneOut | None = None

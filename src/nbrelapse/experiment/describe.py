@@ -105,6 +105,7 @@ def training_summary(result: ExperimentResult) -> dict[str, Any]:
         "high_risk": _high_risk(data, data.training),
         "outcome": summarize_outcome(data.training),
         "unspecified": result.config.unspecified,
+        "landmark_days": result.config.landmark_days,
         "outcome_fingerprint": outcome_fingerprint(data.training),
         "expression_genes": None if data.cohort.expression is None else len(data.cohort.expression),
     }

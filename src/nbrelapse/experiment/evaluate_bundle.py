@@ -31,7 +31,7 @@ def evaluate_bundle(
 ) -> Evaluation:
     """Judge a saved model on a cohort that it has not seen, beside the clinical baselines trained with it.
 
-    The endpoint, its rules, the catalogue and the gene sets are the model's.
+    The endpoint, its rules, its landmark, the catalogue and the gene sets are the model's.
 
     Parameters
     ----------
@@ -56,7 +56,8 @@ def evaluate_bundle(
         The cohort lacks an assay, has no events, or is the one that the model was trained on.
     """
     table = build_features(cohort, bundle.catalogue, bundle.gene_sets)
-    outcome = make_outcome(cohort, bundle.endpoint, unspecified=bundle.training.get("unspecified", "event"))
+    unspecified = bundle.training.get("unspecified", "event")
+    outcome = make_outcome(cohort, bundle.endpoint, unspecified=unspecified, landmark_days=bundle.landmark_days)
     if outcome_fingerprint(outcome) == bundle.training.get("outcome_fingerprint"):
         raise InputError(
             "these are the patients that the model was trained on: judging it by them would flatter it",

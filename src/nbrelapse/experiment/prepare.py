@@ -63,7 +63,7 @@ def prepare_data(config: ExperimentConfig) -> PreparedData:
     cohort = _cohort(config)
     gene_sets = {} if config.cohort.gene_sets is None else read_gene_sets(config.cohort.gene_sets)
     table = build_features(cohort, load_catalogue(config.catalogue), gene_sets)
-    outcome = make_outcome(cohort, config.endpoint, unspecified=config.unspecified)
+    outcome = make_outcome(cohort, config.endpoint, unspecified=config.unspecified, landmark_days=config.landmark_days)
     training, holdout = _split(config, cohort, outcome)
     columns, left_out = _choose_features(table, config.features, training.patient_ids)
     unsplit = len(outcome.y) - len(training.y) - (0 if holdout is None else len(holdout.y))

@@ -60,7 +60,7 @@ def run_experiment(config: ExperimentConfig, *, n_jobs: int = 1, progress: Progr
     data = prepare_data(config)
     report("features", 1, 1)
     models, notes = experiment_models(config, data)
-    notes += _unspecified_note(config, data)
+    notes += _unspecified_note(config, data) + _landmark_note(config, data)
     baselines = [name for name in models if name in CLINICAL_BASELINES]
     times = prediction_times(data.training.y)
     settings = config.validation
@@ -149,6 +149,16 @@ def _unspecified_note(config: ExperimentConfig, data: PreparedData) -> list[str]
         return []
     counted = "relapses, deaths on the same day aside" if config.unspecified == "event" else "censored"
     return [f"{unknown} first events of the training patients are of unknown kind; they count as {counted}"]
+
+
+def _landmark_note(config: ExperimentConfig, data: PreparedData) -> list[str]:
+    if not config.landmark_days:
+        return []
+    before = sum(count for reason, count in data.training.excluded.items() if reason.endswith("the landmark"))
+    return [
+        f"the landmark is day {config.landmark_days:g}: times and horizons count from it, and {before} patients of the "
+        "cohort whose event or end of observation came by then are left out"
+    ]
 
 
 def _evaluate(

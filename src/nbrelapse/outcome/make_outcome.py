@@ -18,7 +18,12 @@ EVENTS = ("relapse", "progression", "death", "second_malignancy", "unspecified")
 
 
 def make_outcome(
-    cohort: Cohort, endpoint: str, *, unspecified: str = "event", progressive: str = "refractory"
+    cohort: Cohort,
+    endpoint: str,
+    *,
+    unspecified: str = "event",
+    progressive: str = "refractory",
+    landmark_days: float = 0.0,
 ) -> Outcome:
     """Derive an endpoint's outcome, leaving out the patients that have none.
 
@@ -45,6 +50,10 @@ def make_outcome(
         What progressive disease at the end of induction is for ``refractory``. The default follows the studies of
         induction failure, which count less than a partial response whatever its kind (Pinto 2019, Eur J Cancer
         112:66); "exclude" keeps to refractory disease without progression.
+    landmark_days : float, default 0
+        A landmark analysis (van Houwelingen 2007, 10.1111/j.1467-9469.2006.00529.x): only patients who are event-free
+        and under observation after this day, counted from diagnosis, have an outcome, and their time is counted from
+        it. An event on the day itself is before the landmark.
 
     Returns
     -------
@@ -55,7 +64,8 @@ def make_outcome(
     ------
     InputError
         An argument is not legal; a time is negative; an event has no time, or comes after the end of follow-up; no
-        patient has the event (or, for ``refractory``, every patient has).
+        patient has the event (or, for ``refractory``, every patient has); the landmark is negative or beyond the
+        follow-up, or the endpoint has no time to count from it.
 
     Examples
     --------
@@ -69,29 +79,56 @@ def make_outcome(
     _legal("endpoint", endpoint, ENDPOINTS)
     _legal("unspecified", unspecified, UNSPECIFIED)
     _legal("progressive", progressive, PROGRESSIVE)
+    if not 0 <= landmark_days < np.inf:
+        raise InputError(f"illegal landmark {landmark_days!r}", column="landmark_days", expected="days, 0 or more")
+    if endpoint == "refractory" and landmark_days:
+        raise InputError(
+            "endpoint 'refractory' has no landmark",
+            column="landmark_days",
+            expected="a landmark with the endpoints that are a time to an event only",
+        )
     if endpoint == "refractory":
         return _refractory(cohort, progressive)
     course = _course(cohort)
     _refuse_contradictions(course, endpoint)
     code, time, reason = _OUTCOMES[endpoint](course, unspecified)
     reason = reason.mask(reason.isna() & (code == 0) & (time == 0), "censored on the day of diagnosis")
+    time = time.replace(0.0, 0.5)
+    if landmark_days:
+        reason = reason.where(reason.notna(), _before_landmark(code, time, landmark_days))
+        time = time - landmark_days
     kept = reason.isna()
     y = np.empty(int(kept.sum()), dtype=SURVIVAL_DTYPE)
     y["event"] = code[kept]
-    y["time"] = time[kept].replace(0.0, 0.5)
+    y["time"] = time[kept]
+    if landmark_days and not (y["event"] == 1).any():
+        raise InputError(
+            f"nobody of cohort {cohort.name!r} has the event of endpoint {endpoint!r} after the landmark",
+            column="landmark_days",
+            expected=f"an event after day {landmark_days:g}; {int(kept.sum())} patients are under observation then",
+            mend="choose an earlier landmark",
+        )
     if not (y["event"] == 1).any():
         raise InputError(
             f"no patient of cohort {cohort.name!r} has the event of endpoint {endpoint!r}",
             expected=f"at least one event among the {int(kept.sum())} patients whose outcome is recorded",
             mend="choose another endpoint, or fill event, event_days, death and followup_days of the patients table",
         )
-    choices = {"day_0_events": "half a day"} | ({"unspecified": unspecified} if endpoint == "relapse" else {})
+    choices: dict[str, str | float] = {"day_0_events": "half a day"}
+    choices |= {"unspecified": unspecified} if endpoint == "relapse" else {}
+    choices |= {"landmark_days": float(landmark_days)} if landmark_days else {}
     return Outcome(endpoint, cohort.patient_ids[kept], y, _counts(reason), choices)
 
 
 def _legal(name: str, value: str, legal: tuple[str, ...]) -> None:
     if value not in legal:
         raise InputError(f"illegal {name} {value!r}", column=name, expected=", ".join(legal))
+
+
+def _before_landmark(code: pd.Series, time: pd.Series, landmark: float) -> pd.Series:
+    """Why a patient is not part of a landmark analysis; missing where he is."""
+    words = {0: "observation ended", 1: "event", 2: "competing event"}
+    return (code.map(words) + f" by day {landmark:g}, the landmark").where(time <= landmark)
 
 
 def _course(cohort: Cohort) -> pd.DataFrame:

@@ -57,6 +57,11 @@ class Bundle:
     card: str = ""
 
     @property
+    def landmark_days(self) -> float:
+        """Days from diagnosis that horizons count from: the model is of patients event-free then. 0: of all."""
+        return float(self.training.get("landmark_days", 0.0))
+
+    @property
     def mechanisms(self) -> list[str]:
         """Mechanisms that the model reads, in the catalogue's order."""
         read = set(self.schema["mechanism"])

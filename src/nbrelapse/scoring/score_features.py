@@ -41,7 +41,8 @@ def score_features(bundle: Bundle, values: pd.DataFrame) -> pd.DataFrame:
         ``mechanism__<name>``, which add up to ``log_risk``; ``evidence``, the share of what the model relies on that
         is known of the patient, 0 to 1; ``missing_assays``, ``out_of_range_features`` and ``warnings``, lists in text.
         Where ``evidence`` is below ``LEAST_EVIDENCE`` no number is given, and horizons beyond the training
-        follow-up have none: NaN.
+        follow-up have none: NaN. Horizons of a model with a landmark count from that day and hold for patients who
+        are event-free then, which ``warnings`` says.
 
     Raises
     ------
@@ -118,8 +119,9 @@ def _percentile(log_risk: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
 
 
 def _warnings(bundle: Bundle, evidence: np.ndarray, outside: np.ndarray) -> list[str]:
-    followed = bundle.model.baseline_.last_time
+    followed, landmark = bundle.model.baseline_.last_time, bundle.landmark_days
     flags = {
+        f"for patients event-free on day {landmark:g}: horizons count from then": np.full(len(evidence), landmark > 0),
         f"no score: less than {LEAST_EVIDENCE:.0%} of what the model relies on is known": evidence < LEAST_EVIDENCE,
         f"less than {FULL_EVIDENCE:.0%} of what the model relies on is known": (evidence >= LEAST_EVIDENCE)
         & (evidence < FULL_EVIDENCE),

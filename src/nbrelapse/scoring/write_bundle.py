@@ -96,6 +96,7 @@ def _manifest(bundle: Bundle, files: Mapping[str, str]) -> dict[str, Any]:
         "nbrelapse_version": __version__,
         "endpoint": bundle.endpoint,
         "family": bundle.model.family,
+        "landmark_days": bundle.landmark_days,
         "catalogue_version": bundle.catalogue.version,
         "followed_days": bundle.model.baseline_.last_time,
         "refits": len(bundle.refits),
