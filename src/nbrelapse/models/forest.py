@@ -38,7 +38,7 @@ class SurvivalForest(TreeModel, SurvivalModel):
     not 1: it is that of a Cox regression on the mortality that each training patient is given by the trees grown
     without him, with a normal prior of mean 1 and standard deviation 1. Patients who stand in X more than once
     (by its index), such as the copies in a bootstrap sample, are left out of that regression: with a copy in the bag
-    nobody is out of it.
+    nobody is out of it. The hazards rest on the same mortality: within the trees' own patients it is too far apart.
 
     See :class:`TreeModel` for what becomes of missing values. Columns are read in alphabetical order, so that their
     order in X does not matter.
@@ -129,12 +129,12 @@ class SurvivalForest(TreeModel, SurvivalModel):
         )
         forest.fit(values, Surv.from_arrays(y["event"] == 1, y["time"]))
         self.booster_ = forest_as_booster(forest, [str(name) for name in self.feature_names_in_])
+        mortality = _out_of_bag_mortality(forest, values)
         alone = ~X.index[training_order(X, outcome, names)].duplicated(keep=False)
-        self.slope_ = _slope(y[alone], _out_of_bag_mortality(forest, values)[alone])
+        self.slope_ = _slope(y[alone], mortality[alone])
         self.offset_ = 0.0
-        log_risk = self._log_risk(self._margin(self._matrix(values)))
-        self.offset_ = float(log_risk.mean())
-        self._fit_hazards(values, y, log_risk - self.offset_)
+        self.offset_ = float(self._log_risk(self._margin(self._matrix(values))).mean())
+        self._fit_hazards(values, y, self._log_risk(mortality))
         return self
 
     def _check_parameters(self) -> None:
