@@ -96,3 +96,24 @@ def test_a_trial_that_falls_behind_is_stopped_before_its_last_fold(data, slope_m
     stopped = [slope for slope, count in fits_of.items() if count < 5]
     assert stopped and min(fits_of[slope] for slope in stopped) >= 2
     assert tuned.slope not in stopped
+
+
+def test_parts_are_tuned_each_on_its_own_and_put_back(data, slope_model):
+    class Pair(slope_model):
+        def parts(self):
+            return {"one": slope_model(), "other": slope_model()}
+
+        def with_parts(self, parts):
+            pair = Pair()
+            pair.tuned_ = {name: part.slope for name, part in parts.items()}
+            return pair
+
+        def suggest(self, trial):
+            put_back.append(self.tuned_)
+            return {}
+
+    put_back, told = [], []
+    tune(Pair(), *data, n_trials=4, n_folds=3, seed=5, progress=lambda *counts: told.append(counts))
+    alone = tune(slope_model(), *data, n_trials=4, n_folds=3, seed=5).slope
+    assert put_back == [{"one": alone, "other": alone}]
+    assert told == [(done, 8) for done in range(1, 9)]

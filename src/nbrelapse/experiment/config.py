@@ -119,7 +119,7 @@ class ExperimentConfig(_Section):
     split: Split | None = None
     leave_one_out: LeaveOneOut | None = None
     validation: Validation = Validation()
-    models: Annotated[tuple[Literal["cox", "cox_prior", "boosted", "forest"], ...], Field(min_length=1)] = (
+    models: Annotated[tuple[Literal["cox", "cox_prior", "boosted", "forest", "blend"], ...], Field(min_length=1)] = (
         "cox",
         "boosted",
     )

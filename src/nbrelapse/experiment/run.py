@@ -17,7 +17,6 @@ from nbrelapse.experiment.prepare import PreparedData, prepare_data
 from nbrelapse.experiment.result import ExperimentResult
 from nbrelapse.explanation.explanation import explain
 from nbrelapse.models.families import CLINICAL_BASELINES, create_model
-from nbrelapse.models.linear_model import LinearModel
 from nbrelapse.models.resamples import bootstrap_refits
 from nbrelapse.models.risk_model import RiskModel
 from nbrelapse.outcome import Outcome
@@ -137,7 +136,7 @@ def experiment_models(config: ExperimentConfig, data: PreparedData) -> tuple[dic
             notes.append(f"{name} is not available: the training patients do not tell its groups apart")
     for name in config.models:
         models[name] = create_model(name, columns=data.columns, directions=directions, prior=prior, seed=config.seed)
-        if isinstance(models[name], LinearModel):
+        if "not_assayed" in models[name].get_params(deep=False):
             models[name].set_params(not_assayed=config.features.not_assayed)
     return models, notes
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from typing import Self
 
@@ -10,9 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 from sklearn.base import clone
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from nbrelapse.models.design import training_matrix, training_order
+from nbrelapse.models.inner_folds import inner_folds
 from nbrelapse.models.platt_scaling import platt_scaling
 from nbrelapse.models.risk_model import RiskModel
 
@@ -76,7 +75,7 @@ class BinaryModel(RiskModel):
         order = training_order(X, y, self.columns)
         X, y = X.iloc[order], y[order]
         log_odds = np.empty(len(y))
-        for train, test in _folds(X.index, y, self.calibration_folds):
+        for train, test in inner_folds(X.index, y, self.calibration_folds):
             if min(y[train].sum(), (1 - y[train]).sum()) < 2:
                 return 0.0, 1.0
             log_odds[test] = self.for_trial().fit(X.iloc[train], y[train]).predict_log_risk(X.iloc[test])
@@ -90,13 +89,3 @@ class BinaryModel(RiskModel):
         """Log odds, and the probability of the event at every time; see :meth:`RiskModel.predict_risk`."""
         log_risk = self.predict_log_risk(X)
         return log_risk, np.repeat(np.asarray(expit(log_risk))[:, None], len(times), axis=1)
-
-
-def _folds(patients: pd.Index, y: np.ndarray, n_folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    if patients.is_unique:
-        return list(StratifiedKFold(n_folds, shuffle=True, random_state=0).split(y, y))
-    groups = pd.factorize(patients)[0]
-    with warnings.catch_warnings():
-        # A resample may hold few distinct patients of a class; what matters is checked fold by fold.
-        warnings.filterwarnings("ignore", message="The least populated class")
-        return list(StratifiedGroupKFold(n_folds, shuffle=True, random_state=0).split(y, y, groups))

@@ -7,19 +7,14 @@ from typing import Any
 
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
-from nbrelapse.models.boosted import BoostedCox
+from nbrelapse.models.blend import MEMBERS, Blend
 from nbrelapse.models.boosted_classifier import BoostedClassifier
 from nbrelapse.models.clinical import CLINICAL_BINARY_COLUMNS, CLINICAL_COLUMNS, ClinicalBaseline, ClinicalLogistic
-from nbrelapse.models.cox import CoxElasticNet
-from nbrelapse.models.cox_prior import CoxPrior
-from nbrelapse.models.forest import SurvivalForest
 from nbrelapse.models.logistic import LogisticElasticNet
 from nbrelapse.models.risk_model import ModelState, RiskModel
 
 CLINICAL_BASELINES = tuple(CLINICAL_COLUMNS)
-SURVIVAL_FAMILIES: dict[str, type[RiskModel]] = {
-    model.family: model for model in (CoxElasticNet, CoxPrior, BoostedCox, SurvivalForest)
-}
+SURVIVAL_FAMILIES: dict[str, type[RiskModel]] = {**MEMBERS, Blend.family: Blend}
 """Families of the endpoints that are a time to an event."""
 
 BINARY_FAMILIES: dict[str, type[RiskModel]] = {model.family: model for model in (LogisticElasticNet, BoostedClassifier)}

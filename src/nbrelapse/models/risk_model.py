@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -69,6 +69,14 @@ class RiskModel(BaseEstimator, ABC):
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
         """Parameters that a tuning trial proposes; empty where there is nothing to tune."""
         return {}
+
+    def parts(self) -> Mapping[str, RiskModel]:
+        """Unfitted models within this one that are tuned first, each on its own; most have none."""
+        return {}
+
+    def with_parts(self, parts: Mapping[str, RiskModel]) -> Self:
+        """Return an unfitted copy whose parts have the parameters of those given."""
+        return clone(self)
 
     def for_trial(self) -> Self:
         """Return an unfitted copy without what judging a tuning trial does not need."""

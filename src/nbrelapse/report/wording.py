@@ -40,6 +40,7 @@ _MODELS = {
     "cox_prior": "Cox from the literature",
     "boosted": "Boosted trees",
     "forest": "Random survival forest",
+    "blend": "Blend of models",
     "clinical_risk_group": "Recorded risk group",
     "clinical_cog_v2": "COG v2 risk group",
     "clinical_inrg": "INRG risk group",

@@ -60,7 +60,8 @@ def tune(
     Parameters
     ----------
     model : RiskModel
-        Proposes its parameters in ``suggest``; one that proposes none comes back as it is.
+        Proposes its parameters in ``suggest``; one that proposes none comes back as it is. Its ``parts`` are tuned
+        first, each on its own.
     X : DataFrame of shape (n, n_features)
     y : ndarray of shape (n,)
     n_trials, n_folds, seed : int
@@ -84,6 +85,7 @@ def tune(
     """
     import optuna
 
+    model = _with_tuned_parts(model, X, y, n_trials, n_folds, seed, progress)
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
@@ -116,6 +118,29 @@ def tune(
     if best is None:
         raise failure or ValueError("n_trials must be at least 1")
     return best
+
+
+def _with_tuned_parts(
+    model: RiskModel,
+    X: pd.DataFrame,
+    y: np.ndarray,
+    n_trials: int,
+    n_folds: int,
+    seed: int,
+    progress: Callable[[int, int], None] | None,
+) -> RiskModel:
+    parts = model.parts()
+    if not parts:
+        return model
+    tuned = {}
+    for number, (name, part) in enumerate(parts.items()):
+
+        def report(done: int, trials: int, number: int = number) -> None:
+            if progress is not None:
+                progress(number * trials + done, len(parts) * trials)
+
+        tuned[name] = tune(part, X, y, n_trials=n_trials, n_folds=n_folds, seed=seed, progress=report)
+    return model.with_parts(tuned)
 
 
 def _score(

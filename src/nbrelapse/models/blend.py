@@ -1,0 +1,235 @@
+"""A convex combination of models of other families."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+
+from nbrelapse.errors import InputError
+from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
+from nbrelapse.models.blend_weights import blend_weights
+from nbrelapse.models.boosted import BoostedCox
+from nbrelapse.models.cox import CoxElasticNet
+from nbrelapse.models.cox_prior import CoxPrior
+from nbrelapse.models.design import training_matrix, training_order
+from nbrelapse.models.forest import SurvivalForest
+from nbrelapse.models.inner_folds import inner_folds
+from nbrelapse.models.risk_model import Attribution, ModelState, RiskModel
+from nbrelapse.models.survival_model import SurvivalModel
+
+MEMBERS: dict[str, type[SurvivalModel]] = {
+    model.family: model for model in (CoxElasticNet, CoxPrior, BoostedCox, SurvivalForest)
+}
+"""Families that can be blended."""
+
+_FEWEST_EVENTS = 10
+"""With fewer the weights would be noise: they are equal then. A choice, two events a fold."""
+
+_SHARED = ("columns", "directions", "prior", "not_assayed", "seed")
+
+
+class Blend(SurvivalModel):
+    r"""Weighted mean of the log risks of several models, the weights learned within the training patients.
+
+    The weights, at least 0 and summing to 1, maximise the partial likelihood of the weighted mean of cross-fitted log
+    risks (:func:`blend_weights`): members refitted without a fold of the training patients predict that fold. With
+    fewer than ten events they are equal. The hazards rest on the same cross-fitted log risks, which are as far apart
+    as those of new patients, and not further. Patients who stand in X more than once (by its index), such as the
+    copies in a bootstrap sample, are kept in one fold.
+
+    Tuning chooses the parameters of each member on its own.
+
+    Parameters
+    ----------
+    columns, directions, prior, not_assayed, seed
+        What the members are given, those that have such a parameter.
+    members : sequence of str, default ``("cox", "cox_prior", "boosted")``
+        Families.
+    parameters : mapping of str to mapping, optional
+        Other parameters by member, such as ``{"cox": {"penalty": 0.3}}``.
+    folds : int, default 5
+        Of the cross-fitting.
+
+    Attributes
+    ----------
+    members_ : dict of str to SurvivalModel
+    weights_ : dict of str to float
+    baseline_, competing_
+        See :class:`SurvivalModel`.
+    """
+
+    family: ClassVar[str] = "blend"
+
+    def __init__(
+        self,
+        columns: Sequence[str] | None = None,
+        directions: Mapping[str, int] | None = None,
+        prior: PriorKnowledge | None = None,
+        *,
+        members: Sequence[str] = ("cox", "cox_prior", "boosted"),
+        parameters: Mapping[str, Mapping[str, Any]] | None = None,
+        folds: int = 5,
+        not_assayed: str = "mean",
+        seed: int = 0,
+    ) -> None:
+        self.columns = columns
+        self.directions = directions
+        self.prior = prior
+        self.members = members
+        self.parameters = parameters
+        self.folds = folds
+        self.not_assayed = not_assayed
+        self.seed = seed
+
+    def parts(self) -> dict[str, RiskModel]:
+        """Return the unfitted members.
+
+        Raises
+        ------
+        InputError
+            A member is unknown or named twice, or has no such parameter; or there are fewer than two folds.
+        """
+        self._check_parameters()
+        return {name: self._member(name) for name in self.members}
+
+    def with_parts(self, parts: Mapping[str, RiskModel]) -> Self:
+        """Return an unfitted copy whose members have the parameters of those given."""
+        own = {name: part.get_params(deep=False) for name, part in parts.items()}
+        return clone(self).set_params(
+            parameters={
+                name: {key: value for key, value in values.items() if key not in _SHARED}
+                for name, values in own.items()
+            }
+        )
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
+        """Cross-fit the members, learn the weights, and fit the members on all patients.
+
+        Raises
+        ------
+        InputError
+            A column cannot be read, fewer than two patients had the event, or a parameter is illegal.
+        """
+        members = self.parts()
+        self.feature_names_in_, values, outcome = training_matrix(X, y, self.columns)
+        order = training_order(X, y, self.columns)
+        cross_fitted = self._cross_fitted(members, X.iloc[order], outcome)
+        self.members_ = {name: member.for_trial().fit(X, y) for name, member in members.items()}
+        log_risks = cross_fitted
+        if log_risks is None:
+            log_risks = self._log_risks(X.iloc[order])
+            weights = np.full(len(members), 1 / len(members))
+        else:
+            weights = blend_weights(outcome, log_risks)
+        self.weights_ = dict(zip(members, weights.tolist(), strict=True))
+        self._fit_hazards(values, outcome, log_risks @ weights)
+        return self
+
+    def _check_parameters(self) -> None:
+        unknown = [name for name in self.members if name not in MEMBERS]
+        if unknown or not self.members or len(set(self.members)) < len(self.members):
+            raise InputError(
+                f"illegal members {list(self.members)!r}",
+                column="members",
+                expected=f"some of {', '.join(MEMBERS)}, each once",
+            )
+        strangers = [name for name in self.parameters or {} if name not in self.members]
+        if strangers:
+            raise InputError(
+                f"parameters of {strangers[0]!r}, which is no member", column="parameters", mend="add it to the members"
+            )
+        if self.folds < 2:
+            raise InputError(f"illegal folds {self.folds!r}", column="folds", expected="at least 2")
+
+    def _member(self, name: str) -> SurvivalModel:
+        model = MEMBERS[name]()
+        known = model.get_params(deep=False)
+        given = dict((self.parameters or {}).get(name, {}))
+        unknown = [key for key in given if key not in known or key in _SHARED]
+        if unknown:
+            raise InputError(
+                f"the member {name!r} has no such parameter",
+                column=unknown[0],
+                expected=", ".join(sorted(set(known) - set(_SHARED))),
+            )
+        return model.set_params(**{key: getattr(self, key) for key in _SHARED if key in known}, **given)
+
+    def _cross_fitted(self, members: Mapping[str, RiskModel], X: pd.DataFrame, y: np.ndarray) -> np.ndarray | None:
+        """Log risks of members that were fitted without the patient, a column each; None with too few events."""
+        event = (y["event"] == 1).astype(np.int8)
+        if event.sum() < _FEWEST_EVENTS:
+            return None
+        log_risks = np.empty((len(y), len(members)))
+        for train, test in inner_folds(X.index, event, self.folds):
+            if event[train].sum() < 2:
+                return None
+            for column, member in enumerate(members.values()):
+                fitted = member.for_trial().fit(X.iloc[train], y[train])
+                log_risks[test, column] = fitted.predict_log_risk(X.iloc[test])
+        return log_risks
+
+    def _log_risks(self, X: pd.DataFrame) -> np.ndarray:
+        return np.column_stack([member.predict_log_risk(X) for member in self.members_.values()])
+
+    def predict_log_risk(self, X: pd.DataFrame) -> np.ndarray:
+        """Weighted mean of the members' log risks, shape (n_samples,)."""
+        return np.asarray(self._log_risks(X) @ np.array(list(self.weights_.values())))
+
+    def attribute(self, X: pd.DataFrame) -> Attribution:
+        """Weighted mean of the members' attributions."""
+        found = [(self.weights_[name], member.attribute(X)) for name, member in self.members_.items()]
+        names = list(self.feature_names_in_)
+        values = sum(weight * attribution.values[names].to_numpy() for weight, attribution in found)
+        baseline = sum(weight * attribution.baseline for weight, attribution in found)
+        return Attribution(float(baseline), pd.DataFrame(values, index=X.index, columns=self.feature_names_in_))
+
+    def state(self) -> ModelState:
+        """Return the fitted model: JSON data, and the native files of the members by their names."""
+        states = {name: member.state() for name, member in self.members_.items()}
+        names = [str(name) for name in self.feature_names_in_]
+        document = {
+            "family": self.family,
+            "parameters": {
+                "members": list(self.members),
+                "parameters": self.parameters and {name: dict(given) for name, given in self.parameters.items()},
+                "folds": self.folds,
+                "not_assayed": self.not_assayed,
+                "seed": self.seed,
+            },
+            "features": names,
+            "directions": {name: int((self.directions or {}).get(name, 0)) for name in names},
+            "prior": None if self.prior is None else self.prior.to_dict(),
+            "weights": self.weights_,
+            "members": {name: state.document for name, state in states.items()},
+        }
+        blobs = {f"{name}-{file}": blob for name, state in states.items() for file, blob in state.blobs.items()}
+        return ModelState(document | self._hazards(), blobs)
+
+    @classmethod
+    def from_state(cls, state: ModelState) -> Self:
+        """Return the fitted model again."""
+        document = state.document
+        prior = None if document["prior"] is None else PriorKnowledge.from_dict(document["prior"])
+        own = document["parameters"] | {"members": tuple(document["parameters"]["members"])}
+        model = cls(document["features"], document["directions"], prior, **own)
+        model.feature_names_in_ = np.asarray(document["features"], dtype=object)
+        model.weights_ = {name: float(weight) for name, weight in document["weights"].items()}
+        model.members_ = {
+            name: MEMBERS[name].from_state(
+                ModelState(
+                    member,
+                    {
+                        file.removeprefix(f"{name}-"): blob
+                        for file, blob in state.blobs.items()
+                        if file.startswith(f"{name}-")
+                    },
+                )
+            )
+            for name, member in document["members"].items()
+        }
+        model._read_hazards(document)
+        return model
