@@ -141,7 +141,7 @@ def test_bca_moves_the_limits_and_nothing_else(judged, evaluation):
         np.testing.assert_allclose(after["low"], before["low"], rtol=0.1, atol=0.15)
         np.testing.assert_allclose(after["high"], before["high"], rtol=0.1, atol=0.15)
     assert found.notes == evaluation.notes
-    with pytest.raises(ValueError, match="interval 'normal' is neither 'percentile' nor 'bca'"):
+    with pytest.raises(ValueError, match="interval 'normal' is none of percentile, bca"):
         evaluate(predictions, y, populations=populations, references=[], interval="normal")
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from nbrelapse.cohort.read_table import decode, read_bytes
 from nbrelapse.errors import InputError
+from nbrelapse.validation.interval_weights import IntervalKind
 
 
 class _Section(BaseModel):
@@ -70,7 +71,7 @@ class Validation(_Section):
     inner_folds: Annotated[int, Field(ge=2)] = 5
     trials: Annotated[int, Field(ge=1)] = 40
     bootstrap: Annotated[int, Field(ge=100)] = 1000
-    interval: Literal["percentile", "bca"] = "percentile"
+    interval: IntervalKind = "percentile"
     """See :func:`nbrelapse.validation.bootstrap_interval.bootstrap_interval`."""
 
 

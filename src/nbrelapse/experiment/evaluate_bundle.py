@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
 from nbrelapse.cohort import Cohort
@@ -17,6 +15,7 @@ from nbrelapse.scoring import Bundle
 from nbrelapse.scoring.score import require_assays
 from nbrelapse.validation.evaluate import Evaluation, evaluate
 from nbrelapse.validation.horizons import prediction_times
+from nbrelapse.validation.interval_weights import IntervalKind
 from nbrelapse.validation.nested import holdout_predictions
 
 
@@ -26,7 +25,7 @@ def evaluate_bundle(
     *,
     n_bootstrap: int = 1000,
     seed: int = 0,
-    interval: Literal["percentile", "bca"] = "percentile",
+    interval: IntervalKind = "percentile",
     allow_missing_assays: bool = False,
 ) -> Evaluation:
     """Judge a saved model on a cohort that it has not seen, beside the clinical baselines trained with it.

@@ -63,6 +63,7 @@ def leave_one_out(
         n_trials=settings.trials,
         seed=config.seed,
         n_bootstrap=settings.bootstrap,
+        interval=settings.interval,
         n_jobs=n_jobs,
         progress=progress,
     ).evaluation

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
 
 from nbrelapse.outcome.event_of import event_of
-from nbrelapse.validation.bootstrap_weights import bootstrap_weights
 from nbrelapse.validation.censoring import CensoringDistribution
 from nbrelapse.validation.enough_patients import enough_patients
 from nbrelapse.validation.evaluation_rows import evaluation_rows
-from nbrelapse.validation.jackknife_weights import jackknife_weights
+from nbrelapse.validation.interval_weights import IntervalKind, interval_weights
 from nbrelapse.validation.judged_patients import JudgedPatients
 from nbrelapse.validation.metric_replicates import metric_replicates
 from nbrelapse.validation.predictions import Predictions
@@ -62,7 +61,7 @@ def evaluate(
     references: Sequence[str],
     n_bootstrap: int = 1000,
     seed: int = 0,
-    interval: Literal["percentile", "bca"] = "percentile",
+    interval: IntervalKind = "percentile",
 ) -> Evaluation:
     """Judge models on the same patients, overall and within populations.
 
@@ -116,8 +115,6 @@ def evaluate(
     [['good', 0.75, 60, 30], ['none', 0.5, 60, 30]]
     """
     _check(predictions, y, populations, references)
-    if interval not in ("percentile", "bca"):
-        raise ValueError(f"interval {interval!r} is neither 'percentile' nor 'bca'")
     censoring = CensoringDistribution.fit(y)
     metrics: list[dict[str, object]] = []
     differences: list[dict[str, object]] = []
@@ -128,9 +125,7 @@ def evaluate(
         if not enough_patients(y[members]):
             notes.append(f"{population}: left out, it has {n} patients and {events} events")
             continue
-        weights = bootstrap_weights(n, n_bootstrap, seed)
-        if interval == "bca":
-            weights = np.hstack([weights, jackknife_weights(n, seed)])
+        weights = interval_weights(n, n_bootstrap, seed, interval)
         horizons = SupportedHorizons.of(y[members], censoring, next(iter(predictions.values())).times)
         judged = JudgedPatients(y[members], weights, censoring, horizons)
         inside = {model: prediction.take(members) for model, prediction in predictions.items()}

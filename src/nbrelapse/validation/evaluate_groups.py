@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from nbrelapse.outcome.event_of import event_of
-from nbrelapse.validation.bootstrap_weights import bootstrap_weights
 from nbrelapse.validation.censoring import CensoringDistribution
 from nbrelapse.validation.evaluate import Evaluation
 from nbrelapse.validation.evaluation_rows import evaluation_rows
+from nbrelapse.validation.interval_weights import IntervalKind, interval_weights
 from nbrelapse.validation.judged_patients import JudgedPatients
 from nbrelapse.validation.metric_replicates import metric_replicates
 from nbrelapse.validation.predictions import Predictions
@@ -28,6 +28,7 @@ def evaluate_groups(
     references: Sequence[str],
     n_bootstrap: int = 1000,
     seed: int = 0,
+    interval: IntervalKind = "percentile",
 ) -> Evaluation:
     """Judge models within each group and by the mean of each metric over the groups.
 
@@ -44,6 +45,8 @@ def evaluate_groups(
     references : sequence of str
         Models that the others are compared with.
     n_bootstrap, seed : int
+    interval : {"percentile", "bca"}
+        See :func:`bootstrap_interval`. The jackknife of the mean leaves out the patients of every group in turn.
 
     Returns
     -------
@@ -72,12 +75,14 @@ def evaluate_groups(
         members = np.flatnonzero(groups == name)
         # Of the name, so that a group is drawn alike whichever others there are.
         child = int(np.random.SeedSequence([seed, *name.encode()]).generate_state(1)[0])
-        replicates, found = _replicates(predictions, y, members, n_bootstrap, child)
+        replicates, found = _replicates(
+            predictions, y[members], members, n_bootstrap, interval_weights(len(members), n_bootstrap, child, interval)
+        )
         notes += [f"{name}: {note}" for note in found]
         by_group.append(replicates)
         _add(metrics, differences, replicates, references, name, y[members], n_bootstrap)
     shared = [key for key in by_group[0] if all(key in group for group in by_group)]
-    mean = {key: np.mean([group[key] for group in by_group], axis=0) for key in shared}
+    mean = {key: _mean([group[key] for group in by_group], n_bootstrap) for key in shared}
     partial = sorted({metric for group in by_group for _, metric in group} - {metric for _, metric in shared})
     if partial:
         notes.append(f"{MEAN}: {', '.join(partial)} left out, not every group has it")
@@ -86,14 +91,19 @@ def evaluate_groups(
 
 
 def _replicates(
-    predictions: Mapping[str, Predictions], y: np.ndarray, members: np.ndarray, n_bootstrap: int, seed: int
+    predictions: Mapping[str, Predictions], y: np.ndarray, members: np.ndarray, n_bootstrap: int, weights: np.ndarray
 ) -> tuple[dict[tuple[str, str], np.ndarray], list[str]]:
-    censoring = CensoringDistribution.fit(y[members])
-    horizons = SupportedHorizons.of(y[members], censoring, next(iter(predictions.values())).times)
-    weights = bootstrap_weights(len(members), n_bootstrap, seed)
-    judged = JudgedPatients(y[members], weights, censoring, horizons)
+    censoring = CensoringDistribution.fit(y)
+    horizons = SupportedHorizons.of(y, censoring, next(iter(predictions.values())).times)
     inside = {model: prediction.take(members) for model, prediction in predictions.items()}
-    return metric_replicates(inside, judged, n_bootstrap)
+    return metric_replicates(inside, JudgedPatients(y, weights, censoring, horizons), n_bootstrap)
+
+
+def _mean(groups: Sequence[np.ndarray], n_bootstrap: int) -> np.ndarray:
+    """Mean over groups in the sample and in each resample, then with patients of one group after another left out."""
+    own = np.mean([values[: n_bootstrap + 1] for values in groups], axis=0)
+    left_out = [own[0] + (values[n_bootstrap + 1 :] - values[0]) / len(groups) for values in groups]
+    return np.concatenate([own, *left_out])
 
 
 def _add(

@@ -15,6 +15,7 @@ from nbrelapse.validation.enough_patients import FEWEST_EVENTS, FEWEST_PATIENTS,
 from nbrelapse.validation.evaluate import Evaluation
 from nbrelapse.validation.evaluate_groups import evaluate_groups
 from nbrelapse.validation.horizons import prediction_times
+from nbrelapse.validation.interval_weights import IntervalKind
 from nbrelapse.validation.predict_splits import Split, predict_splits
 from nbrelapse.validation.predictions import Predictions
 from nbrelapse.validation.splits import repeated_folds
@@ -56,6 +57,7 @@ def leave_one_group_out(
     n_trials: int,
     seed: int,
     n_bootstrap: int = 1000,
+    interval: IntervalKind = "percentile",
     n_jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> GroupValidation:
@@ -76,6 +78,7 @@ def leave_one_group_out(
     n_inner_folds, n_trials, seed : int
         Of the tuning; see :func:`tune`.
     n_bootstrap : int
+    interval : {"percentile", "bca"}
         See :func:`evaluate_groups`.
     n_jobs : int
         Processes; the results do not depend on it.
@@ -119,6 +122,7 @@ def leave_one_group_out(
         references=references,
         n_bootstrap=n_bootstrap,
         seed=seed,
+        interval=interval,
     )
     evaluation.notes.extend(f"{name}: not judged, it has {reason}" for name, reason in left_out.items())
     if not known.all():
