@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from lifelines import AalenJohansenFitter, KaplanMeierFitter
+from lifelines import KaplanMeierFitter
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from nbrelapse.errors import InputError
@@ -24,8 +24,9 @@ from nbrelapse.report.plots import (
     patient_waterfall,
     survival_curve,
 )
-from nbrelapse.report.plots.calibration import observed_by_group
 from nbrelapse.validation.evaluate import Evaluation
+from nbrelapse.validation.horizons import YEAR
+from nbrelapse.validation.predictions import Predictions
 
 
 def texts(figure: Any) -> list[str]:
@@ -95,26 +96,15 @@ def test_kaplan_meier_of_the_highest_third_is_lifelines(explanation: Explanation
     assert inside(figure)
 
 
-def test_observed_incidence_is_lifelines_and_lies_in_its_interval(explanation: Explanation, y: np.ndarray) -> None:
-    probability = 1 - np.exp(-np.exp(explanation.log_risk.to_numpy()))
-    table = observed_by_group(probability, y, 1095.75, 3)
-    top = y[probability > np.quantile(probability, 2 / 3)]
-    theirs = AalenJohansenFitter(calculate_variance=False).fit(top["time"], top["event"], event_of_interest=1)
-    expected = theirs.cumulative_density_[theirs.cumulative_density_.index <= 1095.75].iloc[-1, 0]
-    assert table["observed"].iloc[-1] == pytest.approx(expected, abs=1e-9)
-    assert ((table["low"] <= table["observed"]) & (table["observed"] <= table["high"])).all()
-    assert table["n"].sum() == len(y)
-
-
-def test_a_group_whose_follow_up_ends_early_is_not_estimable() -> None:
-    y = np.array([(1, 10.0), (0, 30.0)], dtype=[("event", "i1"), ("time", "f8")])
-    assert observed_by_group(np.array([0.2, 0.2]), y, 40.0, 1)["observed"].isna().all()
-
-
-def test_calibration_has_a_panel_a_horizon(explanation: Explanation, y: np.ndarray) -> None:
-    probability = 1 - np.exp(-np.exp(explanation.log_risk.to_numpy()))
-    figure = calibration({3: probability, 5: probability}, y)
+def test_calibration_has_a_panel_a_horizon_with_curve_and_groups(explanation: Explanation, y: np.ndarray) -> None:
+    times = np.array([3, 5]) * YEAR
+    log_risk = explanation.log_risk.to_numpy()[None]
+    incidence = 1 - np.exp(-np.exp(log_risk)[:, :, None] * times / 2500)
+    predictions = Predictions("cox", log_risk, np.zeros(log_risk.shape, int), incidence, times)
+    figure = calibration(predictions, y, [3, 5])
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["Within 3 years", "Within 5 years"]
+    assert [len(line.get_xdata()) for line in figure.axes[0].lines] == [2, 5, 101]
+    assert figure.axes[0].texts[0].get_text().startswith("ICI 0.")
     assert inside(figure)
 
 

@@ -57,7 +57,8 @@ def experiment_figures(
         follow-up reaches three years.
     """
     incidence = predictions.incidence.mean(axis=0)
-    reached = [years for years in _HORIZONS if min(predictions.times[-1], y["time"].max()) >= years * YEAR]
+    end = y["time"].max()
+    reached = [years for years in _HORIZONS if predictions.times[-1] >= years * YEAR and end > years * YEAR]
     horizon = np.searchsorted(predictions.times, max(reached, default=_HORIZONS[0]) * YEAR, side="right") - 1
     figures = {
         "leaderboard": leaderboard_forest(evaluation, chosen),
@@ -67,7 +68,5 @@ def experiment_figures(
         "coverage": feature_coverage(coverage, catalogue),
     }
     if reached:
-        last = np.searchsorted(predictions.times, np.multiply(reached, YEAR), side="right") - 1
-        by_years = {years: incidence[:, column] for years, column in zip(reached, last, strict=True)}
-        figures["calibration"] = calibration(by_years, y)
+        figures["calibration"] = calibration(predictions, y, reached)
     return figures
