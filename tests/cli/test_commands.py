@@ -240,3 +240,19 @@ def test_null_check_trains_nothing_and_answers_with_its_exit_code(
     refused = nbrelapse(*command)
     assert refused.code == 1
     assert "NOT compatible with chance" in refused.out
+
+
+def test_a_second_training_takes_its_folds_from_the_cache_and_says_so(
+    study: Any, nbrelapse: Callable[..., Any], tmp_path: Path
+) -> None:
+    cache = study.folder / ".nbrelapse-cache"
+    assert cache.is_dir()
+    file = tmp_path / "again.toml"
+    file.write_text((study.folder / "tiny.toml").read_text().replace('"tiny"', '"again"'))
+    options = ("--cohort", study.folder / "cohort", "--jobs", 1, "--reports", tmp_path / "reports", "--json")
+    again = nbrelapse("train", file, *options, "--cache", cache)
+    assert "18 of 18 folds came from the cache" in " ".join(again.err.split())
+    without = nbrelapse("train", file, *options, "--no-cache")
+    assert "from the cache" not in without.err and not (tmp_path / ".nbrelapse-cache").exists()
+    for part in ("cross_validation", "holdout"):
+        assert again.document[part] == without.document[part] == study.training.document[part]

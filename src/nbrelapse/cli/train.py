@@ -22,6 +22,10 @@ def train(
         typer.Option("--null-check", help="Only see what is found in permuted outcomes; exit 1 = a leak."),
     ] = False,
     permutations: Annotated[int, typer.Option(min=5, help="Of --null-check.")] = 20,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder of fold predictions; .nbrelapse-cache beside the experiment file.")
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute everything, keep nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Tune, validate, track and explain the models of an experiment file."""
@@ -30,6 +34,7 @@ def train(
     from nbrelapse.errors import InputError
     from nbrelapse.experiment import publish, read_config, run_experiment
     from nbrelapse.tracking import check_store
+    from nbrelapse.validation.fold_cache import CACHE_FOLDER, FoldCache
 
     config = read_config(experiment)
     if reports.exists() and not reports.is_dir():
@@ -44,9 +49,14 @@ def train(
         _check_null(config, permutations, jobs, as_json)
         return
     check_store()
+    kept = None if no_cache else FoldCache(cache or experiment.parent / CACHE_FOLDER)
     with progress_bar() as progress:
-        result = run_experiment(config, n_jobs=jobs, progress=progress)
+        result = run_experiment(config, n_jobs=jobs, cache=kept, progress=progress)
         published = publish(result, reports / f"{config.name}.html", progress=progress)
+    if kept is not None and kept.hits:
+        typer.echo(f"{kept.hits} of {kept.hits + kept.misses} folds came from the cache {kept.folder}", err=True)
+    if kept is not None and kept.damaged:
+        typer.echo(f"{kept.damaged} damaged entries of the cache were computed anew", err=True)
     print_summary(result, published, as_json=as_json)
 
 

@@ -11,6 +11,7 @@ from nbrelapse.experiment.config import ExperimentConfig
 from nbrelapse.experiment.prepare import PreparedData
 from nbrelapse.models.risk_model import RiskModel
 from nbrelapse.validation.evaluate import Evaluation
+from nbrelapse.validation.fold_cache import FoldCache
 from nbrelapse.validation.leave_one_group_out import leave_one_group_out
 
 _MOST_GROUPS = 30
@@ -24,6 +25,7 @@ def leave_one_out(
     references: Sequence[str],
     *,
     n_jobs: int = 1,
+    cache: FoldCache | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Leave each group of training patients out in turn, as ``[leave_one_out]`` of the experiment file says.
@@ -37,6 +39,7 @@ def leave_one_out(
     references : sequence of str
         The clinical baselines among them.
     n_jobs : int
+    cache : FoldCache, optional
     progress : callable, optional
 
     Returns
@@ -65,6 +68,7 @@ def leave_one_out(
         n_bootstrap=settings.bootstrap,
         interval=settings.interval,
         n_jobs=n_jobs,
+        cache=cache,
         progress=progress,
     ).evaluation
     notes = [f"{name}: left out, nobody in it has an outcome of endpoint {config.endpoint!r}" for name in without]

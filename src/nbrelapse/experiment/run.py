@@ -21,6 +21,7 @@ from nbrelapse.models.resamples import bootstrap_refits
 from nbrelapse.models.risk_model import RiskModel
 from nbrelapse.outcome import Outcome
 from nbrelapse.validation.evaluate import Evaluation, evaluate
+from nbrelapse.validation.fold_cache import FoldCache
 from nbrelapse.validation.horizons import prediction_times
 from nbrelapse.validation.nested import holdout_predictions, nested_cross_validation
 from nbrelapse.validation.predictions import Predictions
@@ -30,8 +31,14 @@ Progress = Callable[[str, int, int], None]
 """Called with the stage, the steps done and the steps in all."""
 
 
-def run_experiment(config: ExperimentConfig, *, n_jobs: int = 1, progress: Progress | None = None) -> ExperimentResult:
-    """Run an experiment; nothing is written.
+def run_experiment(
+    config: ExperimentConfig,
+    *,
+    n_jobs: int = 1,
+    cache: FoldCache | None = None,
+    progress: Progress | None = None,
+) -> ExperimentResult:
+    """Run an experiment; nothing is written, but to the cache.
 
     The order keeps the hold-out closed until everything else is settled: nested cross-validation of the
     training patients, the choice between families by it, tuning and fitting on all training patients, and only
@@ -42,6 +49,8 @@ def run_experiment(config: ExperimentConfig, *, n_jobs: int = 1, progress: Progr
     config : ExperimentConfig
     n_jobs : int
         Processes for the cross-validation; the results do not depend on it.
+    cache : FoldCache, optional
+        Where predictions of folds are looked up and kept, so that a later run computes only what has changed.
     progress : callable, optional
 
     Returns
@@ -73,6 +82,7 @@ def run_experiment(config: ExperimentConfig, *, n_jobs: int = 1, progress: Progr
             models,
             baselines,
             n_jobs=n_jobs,
+            cache=cache,
             progress=lambda done, total: report("leave one group out", done, total),
         )
     predictions = nested_cross_validation(
@@ -86,6 +96,7 @@ def run_experiment(config: ExperimentConfig, *, n_jobs: int = 1, progress: Progr
         seed=config.seed,
         n_jobs=n_jobs,
         times=times,
+        cache=cache,
         progress=lambda done, total: report("nested cross-validation", done, total),
     )
     cross_validation = _evaluate(config, data, data.training, predictions, baselines)

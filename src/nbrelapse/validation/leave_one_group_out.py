@@ -14,6 +14,7 @@ from nbrelapse.outcome.event_of import event_of
 from nbrelapse.validation.enough_patients import FEWEST_EVENTS, FEWEST_PATIENTS, enough_patients
 from nbrelapse.validation.evaluate import Evaluation
 from nbrelapse.validation.evaluate_groups import evaluate_groups
+from nbrelapse.validation.fold_cache import FoldCache
 from nbrelapse.validation.horizons import prediction_times
 from nbrelapse.validation.interval_weights import IntervalKind
 from nbrelapse.validation.predict_splits import Split, predict_splits
@@ -59,6 +60,7 @@ def leave_one_group_out(
     n_bootstrap: int = 1000,
     interval: IntervalKind = "percentile",
     n_jobs: int = 1,
+    cache: FoldCache | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> GroupValidation:
     """Tune and fit models on all groups but one and judge them on that one, for each group in turn.
@@ -82,6 +84,8 @@ def leave_one_group_out(
         See :func:`evaluate_groups`.
     n_jobs : int
         Processes; the results do not depend on it.
+    cache : FoldCache, optional
+        Where predictions of folds are looked up and kept.
     progress : callable, optional
         Called with the fits done and the fits in all.
 
@@ -108,6 +112,7 @@ def leave_one_group_out(
         seed=seed,
         times=times,
         n_jobs=n_jobs,
+        cache=cache,
         progress=progress,
     )
     judged = np.sort(np.concatenate([test for *_, test in splits]))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from nbrelapse.validation.fold_cache import FoldCache
 from nbrelapse.validation.predict_splits import predict_splits
 from nbrelapse.validation.predictions import Predictions
 from nbrelapse.validation.splits import repeated_folds
@@ -28,6 +29,7 @@ def nested_cross_validation(
     seed: int,
     n_jobs: int = 1,
     times: np.ndarray,
+    cache: FoldCache | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Predictions]:
     """Predict every patient by models that were tuned and fitted without him.
@@ -52,6 +54,8 @@ def nested_cross_validation(
         Processes, each with one thread.
     times : ndarray of shape (n_times,)
         Days to predict the probability of the event at, see :func:`prediction_times`.
+    cache : FoldCache, optional
+        Where predictions of folds are looked up and kept.
     progress : callable, optional
         Called with the fits done and the fits in all.
 
@@ -75,6 +79,7 @@ def nested_cross_validation(
         seed=seed,
         n_jobs=n_jobs,
         times=times,
+        cache=cache,
         progress=progress,
     )
     return {name: Predictions(name, *values, times) for name, values in found.items()}

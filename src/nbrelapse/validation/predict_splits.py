@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from joblib import Parallel, delayed, parallel_config
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
+from nbrelapse.validation.fold_cache import FoldCache, Prediction, fold_key
 from nbrelapse.validation.splits import repeated_folds
 from nbrelapse.validation.tuning import tune
 
@@ -47,6 +48,7 @@ def predict_splits(
     seed: int,
     times: np.ndarray,
     n_jobs: int = 1,
+    cache: FoldCache | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, SplitPredictions]:
     """Tune and fit every model on the training side of every split, and predict the test side.
@@ -68,6 +70,8 @@ def predict_splits(
         Days.
     n_jobs : int
         Processes, each with one thread.
+    cache : FoldCache, optional
+        Where predictions are looked up before they are computed; the results are the same bits with and without.
     progress : callable, optional
         Called with the fits done and the fits in all.
 
@@ -90,39 +94,64 @@ def predict_splits(
         name: SplitPredictions(np.full(shape, np.nan), fold_of, np.full((*shape, len(times)), np.nan))
         for name in models
     }
-    tasks = [(name, split) for split in splits for name in models]
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        results = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-            delayed(_predict_fold)(
-                name, models[name], X, y, split, n_inner_folds, n_trials, _derived_seed(seed, name, split), times
-            )
-            for name, split in tasks
-        )
-        for done, (name, repeat, test, risk, predicted) in enumerate(results, start=1):
-            found[name].log_risk[repeat, test] = risk
-            found[name].incidence[repeat, test] = predicted
-            if progress is not None:
-                progress(done, len(tasks))
+    tasks = [
+        _Task(name, models[name], split, n_inner_folds, n_trials, _derived_seed(seed, name, split), times)
+        for split in splits
+        for name in models
+    ]
+    for done, (task, (risk, predicted)) in enumerate(_predictions(tasks, X, y, n_jobs, cache), start=1):
+        repeat, _, _, test = task.split
+        found[task.name].log_risk[repeat, test] = risk
+        found[task.name].incidence[repeat, test] = predicted
+        if progress is not None:
+            progress(done, len(tasks))
     return found
 
 
-def _predict_fold(
-    name: str,
-    model: RiskModel,
-    X: pd.DataFrame,
-    y: np.ndarray,
-    split: Split,
-    n_inner_folds: int,
-    n_trials: int,
-    seed: int,
-    times: np.ndarray,
-) -> tuple[str, int, np.ndarray, np.ndarray, np.ndarray]:
-    repeat, _, train, test = split
+class _Task(NamedTuple):
+    name: str
+    model: RiskModel
+    split: Split
+    n_inner_folds: int
+    n_trials: int
+    seed: int
+    times: np.ndarray
+
+    def key(self, X: pd.DataFrame, y: np.ndarray) -> str:
+        names = ("n_inner_folds", "n_trials", "seed", "times")
+        return fold_key(self.model, X, y, *self.split[2:], {name: getattr(self, name) for name in names})
+
+
+def _predictions(
+    tasks: list[_Task], X: pd.DataFrame, y: np.ndarray, n_jobs: int, cache: FoldCache | None
+) -> Iterator[tuple[_Task, Prediction]]:
+    """Yield the prediction of every task: those in the cache first, the others as they are done."""
+    missing = []
+    keys = ["" if cache is None else task.key(X, y) for task in tasks]
+    for number, (task, key) in enumerate(zip(tasks, keys, strict=True)):
+        shape = (len(task.split[3]), len(task.times))
+        known = None if cache is None else cache.load(key, shape)
+        if known is None:
+            missing.append(number)
+        else:
+            yield task, known
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        results = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
+            delayed(_predict_fold)(number, tasks[number], X, y) for number in missing
+        )
+        for number, prediction in results:
+            if cache is not None:
+                cache.store(keys[number], prediction)
+            yield tasks[number], prediction
+
+
+def _predict_fold(number: int, task: _Task, X: pd.DataFrame, y: np.ndarray) -> tuple[int, Prediction]:
+    _, _, train, test = task.split
+    X_train, y_train = X.iloc[train], y[train]
     with threadpool_limits(1):
-        tuned = tune(model, X.iloc[train], y[train], n_trials=n_trials, n_folds=n_inner_folds, seed=seed)
-        fitted = clone(tuned).fit(X.iloc[train], y[train])
-        log_risk, probability = fitted.predict_risk(X.iloc[test], times)
-        return name, repeat, test, log_risk, probability
+        tuned = tune(task.model, X_train, y_train, n_trials=task.n_trials, n_folds=task.n_inner_folds, seed=task.seed)
+        fitted = clone(tuned).fit(X_train, y_train)
+        return number, fitted.predict_risk(X.iloc[test], task.times)
 
 
 def _derived_seed(seed: int, name: str, split: Split) -> int:

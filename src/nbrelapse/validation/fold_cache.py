@@ -1,0 +1,189 @@
+"""Predictions of folds kept on disk, by the content that they come from."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import zipfile
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from nbrelapse.errors import InputError
+
+if TYPE_CHECKING:
+    from nbrelapse.models.risk_model import RiskModel
+
+CACHE_FOLDER = ".nbrelapse-cache"
+"""Beside the experiment file, where nothing else is said."""
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_CODE = (
+    "models/*.py",
+    "outcome/event_of.py",
+    "validation/fold_cache.py",
+    "validation/predict_splits.py",
+    "validation/splits.py",
+    "validation/tuning.py",
+)
+"""Files of this package that predictions depend on."""
+
+_LIBRARIES = ("numpy", "optuna", "pandas", "scikit-learn", "scikit-survival", "scipy", "xgboost", "xgboost-cpu")
+
+Prediction = tuple[np.ndarray, np.ndarray]
+"""Log risk and probability of the event of the patients of one fold."""
+
+
+@dataclass
+class FoldCache:
+    """A folder of fold predictions, each named by the hash of all that it depends on.
+
+    An entry is used again only where nothing that matters has changed: the values of the features that the model reads,
+    the outcomes of its training patients, the model's class and parameters, the tuning settings, the seed, the code and
+    the libraries. Names of patients do not enter and are not stored: rows are positions. Entries are NumPy archives,
+    read without pickle. The folder can be deleted at any time.
+
+    Parameters
+    ----------
+    folder : path
+        Made when the first entry is written.
+
+    Attributes
+    ----------
+    hits, misses : int
+        Entries found, and entries that had to be computed.
+    damaged : int
+        Entries that could not be read and are computed anew; among ``misses``.
+    """
+
+    folder: Path
+    hits: int = field(default=0, init=False)
+    misses: int = field(default=0, init=False)
+    damaged: int = field(default=0, init=False)
+
+    def load(self, key: str, shape: tuple[int, int]) -> Prediction | None:
+        """Return an entry; None where there is none, or none that can be read.
+
+        Parameters
+        ----------
+        key : str
+            From :func:`fold_key`.
+        shape : tuple of int
+            Patients and times that it must have.
+        """
+        file = self._file(key)
+        found = None
+        if file.is_file():
+            found = _read(file, key, shape)
+            self.damaged += found is None
+        self.hits += found is not None
+        self.misses += found is None
+        return found
+
+    def store(self, key: str, prediction: Prediction) -> None:
+        """Write an entry, whole or not at all.
+
+        Raises
+        ------
+        InputError
+            The folder cannot be written.
+        """
+        file = self._file(key)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as part:
+                np.savez(part, key=np.array(key), log_risk=prediction[0], incidence=prediction[1])
+            Path(part.name).replace(file)
+        except OSError as error:
+            raise InputError(
+                f"the cache cannot be written: {error.strerror}",
+                file=self.folder,
+                mend="name another folder with --cache, or do without it (--no-cache)",
+            ) from None
+
+    def _file(self, key: str) -> Path:
+        return self.folder / key[:2] / f"{key}.npz"
+
+
+def fold_key(
+    model: RiskModel, X: pd.DataFrame, y: np.ndarray, train: np.ndarray, test: np.ndarray, settings: dict[str, Any]
+) -> str:
+    """Hash all that the predictions of a fold depend on, in hex.
+
+    Parameters
+    ----------
+    model : RiskModel
+        Unfitted.
+    X : DataFrame of shape (n, n_features)
+    y : ndarray of shape (n,)
+    train, test : ndarray of int
+        Positions.
+    settings : dict
+        Tuning settings, seed and times.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from nbrelapse.models.cox import CoxElasticNet
+    >>> X = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [0.0, 0.0, 1.0]}, index=["p", "q", "r"])
+    >>> y = np.array([(1, 3.0), (0, 5.0), (1, 9.0)], dtype=[("event", "i1"), ("time", "f8")])
+    >>> sides = np.array([0, 1]), np.array([2])
+    >>> key = fold_key(CoxElasticNet(["a"]), X, y, *sides, {"seed": 0})
+    >>> key == fold_key(CoxElasticNet(["a"]), X.assign(b=9.0), y, *sides, {"seed": 0})
+    True
+    >>> key == fold_key(CoxElasticNet(["a"]), X.assign(a=[1.0, 2.0, 3.1]), y, *sides, {"seed": 0})
+    False
+    """
+    parameters = model.get_params(deep=False)
+    columns = list(X.columns if parameters.get("columns") is None else parameters["columns"])
+    parts = [
+        _code(),
+        f"{type(model).__module__}.{type(model).__qualname__}",
+        joblib.hash((parameters, columns, settings), hash_name="sha1"),
+        # Rows of one patient are kept together where models divide them: who he is does not matter, which rows are his.
+        np.ascontiguousarray(pd.factorize(X.index[train])[0]).tobytes(),
+        np.ascontiguousarray(X[columns].to_numpy(dtype=float)[train]).tobytes(),
+        np.ascontiguousarray(X[columns].to_numpy(dtype=float)[test]).tobytes(),
+        y.dtype.str if y.dtype.names is None else str(y.dtype.descr),
+        np.ascontiguousarray(y[train]).tobytes(),
+    ]
+    digest = hashlib.sha256()
+    for part in parts:
+        content = part if isinstance(part, bytes) else str(part).encode()
+        digest.update(len(content).to_bytes(8, "big") + content)
+    return digest.hexdigest()
+
+
+@cache
+def _code() -> str:
+    """Hash of the code and versions of the libraries."""
+    digest = hashlib.sha256()
+    for file in sorted(file for pattern in _CODE for file in _PACKAGE.glob(pattern)):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    for name in _LIBRARIES:
+        try:
+            digest.update(f"{name} {version(name)}".encode())
+        except PackageNotFoundError:
+            continue
+    return digest.hexdigest()
+
+
+def _read(file: Path, key: str, shape: tuple[int, int]) -> Prediction | None:
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            stored, log_risk, incidence = (archive[name] for name in ("key", "log_risk", "incidence"))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError):
+        return None
+    expected = (str(stored) == key, log_risk.shape == shape[:1], incidence.shape == shape)
+    if not all(expected) or log_risk.dtype != float or incidence.dtype != float:
+        return None
+    return log_risk, incidence
