@@ -1,6 +1,6 @@
 """Whether contributions add up: the largest |baseline + sum of mechanisms - log risk| over all patients.
 
-Both model families on a simulated cohort, and on the real ones where NBRELAPSE_DATA holds them. The models are fitted
+Families of each kind on a simulated cohort, and on the real ones where NBRELAPSE_DATA holds them. The models are fitted
 on the training patients of the experiments and explain every patient; no outcome of a hold-out is read.
 """
 
@@ -18,7 +18,7 @@ from nbrelapse.explanation import explain
 from nbrelapse.explanation.explanation import TOLERANCE
 from nbrelapse.models.families import create_model
 
-FAMILIES = ("cox", "boosted")
+FAMILIES = ("cox", "boosted", "forest", "blend")
 
 
 def experiments(scratch: Path) -> list[ExperimentConfig]:

@@ -69,7 +69,7 @@ def test_attributions_add_up_to_the_log_risk(simulate):
     model = SurvivalForest(**SMALL).fit(X, y)
     attribution = model.attribute(X)
     log_risk = model.predict_log_risk(X)
-    assert np.abs(attribution.values.to_numpy().sum(axis=1) + attribution.baseline - log_risk).max() <= 1e-5
+    assert np.abs(attribution.values.to_numpy().sum(axis=1) + attribution.baseline - log_risk).max() <= 1e-12
     assert list(attribution.values) == list(X.columns)
     assert abs(log_risk.mean()) < 1e-12
     assert log_risk.std() > 0.3

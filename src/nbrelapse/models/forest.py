@@ -168,15 +168,21 @@ class SurvivalForest(TreeModel, SurvivalModel):
         start, so that they add up to the log risk. They are not the SHAP values of the log risk itself: the logarithm
         bends, and they share its bend in proportion.
         """
-        contributions = self.booster_.predict(self._read(X), pred_contribs=True).astype(float)
-        contributions = contributions.reshape(len(X), len(self.feature_names_in_) + 1)
+        if not len(X):
+            return Attribution(0.0, pd.DataFrame(index=X.index, columns=self.feature_names_in_, dtype=float))
+        data = self._read(X)
+        contributions = self.booster_.predict(data, pred_contribs=True).astype(float)
         start = contributions[:, -1:] + _PSEUDO_EVENT
         relative = contributions[:, :-1].sum(axis=1, keepdims=True) / start
         # log1p(r) / r, 1 at r = 0; r > -1, as mortality is never negative.
         near = np.abs(relative) < 1e-8
         factor = np.where(near, 1.0, np.log1p(relative) / np.where(near, 1.0, relative))
         values = self.slope_ * factor * contributions[:, :-1] / start
-        baseline = float(self._log_risk(contributions[:1, -1]).sum()) if len(contributions) else 0.0
+        baseline = float(self._log_risk(contributions[0, -1]))
+        # 32-bit sums of the mortality are off by more than a rounding error where it is low and its logarithm steep.
+        rounding = self._log_risk(self._margin(data)) - baseline - values.sum(axis=1)
+        size = np.abs(values)
+        values += rounding[:, None] * size / np.maximum(size.sum(axis=1, keepdims=True), np.finfo(float).tiny)
         return Attribution(baseline, pd.DataFrame(values, index=X.index, columns=self.feature_names_in_))
 
     def state(self) -> ModelState:
