@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -63,7 +63,13 @@ def bundles(training: tuple[pd.DataFrame, np.ndarray]) -> dict[str, Bundle]:
 
     X, y = training
     found = {}
-    for family, parameters in (("cox", {"penalty": 0.05}), ("boosted", {"n_estimators": 15})):
+    families: dict[str, dict[str, Any]] = {
+        "cox": {"penalty": 0.05},
+        "boosted": {"n_estimators": 15},
+        "forest": {"n_estimators": 50},
+        "blend": {"members": ("cox", "boosted"), "parameters": {"boosted": {"n_estimators": 15}}, "folds": 2},
+    }
+    for family, parameters in families.items():
         model = create_model(family, columns=FEATURES, **parameters).fit(X, y)
         found[family] = make_bundle(
             "relapse",

@@ -43,7 +43,7 @@ def reseal(folder: Path, change: Callable[[dict[str, object]], object]) -> None:
     file.write_text(sealed(manifest), encoding="utf-8")
 
 
-@pytest.mark.parametrize("family", ["cox", "boosted"])
+@pytest.mark.parametrize("family", ["cox", "boosted", "forest", "blend"])
 def test_what_was_saved_is_loaded_to_the_last_bit(
     bundles: dict[str, Bundle], training: tuple[pd.DataFrame, np.ndarray], tmp_path: Path, family: str
 ) -> None:
@@ -59,7 +59,7 @@ def test_what_was_saved_is_loaded_to_the_last_bit(
     np.testing.assert_array_equal(reference, saved.references["clinical_cox"].predict_log_risk(training[0]))
 
 
-@pytest.mark.parametrize("family", ["cox", "boosted"])
+@pytest.mark.parametrize("family", ["cox", "boosted", "forest", "blend"])
 def test_another_process_scores_the_same(
     bundles: dict[str, Bundle], training: tuple[pd.DataFrame, np.ndarray], tmp_path: Path, family: str
 ) -> None:

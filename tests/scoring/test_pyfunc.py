@@ -13,7 +13,7 @@ from nbrelapse.scoring.score_features import score_features
 pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")
 
 
-@pytest.mark.parametrize("family", ["cox", "boosted"])
+@pytest.mark.parametrize("family", ["cox", "boosted", "forest", "blend"])
 def test_mlflow_gives_the_same_scores(
     bundles: dict[str, Bundle], training: tuple[pd.DataFrame, np.ndarray], tmp_path: Path, family: str
 ) -> None:

@@ -23,7 +23,7 @@ def test_the_files_are_data_and_nothing_else(bundles: dict[str, Bundle], tmp_pat
     assert set(contents(write_bundle(bundles["boosted"], tmp_path / "boosted"))) == names | {"data/model.ubj"}
 
 
-@pytest.mark.parametrize("family", ["cox", "boosted"])
+@pytest.mark.parametrize("family", ["cox", "boosted", "forest", "blend"])
 def test_the_same_model_gives_the_same_bytes_however_often_it_is_loaded(
     bundles: dict[str, Bundle], tmp_path: Path, family: str
 ) -> None:
