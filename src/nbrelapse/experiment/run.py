@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.errors import InputError
+from nbrelapse.experiment.competing_note import competing_note
 from nbrelapse.experiment.config import ExperimentConfig
 from nbrelapse.experiment.expected_effects import expected_effects
 from nbrelapse.experiment.guards import run_guards
@@ -68,7 +69,7 @@ def run_experiment(
     data = prepare_data(config)
     report("features", 1, 1)
     models, notes = experiment_models(config, data)
-    notes += _unspecified_note(config, data) + _landmark_note(config, data)
+    notes += _unspecified_note(config, data) + _landmark_note(config, data) + competing_note(data.training.y)
     baselines = [name for name in models if name in CLINICAL_BASELINES]
     times = prediction_times(data.training.y)
     settings = config.validation

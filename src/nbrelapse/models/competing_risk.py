@@ -11,7 +11,7 @@ import numpy as np
 from nbrelapse.models.ridge_cox import ridge_cox
 from nbrelapse.models.standardise import standardise
 
-_FEWEST_EVENTS = 10
+FEWEST_COMPETING_EVENTS = 10
 """Fewer do not bear one coefficient: below ten events a variable Cox regression is unreliable (Peduzzi 1995,
 10.1016/0895-4356(95)00048-8)."""
 
@@ -65,7 +65,7 @@ class CompetingRisk:
         log_risk : ndarray of shape (n_samples,)
             Of the event, centred.
         """
-        if np.count_nonzero(y["event"] == 2) < _FEWEST_EVENTS:
+        if np.count_nonzero(y["event"] == 2) < FEWEST_COMPETING_EVENTS:
             return None
         competing = y.copy()
         competing["event"] = y["event"] == 2
