@@ -28,6 +28,24 @@ def data_folder(name: str) -> Path:
     return folder
 
 
+def read_seqc(scratch: Path) -> tuple[Path, Path | None]:
+    """Write SEQC as a cohort; return its folder, and the gene sets' file where there is one.
+
+    NBRELAPSE_GENE_SETS names that file, default ../shared/reference/gene_sets.tsv.
+    """
+    from nbrelapse.cohort import write_cohort
+    from nbrelapse.cohort.readers import read_geo
+
+    source = data_folder("seqc")
+    cohort = read_geo(
+        [source / "GSE49711_series_matrix.txt.gz", source / "GSE62564_series_matrix.txt.gz"],
+        expression=source / "expression_log2_2000_genes.tsv.gz",
+    )
+    write_cohort(cohort, scratch / "seqc")
+    gene_sets = Path(os.environ.get("NBRELAPSE_GENE_SETS", source.parent.parent / "reference" / "gene_sets.tsv"))
+    return scratch / "seqc", gene_sets if gene_sets.exists() else None
+
+
 def experiment_config(name: str, cohort: Path, gene_sets: Path | None = None) -> Any:
     """Return the settings of experiments/NAME.toml for a cohort folder of the benchmark's own."""
     from nbrelapse.experiment import read_config
