@@ -30,7 +30,7 @@ from nbrelapse.validation.concordance import concordance
 from nbrelapse.validation.tuning import tune
 
 SIZES = (40, 80, 160)
-DRAWS = 60
+DRAWS = 40
 TRIALS = 25
 FAMILIES = ("cox", "cox_prior")
 GOALS = {40: 0.02, 80: -0.005, 160: -0.005}

@@ -44,13 +44,15 @@ class CoxPrior(LinearCox):
         What is expected. Without it the penalty is toward 0 and every feature is a block of its own.
     penalty : float, default 30
         :math:`\lambda` above: the precision of what a block weighs.
+    use_prior : bool, default True
+        Whether anything is expected at all; tuning decides. Without it the penalty is toward 0, block by block.
     not_assayed : {"mean", "indicator"}, default "mean"
         Whether that a patient was not assayed may speak.
 
     Attributes
     ----------
     trust_ : float
-        :math:`\tau`; NaN where nothing was expected of any feature.
+        :math:`\tau`; 0 where tuning chose to expect nothing, NaN where nothing was known of any feature.
     expected_ : ndarray of shape (n_features,)
         Expected log hazard ratios per unit of the feature, before the trust.
     baseline_ : BaselineHazard
@@ -74,16 +76,21 @@ class CoxPrior(LinearCox):
         prior: PriorKnowledge | None = None,
         *,
         penalty: float = 30.0,
+        use_prior: bool = True,
         not_assayed: str = "mean",
     ) -> None:
         self.columns = columns
         self.prior = prior
         self.penalty = penalty
+        self.use_prior = use_prior
         self.not_assayed = not_assayed
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
-        """Propose a penalty."""
-        return {"penalty": trial.suggest_float("penalty", 3.0, 300.0, log=True)}
+        """Propose a penalty, and whether to use the prior: with many patients it may only hold them back."""
+        proposed: dict[str, Any] = {"penalty": trial.suggest_float("penalty", 3.0, 300.0, log=True)}
+        if self.prior is not None:
+            proposed["use_prior"] = trial.suggest_categorical("use_prior", [True, False])
+        return proposed
 
     def _fit_standardised(self, found: Standardised, y: np.ndarray) -> None:
         if not (0 < self.penalty < np.inf):
@@ -106,7 +113,8 @@ class CoxPrior(LinearCox):
         if not found.Z.shape[1]:
             return np.zeros(0)
         penalty, centre = self.penalty * self._block_sizes(found), np.zeros(len(expected))
-        if not expected.any():
+        if not expected.any() or not self.use_prior:
+            self.trust_ = 0.0 if expected.any() else self.trust_
             return ridge_cox(found.Z, y, penalty, centre)
         solution = ridge_cox(
             np.column_stack([found.Z, found.Z @ expected]),
