@@ -53,8 +53,7 @@ def _compare(label: str, data: PreparedData, goals: dict[int, float]) -> list[di
     for size in SIZES:
         found = Parallel(n_jobs=os.cpu_count())(delayed(_draw)(models, X, y, size, draw) for draw in range(DRAWS))
         table = pd.DataFrame(found)
-        for name in FAMILIES:
-            results.append(_row(f"{label}, {size} patients: mean C of {name}", table[name]))
+        results += [_row(f"{label}, {size} patients: mean C of {name}", table[name]) for name in FAMILIES]
         difference = _row(f"{label}, {size} patients: cox_prior minus cox", table["cox_prior"] - table["cox"])
         if size in goals:
             difference |= {"goal": goals[size], "met": bool(difference["value"] >= goals[size])}

@@ -176,7 +176,7 @@ def test_what_a_feature_reads_stays_with_it() -> None:
     [
         ({"assay": "methylation"}, "illegal assay 'methylation'", "clinical, fish, mutations"),
         ({"kind": "boolean"}, "illegal kind 'boolean'", "binary, count"),
-        ({"role": "target"}, "illegal role 'target'", "feature, baseline"),
+        ({"role": "target"}, "illegal role 'target'", "feature, gene, baseline"),
         ({"title": " "}, "illegal title ' '", "a short text"),
         ({"builder": ["mutations"]}, r"illegal builder \['mutations'\]", "the name of a builder"),
         ({"direction": 2}, "illegal direction 2", "1, -1 or 0"),

@@ -121,18 +121,5 @@ def test_is_cloned_with_its_prior():
         "columns": ["a"],
         "prior": TRUTH,
         "penalty": 3.0,
-        "use_prior": True,
         "not_assayed": "mean",
     }
-
-
-def test_without_the_prior_the_blocks_remain(simulate):
-    X, y, _ = simulate(150)
-    blocks = dict.fromkeys(X.columns, "one")
-    known = PriorKnowledge(TRUTH.log_hazards, TRUTH.adjusted, blocks=blocks)
-    off = CoxPrior(prior=known, use_prior=False).fit(X, y)
-    np.testing.assert_array_equal(
-        off.coefficients_, CoxPrior(prior=PriorKnowledge(blocks=blocks)).fit(X, y).coefficients_
-    )
-    assert off.trust_ == 0
-    assert CoxPrior.from_state(off.state()).trust_ == 0

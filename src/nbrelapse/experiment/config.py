@@ -45,6 +45,8 @@ class FeatureChoice(_Section):
     exclude: tuple[str, ...] = ()
     min_observed: Annotated[float, Field(ge=0, le=1)] = 0.2
     """Smallest share of training patients with a value; features below it are left out, and listed."""
+    genes: bool = False
+    """Whether each gene of the gene sets is a feature too, for the families that can weigh them (``cox_prior``)."""
     not_assayed: Literal["mean", "indicator"] = "mean"
     """What linear models make of missing values, see :class:`nbrelapse.models.linear_model.LinearModel`."""
 

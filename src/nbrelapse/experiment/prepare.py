@@ -11,6 +11,7 @@ from nbrelapse.cohort import Cohort, read_cohort, simulate_cohort
 from nbrelapse.errors import InputError
 from nbrelapse.experiment.config import ExperimentConfig, FeatureChoice
 from nbrelapse.mechanisms import FeatureTable, build_features, load_catalogue
+from nbrelapse.mechanisms.gene_features import with_gene_features
 from nbrelapse.mechanisms.gene_sets import read_gene_sets
 from nbrelapse.outcome import Outcome, make_outcome
 from nbrelapse.validation.splits import named_split
@@ -62,7 +63,10 @@ def prepare_data(config: ExperimentConfig) -> PreparedData:
     """
     cohort = _cohort(config)
     gene_sets = {} if config.cohort.gene_sets is None else read_gene_sets(config.cohort.gene_sets)
-    table = build_features(cohort, load_catalogue(config.catalogue), gene_sets)
+    catalogue = load_catalogue(config.catalogue)
+    if config.features.genes and cohort.expression is not None:
+        catalogue = with_gene_features(catalogue, gene_sets, cohort.expression.index)
+    table = build_features(cohort, catalogue, gene_sets)
     outcome = make_outcome(cohort, config.endpoint, unspecified=config.unspecified, landmark_days=config.landmark_days)
     training, holdout = _split(config, cohort, outcome)
     columns, left_out = _choose_features(table, config.features, training.patient_ids)

@@ -17,7 +17,7 @@ from nbrelapse.experiment.populations import populations
 from nbrelapse.experiment.prepare import PreparedData, prepare_data
 from nbrelapse.experiment.result import ExperimentResult
 from nbrelapse.explanation.explanation import explain
-from nbrelapse.models.families import CLINICAL_BASELINES, create_model
+from nbrelapse.models.families import CLINICAL_BASELINES, FAMILIES, create_model
 from nbrelapse.models.resamples import bootstrap_refits
 from nbrelapse.models.risk_model import RiskModel
 from nbrelapse.outcome import Outcome
@@ -146,8 +146,10 @@ def experiment_models(config: ExperimentConfig, data: PreparedData) -> tuple[dic
             models[name] = baseline
         else:
             notes.append(f"{name} is not available: the training patients do not tell its groups apart")
+    without_genes = [name for name in data.columns if catalogue.features[name].role != "gene"]
     for name in config.models:
-        models[name] = create_model(name, columns=data.columns, directions=directions, prior=prior, seed=config.seed)
+        columns = data.columns if FAMILIES[name].reads_genes else without_genes
+        models[name] = create_model(name, columns=columns, directions=directions, prior=prior, seed=config.seed)
         if "not_assayed" in models[name].get_params(deep=False):
             models[name].set_params(not_assayed=config.features.not_assayed)
     return models, notes

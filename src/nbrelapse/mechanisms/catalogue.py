@@ -62,8 +62,9 @@ class FeatureDefinition:
         Everything else in the entry: what the builder reads (genes, arms, thresholds).
     direction : dict
         Expected sign of the log hazard by endpoint: +1, -1, or 0 where it is unknown.
-    role : {"feature", "baseline"}
-        ``baseline`` features are clinical groupings for comparison; models do not take them by default.
+    role : {"feature", "gene", "baseline"}
+        ``gene`` features are single genes of a signature, for families that can weigh hundreds of them. ``baseline``
+        features are clinical groupings for comparison; models do not take them by default.
     log_hazard_prior : dict
         ``{endpoint: value, "source": DOI, "adjusted": bool}``; empty where no figure is known.
     therapies : tuple of str

@@ -10,7 +10,7 @@ from typing import Any
 from nbrelapse.cohort.cohort import ASSAYS
 
 KINDS = ("binary", "count", "fraction", "continuous", "score", "ordinal")
-ROLES = ("feature", "baseline")
+ROLES = ("feature", "gene", "baseline")
 ENDPOINTS = ("relapse", "efs", "os", "refractory")
 LARGEST_PRIOR = 5.0
 """A larger log hazard ratio (beyond 150-fold) is a hazard ratio that was not put on the log scale."""

@@ -43,5 +43,5 @@ class FeatureTable:
         )
 
     def model_columns(self) -> list[str]:
-        """Columns that may enter a model: role ``feature``, not the clinical groupings kept for comparison."""
-        return [name for name in self.values.columns if self.catalogue.features[name].role == "feature"]
+        """Columns that may enter a model: not the clinical groupings kept for comparison."""
+        return [name for name in self.values.columns if self.catalogue.features[name].role != "baseline"]

@@ -52,13 +52,13 @@ class PriorKnowledge:
         """Return what the catalogue says of some features and a survival endpoint.
 
         ``efs`` and ``relapse`` stand in for each other, and ``relapse`` for ``os``, where a figure is missing. A block
-        is a mechanism seen by one assay. A block of which a figure is known is spoken for: its other features, often
-        the same finding in other words, bring no direction.
+        is a mechanism seen by one assay, its single genes apart. A block of which a figure is known is spoken for: its
+        other features, often the same finding in other words, bring no direction.
         """
         definitions = {name: catalogue.features[name] for name in names}
         figures = {name: _figure(definition, endpoint) for name, definition in definitions.items()}
         known = {name: figure for name, figure in figures.items() if figure is not None}
-        blocks = {name: f"{definition.mechanism} {definition.assay}" for name, definition in definitions.items()}
+        blocks = {name: _block(definition) for name, definition in definitions.items()}
         spoken_for = {blocks[name] for name in known}
         signs = {name: definition.direction_for(endpoint) for name, definition in definitions.items()}
         return cls(
@@ -77,6 +77,11 @@ class PriorKnowledge:
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
         """Return what :meth:`to_dict` wrote."""
         return cls(**{**document, "adjusted": frozenset(document["adjusted"])})
+
+
+def _block(definition: FeatureDefinition) -> str:
+    seen_by = "genes" if definition.role == "gene" else definition.assay
+    return f"{definition.mechanism} {seen_by}"
 
 
 def _figure(definition: FeatureDefinition, endpoint: str) -> float | None:

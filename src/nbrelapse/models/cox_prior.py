@@ -42,17 +42,15 @@ class CoxPrior(LinearCox):
         Columns of X that the model reads; all of them by default.
     prior : PriorKnowledge, optional
         What is expected. Without it the penalty is toward 0 and every feature is a block of its own.
-    penalty : float, default 30
+    penalty : float, default 10
         :math:`\lambda` above: the precision of what a block weighs.
-    use_prior : bool, default True
-        Whether anything is expected at all; tuning decides. Without it the penalty is toward 0, block by block.
     not_assayed : {"mean", "indicator"}, default "mean"
         Whether that a patient was not assayed may speak.
 
     Attributes
     ----------
     trust_ : float
-        :math:`\tau`; 0 where tuning chose to expect nothing, NaN where nothing was known of any feature.
+        :math:`\tau`; NaN where nothing was expected of any feature.
     expected_ : ndarray of shape (n_features,)
         Expected log hazard ratios per unit of the feature, before the trust.
     baseline_ : BaselineHazard
@@ -69,28 +67,28 @@ class CoxPrior(LinearCox):
     """
 
     family: ClassVar[str] = "cox_prior"
+    reads_genes: ClassVar[bool] = True
 
     def __init__(
         self,
         columns: Sequence[str] | None = None,
         prior: PriorKnowledge | None = None,
         *,
-        penalty: float = 30.0,
-        use_prior: bool = True,
+        penalty: float = 10.0,
         not_assayed: str = "mean",
     ) -> None:
         self.columns = columns
         self.prior = prior
         self.penalty = penalty
-        self.use_prior = use_prior
         self.not_assayed = not_assayed
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
-        """Propose a penalty, and whether to use the prior: with many patients it may only hold them back."""
-        proposed: dict[str, Any] = {"penalty": trial.suggest_float("penalty", 3.0, 300.0, log=True)}
-        if self.prior is not None:
-            proposed["use_prior"] = trial.suggest_categorical("use_prior", [True, False])
-        return proposed
+        """Propose a penalty.
+
+        Up to 30, at which a block may weigh some 0.2 beside what is expected of it. Beyond it the partial likelihood
+        hardly falls, but among the training patients of SEQC the ranking did: 0.73 at 30 and 0.72 at 300, with 160.
+        """
+        return {"penalty": trial.suggest_float("penalty", 3.0, 30.0, log=True)}
 
     def _fit_standardised(self, found: Standardised, y: np.ndarray) -> None:
         if not (0 < self.penalty < np.inf):
@@ -113,8 +111,7 @@ class CoxPrior(LinearCox):
         if not found.Z.shape[1]:
             return np.zeros(0)
         penalty, centre = self.penalty * self._block_sizes(found), np.zeros(len(expected))
-        if not expected.any() or not self.use_prior:
-            self.trust_ = 0.0 if expected.any() else self.trust_
+        if not expected.any():
             return ridge_cox(found.Z, y, penalty, centre)
         solution = ridge_cox(
             np.column_stack([found.Z, found.Z @ expected]),

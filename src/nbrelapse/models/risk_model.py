@@ -60,6 +60,9 @@ class RiskModel(BaseEstimator, ABC):
     family: ClassVar[str]
     """Name in experiment files and bundles, such as ``cox``."""
 
+    reads_genes: ClassVar[bool] = False
+    """Whether it can weigh hundreds of single genes, features of the role ``gene``."""
+
     feature_names_in_: np.ndarray
 
     @abstractmethod

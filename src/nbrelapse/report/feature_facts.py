@@ -35,7 +35,7 @@ def feature_facts(definition: FeatureDefinition) -> dict[str, str]:
     >>> facts["evidence"]
     'hazard ratio 2.6 (relapse), 6.3 (os), not adjusted; 10.1200/JCO.21.00278, 10.1002/pbc.27819'
     """
-    comparison = "" if definition.role == "feature" else "; for comparison, models do not read it"
+    comparison = "" if definition.role != "baseline" else "; for comparison, models do not read it"
     assay = "combined from other features" if definition.builder == COMBINATION else _lower(definition.assay)
     facts = {
         "assay": f"{assay}, {definition.kind}{comparison}",
