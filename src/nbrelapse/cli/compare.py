@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 def compare(
     experiment: Annotated[str, typer.Argument(help="The experiment's name in MLflow.")],
-    metric: Annotated[str, typer.Option(help="The metric that is shown, such as harrell_c or auc_3y.")] = "harrell_c",
+    metric: Annotated[
+        str | None, typer.Option(help="The metric that is shown, such as auc_3y; by default harrell_c, or auc.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON document.")] = False,
 ) -> None:
     """Show the models of an experiment's latest run beside the clinical baselines, with intervals."""
@@ -22,12 +24,14 @@ def compare(
 
     from nbrelapse.errors import InputError
     from nbrelapse.tracking import read_experiment
+    from nbrelapse.validation.leading_metric import leading_metric
 
     found = read_experiment(experiment)
     if as_json:
         typer.echo(json.dumps(_document(found), indent=2, allow_nan=False))
         return
     known = list(dict.fromkeys(found.cross_validation.metrics["metric"]))
+    metric = metric or leading_metric(found.cross_validation.metrics)
     if metric not in known:
         raise InputError(f"the run has no metric {metric!r}", column="--metric", expected=", ".join(known))
     _print(found, metric)

@@ -58,7 +58,7 @@ def explain(
     if as_json:
         typer.echo(json.dumps(document, indent=2, allow_nan=False))
         return
-    typer.echo("Mean absolute contribution to the log hazard:")
+    typer.echo(f"Mean absolute contribution to the {explanation.scale}:")
     for name, value in document["mechanisms"].items():
         typer.echo(f"  {bundle.catalogue.mechanisms[name].title:<28}{value:8.3f}")
     typer.echo(f"{len(X)} patients explained: {document['report']}")
@@ -73,10 +73,12 @@ def _patient_page(bundle: Bundle, scores: pd.DataFrame, patient: str) -> Patient
         raise InputError("the cohort has no such patient", column="--patient", mend="give an id of the cohort")
     row = scores.loc[patient].to_dict()
     titles = bundle.schema["title"].to_dict()
+    names = {f"incidence_{years}y": f"{years} year{'s' if years > 1 else ''}" for years in HORIZON_YEARS}
+    names |= {f"probability_{bundle.endpoint}": "by the end of induction"}
     probabilities = {
-        years: (row[f"incidence_{years}y"], row[f"incidence_{years}y_low"], row[f"incidence_{years}y_high"])
-        for years in HORIZON_YEARS
-        if not math.isnan(row[f"incidence_{years}y"])
+        title: (row[name], row[f"{name}_low"], row[f"{name}_high"])
+        for name, title in names.items()
+        if not math.isnan(row.get(name, math.nan))
     }
     return PatientPage(
         patient_id=patient,
@@ -99,9 +101,9 @@ def _figures(bundle: Bundle, explanation: Explanation, X: pd.DataFrame, page: Pa
     }
     if page is not None and not np.isnan(page.percentile):
         figures["waterfall"] = patient_waterfall(explanation, page.patient_id, bundle.catalogue)
-        end = min(bundle.model.baseline_.last_time, LONGEST_YEARS * YEAR)
-        times = np.linspace(0.0, end, 121)
-        figures["survival"] = survival_curve(times, *_survival(bundle, X.loc[[page.patient_id]], times))
+        if bundle.followed_days is not None:
+            times = np.linspace(0.0, min(bundle.followed_days, LONGEST_YEARS * YEAR), 121)
+            figures["survival"] = survival_curve(times, *_survival(bundle, X.loc[[page.patient_id]], times))
     return figures
 
 

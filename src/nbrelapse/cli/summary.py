@@ -33,14 +33,16 @@ def print_summary(
     from rich.console import Console
 
     from nbrelapse.report.verdict import verdict
+    from nbrelapse.validation.leading_metric import leading_metric
 
     console = Console()
     evaluation, label = _judging(result)
     title = f"{result.config.name}: {result.config.endpoint}, {label}"
-    print_leaderboard(title, evaluation, "harrell_c", result.chosen)
+    metric = leading_metric(evaluation.metrics)
+    print_leaderboard(title, evaluation, metric, result.chosen)
     if result.leave_one_out is not None:
         title = f"{result.config.name}: {result.config.endpoint}, left out"
-        print_groups(title, result.leave_one_out, "harrell_c", result.chosen)
+        print_groups(title, result.leave_one_out, metric, result.chosen)
     for population in dict.fromkeys(["all", *evaluation.metrics["population"]]):
         console.print(verdict(evaluation, result.chosen, population).sentence, highlight=False)
     for note in result.notes:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from nbrelapse.cohort.read_table import decode, read_bytes
 from nbrelapse.errors import InputError
+from nbrelapse.models.families import BINARY_FAMILIES, SURVIVAL_FAMILIES
 from nbrelapse.validation.interval_weights import IntervalKind
 
 
@@ -77,6 +78,13 @@ class Validation(_Section):
     """See :func:`nbrelapse.validation.bootstrap_interval.bootstrap_interval`."""
 
 
+_Family = Literal["cox", "cox_prior", "boosted", "forest", "blend", "logistic", "boosted_classifier"]
+
+
+def _default_models(earlier: dict[str, Any]) -> tuple[str, ...]:
+    return ("logistic", "boosted_classifier") if earlier.get("endpoint") == "refractory" else ("cox", "boosted")
+
+
 class ExperimentConfig(_Section):
     """One experiment.
 
@@ -84,7 +92,7 @@ class ExperimentConfig(_Section):
     ----------
     name : str
         The MLflow experiment's name, and the report's: neither empty nor with a slash.
-    endpoint : {"relapse", "efs", "os"}
+    endpoint : {"relapse", "efs", "os", "refractory"}
     seed : int
         Everything random derives from it.
     cohort : CohortSource
@@ -96,6 +104,8 @@ class ExperimentConfig(_Section):
         What an event of unknown kind counts as; see :func:`nbrelapse.outcome.make_outcome`.
     landmark_days : float
         Days from diagnosis: the models are of patients event-free then, and times and horizons count from it.
+    progressive : {"refractory", "exclude"}
+        What progressive disease during induction counts as; see :func:`nbrelapse.outcome.make_outcome`.
     features : FeatureChoice
     split : Split, optional
         Without it the whole cohort is training data and is judged by nested cross-validation alone.
@@ -104,13 +114,14 @@ class ExperimentConfig(_Section):
         split it concerns the training patients; the hold-out stays closed. See :func:`leave_one_group_out`.
     validation : Validation
     models : tuple of str
-        Model families to compare; the clinical baselines always run beside them.
+        Model families to compare, those of the endpoint's kind: ``cox`` and ``boosted`` by default, ``logistic`` and
+        ``boosted_classifier`` for ``refractory``. The clinical baselines always run beside them.
     refits : int
         Bootstrap refits behind the intervals of predictions.
     """
 
     name: Annotated[str, Field(pattern=r"^[^/\\]+$")]
-    endpoint: Literal["relapse", "efs", "os"] = "relapse"
+    endpoint: Literal["relapse", "efs", "os", "refractory"] = "relapse"
     description: str = ""
     seed: Annotated[int, Field(ge=0)] = 0
     cohort: CohortSource
@@ -118,16 +129,23 @@ class ExperimentConfig(_Section):
     prior_model: Annotated[Path | None, Field(exclude=True)] = None
     unspecified: Literal["event", "censor", "exclude"] = "event"
     landmark_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    progressive: Literal["refractory", "exclude"] = "refractory"
     features: FeatureChoice = FeatureChoice()
     split: Split | None = None
     leave_one_out: LeaveOneOut | None = None
     validation: Validation = Validation()
-    models: Annotated[tuple[Literal["cox", "cox_prior", "boosted", "forest", "blend"], ...], Field(min_length=1)] = (
-        "cox",
-        "boosted",
-    )
+    models: Annotated[tuple[_Family, ...], Field(min_length=1, default_factory=_default_models)]
     refits: Annotated[int, Field(ge=20)] = 100
     log_patient_ids: bool = False
+
+    @field_validator("models")
+    @classmethod
+    def _models_of_the_endpoint(cls, models: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        endpoint = info.data.get("endpoint", "relapse")
+        legal = BINARY_FAMILIES if endpoint == "refractory" else SURVIVAL_FAMILIES
+        if any(name not in legal for name in models):
+            raise ValueError(f"models of endpoint {endpoint!r}: {', '.join(legal)}")
+        return models
 
     @model_validator(mode="after")
     def _each_model_once(self) -> ExperimentConfig:

@@ -16,6 +16,8 @@ from nbrelapse.experiment.populations import populations
 from nbrelapse.experiment.prepare import PreparedData
 from nbrelapse.experiment.result import ExperimentResult
 from nbrelapse.mechanisms import FeatureTable
+from nbrelapse.models.risk_model import RiskModel
+from nbrelapse.models.survival_model import SurvivalModel
 from nbrelapse.outcome import Outcome, summarize_outcome
 from nbrelapse.report.coverage import coverage_table
 from nbrelapse.report.verdict import verdict
@@ -57,9 +59,7 @@ def describe_outcome(result: ExperimentResult) -> dict[str, str]:
         if outcome is not None:
             summary = summarize_outcome(outcome)
             events = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in summary["events"].items())
-            followup = summary["median_followup_years"]
-            years = "unknown" if followup is None else f"{followup:.1f} years"
-            facts[label] = f"{events}; median follow-up {years}"
+            facts[label] = events + _followed(summary)
     unused = result.data.unsplit
     if unused:
         facts["On neither side of the split"] = f"{unused} patients with an outcome"
@@ -69,6 +69,13 @@ def describe_outcome(result: ExperimentResult) -> dict[str, str]:
     for name, choice in result.data.training.choices.items():
         facts[name.replace("_", " ").capitalize()] = str(choice)
     return facts
+
+
+def _followed(summary: dict[str, Any]) -> str:
+    if "median_followup_years" not in summary:
+        return ""
+    years = summary["median_followup_years"]
+    return f"; median follow-up {'unknown' if years is None else f'{years:.1f} years'}"
 
 
 def environment(result: ExperimentResult) -> dict[str, str]:
@@ -106,6 +113,7 @@ def training_summary(result: ExperimentResult) -> dict[str, Any]:
         "outcome": summarize_outcome(data.training),
         "unspecified": result.config.unspecified,
         "landmark_days": result.config.landmark_days,
+        "progressive": result.config.progressive,
         "outcome_fingerprint": outcome_fingerprint(data.training),
         "expression_genes": None if data.cohort.expression is None else len(data.cohort.expression),
     }
@@ -117,7 +125,6 @@ def model_card(result: ExperimentResult, name: str) -> str:
     where = "nested cross-validation of the training patients" if result.holdout is None else "the hold-out"
     importance = result.explanations[name].mechanism_importance()
     mechanisms = result.data.table.catalogue.mechanisms
-    last = result.models[name].baseline_.last_time / YEAR
     lines = [
         f"# {result.config.name}: {name}",
         "",
@@ -127,7 +134,7 @@ def model_card(result: ExperimentResult, name: str) -> str:
         f"- Trained with nbrelapse {__version__}, seed {result.config.seed}",
         *(f"- {label}: {fact}" for label, fact in describe_cohort(result).items()),
         *(f"- {label}: {fact}" for label, fact in describe_outcome(result).items()),
-        f"- Longest training follow-up: {last:.1f} years; nothing is predicted beyond",
+        *_longest_followup(result.models[name]),
         "",
         f"## Performance, in {where}",
         "",
@@ -138,7 +145,7 @@ def model_card(result: ExperimentResult, name: str) -> str:
         ),
         *_metric_table(judged.metrics, name),
         "",
-        "## Mechanisms, by mean absolute contribution to the log hazard",
+        f"## Mechanisms, by mean absolute contribution to the {result.explanations[name].scale}",
         "",
         *(f"- {mechanisms[str(key)].title}: {value:.3f}" for key, value in importance.items()),
         "",
@@ -154,6 +161,12 @@ def model_card(result: ExperimentResult, name: str) -> str:
         *(f"- {note}" for note in result.notes),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _longest_followup(model: RiskModel) -> list[str]:
+    if not isinstance(model, SurvivalModel):
+        return []
+    return [f"- Longest training follow-up: {model.baseline_.last_time / YEAR:.1f} years; nothing is predicted beyond"]
 
 
 def _metric_table(metrics: pd.DataFrame, name: str) -> list[str]:

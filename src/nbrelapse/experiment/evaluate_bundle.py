@@ -10,7 +10,7 @@ from nbrelapse.experiment.fingerprint import outcome_fingerprint
 from nbrelapse.experiment.populations import populations
 from nbrelapse.mechanisms import build_features
 from nbrelapse.models.clinical import ClinicalReference
-from nbrelapse.outcome import make_outcome
+from nbrelapse.outcome import Outcome, make_outcome
 from nbrelapse.scoring import Bundle
 from nbrelapse.scoring.score import require_assays
 from nbrelapse.validation.evaluate import Evaluation, evaluate
@@ -55,8 +55,13 @@ def evaluate_bundle(
         The cohort lacks an assay, has no events, or is the one that the model was trained on.
     """
     table = build_features(cohort, bundle.catalogue, bundle.gene_sets)
-    unspecified = bundle.training.get("unspecified", "event")
-    outcome = make_outcome(cohort, bundle.endpoint, unspecified=unspecified, landmark_days=bundle.landmark_days)
+    outcome = make_outcome(
+        cohort,
+        bundle.endpoint,
+        unspecified=bundle.training.get("unspecified", "event"),
+        progressive=bundle.training.get("progressive", "refractory"),
+        landmark_days=bundle.landmark_days,
+    )
     if outcome_fingerprint(outcome) == bundle.training.get("outcome_fingerprint"):
         raise InputError(
             "these are the patients that the model was trained on: judging it by them would flatter it",
@@ -76,10 +81,7 @@ def evaluate_bundle(
             notes.append(f"{name} is not available: its columns do not tell these patients apart")
         else:
             models[name] = reference
-    times = prediction_times(outcome.y)
-    times = times[times <= bundle.model.baseline_.last_time]
-    if len(times) < 2:
-        raise InputError("the model's training follow-up is too short to be judged on this cohort")
+    times = _times(bundle, outcome)
     found = evaluate(
         holdout_predictions(models, X, np.asarray(times)),
         outcome.y,
@@ -92,3 +94,12 @@ def evaluate_bundle(
     if found.metrics.empty:
         raise InputError(f"the cohort is too small to judge the model by: {'; '.join(found.notes)}")
     return Evaluation(found.metrics, found.differences, notes + found.notes)
+
+
+def _times(bundle: Bundle, outcome: Outcome) -> np.ndarray:
+    times = prediction_times(outcome.y)
+    if bundle.followed_days is not None:
+        times = times[times <= bundle.followed_days]
+        if len(times) < 2:
+            raise InputError("the model's training follow-up is too short to be judged on this cohort")
+    return times

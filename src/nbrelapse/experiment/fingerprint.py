@@ -24,5 +24,6 @@ def outcome_fingerprint(outcome: Outcome) -> str:
 
 
 def _rows(outcome: Outcome) -> np.ndarray:
-    frame = pd.DataFrame({"event": outcome.y["event"], "time": outcome.y["time"]})
+    names = outcome.y.dtype.names
+    frame = pd.DataFrame({"event": outcome.y} if names is None else {name: outcome.y[name] for name in names})
     return pd.util.hash_pandas_object(frame, index=False).to_numpy()

@@ -14,6 +14,7 @@ from nbrelapse.mechanisms import FeatureTable, build_features, load_catalogue
 from nbrelapse.mechanisms.gene_features import with_gene_features
 from nbrelapse.mechanisms.gene_sets import read_gene_sets
 from nbrelapse.outcome import Outcome, make_outcome
+from nbrelapse.outcome.event_of import event_of
 from nbrelapse.validation.splits import named_split
 
 
@@ -67,7 +68,13 @@ def prepare_data(config: ExperimentConfig) -> PreparedData:
     if config.features.genes and cohort.expression is not None:
         catalogue = with_gene_features(catalogue, gene_sets, cohort.expression.index)
     table = build_features(cohort, catalogue, gene_sets)
-    outcome = make_outcome(cohort, config.endpoint, unspecified=config.unspecified, landmark_days=config.landmark_days)
+    outcome = make_outcome(
+        cohort,
+        config.endpoint,
+        unspecified=config.unspecified,
+        progressive=config.progressive,
+        landmark_days=config.landmark_days,
+    )
     training, holdout = _split(config, cohort, outcome)
     columns, left_out = _choose_features(table, config.features, training.patient_ids)
     unsplit = len(outcome.y) - len(training.y) - (0 if holdout is None else len(holdout.y))
@@ -97,7 +104,7 @@ def _split(config: ExperimentConfig, cohort: Cohort, outcome: Outcome) -> tuple[
         outcome.take(outcome.patient_ids[outcome.patient_ids.isin(patients.index[side])]) for side in sides
     )
     for name, side in (("train", training), ("validation", holdout)):
-        if not (side.y["event"] == 1).any():
+        if not (event_of(side.y) == 1).any():
             raise InputError(
                 f"nobody on this side of the split has the event of endpoint {config.endpoint!r}",
                 column=f"split.{name}",

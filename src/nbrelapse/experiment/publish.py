@@ -19,9 +19,11 @@ from nbrelapse.experiment.fingerprint import data_fingerprint, outcome_fingerpri
 from nbrelapse.experiment.result import ExperimentResult
 from nbrelapse.experiment.run import Progress
 from nbrelapse.experiment.tables import experiment_tables, logged_metrics, model_tables
+from nbrelapse.outcome.event_of import event_of
 from nbrelapse.report.experiment_figures import experiment_figures
 from nbrelapse.report.experiment_report import ReportContent, write_experiment_report
 from nbrelapse.report.plots import beeswarm, mechanism_bar, patient_waterfall
+from nbrelapse.report.wording import METRICS
 from nbrelapse.scoring import make_bundle, write_bundle
 from nbrelapse.tracking import (
     HOLDOUT_TAG,
@@ -31,6 +33,7 @@ from nbrelapse.tracking import (
     count_holdout_openings,
     log_experiment,
 )
+from nbrelapse.validation.leading_metric import leading_metric
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def publish(result: ExperimentResult, report: str | Path, *, progress: Progress 
             result.data.cohort.name,
             data_fingerprint(result.data),
             len(result.data.training.y),
-            int((result.data.training.y["event"] == 1).sum()),
+            int((event_of(result.data.training.y) == 1).sum()),
             tuple(result.data.columns),
         ),
         parameters=_flat(result.config.model_dump(mode="json", exclude={"cohort": {"path", "gene_sets"}})),
@@ -130,7 +133,8 @@ def _content(result: ExperimentResult, openings: int | None) -> ReportContent:
         holdout_openings=openings,
         chosen=result.chosen,
         chosen_because=(
-            f"{len(result.config.models)} model families were compared; {result.chosen} has the highest Harrell C in "
+            f"{len(result.config.models)} model families were compared; {result.chosen} has the highest "
+            f"{METRICS[leading_metric(result.cross_validation.metrics)]} in "
             "nested cross-validation of the training patients."
         ),
         explanations=result.explanations,

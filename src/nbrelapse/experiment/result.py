@@ -39,7 +39,7 @@ class ExperimentResult:
     explanations : dict of str to Explanation
         Attributions of the training patients, by compared family.
     chosen : str
-        The family with the highest cross-validated Harrell C over all training patients.
+        The family with the highest cross-validated Harrell C (AUC of a binary endpoint) over all training patients.
     times : ndarray of shape (n_times,)
         Days at which incidence was predicted.
     notes : list of str

@@ -17,13 +17,14 @@ from nbrelapse.experiment.populations import populations
 from nbrelapse.experiment.prepare import PreparedData, prepare_data
 from nbrelapse.experiment.result import ExperimentResult
 from nbrelapse.explanation.explanation import explain
-from nbrelapse.models.families import CLINICAL_BASELINES, FAMILIES, create_model
+from nbrelapse.models.families import FAMILIES, clinical_baselines, create_model
 from nbrelapse.models.resamples import bootstrap_refits
 from nbrelapse.models.risk_model import RiskModel
 from nbrelapse.outcome import Outcome
 from nbrelapse.validation.evaluate import Evaluation, evaluate
 from nbrelapse.validation.fold_cache import FoldCache
 from nbrelapse.validation.horizons import prediction_times
+from nbrelapse.validation.leading_metric import leading_metric
 from nbrelapse.validation.nested import holdout_predictions, nested_cross_validation
 from nbrelapse.validation.predictions import Predictions
 from nbrelapse.validation.tuning import tune
@@ -70,7 +71,7 @@ def run_experiment(
     report("features", 1, 1)
     models, notes = experiment_models(config, data)
     notes += _unspecified_note(config, data) + _landmark_note(config, data) + competing_note(data.training.y)
-    baselines = [name for name in models if name in CLINICAL_BASELINES]
+    baselines = [name for name in models if name not in config.models]
     times = prediction_times(data.training.y)
     settings = config.validation
     X, y = data.features(data.training), data.training.y
@@ -140,8 +141,9 @@ def experiment_models(config: ExperimentConfig, data: PreparedData) -> tuple[dic
     prior = expected_effects(config, data)
     models: dict[str, RiskModel] = {}
     notes = []
-    for name in CLINICAL_BASELINES:
-        baseline = create_model(name)
+    binary = not data.training.is_survival
+    for name in clinical_baselines(binary=binary):
+        baseline = create_model(name, binary=binary)
         if baseline.available(values):
             models[name] = baseline
         else:
@@ -149,7 +151,9 @@ def experiment_models(config: ExperimentConfig, data: PreparedData) -> tuple[dic
     without_genes = [name for name in data.columns if catalogue.features[name].role != "gene"]
     for name in config.models:
         columns = data.columns if FAMILIES[name].reads_genes else without_genes
-        models[name] = create_model(name, columns=columns, directions=directions, prior=prior, seed=config.seed)
+        models[name] = create_model(
+            name, columns=columns, directions=directions, prior=prior, seed=config.seed, binary=binary
+        )
         if "not_assayed" in models[name].get_params(deep=False):
             models[name].set_params(not_assayed=config.features.not_assayed)
     return models, notes
@@ -194,7 +198,9 @@ def _evaluate(
 
 def _best(evaluation: Evaluation, families: tuple[str, ...]) -> str:
     table = evaluation.metrics
-    scores = table[(table["metric"] == "harrell_c") & (table["population"] == "all")].set_index("model")["value"]
+    scores = table[(table["metric"] == leading_metric(table)) & (table["population"] == "all")].set_index("model")[
+        "value"
+    ]
     scores = scores.reindex(list(families))
     if scores.isna().all():
         raise InputError("no model could be judged: no fold has a comparable pair of patients")

@@ -10,6 +10,7 @@ import pandas as pd
 
 from nbrelapse.errors import InputError, NbRelapseError
 from nbrelapse.mechanisms.catalogue import Catalogue
+from nbrelapse.models.binary_model import BinaryModel
 from nbrelapse.models.risk_model import RiskModel
 
 if TYPE_CHECKING:
@@ -30,20 +31,22 @@ class Explanation:
     Parameters
     ----------
     baseline : float
-        The model's expected log risk: 0, the mean of the training patients, for linear models; for trees the mean
-        over their leaves, weighted as in training, which lies near it.
+        The model's expected log risk: that of the training mean (0 in Cox regression) for linear models; for trees the
+        mean over their leaves, weighted as in training, which lies near it.
     features : DataFrame of shape (n_patients, n_features)
-        Exact SHAP values on the log-hazard scale.
+        Exact SHAP values on the scale of the log risk.
     mechanisms : DataFrame of shape (n_patients, n_mechanisms)
         Sums of the features of each mechanism, in the catalogue's order.
     values : DataFrame of shape (n_patients, n_features)
         What the model saw; NaN = not assayed or unknown.
     log_risk : Series of shape (n_patients,)
-        The model's log relative hazard.
+        The model's log relative hazard, or log odds.
     mechanism_of : Series
         The mechanism of each feature.
     constrained : frozenset of str
         Features that the model was forced to be monotone in: that they act as expected is no finding.
+    scale : {"log hazard", "log odds"}
+        What the log risk is called.
     """
 
     baseline: float
@@ -53,6 +56,7 @@ class Explanation:
     log_risk: pd.Series
     mechanism_of: pd.Series
     constrained: frozenset[str] = frozenset()
+    scale: str = "log hazard"
 
     @property
     def mechanisms_not_assayed(self) -> pd.DataFrame:
@@ -65,11 +69,11 @@ class Explanation:
         return roll_up(self.features.where(self.values.notna(), 0.0), self.mechanism_of)[self.mechanisms.columns]
 
     def mechanism_importance(self) -> pd.Series:
-        """Mean absolute contribution of each mechanism to the log hazard, largest first."""
+        """Mean absolute contribution of each mechanism to the log risk, largest first."""
         return self.mechanisms.abs().mean().sort_values(ascending=False, kind="stable")
 
     def feature_importance(self) -> pd.Series:
-        """Mean absolute contribution of each feature to the log hazard, largest first."""
+        """Mean absolute contribution of each feature to the log risk, largest first."""
         return self.features.abs().mean().sort_values(ascending=False, kind="stable")
 
     def not_assayed_share(self) -> pd.Series:
@@ -154,6 +158,7 @@ def explain(model: RiskModel, X: pd.DataFrame, catalogue: Catalogue) -> Explanat
         log_risk=log_risk,
         mechanism_of=mechanism_of,
         constrained=frozenset(name for name, sign in (getattr(model, "directions", None) or {}).items() if sign),
+        scale="log odds" if isinstance(model, BinaryModel) else "log hazard",
     )
 
 

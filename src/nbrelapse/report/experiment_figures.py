@@ -8,8 +8,10 @@ from matplotlib.figure import Figure
 
 from nbrelapse.explanation.explanation import Explanation
 from nbrelapse.mechanisms.catalogue import Catalogue
+from nbrelapse.outcome.event_of import is_survival
 from nbrelapse.report.plots import (
     beeswarm,
+    binary_calibration,
     calibration,
     feature_coverage,
     kaplan_meier_by_risk,
@@ -41,8 +43,8 @@ def experiment_figures(
     evaluation : Evaluation
         Of the patients that the answer rests on: the hold-out, or the training patients.
     predictions : Predictions
-        The chosen model's for these patients; repeats are averaged as incidences, which share a scale.
-    y : structured ndarray of shape (n_patients,)
+        The chosen model's for these patients; repeats are averaged as probabilities, which share a scale.
+    y : ndarray of shape (n_patients,)
         Their outcome.
     explanation : Explanation
         Of the chosen model.
@@ -53,20 +55,26 @@ def experiment_figures(
     Returns
     -------
     dict of str to Figure
-        ``leaderboard``, ``kaplan_meier``, ``mechanisms``, ``beeswarm``, ``coverage``, and ``calibration`` where the
-        follow-up reaches three years.
+        ``leaderboard``, ``mechanisms``, ``beeswarm`` and ``coverage``; of a time to an event ``kaplan_meier``, and
+        ``calibration`` where the follow-up reaches three years; of a binary endpoint ``calibration``.
     """
-    incidence = predictions.incidence.mean(axis=0)
-    end = y["time"].max()
-    reached = [years for years in _HORIZONS if predictions.times[-1] >= years * YEAR and end > years * YEAR]
-    horizon = np.searchsorted(predictions.times, max(reached, default=_HORIZONS[0]) * YEAR, side="right") - 1
     figures = {
         "leaderboard": leaderboard_forest(evaluation, chosen),
-        "kaplan_meier": kaplan_meier_by_risk(incidence[:, max(int(horizon), 0)], y),
         "mechanisms": mechanism_bar(explanation, catalogue),
         "beeswarm": beeswarm(explanation, catalogue),
         "coverage": feature_coverage(coverage, catalogue),
     }
+    if not is_survival(y):
+        return figures | {"calibration": binary_calibration(predictions.incidence[:, :, 0].mean(axis=0), y)}
+    return figures | _over_time(predictions, y)
+
+
+def _over_time(predictions: Predictions, y: np.ndarray) -> dict[str, Figure]:
+    incidence = predictions.incidence.mean(axis=0)
+    end = y["time"].max()
+    reached = [years for years in _HORIZONS if predictions.times[-1] >= years * YEAR and end > years * YEAR]
+    horizon = np.searchsorted(predictions.times, max(reached, default=_HORIZONS[0]) * YEAR, side="right") - 1
+    figures = {"kaplan_meier": kaplan_meier_by_risk(incidence[:, max(int(horizon), 0)], y)}
     if reached:
         figures["calibration"] = calibration(predictions, y, reached)
     return figures

@@ -17,8 +17,9 @@ from nbrelapse.report.guard_sections import GuardSection
 from nbrelapse.report.render import render
 from nbrelapse.report.tables import coverage_rows, disagreements, leaderboard, mechanism_rows
 from nbrelapse.report.verdict import strongest_reference, verdict
-from nbrelapse.report.wording import ENDPOINTS, POPULATIONS, model_title, signed
+from nbrelapse.report.wording import ENDPOINTS, METRICS, POPULATIONS, model_title, signed
 from nbrelapse.validation.evaluate_groups import MEAN
+from nbrelapse.validation.leading_metric import leading_metric
 
 if TYPE_CHECKING:
     from nbrelapse.validation.evaluate import Evaluation
@@ -36,7 +37,7 @@ class ReportContent:
     title : str
     created : str
         Date and time, as shown.
-    endpoint : {"relapse", "efs", "os"}
+    endpoint : {"relapse", "efs", "os", "refractory"}
     cohort, outcome : dict
         What is said of the patients, label by label.
     config : str
@@ -121,6 +122,7 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
             "created": content.created,
             "subtitle": content.description,
             "endpoint": ENDPOINTS.get(content.endpoint, content.endpoint),
+            "scale": "log odds" if content.endpoint == "refractory" else "log hazard",
             "main": {"verdict": verdict(judged, content.chosen)},
             "tiles": _tiles(judged, content.chosen),
             "high_risk": verdict(judged, content.chosen, "high_risk") if "high_risk" in populations else None,
@@ -142,7 +144,7 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
             "coverage": coverage_rows(content.coverage, content.catalogue),
             "validation": _validation(content),
             "guards": content.guards,
-            "notes": [*_unsaid_notes(content), *_STANDING_CAVEATS],
+            "notes": [*_unsaid_notes(content), *_standing_caveats(content)],
             "figures": {name: figure_data_uri(figure) for name, figure in content.figures.items()},
             "more": {name: name.replace("_", " ") for name in content.figures if name not in _placed(content)},
             "environment": content.environment,
@@ -161,12 +163,18 @@ _STANDING_CAVEATS = (
     "Intervals reflect the patients drawn, not differences between treatment eras, countries or platforms.",
     "The band around a patient's probability holds 95% of bootstrap refits of the model. It leaves out the bias of "
     "shrinkage, tuning and what no assay shows, so the patient's own risk is outside it more often than 1 in 20 times.",
+)
+_SURVIVAL_CAVEAT = (
     "Competing events have a model of their own, from ten of them on. They are few, so it is held close to the same "
-    "hazard for everybody; with fewer than ten the competing hazard is the same.",
+    "hazard for everybody; with fewer than ten the competing hazard is the same."
 )
 _HOLDOUT = "Patients kept apart from training, tuning and the choice of the model."
 _LEAVE_ONE_OUT = "Each group of training patients, predicted by models tuned and fitted on the other groups."
 _CROSS_VALIDATION = "Training patients, predicted by models tuned and fitted without them."
+
+
+def _standing_caveats(content: ReportContent) -> list[str]:
+    return [*_STANDING_CAVEATS, *([] if content.endpoint == "refractory" else [_SURVIVAL_CAVEAT])]
 
 
 def _unsaid_notes(content: ReportContent) -> list[str]:
@@ -198,9 +206,9 @@ def _judged_on(content: ReportContent) -> str:
 
 def _validation(content: ReportContent) -> list[str]:
     sentences = [
-        "Every prediction behind the metrics, the survival curves and the calibration was made for patients whom the "
-        "model had not seen. Tuning took place inside the training folds only, and the clinical baselines went through "
-        "the same folds. Mechanisms are those of the final model, in the patients that it was trained on.",
+        "Every prediction behind the metrics, the calibration and the pictures of risk groups was made for patients "
+        "whom the model had not seen. Tuning took place inside the training folds only, and the clinical baselines "
+        "went through the same folds. Mechanisms are those of the final model, in the patients that it was trained on.",
         "Intervals are 95% bootstrap intervals over patients; differences are paired, both models on the same "
         "resampled patients. The models stay as fitted: variation from refitting them is not in the intervals.",
     ]
@@ -243,14 +251,15 @@ def _in_order(evaluation: Evaluation) -> list[str]:
 
 
 def _tiles(evaluation: Evaluation, chosen: str) -> dict[str, list[dict[str, str]]]:
-    """Harrell's C of the chosen model and of the strongest baseline, and their difference, by population."""
+    """Leading metric of the chosen model and of the strongest baseline, and their difference, by population."""
     groups = {}
+    metric = leading_metric(evaluation.metrics)
     for population, where in POPULATIONS.items():
         tiles = []
         for model in (chosen, strongest_reference(evaluation, population)):
             table = evaluation.metrics
             row = table[
-                (table["model"] == model) & (table["population"] == population) & (table["metric"] == "harrell_c")
+                (table["model"] == model) & (table["population"] == population) & (table["metric"] == metric)
             ].dropna(subset=["value"])
             if not row.empty:
                 tiles.append(
@@ -270,5 +279,5 @@ def _tiles(evaluation: Evaluation, chosen: str) -> dict[str, list[dict[str, str]
                 }
             )
         if tiles:
-            groups[f"Harrell C, {where.lower()}"] = tiles
+            groups[f"{METRICS[metric]}, {where.lower()}"] = tiles
     return groups

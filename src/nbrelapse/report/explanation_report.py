@@ -18,7 +18,7 @@ from nbrelapse.report.tables import disagreements, mechanism_rows
 from nbrelapse.report.wording import ENDPOINTS, EVENTS, model_title, signed
 
 _DRIVES = 0.05
-"""Smallest contribution to the log hazard (a hazard ratio of 1.05) that is called driving."""
+"""Smallest contribution to the log risk (a hazard or odds ratio of 1.05) that is called driving."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,15 @@ class PatientPage:
     percentile : float
         Of the log risk among the training patients, 0 to 100. NaN where too little is known for a score: then the page
         gives no number.
-    probabilities : dict of int to (float, float, float)
-        Probability of the event by years from diagnosis: value, low, high.
+    probabilities : dict of str to (float, float, float)
+        Probability of the event, by what it is called (``3 years``): value, low, high.
     missing_assays, out_of_range : sequence of str
         What was not looked at, and features outside the range seen in training.
     """
 
     patient_id: str
     percentile: float
-    probabilities: Mapping[int, tuple[float, float, float]]
+    probabilities: Mapping[str, tuple[float, float, float]]
     missing_assays: Sequence[str] = ()
     out_of_range: Sequence[str] = ()
 
@@ -53,7 +53,7 @@ class ExplanationContent:
     title, created : str
     model : str
         The model's family.
-    endpoint : {"relapse", "efs", "os"}
+    endpoint : {"relapse", "efs", "os", "refractory"}
     explanation : Explanation
     catalogue : Catalogue
     figures : dict of str to Figure
@@ -104,6 +104,7 @@ def write_explanation_report(content: ExplanationContent, file: str | Path) -> P
             "title": content.title,
             "created": content.created,
             "subtitle": f"{model_title(content.model)}, {ENDPOINTS.get(content.endpoint, content.endpoint)}",
+            "scale": content.explanation.scale,
             "event": EVENTS.get(content.endpoint, content.endpoint),
             "facts": content.facts,
             "rows": mechanism_rows(content.explanation, content.catalogue),
@@ -176,6 +177,6 @@ def _value(kind: str, value: float) -> str:
 
 def _probabilities(patient: PatientPage) -> list[dict[str, str]]:
     return [
-        {"name": f"{years} year{'s' if years > 1 else ''}", "value": f"{value:.0%}", "note": f"{low:.0%} to {high:.0%}"}
-        for years, (value, low, high) in patient.probabilities.items()
+        {"name": name, "value": f"{value:.0%}", "note": f"{low:.0%} to {high:.0%}"}
+        for name, (value, low, high) in patient.probabilities.items()
     ]

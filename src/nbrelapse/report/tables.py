@@ -22,7 +22,7 @@ _DIRECTIONS = {1: "raises the risk", -1: "lowers the risk", 0: "no effect"}
 
 
 def leaderboard(evaluation: Evaluation, population: str, chosen: str) -> dict[str, Any]:
-    """Metrics of one population, a row a model in falling order of Harrell's C, a cell a metric with its interval."""
+    """Metrics of one population, a row a model the best first, a cell a metric with its interval."""
     table = evaluation.metrics[evaluation.metrics["population"] == population]
     metrics = [name for name in METRICS if name in set(table["metric"]) - _LEFT_TO_THE_TABLES]
     references = set(evaluation.differences["reference"])

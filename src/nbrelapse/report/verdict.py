@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from nbrelapse.report.wording import METRICS, POPULATIONS, model_title, signed
+from nbrelapse.validation.leading_metric import leading_metric
 from nbrelapse.validation.metric_kind import MetricKind
 
 if TYPE_CHECKING:
@@ -38,8 +39,9 @@ class Verdict:
     high: float
 
 
-def strongest_reference(evaluation: Evaluation, population: str, metric: str = "harrell_c") -> str | None:
-    """Return the reference model with the best value in a population; None where there is none."""
+def strongest_reference(evaluation: Evaluation, population: str, metric: str | None = None) -> str | None:
+    """Return the reference model with the best value (of the leading metric) in a population; None without one."""
+    metric = metric or leading_metric(evaluation.metrics)
     references = set(evaluation.differences["reference"])
     table = evaluation.metrics
     table = table[
@@ -48,7 +50,7 @@ def strongest_reference(evaluation: Evaluation, population: str, metric: str = "
     return None if table.empty else str(MetricKind.of(metric).goodness(table.set_index("model")["value"]).idxmax())
 
 
-def verdict(evaluation: Evaluation, model: str, population: str = "all", metric: str = "harrell_c") -> Verdict:
+def verdict(evaluation: Evaluation, model: str, population: str = "all", metric: str | None = None) -> Verdict:
     """Compare a model with the strongest clinical baseline of a population.
 
     Parameters
@@ -56,13 +58,14 @@ def verdict(evaluation: Evaluation, model: str, population: str = "all", metric:
     evaluation : Evaluation
     model : str
     population : {"all", "high_risk"}
-    metric : str
-        A metric of which more is better.
+    metric : str, optional
+        A metric of which more is better; by default Harrell's C, or the AUC of a binary endpoint.
 
     Returns
     -------
     Verdict
     """
+    metric = metric or leading_metric(evaluation.metrics)
     where = POPULATIONS.get(population, population).lower()
     reference = strongest_reference(evaluation, population, metric)
     table = evaluation.differences

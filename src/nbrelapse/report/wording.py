@@ -19,9 +19,14 @@ METRICS = {
     "ipa_2y": "IPA 2 y",
     "ipa_3y": "IPA 3 y",
     "ipa_5y": "IPA 5 y",
+    "auc": "AUC",
+    "brier": "Brier",
+    "ipa": "IPA",
     "calibration_slope": "Calibration slope",
     "calibration_intercept_5y": "Calibration intercept 5 y",
     "ici_5y": "Calibration error (ICI) 5 y",
+    "calibration_intercept": "Calibration intercept",
+    "ici": "Calibration error (ICI)",
 }
 POPULATIONS = {"all": "All patients", "high_risk": "High-risk patients"}
 ENDPOINTS = {
@@ -34,6 +39,7 @@ EVENTS = {
     "relapse": "relapse or progression",
     "efs": "an event",
     "os": "death",
+    "refractory": "refractory disease",
 }
 _MODELS = {
     "cox": "Elastic-net Cox",
@@ -41,10 +47,13 @@ _MODELS = {
     "boosted": "Boosted trees",
     "forest": "Random survival forest",
     "blend": "Blend of models",
+    "logistic": "Elastic-net logistic",
+    "boosted_classifier": "Boosted classifier",
     "clinical_risk_group": "Recorded risk group",
     "clinical_cog_v2": "COG v2 risk group",
     "clinical_inrg": "INRG risk group",
     "clinical_cox": "Clinical Cox (age, stage, MYCN)",
+    "clinical_logistic": "Clinical logistic (age, stage, MYCN)",
 }
 
 

@@ -11,6 +11,8 @@ import pandas as pd
 
 from nbrelapse.mechanisms import Catalogue
 from nbrelapse.models.risk_model import RiskModel
+from nbrelapse.models.survival_model import SurvivalModel
+from nbrelapse.scoring.score_columns import score_columns
 
 QUANTILES = np.linspace(0.0, 1.0, 1001)
 
@@ -21,7 +23,7 @@ class Bundle:
 
     Parameters
     ----------
-    endpoint : {"relapse", "efs", "os"}
+    endpoint : {"relapse", "efs", "os", "refractory"}
     model : RiskModel
         Fitted.
     refits : sequence of RiskModel
@@ -60,6 +62,14 @@ class Bundle:
     def landmark_days(self) -> float:
         """Days from diagnosis that horizons count from: the model is of patients event-free then. 0: of all."""
         return float(self.training.get("landmark_days", 0.0))
+    def followed_days(self) -> float | None:
+        """Longest follow-up in training; None for a binary endpoint, which knows no time."""
+        return self.model.baseline_.last_time if isinstance(self.model, SurvivalModel) else None
+
+    @property
+    def score_columns(self) -> list[str]:
+        """Names of the columns of a score, ``patient_id`` aside."""
+        return score_columns(self.mechanisms, None if isinstance(self.model, SurvivalModel) else self.endpoint)
 
     @property
     def mechanisms(self) -> list[str]:

@@ -8,8 +8,9 @@ import pandas as pd
 from nbrelapse.explanation.explanation import roll_up
 from nbrelapse.models.design import read_columns
 from nbrelapse.models.resamples import prediction_interval
+from nbrelapse.models.survival_model import SurvivalModel
 from nbrelapse.scoring.bundle import Bundle
-from nbrelapse.scoring.score_columns import HORIZON_YEARS, score_columns
+from nbrelapse.scoring.score_columns import HORIZON_YEARS
 from nbrelapse.validation.horizons import YEAR
 
 LEAST_EVIDENCE = 0.25
@@ -37,7 +38,8 @@ def score_features(bundle: Bundle, values: pd.DataFrame) -> pd.DataFrame:
         ``risk_percentile`` (0-100, among the training patients, whose risks are those of the model fitted on them);
         ``log_risk`` with the band of 95 % of the bootstrap refits (which leaves out shrinkage bias, tuning and what
         was not measured); for 1, 2, 3 and 5 years ``incidence_<years>y`` (probability of the event by then) with its
-        band and ``survival_<years>y`` (of neither the event nor a competing one); ``baseline`` and
+        band and ``survival_<years>y`` (of neither the event nor a competing one), or for a binary endpoint
+        ``probability_<endpoint>`` with its band; ``baseline`` and
         ``mechanism__<name>``, which add up to ``log_risk``; ``evidence``, the share of what the model relies on that
         is known of the patient, 0 to 1; ``missing_assays``, ``out_of_range_features`` and ``warnings``, lists in text.
         Where ``evidence`` is below ``LEAST_EVIDENCE`` no number is given, and horizons beyond the training
@@ -65,7 +67,7 @@ def score_features(bundle: Bundle, values: pd.DataFrame) -> pd.DataFrame:
         out_of_range_features=_join(outside, names, ", "),
         warnings=_warnings(bundle, evidence, outside),
     )
-    return result[score_columns(bundle.mechanisms)]
+    return result[bundle.score_columns]
 
 
 def relied_on(bundle: Bundle) -> dict[str, np.ndarray]:
@@ -86,21 +88,29 @@ def _evidence(bundle: Bundle, known: np.ndarray) -> np.ndarray:
 
 
 def _numbers(bundle: Bundle, X: pd.DataFrame) -> pd.DataFrame:
-    times = np.array(HORIZON_YEARS) * YEAR
-    log_risk = bundle.model.predict_log_risk(X)
-    states = bundle.model.predict_cumulative_incidence(X, times)
-    interval = prediction_interval(bundle.refits, X, times)
     attribution = bundle.model.attribute(X)
     mechanisms = roll_up(attribution.values, bundle.schema["mechanism"])
-    columns = {
+    log_risk, columns = (_by_years if isinstance(bundle.model, SurvivalModel) else _once)(bundle, X)
+    columns |= {
         "risk_percentile": _percentile(log_risk, bundle.log_risk_quantiles),
         "log_risk": log_risk,
-        "log_risk_low": interval["log_risk_low"],
-        "log_risk_high": interval["log_risk_high"],
         "baseline": np.full(len(X), attribution.baseline),
         **{f"mechanism__{name}": mechanisms[name].to_numpy() for name in bundle.mechanisms},
     }
+    return pd.DataFrame(columns, index=X.index)
+
+
+_Columns = dict[str, np.ndarray]
+
+
+def _by_years(bundle: Bundle, X: pd.DataFrame) -> tuple[np.ndarray, _Columns]:
+    """Log risk, and incidence and survival at the horizons that the training follow-up reaches."""
+    assert isinstance(bundle.model, SurvivalModel)
+    times = np.array(HORIZON_YEARS) * YEAR
+    states = bundle.model.predict_cumulative_incidence(X, times)
+    interval = prediction_interval(bundle.refits, X, times)
     followed = times <= bundle.model.baseline_.last_time
+    columns = {name: interval[name] for name in ("log_risk_low", "log_risk_high")}
     for column, years in enumerate(HORIZON_YEARS):
         numbers = {
             f"incidence_{years}y": states[:, 1, column],
@@ -109,7 +119,18 @@ def _numbers(bundle: Bundle, X: pd.DataFrame) -> pd.DataFrame:
             f"survival_{years}y": states[:, 0, column],
         }
         columns |= {name: values if followed[column] else np.full(len(X), np.nan) for name, values in numbers.items()}
-    return pd.DataFrame(columns, index=X.index)
+    return bundle.model.predict_log_risk(X), columns
+
+
+def _once(bundle: Bundle, X: pd.DataFrame) -> tuple[np.ndarray, _Columns]:
+    """Log odds, and the probability of a binary endpoint."""
+    whenever = np.array([np.inf])
+    log_risk, probability = bundle.model.predict_risk(X, whenever)
+    interval = prediction_interval(bundle.refits, X, whenever)
+    columns = {name: interval[name] for name in ("log_risk_low", "log_risk_high")}
+    name = f"probability_{bundle.endpoint}"
+    columns |= {name: probability[:, 0]}
+    return log_risk, columns | {f"{name}_{side}": interval[f"incidence_{side}"][:, 0] for side in ("low", "high")}
 
 
 def _percentile(log_risk: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
@@ -119,17 +140,18 @@ def _percentile(log_risk: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
 
 
 def _warnings(bundle: Bundle, evidence: np.ndarray, outside: np.ndarray) -> list[str]:
-    followed, landmark = bundle.model.baseline_.last_time, bundle.landmark_days
+    landmark = bundle.landmark_days
     flags = {
         f"for patients event-free on day {landmark:g}: horizons count from then": np.full(len(evidence), landmark > 0),
         f"no score: less than {LEAST_EVIDENCE:.0%} of what the model relies on is known": evidence < LEAST_EVIDENCE,
         f"less than {FULL_EVIDENCE:.0%} of what the model relies on is known": (evidence >= LEAST_EVIDENCE)
         & (evidence < FULL_EVIDENCE),
         "values outside the range of the training patients": outside.any(axis=1),
-        f"training patients were followed for {followed / YEAR:.1f} years: no longer horizon is given": np.full(
-            len(evidence), followed < HORIZON_YEARS[-1] * YEAR
-        ),
     }
+    followed = bundle.followed_days
+    if followed is not None and followed < HORIZON_YEARS[-1] * YEAR:
+        short = f"training patients were followed for {followed / YEAR:.1f} years: no longer horizon is given"
+        flags[short] = np.ones(len(evidence), dtype=bool)
     return _join(np.column_stack(list(flags.values())), list(flags), "; ")
 
 

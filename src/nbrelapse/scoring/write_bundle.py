@@ -15,7 +15,6 @@ from nbrelapse.scoring.bundle import Bundle
 from nbrelapse.scoring.describe_for_mlflow import describe_for_mlflow
 from nbrelapse.scoring.format import CARD, FORMAT_VERSION, MANIFEST, REFITS, sealed, sha256, to_json
 from nbrelapse.scoring.refit_archive import pack_refits
-from nbrelapse.scoring.score_columns import score_columns
 
 if TYPE_CHECKING:
     from mlflow.models import Model
@@ -78,7 +77,7 @@ def _write(bundle: Bundle, folder: Path, begun: Mapping[str, Any]) -> None:
     _write_text(data / "references.json", to_json(references))
     _write_text(data / "baseline.json", to_json({"log_risk_quantiles": bundle.log_risk_quantiles.tolist()}))
     _write_text(data / "catalogue.json", to_json(bundle.catalogue.to_document()))
-    texts = describe_for_mlflow(list(bundle.schema.index), score_columns(bundle.mechanisms), begun)
+    texts = describe_for_mlflow(list(bundle.schema.index), bundle.score_columns, begun)
     for name, text in {**texts, **({CARD: bundle.card} if bundle.card else {})}.items():
         _write_text(folder / name, text)
     files = {file.relative_to(folder).as_posix(): sha256(file) for file in sorted(folder.rglob("*")) if file.is_file()}
@@ -98,7 +97,7 @@ def _manifest(bundle: Bundle, files: Mapping[str, str]) -> dict[str, Any]:
         "family": bundle.model.family,
         "landmark_days": bundle.landmark_days,
         "catalogue_version": bundle.catalogue.version,
-        "followed_days": bundle.model.baseline_.last_time,
+        "followed_days": bundle.followed_days,
         "refits": len(bundle.refits),
         "training": dict(bundle.training),
         "features": schema.where(pd.notna(schema), None).to_dict("records"),

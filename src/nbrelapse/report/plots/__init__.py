@@ -1,6 +1,7 @@
 """Pictures of models, cohorts and patients, each a matplotlib Figure."""
 
 from nbrelapse.report.plots.beeswarm import beeswarm
+from nbrelapse.report.plots.binary_calibration import binary_calibration
 from nbrelapse.report.plots.calibration import calibration
 from nbrelapse.report.plots.feature_coverage import feature_coverage
 from nbrelapse.report.plots.kaplan_meier import kaplan_meier_by_risk
@@ -12,6 +13,7 @@ from nbrelapse.report.plots.waterfall import patient_waterfall
 
 __all__ = [
     "beeswarm",
+    "binary_calibration",
     "calibration",
     "feature_coverage",
     "kaplan_meier_by_risk",

@@ -54,7 +54,7 @@ def beeswarm(explanation: Explanation, catalogue: Catalogue, top: int = 15) -> F
             x[known], y[known], s=9, c=_COLORS(scale[name].to_numpy()[known]), linewidths=0, rasterized=True, zorder=3
         )
     _label_rows(axes, shown, catalogue)
-    axes.set_xlabel("Contribution to the log hazard   (right: higher risk)")
+    axes.set_xlabel(f"Contribution to the {explanation.scale}   (right: higher risk)")
     bar = figure.colorbar(
         ScalarMappable(Normalize(0, 1), _COLORS), ax=axes, orientation="horizontal", location="top", shrink=0.4,
         aspect=30, anchor=(1.0, 0.0), pad=0.01,

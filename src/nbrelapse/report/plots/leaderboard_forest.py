@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from nbrelapse.report.plots.style import ACCENT, INK, MUTED, bare_y, new_figure, styled, zero_line
 from nbrelapse.report.verdict import strongest_reference
 from nbrelapse.report.wording import METRICS, POPULATIONS, model_title, number, signed
+from nbrelapse.validation.leading_metric import leading_metric
 from nbrelapse.validation.metric_kind import MetricKind
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @styled
-def leaderboard_forest(evaluation: Evaluation, chosen: str | None = None, metric: str = "harrell_c") -> Figure:
+def leaderboard_forest(evaluation: Evaluation, chosen: str | None = None, metric: str | None = None) -> Figure:
     """Draw a forest plot: left the metric of every model, right its paired difference from the strongest baseline.
 
     Parameters
@@ -27,12 +28,14 @@ def leaderboard_forest(evaluation: Evaluation, chosen: str | None = None, metric
     evaluation : Evaluation
     chosen : str, optional
         The model drawn in colour.
-    metric : str
+    metric : str, optional
+        By default Harrell's C, or the AUC of a binary endpoint.
 
     Returns
     -------
     Figure
     """
+    metric = metric or leading_metric(evaluation.metrics)
     kind = MetricKind.of(metric)
     metrics = evaluation.metrics[evaluation.metrics["metric"] == metric]
     blocks = [

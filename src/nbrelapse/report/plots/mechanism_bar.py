@@ -11,7 +11,7 @@ from nbrelapse.report.plots.style import MUTED, bare_y, new_figure, styled
 
 @styled
 def mechanism_bar(explanation: Explanation, catalogue: Catalogue) -> Figure:
-    """Draw the mean absolute contribution of each mechanism to the log hazard, in the catalogue's colours.
+    """Draw the mean absolute contribution of each mechanism to the log risk, in the catalogue's colours.
 
     A hatched part says how much of it comes from assays that were not done.
 
@@ -40,7 +40,7 @@ def mechanism_bar(explanation: Explanation, catalogue: Catalogue) -> Figure:
         note = f"   {share:.0%} from missing values" if share >= 0.05 else ""
         axes.annotate(f"{value:.2g}", (value, row), (5, 0), textcoords="offset points", va="center", fontsize=9)
         axes.annotate(note, (value, row), (26, 0), textcoords="offset points", va="center", fontsize=8.5, color=MUTED)
-    axes.set_xlabel("Mean absolute contribution to the log hazard")
+    axes.set_xlabel(f"Mean absolute contribution to the {explanation.scale}")
     axes.set_xlim(0, max(float(importance.max()) * 1.04, 1e-6))
     axes.grid(axis="x")
     bare_y(axes)

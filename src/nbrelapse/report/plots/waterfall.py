@@ -14,12 +14,14 @@ from nbrelapse.report.plots.style import INK, MUTED, bare_y, new_figure, styled
 from nbrelapse.report.wording import signed
 
 _SMALL = 0.005
-"""Contributions to the log hazard below this are drawn together as "other"."""
+"""Contributions to the log risk below this are drawn together as "other"."""
+
+_RISK = {"log hazard": "Log hazard relative to the average training patient", "log odds": "Log odds of the event"}
 
 
 @styled
 def patient_waterfall(explanation: Explanation, patient: str, catalogue: Catalogue) -> Figure:
-    """Draw how the mechanisms lead from the model's baseline to one patient's log hazard.
+    """Draw how the mechanisms lead from the model's baseline to one patient's log risk.
 
     A hatched bar is a mechanism of which nothing is known in this patient: it speaks of patients not assayed, not of
     this tumour. The picture does not name the patient.
@@ -62,7 +64,7 @@ def patient_waterfall(explanation: Explanation, patient: str, catalogue: Catalog
     axes.set_ylim(len(steps) + 0.1, -0.95)
     axes.set_xlim(min(reach) - 0.06 * span, max(reach) + 0.16 * span)
     _mark_ends(axes, explanation.baseline, float(ends.iloc[-1]), len(steps))
-    axes.set_xlabel("Log hazard relative to the average training patient")
+    axes.set_xlabel(_RISK[explanation.scale])
     bare_y(axes)
     return figure
 
