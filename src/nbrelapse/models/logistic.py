@@ -91,6 +91,7 @@ class LogisticElasticNet(ElasticNet, BinaryModel):
     def _recalibrate(self, intercept: float, slope: float) -> None:
         self.intercept_ = intercept + slope * self.intercept_
         self.coefficients_ = slope * self.coefficients_
+        self.missing_effects_ = slope * self.missing_effects_
 
     def state(self) -> ModelState:
         """Return the fitted model as JSON data."""

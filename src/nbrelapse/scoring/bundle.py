@@ -62,6 +62,8 @@ class Bundle:
     def landmark_days(self) -> float:
         """Days from diagnosis that horizons count from: the model is of patients event-free then. 0: of all."""
         return float(self.training.get("landmark_days", 0.0))
+
+    @property
     def followed_days(self) -> float | None:
         """Longest follow-up in training; None for a binary endpoint, which knows no time."""
         return self.model.baseline_.last_time if isinstance(self.model, SurvivalModel) else None
