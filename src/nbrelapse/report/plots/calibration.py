@@ -43,8 +43,8 @@ def calibration(predictions: Predictions, y: np.ndarray, years: Sequence[int], g
         found = calibration_curve(predictions, y, year * YEAR, groups=groups)
         curve, table = found.curve, found.groups
         axes.fill_between(curve["predicted"], curve["low"], curve["high"], color=ACCENT, alpha=0.13, linewidth=0)
-        axes.plot(curve["predicted"], curve["observed"], color=ACCENT, linewidth=1.5, zorder=1.5)
         calibration_panel(axes, predictions.incidence_at(year * YEAR).mean(axis=0), table)
+        axes.plot(curve["predicted"], curve["observed"], color=ACCENT, linewidth=1.5, zorder=1.5)
         axes.set_title(f"Within {year} years")
         axes.text(0.0, 0.97, f"ICI {found.ici:.3f}", color=MUTED, fontsize=8.5, va="center")
     panels[0].set_ylabel("Observed proportion with the event")
