@@ -235,7 +235,7 @@ def test_null_check_trains_nothing_and_answers_with_its_exit_code(
     assert [row["model"] for row in document["summary"]] == ["cox", "boosted", "chosen"]
     assert len(document["permutations"]) == 5
     assert not (tmp_path / "none").exists()
-    leak = pd.DataFrame({"cox": [0.7, 0.71], "boosted": [0.72, 0.7]})
+    leak = pd.DataFrame({"cox": [0.7, 0.71, 0.7, 0.72, 0.71], "boosted": [0.72, 0.7, 0.71, 0.7, 0.7]})
     monkeypatch.setattr("nbrelapse.experiment.null_check.permuted_discrimination", lambda *_, **__: leak)
     refused = nbrelapse(*command)
     assert refused.code == 1

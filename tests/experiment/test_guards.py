@@ -9,8 +9,8 @@ import pytest
 
 from nbrelapse.experiment import ExperimentResult
 from nbrelapse.experiment.describe import model_card
-from nbrelapse.experiment.describe_guards import features_used, guard_metrics, guard_sections
-from nbrelapse.experiment.guards import run_guards
+from nbrelapse.experiment.describe_guards import features_used, guard_metrics, guard_sections, multiplicity
+from nbrelapse.experiment.guards import training_size
 from nbrelapse.validation.sample_size import sample_size
 
 
@@ -29,8 +29,7 @@ def test_enough_events_are_no_warning(result: ExperimentResult) -> None:
 
 def test_a_binary_outcome_counts_its_ones(result: ExperimentResult) -> None:
     y = np.repeat([0, 1], [50, 20]).astype(np.int8)
-    training = replace(result.data.training, endpoint="refractory", y=y)
-    size = run_guards(replace(result.data, training=training)).size
+    size = training_size(y, len(result.data.columns))
     assert (size.patients, size.events) == (70, 20)
     assert size == sample_size(70, 20, len(result.data.columns), binary=True)
 
@@ -48,6 +47,20 @@ def test_the_parameters_used_are_those_with_a_coefficient(result: ExperimentResu
 
 
 def test_report_and_card_say_it(result: ExperimentResult) -> None:
-    section = guard_sections(result)[0]
+    tried = multiplicity(result, 3)
+    families, section = guard_sections(result, tried)
+    assert (tried.families, tried.trials, tried.experiments) == (2, 2, 3)
     assert f"would need {result.guards.size.patients_needed:,} patients" in section.sentences[0]
-    assert section.sentences[0] in model_card(result, "cox")
+    card = model_card(result, "cox", tried)
+    assert section.sentences[0] in card
+    assert families.sentences[0] in card
+
+
+def test_the_choice_of_the_family_is_corrected(result: ExperimentResult) -> None:
+    apparent = result.metric(result.chosen, "harrell_c")["value"]
+    assert result.guards.apparent == pytest.approx(apparent, abs=1e-9)
+    metrics = guard_metrics(result, result.chosen)
+    assert metrics["before_correction"] == result.guards.apparent
+    assert abs(metrics["corrected_for_choice"] - apparent) < 0.1
+    others = [name for name in result.models if name != result.chosen]
+    assert all("corrected_for_choice" not in guard_metrics(result, name) for name in others)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbrelapse.cli.leaderboard import evaluation_document, print_groups, print_leaderboard
+from nbrelapse.cli.leaderboard import evaluation_document, multiplicity_document, print_groups, print_leaderboard
 
 if TYPE_CHECKING:
     from nbrelapse.tracking import RecordedExperiment
@@ -40,6 +40,7 @@ def compare(
 def _print(found: RecordedExperiment, metric: str) -> None:
     from rich.console import Console
 
+    from nbrelapse.report.guard_sections import multiplicity_sentence
     from nbrelapse.report.verdict import verdict
 
     console = Console()
@@ -54,6 +55,8 @@ def _print(found: RecordedExperiment, metric: str) -> None:
     if found.chosen:
         for population in judged.metrics["population"].unique():
             console.print(verdict(judged, found.chosen, population).sentence, highlight=False)
+    if found.multiplicity is not None:
+        console.print(multiplicity_sentence(found.multiplicity), highlight=False)
     console.print(f"run: {found.run_id}, {found.started:%Y-%m-%d %H:%M} UTC", highlight=False)
     for name, uri in found.model_uris.items():
         console.print(f"model {name}: {uri}", highlight=False, soft_wrap=True)
@@ -67,6 +70,7 @@ def _document(found: RecordedExperiment) -> dict[str, Any]:
         "endpoint": found.endpoint,
         "chosen": found.chosen,
         "models": found.model_uris,
+        "multiplicity": multiplicity_document(found.multiplicity),
         "cross_validation": evaluation_document(found.cross_validation),
         "holdout": evaluation_document(found.holdout),
         "leave_one_out": evaluation_document(found.leave_one_out),

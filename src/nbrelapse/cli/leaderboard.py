@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import math
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nbrelapse.validation.evaluate import Evaluation
+    from nbrelapse.validation.multiplicity import Multiplicity
 
 
 def print_leaderboard(title: str, evaluation: Evaluation, metric: str, chosen: str | None = None) -> None:
@@ -40,6 +42,15 @@ def evaluation_document(evaluation: Evaluation | None) -> dict[str, Any] | None:
     return {
         name: json.loads(getattr(evaluation, name).to_json(orient="records", double_precision=15))
         for name in ("metrics", "differences")
+    }
+
+
+def multiplicity_document(tried: Multiplicity | None) -> dict[str, Any] | None:
+    """Return how many models were tried as JSON data; what is unknown is null."""
+    if tried is None:
+        return None
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else value for name, value in asdict(tried).items()
     }
 
 

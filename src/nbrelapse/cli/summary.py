@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from nbrelapse.cli.leaderboard import evaluation_document, print_groups, print_leaderboard
+from nbrelapse.cli.leaderboard import evaluation_document, multiplicity_document, print_groups, print_leaderboard
 
 if TYPE_CHECKING:
     from nbrelapse.experiment.publish import Published
@@ -32,6 +32,7 @@ def print_summary(
         return
     from rich.console import Console
 
+    from nbrelapse.report.guard_sections import multiplicity_sentence
     from nbrelapse.report.verdict import verdict
     from nbrelapse.validation.leading_metric import leading_metric
 
@@ -45,6 +46,7 @@ def print_summary(
         print_groups(title, result.leave_one_out, metric, result.chosen)
     for population in dict.fromkeys(["all", *evaluation.metrics["population"]]):
         console.print(verdict(evaluation, result.chosen, population).sentence, highlight=False)
+    console.print(multiplicity_sentence(published.multiplicity), highlight=False)
     for note in result.notes:
         console.print(f"note: {note}", style="dim", highlight=False)
     for name, value in {**_outputs(published), **(outputs or {})}.items():
@@ -70,6 +72,7 @@ def _document(result: ExperimentResult, published: Published, outputs: dict[str,
         "cross_validation": evaluation_document(result.cross_validation),
         "holdout": evaluation_document(result.holdout),
         "leave_one_out": evaluation_document(result.leave_one_out),
+        "multiplicity": multiplicity_document(published.multiplicity),
         "notes": result.notes,
         "run_id": published.run_id,
         "models": published.model_uris,

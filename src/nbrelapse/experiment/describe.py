@@ -22,6 +22,7 @@ from nbrelapse.outcome import Outcome, summarize_outcome
 from nbrelapse.report.coverage import coverage_table
 from nbrelapse.report.verdict import verdict
 from nbrelapse.validation.horizons import YEAR
+from nbrelapse.validation.multiplicity import Multiplicity
 
 
 def coverage(result: ExperimentResult) -> pd.DataFrame:
@@ -119,7 +120,7 @@ def training_summary(result: ExperimentResult) -> dict[str, Any]:
     }
 
 
-def model_card(result: ExperimentResult, name: str) -> str:
+def model_card(result: ExperimentResult, name: str, tried: Multiplicity) -> str:
     """Describe a model in Markdown: what it is, on whom it was trained, how it did, what it must not be used for."""
     judged = result.cross_validation if result.holdout is None else result.holdout
     where = "nested cross-validation of the training patients" if result.holdout is None else "the hold-out"
@@ -151,7 +152,11 @@ def model_card(result: ExperimentResult, name: str) -> str:
         "",
         "## How far the figures carry",
         "",
-        *(f"- {section.title}: {sentence}" for section in guard_sections(result) for sentence in section.sentences),
+        *(
+            f"- {section.title}: {sentence}"
+            for section in guard_sections(result, tried)
+            for sentence in section.sentences
+        ),
         "",
         "## Limits",
         "",

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from nbrelapse.experiment.config import ExperimentConfig
 from nbrelapse.experiment.prepare import PreparedData
+from nbrelapse.outcome.event_of import event_of, is_survival
+from nbrelapse.validation.corrected_choice import corrected_choice
+from nbrelapse.validation.discrimination import discrimination
+from nbrelapse.validation.predictions import Predictions
 from nbrelapse.validation.sample_size import SampleSize, sample_size
 
 
@@ -18,9 +24,13 @@ class Guards:
     ----------
     size : SampleSize
         Training patients and events against the candidate features.
+    apparent, corrected : float
+        Cross-validated concordance of the chosen family, and the same corrected for the choice; NaN without one.
     """
 
     size: SampleSize
+    apparent: float
+    corrected: float
 
     @property
     def notes(self) -> list[str]:
@@ -33,18 +43,30 @@ class Guards:
         ]
 
 
-def run_guards(data: PreparedData) -> Guards:
-    """Check an experiment's training data.
+def run_guards(
+    config: ExperimentConfig, data: PreparedData, predictions: Mapping[str, Predictions], chosen: str
+) -> Guards:
+    """Check an experiment.
 
     Parameters
     ----------
+    config : ExperimentConfig
     data : PreparedData
+    predictions : mapping of str to Predictions
+        Cross-validated, of all models.
+    chosen : str
 
     Returns
     -------
     Guards
     """
     y = data.training.y
-    binary = not data.training.is_survival
-    events = int(np.count_nonzero(y == 1 if binary else y["event"] == 1))
-    return Guards(sample_size(len(y), events, len(data.columns), binary=binary))
+    size = training_size(y, len(data.columns))
+    families = {str(name): predictions[name] for name in config.models}
+    return Guards(size, discrimination(y, predictions[chosen]), corrected_choice(families, y, seed=config.seed))
+
+
+def training_size(y: np.ndarray, parameters: int) -> SampleSize:
+    """Hold the patients of an outcome against a number of candidate parameters."""
+    events = int(np.count_nonzero(event_of(y) == 1))
+    return sample_size(len(y), events, parameters, binary=not is_survival(y))

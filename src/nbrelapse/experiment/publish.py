@@ -14,7 +14,7 @@ from nbrelapse.experiment.describe import (
     model_card,
     training_summary,
 )
-from nbrelapse.experiment.describe_guards import guard_metrics, guard_sections
+from nbrelapse.experiment.describe_guards import guard_metrics, guard_sections, multiplicity
 from nbrelapse.experiment.fingerprint import data_fingerprint, outcome_fingerprint
 from nbrelapse.experiment.result import ExperimentResult
 from nbrelapse.experiment.run import Progress
@@ -27,13 +27,17 @@ from nbrelapse.report.wording import METRICS
 from nbrelapse.scoring import make_bundle, write_bundle
 from nbrelapse.tracking import (
     HOLDOUT_TAG,
+    TRAINING_TAG,
     DatasetRecord,
     ExperimentRecord,
     ModelRecord,
+    count_experiments,
     count_holdout_openings,
     log_experiment,
 )
+from nbrelapse.tracking.records import FAMILIES_TAG, TRIALS_TAG
 from nbrelapse.validation.leading_metric import leading_metric
+from nbrelapse.validation.multiplicity import Multiplicity
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,15 @@ class Published:
         MLflow's parent run.
     model_uris : dict of str to str
         ``models:/…`` by model family.
+    multiplicity : Multiplicity
+        How many models were tried.
     """
 
     chosen: str
     report: Path
     run_id: str
     model_uris: dict[str, str]
+    multiplicity: Multiplicity
 
 
 def publish(result: ExperimentResult, report: str | Path, *, progress: Progress | None = None) -> Published:
@@ -77,10 +84,13 @@ def publish(result: ExperimentResult, report: str | Path, *, progress: Progress 
     step("report and MLflow", 0, 2)
     holdout = None if result.data.holdout is None else outcome_fingerprint(result.data.holdout)
     openings = None if holdout is None else count_holdout_openings(holdout) + 1
-    content = _content(result, openings)
+    training = outcome_fingerprint(result.data.training)
+    tried = multiplicity(result, count_experiments(TRAINING_TAG, training) + 1)
+    content = _content(result, openings, tried)
     file = write_experiment_report(content, report)
     step("report and MLflow", 1, 2)
     tags = environment(result) | {"nbrelapse.kind": "experiment", "nbrelapse.chosen": result.chosen}
+    tags |= {TRAINING_TAG: training, FAMILIES_TAG: str(tried.families), TRIALS_TAG: str(tried.trials)}
     if holdout is not None:
         tags |= {HOLDOUT_TAG: holdout, "nbrelapse.holdout_openings": str(openings)}
     record = ExperimentRecord(
@@ -96,7 +106,7 @@ def publish(result: ExperimentResult, report: str | Path, *, progress: Progress 
         parameters=_flat(result.config.model_dump(mode="json", exclude={"cohort": {"path", "gene_sets"}})),
         tags=tags,
         metrics=logged_metrics(result, result.chosen) | guard_metrics(result, result.chosen),
-        models=tuple(_model_record(result, name) for name in result.models),
+        models=tuple(_model_record(result, name, tried) for name in result.models),
         tables=experiment_tables(result),
         figures=content.figures,
         documents={
@@ -110,10 +120,10 @@ def publish(result: ExperimentResult, report: str | Path, *, progress: Progress 
         file.unlink(missing_ok=True)  # a report without its run would look finished
         raise
     step("report and MLflow", 2, 2)
-    return Published(result.chosen, file, logged.run_id, logged.model_uris)
+    return Published(result.chosen, file, logged.run_id, logged.model_uris, tried)
 
 
-def _content(result: ExperimentResult, openings: int | None) -> ReportContent:
+def _content(result: ExperimentResult, openings: int | None, tried: Multiplicity) -> ReportContent:
     judged = result.cross_validation if result.holdout is None else result.holdout
     predictions = result.predictions if result.holdout_predictions is None else result.holdout_predictions
     outcome = result.data.training if result.data.holdout is None else result.data.holdout
@@ -148,13 +158,13 @@ def _content(result: ExperimentResult, openings: int | None) -> ReportContent:
             result.data.table.catalogue,
         ),
         notes=result.notes,
-        guards=guard_sections(result),
+        guards=guard_sections(result, tried),
         environment=environment(result),
         description=result.config.description,
     )
 
 
-def _model_record(result: ExperimentResult, name: str) -> ModelRecord:
+def _model_record(result: ExperimentResult, name: str, tried: Multiplicity) -> ModelRecord:
     model = result.models[name]
     parameters = _flat(
         {
@@ -165,7 +175,7 @@ def _model_record(result: ExperimentResult, name: str) -> ModelRecord:
     )
     if name not in result.config.models:
         return ModelRecord(name, parameters, logged_metrics(result, name))
-    card = model_card(result, name)
+    card = model_card(result, name, tried)
     explanation, catalogue = result.explanations[name], result.data.table.catalogue
     bundle = make_bundle(
         result.config.endpoint,

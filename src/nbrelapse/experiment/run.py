@@ -12,6 +12,7 @@ from nbrelapse.experiment.competing_note import competing_note
 from nbrelapse.experiment.config import ExperimentConfig
 from nbrelapse.experiment.expected_effects import expected_effects
 from nbrelapse.experiment.guards import run_guards
+from nbrelapse.experiment.leakage_check import leakage_check
 from nbrelapse.experiment.leave_one_out import leave_one_out
 from nbrelapse.experiment.populations import populations
 from nbrelapse.experiment.prepare import PreparedData, prepare_data
@@ -62,15 +63,17 @@ def run_experiment(
     Raises
     ------
     InputError
-        The data cannot carry the experiment (see :func:`prepare_data`), or there are too few events for the
-        folds asked for.
+        The data cannot carry the experiment (see :func:`prepare_data`) or would leak (see :func:`leakage_check`), or
+        there are too few events for the folds asked for.
     """
     report = progress or (lambda stage, done, total: None)
     report("features", 0, 1)
     data = prepare_data(config)
     report("features", 1, 1)
-    models, notes = experiment_models(config, data)
-    notes += _unspecified_note(config, data) + _landmark_note(config, data) + competing_note(data.training.y)
+    notes = leakage_check(config, data)
+    models, unavailable = experiment_models(config, data)
+    notes += unavailable + _unspecified_note(config, data) + _landmark_note(config, data)
+    notes += competing_note(data.training.y)
     baselines = [name for name in models if name not in config.models]
     times = prediction_times(data.training.y)
     settings = config.validation
@@ -111,7 +114,7 @@ def run_experiment(
         held = holdout_predictions(fitted, data.features(data.holdout), times)
         holdout = _evaluate(config, data, data.holdout, held, baselines)
     explanations = {str(name): explain(fitted[name], X, data.table.catalogue) for name in config.models}
-    guards = run_guards(data)
+    guards = run_guards(config, data, predictions, chosen)
     notes += guards.notes
     notes += [] if by_group is None else [f"leave one group out: {note}" for note in by_group.notes]
     notes += cross_validation.notes + ([] if holdout is None else [f"hold-out: {note}" for note in holdout.notes])

@@ -70,6 +70,8 @@ class FeatureDefinition:
     therapies : tuple of str
     reference : str
         DOI or other source.
+    known_at_days : float
+        From which day after diagnosis it is known; see :func:`nbrelapse.mechanisms.known_at.known_at`.
     """
 
     name: str
@@ -85,6 +87,7 @@ class FeatureDefinition:
     log_hazard_prior: Mapping[str, Any] = field(default_factory=dict)
     therapies: tuple[str, ...] = ()
     reference: str = ""
+    known_at_days: float = 0
 
     def direction_for(self, endpoint: str) -> int:
         """Return the sign expected for an endpoint; efs and os fall back on relapse, 0 means no expectation."""
@@ -286,4 +289,5 @@ def _definition(mechanism: str, feature: str, entry: Mapping[str, Any]) -> Featu
         log_hazard_prior=dict(entry.get("log_hazard_prior", {})),
         therapies=tuple(entry.get("therapies", ())),
         reference=entry.get("reference", ""),
+        known_at_days=entry.get("known_at_days", 0),
     )

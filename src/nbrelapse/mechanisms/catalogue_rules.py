@@ -85,5 +85,6 @@ FEATURE_RULES: dict[str, Rule] = {
     ),
     "therapies": _THERAPIES,
     "reference": _REFERENCE,
+    "known_at_days": (lambda value: is_number(value) and value >= 0, "days from diagnosis, 0 or more"),
 }
 """Keys that every feature may have; the others are the parameters of its builder."""

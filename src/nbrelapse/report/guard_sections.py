@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from nbrelapse.report.wording import model_title
 
 if TYPE_CHECKING:
+    from nbrelapse.validation.multiplicity import Multiplicity
     from nbrelapse.validation.sample_size import SampleSize
 
 
@@ -77,4 +79,43 @@ def sample_size_sentence(size: SampleSize) -> str:
         f"with {size.events_needed:,} events; in these {size.patients:,} its effects would have to be shrunk "
         f"to {size.shrinkage:.2f} of their size. Penalties and nested cross-validation guard the models here against "
         "that; which features they pick remains uncertain."
+    )
+
+
+def multiplicity_section(tried: Multiplicity) -> GuardSection:
+    """Say how many models were tried."""
+    return GuardSection("Models tried", (multiplicity_sentence(tried),))
+
+
+def multiplicity_sentence(tried: Multiplicity) -> str:
+    """Say how many models were tried, and what that does to the figure of the one that is reported.
+
+    Examples
+    --------
+    >>> from nbrelapse.validation.multiplicity import Multiplicity
+    >>> print(multiplicity_sentence(Multiplicity(2, 40, 1)).split(";")[0])
+    2 model families were compared, each tuned by up to 40 settings (80 in all)
+    """
+    compared = "1 model family was" if tried.families == 1 else f"{tried.families} model families were compared, each"
+    settings = f"{compared} tuned by up to {tried.trials} settings ({tried.families * tried.trials} in all)"
+    store = (
+        "this MLflow store has no other experiment on these patients and outcomes on record"
+        if tried.experiments <= 1
+        else f"this MLflow store has {tried.experiments} experiments on these patients and outcomes on record"
+    )
+    sentences = [f"{settings}; {store}.", _winners_curse(tried)]
+    if tried.experiments > 1:
+        sentences.append("What was changed after looking at the earlier ones is not corrected for.")
+    return " ".join(sentences)
+
+
+def _winners_curse(tried: Multiplicity) -> str:
+    if tried.families == 1:
+        return "Tuning happened inside the training folds and does not flatter the cross-validated figures."
+    curse = "The highest of several cross-validated figures flatters the model that has it"
+    if not (math.isfinite(tried.apparent) and math.isfinite(tried.corrected)):
+        return f"{curse}."
+    return (
+        f"{curse}: corrected for the choice of the family its concordance is {tried.corrected:.3f} instead of "
+        f"{tried.apparent:.3f} (Tsamardinos 2018, 10.1007/s10994-018-5714-4)."
     )

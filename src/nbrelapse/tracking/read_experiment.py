@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,12 +12,24 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from nbrelapse.errors import InputError
-from nbrelapse.tracking.records import CHOSEN_TAG, EXPERIMENT, KIND_TAG, MODEL_TAG
+from nbrelapse.tracking.count_experiments import TRAINING_TAG, count_experiments
+from nbrelapse.tracking.records import (
+    APPARENT_METRIC,
+    CHOSEN_TAG,
+    CORRECTED_METRIC,
+    EXPERIMENT,
+    FAMILIES_TAG,
+    KIND_TAG,
+    MODEL_TAG,
+    TRIALS_TAG,
+)
 from nbrelapse.tracking.store import open_store
 from nbrelapse.validation.evaluate import Evaluation
+from nbrelapse.validation.multiplicity import Multiplicity
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,8 @@ class RecordedExperiment:
         By group, and the mean of the groups.
     model_uris : dict of str to str
         ``models:/…`` by model name.
+    multiplicity : Multiplicity or None
+        How many models were tried, and how many experiments the store has now; None where the run does not say.
     """
 
     name: str
@@ -46,6 +61,7 @@ class RecordedExperiment:
     holdout: Evaluation | None
     model_uris: dict[str, str]
     leave_one_out: Evaluation | None = None
+    multiplicity: Multiplicity | None = None
 
 
 def read_experiment(name: str) -> RecordedExperiment:
@@ -93,6 +109,20 @@ def read_experiment(name: str) -> RecordedExperiment:
         holdout=_evaluation(client, run.info.run_id, "holdout"),
         model_uris=_model_uris(client, found.experiment_id, run.info.run_id),
         leave_one_out=_evaluation(client, run.info.run_id, "leave_one_out"),
+        multiplicity=_multiplicity(run),
+    )
+
+
+def _multiplicity(run: Run) -> Multiplicity | None:
+    tags, metrics = run.data.tags, run.data.metrics
+    if not {FAMILIES_TAG, TRIALS_TAG, TRAINING_TAG} <= set(tags):
+        return None
+    return Multiplicity(
+        int(tags[FAMILIES_TAG]),
+        int(tags[TRIALS_TAG]),
+        count_experiments(TRAINING_TAG, tags[TRAINING_TAG]),
+        metrics.get(APPARENT_METRIC, math.nan),
+        metrics.get(CORRECTED_METRIC, math.nan),
     )
 
 

@@ -16,6 +16,10 @@ KIND_TAG = "nbrelapse.kind"
 EXPERIMENT = "experiment"
 MODEL_TAG = "nbrelapse.model"
 CHOSEN_TAG = "nbrelapse.chosen"
+FAMILIES_TAG = "nbrelapse.families"
+TRIALS_TAG = "nbrelapse.trials"
+CORRECTED_METRIC = "corrected_for_choice"
+APPARENT_METRIC = "before_correction"
 
 
 @dataclass(frozen=True)

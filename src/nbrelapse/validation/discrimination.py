@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nbrelapse.outcome.event_of import is_survival
 from nbrelapse.outcome.outcome import SURVIVAL_DTYPE
 from nbrelapse.validation.censoring import CensoringDistribution
 from nbrelapse.validation.concordance import concordance
@@ -35,12 +36,26 @@ def discrimination(y: np.ndarray, prediction: Predictions) -> float:
     >>> discrimination(np.array([1, 1, 0, 0]), ranked)
     0.75
     """
-    if y.dtype.names is None:
+    return float(discriminations(y, prediction, np.ones((len(y), 1), dtype=np.float32))[0])
+
+
+def discriminations(y: np.ndarray, prediction: Predictions, weights: np.ndarray) -> np.ndarray:
+    """Return the same for each column of patient weights; see :func:`bootstrap_weights`.
+
+    Parameters
+    ----------
+    y, prediction
+        As in :func:`discrimination`.
+    weights : ndarray of shape (n, n_columns)
+
+    Returns
+    -------
+    ndarray of shape (n_columns,)
+    """
+    if not is_survival(y):
         # The AUC is the concordance of those with the event, all at one time, and those who outlive it.
         timed = np.empty(len(y), dtype=SURVIVAL_DTYPE)
         timed["event"], timed["time"] = y, 2.0 - y
         y = timed
-    ones = np.ones((len(y), 1), dtype=np.float32)
     censoring = CensoringDistribution.fit(y)
-    found = concordance(y, prediction.log_risk, prediction.fold, ones, censoring, censoring.last_time)
-    return float(found.harrell[0])
+    return concordance(y, prediction.log_risk, prediction.fold, weights, censoring, censoring.last_time).harrell
