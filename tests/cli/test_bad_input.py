@@ -271,3 +271,30 @@ def test_interrupted_while_writing_scores(
     answer = nbrelapse("score", study.model, "new", "--out", tmp_path / "scores.csv")
     assert answer.code == 130
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "texts"),
+    [
+        ("landmark_days = 90000", ("after the landmark", "0 patients are under observation then", "earlier landmark")),
+        ("landmark_days = -1", ("illegal value -1", "landmark_days")),
+        ('leave_one_out = { column = "hospital" }', ("column whose values are to be left out", "hospital")),
+        ('leave_one_out = { column = "split" }', ("too few groups to leave one out: discovery",)),
+        ('leave_one_out = { columns = "study" }', ("unknown key", "leave_one_out.columns", "expected: column")),
+    ],
+)
+def test_landmarks_and_groups_that_the_cohort_does_not_carry(
+    study: Any, nbrelapse: Run, tmp_path: Path, settings: str, texts: tuple[str, ...]
+) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_text(f"{settings}\n" + (study.folder / "tiny.toml").read_text())
+    answer = nbrelapse("train", file, "--cohort", study.folder / "cohort", "--reports", tmp_path / "reports", "--json")
+    assert (answer.code, answer.out) == (2, "")
+    assert all(text in " ".join(answer.err.split()) for text in texts), answer.err
+
+
+def test_a_cache_that_cannot_be_written(study: Any, nbrelapse: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("a file")
+    nbrelapse("train", "tiny.toml", "--cache", tmp_path / "mine").assert_refused(
+        "the cache cannot be written", "--no-cache"
+    )

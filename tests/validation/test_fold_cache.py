@@ -121,4 +121,12 @@ def test_no_identifier_is_written(run, tmp_path):
 def test_a_folder_that_cannot_be_written_is_said_to_be_so(run, tmp_path):
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(InputError, match="the cache cannot be written"):
-        run()
+        FoldCache(tmp_path / "cache").prepare()
+    # Hours of computing are not thrown away because the disk has filled up.
+    predictions, cache = run()
+    assert set(predictions) == {"cox", "boosted"} and cache.failure
+
+
+def test_the_folder_is_ignored_by_git(tmp_path):
+    FoldCache(tmp_path / "cache").prepare()
+    assert (tmp_path / "cache" / ".gitignore").read_text() == "*\n"

@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from nbrelapse.experiment.config import ExperimentConfig
+    from nbrelapse.validation.fold_cache import FoldCache
 
 
 def train(
@@ -34,7 +35,6 @@ def train(
     from nbrelapse.errors import InputError
     from nbrelapse.experiment import publish, read_config, run_experiment
     from nbrelapse.tracking import check_store
-    from nbrelapse.validation.fold_cache import CACHE_FOLDER, FoldCache
 
     config = read_config(experiment)
     if reports.exists() and not reports.is_dir():
@@ -49,15 +49,38 @@ def train(
         _check_null(config, permutations, jobs, as_json)
         return
     check_store()
-    kept = None if no_cache else FoldCache(cache or experiment.parent / CACHE_FOLDER)
+    kept = None if no_cache else _cache(experiment, cache)
     with progress_bar() as progress:
         result = run_experiment(config, n_jobs=jobs, cache=kept, progress=progress)
         published = publish(result, reports / f"{config.name}.html", progress=progress)
-    if kept is not None and kept.hits:
-        typer.echo(f"{kept.hits} of {kept.hits + kept.misses} folds came from the cache {kept.folder}", err=True)
-    if kept is not None and kept.damaged:
-        typer.echo(f"{kept.damaged} damaged entries of the cache were computed anew", err=True)
+    if kept is not None:
+        _tell(kept)
     print_summary(result, published, as_json=as_json)
+
+
+def _cache(experiment: Path, folder: Path | None) -> FoldCache | None:
+    """Return the cache; a folder that nobody asked for and that cannot be written is done without."""
+    from nbrelapse.errors import InputError
+    from nbrelapse.validation.fold_cache import CACHE_FOLDER, FoldCache
+
+    kept = FoldCache(folder or experiment.parent / CACHE_FOLDER)
+    try:
+        kept.prepare()
+    except InputError as error:
+        if folder is not None:
+            raise
+        typer.echo(f"{error.problem}: {kept.folder}; everything is computed", err=True)
+        return None
+    return kept
+
+
+def _tell(kept: FoldCache) -> None:
+    if kept.hits:
+        typer.echo(f"{kept.hits} of {kept.hits + kept.misses} folds came from the cache {kept.folder}", err=True)
+    if kept.damaged:
+        typer.echo(f"{kept.damaged} damaged entries of the cache were computed anew", err=True)
+    if kept.failure:
+        typer.echo(f"not all folds could be kept in the cache: {kept.failure}", err=True)
 
 
 def _check_null(config: ExperimentConfig, permutations: int, jobs: int, as_json: bool) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.errors import InputError
+from nbrelapse.models.design import read_columns
 
 if TYPE_CHECKING:
     from nbrelapse.models.risk_model import RiskModel
@@ -52,7 +53,7 @@ class FoldCache:
     Parameters
     ----------
     folder : path
-        Made when the first entry is written.
+        Made when it is needed.
 
     Attributes
     ----------
@@ -60,12 +61,33 @@ class FoldCache:
         Entries found, and entries that had to be computed.
     damaged : int
         Entries that could not be read and are computed anew; among ``misses``.
+    failure : str
+        Why an entry could not be written (a full disk, say); the computation goes on. Empty where all could.
     """
 
     folder: Path
     hits: int = field(default=0, init=False)
     misses: int = field(default=0, init=False)
     damaged: int = field(default=0, init=False)
+    failure: str = field(default="", init=False)
+
+    def prepare(self) -> None:
+        """Make the folder, ignored by git, before anything is computed.
+
+        Raises
+        ------
+        InputError
+            It cannot be made or written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / ".gitignore").write_text("*\n", encoding="utf-8")
+        except OSError as error:
+            raise InputError(
+                f"the cache cannot be written: {error.strerror}",
+                file=self.folder,
+                mend="name another folder with --cache, or do without it (--no-cache)",
+            ) from None
 
     def load(self, key: str, shape: tuple[int, int]) -> Prediction | None:
         """Return an entry; None where there is none, or none that can be read.
@@ -87,13 +109,7 @@ class FoldCache:
         return found
 
     def store(self, key: str, prediction: Prediction) -> None:
-        """Write an entry, whole or not at all.
-
-        Raises
-        ------
-        InputError
-            The folder cannot be written.
-        """
+        """Write an entry, whole or not at all; a failure is noted in ``failure``."""
         file = self._file(key)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -101,11 +117,7 @@ class FoldCache:
                 np.savez(part, key=np.array(key), log_risk=prediction[0], incidence=prediction[1])
             Path(part.name).replace(file)
         except OSError as error:
-            raise InputError(
-                f"the cache cannot be written: {error.strerror}",
-                file=self.folder,
-                mend="name another folder with --cache, or do without it (--no-cache)",
-            ) from None
+            self.failure = error.strerror or str(error)
 
     def _file(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.npz"
@@ -145,14 +157,15 @@ def fold_key(
     """
     parameters = model.get_params(deep=False)
     columns = list(X.columns if parameters.get("columns") is None else parameters["columns"])
+    values = read_columns(X, np.asarray(columns, dtype=object))
     parts = [
         _code(),
         f"{type(model).__module__}.{type(model).__qualname__}",
         joblib.hash((parameters, columns, settings), hash_name="sha1"),
         # Rows of one patient are kept together where models divide them: who he is does not matter, which rows are his.
         np.ascontiguousarray(pd.factorize(X.index[train])[0]).tobytes(),
-        np.ascontiguousarray(X[columns].to_numpy(dtype=float)[train]).tobytes(),
-        np.ascontiguousarray(X[columns].to_numpy(dtype=float)[test]).tobytes(),
+        np.ascontiguousarray(values[train]).tobytes(),
+        np.ascontiguousarray(values[test]).tobytes(),
         y.dtype.str if y.dtype.names is None else str(y.dtype.descr),
         np.ascontiguousarray(y[train]).tobytes(),
     ]
