@@ -38,6 +38,7 @@ GOALS = {40: 0.02, 80: -0.005, 160: -0.005}
 
 def prior_small_cohorts(scratch: Path) -> list[dict[str, object]]:
     config = experiment_config("seqc_relapse", *read_seqc(scratch))
+    config = config.model_copy(update={"features": config.features.model_copy(update={"genes": False})})
     results = _compare("SEQC training half", prepare_data(config), GOALS)
     mapping = ROOT / "experiments" / "mappings" / "high_risk_copy_number.toml"
     write_cohort(read_tables(mapping, data_folder("high_risk_copy_number")), scratch / "cohort")
