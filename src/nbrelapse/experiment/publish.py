@@ -19,6 +19,7 @@ from nbrelapse.experiment.fingerprint import data_fingerprint, outcome_fingerpri
 from nbrelapse.experiment.result import ExperimentResult
 from nbrelapse.experiment.run import Progress
 from nbrelapse.experiment.tables import experiment_tables, logged_metrics, model_tables
+from nbrelapse.models.blend import Blend
 from nbrelapse.outcome.event_of import event_of
 from nbrelapse.report.experiment_figures import experiment_figures
 from nbrelapse.report.experiment_report import ReportContent, write_experiment_report
@@ -173,6 +174,8 @@ def _model_record(result: ExperimentResult, name: str, tried: Multiplicity) -> M
             if key not in ("columns", "directions", "prior")
         }
     )
+    if isinstance(model, Blend):
+        parameters |= _flat({"weights": model.weights_})
     if name not in result.config.models:
         return ModelRecord(name, parameters, logged_metrics(result, name))
     card = model_card(result, name, tried)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.errors import InputError
+from nbrelapse.experiment.blend_note import blend_note
 from nbrelapse.experiment.competing_note import competing_note
 from nbrelapse.experiment.config import ExperimentConfig
 from nbrelapse.experiment.expected_effects import expected_effects
@@ -108,6 +109,7 @@ def run_experiment(
     chosen = _best(cross_validation, config.models)
 
     fitted, refits = _fit(config, models, X, y, n_jobs, report)
+    notes += blend_note(fitted)
     held = None
     holdout = None
     if data.holdout is not None:
