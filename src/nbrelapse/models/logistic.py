@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import ClassVar, Self
 
@@ -11,17 +10,15 @@ from scipy.special import logit
 
 from nbrelapse.models.binary_model import BinaryModel
 from nbrelapse.models.elastic_net import ElasticNet, smallest_null_penalty
+from nbrelapse.models.penalised_logistic import penalised_logistic
 from nbrelapse.models.risk_model import ModelState
 
 _PATH_LENGTH = 6
 """Penalties tried, each stronger than the last, where the fit does not converge at the one asked for."""
 
-_MAX_ITERATIONS = 5_000
-_TOLERANCE = 1e-6
-
 
 class LogisticElasticNet(ElasticNet, BinaryModel):
-    """Logistic regression with an elastic-net penalty (scikit-learn; Zou 2005, 10.1111/j.1467-9868.2005.00503.x).
+    """Logistic regression with an elastic-net penalty (Zou 2005, 10.1111/j.1467-9868.2005.00503.x).
 
     See :class:`ElasticNet` for what becomes of missing values and for the parameters that it shares with Cox
     regression, and :class:`BinaryModel` for the calibration, which is part of ``coefficients_`` and ``intercept_``.
@@ -63,29 +60,13 @@ class LogisticElasticNet(ElasticNet, BinaryModel):
         self._fit_standardised(self._standardise(values), y)
 
     def _solve(self, Z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.linear_model import LogisticRegression
-
         smallest = smallest_null_penalty(Z, y - y.mean())
         start = max(1.0 / self.l1_ratio, self.penalty)
-        # Features that all but separate the patients take very many iterations at weak penalties.
         for penalty in np.unique(np.geomspace(self.penalty, start, _PATH_LENGTH)):
-            model = LogisticRegression(
-                C=1 / (len(y) * penalty * smallest),
-                l1_ratio=self.l1_ratio,
-                solver="saga",
-                max_iter=_MAX_ITERATIONS,
-                tol=_TOLERANCE,
-                random_state=0,
-            )
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("error", ConvergenceWarning)
-                    model.fit(Z, y)
-            except ConvergenceWarning:
-                continue
-            self.intercept_ = float(model.intercept_[0])
-            return model.coef_[0], float(penalty)
+            found = penalised_logistic(Z, y, penalty * smallest, self.l1_ratio)
+            if found is not None:
+                coefficients, self.intercept_ = found
+                return coefficients, float(penalty)
         return np.zeros(Z.shape[1]), float(start)
 
     def _recalibrate(self, intercept: float, slope: float) -> None:
