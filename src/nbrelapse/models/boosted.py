@@ -14,7 +14,7 @@ from nbrelapse.models.design import read_columns, training_matrix
 from nbrelapse.models.risk_model import ModelState
 from nbrelapse.models.survival_model import SurvivalModel
 
-_OBJECTIVE = {"objective": "survival:cox", "base_score": 1.0}
+OBJECTIVE = {"objective": "survival:cox", "base_score": 1.0}
 
 
 class BoostedCox(BoostedModel, SurvivalModel):
@@ -41,7 +41,7 @@ class BoostedCox(BoostedModel, SurvivalModel):
             A column cannot be read, or fewer than two patients had the event.
         """
         self.feature_names_in_, values, y = training_matrix(X, y, self.columns)
-        margin = self._grow(values, self._label(y), _OBJECTIVE)
+        margin = self._grow(values, self._label(y), OBJECTIVE)
         self.offset_ = float(margin.mean())
         self._fit_hazards(values, y, margin - self.offset_)
         return self
@@ -56,7 +56,7 @@ class BoostedCox(BoostedModel, SurvivalModel):
         others = xgboost.DMatrix(fold._filled(read_columns(unseen, fold.feature_names_in_)), nthread=1)
 
         def log_risk(trial: Self) -> np.ndarray:
-            booster = fold.set_params(**trial.get_params(deep=False))._boost(data, _OBJECTIVE)
+            booster = fold.set_params(**trial.get_params(deep=False))._boost(data, OBJECTIVE)
             margins = [booster.predict(part, output_margin=True).astype(float) for part in (data, others)]
             return np.asarray(margins[1] - float(margins[0].mean()))
 

@@ -82,9 +82,13 @@ class BoostedModel(TreeModel):
             "reg_lambda": trial.suggest_float("reg_lambda", 1.0, 30.0, log=True),
         }
 
-    def _grow(self, values: np.ndarray, label: np.ndarray, objective: Mapping[str, Any]) -> np.ndarray:
-        """Grow the trees; return the training margins."""
+    def _grow(
+        self, values: np.ndarray, label: np.ndarray, objective: Mapping[str, Any], base_margin: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Grow the trees; return the training margins, what they start from included."""
         data = self._training_data(values, label)
+        if base_margin is not None:
+            data.set_base_margin(base_margin)
         self.booster_ = self._boost(data, objective)
         margin = self.booster_.predict(data, output_margin=True).astype(float)
         self.booster_.feature_names = self._names()

@@ -1,0 +1,112 @@
+"""Boosted trees on top of what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+
+from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
+from nbrelapse.models.boosted import OBJECTIVE, BoostedCox
+from nbrelapse.models.cox_prior import CoxPrior
+from nbrelapse.models.design import training_matrix
+from nbrelapse.models.risk_model import Attribution, ModelState, RiskModel
+
+_NOTHING_BUT_THE_PRIOR = 1e6
+"""A penalty at which no coefficient leaves what is expected of it; only the trust is learned."""
+
+
+class BoostedPrior(BoostedCox):
+    """XGBoost trees that start from expected effects instead of from nothing.
+
+    The expected effects, times a trust that is learned first, are the trees' base margin: what is known is not to be
+    learned again, and the trees add what the patients show beyond it. See :class:`CoxPrior` for both, and
+    :class:`BoostedCox` for the parameters not named here.
+
+    Parameters
+    ----------
+    prior : PriorKnowledge, optional
+        What is expected. Without it this is :class:`BoostedCox`.
+
+    Attributes
+    ----------
+    expected_ : CoxPrior
+        The base margin, as a linear model.
+    """
+
+    family: ClassVar[str] = "boosted_prior"
+
+    def __init__(
+        self,
+        columns: Sequence[str] | None = None,
+        directions: Mapping[str, int] | None = None,
+        prior: PriorKnowledge | None = None,
+        *,
+        n_estimators: int = 100,
+        learning_rate: float = 0.05,
+        max_depth: int = 2,
+        min_child_weight: float = 3.0,
+        subsample: float = 0.7,
+        colsample_bytree: float = 0.5,
+        reg_lambda: float = 3.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(
+            columns,
+            directions,
+            n_estimators=n_estimators,
+            learning_rate=learning_rate,
+            max_depth=max_depth,
+            min_child_weight=min_child_weight,
+            subsample=subsample,
+            colsample_bytree=colsample_bytree,
+            reg_lambda=reg_lambda,
+            seed=seed,
+        )
+        self.prior = prior
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
+        """Learn the trust, grow the trees and estimate the hazards.
+
+        Raises
+        ------
+        InputError
+            A column cannot be read, or fewer than two patients had the event.
+        """
+        expected = CoxPrior(self.columns, self.prior, penalty=_NOTHING_BUT_THE_PRIOR)
+        self.expected_ = expected.for_trial().fit(X, y)
+        self.feature_names_in_, values, y = training_matrix(X, y, self.columns)
+        known = self.expected_.predict_log_risk(pd.DataFrame(values, columns=self.feature_names_in_))
+        margin = self._grow(values, self._label(y), OBJECTIVE, base_margin=known)
+        self.offset_ = float(margin.mean())
+        self._fit_hazards(values, y, margin - self.offset_)
+        return self
+
+    def trial_fold(self, X: pd.DataFrame, y: np.ndarray, unseen: pd.DataFrame) -> Callable[[Self], np.ndarray]:
+        """Fit each trial anew; see :meth:`RiskModel.trial_fold`."""
+        return RiskModel.trial_fold(self, X, y, unseen)
+
+    def predict_log_risk(self, X: pd.DataFrame) -> np.ndarray:
+        """Log risk, shape (n_samples,)."""
+        return super().predict_log_risk(X) + self.expected_.predict_log_risk(X)
+
+    def attribute(self, X: pd.DataFrame) -> Attribution:
+        """Exact SHAP values: those of the trees and those of the expected effects, added up."""
+        trees, known = super().attribute(X), self.expected_.attribute(X)
+        return Attribution(trees.baseline + known.baseline, trees.values + known.values)
+
+    def _document(self) -> dict[str, Any]:
+        document = super()._document()
+        document["parameters"] |= {"prior": None if self.prior is None else self.prior.to_dict()}
+        return document | {"expected": self.expected_.state().document}
+
+    @classmethod
+    def from_state(cls, state: ModelState) -> Self:
+        """Return the fitted model again."""
+        model = super().from_state(state)
+        if model.prior is not None:
+            model.prior = PriorKnowledge.from_dict(state.document["parameters"]["prior"])
+        model.expected_ = CoxPrior.from_state(ModelState(state.document["expected"]))
+        return model

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
+from nbrelapse.models.boosted import BoostedCox
+from nbrelapse.models.boosted_prior import BoostedPrior
+from nbrelapse.models.risk_model import ModelState
+
+TRUTH = PriorKnowledge({"m__0": 0.8, "m__1": -0.6, "m__2": 0.4}, frozenset({"m__0", "m__1", "m__2"}))
+
+
+def test_what_is_known_need_not_be_learned(simulate):
+    X, y, _ = simulate(60)
+    unseen, _, truth = simulate(500, seed=1)
+    found = {
+        model.family: np.corrcoef(model.fit(X, y).predict_log_risk(unseen), truth)[0, 1]
+        for model in (BoostedPrior(prior=TRUTH, n_estimators=20), BoostedCox(n_estimators=20))
+    }
+    assert found["boosted_prior"] > found["boosted"] + 0.1
+
+
+def test_without_a_prior_it_is_the_boosted_model(simulate):
+    X, y, _ = simulate(100, missing=0.1)
+    plain, prior = BoostedCox(n_estimators=10).fit(X, y), BoostedPrior(n_estimators=10).fit(X, y)
+    np.testing.assert_allclose(prior.predict_log_risk(X), plain.predict_log_risk(X), atol=1e-6)
+
+
+def test_attributions_add_up(simulate):
+    X, y, _ = simulate(100, missing=0.1)
+    model = BoostedPrior(prior=TRUTH, n_estimators=10).fit(X, y)
+    found = model.attribute(X)
+    np.testing.assert_allclose(found.baseline + found.values.sum(axis=1), model.predict_log_risk(X), atol=1e-5)
+    assert model.predict_log_risk(X).mean() == pytest.approx(0, abs=1e-6)
+
+
+def test_survives_its_state(simulate):
+    X, y, _ = simulate(100)
+    model = BoostedPrior(prior=TRUTH, directions={"m__0": 1}, n_estimators=10).fit(X, y)
+    state = model.state()
+    again = BoostedPrior.from_state(ModelState(json.loads(json.dumps(state.document)), state.blobs))
+    np.testing.assert_array_equal(again.predict_log_risk(X), model.predict_log_risk(X))
+    assert again.prior == TRUTH
