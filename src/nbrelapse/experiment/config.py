@@ -78,7 +78,7 @@ class Validation(_Section):
     """See :func:`nbrelapse.validation.bootstrap_interval.bootstrap_interval`."""
 
 
-_Family = Literal["cox", "cox_prior", "boosted", "forest", "blend", "logistic", "boosted_classifier"]
+_Family = Literal["cox", "cox_prior", "boosted", "boosted_prior", "forest", "blend", "logistic", "boosted_classifier"]
 
 
 def _default_models(earlier: dict[str, Any]) -> tuple[str, ...]:

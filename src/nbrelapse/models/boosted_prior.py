@@ -15,7 +15,7 @@ from nbrelapse.models.design import training_matrix
 from nbrelapse.models.risk_model import Attribution, ModelState, RiskModel
 
 _NOTHING_BUT_THE_PRIOR = 1e6
-"""A penalty at which no coefficient leaves what is expected of it; only the trust is learned."""
+"""A penalty at which coefficients do not leave what is expected of them: only the trust is learned."""
 
 
 class BoostedPrior(BoostedCox):
@@ -77,6 +77,7 @@ class BoostedPrior(BoostedCox):
         """
         expected = CoxPrior(self.columns, self.prior, penalty=_NOTHING_BUT_THE_PRIOR)
         self.expected_ = expected.for_trial().fit(X, y)
+        self.expected_.coefficients_ = np.nan_to_num(self.expected_.trust_) * self.expected_.expected_
         self.feature_names_in_, values, y = training_matrix(X, y, self.columns)
         known = self.expected_.predict_log_risk(pd.DataFrame(values, columns=self.feature_names_in_))
         margin = self._grow(values, self._label(y), OBJECTIVE, base_margin=known)

@@ -45,6 +45,7 @@ _MODELS = {
     "cox": "Elastic-net Cox",
     "cox_prior": "Cox from the literature",
     "boosted": "Boosted trees",
+    "boosted_prior": "Boosted trees from the literature",
     "forest": "Random survival forest",
     "blend": "Blend of models",
     "logistic": "Elastic-net logistic",
