@@ -34,6 +34,7 @@ GOALS = {
     ("os", "all", "harrell_c"): 0.885,
 }
 SLOPES = (0.8, 1.2)
+KEPT = ("harrell_c", "uno_c", "auc_5y", "integrated_brier", "ipa_5y", "calibration_slope", "ici_5y")
 ALL_PATIENTS = {"n_repeats": 3, "n_folds": 5, "n_inner_folds": 5, "n_trials": 25}
 
 
@@ -44,12 +45,12 @@ def seqc_holdout(scratch: Path) -> list[dict[str, object]]:
         print(f"seqc_holdout: opened for {__version__} on {opened}; this is the record", file=sys.stderr)
         return list(record[__version__]["results"])
     cohort = read_seqc(scratch)
-    results = [row for endpoint in ("efs", "os") for row in _holdout(endpoint, cohort)]
-    opened = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    record[__version__] = {"opened": opened, "results": results}
-    _write(record)
-    results += [row for endpoint in ("efs", "os") for row in _all_patients(endpoint, cohort)]
-    _write(record)
+    results: list[dict[str, object]] = []
+    record[__version__] = {"opened": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), "results": results}
+    for judge in (_holdout, _all_patients):
+        for endpoint in ("efs", "os"):
+            results += judge(endpoint, cohort)
+            _write(record)
     return results
 
 
@@ -101,9 +102,10 @@ def _all_patients(endpoint: str, cohort: tuple[Path, Path | None]) -> list[dict[
 
 
 def _rows(label: str, evaluation: Evaluation, chosen: str, endpoint: str | None = None) -> list[dict[str, object]]:
-    """Every figure of every model; the goals are the chosen model's."""
+    """Figures of every model; the goals are the chosen model's."""
     rows: list[dict[str, object]] = []
-    for row in evaluation.metrics.dropna(subset="value").to_dict("records"):
+    metrics = evaluation.metrics.dropna(subset="value")
+    for row in metrics[metrics["metric"].isin(KEPT)].to_dict("records"):
         own = row["model"] == chosen and endpoint is not None
         goal = GOALS.get((endpoint, row["population"], row["metric"])) if own else None
         met = None if goal is None else bool(row["value"] >= goal)
