@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 
 from _document import main
+from nbrelapse.cohort.simulation.calibration import load_calibration
+from nbrelapse.cohort.simulation.draw_patients import draw_patients
 from nbrelapse.experiment.config import parse_config
 from nbrelapse.experiment.populations import populations
 from nbrelapse.experiment.prepare import PreparedData, prepare_data
@@ -24,9 +26,11 @@ from nbrelapse.explanation import explain
 from nbrelapse.models.families import create_model
 from nbrelapse.models.linear_model import LinearModel
 from nbrelapse.models.resamples import bootstrap_refits
+from nbrelapse.validation.bootstrap_weights import bootstrap_weights
 from nbrelapse.validation.evaluate import Evaluation, evaluate
 from nbrelapse.validation.horizons import prediction_times
 from nbrelapse.validation.nested import nested_cross_validation
+from nbrelapse.validation.roc_area import roc_area
 from nbrelapse.validation.tuning import tune
 
 PATIENTS = 2000
@@ -73,6 +77,26 @@ def cross_validated(data: PreparedData) -> Evaluation:
     baselines = [name for name in models if name not in FAMILIES]
     masks = populations(data.cohort, data.training)
     return evaluate(predictions, y, populations=masks, references=baselines, seed=SEED)
+
+
+def reachable(data: PreparedData) -> dict[str, object]:
+    """AUC of the log odds that the patients were drawn with."""
+    calibration = load_calibration()
+    # The first stream of the seed is that of the patients, see write_raw_files.
+    drawn = draw_patients(np.random.default_rng(SEED).spawn(10)[0], PATIENTS, calibration)
+    drawn.index = data.cohort.patient_ids
+    effects = pd.Series(calibration["refractory"]["log_odds"])
+    log_odds = (drawn[effects.index].astype(float) @ effects).loc[data.training.patient_ids].to_numpy()[None]
+    y = data.training.y
+    weights = bootstrap_weights(len(y), 1000, SEED)
+    values = roc_area(log_odds, np.zeros(log_odds.shape, dtype=int), weights, y == 1, y == 0)
+    low, high = (float(limit) for limit in np.quantile(values[1:], [0.025, 0.975]))
+    return {
+        "name": "log odds that the patients were drawn with: auc",
+        "value": float(values[0]),
+        "low": low,
+        "high": high,
+    }
 
 
 def performance(evaluation: Evaluation) -> list[dict[str, object]]:
@@ -132,15 +156,16 @@ def signs(data: dict[str, PreparedData]) -> list[dict[str, object]]:
         share = mycn_share(data[endpoint], endpoint)
         results.append(with_interval(f"{endpoint}: MYCN mechanism, amplified minus others", share, sign))
     opposite = (found["refractory"] < 0) & (found["relapse"] > 0)
-    results.append({"name": "MYCN's signs are opposite", "value": float(opposite[0]), "goal": 1.0, "met": opposite[0]})
-    results[-1]["met"] = bool(opposite[0])
+    results.append(
+        {"name": "MYCN's signs are opposite", "value": float(opposite[0]), "goal": 1.0, "met": bool(opposite[0])}
+    )
     results.append({"name": "MYCN's signs are opposite, share of refits", "value": float(opposite[1:].mean())})
     return results
 
 
 def refractory() -> list[dict[str, object]]:
     data = {endpoint: prepared(endpoint) for endpoint in ENDPOINTS}
-    return performance(cross_validated(data["refractory"])) + signs(data)
+    return [reachable(data["refractory"]), *performance(cross_validated(data["refractory"])), *signs(data)]
 
 
 if __name__ == "__main__":
