@@ -9,7 +9,10 @@ import pytest
 from nbrelapse.explanation.explanation import Explanation, roll_up
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, Mechanism
 from nbrelapse.outcome.outcome import SURVIVAL_DTYPE
+from nbrelapse.validation.clinical_utility import ClinicalUtility, clinical_utility
 from nbrelapse.validation.evaluate import Evaluation
+from nbrelapse.validation.horizons import YEAR
+from nbrelapse.validation.predictions import Predictions
 
 MECHANISMS = {
     "mycn": ("MYCN amplification", "#882255"),
@@ -108,3 +111,13 @@ def evaluation() -> Evaluation:
         pd.DataFrame(differences, columns=["model", "reference", "population", "metric", "difference", "low", "high"]),
         [],
     )
+
+
+@pytest.fixture(scope="session")
+def utility(explanation: Explanation, y: np.ndarray) -> ClinicalUtility:
+    times = np.array([3, 5]) * YEAR
+    log_risk = explanation.log_risk.to_numpy()
+    incidence = 1 - np.exp(-np.exp(log_risk)[None, :, None] * times / 2500)
+    cox = Predictions("cox", log_risk[None], np.zeros((1, len(y)), int), incidence, times)
+    group = np.random.default_rng(0).integers(0, 3, len(y)).astype(float)
+    return clinical_utility("cox", {"cox": cox}, {"clinical_risk_group": group}, y, n_bootstrap=100)

@@ -9,12 +9,18 @@ from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.report.coverage import coverage_table
 from nbrelapse.report.experiment_figures import experiment_figures
 from nbrelapse.report.experiment_report import PLACED_FIGURES
+from nbrelapse.validation.clinical_utility import ClinicalUtility
 from nbrelapse.validation.evaluate import Evaluation
 from nbrelapse.validation.predictions import Predictions
 
 
 def test_every_figure_of_the_report_is_drawn_at_the_horizons_reached(
-    evaluation: Evaluation, explanation: Explanation, catalogue: Catalogue, values: pd.DataFrame, y: np.ndarray
+    evaluation: Evaluation,
+    explanation: Explanation,
+    catalogue: Catalogue,
+    values: pd.DataFrame,
+    y: np.ndarray,
+    utility: ClinicalUtility,
 ) -> None:
     times = np.array([365.25, 730.5, 1095.75, 1826.25])
     hazard = np.exp(explanation.log_risk.to_numpy())
@@ -26,7 +32,7 @@ def test_every_figure_of_the_report_is_drawn_at_the_horizons_reached(
 
     def draw(last: int) -> dict[str, object]:
         predictions = Predictions("cox", log_risk, fold, repeats[:, :, :last], times[:last])
-        return dict(experiment_figures("cox", evaluation, predictions, y, explanation, coverage, catalogue))
+        return dict(experiment_figures("cox", evaluation, predictions, y, explanation, coverage, catalogue, utility))
 
     full = draw(4)
     assert set(full) == set(PLACED_FIGURES)

@@ -25,6 +25,7 @@ from nbrelapse.report.explanation_report import (
     write_explanation_report,
 )
 from nbrelapse.report.plots import beeswarm, feature_coverage, leaderboard_forest, mechanism_bar, patient_waterfall
+from nbrelapse.validation.clinical_utility import ClinicalUtility
 from nbrelapse.validation.evaluate import Evaluation
 
 HOSTILE = '<script>alert("x")</script><img src=http://evil.example/a.png onerror=alert(1)>'
@@ -48,7 +49,11 @@ class Links(HTMLParser):
 
 @pytest.fixture(scope="module")
 def content(
-    explanation: Explanation, catalogue: Catalogue, values: pd.DataFrame, evaluation: Evaluation
+    explanation: Explanation,
+    catalogue: Catalogue,
+    values: pd.DataFrame,
+    evaluation: Evaluation,
+    utility: ClinicalUtility,
 ) -> ReportContent:
     coverage = coverage_table(FeatureTable(values, catalogue))
     return ReportContent(
@@ -75,6 +80,7 @@ def content(
         },
         notes=[HOSTILE],
         environment={"Folder": "/a" * 200},
+        utility=utility,
     )
 
 
@@ -124,6 +130,8 @@ def test_the_report_answers_names_the_models_and_warns(report: Path) -> None:
     assert "For research use, not for treatment decisions" in text
     assert "8 of 9 features" in text
     assert "Segmental gain of 17q" in text
+    assert "Would decisions change?" in text
+    assert "By the model: intermediate" in text
     assert text.index("Elastic-net Cox") < text.index("The same for Boosted trees")
 
 

@@ -33,7 +33,7 @@ def judged(outcome):
 def test_resamples_equal_scikit_learn_on_another_basis(judged):
     y, predicted = judged
     pseudo, weights = pseudo_observations(y, HORIZON), bootstrap_weights(150, 8, 0)
-    x = np.log(-np.log1p(-np.clip(predicted, 1e-4, 1 - 1e-4)))
+    x = np.log(-np.log1p(-np.clip(predicted, 0.01, 0.99)))
     basis = natural_spline(x, np.quantile(x, [0.1, 0.5, 0.9]))
     basis = np.concatenate([basis, predicted[:, :, None]], axis=-1).reshape(300, -1)
     curve = SmoothCalibration.fit(predicted, pseudo, weights).at(predicted)

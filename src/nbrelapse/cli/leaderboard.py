@@ -39,10 +39,10 @@ def evaluation_document(evaluation: Evaluation | None) -> dict[str, Any] | None:
     """Return an evaluation as JSON data; NaN becomes null."""
     if evaluation is None:
         return None
-    return {
-        name: json.loads(getattr(evaluation, name).to_json(orient="records", double_precision=15))
-        for name in ("metrics", "differences")
-    }
+    tables = {"metrics": evaluation.metrics, "differences": evaluation.differences}
+    if evaluation.utility is not None:
+        tables |= evaluation.utility.tables()
+    return {name: json.loads(table.to_json(orient="records", double_precision=15)) for name, table in tables.items()}
 
 
 def multiplicity_document(tried: Multiplicity | None) -> dict[str, Any] | None:

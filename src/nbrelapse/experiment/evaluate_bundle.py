@@ -7,6 +7,7 @@ import numpy as np
 from nbrelapse.cohort import Cohort
 from nbrelapse.errors import InputError
 from nbrelapse.experiment.fingerprint import outcome_fingerprint
+from nbrelapse.experiment.judge_decisions import judge_decisions
 from nbrelapse.experiment.populations import populations
 from nbrelapse.mechanisms import build_features
 from nbrelapse.models.clinical import ClinicalReference
@@ -82,8 +83,9 @@ def evaluate_bundle(
         else:
             models[name] = reference
     times = _times(bundle, outcome)
+    predictions = holdout_predictions(models, X, np.asarray(times))
     found = evaluate(
-        holdout_predictions(models, X, np.asarray(times)),
+        predictions,
         outcome.y,
         populations=populations(cohort, outcome),
         references=[name for name in models if name != bundle.model.family],
@@ -93,7 +95,10 @@ def evaluate_bundle(
     )
     if found.metrics.empty:
         raise InputError(f"the cohort is too small to judge the model by: {'; '.join(found.notes)}")
-    return Evaluation(found.metrics, found.differences, notes + found.notes)
+    utility = judge_decisions(
+        bundle.model.family, predictions, cohort, X, outcome.y, n_bootstrap=n_bootstrap, seed=seed
+    )
+    return Evaluation(found.metrics, found.differences, notes + found.notes, utility)
 
 
 def _times(bundle: Bundle, outcome: Outcome) -> np.ndarray:

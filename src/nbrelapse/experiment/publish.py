@@ -16,6 +16,7 @@ from nbrelapse.experiment.describe import (
 )
 from nbrelapse.experiment.describe_guards import guard_metrics, guard_sections, multiplicity
 from nbrelapse.experiment.fingerprint import data_fingerprint, outcome_fingerprint
+from nbrelapse.experiment.judge_decisions import judge_decisions
 from nbrelapse.experiment.result import ExperimentResult
 from nbrelapse.experiment.run import Progress
 from nbrelapse.experiment.tables import experiment_tables, logged_metrics, model_tables
@@ -88,6 +89,7 @@ def publish(result: ExperimentResult, report: str | Path, *, progress: Progress 
     training = outcome_fingerprint(result.data.training)
     tried = multiplicity(result, count_experiments(TRAINING_TAG, training) + 1)
     content = _content(result, openings, tried)
+    utility = {} if content.utility is None else content.utility.tables()
     file = write_experiment_report(content, report)
     step("report and MLflow", 1, 2)
     tags = environment(result) | {"nbrelapse.kind": "experiment", "nbrelapse.chosen": result.chosen}
@@ -108,7 +110,7 @@ def publish(result: ExperimentResult, report: str | Path, *, progress: Progress 
         tags=tags,
         metrics=logged_metrics(result, result.chosen) | guard_metrics(result, result.chosen),
         models=tuple(_model_record(result, name, tried) for name in result.models),
-        tables=experiment_tables(result),
+        tables=experiment_tables(result) | utility,
         figures=content.figures,
         documents={
             "experiment.json": result.config.model_dump_json(indent=1, exclude={"cohort": {"path", "gene_sets"}})
@@ -129,6 +131,15 @@ def _content(result: ExperimentResult, openings: int | None, tried: Multiplicity
     predictions = result.predictions if result.holdout_predictions is None else result.holdout_predictions
     outcome = result.data.training if result.data.holdout is None else result.data.holdout
     shares = coverage(result)
+    utility = judge_decisions(
+        result.chosen,
+        predictions,
+        result.data.cohort,
+        result.data.features(outcome),
+        outcome.y,
+        n_bootstrap=result.config.validation.bootstrap,
+        seed=result.config.seed,
+    )
     return ReportContent(
         title=result.config.name,
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -157,7 +168,9 @@ def _content(result: ExperimentResult, openings: int | None, tried: Multiplicity
             result.explanations[result.chosen],
             shares,
             result.data.table.catalogue,
+            utility,
         ),
+        utility=utility,
         notes=result.notes,
         guards=guard_sections(result, tried),
         environment=environment(result),

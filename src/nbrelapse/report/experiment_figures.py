@@ -13,11 +13,13 @@ from nbrelapse.report.plots import (
     beeswarm,
     binary_calibration,
     calibration,
+    decision_curve_plot,
     feature_coverage,
     kaplan_meier_by_risk,
     leaderboard_forest,
     mechanism_bar,
 )
+from nbrelapse.validation.clinical_utility import ClinicalUtility
 from nbrelapse.validation.evaluate import Evaluation
 from nbrelapse.validation.horizons import YEAR
 from nbrelapse.validation.predictions import Predictions
@@ -33,6 +35,7 @@ def experiment_figures(
     explanation: Explanation,
     coverage: pd.DataFrame,
     catalogue: Catalogue,
+    utility: ClinicalUtility | None = None,
 ) -> dict[str, Figure]:
     """Draw everything that an experiment report has a place for.
 
@@ -51,12 +54,15 @@ def experiment_figures(
     coverage : DataFrame
         From :func:`nbrelapse.report.coverage.coverage_table`.
     catalogue : Catalogue
+    utility : ClinicalUtility, optional
+        Of the chosen model for these patients.
 
     Returns
     -------
     dict of str to Figure
         ``leaderboard``, ``mechanisms``, ``beeswarm`` and ``coverage``; of a time to an event ``kaplan_meier``, and
-        ``calibration`` where the follow-up reaches three years; of a binary endpoint ``calibration``.
+        ``calibration`` and ``decision_curve`` where the follow-up reaches three years; of a binary endpoint
+        ``calibration``.
     """
     figures = {
         "leaderboard": leaderboard_forest(evaluation, chosen),
@@ -66,10 +72,10 @@ def experiment_figures(
     }
     if not is_survival(y):
         return figures | {"calibration": binary_calibration(predictions.incidence[:, :, 0].mean(axis=0), y)}
-    return figures | _over_time(predictions, y)
+    return figures | _over_time(predictions, y, utility)
 
 
-def _over_time(predictions: Predictions, y: np.ndarray) -> dict[str, Figure]:
+def _over_time(predictions: Predictions, y: np.ndarray, utility: ClinicalUtility | None) -> dict[str, Figure]:
     incidence = predictions.incidence.mean(axis=0)
     end = y["time"].max()
     reached = [years for years in _HORIZONS if predictions.times[-1] >= years * YEAR and end > years * YEAR]
@@ -77,4 +83,6 @@ def _over_time(predictions: Predictions, y: np.ndarray) -> dict[str, Figure]:
     figures = {"kaplan_meier": kaplan_meier_by_risk(incidence[:, max(int(horizon), 0)], y)}
     if reached:
         figures["calibration"] = calibration(predictions, y, reached)
+    if utility is not None and not utility.decisions.net_benefit.empty:
+        figures["decision_curve"] = decision_curve_plot(utility)
     return figures

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from nbrelapse.explanation.explanation import Explanation
 from nbrelapse.mechanisms.catalogue import Catalogue
+from nbrelapse.report.decisions import decisions_section
 from nbrelapse.report.figure_image import figure_data_uri
 from nbrelapse.report.guard_sections import GuardSection
 from nbrelapse.report.render import render
@@ -22,9 +23,10 @@ from nbrelapse.validation.evaluate_groups import MEAN
 from nbrelapse.validation.leading_metric import leading_metric
 
 if TYPE_CHECKING:
+    from nbrelapse.validation.clinical_utility import ClinicalUtility
     from nbrelapse.validation.evaluate import Evaluation
 
-PLACED_FIGURES = ("leaderboard", "kaplan_meier", "calibration", "mechanisms", "beeswarm", "coverage")
+PLACED_FIGURES = ("leaderboard", "kaplan_meier", "calibration", "decision_curve", "mechanisms", "beeswarm", "coverage")
 """Figures that have a place in the report; others follow under "More pictures"."""
 
 
@@ -68,6 +70,8 @@ class ReportContent:
         How far the figures carry.
     leave_one_out : Evaluation or None
         Of groups that the models were not trained on.
+    utility : ClinicalUtility or None
+        Of the chosen model in the patients that the answer rests on.
     """
 
     title: str
@@ -90,6 +94,7 @@ class ReportContent:
     description: str = ""
     guards: Sequence[GuardSection] = ()
     leave_one_out: Evaluation | None = None
+    utility: ClinicalUtility | None = None
 
 
 def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
@@ -128,6 +133,7 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
             "high_risk": verdict(judged, content.chosen, "high_risk") if "high_risk" in populations else None,
             "judged_on": _judged_on(content),
             "chosen_because": content.chosen_because,
+            "decisions": None if content.utility is None else decisions_section(content.utility),
             "evaluations": _evaluations(content),
             "mechanisms": [
                 {

@@ -58,6 +58,27 @@ _MODELS = {
 }
 
 
+_STRATEGIES = {
+    "treat all": "Treat all",
+    "treat none": "Treat none",
+    "high_risk": "Clinical high-risk group",
+    "clinical_risk_group": "Highest recorded risk group",
+    "clinical_cog_v2": "Highest COG v2 group",
+    "clinical_inrg": "Highest INRG group",
+}
+
+
+def strategy_title(name: str) -> str:
+    """Return the display name of a strategy of treatment: a group that is treated, or a model.
+
+    Examples
+    --------
+    >>> strategy_title("clinical_inrg"), strategy_title("cox")
+    ('Highest INRG group', 'Elastic-net Cox')
+    """
+    return _STRATEGIES.get(name, model_title(name))
+
+
 def number(value: float, digits: int = 3) -> str:
     """Write a number; the minus as typographers set it.
 

@@ -14,6 +14,8 @@ from nbrelapse.validation.pseudo_observations import pseudo_observations
 from nbrelapse.validation.smooth_calibration import SmoothCalibration
 
 _POINTS = 101
+_DRAWN = (0.01, 0.99)
+"""Quantiles of the predictions between which the curve is given: beyond, a handful of patients would make it."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,8 @@ class CalibrationCurve:
     ----------
     horizon_days : float
     curve : DataFrame
-        ``predicted``, ``observed``, ``low``, ``high``: the smooth curve over the range of the predictions, with its
-        pointwise 95 % bootstrap band.
+        ``predicted``, ``observed``, ``low``, ``high``: the smooth curve between the 1st and the 99th percentile of the
+        predictions, with its pointwise 95 % bootstrap band.
     groups : DataFrame
         ``predicted``, ``observed``, ``low``, ``high``, ``n``, see :func:`observed_by_group`.
     ici, e50, e90 : float
@@ -93,7 +95,8 @@ def calibration_curve(
     predicted = predictions.incidence_at(horizon_days)
     weights = bootstrap_weights(len(y), n_bootstrap, seed)
     smooth = SmoothCalibration.fit(predicted, pseudo_observations(y, horizon_days), weights)
-    grid = np.linspace(predicted.min(), predicted.max(), _POINTS)
+    first, last = np.quantile(predicted, _DRAWN)
+    grid = np.linspace(first, last, _POINTS)
     observed = smooth.at(grid)
     low, high = np.quantile(observed[:, 1:], [0.025, 0.975], axis=1)
     curve = pd.DataFrame({"predicted": grid, "observed": observed[:, 0], "low": low, "high": high})

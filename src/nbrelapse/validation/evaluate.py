@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,9 @@ from nbrelapse.validation.judged_patients import JudgedPatients
 from nbrelapse.validation.metric_replicates import metric_replicates
 from nbrelapse.validation.predictions import Predictions
 from nbrelapse.validation.supported_horizons import SupportedHorizons
+
+if TYPE_CHECKING:
+    from nbrelapse.validation.clinical_utility import ClinicalUtility
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,14 @@ class Evaluation:
         in the same resamples.
     notes : list of str
         What was left out or shortened, and why.
+    utility : ClinicalUtility, optional
+        Of the model judged, where one model is judged.
     """
 
     metrics: pd.DataFrame
     differences: pd.DataFrame
     notes: list[str]
+    utility: ClinicalUtility | None = None
 
     @classmethod
     def of(cls, metrics: list[dict[str, object]], differences: list[dict[str, object]], notes: list[str]) -> Self:

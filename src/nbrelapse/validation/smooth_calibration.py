@@ -12,8 +12,9 @@ from nbrelapse.validation.bootstrap_weights import weight_chunks
 _KNOTS = (0.1, 0.5, 0.9)
 """Quantiles of the predictions at which three knots are customary (Harrell 2015, 10.1007/978-3-319-19425-7)."""
 
-_SMALLEST = 1e-4
-"""A choice: no cohort tells smaller probabilities, or ones closer to 1, apart."""
+_SMALLEST = 0.01
+"""A choice: no cohort of some hundred patients tells smaller probabilities, or ones closer to 1, apart, and on the
+complementary log-log scale they would lie far from all others and bend the curve."""
 
 _NEGLIGIBLE = 1e-8
 

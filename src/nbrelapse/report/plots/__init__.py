@@ -3,6 +3,7 @@
 from nbrelapse.report.plots.beeswarm import beeswarm
 from nbrelapse.report.plots.binary_calibration import binary_calibration
 from nbrelapse.report.plots.calibration import calibration
+from nbrelapse.report.plots.decision_curve import decision_curve_plot
 from nbrelapse.report.plots.feature_coverage import feature_coverage
 from nbrelapse.report.plots.kaplan_meier import kaplan_meier_by_risk
 from nbrelapse.report.plots.leaderboard_forest import leaderboard_forest
@@ -15,6 +16,7 @@ __all__ = [
     "beeswarm",
     "binary_calibration",
     "calibration",
+    "decision_curve_plot",
     "feature_coverage",
     "kaplan_meier_by_risk",
     "leaderboard_forest",

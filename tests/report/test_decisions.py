@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nbrelapse.report.decisions import decisions_section
+from nbrelapse.report.plots import decision_curve_plot
+from nbrelapse.validation.clinical_utility import ClinicalUtility
+
+
+def test_the_picture_has_a_line_a_strategy_and_a_panel_a_horizon(utility: ClinicalUtility) -> None:
+    figure = decision_curve_plot(utility)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["Within 3 years", "Within 5 years"]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["Treat all", "Treat none", "Highest recorded risk group", "Elastic-net Cox"]
+    assert [len(axes.lines) for axes in figure.axes] == [4, 4]
+
+
+def test_the_section_says_where_the_model_does_more_good(utility: ClinicalUtility) -> None:
+    section = decisions_section(utility)
+    assert section["sentences"][1].startswith("At thresholds from 5% to ")
+    assert "treating the highest recorded risk group does more good than harm" in section["sentences"][1]
+    assert "treating by Elastic-net Cox instead does more good at" in section["sentences"][1]
+    assert [row["group"] for row in section["tertiles"]] == ["lowest", "middle", "highest"] * 2
+    assert section["grouping"] == "Recorded risk group"
+    shown = section["crossed"]
+    assert shown["columns"] == ["low", "intermediate", "high"]
+    assert sum(int(cell["value"]) for row in shown["rows"] for cell in row["cells"] if cell["value"] != "–") == 240
+    assert len(shown["improvement"]) == 2
+
+
+def test_a_model_that_changes_nothing_is_not_shown_to_do_good(utility: ClinicalUtility) -> None:
+    same = utility.decisions.differences.assign(difference=0.0, low=-0.01, high=0.01)
+    section = decisions_section(replace(utility, decisions=replace(utility.decisions, differences=same)))
+    assert section["sentences"][0].endswith("is not shown to do more good, or less, anywhere.")
+
+
+def test_without_groups_the_section_says_so(utility: ClinicalUtility) -> None:
+    none = replace(utility.decisions, differences=utility.decisions.differences.iloc[:0])
+    section = decisions_section(replace(utility, decisions=none, reclassification=None, grouping=None))
+    assert "no clinical group" in section["sentences"][0]
+    assert section["crossed"] is None
