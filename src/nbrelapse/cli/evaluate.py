@@ -26,6 +26,7 @@ def evaluate(
 
     from nbrelapse.cohort import read_cohort
     from nbrelapse.experiment.evaluate_bundle import evaluate_bundle
+    from nbrelapse.report.decisions import decisions_section
     from nbrelapse.report.verdict import verdict
     from nbrelapse.scoring import load_model
 
@@ -46,5 +47,8 @@ def evaluate(
         print_leaderboard(f"{cohort.name}: {bundle.endpoint}", evaluation, metric)
     for population in evaluation.metrics["population"].unique():
         typer.echo(verdict(evaluation, bundle.model.family, population).sentence)
+    if evaluation.utility is not None:
+        for sentence in decisions_section(evaluation.utility)["sentences"]:
+            typer.echo(sentence)
     for note in evaluation.notes:
         typer.echo(f"note: {note}", err=True)

@@ -8,6 +8,8 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from nbrelapse.validation.evaluate import Evaluation
     from nbrelapse.validation.multiplicity import Multiplicity
 
@@ -39,10 +41,17 @@ def evaluation_document(evaluation: Evaluation | None) -> dict[str, Any] | None:
     """Return an evaluation as JSON data; NaN becomes null."""
     if evaluation is None:
         return None
-    tables = {"metrics": evaluation.metrics, "differences": evaluation.differences}
+    document: dict[str, Any] = {
+        name: _records(table)
+        for name, table in (("metrics", evaluation.metrics), ("differences", evaluation.differences))
+    }
     if evaluation.utility is not None:
-        tables |= evaluation.utility.tables()
-    return {name: json.loads(table.to_json(orient="records", double_precision=15)) for name, table in tables.items()}
+        document["utility"] = {name: _records(table) for name, table in evaluation.utility.tables().items()}
+    return document
+
+
+def _records(table: pd.DataFrame) -> Any:
+    return json.loads(table.to_json(orient="records", double_precision=15))
 
 
 def multiplicity_document(tried: Multiplicity | None) -> dict[str, Any] | None:
