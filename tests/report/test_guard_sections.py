@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
+import pandas as pd
 import pytest
 
-from nbrelapse.report.guard_sections import multiplicity_sentence, sample_size_section, sample_size_sentence
+from nbrelapse.report.guard_sections import (
+    learning_section,
+    multiplicity_sentence,
+    optimism_section,
+    sample_size_section,
+    sample_size_sentence,
+)
+from nbrelapse.validation.learning_curve import LearningCurve
 from nbrelapse.validation.multiplicity import Multiplicity
 from nbrelapse.validation.sample_size import sample_size
 
@@ -43,3 +53,45 @@ def test_few_and_enough_events() -> None:
 def test_a_model_that_uses_nothing_is_said_to() -> None:
     section = sample_size_section(sample_size(249, 89, 60), {"cox": 0, "boosted": 20})
     assert "Elastic-net Cox none; Boosted trees 20 (4.5 events each)" in section.sentences[1]
+
+
+def curve(gain: float, low: float, high: float, rows: int = 2) -> LearningCurve:
+    table = pd.DataFrame(
+        {"patients": [100.0, 200.0], "events": [30.0, 60.0], "value": [0.7, 0.72], "low": [0.65, 0.68],
+         "high": [0.75, 0.76], "step": [math.nan, 0.02], "step_low": [math.nan, 0.0], "step_high": [math.nan, 0.04]}
+    )  # fmt: skip
+    return LearningCurve(table.iloc[-rows:], gain, low, high, [])
+
+
+@pytest.mark.parametrize(
+    ("learned", "answer"),
+    [
+        (curve(0.02, 0.005, 0.04), "More patients would help"),
+        (curve(0.001, -0.003, 0.005), "More patients of this kind would hardly help"),
+        (curve(0.01, -0.01, 0.03), "Whether more patients would help is not shown"),
+        (curve(math.nan, math.nan, math.nan, 1), "There are too few events to train on parts"),
+    ],
+)
+def test_whether_more_patients_would_help(learned: LearningCurve, answer: str) -> None:
+    section = learning_section(learned, "cox")
+    assert section.sentences[0].startswith(answer)
+    assert "nan" not in section.sentences[0]
+    assert section.rows[-1] == ("200", "60", "0.720", "0.680 to 0.760")
+
+
+def test_optimism_that_is_unknown_is_a_dash() -> None:
+    table = pd.DataFrame(
+        {
+            "apparent": [0.8, math.nan],
+            "optimism": [0.05, math.nan],
+            "corrected": [0.75, math.nan],
+            "resamples": [20, 0],
+        },
+        index=["harrell_c", "calibration_slope"],
+    )
+    section = optimism_section({"cox": table})
+    assert section.rows == (
+        ("Elastic-net Cox, Harrell C", "0.800", "0.050", "0.750"),
+        ("Elastic-net Cox, Calibration slope", "–", "–", "–"),
+    )
+    assert "20 bootstrap resamples" in section.sentences[0]

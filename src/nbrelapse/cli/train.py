@@ -27,6 +27,9 @@ def train(
         Path | None, typer.Option(help="Folder of fold predictions; .nbrelapse-cache beside the experiment file.")
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute everything, keep nothing.")] = False,
+    learning_curve: Annotated[
+        bool, typer.Option("--learning-curve", help="Also train on parts of the patients: would more of them help?")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Tune, validate, track and explain the models of an experiment file."""
@@ -45,6 +48,9 @@ def train(
     if gene_sets is not None:
         source = source.model_copy(update={"gene_sets": gene_sets})
     config = config.model_copy(update={"cohort": source})
+    if learning_curve:
+        validation = config.validation.model_copy(update={"learning_curve": True})
+        config = config.model_copy(update={"validation": validation})
     if null_check:
         _check_null(config, permutations, jobs, as_json)
         return

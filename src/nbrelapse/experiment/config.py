@@ -76,6 +76,8 @@ class Validation(_Section):
     bootstrap: Annotated[int, Field(ge=100)] = 1000
     interval: IntervalKind = "percentile"
     """See :func:`nbrelapse.validation.bootstrap_interval.bootstrap_interval`."""
+    learning_curve: bool = False
+    """Train the chosen family on parts of the patients too; see :func:`nbrelapse.validation.learning_curve`."""
 
 
 _Family = Literal["cox", "cox_prior", "boosted", "boosted_prior", "forest", "blend", "logistic", "boosted_classifier"]

@@ -120,7 +120,7 @@ def training_summary(result: ExperimentResult) -> dict[str, Any]:
     }
 
 
-def model_card(result: ExperimentResult, name: str, tried: Multiplicity) -> str:
+def model_card(result: ExperimentResult, name: str, tried: Multiplicity | None = None) -> str:
     """Describe a model in Markdown: what it is, on whom it was trained, how it did, what it must not be used for."""
     judged = result.cross_validation if result.holdout is None else result.holdout
     where = "nested cross-validation of the training patients" if result.holdout is None else "the hold-out"

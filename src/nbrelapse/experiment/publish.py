@@ -14,7 +14,7 @@ from nbrelapse.experiment.describe import (
     model_card,
     training_summary,
 )
-from nbrelapse.experiment.describe_guards import guard_metrics, guard_sections, multiplicity
+from nbrelapse.experiment.describe_guards import guard_figures, guard_metrics, guard_sections, multiplicity
 from nbrelapse.experiment.fingerprint import data_fingerprint, outcome_fingerprint
 from nbrelapse.experiment.judge_decisions import judge_decisions
 from nbrelapse.experiment.result import ExperimentResult
@@ -169,7 +169,8 @@ def _content(result: ExperimentResult, openings: int | None, tried: Multiplicity
             shares,
             result.data.table.catalogue,
             utility,
-        ),
+        )
+        | guard_figures(result),
         utility=utility,
         notes=result.notes,
         guards=guard_sections(result, tried),

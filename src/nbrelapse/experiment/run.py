@@ -116,7 +116,17 @@ def run_experiment(
         held = holdout_predictions(fitted, data.features(data.holdout), times)
         holdout = _evaluate(config, data, data.holdout, held, baselines)
     explanations = {str(name): explain(fitted[name], X, data.table.catalogue) for name in config.models}
-    guards = run_guards(config, data, predictions, chosen)
+    guards = run_guards(
+        config,
+        data,
+        models,
+        predictions=predictions,
+        fitted=fitted,
+        refits=refits,
+        chosen=chosen,
+        n_jobs=n_jobs,
+        progress=lambda done, total: report("learning curve", done, total),
+    )
     notes += guards.notes
     notes += [] if by_group is None else [f"leave one group out: {note}" for note in by_group.notes]
     notes += cross_validation.notes + ([] if holdout is None else [f"hold-out: {note}" for note in holdout.notes])

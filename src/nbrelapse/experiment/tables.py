@@ -9,6 +9,7 @@ import secrets
 import numpy as np
 import pandas as pd
 
+from nbrelapse.experiment.describe_guards import guard_tables
 from nbrelapse.experiment.result import ExperimentResult
 from nbrelapse.validation.evaluate import Evaluation
 
@@ -45,7 +46,7 @@ def _plain(population: str) -> str:
 
 def experiment_tables(result: ExperimentResult) -> dict[str, pd.DataFrame]:
     """Tables of the whole experiment: metrics, paired differences, the feature manifest, folds and predictions."""
-    tables = {"feature_manifest": _feature_manifest(result), "folds": _folds(result)}
+    tables = {"feature_manifest": _feature_manifest(result), "folds": _folds(result)} | guard_tables(result)
     parts: list[tuple[str, Evaluation | None]] = [
         ("cross_validation", result.cross_validation),
         ("holdout", result.holdout),

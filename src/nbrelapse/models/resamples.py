@@ -33,15 +33,28 @@ def bootstrap_refits(
     -------
     list of RiskModel
     """
-    event_codes = event_of(y)
-    strata = [np.flatnonzero(event_codes == event) for event in np.unique(event_codes)]
-    draws = []
-    for child in np.random.SeedSequence(seed).spawn(n_refits):
-        rng = np.random.default_rng(child)
-        draws.append(np.concatenate([rng.choice(stratum, len(stratum)) for stratum in strata]))
+    draws = bootstrap_rows(y, n_refits, seed)
     # As in the cross-validation, so that its workers are used again.
     with parallel_config(backend="loky", inner_max_num_threads=1):
         return Parallel(n_jobs=n_jobs)(delayed(_refit)(model, X, y, rows) for rows in draws)
+
+
+def bootstrap_rows(y: np.ndarray, n_resamples: int, seed: int) -> list[np.ndarray]:
+    """Return the patients of bootstrap samples stratified by event: those of :func:`bootstrap_refits`.
+
+    Examples
+    --------
+    >>> y = np.array([0, 0, 1])
+    >>> [sorted(set(rows)) for rows in bootstrap_rows(y, 2, seed=1)][0][-1]
+    np.int64(2)
+    """
+    event_codes = event_of(y)
+    strata = [np.flatnonzero(event_codes == event) for event in np.unique(event_codes)]
+    draws = []
+    for child in np.random.SeedSequence(seed).spawn(n_resamples):
+        rng = np.random.default_rng(child)
+        draws.append(np.concatenate([rng.choice(stratum, len(stratum)) for stratum in strata]))
+    return draws
 
 
 def _refit(model: RiskModel, X: pd.DataFrame, y: np.ndarray, rows: np.ndarray) -> RiskModel:

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nbrelapse.report.wording import model_title
+from nbrelapse.report.wording import METRICS, model_title, number, signed
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from nbrelapse.validation.learning_curve import LearningCurve
     from nbrelapse.validation.multiplicity import Multiplicity
     from nbrelapse.validation.sample_size import SampleSize
 
@@ -118,4 +121,92 @@ def _winners_curse(tried: Multiplicity) -> str:
     return (
         f"{curse}: corrected for the choice of the family its concordance is {tried.corrected:.3f} instead of "
         f"{tried.apparent:.3f} (Tsamardinos 2018, 10.1007/s10994-018-5714-4)."
+    )
+
+
+def optimism_section(tables: Mapping[str, pd.DataFrame]) -> GuardSection:
+    """Show what is left of the final models' apparent figures after correction for optimism.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        By model, see :func:`nbrelapse.validation.optimism.optimism`.
+    """
+    rows = [
+        (f"{model_title(model)}, {METRICS.get(str(metric), str(metric))}", *(_known(row[name]) for name in _OPTIMISM))
+        for model, table in tables.items()
+        for metric, row in table.iterrows()
+    ]
+    resamples = max((int(table["resamples"].max()) for table in tables.values()), default=0)
+    return GuardSection(
+        "Optimism of the final models",
+        (
+            "The final models judged by the patients they were fitted to, and the same less the optimism seen in "
+            f"{resamples} bootstrap resamples (Steyerberg 2001, 10.1016/S0895-4356(01)00341-9). The parameters were "
+            "not tuned again in each: what tuning and the choice of the family add is in the nested "
+            "cross-validation, whose figures come first.",
+        ),
+        ("Model and figure", "Apparent", "Optimism", "Corrected"),
+        tuple(rows),
+    )
+
+
+_OPTIMISM = ("apparent", "optimism", "corrected")
+
+
+def _known(value: float) -> str:
+    return number(value) if math.isfinite(value) else "–"
+
+
+def learning_section(curve: LearningCurve, model: str) -> GuardSection:
+    """Say whether more patients would help."""
+    rows = [
+        (f"{row['patients']:.0f}", f"{row['events']:.0f}", number(row["value"]), _range(row["low"], row["high"]))
+        for row in curve.table.to_dict("records")
+    ]
+    return GuardSection(
+        "Learning curve",
+        (learning_sentence(curve, model),),
+        ("Training patients", "Events", "Concordance", "95% interval"),
+        tuple(rows),
+        figure="learning_curve",
+        caption="Concordance in unseen patients by the number of training patients, with 95% intervals.",
+    )
+
+
+def _range(low: float, high: float) -> str:
+    return f"{number(low)} to {number(high)}" if math.isfinite(low) and math.isfinite(high) else "–"
+
+
+HARDLY = 0.01
+"""A gain in concordance that would hardly be worth twice the patients. A choice."""
+
+
+def learning_sentence(curve: LearningCurve, model: str) -> str:
+    """Say what twice as many patients would be expected to add.
+
+    Parameters
+    ----------
+    curve : LearningCurve
+    model : str
+        The family it is of.
+    """
+    if not (math.isfinite(curve.gain) and math.isfinite(curve.gain_low)):
+        return "There are too few events to train on parts of the patients: whether more would help cannot be told."
+    if curve.gain_low > 0:
+        answer = "More patients would help"
+    elif curve.gain_high < HARDLY:
+        answer = "More patients of this kind would hardly help"
+    else:
+        answer = "Whether more patients would help is not shown"
+    last = curve.table.iloc[-1]
+    step = (
+        f"from the last part to all {last['patients']:.0f} training patients of a fold the concordance of "
+        f"{model_title(model)} changed by {signed(last['step'], 3)} (95% interval {signed(last['step_low'], 3)} to "
+        f"{signed(last['step_high'], 3)})"
+    )
+    return (
+        f"{answer}: {step}, and twice as many would be expected to add {signed(curve.gain, 3)} "
+        f"({signed(curve.gain_low, 3)} to {signed(curve.gain_high, 3)}), if it goes on with the inverse square "
+        "root of their number."
     )

@@ -7,6 +7,7 @@ from nbrelapse.report.plots.decision_curve import decision_curve_plot
 from nbrelapse.report.plots.feature_coverage import feature_coverage
 from nbrelapse.report.plots.kaplan_meier import kaplan_meier_by_risk
 from nbrelapse.report.plots.leaderboard_forest import leaderboard_forest
+from nbrelapse.report.plots.learning_curve import learning_curve
 from nbrelapse.report.plots.mechanism_bar import mechanism_bar
 from nbrelapse.report.plots.patients_looked_at import patients_looked_at
 from nbrelapse.report.plots.survival_curve import survival_curve
@@ -20,6 +21,7 @@ __all__ = [
     "feature_coverage",
     "kaplan_meier_by_risk",
     "leaderboard_forest",
+    "learning_curve",
     "mechanism_bar",
     "patient_waterfall",
     "patients_looked_at",
