@@ -4,8 +4,9 @@ Patients: the training half of SEQC, with 60 features; the validation half is no
 cross-validation, each of the 25 outer folds tuned by 40 trials in 5 inner folds. The peers: random survival forest and
 gradient boosting, a grid of 12 points each in 5 inner folds, on the same outer folds. They are run on the five folds of
 the first repeat and on a third of each grid, balanced in numbers and depths of trees; their search time is scaled by 3
-and all by 5. Concordances are those of the first repeat, so that all models are judged by the same folds; with a third
-of its grid a peer may have missed its best point. Both sides have two processes of one thread.
+and all by 5. Both sides have two processes of one thread. The ratio is that of processor time, which what else runs on
+the machine changes little; the clock's stands beside it. Concordances are those of the first repeat, so that all models
+are judged by the same folds; with a third of its grid a peer may have missed its best point.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib.externals.loky import get_reusable_executor
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import make_pipeline
@@ -57,7 +59,7 @@ BOOSTING_GRID = [(0.05, 300, 1), (0.1, 100, 3), (0.05, 300, 3), (0.1, 100, 1)]
 def nested_speed(scratch: Path) -> list[dict[str, object]]:
     models, X, y = seqc_training(scratch)
     splits = repeated_folds(y, n_repeats=REPEATS, n_folds=FOLDS, seed=SEED)
-    start = time.perf_counter()
+    clock = Clock()
     predictions = nested_cross_validation(
         models,
         X,
@@ -70,20 +72,39 @@ def nested_speed(scratch: Path) -> list[dict[str, object]]:
         n_jobs=JOBS,
         times=prediction_times(y),
     )
-    seconds = time.perf_counter() - start
+    own = clock.spent()
     first = [(train, test) for repeat, _, train, test in splits if repeat == 0]
     log_risk = {name: prediction.log_risk[:1] for name, prediction in predictions.items()}
     scaled = {}
     for name, search in peers().items():
         log_risk[name], scaled[name] = run_peer(search, X, y, first)
-    total = sum(scaled.values())
     size = f"{len(y)} patients, {int((y['event'] == 1).sum())} events, {X.shape[1]} features"
+    ratio = sum(scaled.values()) / own
     return [
-        {"name": f"{', '.join(FAMILIES)}, {size}: seconds", "value": seconds},
-        *({"name": f"{name}: seconds, scaled from a fraction", "value": value} for name, value in scaled.items()),
-        {"name": "peers' seconds over ours", "value": total / seconds, "goal": RATIO, "met": total / seconds >= RATIO},
+        {"name": f"{', '.join(FAMILIES)}, {size}: processor seconds", "value": float(own[0])},
+        {"name": f"{', '.join(FAMILIES)}: seconds", "value": float(own[1])},
+        *({"name": f"{name}: processor seconds, scaled", "value": float(spent[0])} for name, spent in scaled.items()),
+        *({"name": f"{name}: seconds, scaled", "value": float(spent[1])} for name, spent in scaled.items()),
+        {"name": "peers over ours, processor time", "value": ratio[0], "goal": RATIO, "met": bool(ratio[0] >= RATIO)},
+        {"name": "peers over ours, seconds", "value": float(ratio[1])},
         *concordances(y, log_risk, predictions[FAMILIES[0]].fold[:1]),
     ]
+
+
+class Clock:
+    """Processor time, workers' included, and time on the wall; the former does not depend on what else is running."""
+
+    def __init__(self) -> None:
+        get_reusable_executor().shutdown(wait=True)
+        self.start = self._now()
+
+    def spent(self) -> np.ndarray:
+        """Seconds since the start; the workers are ended, because only then their time is known."""
+        get_reusable_executor().shutdown(wait=True)
+        return self._now() - self.start
+
+    def _now(self) -> np.ndarray:
+        return np.array([sum(os.times()[:4]), time.perf_counter()])
 
 
 def seqc_training(scratch: Path) -> tuple[dict[str, Any], pd.DataFrame, np.ndarray]:
@@ -115,7 +136,6 @@ def seqc_training(scratch: Path) -> tuple[dict[str, Any], pd.DataFrame, np.ndarr
 
 def peers() -> dict[str, GridSearchCV]:
     """Return the searches; gradient boosting takes no missing values, so that it is given medians."""
-    folds = StratifiedKFold(INNER_FOLDS, shuffle=True, random_state=SEED)
     forest = RandomSurvivalForest(random_state=SEED, n_jobs=1)
     boosting = make_pipeline(
         SimpleImputer(strategy="median", keep_empty_features=True), GradientBoostingSurvivalAnalysis(random_state=SEED)
@@ -128,28 +148,28 @@ def peers() -> dict[str, GridSearchCV]:
         {prefix + name: [value] for name, value in zip(names, point, strict=True)} for point in BOOSTING_GRID
     ]
     return {
-        "RandomSurvivalForest": GridSearchCV(forest, forest_grid, cv=folds, n_jobs=JOBS),
-        "GradientBoostingSurvivalAnalysis": GridSearchCV(boosting, boosting_grid, cv=folds, n_jobs=JOBS),
+        "RandomSurvivalForest": GridSearchCV(forest, forest_grid, n_jobs=JOBS),
+        "GradientBoostingSurvivalAnalysis": GridSearchCV(boosting, boosting_grid, n_jobs=JOBS),
     }
 
 
 def run_peer(
     search: GridSearchCV, X: pd.DataFrame, y: np.ndarray, splits: list[tuple[np.ndarray, np.ndarray]]
-) -> tuple[np.ndarray, float]:
-    """Log risks of the first repeat, and the seconds that the whole protocol would take."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Log risks of the first repeat, and what the whole protocol would take."""
     values, outcome = X.to_numpy(), Surv.from_arrays(y["event"] == 1, y["time"])
-    folds = search.cv
-    log_risk, seconds = np.empty((1, len(y))), 0.0
+    folds = StratifiedKFold(INNER_FOLDS, shuffle=True, random_state=SEED)
+    log_risk, refits = np.empty((1, len(y))), 0.0
+    clock = Clock()
     for train, test in splits:
         search.cv = list(folds.split(values[train], outcome["event"][train]))
-        start = time.perf_counter()
         search.fit(values[train], outcome[train])
         log_risk[0, test] = search.predict(values[test])
-        spent = time.perf_counter() - start
-        refit = search.refit_time_
-        seconds += refit + (spent - refit) * GRID_POINTS / len(search.param_grid)
-    search.cv = folds
-    return log_risk, seconds * REPEATS
+        refits += search.refit_time_
+    spent = clock.spent()
+    # The refit at the chosen point is not repeated for every point of the grid.
+    refit = refits / spent[1]
+    return log_risk, spent * REPEATS * (refit + (1 - refit) * GRID_POINTS / len(search.param_grid))
 
 
 def concordances(y: np.ndarray, log_risk: dict[str, np.ndarray], fold: np.ndarray) -> list[dict[str, object]]:
