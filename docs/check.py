@@ -49,7 +49,7 @@ def run_blocks(page: Path, scratch: Path) -> int:
         for block in blocks(page, language):
             if re.search(r"^(make|git|python3 -m venv|\.ci/run|nbrelapse ui)\b", block, flags=re.M):
                 continue
-            needed = [name for name in ("seqc", "high_risk_copy_number") if f"{name}/" in block]
+            needed = [name for name in ("seqc", "high_risk_copy_number") if re.search(rf"(?<![\w/]){name}\b", block)]
             if any(not (scratch / name).exists() for name in needed):
                 print(f"skipped (needs {', '.join(needed)} in {DATA.name}/): {block.splitlines()[0]}")
                 continue
