@@ -57,7 +57,11 @@ def train(
     check_store()
     kept = None if no_cache else _cache(experiment, cache)
     with progress_bar() as progress:
-        result = run_experiment(config, n_jobs=jobs, cache=kept, progress=progress)
+        try:
+            result = run_experiment(config, n_jobs=jobs, cache=kept, progress=progress)
+        finally:
+            if kept is not None:
+                kept.discard_if_empty()
         published = publish(result, reports / f"{config.name}.html", progress=progress)
     if kept is not None:
         _tell(kept)

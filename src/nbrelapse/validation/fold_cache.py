@@ -89,6 +89,12 @@ class FoldCache:
                 mend="name another folder with --cache, or do without it (--no-cache)",
             ) from None
 
+    def discard_if_empty(self) -> None:
+        """Remove the folder where nothing was kept: a refused run leaves nothing behind."""
+        if self.folder.is_dir() and [file.name for file in self.folder.iterdir()] == [".gitignore"]:
+            (self.folder / ".gitignore").unlink()
+            self.folder.rmdir()
+
     def load(self, key: str, shape: tuple[int, int]) -> Prediction | None:
         """Return an entry; None where there is none, or none that can be read.
 
