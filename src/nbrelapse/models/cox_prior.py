@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-import pandas as pd
 
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
@@ -57,6 +57,7 @@ class CoxPrior(LinearCox):
 
     Examples
     --------
+    >>> import pandas as pd
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame({"mycn__amplified": rng.integers(0, 2, 30).astype(float)})
     >>> y = np.zeros(30, dtype=[("event", np.int8), ("time", float)])
@@ -90,12 +91,18 @@ class CoxPrior(LinearCox):
         """
         return {"penalty": trial.suggest_float("penalty", 3.0, 30.0, log=True)}
 
+    def _standardise(self, values: np.ndarray) -> Standardised:
+        """Standardise, and learn what is expected of the features: nothing here depends on the penalty."""
+        found = super()._standardise(values)
+        self._effects = self._expected(found)
+        self._sizes = self._block_sizes(found)
+        return found
+
     def _fit_standardised(self, found: Standardised, y: np.ndarray) -> None:
         if not (0 < self.penalty < np.inf):
             raise InputError(f"illegal penalty {self.penalty!r}", column="penalty", expected="a number above 0")
-        expected = self._expected(found)
-        self.coefficients_, self.missing_effects_ = found.unscale(self._solve(found, expected, y))
-        self.expected_ = found.unscale(expected)[0]
+        self.coefficients_, self.missing_effects_ = found.unscale(self._solve(found, y))
+        self.expected_ = found.unscale(self._effects)[0]
 
     def _expected(self, found: Standardised) -> np.ndarray:
         """Return the expected effects of the columns of Z; 0 for indicators."""
@@ -106,11 +113,12 @@ class CoxPrior(LinearCox):
             effects[: len(names)] = prior_effects(Z, found.scales[found.used], names, self.prior)
         return effects
 
-    def _solve(self, found: Standardised, expected: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def _solve(self, found: Standardised, y: np.ndarray) -> np.ndarray:
         self.trust_ = float("nan")
         if not found.Z.shape[1]:
             return np.zeros(0)
-        penalty, centre = self.penalty * self._block_sizes(found), np.zeros(len(expected))
+        expected, penalty = self._effects, self.penalty * self._sizes
+        centre = np.zeros(len(expected))
         if not expected.any():
             return ridge_cox(found.Z, y, penalty, centre)
         solution = ridge_cox(
@@ -123,12 +131,12 @@ class CoxPrior(LinearCox):
         return solution[:-1] + self.trust_ * expected
 
     def _block_sizes(self, found: Standardised) -> np.ndarray:
-        """How many columns of Z share each one's block; the indicators are a block."""
+        """Return how many columns of Z share each one's block; the indicators are a block."""
         blocks = {} if self.prior is None else self.prior.blocks
         names = [str(name) for name in self.feature_names_in_[found.used]]
         labels = [blocks.get(name, name) for name in names] + ["not assayed"] * len(found.groups)
-        sizes = pd.Series(labels, dtype="object").map(pd.Series(labels, dtype="object").value_counts())
-        return sizes.to_numpy(dtype=float)
+        sizes = Counter(labels)
+        return np.array([sizes[label] for label in labels], dtype=float)
 
     def _document(self) -> dict[str, Any]:
         document = super()._document()
