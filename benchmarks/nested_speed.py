@@ -31,8 +31,8 @@ from sksurv.util import Surv
 from _document import data_folder, experiment_config, main
 from nbrelapse.cohort import write_cohort
 from nbrelapse.cohort.readers import read_geo
+from nbrelapse.experiment.experiment_models import experiment_models
 from nbrelapse.experiment.prepare import prepare_data
-from nbrelapse.experiment.run import experiment_models
 from nbrelapse.validation.bootstrap_interval import bootstrap_interval
 from nbrelapse.validation.bootstrap_weights import bootstrap_weights
 from nbrelapse.validation.censoring import CensoringDistribution

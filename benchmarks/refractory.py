@@ -19,9 +19,9 @@ from _document import main
 from nbrelapse.cohort.simulation.calibration import load_calibration
 from nbrelapse.cohort.simulation.draw_patients import draw_patients
 from nbrelapse.experiment.config import parse_config
+from nbrelapse.experiment.experiment_models import experiment_models
 from nbrelapse.experiment.populations import populations
 from nbrelapse.experiment.prepare import PreparedData, prepare_data
-from nbrelapse.experiment.run import experiment_models
 from nbrelapse.explanation import explain
 from nbrelapse.models.families import create_model
 from nbrelapse.models.linear_model import LinearModel

@@ -19,9 +19,9 @@ from typing import Any
 from _document import ROOT, experiment_config, main, read_seqc
 from nbrelapse import __version__
 from nbrelapse.experiment import run_experiment
+from nbrelapse.experiment.experiment_models import experiment_models
 from nbrelapse.experiment.populations import populations
 from nbrelapse.experiment.prepare import prepare_data
-from nbrelapse.experiment.run import experiment_models
 from nbrelapse.validation.evaluate import Evaluation, evaluate
 from nbrelapse.validation.horizons import YEAR, prediction_times
 from nbrelapse.validation.nested import nested_cross_validation

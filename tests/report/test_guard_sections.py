@@ -25,7 +25,7 @@ from nbrelapse.validation.sample_size import sample_size
         (
             Multiplicity(3, 40, 1, 0.741, 0.735),
             ["3 model families were compared, each tuned by up to 40 settings (120 in all)", "no other experiment",
-             "its concordance is 0.735 instead of 0.741"],
+             "this one has 0.735 instead of 0.741"],
             ["earlier ones"],
         ),
         (

@@ -160,7 +160,7 @@ def model_card(result: ExperimentResult, name: str, tried: Multiplicity | None =
         "",
         "## Limits",
         "",
-        "- Contributions say what the model uses, not what causes relapse.",
+        "- Contributions say what the model uses, not what causes the outcome.",
         "- A patient of whom little is known gets a warning, or no score at all.",
         "- Intervals hold the uncertainty of estimation, not differences between eras, countries or platforms.",
         *(f"- {note}" for note in result.notes),

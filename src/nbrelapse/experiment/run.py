@@ -11,7 +11,7 @@ from nbrelapse.errors import InputError
 from nbrelapse.experiment.blend_note import blend_note
 from nbrelapse.experiment.competing_note import competing_note
 from nbrelapse.experiment.config import ExperimentConfig
-from nbrelapse.experiment.expected_effects import expected_effects
+from nbrelapse.experiment.experiment_models import experiment_models
 from nbrelapse.experiment.guards import run_guards
 from nbrelapse.experiment.leakage_check import leakage_check
 from nbrelapse.experiment.leave_one_out import leave_one_out
@@ -19,7 +19,6 @@ from nbrelapse.experiment.populations import populations
 from nbrelapse.experiment.prepare import PreparedData, prepare_data
 from nbrelapse.experiment.result import ExperimentResult
 from nbrelapse.explanation.explanation import explain
-from nbrelapse.models.families import FAMILIES, clinical_baselines, create_model
 from nbrelapse.models.resamples import bootstrap_refits
 from nbrelapse.models.risk_model import RiskModel
 from nbrelapse.outcome import Outcome
@@ -146,32 +145,6 @@ def run_experiment(
         guards,
         by_group,
     )
-
-
-def experiment_models(config: ExperimentConfig, data: PreparedData) -> tuple[dict[str, RiskModel], list[str]]:
-    """Return the unfitted models to compare, the clinical baselines first, and which of these are unavailable."""
-    catalogue = data.table.catalogue
-    directions = {name: catalogue.features[name].direction_for(config.endpoint) for name in data.columns}
-    values = data.features(data.training)
-    prior = expected_effects(config, data)
-    models: dict[str, RiskModel] = {}
-    notes = []
-    binary = not data.training.is_survival
-    for name in clinical_baselines(binary=binary):
-        baseline = create_model(name, binary=binary)
-        if baseline.available(values):
-            models[name] = baseline
-        else:
-            notes.append(f"{name} is not available: the training patients do not tell its groups apart")
-    without_genes = [name for name in data.columns if catalogue.features[name].role != "gene"]
-    for name in config.models:
-        columns = data.columns if FAMILIES[name].reads_genes else without_genes
-        models[name] = create_model(
-            name, columns=columns, directions=directions, prior=prior, seed=config.seed, binary=binary
-        )
-        if "not_assayed" in models[name].get_params(deep=False):
-            models[name].set_params(not_assayed=config.features.not_assayed)
-    return models, notes
 
 
 def _unspecified_note(config: ExperimentConfig, data: PreparedData) -> list[str]:

@@ -64,8 +64,8 @@ def model_tables(result: ExperimentResult, model: str) -> dict[str, pd.DataFrame
     explanation = result.explanations[model]
     patients = _patients(result)
     return {
-        "mechanism_importance": explanation.mechanism_importance().rename("mean_abs_log_hazard").to_frame(),
-        "feature_importance": explanation.feature_importance().rename("mean_abs_log_hazard").to_frame(),
+        "mechanism_importance": explanation.mechanism_importance().rename("mean_abs_contribution").to_frame(),
+        "feature_importance": explanation.feature_importance().rename("mean_abs_contribution").to_frame(),
         "mechanism_attributions": explanation.mechanisms.set_axis(patients, axis=0),
         "feature_attributions": explanation.features.set_axis(patients, axis=0),
     }

@@ -164,7 +164,8 @@ def _placed(content: ReportContent) -> set[str]:
 
 
 _STANDING_CAVEATS = (
-    "Contributions say what the model uses, not what causes relapse; correlated features share or trade their effect.",
+    "Contributions say what the model uses, not what causes the outcome; correlated features share or trade "
+    "their effect.",
     "A contribution from a missing value speaks of the patients who were not assayed, not of their tumours.",
     "Intervals reflect the patients drawn, not differences between treatment eras, countries or platforms.",
     "The band around a patient's probability holds 95% of bootstrap refits of the model. It leaves out the bias of "

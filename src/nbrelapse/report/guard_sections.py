@@ -119,7 +119,7 @@ def _winners_curse(tried: Multiplicity) -> str:
     if not (math.isfinite(tried.apparent) and math.isfinite(tried.corrected)):
         return f"{curse}."
     return (
-        f"{curse}: corrected for the choice of the family its concordance is {tried.corrected:.3f} instead of "
+        f"{curse}: corrected for the choice of the family this one has {tried.corrected:.3f} instead of "
         f"{tried.apparent:.3f} (Tsamardinos 2018, 10.1007/s10994-018-5714-4)."
     )
 
