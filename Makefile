@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint types docs notebooks bench lock clean
+.PHONY: setup browser demo test lint types docs notebooks bench lock clean
 
 setup: $(VENV)/.installed
 
@@ -17,7 +17,14 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 demo: setup
 	$(BIN)/nbrelapse quickstart --overwrite
 
-test: setup
+# The tests of the pages want Chromium; without one they are skipped and say so.
+browser:
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation; \
+	} >/dev/null 2>&1 || echo "Chromium could not be installed: the tests of the pages in a browser will be skipped."
+
+test: setup browser
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: setup

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from nbrelapse.explanation.explanation import Explanation, roll_up
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, Mechanism
+from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.outcome.outcome import SURVIVAL_DTYPE
+from nbrelapse.report.coverage import coverage_table
+from nbrelapse.report.experiment_report import ReportContent, write_experiment_report
+from nbrelapse.report.explanation_report import ExplanationContent, PatientPage, write_explanation_report
+from nbrelapse.report.plots import beeswarm, feature_coverage, leaderboard_forest, mechanism_bar, patient_waterfall
 from nbrelapse.validation.clinical_utility import ClinicalUtility, clinical_utility
 from nbrelapse.validation.evaluate import Evaluation
 from nbrelapse.validation.horizons import YEAR
@@ -33,6 +40,7 @@ FEATURES = {
     "clinical__age_months": ("Age at diagnosis", "continuous", 1),
     "clinical__stage": ("INSS stage 4", "binary", 1),
 }
+HOSTILE = '<script>alert("x")</script><img src=http://evil.example/a.png onerror=alert(1)>'
 COEFFICIENTS = [0.9, 0.4, 0.6, 0.5, 0.35, -0.2, 0.8, 0.012, 0.7]
 
 
@@ -121,3 +129,85 @@ def utility(explanation: Explanation, y: np.ndarray) -> ClinicalUtility:
     cox = Predictions("cox", log_risk[None], np.zeros((1, len(y)), int), incidence, times)
     group = np.random.default_rng(0).integers(0, 3, len(y)).astype(float)
     return clinical_utility("cox", {"cox": cox}, {"clinical_risk_group": group}, y, n_bootstrap=100)
+
+
+@pytest.fixture(scope="session")
+def hostile() -> str:
+    return HOSTILE
+
+
+@pytest.fixture(scope="session")
+def content(
+    explanation: Explanation,
+    catalogue: Catalogue,
+    values: pd.DataFrame,
+    evaluation: Evaluation,
+    utility: ClinicalUtility,
+) -> ReportContent:
+    coverage = coverage_table(FeatureTable(values, catalogue))
+    return ReportContent(
+        title=f"Cohort {HOSTILE}",
+        created="2025-01-01 12:00 UTC",
+        endpoint="relapse",
+        cohort={"Name": HOSTILE, "Patients": 240},
+        outcome={HOSTILE: "183 relapses"},
+        config=f'name = "{HOSTILE}"\n' + "x" * 400,
+        coverage=coverage.assign(title=HOSTILE),
+        catalogue=catalogue,
+        cross_validation=evaluation,
+        holdout=evaluation,
+        holdout_openings=3,
+        chosen="cox",
+        chosen_because="Highest cross-validated Harrell C.",
+        explanations={"boosted": explanation, "cox": explanation},
+        figures={
+            "leaderboard": leaderboard_forest(evaluation, "cox"),
+            "mechanisms": mechanism_bar(explanation, catalogue),
+            "beeswarm": beeswarm(explanation, catalogue),
+            "coverage": feature_coverage(coverage, catalogue),
+            HOSTILE: mechanism_bar(explanation, catalogue),
+        },
+        notes=[HOSTILE],
+        environment={"Folder": "/a" * 200},
+        utility=utility,
+    )
+
+
+@pytest.fixture(scope="session")
+def report(content: ReportContent, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_experiment_report(content, tmp_path_factory.mktemp("report") / "report.html")
+
+
+@pytest.fixture(scope="session")
+def patient_report(explanation: Explanation, catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    patient = str(explanation.log_risk.idxmax())
+    content = ExplanationContent(
+        title=HOSTILE,
+        created="2025-01-01",
+        model="cox",
+        endpoint="efs",
+        explanation=explanation,
+        catalogue=catalogue,
+        figures={
+            "mechanisms": mechanism_bar(explanation, catalogue),
+            "waterfall": patient_waterfall(explanation, patient, catalogue),
+        },
+        patient=PatientPage(patient, 99.6, {1: (0.5, 0.4, 0.6)}, ["rearrangements"], ["INSS stage"]),
+    )
+    return write_explanation_report(content, tmp_path_factory.mktemp("explain") / "explanation.html")
+
+
+@pytest.fixture(scope="session")
+def cohort_report(explanation: Explanation, catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    content = ExplanationContent(
+        title="What drives the predictions",
+        created="2025-01-01",
+        model="boosted",
+        endpoint="relapse",
+        explanation=explanation,
+        catalogue=catalogue,
+        figures={"mechanisms": mechanism_bar(explanation, catalogue), "beeswarm": beeswarm(explanation, catalogue)},
+        facts={"Cohort": "c" * 200, "Patients": len(explanation.values)},
+        notes=["Too little is known of 3 patients to score them; they are explained here all the same."],
+    )
+    return write_explanation_report(content, tmp_path_factory.mktemp("cohort") / "explanation.html")
