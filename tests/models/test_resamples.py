@@ -6,7 +6,7 @@ import pytest
 from nbrelapse.errors import InputError
 from nbrelapse.models.boosted import BoostedCox
 from nbrelapse.models.cox import CoxElasticNet
-from nbrelapse.models.resamples import bootstrap_refits, prediction_interval
+from nbrelapse.models.resamples import bootstrap_refits, fold_refits, prediction_interval
 
 
 @pytest.mark.parametrize("model", [CoxElasticNet(penalty=0.05), BoostedCox(n_estimators=10)], ids=["cox", "boosted"])
@@ -67,3 +67,21 @@ def test_no_interval_without_refits_or_at_an_impossible_level(simulate):
     refits = bootstrap_refits(CoxElasticNet(), X, y, n_refits=2, seed=0)
     with pytest.raises(InputError, match="level"):
         prediction_interval(refits, X, np.array([365.0]), level=95)
+
+
+def test_fold_refits_leave_every_patient_out_once_with_all_copies(simulate):
+    X, y, _ = simulate(90)
+    rows = np.r_[np.arange(90), np.arange(10)]
+    seen = []
+
+    class Recorder(CoxElasticNet):
+        def fit(self, X, y):
+            seen.append((set(X.index), int((y["event"] == 1).sum())))
+            return super().fit(X, y)
+
+    refits = fold_refits(Recorder(penalty=0.07), X.iloc[rows], y[rows], n_folds=5)
+    assert [refit.penalty for refit in refits] == [0.07] * 5
+    left_out = [set(X.index) - patients for patients, _ in seen]
+    assert sorted(patient for fold in left_out for patient in fold) == sorted(X.index)
+    events = int((y[rows]["event"] == 1).sum())
+    assert all(abs(found - 0.8 * events) <= 3 for _, found in seen)

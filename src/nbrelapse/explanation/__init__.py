@@ -2,5 +2,6 @@
 
 from nbrelapse.explanation.direction_agreement import direction_agreement
 from nbrelapse.explanation.explanation import Explanation, explain
+from nbrelapse.explanation.stability import Stability, stability
 
-__all__ = ["Explanation", "direction_agreement", "explain"]
+__all__ = ["Explanation", "Stability", "direction_agreement", "explain", "stability"]

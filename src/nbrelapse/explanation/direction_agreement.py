@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.explanation.explanation import Explanation
+from nbrelapse.explanation.rank_correlation import rank_correlation
 from nbrelapse.mechanisms.catalogue import Catalogue
 
 
@@ -30,7 +31,7 @@ def direction_agreement(explanation: Explanation, catalogue: Catalogue, endpoint
         constrained to the direction).
     """
     importance = explanation.feature_importance()
-    correlation = _rank_correlation(explanation.values, explanation.features)[importance.index]
+    correlation = rank_correlation(explanation.values, explanation.features)[importance.index]
     expected = pd.Series(
         [catalogue.features[name].direction_for(endpoint) for name in importance.index], index=importance.index
     )
@@ -47,13 +48,3 @@ def direction_agreement(explanation: Explanation, catalogue: Catalogue, endpoint
             "agrees": agrees,
         }
     ).rename_axis("feature")
-
-
-def _rank_correlation(values: pd.DataFrame, contributions: pd.DataFrame) -> pd.Series:
-    """Spearman's correlation column by column over the observed values; NaN where one side is constant."""
-    observed = values.notna()
-    x = values.rank()
-    y = contributions.where(observed).rank()
-    x, y = x - x.mean(), y - y.mean()
-    spread = ((x**2).sum() * (y**2).sum()) ** 0.5
-    return (x * y).sum() / spread.where(spread > 0)

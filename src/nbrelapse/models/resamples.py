@@ -1,4 +1,4 @@
-"""Bootstrap refits of a model, and the intervals they give."""
+"""Bootstrap and fold refits of a model, and the intervals they give."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from joblib import Parallel, delayed, parallel_config
 from sklearn.base import clone
 
 from nbrelapse.errors import InputError
+from nbrelapse.models.inner_folds import inner_folds
 from nbrelapse.models.risk_model import RiskModel
 from nbrelapse.outcome.event_of import event_of
 
@@ -33,10 +34,27 @@ def bootstrap_refits(
     -------
     list of RiskModel
     """
-    draws = bootstrap_rows(y, n_refits, seed)
-    # As in the cross-validation, so that its workers are used again.
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        return Parallel(n_jobs=n_jobs)(delayed(_refit)(model, X, y, rows) for rows in draws)
+    return _refits(model, X, y, bootstrap_rows(y, n_refits, seed), n_jobs)
+
+
+def fold_refits(model: RiskModel, X: pd.DataFrame, y: np.ndarray, *, n_folds: int, n_jobs: int = 1) -> list[RiskModel]:
+    """Refit a model, its parameters fixed, without each fold in turn.
+
+    Parameters
+    ----------
+    model : RiskModel
+        Its parameters are used, not its fit.
+    X, y
+        As in ``fit``. The folds have much the same share of events, and a patient who stands in ``X`` more than once
+        is left out as a whole, see :func:`nbrelapse.models.inner_folds.inner_folds`.
+    n_folds : int
+
+    Returns
+    -------
+    list of RiskModel
+    """
+    folds = inner_folds(X.index, (event_of(y) == 1).astype(int), n_folds)
+    return _refits(model, X, y, [train for train, _ in folds], n_jobs)
 
 
 def bootstrap_rows(y: np.ndarray, n_resamples: int, seed: int) -> list[np.ndarray]:
@@ -55,6 +73,14 @@ def bootstrap_rows(y: np.ndarray, n_resamples: int, seed: int) -> list[np.ndarra
         rng = np.random.default_rng(child)
         draws.append(np.concatenate([rng.choice(stratum, len(stratum)) for stratum in strata]))
     return draws
+
+
+def _refits(
+    model: RiskModel, X: pd.DataFrame, y: np.ndarray, samples: Sequence[np.ndarray], n_jobs: int
+) -> list[RiskModel]:
+    # As in the cross-validation, so that its workers are used again.
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        return Parallel(n_jobs=n_jobs)(delayed(_refit)(model, X, y, rows) for rows in samples)
 
 
 def _refit(model: RiskModel, X: pd.DataFrame, y: np.ndarray, rows: np.ndarray) -> RiskModel:
