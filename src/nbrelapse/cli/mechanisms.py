@@ -36,8 +36,9 @@ def mechanisms(
 
 
 def _chosen(catalogue: Catalogue, names: list[str] | None) -> Catalogue:
+    from dataclasses import replace
+
     from nbrelapse.errors import InputError
-    from nbrelapse.mechanisms import Catalogue
 
     if not names:
         return catalogue
@@ -50,7 +51,7 @@ def _chosen(catalogue: Catalogue, names: list[str] | None) -> Catalogue:
         )
     mechanisms = {name: entry for name, entry in catalogue.mechanisms.items() if name in names}
     features = {name: entry for name, entry in catalogue.features.items() if entry.mechanism in names}
-    return Catalogue(catalogue.version, mechanisms, features)
+    return replace(catalogue, mechanisms=mechanisms, features=features)
 
 
 def _document(catalogue: Catalogue) -> dict[str, Any]:

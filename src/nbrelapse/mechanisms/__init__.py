@@ -3,5 +3,16 @@
 from nbrelapse.mechanisms.build import build_features
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, Mechanism, load_catalogue
 from nbrelapse.mechanisms.feature_table import FeatureTable
+from nbrelapse.mechanisms.therapies import load_therapies
+from nbrelapse.mechanisms.therapy import Therapy
 
-__all__ = ["Catalogue", "FeatureDefinition", "FeatureTable", "Mechanism", "build_features", "load_catalogue"]
+__all__ = [
+    "Catalogue",
+    "FeatureDefinition",
+    "FeatureTable",
+    "Mechanism",
+    "Therapy",
+    "build_features",
+    "load_catalogue",
+    "load_therapies",
+]

@@ -78,7 +78,7 @@ def _buildable(catalogue: Catalogue, gene_sets: Mapping[str, Sequence[str]]) -> 
     }:
         left_out |= more
     features = {name: definition for name, definition in catalogue.features.items() if name not in left_out}
-    return Catalogue(catalogue.version, catalogue.mechanisms, features)
+    return replace(catalogue, features=features)
 
 
 def _with_genes(definition: FeatureDefinition, gene_sets: Mapping[str, Sequence[str]]) -> FeatureDefinition:

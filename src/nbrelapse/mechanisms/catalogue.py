@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from nbrelapse.cohort.read_table import decode, read_bytes
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.catalogue_rules import FEATURE_RULES
+from nbrelapse.mechanisms.catalogue_rules import FEATURE_RULES, THERAPIES
 from nbrelapse.mechanisms.check_catalogue import check_catalogue, named_features
+from nbrelapse.mechanisms.check_therapies import check_required_features
 from nbrelapse.mechanisms.extend_catalogue import extend_catalogue
+from nbrelapse.mechanisms.therapies import load_therapies
+from nbrelapse.mechanisms.therapy import Therapy
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Mechanism:
     description : str
         What it is, in a sentence or two.
     therapies : tuple of str
-        Agents that address it, whatever their stage of evidence.
+        Agents that address it, whatever their stage of evidence; what is known of them: ``Catalogue.therapies``.
     reference : str
         DOI or other source.
     """
@@ -110,11 +114,33 @@ class Catalogue:
     mechanisms : dict of str to Mechanism
     features : dict of str to FeatureDefinition
         By full name, in catalogue order.
+    own_therapies : dict of str to Therapy
+        What a catalogue of one's own says of agents; the packaged evidence is not repeated here.
     """
 
     version: str
     mechanisms: Mapping[str, Mechanism]
     features: Mapping[str, FeatureDefinition]
+    own_therapies: Mapping[str, Therapy] = field(default_factory=dict)
+
+    @property
+    def therapies(self) -> dict[str, Therapy]:
+        """Every agent that a mechanism or feature names, in order of evidence; ``not_reviewed`` where none is known.
+
+        The evidence is that of the installed version, not of the version that a model was saved with, except for a
+        catalogue's own.
+
+        Examples
+        --------
+        >>> list(load_catalogue().subset(["alk__amplified"]).therapies)
+        ['crizotinib', 'lorlatinib']
+        """
+        known = {**load_therapies(), **self.own_therapies}
+        named = [entry.therapies for entry in self.mechanisms.values()]
+        named += [definition.therapies for definition in self.features.values()]
+        agents = dict.fromkeys(chain.from_iterable(named))
+        found = [known.get(agent, Therapy(agent)) for agent in agents]
+        return {entry.name: entry for entry in sorted(found, key=lambda entry: entry.rank)}
 
     def to_document(self) -> dict[str, Any]:
         """Return the catalogue as plain data, the way its TOML file holds it."""
@@ -133,6 +159,8 @@ class Catalogue:
             entry["log_hazard_prior"] = dict(definition.log_hazard_prior)
             feature = name.removeprefix(f"{definition.mechanism}__")
             document[definition.mechanism][feature] = entry | dict(definition.parameters)
+        if self.own_therapies:
+            document[THERAPIES] = {name: therapy.to_table() for name, therapy in self.own_therapies.items()}
         return document
 
     def subset(self, names: Iterable[str]) -> Catalogue:
@@ -151,7 +179,7 @@ class Catalogue:
         features = {name: definition for name, definition in self.features.items() if name in wanted}
         used = {definition.mechanism for definition in features.values()}
         mechanisms = {name: mechanism for name, mechanism in self.mechanisms.items() if name in used}
-        return Catalogue(self.version, mechanisms, features)
+        return replace(self, mechanisms=mechanisms, features=features)
 
     def by_builder(self, builder: str) -> list[FeatureDefinition]:
         """Return the definitions that a builder has to compute."""
@@ -167,7 +195,8 @@ def load_catalogue(file: str | Path | None = None) -> Catalogue:
         A TOML file of the same form: a table a mechanism, in it a table a feature. A mechanism or feature that is new
         is added and must be complete; of one that exists, the keys that the file names are replaced, and with
         ``builder`` among them all parameters of the builder. ``remove = true`` leaves a feature or a mechanism out.
-        With ``extends = false`` at the top the file stands alone.
+        A table ``[therapies."agent"]`` says what is known of an agent. With ``extends = false`` at the top the file
+        stands alone.
 
     Returns
     -------
@@ -193,11 +222,14 @@ def load_catalogue(file: str | Path | None = None) -> Catalogue:
         raise InputError(
             f"illegal extends {extends!r}", file=file, expected="true or false", mend="correct or remove the key"
         )
-    if not extends:
-        return parse_catalogue(own, str(file))
-    packaged = _packaged()
-    version = f"{packaged['version']}+{own.pop('version', Path(file).stem)}"
-    return parse_catalogue(extend_catalogue(packaged, own, str(file)) | {"version": version}, str(file))
+    if extends:
+        packaged = _packaged()
+        version = f"{packaged['version']}+{own.pop('version', Path(file).stem)}"
+        own = extend_catalogue(packaged, own, str(file)) | {"version": version}
+    catalogue = parse_catalogue(own, str(file))
+    # Only here: the catalogue of a saved model holds no more than the model's own features.
+    check_required_features(catalogue.own_therapies, catalogue.features, str(file))
+    return catalogue
 
 
 @cache
@@ -248,7 +280,7 @@ def parse_catalogue(document: Mapping[str, Any], file: str = "catalogue") -> Cat
         An entry lacks a key or has an illegal value.
     """
     check_catalogue(document, file)
-    tables = {key: table for key, table in document.items() if key != "version"}
+    tables = {key: table for key, table in document.items() if key not in ("version", THERAPIES)}
     features = [
         _definition(mechanism, feature, entry)
         for mechanism, table in tables.items()
@@ -259,6 +291,7 @@ def parse_catalogue(document: Mapping[str, Any], file: str = "catalogue") -> Cat
         str(document.get("version", "0")),
         {key: _mechanism(key, table) for key, table in tables.items()},
         {definition.name: definition for definition in features},
+        {name: Therapy.from_table(name, table) for name, table in document.get(THERAPIES, {}).items()},
     )
 
 

@@ -1,4 +1,4 @@
-"""The keys of a catalogue's mechanisms and features, and their legal values."""
+"""The keys of a catalogue's mechanisms, features and therapies, and their legal values."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from nbrelapse.cohort.cohort import ASSAYS
+from nbrelapse.mechanisms.therapy import EVIDENCE_LEVELS
+
+THERAPIES = "therapies"
+"""The table of a catalogue that is no mechanism: what is known of agents."""
 
 KINDS = ("binary", "count", "fraction", "continuous", "score", "ordinal")
 ROLES = ("feature", "gene", "baseline")
@@ -88,3 +92,20 @@ FEATURE_RULES: dict[str, Rule] = {
     "known_at_days": (lambda value: is_number(value) and value >= 0, "days from diagnosis, 0 or more"),
 }
 """Keys that every feature may have; the others are the parameters of its builder."""
+
+THERAPY_RULES: dict[str, Rule] = {
+    "target": (_is_text, "what the agent acts on"),
+    "level": _one_of(tuple(level for level in EVIDENCE_LEVELS if level != "not_reviewed")),
+    "population": (_is_text, "in whom the finding was made"),
+    "finding": (_is_text, "what was found, with the figure"),
+    "source": (_is_text, "a DOI or another source"),
+    "requires": (
+        lambda value: isinstance(value, dict),
+        '{ text = "TP53 wild type", none_of = ["p53__tp53_mutation"] }',
+    ),
+}
+REQUIREMENT_RULES: dict[str, Rule] = {
+    "text": (_is_text, "what the tumour must have"),
+    "any_of": (_are_texts, 'a list of features: ["alk__hotspot_mutation"]'),
+    "none_of": (_are_texts, 'a list of features: ["p53__tp53_mutation"]'),
+}

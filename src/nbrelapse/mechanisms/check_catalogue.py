@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.catalogue_rules import ENDPOINTS, FEATURE_RULES, MECHANISM_RULES, Rule, is_number
+from nbrelapse.mechanisms.catalogue_rules import ENDPOINTS, FEATURE_RULES, MECHANISM_RULES, THERAPIES, is_number
+from nbrelapse.mechanisms.check_keys import check_keys
+from nbrelapse.mechanisms.check_therapies import check_therapies
 
 NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 FEATURE_NAME = re.compile(rf"{NAME.pattern}__{NAME.pattern}")
@@ -21,7 +23,7 @@ def check_catalogue(document: Mapping[str, Any], file: str) -> None:
     Parameters
     ----------
     document : dict
-        ``version``, and a table a mechanism with its keys and, in it, a table a feature.
+        ``version``, a table a mechanism with its keys and, in it, a table a feature, and ``therapies``.
     file : str
         Named in errors.
 
@@ -41,7 +43,8 @@ def check_catalogue(document: Mapping[str, Any], file: str) -> None:
       expected: a hex colour such as "#0072B2"
       mend: correct the value
     """
-    mechanisms = {key: table for key, table in document.items() if key != "version"}
+    check_therapies(document.get(THERAPIES, {}), file)
+    mechanisms = {key: table for key, table in document.items() if key not in ("version", THERAPIES)}
     for mechanism, table in mechanisms.items():
         _check_mechanism(mechanism, table, file)
     _check_colors(mechanisms, file)
@@ -83,12 +86,12 @@ def _check_mechanism(mechanism: str, table: Any, file: str) -> None:
             "a key at the top of the catalogue is not a mechanism",
             file=file,
             column=mechanism,
-            expected="version, extends, and a table a mechanism",
+            expected="version, extends, therapies, and a table a mechanism",
             mend="put the key into the table of its mechanism",
         )
     _check_name(mechanism, where, file)
     own = {key: value for key, value in table.items() if key in MECHANISM_RULES or not isinstance(value, dict)}
-    _check_keys(own, MECHANISM_RULES, ("title", "color", "description"), where, file)
+    check_keys(own, MECHANISM_RULES, ("title", "color", "description"), where, file)
     unknown = [key for key in own if key not in MECHANISM_RULES]
     if unknown:
         raise InputError(
@@ -105,7 +108,7 @@ def _check_mechanism(mechanism: str, table: Any, file: str) -> None:
 
 def _check_feature(feature: str, entry: dict[str, Any], where: str, file: str) -> None:
     _check_name(feature, where, file)
-    _check_keys(entry, FEATURE_RULES, ("title", "definition", "assay", "kind", "builder"), where, file)
+    check_keys(entry, FEATURE_RULES, ("title", "definition", "assay", "kind", "builder"), where, file)
     _check_agreement(entry, where, file)
     for key, value in entry.items():
         if not all(map(_is_plain, _leaves(value))):
@@ -130,25 +133,6 @@ def _check_name(name: str, where: str, file: str) -> None:
             expected="lower-case letters and digits, words joined by single underscores",
             mend="rename it",
         )
-
-
-def _check_keys(
-    table: Mapping[str, Any], rules: Mapping[str, Rule], required: tuple[str, ...], where: str, file: str
-) -> None:
-    missing = [key for key in required if key not in table]
-    if missing:
-        raise InputError(
-            f"{', '.join(missing)} missing",
-            file=file,
-            column=where,
-            expected="; ".join(f"{key}: {rules[key][1]}" for key in missing),
-            mend="add what is missing; an entry that changes a packaged one must bear its name",
-        )
-    for key, (is_legal, expected) in rules.items():
-        if key in table and not is_legal(table[key]):
-            raise InputError(
-                f"illegal {key} {table[key]!r}", file=file, column=where, expected=expected, mend="correct the value"
-            )
 
 
 def _check_agreement(entry: Mapping[str, Any], where: str, file: str) -> None:

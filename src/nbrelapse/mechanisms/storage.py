@@ -16,6 +16,7 @@ import pandas as pd
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, Mechanism
 from nbrelapse.mechanisms.feature_table import FeatureTable
+from nbrelapse.mechanisms.therapy import Therapy
 
 FORMAT = 1
 SUFFIXES = (".parquet", ".csv")
@@ -146,6 +147,7 @@ def _manifest(table: FeatureTable) -> dict[str, Any]:
         "features": [
             {**asdict(definition), "patients": int(observed[name])} for name, definition in definitions.items()
         ],
+        "therapies": {name: therapy.to_table() for name, therapy in table.catalogue.own_therapies.items()},
     }
 
 
@@ -166,10 +168,13 @@ def _catalogue(manifest: Path) -> Catalogue:
             )
             for entry in document["features"]
         ]
+        # Tables of before 0.4.0 have none.
+        therapies = {name: Therapy.from_table(name, entry) for name, entry in document.get("therapies", {}).items()}
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"the manifest cannot be read: {error}", file=manifest, mend="rebuild the table") from None
     return Catalogue(
         str(document["catalogue_version"]),
         {entry.name: entry for entry in mechanisms},
         {entry.name: entry for entry in definitions},
+        therapies,
     )
