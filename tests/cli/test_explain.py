@@ -56,6 +56,11 @@ def test_attributions_add_up_and_the_report_shows_the_patient(study: Path, tmp_p
     features = table.drop(columns=["patient_id", "log_risk", "baseline", "evidence", *mechanisms.columns])
     np.testing.assert_allclose(table["baseline"] + features.sum(axis=1), table["log_risk"], atol=1e-5)
     assert document["patients"] == len(table) == 150
+    stable = document["stability"]
+    assert (stable["patients"], stable["refits"], list(stable["rank_agreement"])) == (150, 5, ["refits"])
+    assert set(stable["mechanisms"]) == set(document["mechanisms"])
+    assert all(row["fold_low"] is None for row in stable["mechanisms"].values())
+    assert "of 5 bootstrap refits" in Path(document["report"]).read_text(encoding="utf-8")
     assert f"Patient {patient}" in Path(document["report"]).read_text(encoding="utf-8")
     assert all(Path(file).stat().st_size > 0 for file in document["figures"])
 

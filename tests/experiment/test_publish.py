@@ -152,6 +152,7 @@ def test_the_files_of_the_runs(publication: Publication) -> None:
     assert tables | {"report.html", "experiment.json"} <= found
     assert sum(name.startswith("plots/") for name in found) >= 3
     shap = {f"tables/{level}_{what}.parquet" for level in ("mechanism", "feature") for what in ("importance",)}
+    shap |= {f"tables/{name}.parquet" for name in ("mechanism_stability", "feature_stability", "rank_agreement")}
     shap |= {f"tables/{level}_attributions.parquet" for level in ("mechanism", "feature")}
     plots = {f"plots/{name}.png" for name in ("mechanisms", "beeswarm", "waterfall_highest_risk")}
     for name, run in publication.children.items():
@@ -170,6 +171,11 @@ def test_the_logged_tables_are_those_of_the_result(publication: Publication, res
     child = Path(publication.children["cox"].info.artifact_uri.removeprefix("file://"))
     attributions = pd.read_parquet(child / "tables" / "mechanism_attributions.parquet")
     np.testing.assert_array_equal(attributions.to_numpy(), result.explanations["cox"].mechanisms.to_numpy())
+    stable = result.stability["cox"]
+    assert (stable.n_refits, stable.n_folds) == (result.config.refits, result.config.validation.folds)
+    for name in ("mechanisms", "features"):
+        logged = pd.read_parquet(child / "tables" / f"{name[:-1]}_stability.parquet")
+        pd.testing.assert_frame_equal(logged, getattr(stable, name), check_exact=True, check_dtype=False)
     assert attributions.index.equals(folds.index) is False  # other salts: tables of different runs cannot be joined
 
 

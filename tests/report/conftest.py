@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from nbrelapse.explanation.explanation import Explanation, roll_up
+from nbrelapse.explanation.stability import Stability, stability
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, Mechanism
 from nbrelapse.mechanisms.feature_table import FeatureTable
+from nbrelapse.models.risk_model import Attribution
 from nbrelapse.outcome.outcome import SURVIVAL_DTYPE
 from nbrelapse.report.coverage import coverage_table
 from nbrelapse.report.experiment_report import ReportContent, write_experiment_report
@@ -80,6 +83,26 @@ def explanation(values: pd.DataFrame) -> Explanation:
     return Explanation(0.0, contributions, roll_up(contributions, mechanism_of), values, log_risk, mechanism_of)
 
 
+class _Refit:
+    """A linear model whose coefficients are those of the explanation, disturbed."""
+
+    def __init__(self, explanation: Explanation, seed: int) -> None:
+        self.mean = explanation.values.mean()
+        self.coefficients = np.array(COEFFICIENTS) + np.random.default_rng(seed).normal(0, 0.3, len(COEFFICIENTS))
+
+    def attribute(self, X: pd.DataFrame, background: pd.DataFrame | None = None) -> Attribution:
+        return Attribution(0.0, X.fillna(self.mean).sub(self.mean) * self.coefficients)
+
+    def predict_log_risk(self, X: pd.DataFrame) -> np.ndarray:
+        return self.attribute(X).values.sum(axis=1).to_numpy()
+
+
+@pytest.fixture(scope="session")
+def stable(explanation: Explanation, catalogue: Catalogue) -> Stability:
+    refits: list[Any] = [_Refit(explanation, seed) for seed in range(20)]
+    return stability(explanation, refits, catalogue, "relapse", refits[:3])
+
+
 @pytest.fixture(scope="session")
 def y(explanation: Explanation) -> np.ndarray:
     rng = np.random.default_rng(3)
@@ -143,6 +166,7 @@ def content(
     values: pd.DataFrame,
     evaluation: Evaluation,
     utility: ClinicalUtility,
+    stable: Stability,
 ) -> ReportContent:
     coverage = coverage_table(FeatureTable(values, catalogue))
     return ReportContent(
@@ -160,6 +184,7 @@ def content(
         chosen="cox",
         chosen_because="Highest cross-validated Harrell C.",
         explanations={"boosted": explanation, "cox": explanation},
+        stability={"boosted": stable, "cox": stable},
         figures={
             "leaderboard": leaderboard_forest(evaluation, "cox"),
             "mechanisms": mechanism_bar(explanation, catalogue),

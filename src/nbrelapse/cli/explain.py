@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from nbrelapse.explanation import Explanation
+    from nbrelapse.explanation import Explanation, Stability
     from nbrelapse.report.explanation_report import PatientPage
     from nbrelapse.scoring import Bundle
 
@@ -34,6 +34,7 @@ def explain(
     from nbrelapse.cohort import read_cohort
     from nbrelapse.errors import InputError
     from nbrelapse.explanation import explain as attribute
+    from nbrelapse.explanation import stability
     from nbrelapse.mechanisms import build_features
     from nbrelapse.scoring import load_model, score
 
@@ -42,6 +43,8 @@ def explain(
     scores = score(bundle, studied, allow_missing_assays=allow_missing_assays).set_index("patient_id")
     X = build_features(studied, bundle.catalogue, bundle.gene_sets).values[list(bundle.schema.index)]
     explanation = attribute(bundle.model, X, bundle.catalogue)
+    refits = bundle.refits
+    stable = stability(explanation, refits, bundle.catalogue, bundle.endpoint) if refits and len(X) else None
     page = None if patient is None else _patient_page(bundle, scores, patient)
     figures = _figures(bundle, explanation, X, page)
 
@@ -50,9 +53,10 @@ def explain(
         "endpoint": bundle.endpoint,
         "patients": len(X),
         "mechanisms": {name: float(value) for name, value in explanation.mechanism_importance().items()},
+        "stability": None if stable is None else _stability_document(stable),
     }
     try:
-        document |= _write(out, bundle, studied.name, explanation, scores, figures, page)
+        document |= _write(out, bundle, studied.name, explanation, stable, scores, figures, page)
     except OSError as error:
         raise InputError(f"the explanation cannot be written: {error.strerror}", file=out) from None
     if as_json:
@@ -60,8 +64,28 @@ def explain(
         return
     typer.echo(f"Mean absolute contribution to the {explanation.scale}:")
     for name, value in document["mechanisms"].items():
-        typer.echo(f"  {bundle.catalogue.mechanisms[name].title:<28}{value:8.3f}")
+        typer.echo(f"  {bundle.catalogue.mechanisms[name].title:<28}{value:8.3f}{_over_refits(stable, name)}")
     typer.echo(f"{len(X)} patients explained: {document['report']}")
+
+
+def _over_refits(stable: Stability | None, mechanism: str) -> str:
+    if stable is None:
+        return ""
+    row = stable.mechanisms.loc[mechanism]
+    return f"   {row['low']:.3f} to {row['high']:.3f}   rank {row['rank_low']} to {row['rank_high']}   {row['status']}"
+
+
+def _stability_document(stable: Stability) -> dict[str, Any]:
+    """Return the tables that a reader of JSON wants; NaN as null."""
+    tables = {
+        "mechanisms": stable.mechanisms,
+        "rank_agreement": stable.rank_agreement,
+        "disagreements": stable.disagreements.drop(columns="agrees"),
+    }
+    document = {
+        name: table.astype(object).where(table.notna(), None).to_dict("index") for name, table in tables.items()
+    }
+    return {"patients": stable.n_patients, "refits": stable.n_refits, **document}
 
 
 def _patient_page(bundle: Bundle, scores: pd.DataFrame, patient: str) -> PatientPage:
@@ -122,6 +146,7 @@ def _write(
     bundle: Bundle,
     cohort: str,
     explanation: Explanation,
+    stable: Stability | None,
     scores: pd.DataFrame,
     figures: dict[str, Figure],
     page: PatientPage | None,
@@ -158,6 +183,7 @@ def _write(
         catalogue=bundle.catalogue,
         figures=figures,
         patient=page,
+        stability=stable,
         facts={
             "Model": model_title(bundle.model.family),
             "Features read": len(bundle.schema),

@@ -15,11 +15,14 @@ from nbrelapse.experiment.fingerprint import outcome_fingerprint
 from nbrelapse.experiment.populations import populations
 from nbrelapse.experiment.prepare import PreparedData
 from nbrelapse.experiment.result import ExperimentResult
-from nbrelapse.mechanisms import FeatureTable
+from nbrelapse.explanation.stability import Stability
+from nbrelapse.mechanisms import Catalogue, FeatureTable
 from nbrelapse.models.risk_model import RiskModel
 from nbrelapse.models.survival_model import SurvivalModel
 from nbrelapse.outcome import Outcome, summarize_outcome
 from nbrelapse.report.coverage import coverage_table
+from nbrelapse.report.stability_sentences import stability_sentences
+from nbrelapse.report.tables import disagreements
 from nbrelapse.report.verdict import verdict
 from nbrelapse.validation.horizons import YEAR
 from nbrelapse.validation.multiplicity import Multiplicity
@@ -124,8 +127,8 @@ def model_card(result: ExperimentResult, name: str, tried: Multiplicity | None =
     """Describe a model in Markdown: what it is, on whom it was trained, how it did, what it must not be used for."""
     judged = result.cross_validation if result.holdout is None else result.holdout
     where = "nested cross-validation of the training patients" if result.holdout is None else "the hold-out"
-    importance = result.explanations[name].mechanism_importance()
-    mechanisms = result.data.table.catalogue.mechanisms
+    stable = result.stability[name]
+    agreement = disagreements(result.explanations[name], result.data.table.catalogue, result.config.endpoint, stable)
     lines = [
         f"# {result.config.name}: {name}",
         "",
@@ -148,7 +151,19 @@ def model_card(result: ExperimentResult, name: str, tried: Multiplicity | None =
         "",
         f"## Mechanisms, by mean absolute contribution to the {result.explanations[name].scale}",
         "",
-        *(f"- {mechanisms[str(key)].title}: {value:.3f}" for key, value in importance.items()),
+        *_mechanism_table(stable, result.data.table.catalogue),
+        "",
+        *stability_sentences(stable),
+        "",
+        "## Against the literature",
+        "",
+        agreement["sentence"],
+        "",
+        *(
+            f"- {row['title']} ({row['mechanism']}): expected {row['expected']}, {row['found']} in the model, "
+            f"{row['status']}"
+            for row in agreement["rows"]
+        ),
         "",
         "## How far the figures carry",
         "",
@@ -172,6 +187,18 @@ def _longest_followup(model: RiskModel) -> list[str]:
     if not isinstance(model, SurvivalModel):
         return []
     return [f"- Longest training follow-up: {model.baseline_.last_time / YEAR:.1f} years; nothing is predicted beyond"]
+
+
+def _mechanism_table(stable: Stability, catalogue: Catalogue) -> list[str]:
+    lines = [
+        "| mechanism | mean contribution | 95% of refits | rank | 95% of refits | effect |",
+        "|---|---|---|---|---|---|",
+    ]
+    return lines + [
+        f"| {catalogue.mechanisms[str(name)].title} | {row['importance']:.3f} | {row['low']:.3f} to {row['high']:.3f} "
+        f"| {row['rank']} | {row['rank_low']} to {row['rank_high']} | {row['status']} |"
+        for name, row in stable.mechanisms.iterrows()
+    ]
 
 
 def _metric_table(metrics: pd.DataFrame, name: str) -> list[str]:

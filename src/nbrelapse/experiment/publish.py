@@ -160,6 +160,7 @@ def _content(result: ExperimentResult, openings: int | None, tried: Multiplicity
             "nested cross-validation of the training patients."
         ),
         explanations=result.explanations,
+        stability=result.stability,
         figures=experiment_figures(
             result.chosen,
             judged,

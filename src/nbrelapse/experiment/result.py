@@ -12,6 +12,7 @@ from nbrelapse.experiment.config import ExperimentConfig
 from nbrelapse.experiment.guards import Guards
 from nbrelapse.experiment.prepare import PreparedData
 from nbrelapse.explanation.explanation import Explanation
+from nbrelapse.explanation.stability import Stability
 from nbrelapse.models.risk_model import RiskModel
 from nbrelapse.validation.evaluate import Evaluation
 from nbrelapse.validation.predictions import Predictions
@@ -38,6 +39,8 @@ class ExperimentResult:
         Bootstrap refits of the compared families.
     explanations : dict of str to Explanation
         Attributions of the training patients, by compared family.
+    stability : dict of str to Stability
+        The same over ``refits``, and over refits without each fold of as many folds as the cross-validation has.
     chosen : str
         The family with the highest cross-validated Harrell C (AUC of a binary endpoint) over all training patients.
     times : ndarray of shape (n_times,)
@@ -59,6 +62,7 @@ class ExperimentResult:
     models: dict[str, RiskModel]
     refits: dict[str, list[RiskModel]]
     explanations: Mapping[str, Explanation]
+    stability: Mapping[str, Stability]
     chosen: str
     times: np.ndarray
     notes: list[str]

@@ -18,8 +18,9 @@ from nbrelapse.experiment.leave_one_out import leave_one_out
 from nbrelapse.experiment.populations import populations
 from nbrelapse.experiment.prepare import PreparedData, prepare_data
 from nbrelapse.experiment.result import ExperimentResult
-from nbrelapse.explanation.explanation import explain
-from nbrelapse.models.resamples import bootstrap_refits
+from nbrelapse.explanation.explanation import Explanation, explain
+from nbrelapse.explanation.stability import Stability, stability
+from nbrelapse.models.resamples import bootstrap_refits, fold_refits
 from nbrelapse.models.risk_model import RiskModel
 from nbrelapse.outcome import Outcome
 from nbrelapse.validation.evaluate import Evaluation, evaluate
@@ -115,6 +116,7 @@ def run_experiment(
         held = holdout_predictions(fitted, data.features(data.holdout), times)
         holdout = _evaluate(config, data, data.holdout, held, baselines)
     explanations = {str(name): explain(fitted[name], X, data.table.catalogue) for name in config.models}
+    stable = _stability(config, data, fitted, refits, explanations, n_jobs)
     guards = run_guards(
         config,
         data,
@@ -139,6 +141,7 @@ def run_experiment(
         fitted,
         refits,
         explanations,
+        stable,
         chosen,
         times,
         notes,
@@ -214,3 +217,19 @@ def _fit(
             refits[name] = bootstrap_refits(tuned, X, y, n_refits=config.refits, seed=config.seed, n_jobs=n_jobs)
     report("final models", len(models), len(models))
     return fitted, refits
+
+
+def _stability(
+    config: ExperimentConfig,
+    data: PreparedData,
+    fitted: dict[str, RiskModel],
+    refits: dict[str, list[RiskModel]],
+    explanations: dict[str, Explanation],
+    n_jobs: int,
+) -> dict[str, Stability]:
+    X, y = data.features(data.training), data.training.y
+    found = {}
+    for name, explanation in explanations.items():
+        folds = fold_refits(fitted[name], X, y, n_folds=config.validation.folds, n_jobs=n_jobs)
+        found[name] = stability(explanation, refits[name], data.table.catalogue, config.endpoint, folds)
+    return found

@@ -60,12 +60,15 @@ def experiment_tables(result: ExperimentResult) -> dict[str, pd.DataFrame]:
 
 
 def model_tables(result: ExperimentResult, model: str) -> dict[str, pd.DataFrame]:
-    """SHAP tables of one model: importance by mechanism and feature, and the patients' attributions."""
-    explanation = result.explanations[model]
+    """SHAP tables of one model: importance by mechanism and feature, its stability, and the patients' attributions."""
+    explanation, stable = result.explanations[model], result.stability[model]
     patients = _patients(result)
     return {
         "mechanism_importance": explanation.mechanism_importance().rename("mean_abs_contribution").to_frame(),
         "feature_importance": explanation.feature_importance().rename("mean_abs_contribution").to_frame(),
+        "mechanism_stability": stable.mechanisms,
+        "feature_stability": stable.features,
+        "rank_agreement": stable.rank_agreement,
         "mechanism_attributions": explanation.mechanisms.set_axis(patients, axis=0),
         "feature_attributions": explanation.features.set_axis(patients, axis=0),
     }

@@ -11,11 +11,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nbrelapse.explanation.explanation import Explanation
+from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.report.decisions import decisions_section
 from nbrelapse.report.figure_image import figure_data_uri
 from nbrelapse.report.guard_sections import GuardSection
 from nbrelapse.report.render import render
+from nbrelapse.report.stability_sentences import stability_sentences
 from nbrelapse.report.tables import coverage_rows, disagreements, leaderboard, mechanism_rows
 from nbrelapse.report.verdict import strongest_reference, verdict
 from nbrelapse.report.wording import ENDPOINTS, METRICS, POPULATIONS, model_title, signed
@@ -58,6 +60,8 @@ class ReportContent:
         How it was chosen, in a sentence.
     explanations : dict of str to Explanation
         By model.
+    stability : dict of str to Stability
+        By model, where refits were compared.
     figures : dict of str to Figure
         ``PLACED_FIGURES`` have their place; other names become captions.
     notes : sequence of str
@@ -89,6 +93,7 @@ class ReportContent:
     chosen_because: str
     explanations: Mapping[str, Explanation]
     figures: Mapping[str, Figure]
+    stability: Mapping[str, Stability] = field(default_factory=dict)
     notes: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
@@ -138,8 +143,11 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
             "mechanisms": [
                 {
                     "title": model_title(name),
-                    "rows": mechanism_rows(explanation, content.catalogue),
-                    "agreement": disagreements(explanation, content.catalogue, content.endpoint),
+                    "rows": mechanism_rows(explanation, content.catalogue, content.stability.get(name)),
+                    "stability": stability_sentences(content.stability.get(name)),
+                    "agreement": disagreements(
+                        explanation, content.catalogue, content.endpoint, content.stability.get(name)
+                    ),
                 }
                 for name, explanation in sorted(
                     content.explanations.items(), key=lambda item: item[0] != content.chosen

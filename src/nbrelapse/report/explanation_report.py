@@ -11,9 +11,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from nbrelapse.explanation.explanation import Explanation
+from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.report.figure_image import figure_data_uri
 from nbrelapse.report.render import render
+from nbrelapse.report.stability_sentences import stability_sentences
 from nbrelapse.report.tables import disagreements, mechanism_rows
 from nbrelapse.report.wording import ENDPOINTS, EVENTS, model_title, signed
 
@@ -59,6 +61,8 @@ class ExplanationContent:
     figures : dict of str to Figure
         ``mechanisms`` and ``beeswarm``; ``waterfall`` and ``survival`` for a patient.
     patient : PatientPage, optional
+    stability : Stability, optional
+        Of the explanation, where the model has bootstrap refits.
     facts : dict
         Said of model and cohort, label by label.
     notes : sequence of str
@@ -72,6 +76,7 @@ class ExplanationContent:
     catalogue: Catalogue
     figures: Mapping[str, Figure]
     patient: PatientPage | None = None
+    stability: Stability | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
@@ -107,8 +112,9 @@ def write_explanation_report(content: ExplanationContent, file: str | Path) -> P
             "scale": content.explanation.scale,
             "event": EVENTS.get(content.endpoint, content.endpoint),
             "facts": content.facts,
-            "rows": mechanism_rows(content.explanation, content.catalogue),
-            "agreement": disagreements(content.explanation, content.catalogue, content.endpoint),
+            "rows": mechanism_rows(content.explanation, content.catalogue, content.stability),
+            "stability": stability_sentences(content.stability),
+            "agreement": disagreements(content.explanation, content.catalogue, content.endpoint, content.stability),
             "patient": None if patient is None else _patient(patient, content),
             "figures": {name: figure_data_uri(figure) for name, figure in content.figures.items()},
             "notes": content.notes,

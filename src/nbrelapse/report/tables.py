@@ -9,7 +9,9 @@ import pandas as pd
 
 from nbrelapse.explanation.direction_agreement import direction_agreement
 from nbrelapse.explanation.explanation import Explanation
+from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
+from nbrelapse.report.stability_sentences import established_sentence
 from nbrelapse.report.wording import METRICS, POPULATIONS, model_title, number
 
 if TYPE_CHECKING:
@@ -52,9 +54,12 @@ def _cell(row: dict[Hashable, Any] | None) -> dict[str, str]:
     }
 
 
-def mechanism_rows(explanation: Explanation, catalogue: Catalogue) -> list[dict[str, str]]:
-    """Mechanisms in falling order of importance, with what they are."""
+def mechanism_rows(
+    explanation: Explanation, catalogue: Catalogue, stability: Stability | None = None
+) -> list[dict[str, str]]:
+    """Mechanisms in falling order of importance, with what they are and what refits make of them."""
     missing = dict(explanation.not_assayed_share())
+    refitted = {} if stability is None else stability.mechanisms.to_dict("index")
     rows = []
     for name, value in explanation.mechanism_importance().items():
         mechanism = catalogue.mechanisms[str(name)]
@@ -66,25 +71,40 @@ def mechanism_rows(explanation: Explanation, catalogue: Catalogue) -> list[dict[
                 "missing": f"{missing[name]:.0%}",
                 "description": mechanism.description,
             }
+            | (_over_refits(refitted[name]) if name in refitted else {})
         )
     return rows
 
 
-def disagreements(explanation: Explanation, catalogue: Catalogue, endpoint: str) -> dict[str, Any]:
-    """How many features push the risk as expected, and which do not."""
-    table = direction_agreement(explanation, catalogue, endpoint)
+def _over_refits(row: dict[Hashable, Any]) -> dict[str, str]:
+    return {
+        "interval": f"{row['low']:.3f} to {row['high']:.3f}",
+        "rank": str(row["rank"]),
+        "ranks": f"{row['rank_low']} to {row['rank_high']}",
+        "first_three": f"{row['first_three']:.0%}",
+        "status": row["status"],
+    }
+
+
+def disagreements(
+    explanation: Explanation, catalogue: Catalogue, endpoint: str, stability: Stability | None = None
+) -> dict[str, Any]:
+    """How many features push the risk as expected, which do not, and how many refits say the same."""
+    refitted = stability is not None
+    table = direction_agreement(explanation, catalogue, endpoint) if stability is None else stability.features
     judged = table.dropna(subset=["agrees"])
     forced = len(explanation.constrained & set(explanation.features.columns))
     constrained = f" {forced} features were constrained to the expected direction in training and say nothing here."
     if judged.empty:
         sentence = "No feature was free to go with or against a direction expected from the literature."
-        return {"sentence": sentence + (constrained if forced else ""), "rows": []}
+        return {"sentence": sentence + (constrained if forced else ""), "rows": [], "refits": refitted}
     against = judged[~judged["agrees"].astype(bool)]
     sentence = (
         f"{len(judged) - len(against)} of {len(judged)} features with a direction expected from the literature push "
         "the risk that way"
     )
-    sentence += "." if against.empty else "; these do not (a correlated feature may carry their effect, or chance):"
+    sentence += "." if against.empty else "; these do not: a correlated feature may carry their effect, or chance."
+    sentence += "" if stability is None else established_sentence(judged)
     sentence = sentence if not forced else constrained.strip() + " Of the others, " + sentence
     rows = [
         {
@@ -94,9 +114,10 @@ def disagreements(explanation: Explanation, catalogue: Catalogue, endpoint: str)
             "found": _DIRECTIONS[row["found"]],
             "importance": f"{row['importance']:.3f}",
         }
+        | ({"same_sign": f"{row['same_sign']:.0%}", "status": row["status"]} if refitted else {})
         for row in against.reset_index().to_dict("records")
     ]
-    return {"sentence": sentence, "rows": rows}
+    return {"sentence": sentence, "rows": rows, "refits": refitted}
 
 
 def coverage_rows(coverage: pd.DataFrame, catalogue: Catalogue) -> list[dict[str, str]]:
