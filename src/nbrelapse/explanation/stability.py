@@ -66,7 +66,8 @@ class Stability:
     by less than the model's spread; the ``status`` is ``established`` at 0.95 or more, where ``spread_low`` is above
     0, ``suggested`` at 0.80, else ``undecided``.
 
-    A penalty keeps the refits closer to the model than the model is to the truth, and correlated features trade their
+    Refits share what the model was given: expected effects that it starts from, directions that it is held to. That
+    they agree on these is no finding of the patients. A penalty keeps the refits closer to the model than the model is to the truth, and correlated features trade their
     effect: a sign or a rank may be stable and still be another feature's. Parameters are those of the model: tuning is
     not repeated.
 

@@ -32,7 +32,11 @@ def stability_sentences(stability: Stability | None) -> list[str]:
         "95% of the refits differ from the model by less than the mechanism's own spread over patients, suggested from "
         "80%, undecided below, where it cannot be told from noise."
     )
-    return [first, *([tau] if tau else [])]
+    given = (
+        "Refits of a model that starts from the literature, or is held to its directions, share what they were given: "
+        "that they agree with it, and with each other, is then no finding of these patients."
+    )
+    return [first, *([tau] if tau else []), given]
 
 
 def established_sentence(features: pd.DataFrame) -> str:
