@@ -67,9 +67,9 @@ class Stability:
     0, ``suggested`` at 0.80, else ``undecided``.
 
     Refits share what the model was given: expected effects that it starts from, directions that it is held to. That
-    they agree on these is no finding of the patients. A penalty keeps the refits closer to the model than the model is to the truth, and correlated features trade their
-    effect: a sign or a rank may be stable and still be another feature's. Parameters are those of the model: tuning is
-    not repeated.
+    they agree on these is no finding of the patients. A penalty keeps the refits closer to the model than the model is
+    to the truth, and correlated features trade their effect: a sign or a rank may be stable and still be another
+    feature's. Parameters are those of the model: tuning is not repeated.
 
     References
     ----------
