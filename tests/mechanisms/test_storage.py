@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms import Catalogue, FeatureTable, load_catalogue
+from nbrelapse.mechanisms import Catalogue, FeatureTable, Therapy, load_catalogue
 from nbrelapse.mechanisms.storage import read_features, write_features
+from nbrelapse.mechanisms.therapy import Requirement
 
 NAMES = ["mycn__amplified_copy_number", "instability__loss_1p"]
 
@@ -34,6 +36,18 @@ def test_what_is_written_is_read_back(tmp_path: Path, table: FeatureTable, suffi
     assert found.catalogue.features == {name: table.catalogue.features[name] for name in NAMES}
     assert manifest == tmp_path / "new" / f"features{suffix}.json"
     assert sorted(path.name for path in file.parent.iterdir()) == sorted([file.name, manifest.name])
+
+
+def test_therapies_of_one_s_own_are_kept_and_older_tables_have_none(tmp_path: Path, table: FeatureTable) -> None:
+    requires = Requirement("TP53 wild type", none_of=("p53__tp53_mutation",))
+    own = {"agent": Therapy("agent", "MDM2", "early", "Children.", "1 of 8 responded.", "a paper", requires)}
+    more = FeatureTable(table.values, replace(table.catalogue, own_therapies=own))
+    manifest = write_features(more, tmp_path / "features.csv")
+    assert read_features(tmp_path / "features.csv").catalogue.own_therapies == own
+    document = json.loads(manifest.read_text())
+    del document["therapies"]
+    manifest.write_text(json.dumps(document))
+    assert read_features(tmp_path / "features.csv").catalogue.own_therapies == {}
 
 
 def test_patient_id_is_the_first_column(tmp_path: Path, table: FeatureTable) -> None:

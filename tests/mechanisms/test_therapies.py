@@ -42,7 +42,7 @@ def test_every_packaged_therapy_is_complete_and_legal() -> None:
 
 
 def test_every_source_can_be_looked_up() -> None:
-    findable = re.compile(r"10\.\d{4,9}/\S+|PDQ of \d\d/\d\d/\d{4}|Clin Cancer Res 2017")
+    findable = re.compile(r"10\.\d{4,9}/\S+|NCI PDQ .+ \d\d/\d\d/\d{4}|Clin Cancer Res 2017")
     assert [name for name, therapy in load_therapies().items() if not findable.search(therapy.source)] == []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from nbrelapse.mechanisms import load_catalogue
+from nbrelapse.mechanisms import Therapy, load_catalogue
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
 from nbrelapse.report.feature_facts import feature_facts
 from nbrelapse.report.mechanism_page import mechanism_page
@@ -59,7 +59,8 @@ def test_the_page_names_every_feature_once_and_links_every_doi() -> None:
     catalogue = load_catalogue()
     page = mechanism_page(catalogue)
     assert re.findall(r"^- name: `(\w+)`$", page, flags=re.M) == list(catalogue.features)
-    assert re.findall(r"^## (.+)$", page, flags=re.M) == [entry.title for entry in catalogue.mechanisms.values()]
+    titles = [entry.title for entry in catalogue.mechanisms.values()]
+    assert re.findall(r"^## (.+)$", page, flags=re.M) == [*titles, "Therapies"]
     assert re.findall(r"(?<![/\[])\b10\.\d{4,9}/", page) == []
     assert page == mechanism_page(catalogue)
 
@@ -75,3 +76,20 @@ def test_a_doi_in_brackets_is_linked_without_them() -> None:
     page = mechanism_page(load_catalogue().subset(["cell_state__adrenergic"]))
     assert "([human TF" not in page
     assert "[10.1016/j.cell.2018.01.029](https://doi.org/10.1016/j.cell.2018.01.029))" in page
+
+
+def test_the_page_says_of_every_therapy_what_was_shown_and_that_it_recommends_nothing() -> None:
+    catalogue = load_catalogue()
+    section = mechanism_page(catalogue).partition("## Therapies\n")[2]
+    assert re.findall(r"^### (.+)$", section, flags=re.M) == list(catalogue.therapies)
+    for label in ("evidence", "finding", "source"):
+        assert len(re.findall(rf"^- {label}: ", section, flags=re.M)) == len(catalogue.therapies)
+    assert "No recommendation." in section
+    assert "Therapies" not in mechanism_page(catalogue.subset(["clinical__male"]))
+
+
+def test_a_feature_names_its_agents_in_order_of_evidence() -> None:
+    facts = feature_facts(entry(therapies=("some agent", "lorlatinib", "crizotinib")))
+    assert facts["therapies"] == "crizotinib (single arm), lorlatinib (early), some agent (not reviewed)"
+    own = {"some agent": Therapy("some agent", level="randomised")}
+    assert feature_facts(entry(therapies=("some agent",)), own)["therapies"] == "some agent (randomised)"

@@ -17,7 +17,7 @@ def mechanisms(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a page in Markdown.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """List every mechanism and feature: definition, assay, direction, evidence, therapies, source."""
+    """List every mechanism and feature: definition, assay, direction, evidence, source; and the therapies."""
     import json
 
     from nbrelapse.errors import InputError
@@ -69,6 +69,7 @@ def _document(catalogue: Catalogue) -> dict[str, Any]:
             {**asdict(entry), "features": [feature for feature in features if feature["mechanism"] == name]}
             for name, entry in catalogue.mechanisms.items()
         ],
+        "therapies": [asdict(therapy) for therapy in catalogue.therapies.values()],
     }
 
 
@@ -79,19 +80,27 @@ def _print(catalogue: Catalogue) -> None:
     from rich.text import Text
 
     from nbrelapse.report.feature_facts import feature_facts
+    from nbrelapse.report.therapy_facts import NO_RECOMMENDATION, agents_in_words, therapy_facts
 
     console = Console(highlight=False)
+    therapies = catalogue.therapies
     for name, mechanism in catalogue.mechanisms.items():
         title = Text.assemble(("■ ", mechanism.color), (mechanism.title, "bold"), (f"  {name}", "dim"))
         console.print(title)
         console.print(Padding(Text(mechanism.description), (0, 0, 0, 2)))
-        facts = {"therapies": ", ".join(mechanism.therapies), "source": mechanism.reference}
+        facts = {"therapies": agents_in_words(mechanism.therapies, therapies), "source": mechanism.reference}
         console.print(Padding(_grid(facts), (0, 0, 1, 2)))
         for feature in catalogue.features.values():
             if feature.mechanism == name:
                 console.print(Text.assemble(("  " + feature.name, "bold"), f"  {feature.title}"))
                 console.print(Padding(Text(feature.definition), (0, 0, 0, 4)))
-                console.print(Padding(_grid(feature_facts(feature)), (0, 0, 1, 4)))
+                console.print(Padding(_grid(feature_facts(feature, therapies)), (0, 0, 1, 4)))
+    if therapies:
+        console.print(Text("Therapies", "bold"))
+        console.print(Padding(Text(NO_RECOMMENDATION), (0, 0, 1, 2)))
+    for therapy in therapies.values():
+        console.print(Text("  " + therapy.name, "bold"))
+        console.print(Padding(_grid(therapy_facts(therapy)), (0, 0, 1, 4)))
 
 
 def _grid(facts: dict[str, str]) -> Any:

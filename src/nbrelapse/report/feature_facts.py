@@ -9,16 +9,21 @@ from typing import Any
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
 from nbrelapse.mechanisms.catalogue_rules import ENDPOINTS
 from nbrelapse.mechanisms.load_builder import COMBINATION
+from nbrelapse.mechanisms.therapies import load_therapies
+from nbrelapse.mechanisms.therapy import Therapy
+from nbrelapse.report.therapy_facts import agents_in_words
 
 _VERBS = {1: "raises", -1: "lowers"}
 
 
-def feature_facts(definition: FeatureDefinition) -> dict[str, str]:
+def feature_facts(definition: FeatureDefinition, therapies: Mapping[str, Therapy] | None = None) -> dict[str, str]:
     """Say of a feature how it is read, what is expected of it, and where that comes from.
 
     Parameters
     ----------
     definition : FeatureDefinition
+    therapies : mapping of str to Therapy, optional
+        ``Catalogue.therapies``; the packaged ones by default.
 
     Returns
     -------
@@ -42,7 +47,7 @@ def feature_facts(definition: FeatureDefinition) -> dict[str, str]:
         "builder": "\n".join([definition.builder, *_parameters(definition.parameters)]),
         "direction": _direction(definition.direction),
         "evidence": _evidence(definition.log_hazard_prior),
-        "therapies": ", ".join(definition.therapies),
+        "therapies": agents_in_words(definition.therapies, load_therapies() if therapies is None else therapies),
         "source": definition.reference,
     }
     return {label: text for label, text in facts.items() if text}

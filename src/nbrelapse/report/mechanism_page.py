@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, Mechanism
+from nbrelapse.mechanisms.therapy import EVIDENCE_LEVELS, Therapy
 from nbrelapse.report.feature_facts import assay_title, feature_facts
+from nbrelapse.report.therapy_facts import NO_RECOMMENDATION, agents_in_words, therapy_facts
 
 _DOI = re.compile(r"\b10\.\d{4,9}/[^\s,;]+[^\s,;.)]")
 
 
 def mechanism_page(catalogue: Catalogue) -> str:
-    """Write every mechanism and feature as Markdown.
+    """Write every mechanism, feature and therapy as Markdown.
 
     Parameters
     ----------
@@ -27,7 +30,7 @@ def mechanism_page(catalogue: Catalogue) -> str:
     >>> from nbrelapse.mechanisms import load_catalogue
     >>> page = mechanism_page(load_catalogue().subset(["alk__hotspot_mutation"]))
     >>> [line for line in page.splitlines() if line.startswith("#")]
-    ['# Mechanisms', '## ALK', '### ALK kinase hotspot mutation']
+    ['# Mechanisms', '## ALK', '### ALK kinase hotspot mutation', '## Therapies', '### crizotinib', '### lorlatinib']
     """
     members: dict[str, list[FeatureDefinition]] = {name: [] for name in catalogue.mechanisms}
     for definition in catalogue.features.values():
@@ -47,10 +50,15 @@ def mechanism_page(catalogue: Catalogue) -> str:
         *(_overview(mechanism, members[name]) for name, mechanism in catalogue.mechanisms.items()),
         "",
     ]
+    therapies = catalogue.therapies
+    if therapies:
+        lines += ["What was shown of the agents that are named: [therapies](#therapies).", ""]
     for name, mechanism in catalogue.mechanisms.items():
-        lines += _mechanism(mechanism)
+        lines += _mechanism(mechanism, therapies)
         for definition in members[name]:
-            lines += _feature(definition)
+            lines += _feature(definition, therapies)
+    if therapies:
+        lines += _therapies(therapies)
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -60,15 +68,25 @@ def _overview(mechanism: Mechanism, definitions: list[FeatureDefinition]) -> str
     return f"| [{mechanism.title}](#{anchor}) | {len(definitions)} | {', '.join(assays)} |"
 
 
-def _mechanism(mechanism: Mechanism) -> list[str]:
-    facts = {"therapies": ", ".join(mechanism.therapies), "source": mechanism.reference}
+def _mechanism(mechanism: Mechanism, therapies: Mapping[str, Therapy]) -> list[str]:
+    facts = {"therapies": agents_in_words(mechanism.therapies, therapies), "source": mechanism.reference}
     return [f"## {mechanism.title}", "", mechanism.description, "", *_facts(facts)]
 
 
-def _feature(definition: FeatureDefinition) -> list[str]:
-    facts = {"name": f"`{definition.name}`", **feature_facts(definition)}
+def _feature(definition: FeatureDefinition, therapies: Mapping[str, Therapy]) -> list[str]:
+    facts = {"name": f"`{definition.name}`", **feature_facts(definition, therapies)}
     facts["builder"] = facts["builder"].replace("\n", "; ")
     return [f"### {definition.title}", "", _linked(_escaped(definition.definition)), "", *_facts(facts)]
+
+
+def _therapies(therapies: Mapping[str, Therapy]) -> list[str]:
+    lines = ["## Therapies", "", NO_RECOMMENDATION, "", "| evidence | meaning |", "|---|---|"]
+    lines += [f"| {level.replace('_', ' ')} | {meaning} |" for level, meaning in EVIDENCE_LEVELS.items()]
+    lines.append("")
+    for therapy in therapies.values():
+        facts = therapy_facts(therapy) | {"evidence": therapy.level_title}
+        lines += [f"### {_escaped(therapy.name)}", "", *_facts(facts)]
+    return lines
 
 
 def _facts(facts: dict[str, str]) -> list[str]:
