@@ -10,13 +10,13 @@ import typer
 from typer.testing import CliRunner
 
 from nbrelapse.cli.explain import explain
-from nbrelapse.cohort import simulate_cohort, write_cohort
+from nbrelapse.cohort import read_cohort, simulate_cohort, write_cohort
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms import build_features
 from nbrelapse.models.families import create_model
 from nbrelapse.models.resamples import bootstrap_refits
 from nbrelapse.outcome import make_outcome
-from nbrelapse.scoring import make_bundle, write_bundle
+from nbrelapse.scoring import make_bundle, score, write_bundle
 
 app = typer.Typer()
 app.command()(explain)
@@ -53,8 +53,15 @@ def test_attributions_add_up_and_the_report_shows_the_patient(study: Path, tmp_p
     table = pd.read_parquet(document["attributions"])
     mechanisms = table.filter(like="mechanism__")
     np.testing.assert_allclose(table["baseline"] + mechanisms.sum(axis=1), table["log_risk"], atol=1e-5)
-    features = table.drop(columns=["patient_id", "log_risk", "baseline", "evidence", *mechanisms.columns])
+    absent = table.filter(like="not_assayed__")
+    assert [name.removeprefix("not_assayed__") for name in absent] == [
+        name.removeprefix("mechanism__") for name in mechanisms
+    ]
+    others = ["patient_id", "log_risk", "baseline", "evidence", *mechanisms.columns, *absent.columns]
+    features = table.drop(columns=others)
     np.testing.assert_allclose(table["baseline"] + features.sum(axis=1), table["log_risk"], atol=1e-5)
+    scores = score(study / "model", read_cohort(study / "cohort"))
+    pd.testing.assert_frame_equal(table[["patient_id", "evidence"]], scores[["patient_id", "evidence"]])
     assert document["patients"] == len(table) == 150
     stable = document["stability"]
     assert (stable["patients"], stable["refits"], list(stable["rank_agreement"])) == (150, 5, ["refits"])

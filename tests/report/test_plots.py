@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -57,6 +58,20 @@ def test_beeswarm_has_a_dot_a_patient_and_greys_the_missing(explanation: Explana
     assert sum(len(part.get_offsets()) for part in dots) == 4 * len(explanation.values)
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()][-1] == "MYCN amplified"
     assert inside(figure)
+
+
+def test_beeswarm_of_a_large_cohort_draws_a_part_with_both_ends(
+    explanation: Explanation, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.import_module("nbrelapse.report.plots.beeswarm"), "_MOST_DOTS", 3)
+    risk = explanation.mechanisms.sum(axis=1).to_numpy()
+    drawn = np.sort(np.argsort(risk, kind="stable")[[0, round((len(risk) - 1) / 2), len(risk) - 1]])
+    axes = beeswarm(explanation, catalogue, top=4).axes[0]
+    dots = np.vstack([part.get_offsets() for part in axes.collections])
+    assert len(dots) == 4 * 3
+    shown = explanation.feature_importance().index[:4]
+    np.testing.assert_array_equal(np.sort(dots[:, 0]), np.sort(explanation.features[shown].to_numpy()[drawn].ravel()))
+    assert "3 of 240 patients, evenly spaced by predicted risk" in axes.get_xlabel()
 
 
 def test_beeswarm_is_the_same_every_time(explanation: Explanation, catalogue: Catalogue) -> None:

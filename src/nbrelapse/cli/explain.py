@@ -36,16 +36,18 @@ def explain(
     from nbrelapse.explanation import explain as attribute
     from nbrelapse.explanation import stability
     from nbrelapse.mechanisms import build_features
-    from nbrelapse.scoring import load_model, score
+    from nbrelapse.scoring import load_model
+    from nbrelapse.scoring.score import require_assays
 
     bundle = load_model(model)
     studied = read_cohort(cohort)
-    scores = score(bundle, studied, allow_missing_assays=allow_missing_assays).set_index("patient_id")
     X = build_features(studied, bundle.catalogue, bundle.gene_sets).values[list(bundle.schema.index)]
+    if not allow_missing_assays:
+        require_assays(bundle, X)
+    page = None if patient is None else _patient_page(bundle, X, patient)
     explanation = attribute(bundle.model, X, bundle.catalogue)
     refits = bundle.refits
     stable = stability(explanation, refits, bundle.catalogue, bundle.endpoint) if refits and len(X) else None
-    page = None if patient is None else _patient_page(bundle, scores, patient)
     figures = _figures(bundle, explanation, X, page)
 
     document: dict[str, Any] = {
@@ -56,7 +58,7 @@ def explain(
         "stability": None if stable is None else _stability_document(stable),
     }
     try:
-        document |= _write(out, bundle, studied.name, explanation, stable, scores, figures, page)
+        document |= _write(out, bundle, studied.name, explanation, stable, figures, page)
     except OSError as error:
         raise InputError(f"the explanation cannot be written: {error.strerror}", file=out) from None
     if as_json:
@@ -88,14 +90,15 @@ def _stability_document(stable: Stability) -> dict[str, Any]:
     return {"patients": stable.n_patients, "refits": stable.n_refits, **document}
 
 
-def _patient_page(bundle: Bundle, scores: pd.DataFrame, patient: str) -> PatientPage:
+def _patient_page(bundle: Bundle, X: pd.DataFrame, patient: str) -> PatientPage:
     from nbrelapse.errors import InputError
     from nbrelapse.report.explanation_report import PatientPage
     from nbrelapse.scoring.score_columns import HORIZON_YEARS
+    from nbrelapse.scoring.score_features import score_features
 
-    if patient not in scores.index:
+    if patient not in X.index:
         raise InputError("the cohort has no such patient", column="--patient", mend="give an id of the cohort")
-    row = scores.loc[patient].to_dict()
+    row = score_features(bundle, X.loc[[patient]]).iloc[0].to_dict()
     titles = bundle.schema["title"].to_dict()
     names = {f"incidence_{years}y": f"{years} year{'s' if years > 1 else ''}" for years in HORIZON_YEARS}
     names |= {f"probability_{bundle.endpoint}": "by the end of induction"}
@@ -147,7 +150,6 @@ def _write(
     cohort: str,
     explanation: Explanation,
     stable: Stability | None,
-    scores: pd.DataFrame,
     figures: dict[str, Figure],
     page: PatientPage | None,
 ) -> dict[str, Any]:
@@ -157,13 +159,17 @@ def _write(
 
     from nbrelapse.report.explanation_report import ExplanationContent, write_explanation_report
     from nbrelapse.report.wording import model_title
+    from nbrelapse.scoring.evidence_of import evidence_of
+    from nbrelapse.scoring.score_features import LEAST_EVIDENCE
     from nbrelapse.scoring.scores import write_scores
 
+    evidence = pd.Series(evidence_of(bundle, explanation.values), index=explanation.values.index, name="evidence")
     table = pd.concat(
         [
             explanation.log_risk,
-            scores["evidence"],
+            evidence,
             explanation.mechanisms.add_prefix("mechanism__"),
+            explanation.mechanisms_not_assayed.add_prefix("not_assayed__"),
             explanation.features,
         ],
         axis=1,
@@ -173,7 +179,7 @@ def _write(
     for name, figure in figures.items():
         figure.savefig(out / f"{name}.png", dpi=160)
         figure.savefig(out / f"{name}.svg")
-    unscored = int(scores["risk_percentile"].isna().sum())
+    unscored = int((evidence < LEAST_EVIDENCE).sum())
     content = ExplanationContent(
         title=f"What drives the predictions in {cohort}",
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

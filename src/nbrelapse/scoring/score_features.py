@@ -10,6 +10,7 @@ from nbrelapse.models.design import read_columns
 from nbrelapse.models.resamples import prediction_interval
 from nbrelapse.models.survival_model import SurvivalModel
 from nbrelapse.scoring.bundle import Bundle
+from nbrelapse.scoring.evidence_of import evidence_of
 from nbrelapse.scoring.score_columns import HORIZON_YEARS
 from nbrelapse.validation.horizons import YEAR
 
@@ -54,7 +55,7 @@ def score_features(bundle: Bundle, values: pd.DataFrame) -> pd.DataFrame:
     names = list(bundle.schema.index)
     X = pd.DataFrame(read_columns(values, np.asarray(names, dtype=object)), index=values.index, columns=names)
     known = X.notna().to_numpy()
-    evidence = _evidence(bundle, known)
+    evidence = evidence_of(bundle, X)
     blocks = [_numbers(bundle, X.iloc[start : start + _BLOCK]) for start in range(0, max(1, len(X)), _BLOCK)]
     numbers = pd.concat(blocks)
     numbers.loc[evidence < LEAST_EVIDENCE] = np.nan
@@ -77,14 +78,6 @@ def relied_on(bundle: Bundle) -> dict[str, np.ndarray]:
         used = np.ones(len(used), dtype=bool)
     assays = bundle.schema["assay"].to_numpy()
     return {str(assay): np.flatnonzero(used & (assays == assay)) for assay in dict.fromkeys(assays[used])}
-
-
-def _evidence(bundle: Bundle, known: np.ndarray) -> np.ndarray:
-    importance = bundle.schema["importance"].to_numpy(dtype=float)
-    if not importance.sum() > 0:
-        importance = np.ones(len(importance))
-    # Rounded, so that everything known is 1 and no threshold falls on the order of a sum.
-    return np.round(known @ (importance / importance.sum()), 12)
 
 
 def _numbers(bundle: Bundle, X: pd.DataFrame) -> pd.DataFrame:

@@ -20,12 +20,17 @@ from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.report.plots.style import ABSENT, GRID, MUTED, RISK_GROUPS, bare_y, new_figure, styled, zero_line
 
 _BINS = 90
+_MOST_DOTS = 4000
+"""Patients drawn at most: more dots cover each other and take long to draw. A choice."""
 _COLORS = LinearSegmentedColormap.from_list("low_to_high", RISK_GROUPS)
 
 
 @styled
 def beeswarm(explanation: Explanation, catalogue: Catalogue, top: int = 15) -> Figure:
     """Draw a dot a patient for the most important features; missing values are grey.
+
+    Of more than 4,000 patients as many are drawn, evenly spaced by their predicted risk, the lowest and the highest
+    among them. Features and colours are chosen on all.
 
     Parameters
     ----------
@@ -44,17 +49,19 @@ def beeswarm(explanation: Explanation, catalogue: Catalogue, top: int = 15) -> F
     axes = figure.subplots()
     zero_line(axes)
     scale = _color_scale(explanation.values[shown])
+    drawn = _drawn(explanation)
     for row, name in enumerate(shown):
-        x = explanation.features[name].to_numpy()
+        x = explanation.features[name].to_numpy()[drawn]
         y = row + _spread(x)
-        known = explanation.values[name].notna().to_numpy()
+        known = explanation.values[name].notna().to_numpy()[drawn]
+        color = _COLORS(scale[name].to_numpy()[drawn][known])
         axes.axhline(row, color=GRID, linewidth=0.6, zorder=0.2)
         axes.scatter(x[~known], y[~known], s=7, color=ABSENT, linewidths=0, rasterized=True, zorder=2)
-        axes.scatter(
-            x[known], y[known], s=9, c=_COLORS(scale[name].to_numpy()[known]), linewidths=0, rasterized=True, zorder=3
-        )
+        axes.scatter(x[known], y[known], s=9, c=color, linewidths=0, rasterized=True, zorder=3)
     _label_rows(axes, shown, catalogue)
-    axes.set_xlabel(f"Contribution to the {explanation.scale}   (right: higher risk)")
+    number, of = len(drawn), len(explanation.values)
+    part = f"\n{number:,} of {of:,} patients, evenly spaced by predicted risk" if number < of else ""
+    axes.set_xlabel(f"Contribution to the {explanation.scale}   (right: higher risk){part}")
     bar = figure.colorbar(
         ScalarMappable(Normalize(0, 1), _COLORS), ax=axes, orientation="horizontal", location="top", shrink=0.4,
         aspect=30, anchor=(1.0, 0.0), pad=0.01,
@@ -66,6 +73,15 @@ def beeswarm(explanation: Explanation, catalogue: Catalogue, top: int = 15) -> F
         bar.ax.text(-0.12, 0.5, "● not assayed", color=ABSENT, ha="right", va="center", fontsize=8.5,
                     transform=bar.ax.transAxes)  # fmt: skip
     return figure
+
+
+def _drawn(explanation: Explanation) -> np.ndarray:
+    """Positions of the patients to draw, in their order."""
+    risk = explanation.mechanisms.to_numpy().sum(axis=1)
+    if len(risk) <= _MOST_DOTS:
+        return np.arange(len(risk))
+    steps = np.linspace(0, len(risk) - 1, _MOST_DOTS).round().astype(int)
+    return np.sort(np.argsort(risk, kind="stable")[steps])
 
 
 def _label_rows(axes: Axes, shown: list[str], catalogue: Catalogue) -> None:
