@@ -33,7 +33,7 @@ class Additive:
         self.coefficients = pd.Series(coefficients)
         self.gap = gap
 
-    def attribute(self, X: pd.DataFrame) -> Attribution:
+    def attribute(self, X: pd.DataFrame, background: pd.DataFrame | None = None) -> Attribution:
         return Attribution(0.5, X[list(self.coefficients.index)].fillna(0.5) * self.coefficients)
 
     def predict_log_risk(self, X: pd.DataFrame) -> np.ndarray:
@@ -57,7 +57,7 @@ def test_features_are_summed_to_mechanisms_in_the_order_of_the_catalogue(catalog
     explanation = explain(Additive(COEFFICIENTS), X, catalogue)
     expected = pd.DataFrame({"mycn": [1.0, 0.0], "alk": [0.5, 2.0], "clinical": [0.25, 0.5]}, index=X.index)
     pd.testing.assert_frame_equal(explanation.mechanisms, expected, check_names=False)
-    assert explanation.log_risk.to_dict() == {"a": 2.25, "b": 3.0}
+    assert explanation.prediction.to_dict() == {"a": 2.25, "b": 3.0}
 
 
 def test_missing_and_measured_parts_add_up_to_the_whole(catalogue: Catalogue) -> None:
@@ -109,7 +109,7 @@ def test_shap_takes_the_explanation_over(catalogue: Catalogue) -> None:
     theirs = explanation.to_shap()
     assert isinstance(theirs, shap.Explanation)
     assert theirs.feature_names == list(COEFFICIENTS)
-    np.testing.assert_array_equal(theirs.values.sum(axis=1) + theirs.base_values, explanation.log_risk)
+    np.testing.assert_array_equal(theirs.values.sum(axis=1) + theirs.base_values, explanation.prediction)
 
 
 @given(

@@ -158,3 +158,23 @@ def test_a_time_that_is_not_a_number_is_refused():
     hazard = BaselineHazard.fit(outcomes((1, 100), (0, 400)), np.zeros(2))
     with pytest.raises(InputError, match="not a number"):
         hazard.cumulative_incidence(np.zeros(1), np.array([np.nan]))
+
+
+@pytest.mark.parametrize("competing", [False, True])
+def test_the_gradient_is_that_of_the_incidence(competing):
+    rng = np.random.default_rng(2)
+    y = np.empty(200, dtype=[("event", np.int8), ("time", float)])
+    y["time"] = np.ceil(rng.exponential(20, 200))
+    y["event"] = rng.integers(0, 3 if competing else 2, 200)
+    hazard = BaselineHazard.fit(y, rng.normal(size=200))
+    risks, step = rng.normal(size=(2, 50)) * 2, 1e-6
+
+    def incidence(event, other):
+        return hazard.cumulative_incidence(event, np.array([30.0]), other)[:, 1, 0]
+
+    found = hazard.incidence_gradient(risks[0], 30.0, risks[1])
+    by_event = (incidence(risks[0] + step, risks[1]) - incidence(risks[0] - step, risks[1])) / (2 * step)
+    by_other = (incidence(risks[0], risks[1] + step) - incidence(risks[0], risks[1] - step)) / (2 * step)
+    np.testing.assert_allclose(found[0], by_event, atol=1e-8)
+    np.testing.assert_allclose(found[1], by_other, atol=1e-8)
+    assert (np.abs(found[1]).max() > 0.01) == competing

@@ -106,7 +106,7 @@ def stable(explanation: Explanation, catalogue: Catalogue) -> Stability:
 @pytest.fixture(scope="session")
 def y(explanation: Explanation) -> np.ndarray:
     rng = np.random.default_rng(3)
-    risk = explanation.log_risk.to_numpy()
+    risk = explanation.prediction.to_numpy()
     time = rng.exponential(2500 * np.exp(-risk))
     death = rng.exponential(15000, len(risk))
     censoring = rng.uniform(300, 4000, len(risk))
@@ -147,7 +147,7 @@ def evaluation() -> Evaluation:
 @pytest.fixture(scope="session")
 def utility(explanation: Explanation, y: np.ndarray) -> ClinicalUtility:
     times = np.array([3, 5]) * YEAR
-    log_risk = explanation.log_risk.to_numpy()
+    log_risk = explanation.prediction.to_numpy()
     incidence = 1 - np.exp(-np.exp(log_risk)[None, :, None] * times / 2500)
     cox = Predictions("cox", log_risk[None], np.zeros((1, len(y)), int), incidence, times)
     group = np.random.default_rng(0).integers(0, 3, len(y)).astype(float)
@@ -205,7 +205,7 @@ def report(content: ReportContent, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="session")
 def patient_report(explanation: Explanation, catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    patient = str(explanation.log_risk.idxmax())
+    patient = str(explanation.prediction.idxmax())
     content = ExplanationContent(
         title=HOSTILE,
         created="2025-01-01",

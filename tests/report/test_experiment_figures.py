@@ -23,7 +23,7 @@ def test_every_figure_of_the_report_is_drawn_at_the_horizons_reached(
     utility: ClinicalUtility,
 ) -> None:
     times = np.array([365.25, 730.5, 1095.75, 1826.25])
-    hazard = np.exp(explanation.log_risk.to_numpy())
+    hazard = np.exp(explanation.prediction.to_numpy())
     incidence = 1 - np.exp(-np.outer(hazard, times / 4000))
     log_risk = np.log(hazard)[None].repeat(2, axis=0)
     repeats = np.stack([incidence * 0.9, incidence * 1.0])

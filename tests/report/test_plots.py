@@ -88,7 +88,7 @@ def test_waterfall_ends_at_the_log_risk_and_marks_what_was_not_assayed(
     patient = explanation.values.index[explanation.values["alk__hotspot_mutation"].isna()][0]
     figure = patient_waterfall(explanation, patient, catalogue)
     bars = figure.axes[0].patches
-    assert sum(bar.get_width() for bar in bars) == pytest.approx(explanation.log_risk[patient])
+    assert sum(bar.get_width() for bar in bars) == pytest.approx(explanation.prediction[patient])
     assert "ALK\n(not assayed)" in texts(figure)
     assert not any(patient in text for text in texts(figure))
     assert inside(figure)
@@ -100,7 +100,7 @@ def test_waterfall_of_an_unknown_patient_is_refused(explanation: Explanation, ca
 
 
 def test_kaplan_meier_of_the_highest_third_is_lifelines(explanation: Explanation, y: np.ndarray) -> None:
-    risk = explanation.log_risk.to_numpy()
+    risk = explanation.prediction.to_numpy()
     figure = kaplan_meier_by_risk(risk, y)
     line = figure.axes[0].lines[2]
     own = y[np.argsort(np.argsort(risk, kind="stable"), kind="stable") >= 160]
@@ -113,7 +113,7 @@ def test_kaplan_meier_of_the_highest_third_is_lifelines(explanation: Explanation
 
 def test_calibration_has_a_panel_a_horizon_with_curve_and_groups(explanation: Explanation, y: np.ndarray) -> None:
     times = np.array([3, 5]) * YEAR
-    log_risk = explanation.log_risk.to_numpy()[None]
+    log_risk = explanation.prediction.to_numpy()[None]
     incidence = 1 - np.exp(-np.exp(log_risk)[:, :, None] * times / 2500)
     predictions = Predictions("cox", log_risk, np.zeros(log_risk.shape, int), incidence, times)
     figure = calibration(predictions, y, [3, 5])

@@ -166,7 +166,7 @@ def _write(
     evidence = pd.Series(evidence_of(bundle, explanation.values), index=explanation.values.index, name="evidence")
     table = pd.concat(
         [
-            explanation.log_risk,
+            explanation.prediction,
             evidence,
             explanation.mechanisms.add_prefix("mechanism__"),
             explanation.mechanisms_not_assayed.add_prefix("not_assayed__"),

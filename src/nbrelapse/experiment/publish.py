@@ -215,7 +215,7 @@ def _model_record(result: ExperimentResult, name: str, tried: Multiplicity) -> M
         figures={
             "mechanisms": mechanism_bar(explanation, catalogue),
             "beeswarm": beeswarm(explanation, catalogue),
-            "waterfall_highest_risk": patient_waterfall(explanation, str(explanation.log_risk.idxmax()), catalogue),
+            "waterfall_highest_risk": patient_waterfall(explanation, str(explanation.prediction.idxmax()), catalogue),
         },
         card=card,
     )

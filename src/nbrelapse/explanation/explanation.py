@@ -1,4 +1,4 @@
-"""What a model's log risks are made of, by feature and by mechanism."""
+"""What a model's predictions are made of, by feature and by mechanism."""
 
 from __future__ import annotations
 
@@ -17,46 +17,55 @@ if TYPE_CHECKING:
     import shap
 
 TOLERANCE = 1e-5
-"""Largest tolerated |baseline + sum of contributions - log risk|, in proportion more for log risks
-beyond 10; XGBoost computes its contributions in float32."""
+"""Largest tolerated |baseline + sum of contributions - prediction|, in proportion more for log risks beyond 10; XGBoost
+computes its contributions in float32."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Additive explanation of a model's log risks; build it with :func:`nbrelapse.explanation.explain`.
+    """Additive explanation of a model's predictions.
 
-    ``baseline + mechanisms.sum(axis=1) == baseline + features.sum(axis=1) == log_risk``. The rows of every table are
+    :func:`nbrelapse.explanation.explain` builds it on the scale of the log risk,
+    :func:`nbrelapse.explanation.to_probability` brings it to that of the probability.
+    ``baseline + mechanisms.sum(axis=1) == baseline + features.sum(axis=1) == prediction``. The rows of every table are
     the same patients in the same order.
 
     Parameters
     ----------
     baseline : float
-        The model's expected log risk: that of the training mean (0 in Cox regression) for linear models; for trees the
-        mean over their leaves, weighted as in training, which lies near it.
+        What the contributions start from. The mean log risk of the background where one was given; without one the
+        log risk of the training mean (0 in Cox regression) for linear models, and for trees the mean over their
+        leaves, weighted as in training, which lies near it. Of a probability: that at this log risk.
     features : DataFrame of shape (n_patients, n_features)
-        Exact SHAP values on the scale of the log risk.
+        SHAP values; exact but for the forest (see :meth:`RiskModel.attribute`).
     mechanisms : DataFrame of shape (n_patients, n_mechanisms)
         Sums of the features of each mechanism, in the catalogue's order.
     values : DataFrame of shape (n_patients, n_features)
         What the model saw; NaN = not assayed or unknown.
-    log_risk : Series of shape (n_patients,)
-        The model's log relative hazard, or log odds.
+    prediction : Series of shape (n_patients,)
+        The model's log relative hazard, log odds, or probability of the event.
     mechanism_of : Series
         The mechanism of each feature.
     constrained : frozenset of str
         Features that the model was forced to be monotone in: that they act as expected is no finding.
-    scale : {"log hazard", "log odds"}
-        What the log risk is called.
+    scale : {"log hazard", "log odds", "probability"}
+        What ``prediction`` is.
+    horizon_days : float or None
+        Of a probability, the days by which the event is to happen; None for a binary endpoint.
+    background : DataFrame of shape (n_background, n_features) or None
+        The patients compared with; None: path-dependent, or against the training mean.
     """
 
     baseline: float
     features: pd.DataFrame
     mechanisms: pd.DataFrame
     values: pd.DataFrame
-    log_risk: pd.Series
+    prediction: pd.Series
     mechanism_of: pd.Series
     constrained: frozenset[str] = frozenset()
     scale: str = "log hazard"
+    horizon_days: float | None = None
+    background: pd.DataFrame | None = None
 
     @property
     def mechanisms_not_assayed(self) -> pd.DataFrame:
@@ -69,11 +78,11 @@ class Explanation:
         return roll_up(self.features.where(self.values.notna(), 0.0), self.mechanism_of)[self.mechanisms.columns]
 
     def mechanism_importance(self) -> pd.Series:
-        """Mean absolute contribution of each mechanism to the log risk, largest first."""
+        """Mean absolute contribution of each mechanism to the prediction, largest first."""
         return self.mechanisms.abs().mean().sort_values(ascending=False, kind="stable")
 
     def feature_importance(self) -> pd.Series:
-        """Mean absolute contribution of each feature to the log risk, largest first."""
+        """Mean absolute contribution of each feature to the prediction, largest first."""
         return self.features.abs().mean().sort_values(ascending=False, kind="stable")
 
     def not_assayed_share(self) -> pd.Series:
@@ -117,10 +126,16 @@ def roll_up(features: pd.DataFrame, mechanism_of: pd.Series) -> pd.DataFrame:
         alk  mycn
     0  0.75  -1.0
     """
-    return features.T.groupby(mechanism_of.reindex(features.columns).to_numpy(), sort=False).sum().T
+    values = features.to_numpy()
+    mechanisms = mechanism_of.reindex(features.columns).to_numpy()
+    names = list(dict.fromkeys(mechanisms))
+    sums = [values[:, mechanisms == name].sum(axis=1) for name in names]
+    return pd.DataFrame(dict(zip(names, sums, strict=True)), index=features.index)
 
 
-def explain(model: RiskModel, X: pd.DataFrame, catalogue: Catalogue) -> Explanation:
+def explain(
+    model: RiskModel, X: pd.DataFrame, catalogue: Catalogue, *, background: pd.DataFrame | None = None
+) -> Explanation:
     """Explain a model's log risks by feature and by mechanism.
 
     Parameters
@@ -131,6 +146,9 @@ def explain(model: RiskModel, X: pd.DataFrame, catalogue: Catalogue) -> Explanat
         Its features; NaN = not assayed. Columns that the model does not read are left out.
     catalogue : Catalogue
         Says which mechanism each feature belongs to.
+    background : DataFrame of shape (n_background, n_features), optional
+        Patients to compare with, for interventional contributions; see :meth:`RiskModel.attribute`. Some hundred are
+        enough, and time grows with their number.
 
     Returns
     -------
@@ -139,26 +157,27 @@ def explain(model: RiskModel, X: pd.DataFrame, catalogue: Catalogue) -> Explanat
     Raises
     ------
     InputError
-        The model reads a feature that the catalogue does not know.
+        The model reads a feature that the catalogue does not know, or the background cannot be read.
     NbRelapseError
         The contributions do not add up to the log risk: the model's ``attribute`` and ``predict_log_risk``
         contradict each other, so no explanation is given.
     """
-    attribution = model.attribute(X)
+    attribution = model.attribute(X, background)
     features = attribution.values
     mechanism_of = _mechanism_of(features.columns, catalogue)
-    log_risk = pd.Series(model.predict_log_risk(X), index=features.index, name="log_risk")
-    _refuse_a_gap(attribution.baseline + features.sum(axis=1).to_numpy() - log_risk.to_numpy(), log_risk.to_numpy())
+    log_risk = model.predict_log_risk(X)
+    refuse_a_gap(attribution.baseline + features.to_numpy().sum(axis=1) - log_risk, log_risk, "log risk")
     order = [name for name in catalogue.mechanisms if name in set(mechanism_of)]
     return Explanation(
         baseline=float(attribution.baseline),
         features=features,
         mechanisms=roll_up(features, mechanism_of)[order],
         values=X[list(features.columns)],
-        log_risk=log_risk,
+        prediction=pd.Series(log_risk, index=features.index, name="log_risk"),
         mechanism_of=mechanism_of,
         constrained=frozenset(name for name, sign in (getattr(model, "directions", None) or {}).items() if sign),
         scale="log odds" if isinstance(model, BinaryModel) else "log hazard",
+        background=None if background is None else background[list(features.columns)],
     )
 
 
@@ -174,9 +193,24 @@ def _mechanism_of(columns: pd.Index, catalogue: Catalogue) -> pd.Series:
     return pd.Series(names, index=columns, name="mechanism", dtype="object")
 
 
-def _refuse_a_gap(gap: np.ndarray, log_risk: np.ndarray) -> None:
-    worst = float(np.max(np.abs(gap) / np.maximum(1.0, np.abs(log_risk) / 10), initial=0.0))
+def refuse_a_gap(gap: np.ndarray, prediction: np.ndarray, what: str) -> None:
+    """Refuse contributions that do not add up to what they explain.
+
+    Parameters
+    ----------
+    gap : ndarray of shape (n_patients,)
+        Baseline plus contributions less prediction.
+    prediction : ndarray of shape (n_patients,)
+    what : str
+        What is predicted, in words.
+
+    Raises
+    ------
+    NbRelapseError
+        A gap is larger than ``TOLERANCE``, or no number.
+    """
+    worst = float(np.max(np.abs(gap) / np.maximum(1.0, np.abs(prediction) / 10), initial=0.0))
     if not worst <= TOLERANCE:
         raise NbRelapseError(
-            f"the contributions do not add up to the log risk: largest gap {worst:.3g}, tolerated {TOLERANCE:g}"
+            f"the contributions do not add up to the {what}: largest gap {worst:.3g}, tolerated {TOLERANCE:g}"
         )

@@ -155,5 +155,5 @@ def _some_patients(explanation: Explanation) -> Explanation:
         features=explanation.features.iloc[rows],
         mechanisms=explanation.mechanisms.iloc[rows],
         values=explanation.values.iloc[rows],
-        log_risk=explanation.log_risk.iloc[rows],
+        prediction=explanation.prediction.iloc[rows],
     )

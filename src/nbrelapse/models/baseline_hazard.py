@@ -128,6 +128,52 @@ class BaselineHazard:
             result[rows] = self._states(event[rows, None], competing[rows, None], times)
         return result
 
+    def incidence_gradient(
+        self, log_risk: np.ndarray, time: float, competing_log_risk: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """How the cumulative incidence of the event by one time changes with both log risks.
+
+        Parameters
+        ----------
+        log_risk, competing_log_risk : ndarray of shape (n_samples,)
+        time : float
+            Days.
+
+        Returns
+        -------
+        tuple of ndarray of shape (n_samples,)
+            Derivatives by the log risk of the event and by that of the competing event.
+
+        Examples
+        --------
+        >>> y = np.array([(1, 100.0), (2, 200.0), (0, 300.0)], dtype=[("event", np.int8), ("time", float)])
+        >>> hazard = BaselineHazard.fit(y, log_risk=np.zeros(3))
+        >>> own, competing = hazard.incidence_gradient(np.zeros(1), 250.0, np.zeros(1))
+        >>> own.round(3), competing.round(3)
+        (array([0.239]), array([0.]))
+        """
+        event, competing = _relative_hazard(log_risk), _relative_hazard(competing_log_risk)
+        kept = self.times <= time
+        result = np.empty((2, len(event)))
+        for start in range(0, len(event), _ROWS):
+            rows = slice(start, start + _ROWS)
+            result[:, rows] = self._gradient(event[rows, None], competing[rows, None], kept)
+        return result[0], result[1]
+
+    def _gradient(self, event: np.ndarray, competing: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        event_step, competing_step = event * self.event_step[kept], competing * self.competing_step[kept]
+        event_sum, competing_sum = (
+            event * _cumulative(self.event_step[kept]),
+            competing * _cumulative(self.competing_step[kept]),
+        )
+        survival = np.exp(-event_sum - competing_sum)
+        hazard = event_step + competing_step
+        share = np.divide(event_step, hazard, out=np.zeros_like(hazard), where=hazard > 0)
+        shift = (share * (1 - share) * -np.diff(survival, axis=1)).sum(axis=1)
+        by_event = shift + (share * np.diff(survival * event_sum, axis=1)).sum(axis=1)
+        by_competing = (share * np.diff(survival * competing_sum, axis=1)).sum(axis=1) - shift
+        return by_event, by_competing
+
     def _states(self, event: np.ndarray, competing: np.ndarray, times: np.ndarray) -> np.ndarray:
         kept = self.times <= np.max(times, initial=0.0)
         event_step, competing_step = self.event_step[kept], self.competing_step[kept]

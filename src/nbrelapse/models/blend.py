@@ -179,9 +179,9 @@ class Blend(SurvivalModel):
         """Weighted mean of the members' log risks, shape (n_samples,)."""
         return np.asarray(self._log_risks(X) @ np.array(list(self.weights_.values())))
 
-    def attribute(self, X: pd.DataFrame) -> Attribution:
+    def attribute(self, X: pd.DataFrame, background: pd.DataFrame | None = None) -> Attribution:
         """Weighted mean of the members' attributions."""
-        found = [(self.weights_[name], member.attribute(X)) for name, member in self.members_.items()]
+        found = [(self.weights_[name], member.attribute(X, background)) for name, member in self.members_.items()]
         names = list(self.feature_names_in_)
         values = sum(weight * attribution.values[names].to_numpy() for weight, attribution in found)
         baseline = sum(weight * attribution.baseline for weight, attribution in found)

@@ -130,11 +130,11 @@ class BoostedModel(TreeModel):
         """Log risk, shape (n_samples,)."""
         return self.slope_ * self._margin(self._read(X)) - self.offset_
 
-    def attribute(self, X: pd.DataFrame) -> Attribution:
-        """Exact path-dependent TreeSHAP values (Lundberg 2020, 10.1038/s42256-019-0138-9)."""
-        contributions = self.slope_ * self.booster_.predict(self._read(X), pred_contribs=True).astype(float)
-        values = pd.DataFrame(contributions[:, :-1], index=X.index, columns=self.feature_names_in_)
-        return Attribution(float(contributions[0, -1]) - self.offset_ if len(contributions) else 0.0, values)
+    def attribute(self, X: pd.DataFrame, background: pd.DataFrame | None = None) -> Attribution:
+        """Exact TreeSHAP values, path-dependent or interventional; see :meth:`RiskModel.attribute`."""
+        margin, contributions = self._margin_contributions(X, background)
+        values = pd.DataFrame(self.slope_ * contributions, index=X.index, columns=self.feature_names_in_)
+        return Attribution(self.slope_ * margin - self.offset_, values)
 
     def _document(self) -> dict[str, Any]:
         directions = self.directions or {}

@@ -93,9 +93,9 @@ class BoostedPrior(BoostedCox):
         """Log risk, shape (n_samples,)."""
         return super().predict_log_risk(X) + self.expected_.predict_log_risk(X)
 
-    def attribute(self, X: pd.DataFrame) -> Attribution:
+    def attribute(self, X: pd.DataFrame, background: pd.DataFrame | None = None) -> Attribution:
         """Exact SHAP values: those of the trees and those of the expected effects, added up."""
-        trees, known = super().attribute(X), self.expected_.attribute(X)
+        trees, known = super().attribute(X, background), self.expected_.attribute(X, background)
         return Attribution(trees.baseline + known.baseline, trees.values + known.values)
 
     def _document(self) -> dict[str, Any]:

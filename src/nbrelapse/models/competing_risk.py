@@ -81,8 +81,11 @@ class CompetingRisk:
 
     def log_risk(self, values: np.ndarray, log_risk: np.ndarray) -> np.ndarray:
         """Log relative hazard of the competing event, shape (n_samples,), from what :meth:`fit` takes."""
-        own = np.where(np.isnan(values), 0.0, values - self.means) @ self.coefficients
-        return np.asarray(self.slope * log_risk + own)
+        return np.asarray(self.slope * log_risk + self.own_terms(values).sum(axis=1))
+
+    def own_terms(self, values: np.ndarray) -> np.ndarray:
+        """Return what each feature adds beyond the event's log risk, shape (n_samples, n_features)."""
+        return np.where(np.isnan(values), 0.0, values - self.means) * self.coefficients
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data."""

@@ -79,6 +79,19 @@ def _refuse_too_few(y: np.ndarray) -> None:
         )
 
 
+def background_rows(background: pd.DataFrame) -> pd.DataFrame:
+    """Return the patients that attributions are compared with.
+
+    Raises
+    ------
+    InputError
+        There are none.
+    """
+    if not len(background):
+        raise InputError("the background has no patients", column="background", expected="at least one")
+    return background
+
+
 def read_columns(X: pd.DataFrame, names: np.ndarray) -> np.ndarray:
     """Values of the named columns, shape (n_samples, n_features), NaN = not assayed.
 

@@ -160,27 +160,24 @@ class SurvivalForest(TreeModel, SurvivalModel):
         """Log relative hazard against the mean training patient, shape (n_samples,)."""
         return self._log_risk(self._margin(self._read(X)))
 
-    def attribute(self, X: pd.DataFrame) -> Attribution:
-        """Path-dependent TreeSHAP values of the mortality, brought to the log-hazard scale in proportion.
+    def attribute(self, X: pd.DataFrame, background: pd.DataFrame | None = None) -> Attribution:
+        """SHAP values of the mortality, brought to the log-hazard scale in proportion.
 
-        The values of the mortality are exact (Lundberg 2020, 10.1038/s42256-019-0138-9). A patient's are multiplied
-        by one factor, the difference of the log risk over the difference of the mortality from where the values
-        start, so that they add up to the log risk. They are not the SHAP values of the log risk itself: the logarithm
-        bends, and they share its bend in proportion.
+        The values of the mortality are exact, path-dependent or interventional; see :meth:`RiskModel.attribute`. A
+        patient's are multiplied by one factor, the difference of the log risk over the difference of the mortality
+        from where the values start, so that they add up to the log risk. They are not the SHAP values of the log risk
+        itself: the logarithm bends, and they share its bend in proportion.
         """
-        if not len(X):
-            return Attribution(0.0, pd.DataFrame(index=X.index, columns=self.feature_names_in_, dtype=float))
-        data = self._read(X)
-        contributions = self.booster_.predict(data, pred_contribs=True).astype(float)
-        start = contributions[:, -1:] + _PSEUDO_EVENT
-        relative = contributions[:, :-1].sum(axis=1, keepdims=True) / start
+        expected, contributions = self._margin_contributions(X, background)
+        start = expected + _PSEUDO_EVENT
+        relative = contributions.sum(axis=1, keepdims=True) / start
         # log1p(r) / r, 1 at r = 0; r > -1, as mortality is never negative.
         near = np.abs(relative) < 1e-8
         factor = np.where(near, 1.0, np.log1p(relative) / np.where(near, 1.0, relative))
-        values = self.slope_ * factor * contributions[:, :-1] / start
-        baseline = float(self._log_risk(contributions[0, -1]))
+        values = self.slope_ * factor * contributions / start
+        baseline = float(self._log_risk(np.array(expected)))
         # 32-bit sums of the mortality are off by more than a rounding error where it is low and its logarithm steep.
-        rounding = self._log_risk(self._margin(data)) - baseline - values.sum(axis=1)
+        rounding = self.predict_log_risk(X) - baseline - values.sum(axis=1)
         size = np.abs(values)
         values += rounding[:, None] * size / np.maximum(size.sum(axis=1, keepdims=True), np.finfo(float).tiny)
         return Attribution(baseline, pd.DataFrame(values, index=X.index, columns=self.feature_names_in_))

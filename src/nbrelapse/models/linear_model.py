@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.errors import InputError
-from nbrelapse.models.design import read_columns
+from nbrelapse.models.design import background_rows, read_columns
 from nbrelapse.models.risk_model import Attribution, ModelState, RiskModel
 from nbrelapse.models.standardise import Standardised, standardise
 
@@ -64,13 +64,17 @@ class LinearModel(RiskModel):
         """Log risk, shape (n_samples,)."""
         return np.asarray(self.intercept_ + self._contributions(X).sum(axis=1))
 
-    def attribute(self, X: pd.DataFrame) -> Attribution:
+    def attribute(self, X: pd.DataFrame, background: pd.DataFrame | None = None) -> Attribution:
         """Exact SHAP values of a linear model: coefficient × (value − training mean), and 0 for a missing value.
 
-        With indicators a missing value contributes its effect, less what it contributes on average.
+        With indicators a missing value contributes its effect, less what it contributes on average. With a background
+        all is relative to the mean contribution of its patients; see :meth:`RiskModel.attribute`.
         """
-        values = pd.DataFrame(self._contributions(X), index=X.index, columns=self.feature_names_in_)
-        return Attribution(self.intercept_, values)
+        terms, baseline = self._contributions(X), self.intercept_
+        if background is not None:
+            usual = self._contributions(background_rows(background)).mean(axis=0)
+            terms, baseline = terms - usual, baseline + float(usual.sum())
+        return Attribution(baseline, pd.DataFrame(terms, index=X.index, columns=self.feature_names_in_))
 
     def _contributions(self, X: pd.DataFrame) -> np.ndarray:
         return self._terms(read_columns(X, self.feature_names_in_))

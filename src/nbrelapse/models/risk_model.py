@@ -38,8 +38,9 @@ class Attribution:
     Parameters
     ----------
     baseline : float
-        Where the contributions start: the log risk of the training mean for linear models; for trees the expected
-        value that path-dependent TreeSHAP starts from (training weighted by the trees' cover).
+        Where the contributions start: the mean log risk of the background where one was given. Without one, the log
+        risk of the training mean for linear models; for trees the expected value that path-dependent TreeSHAP starts
+        from (training weighted by the trees' cover).
     values : DataFrame of shape (n_patients, n_features)
         Exact SHAP values on the scale of the log risk.
     """
@@ -127,8 +128,24 @@ class RiskModel(BaseEstimator, ABC):
         """
 
     @abstractmethod
-    def attribute(self, X: pd.DataFrame) -> Attribution:
-        """Exact additive attributions of ``predict_log_risk(X)`` to the features."""
+    def attribute(self, X: pd.DataFrame, background: pd.DataFrame | None = None) -> Attribution:
+        """Additive attributions of ``predict_log_risk(X)`` to the features.
+
+        They are exact in every family but the forest, whose log is shared out in proportion.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_patients, n_features)
+        background : DataFrame of shape (n_background, n_features), optional
+            Patients to compare with: interventional Shapley values (Janzing 2020,
+            https://proceedings.mlr.press/v108/janzing20a.html), which put background values in the place of features
+            left out. Without it trees follow their own paths, and linear models compare with the training mean.
+
+        Raises
+        ------
+        InputError
+            A column cannot be read, or the background is empty.
+        """
 
     @abstractmethod
     def state(self) -> ModelState:

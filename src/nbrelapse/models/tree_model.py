@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 
-from nbrelapse.models.design import read_columns
+from nbrelapse.models.design import background_rows, read_columns
 from nbrelapse.models.risk_model import ModelState, RiskModel
 
 if TYPE_CHECKING:
@@ -48,6 +49,30 @@ class TreeModel(RiskModel):
 
     def _margin(self, data: xgboost.DMatrix) -> np.ndarray:
         return self.booster_.predict(data, output_margin=True).astype(float)
+
+    def _margin_contributions(self, X: pd.DataFrame, background: pd.DataFrame | None) -> tuple[float, np.ndarray]:
+        """Return the expected margin and exact SHAP values of the margin, shape (n_samples, n_features).
+
+        Path-dependent by XGBoost, interventional by shap (Lundberg 2020, 10.1038/s42256-019-0138-9).
+        """
+        values = self._filled(read_columns(X, self.feature_names_in_))
+        if background is None:
+            # A patient's contributions do not depend on the threads; training keeps to one.
+            self.booster_.set_param({"nthread": 0})
+            # Without a patient there is nothing to predict, but there still is an expected margin.
+            data = self._matrix(values if len(values) else np.zeros((1, len(self.feature_names_in_))))
+            found = self.booster_.predict(data, pred_contribs=True)
+            self.booster_.set_param({"nthread": 1})
+            return float(found[0, -1]), found[: len(values), :-1].astype(float)
+        with warnings.catch_warnings():
+            # shap's own pictures use what matplotlib will deprecate.
+            warnings.simplefilter("ignore", PendingDeprecationWarning)
+            import shap
+
+        usual = self._filled(read_columns(background_rows(background), self.feature_names_in_)).astype(np.float32)
+        explainer = shap.TreeExplainer(self.booster_, shap.maskers.Independent(usual, max_samples=len(usual)))
+        found = explainer.shap_values(values.astype(np.float32)) if len(values) else values
+        return float(explainer.expected_value), np.asarray(found, dtype=float)
 
     def _document(self) -> dict[str, Any]:
         parameters = {

@@ -162,7 +162,7 @@ def driving_mechanisms(explanation: Explanation, patient: str, catalogue: Catalo
 
 
 def _patient(patient: PatientPage, content: ExplanationContent) -> dict[str, Any]:
-    log_risk = dict(content.explanation.log_risk)[patient.patient_id]
+    log_risk = dict(content.explanation.prediction)[patient.patient_id]
     return {
         "patient_id": patient.patient_id,
         "scored": not np.isnan(patient.percentile),
