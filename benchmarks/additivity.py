@@ -21,7 +21,7 @@ from nbrelapse.explanation.explanation import TOLERANCE
 from nbrelapse.validation.horizons import YEAR
 
 FAMILIES = ("cox", "cox_prior", "boosted", "boosted_prior", "blend", "forest")
-"""All are exact but the forest, whose contributions are brought to the log scale in proportion: it adds up all the same."""
+"""All are exact but the forest, which is brought to the log scale in proportion; it adds up all the same."""
 
 HORIZON = 3 * YEAR
 BACKGROUND = 50
