@@ -48,7 +48,7 @@ def explain(
     explanation = attribute(bundle.model, X, bundle.catalogue)
     refits = bundle.refits
     stable = stability(explanation, refits, bundle.catalogue, bundle.endpoint) if refits and len(X) else None
-    figures = _figures(bundle, explanation, X, page)
+    figures = _figures(bundle, explanation, stable, X, page)
 
     document: dict[str, Any] = {
         "model": model,
@@ -116,14 +116,16 @@ def _patient_page(bundle: Bundle, X: pd.DataFrame, patient: str) -> PatientPage:
     )
 
 
-def _figures(bundle: Bundle, explanation: Explanation, X: pd.DataFrame, page: PatientPage | None) -> dict[str, Figure]:
+def _figures(
+    bundle: Bundle, explanation: Explanation, stable: Stability | None, X: pd.DataFrame, page: PatientPage | None
+) -> dict[str, Figure]:
     import numpy as np
 
     from nbrelapse.report.plots import beeswarm, mechanism_bar, patient_waterfall, survival_curve
     from nbrelapse.validation.horizons import LONGEST_YEARS, YEAR
 
     figures = {
-        "mechanisms": mechanism_bar(explanation, bundle.catalogue),
+        "mechanisms": mechanism_bar(explanation, bundle.catalogue, stable),
         "beeswarm": beeswarm(explanation, bundle.catalogue),
     }
     if page is not None and not np.isnan(page.percentile):

@@ -170,6 +170,7 @@ def _content(result: ExperimentResult, openings: int | None, tried: Multiplicity
             shares,
             result.data.table.catalogue,
             utility,
+            result.stability.get(result.chosen),
         )
         | guard_figures(result),
         utility=utility,
@@ -213,7 +214,7 @@ def _model_record(result: ExperimentResult, name: str, tried: Multiplicity) -> M
         lambda path, description: write_bundle(bundle, path, mlflow_model=description),
         tables=model_tables(result, name),
         figures={
-            "mechanisms": mechanism_bar(explanation, catalogue),
+            "mechanisms": mechanism_bar(explanation, catalogue, result.stability.get(name)),
             "beeswarm": beeswarm(explanation, catalogue),
             "waterfall_highest_risk": patient_waterfall(explanation, str(explanation.prediction.idxmax()), catalogue),
         },

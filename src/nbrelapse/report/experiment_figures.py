@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nbrelapse.explanation.explanation import Explanation
+from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.outcome.event_of import is_survival
 from nbrelapse.report.plots import (
@@ -36,6 +37,7 @@ def experiment_figures(
     coverage: pd.DataFrame,
     catalogue: Catalogue,
     utility: ClinicalUtility | None = None,
+    stability: Stability | None = None,
 ) -> dict[str, Figure]:
     """Draw everything that an experiment report has a place for.
 
@@ -56,6 +58,8 @@ def experiment_figures(
     catalogue : Catalogue
     utility : ClinicalUtility, optional
         Of the chosen model for these patients.
+    stability : Stability, optional
+        Of the explanation.
 
     Returns
     -------
@@ -66,7 +70,7 @@ def experiment_figures(
     """
     figures = {
         "leaderboard": leaderboard_forest(evaluation, chosen),
-        "mechanisms": mechanism_bar(explanation, catalogue),
+        "mechanisms": mechanism_bar(explanation, catalogue, stability),
         "beeswarm": beeswarm(explanation, catalogue),
         "coverage": feature_coverage(coverage, catalogue),
     }
