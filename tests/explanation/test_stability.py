@@ -133,14 +133,30 @@ def test_noise_of_many_features_is_not_established():
     catalogue = load_catalogue()
     names = [name for name, entry in catalogue.features.items() if entry.mechanism == "instability"][:15]
     X = pd.DataFrame(rng.normal(size=(200, len(names))), columns=names)
-    statuses = []
+    statuses, signs = [], []
     for _ in range(20):
         estimate = rng.normal(size=len(names))
         refits = [Slopes(*(estimate + rng.normal(size=len(names)))) for _ in range(40)]
         found = stability(explain(Slopes(*estimate), X, catalogue), refits, catalogue, "efs")  # type: ignore[arg-type]
         assert found.mechanisms["signed_share"].item() >= 0.95
         statuses.append(found.mechanisms["status"].item())
+        signs += found.features["status"].tolist()
     assert statuses.count("established") <= 2
+    assert 0.05 <= signs.count("established") / len(signs) <= 0.15
+
+
+def test_refits_are_compared_against_the_background_of_the_model():
+    class Recorder(Slopes):
+        def attribute(self, X: pd.DataFrame, background: Any = None) -> Attribution:
+            if background is not None:
+                seen.append(len(background))
+            return super().attribute(X)
+
+    seen: list[int] = []
+    X, catalogue = _patients(), load_catalogue()
+    explanation = explain(Recorder(1, 1, 1), X, catalogue, background=X[:2])  # type: ignore[arg-type]
+    stability(explanation, [Recorder(1, 1, 1)], catalogue, "efs")  # type: ignore[list-item]
+    assert seen == [2, 2]
 
 
 def test_what_cannot_be_compared_is_refused():

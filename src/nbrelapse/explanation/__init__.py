@@ -2,18 +2,7 @@
 
 from nbrelapse.explanation.direction_agreement import direction_agreement
 from nbrelapse.explanation.explanation import Explanation, explain
-from nbrelapse.explanation.grouped_shapley import grouped_shapley
-from nbrelapse.explanation.roll_up_difference import roll_up_difference
 from nbrelapse.explanation.stability import Stability, stability
 from nbrelapse.explanation.to_probability import to_probability
 
-__all__ = [
-    "Explanation",
-    "Stability",
-    "direction_agreement",
-    "explain",
-    "grouped_shapley",
-    "roll_up_difference",
-    "stability",
-    "to_probability",
-]
+__all__ = ["Explanation", "Stability", "direction_agreement", "explain", "stability", "to_probability"]

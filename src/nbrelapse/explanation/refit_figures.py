@@ -37,7 +37,7 @@ class RefitFigures:
 
 
 def refit_figures(explanation: Explanation, refits: Sequence[RiskModel], catalogue: Catalogue) -> RefitFigures:
-    """Explain the explanation's patients by each refit; refits are held one at a time.
+    """Explain the explanation's patients by each refit, against its background.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def refit_figures(explanation: Explanation, refits: Sequence[RiskModel], catalog
     wide = {"mechanism": mechanisms, "feature": features}
     found = RefitFigures(*(np.zeros((len(refits), len(wide[kind]))) for kind in ("mechanism",) * 3 + ("feature",) * 3))
     for row, refit in enumerate(refits):
-        own = explain(refit, explanation.values, catalogue)
+        own = explain(refit, explanation.values, catalogue, background=explanation.background)
         by_mechanism = own.mechanisms.reindex(columns=mechanisms, fill_value=0.0)
         by_feature = own.features.reindex(columns=features, fill_value=0.0)
         found.mechanism_importance[row] = by_mechanism.abs().mean()
