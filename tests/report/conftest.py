@@ -17,8 +17,9 @@ from nbrelapse.models.risk_model import Attribution
 from nbrelapse.outcome.outcome import SURVIVAL_DTYPE
 from nbrelapse.report.coverage import coverage_table
 from nbrelapse.report.experiment_report import ReportContent, write_experiment_report
+from nbrelapse.report.explanation_figures import explanation_figures
 from nbrelapse.report.explanation_report import ExplanationContent, PatientPage, write_explanation_report
-from nbrelapse.report.plots import beeswarm, feature_coverage, leaderboard_forest, mechanism_bar, patient_waterfall
+from nbrelapse.report.plots import feature_coverage, leaderboard_forest, mechanism_bar, patient_waterfall
 from nbrelapse.validation.clinical_utility import ClinicalUtility, clinical_utility
 from nbrelapse.validation.evaluate import Evaluation
 from nbrelapse.validation.horizons import YEAR
@@ -117,6 +118,14 @@ def y(explanation: Explanation) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
+def groups(explanation: Explanation) -> pd.Series:
+    """Return 8 patients of the low group, 112 of the middle one, 117 of the high one, 3 unknown."""
+    names = ["Low"] * 8 + ["Middle"] * 112 + ["High"] * 117 + [None] * 3
+    ids = explanation.features.index
+    return pd.Series(pd.Categorical(names, ["Low", "Middle", "High"]), ids, name="Recorded risk group")
+
+
+@pytest.fixture(scope="session")
 def evaluation() -> Evaluation:
     c = {
         "all": {"clinical_cog": 0.71, "clinical_cox": 0.741, "cox": 0.792, "boosted": 0.781},
@@ -167,6 +176,7 @@ def content(
     evaluation: Evaluation,
     utility: ClinicalUtility,
     stable: Stability,
+    groups: pd.Series,
 ) -> ReportContent:
     coverage = coverage_table(FeatureTable(values, catalogue))
     return ReportContent(
@@ -187,8 +197,7 @@ def content(
         stability={"boosted": stable, "cox": stable},
         figures={
             "leaderboard": leaderboard_forest(evaluation, "cox"),
-            "mechanisms": mechanism_bar(explanation, catalogue),
-            "beeswarm": beeswarm(explanation, catalogue),
+            **explanation_figures(explanation, catalogue, stable, groups),
             "coverage": feature_coverage(coverage, catalogue),
             HOSTILE: mechanism_bar(explanation, catalogue),
         },
@@ -223,7 +232,13 @@ def patient_report(explanation: Explanation, catalogue: Catalogue, tmp_path_fact
 
 
 @pytest.fixture(scope="session")
-def cohort_report(explanation: Explanation, catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cohort_report(
+    explanation: Explanation,
+    catalogue: Catalogue,
+    stable: Stability,
+    groups: pd.Series,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     content = ExplanationContent(
         title="What drives the predictions",
         created="2025-01-01",
@@ -231,7 +246,8 @@ def cohort_report(explanation: Explanation, catalogue: Catalogue, tmp_path_facto
         endpoint="relapse",
         explanation=explanation,
         catalogue=catalogue,
-        figures={"mechanisms": mechanism_bar(explanation, catalogue), "beeswarm": beeswarm(explanation, catalogue)},
+        figures=explanation_figures(explanation, catalogue, stable, groups),
+        stability=stable,
         facts={"Cohort": "c" * 200, "Patients": len(explanation.values)},
         notes=["Too little is known of 3 patients to score them; they are explained here all the same."],
     )

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.explanation.explanation import Explanation
+from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.report.coverage import coverage_table
@@ -21,6 +22,8 @@ def test_every_figure_of_the_report_is_drawn_at_the_horizons_reached(
     values: pd.DataFrame,
     y: np.ndarray,
     utility: ClinicalUtility,
+    stable: Stability,
+    groups: pd.Series,
 ) -> None:
     times = np.array([365.25, 730.5, 1095.75, 1826.25])
     hazard = np.exp(explanation.prediction.to_numpy())
@@ -32,7 +35,10 @@ def test_every_figure_of_the_report_is_drawn_at_the_horizons_reached(
 
     def draw(last: int) -> dict[str, object]:
         predictions = Predictions("cox", log_risk, fold, repeats[:, :, :last], times[:last])
-        return dict(experiment_figures("cox", evaluation, predictions, y, explanation, coverage, catalogue, utility))
+        figures = experiment_figures(
+            "cox", evaluation, predictions, y, explanation, coverage, catalogue, utility, stable, groups
+        )
+        return dict(figures)
 
     full = draw(4)
     assert set(full) == set(PLACED_FIGURES)

@@ -33,22 +33,27 @@ def explain(
 
     from nbrelapse.cohort import read_cohort
     from nbrelapse.errors import InputError
+    from nbrelapse.experiment.patient_groups import patient_groups
     from nbrelapse.explanation import explain as attribute
     from nbrelapse.explanation import stability
     from nbrelapse.mechanisms import build_features
+    from nbrelapse.report.explanation_figures import explanation_figures
     from nbrelapse.scoring import load_model
     from nbrelapse.scoring.score import require_assays
 
     bundle = load_model(model)
     studied = read_cohort(cohort)
-    X = build_features(studied, bundle.catalogue, bundle.gene_sets).values[list(bundle.schema.index)]
+    features = build_features(studied, bundle.catalogue, bundle.gene_sets).values
+    X = features[list(bundle.schema.index)]
     if not allow_missing_assays:
         require_assays(bundle, X)
     page = None if patient is None else _patient_page(bundle, X, patient)
     explanation = attribute(bundle.model, X, bundle.catalogue)
     refits = bundle.refits
     stable = stability(explanation, refits, bundle.catalogue, bundle.endpoint) if refits and len(X) else None
-    figures = _figures(bundle, explanation, stable, X, page)
+    groups = patient_groups(studied, features, explanation.prediction)
+    figures = explanation_figures(explanation, bundle.catalogue, stable, groups)
+    figures |= _patient_figures(bundle, explanation, X, page)
 
     document: dict[str, Any] = {
         "model": model,
@@ -116,18 +121,15 @@ def _patient_page(bundle: Bundle, X: pd.DataFrame, patient: str) -> PatientPage:
     )
 
 
-def _figures(
-    bundle: Bundle, explanation: Explanation, stable: Stability | None, X: pd.DataFrame, page: PatientPage | None
+def _patient_figures(
+    bundle: Bundle, explanation: Explanation, X: pd.DataFrame, page: PatientPage | None
 ) -> dict[str, Figure]:
     import numpy as np
 
-    from nbrelapse.report.plots import beeswarm, mechanism_bar, patient_waterfall, survival_curve
+    from nbrelapse.report.plots import patient_waterfall, survival_curve
     from nbrelapse.validation.horizons import LONGEST_YEARS, YEAR
 
-    figures = {
-        "mechanisms": mechanism_bar(explanation, bundle.catalogue, stable),
-        "beeswarm": beeswarm(explanation, bundle.catalogue),
-    }
+    figures = {}
     if page is not None and not np.isnan(page.percentile):
         figures["waterfall"] = patient_waterfall(explanation, page.patient_id, bundle.catalogue)
         if bundle.followed_days is not None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
+
 from nbrelapse.experiment.describe import (
     coverage,
     describe_cohort,
@@ -17,6 +19,7 @@ from nbrelapse.experiment.describe import (
 from nbrelapse.experiment.describe_guards import guard_figures, guard_metrics, guard_sections, multiplicity
 from nbrelapse.experiment.fingerprint import data_fingerprint, outcome_fingerprint
 from nbrelapse.experiment.judge_decisions import judge_decisions
+from nbrelapse.experiment.patient_groups import patient_groups
 from nbrelapse.experiment.result import ExperimentResult
 from nbrelapse.experiment.run import Progress
 from nbrelapse.experiment.tables import experiment_tables, logged_metrics, model_tables
@@ -24,7 +27,8 @@ from nbrelapse.models.blend import Blend
 from nbrelapse.outcome.event_of import event_of
 from nbrelapse.report.experiment_figures import experiment_figures
 from nbrelapse.report.experiment_report import ReportContent, write_experiment_report
-from nbrelapse.report.plots import beeswarm, mechanism_bar, patient_waterfall
+from nbrelapse.report.explanation_figures import explanation_figures
+from nbrelapse.report.plots import patient_waterfall
 from nbrelapse.report.wording import METRICS
 from nbrelapse.scoring import make_bundle, write_bundle
 from nbrelapse.tracking import (
@@ -171,6 +175,7 @@ def _content(result: ExperimentResult, openings: int | None, tried: Multiplicity
             result.data.table.catalogue,
             utility,
             result.stability.get(result.chosen),
+            _groups(result, result.chosen),
         )
         | guard_figures(result),
         utility=utility,
@@ -214,12 +219,17 @@ def _model_record(result: ExperimentResult, name: str, tried: Multiplicity) -> M
         lambda path, description: write_bundle(bundle, path, mlflow_model=description),
         tables=model_tables(result, name),
         figures={
-            "mechanisms": mechanism_bar(explanation, catalogue, result.stability.get(name)),
-            "beeswarm": beeswarm(explanation, catalogue),
+            **explanation_figures(explanation, catalogue, result.stability.get(name), _groups(result, name)),
             "waterfall_highest_risk": patient_waterfall(explanation, str(explanation.prediction.idxmax()), catalogue),
         },
         card=card,
     )
+
+
+def _groups(result: ExperimentResult, name: str) -> pd.Series:
+    """Risk groups of the training patients, whom the explanation of a model is of."""
+    features = result.data.features(result.data.training)
+    return patient_groups(result.data.cohort, features, result.explanations[name].prediction)
 
 
 def _flat(document: dict[str, object], prefix: str = "") -> dict[str, str]:

@@ -10,15 +10,14 @@ from nbrelapse.explanation.explanation import Explanation
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.outcome.event_of import is_survival
+from nbrelapse.report.explanation_figures import explanation_figures
 from nbrelapse.report.plots import (
-    beeswarm,
     binary_calibration,
     calibration,
     decision_curve_plot,
     feature_coverage,
     kaplan_meier_by_risk,
     leaderboard_forest,
-    mechanism_bar,
 )
 from nbrelapse.validation.clinical_utility import ClinicalUtility
 from nbrelapse.validation.evaluate import Evaluation
@@ -38,6 +37,7 @@ def experiment_figures(
     catalogue: Catalogue,
     utility: ClinicalUtility | None = None,
     stability: Stability | None = None,
+    groups: pd.Series | None = None,
 ) -> dict[str, Figure]:
     """Draw everything that an experiment report has a place for.
 
@@ -60,18 +60,19 @@ def experiment_figures(
         Of the chosen model for these patients.
     stability : Stability, optional
         Of the explanation.
+    groups : Series, optional
+        Risk groups of the explained patients, see :func:`nbrelapse.report.explanation_figures.explanation_figures`.
 
     Returns
     -------
     dict of str to Figure
-        ``leaderboard``, ``mechanisms``, ``beeswarm`` and ``coverage``; of a time to an event ``kaplan_meier``, and
+        ``leaderboard``, ``coverage`` and those of the explanation; of a time to an event ``kaplan_meier``, and
         ``calibration`` and ``decision_curve`` where the follow-up reaches three years; of a binary endpoint
         ``calibration``.
     """
     figures = {
         "leaderboard": leaderboard_forest(evaluation, chosen),
-        "mechanisms": mechanism_bar(explanation, catalogue, stability),
-        "beeswarm": beeswarm(explanation, catalogue),
+        **explanation_figures(explanation, catalogue, stability, groups),
         "coverage": feature_coverage(coverage, catalogue),
     }
     if not is_survival(y):

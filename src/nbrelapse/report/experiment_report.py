@@ -28,7 +28,16 @@ if TYPE_CHECKING:
     from nbrelapse.validation.clinical_utility import ClinicalUtility
     from nbrelapse.validation.evaluate import Evaluation
 
-PLACED_FIGURES = ("leaderboard", "kaplan_meier", "calibration", "decision_curve", "mechanisms", "beeswarm", "coverage")
+PLACED_FIGURES = (
+    "leaderboard",
+    "kaplan_meier",
+    "calibration",
+    "decision_curve",
+    "mechanisms",
+    "beeswarm",
+    "risk_groups",
+    "coverage",
+)
 """Figures that have a place in the report; others follow under "More pictures"."""
 
 

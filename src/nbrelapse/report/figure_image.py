@@ -10,9 +10,9 @@ import matplotlib as mpl
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from nbrelapse.report.plots.style import ABSENT, GRID, INK, MUTED, PAPER
+from nbrelapse.report.plots.style import ABSENT, GRID, INK, MUTED, ON_COLOR, PAPER
 
-_DARK = {INK: "#e6ebf0", MUTED: "#9aa7b4", GRID: "#33404d", ABSENT: "#6f7c89", PAPER: "#151b22"}
+_DARK = {INK: "#e6ebf0", MUTED: "#9aa7b4", GRID: "#33404d", ABSENT: "#6f7c89", PAPER: "#151b22", ON_COLOR: ON_COLOR}
 """What the neutral colours become on a dark screen."""
 
 

@@ -10,6 +10,7 @@ from nbrelapse.report.plots.leaderboard_forest import leaderboard_forest
 from nbrelapse.report.plots.learning_curve import learning_curve
 from nbrelapse.report.plots.mechanism_bar import mechanism_bar
 from nbrelapse.report.plots.patients_looked_at import patients_looked_at
+from nbrelapse.report.plots.risk_group_heatmap import risk_group_heatmap
 from nbrelapse.report.plots.survival_curve import survival_curve
 from nbrelapse.report.plots.waterfall import patient_waterfall
 
@@ -25,5 +26,6 @@ __all__ = [
     "mechanism_bar",
     "patient_waterfall",
     "patients_looked_at",
+    "risk_group_heatmap",
     "survival_curve",
 ]

@@ -17,7 +17,17 @@ from matplotlib.figure import Figure
 
 from nbrelapse.explanation.explanation import Explanation
 from nbrelapse.mechanisms.catalogue import Catalogue
-from nbrelapse.report.plots.style import ABSENT, GRID, MUTED, RISK_GROUPS, bare_y, new_figure, styled, zero_line
+from nbrelapse.report.plots.style import (
+    ABSENT,
+    GRID,
+    MUTED,
+    RISK_GROUPS,
+    bare_y,
+    mark_rows,
+    new_figure,
+    styled,
+    zero_line,
+)
 
 _BINS = 90
 _MOST_DOTS = 4000
@@ -88,13 +98,8 @@ def _label_rows(axes: Axes, shown: list[str], catalogue: Catalogue) -> None:
     definitions = [catalogue.features[name] for name in shown]
     axes.set_yticks(range(len(shown)), [textwrap.fill(definition.title, 28) for definition in definitions])
     axes.set_ylim(-0.7, len(shown) - 0.3)
-    marks = axes.get_yaxis_transform()
-    for row, definition in enumerate(definitions):
-        color = catalogue.mechanisms[definition.mechanism].color
-        axes.plot([0.0, 0.0], [row - 0.34, row + 0.34], color=color, linewidth=4, transform=marks,
-                  solid_capstyle="butt", clip_on=False)  # fmt: skip
+    mark_rows(axes, [catalogue.mechanisms[definition.mechanism].color for definition in definitions])
     bare_y(axes)
-    axes.tick_params(axis="y", pad=7)
 
 
 def _color_scale(values: pd.DataFrame) -> pd.DataFrame:

@@ -22,6 +22,13 @@ RISK_GROUPS = ("#2a7fc4", "#8a6fae", "#cc5a12")
 """Low, middle and high: blue to vermilion after Okabe and Ito (https://jfly.uni-koeln.de/color/), of a lightness that
 stands out on white and on black."""
 
+LOWER_ZERO_HIGHER = ("#5fa3e0", "#eef1f4", "#f08c4a")
+"""Below, at and above zero: blue and orange, apart for every colour vision (the pair of Okabe and Ito), light enough
+for dark numbers on them."""
+
+ON_COLOR = "#10181f"
+"""Numbers on such colours; the same on a dark screen."""
+
 P = ParamSpec("P")
 
 
@@ -96,6 +103,15 @@ def set_apart(heights: Sequence[float], gap: float) -> list[float]:
 def zero_line(axes: Axes, at: float = 0.0) -> None:
     """Mark the value that means no effect."""
     axes.axvline(at, color=MUTED, linewidth=0.8, zorder=0.5)
+
+
+def mark_rows(axes: Axes, colors: Sequence[str]) -> None:
+    """Mark the names of the rows 0, 1, ... of an axis with the colours of their mechanisms."""
+    marks = axes.get_yaxis_transform()
+    for row, color in enumerate(colors):
+        axes.plot([0.0, 0.0], [row - 0.34, row + 0.34], color=color, linewidth=4, transform=marks,
+                  solid_capstyle="butt", clip_on=False)  # fmt: skip
+    axes.tick_params(axis="y", pad=7)
 
 
 def bare_y(axes: Axes) -> None:
