@@ -60,7 +60,14 @@ def test_attributions_add_up_and_the_report_shows_the_patient(study: Path, tmp_p
     others = ["patient_id", "log_risk", "baseline", "evidence", *mechanisms.columns, *absent.columns]
     features = table.drop(columns=others)
     np.testing.assert_allclose(table["baseline"] + features.sum(axis=1), table["log_risk"], atol=1e-5)
+    likely = pd.read_parquet(document["probability"]["attributions"])
+    total = likely["baseline"] + likely.filter(like="mechanism__").sum(axis=1)
+    np.testing.assert_allclose(total, likely["probability"], atol=1e-5)
+    assert document["probability"]["horizon_days"] == 5 * 365.25
+    assert set(document["probability"]["mechanisms"]) == set(document["mechanisms"])
     scores = score(study / "model", read_cohort(study / "cohort"))
+    pd.testing.assert_series_equal(likely["patient_id"], scores["patient_id"])
+    np.testing.assert_allclose(likely["probability"], scores["incidence_5y"], atol=1e-9)
     pd.testing.assert_frame_equal(table[["patient_id", "evidence"]], scores[["patient_id", "evidence"]])
     assert document["patients"] == len(table) == 150
     stable = document["stability"]
@@ -84,3 +91,29 @@ def test_a_file_in_the_way_is_named(study: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, [str(study / "model"), str(study / "cohort"), "--out", str(tmp_path / "taken")])
     assert isinstance(done.exception, InputError)
     assert "taken" in str(done.exception)
+
+
+def test_the_horizon_can_be_chosen_within_the_follow_up(study: Path, tmp_path: Path) -> None:
+    arguments = [str(study / "model"), str(study / "cohort"), "--out", str(tmp_path), "--horizon"]
+    assert CliRunner().invoke(app, [*arguments, "1.5"], catch_exceptions=False).exit_code == 0
+    assert (pd.read_parquet(tmp_path / "attributions_probability.parquet")["horizon_days"] == 1.5 * 365.25).all()
+    for illegal in ("0", "90", "nan"):
+        done = CliRunner().invoke(app, [*arguments, illegal])
+        assert isinstance(done.exception, InputError)
+        assert "--horizon" in str(done.exception)
+
+
+def test_no_probability_is_explained_of_whom_too_little_is_known(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = score(study / "model", read_cohort(study / "cohort"))
+    least = float(scores["evidence"].median())
+    monkeypatch.setattr("nbrelapse.scoring.score_features.LEAST_EVIDENCE", least)
+    arguments = [str(study / "model"), str(study / "cohort"), "--out", str(tmp_path)]
+    assert CliRunner().invoke(app, arguments, catch_exceptions=False).exit_code == 0
+    table = pd.read_parquet(tmp_path / "attributions_probability.parquet")
+    enough = scores["evidence"] >= least
+    assert 0 < enough.sum() < len(table)
+    others = table.drop(columns=["patient_id", "evidence", "horizon_days"])
+    assert others[enough].notna().all(axis=None)
+    assert others[~enough].isna().all(axis=None)

@@ -23,14 +23,19 @@ def explain(
     cohort: Annotated[Path, typer.Argument(help="The cohort folder.")],
     out: Annotated[Path, typer.Option(help="Folder for the attributions, pictures and report.")],
     patient: Annotated[str | None, typer.Option(help="Add the page of this patient.")] = None,
+    horizon: Annotated[
+        float | None,
+        typer.Option(help="Years of the explained probability; the longest of 1, 2, 3 and 5 that training reaches."),
+    ] = None,
     allow_missing_assays: Annotated[
         bool, typer.Option(help="Explain although nobody has an assay that the model reads.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Attribute a model's risks to mechanisms: a table, pictures and an HTML report."""
+    """Attribute a model's risks and probabilities to mechanisms: tables, pictures and an HTML report."""
     import json
 
+    from nbrelapse.cli.explained_horizon import explained_horizon
     from nbrelapse.cohort import read_cohort
     from nbrelapse.errors import InputError
     from nbrelapse.experiment.patient_groups import patient_groups
@@ -42,6 +47,7 @@ def explain(
     from nbrelapse.scoring.score import require_assays
 
     bundle = load_model(model)
+    horizon_days = explained_horizon(bundle, horizon)
     studied = read_cohort(cohort)
     features = build_features(studied, bundle.catalogue, bundle.gene_sets).values
     X = features[list(bundle.schema.index)]
@@ -63,7 +69,7 @@ def explain(
         "stability": None if stable is None else _stability_document(stable),
     }
     try:
-        document |= _write(out, bundle, studied.name, explanation, stable, figures, page)
+        document |= _write(out, bundle, studied.name, explanation, horizon_days, stable, figures, page)
     except OSError as error:
         raise InputError(f"the explanation cannot be written: {error.strerror}", file=out) from None
     if as_json:
@@ -153,33 +159,21 @@ def _write(
     bundle: Bundle,
     cohort: str,
     explanation: Explanation,
+    horizon_days: float | None,
     stable: Stability | None,
     figures: dict[str, Figure],
     page: PatientPage | None,
 ) -> dict[str, Any]:
     from datetime import UTC, datetime
 
-    import pandas as pd
-
+    from nbrelapse.cli.write_attributions import write_attributions
     from nbrelapse.report.explanation_report import ExplanationContent, write_explanation_report
     from nbrelapse.report.wording import model_title
     from nbrelapse.scoring.evidence_of import evidence_of
     from nbrelapse.scoring.score_features import LEAST_EVIDENCE
-    from nbrelapse.scoring.scores import write_scores
 
-    evidence = pd.Series(evidence_of(bundle, explanation.values), index=explanation.values.index, name="evidence")
-    table = pd.concat(
-        [
-            explanation.prediction,
-            evidence,
-            explanation.mechanisms.add_prefix("mechanism__"),
-            explanation.mechanisms_not_assayed.add_prefix("not_assayed__"),
-            explanation.features,
-        ],
-        axis=1,
-    )
-    table.insert(1, "baseline", explanation.baseline)
-    attributions = write_scores(table.rename_axis("patient_id").reset_index(), out / "attributions.parquet")
+    evidence = evidence_of(bundle, explanation.values)
+    attributions = write_attributions(out, bundle, explanation, horizon_days, evidence)
     for name, figure in figures.items():
         figure.savefig(out / f"{name}.png", dpi=160)
         figure.savefig(out / f"{name}.svg")
@@ -198,7 +192,7 @@ def _write(
             "Model": model_title(bundle.model.family),
             "Features read": len(bundle.schema),
             "Cohort": cohort,
-            "Patients": len(table),
+            "Patients": len(evidence),
             "Catalogue": bundle.catalogue.version,
         },
         notes=[f"Too little is known of {unscored} patients to score them; they are explained here all the same."]
@@ -207,7 +201,7 @@ def _write(
     )
     report = write_explanation_report(content, out / "explanation.html")
     return {
-        "attributions": str(attributions),
+        **attributions,
         "report": str(report),
         "figures": [str(out / f"{name}.png") for name in figures],
     }
