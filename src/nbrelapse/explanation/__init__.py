@@ -3,12 +3,16 @@
 from nbrelapse.explanation.attribution_table import attribution_table
 from nbrelapse.explanation.direction_agreement import direction_agreement
 from nbrelapse.explanation.explanation import Explanation, explain
+from nbrelapse.explanation.grouped_shapley import grouped_shapley
+from nbrelapse.explanation.roll_up_difference import roll_up_difference
 from nbrelapse.explanation.stability import Stability, stability
 from nbrelapse.explanation.to_probability import to_probability
+from nbrelapse.explanation.truth_agreement import TruthAgreement, truth_agreement
 
 __all__ = [
     "Explanation",
     "Stability",
+    "TruthAgreement",
     "attribution_table",
     "direction_agreement",
     "explain",
@@ -16,4 +20,5 @@ __all__ = [
     "roll_up_difference",
     "stability",
     "to_probability",
+    "truth_agreement",
 ]
