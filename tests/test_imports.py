@@ -20,11 +20,11 @@ ORDER = {
     "models": 4,
     "validation": 5,
     "explanation": 6,
-    "tracking": 7,
     "report": 7,
-    "scoring": 8,
-    "experiment": 9,
-    "cli": 10,
+    "tracking": 8,
+    "scoring": 9,
+    "experiment": 10,
+    "cli": 11,
 }
 
 

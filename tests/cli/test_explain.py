@@ -77,6 +77,10 @@ def test_attributions_add_up_and_the_report_shows_the_patient(study: Path, tmp_p
     assert "of 5 bootstrap refits" in Path(document["report"]).read_text(encoding="utf-8")
     assert f"Patient {patient}" in Path(document["report"]).read_text(encoding="utf-8")
     assert all(Path(file).stat().st_size > 0 for file in document["figures"])
+    cohort_pictures = {
+        f"{name}.{kind}" for name in ("mechanisms", "beeswarm", "risk_groups") for kind in ("png", "svg")
+    }
+    assert cohort_pictures <= {Path(file).name for file in document["figures"]}
 
 
 def test_an_unknown_patient_is_refused_before_anything_is_written(study: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from nbrelapse.experiment import ExperimentResult, publish
 from nbrelapse.experiment.describe_guards import guard_metrics
 from nbrelapse.experiment.fingerprint import data_fingerprint
 from nbrelapse.experiment.publish import Published
+from nbrelapse.report.experiment_report import PLACED_FIGURES
 from nbrelapse.scoring import score
 
 FAMILIES = ["cox", "boosted"]
@@ -150,11 +151,14 @@ def test_the_files_of_the_runs(publication: Publication) -> None:
     }
     found = publication.artifacts(publication.parent)
     assert tables | {"report.html", "experiment.json"} <= found
-    assert sum(name.startswith("plots/") for name in found) >= 3
+    drawn = {Path(name).stem for name in found if name.startswith("plots/")}
+    assert set(PLACED_FIGURES) <= drawn
+    assert {f"plots/{name}.{kind}" for name in drawn for kind in ("png", "svg")} <= found
     shap = {f"tables/{level}_{what}.parquet" for level in ("mechanism", "feature") for what in ("importance",)}
     shap |= {f"tables/{name}.parquet" for name in ("mechanism_stability", "feature_stability", "rank_agreement")}
     shap |= {f"tables/{level}_attributions.parquet" for level in ("mechanism", "feature")}
-    plots = {f"plots/{name}.png" for name in ("mechanisms", "beeswarm", "waterfall_highest_risk")}
+    pictures = ("mechanisms", "beeswarm", "risk_groups", "waterfall_highest_risk")
+    plots = {f"plots/{name}.{kind}" for name in pictures for kind in ("png", "svg")}
     for name, run in publication.children.items():
         assert publication.artifacts(run) == (shap | plots | {"model_card.md"} if name in FAMILIES else set())
 

@@ -49,6 +49,7 @@ def test_the_files_of_the_runs(store: Path, record: Record, tmp_path: Path) -> N
     assert files(parent.info.artifact_uri) == {
         "experiment.json",
         "plots/leaderboard.png",
+        "plots/leaderboard.svg",
         "report.html",
         "tables/cross_validation_differences.parquet",
         "tables/cross_validation_metrics.parquet",
@@ -58,6 +59,7 @@ def test_the_files_of_the_runs(store: Path, record: Record, tmp_path: Path) -> N
     assert files(child.info.artifact_uri) == {
         "model_card.md",
         "plots/curve.png",
+        "plots/curve.svg",
         "tables/mechanism_importance.parquet",
     }
 

@@ -168,15 +168,14 @@ def _write(
 
     from nbrelapse.cli.write_attributions import write_attributions
     from nbrelapse.report.explanation_report import ExplanationContent, write_explanation_report
+    from nbrelapse.report.save_figures import save_figures
     from nbrelapse.report.wording import model_title
     from nbrelapse.scoring.evidence_of import evidence_of
     from nbrelapse.scoring.score_features import LEAST_EVIDENCE
 
     evidence = evidence_of(bundle, explanation.values)
     attributions = write_attributions(out, bundle, explanation, horizon_days, evidence)
-    for name, figure in figures.items():
-        figure.savefig(out / f"{name}.png", dpi=160)
-        figure.savefig(out / f"{name}.svg")
+    pictures = save_figures(figures, out)
     unscored = int((evidence < LEAST_EVIDENCE).sum())
     content = ExplanationContent(
         title=f"What drives the predictions in {cohort}",
@@ -203,5 +202,5 @@ def _write(
     return {
         **attributions,
         "report": str(report),
-        "figures": [str(out / f"{name}.png") for name in figures],
+        "figures": [str(file) for file in pictures],
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import matplotlib as mpl
+
 from nbrelapse.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ def check_picture(file: str | Path) -> Path:
 
 
 def save_figure(figure: Figure, file: str | Path) -> Path:
-    """Write a figure; its folder is made where it does not exist.
+    """Write a figure; its folder is made where it does not exist. An SVG is the same, byte by byte, every time.
 
     Parameters
     ----------
@@ -46,7 +48,8 @@ def save_figure(figure: Figure, file: str | Path) -> Path:
     path = check_picture(file)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=180)
+        with mpl.rc_context({"svg.hashsalt": "nbrelapse"}):
+            figure.savefig(path, dpi=180, metadata={"Date": None} if path.suffix == ".svg" else None)
     except OSError as error:
         raise InputError(f"cannot write the picture: {error.strerror}", file=path) from None
     return path

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbrelapse.report.save_figures import save_figures
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
@@ -28,7 +30,7 @@ def write_artifacts(
     tables : dict of str to DataFrame
         To ``tables/<name>.parquet``.
     figures : dict of str to Figure
-        To ``plots/<name>.png``.
+        To ``plots/<name>.png`` and ``.svg``.
     documents : dict of str to str
         By file name.
     report : path, optional
@@ -42,9 +44,7 @@ def write_artifacts(
     for name, table in tables.items():
         (folder / "tables").mkdir(exist_ok=True)
         table.to_parquet(folder / "tables" / f"{name}.parquet")
-    for name, figure in figures.items():
-        (folder / "plots").mkdir(exist_ok=True)
-        figure.savefig(folder / "plots" / f"{name}.png", dpi=150)
+    save_figures(figures, folder / "plots")
     for name, text in documents.items():
         (folder / name).write_text(text, encoding="utf-8")
     if report is not None:
