@@ -78,7 +78,9 @@ def test_attributions_add_up_and_the_report_shows_the_patient(study: Path, tmp_p
     assert f"Patient {patient}" in Path(document["report"]).read_text(encoding="utf-8")
     assert all(Path(file).stat().st_size > 0 for file in document["figures"])
     cohort_pictures = {
-        f"{name}.{kind}" for name in ("mechanisms", "beeswarm", "risk_groups") for kind in ("png", "svg")
+        f"{name}.{kind}"
+        for name in ("mechanisms", "beeswarm", "risk_groups", "cooccurrence")
+        for kind in ("png", "svg")
     }
     assert cohort_pictures <= {Path(file).name for file in document["figures"]}
 

@@ -36,6 +36,7 @@ PLACED_FIGURES = (
     "mechanisms",
     "beeswarm",
     "risk_groups",
+    "cooccurrence",
     "coverage",
 )
 """Figures that have a place in the report; others follow under "More pictures"."""

@@ -7,9 +7,10 @@ from matplotlib.figure import Figure
 
 from nbrelapse.explanation.contributions_by_group import LEAST_PATIENTS
 from nbrelapse.explanation.explanation import Explanation
+from nbrelapse.explanation.mechanism_cooccurrence import mechanism_cooccurrence
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
-from nbrelapse.report.plots import beeswarm, mechanism_bar, risk_group_heatmap
+from nbrelapse.report.plots import beeswarm, mechanism_bar, mechanism_cooccurrence_plot, risk_group_heatmap
 
 
 def explanation_figures(
@@ -32,7 +33,8 @@ def explanation_figures(
     Returns
     -------
     dict of str to Figure
-        ``mechanisms`` and ``beeswarm``; ``risk_groups`` where a group has 10 patients.
+        ``mechanisms`` and ``beeswarm``; ``risk_groups`` where a group has 10 patients; ``cooccurrence``
+        where the model uses two mechanisms.
     """
     figures = {
         "mechanisms": mechanism_bar(explanation, catalogue, stability),
@@ -40,4 +42,7 @@ def explanation_figures(
     }
     if groups is not None and groups.value_counts().max() >= LEAST_PATIENTS:
         figures["risk_groups"] = risk_group_heatmap(explanation, groups, catalogue)
+    pairs = mechanism_cooccurrence(explanation)
+    if len(pairs):
+        figures["cooccurrence"] = mechanism_cooccurrence_plot(pairs, catalogue)
     return figures

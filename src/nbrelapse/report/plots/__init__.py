@@ -9,6 +9,7 @@ from nbrelapse.report.plots.kaplan_meier import kaplan_meier_by_risk
 from nbrelapse.report.plots.leaderboard_forest import leaderboard_forest
 from nbrelapse.report.plots.learning_curve import learning_curve
 from nbrelapse.report.plots.mechanism_bar import mechanism_bar
+from nbrelapse.report.plots.mechanism_cooccurrence import mechanism_cooccurrence_plot
 from nbrelapse.report.plots.patients_looked_at import patients_looked_at
 from nbrelapse.report.plots.risk_group_heatmap import risk_group_heatmap
 from nbrelapse.report.plots.survival_curve import survival_curve
@@ -24,6 +25,7 @@ __all__ = [
     "leaderboard_forest",
     "learning_curve",
     "mechanism_bar",
+    "mechanism_cooccurrence_plot",
     "patient_waterfall",
     "patients_looked_at",
     "risk_group_heatmap",

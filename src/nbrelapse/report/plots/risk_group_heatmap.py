@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
@@ -14,10 +13,10 @@ from nbrelapse.explanation.explanation import Explanation
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.report.plots.style import (
     LOWER_ZERO_HIGHER,
-    MUTED,
     ON_COLOR,
     PAPER,
     bare_y,
+    color_bar,
     mark_rows,
     new_figure,
     styled,
@@ -70,7 +69,8 @@ def risk_group_heatmap(explanation: Explanation, group: pd.Series, catalogue: Ca
     bare_y(axes)
     axes.tick_params(axis="x", length=0)
     axes.spines["bottom"].set_visible(False)
-    _color_bar(figure, scale, explanation.scale)
+    what = f"Mean contribution to the {explanation.scale}"
+    color_bar(figure, scale, _COLORS, ("lowers", "0", "raises"), what)
     return figure
 
 
@@ -91,14 +91,3 @@ def _notes(found: GroupContributions) -> list[str]:
     if found.unknown:
         notes.append(f"{found.unknown:,} patients of unknown group are left out.")
     return notes
-
-
-def _color_bar(figure: Figure, scale: Normalize, what: str) -> None:
-    bar = figure.colorbar(
-        ScalarMappable(scale, _COLORS), ax=figure.axes, orientation="horizontal", location="top", shrink=0.5,
-        aspect=32, anchor=(1.0, 0.0), pad=0.02,
-    )  # fmt: skip
-    bar.set_ticks([scale.vmin or 0.0, 0.0, scale.vmax or 0.0], labels=["lowers", "0", "raises"])
-    bar.set_label(f"Mean contribution to the {what}", fontsize=9)
-    bar.ax.tick_params(length=0, labelsize=8.5, labelcolor=MUTED)
-    bar.outline.set_visible(False)

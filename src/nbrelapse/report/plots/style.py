@@ -10,6 +10,8 @@ from typing import Any, ParamSpec
 import matplotlib as mpl
 from matplotlib import font_manager
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
 PAPER = "#fefefe"
@@ -112,6 +114,19 @@ def mark_rows(axes: Axes, colors: Sequence[str]) -> None:
         axes.plot([0.0, 0.0], [row - 0.34, row + 0.34], color=color, linewidth=4, transform=marks,
                   solid_capstyle="butt", clip_on=False)  # fmt: skip
     axes.tick_params(axis="y", pad=7)
+
+
+def color_bar(figure: Figure, scale: Normalize, colors: Colormap, ends: tuple[str, str, str], what: str) -> None:
+    """Explain diverging colours above a picture: what its lower end, its middle and its upper end mean."""
+    bar = figure.colorbar(
+        ScalarMappable(scale, colors), ax=figure.axes, orientation="horizontal", location="top", shrink=0.5,
+        aspect=32, anchor=(1.0, 0.0), pad=0.02,
+    )  # fmt: skip
+    low, high = float(scale.vmin or 0.0), float(scale.vmax or 0.0)
+    bar.set_ticks([low, (low + high) / 2, high], labels=list(ends))
+    bar.set_label(what, fontsize=9)
+    bar.ax.tick_params(length=0, labelsize=8.5, labelcolor=MUTED)
+    bar.outline.set_visible(False)
 
 
 def bare_y(axes: Axes) -> None:
