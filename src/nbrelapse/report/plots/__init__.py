@@ -4,6 +4,7 @@ from nbrelapse.report.plots.beeswarm import beeswarm
 from nbrelapse.report.plots.binary_calibration import binary_calibration
 from nbrelapse.report.plots.calibration import calibration
 from nbrelapse.report.plots.decision_curve import decision_curve_plot
+from nbrelapse.report.plots.deletion_curves import deletion_curves
 from nbrelapse.report.plots.feature_coverage import feature_coverage
 from nbrelapse.report.plots.kaplan_meier import kaplan_meier_by_risk
 from nbrelapse.report.plots.leaderboard_forest import leaderboard_forest
@@ -20,6 +21,7 @@ __all__ = [
     "binary_calibration",
     "calibration",
     "decision_curve_plot",
+    "deletion_curves",
     "feature_coverage",
     "kaplan_meier_by_risk",
     "leaderboard_forest",
