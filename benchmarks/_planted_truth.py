@@ -31,7 +31,7 @@ EFFECTS = {
 }
 """True log hazard ratios per standard deviation, chosen; the features are made up and have their names only."""
 
-INTERACTION = 0.5
+INTERACTION = 1.0
 """Log hazard of the product of the contributions of MYCN and telomere, each in standard deviations; chosen."""
 
 CORRELATION = 0.6

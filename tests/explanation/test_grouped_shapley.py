@@ -80,6 +80,20 @@ def test_a_linear_model_has_the_sums_of_its_features(training):
     np.testing.assert_allclose(found[explained.mechanisms.columns], explained.mechanisms, atol=1e-9)
 
 
+def test_where_only_pairs_of_features_interact_they_are_the_sums(training):
+    X, y = training
+    X = X.rename(columns={"clinical__log2_age": "instability__loss_1p"})
+    patients, background = X.iloc[:20], X.iloc[20:40]
+    gaps = {}
+    for depth in (2, 3):
+        model = BoostedCox(n_estimators=30, max_depth=depth, min_child_weight=1.0, colsample_bytree=1.0).fit(X, y)
+        explained = explain(model, patients, load_catalogue(), background=background)
+        found = grouped_shapley(model.predict_log_risk, patients, background, explained.mechanism_of)
+        gaps[depth] = (found - explained.mechanisms).abs().to_numpy().max()
+    assert gaps[2] < 1e-6
+    assert gaps[3] > 1e-3
+
+
 def test_trees_add_up_to_their_prediction(training):
     X, y = training
     model = BoostedCox(n_estimators=30, max_depth=3).fit(X, y)

@@ -70,6 +70,13 @@ def test_tied_leading_mechanisms_are_both_right():
         assert truth_agreement(pd.DataFrame({name: [0.4]}), truth).leading_share == 1.0
 
 
+def test_rounding_makes_no_ranks_and_no_signs():
+    truth = pd.DataFrame({"a": [0.0, 0.0, 1.0, 2.0]})
+    noise = pd.DataFrame({"a": [1e-8, -1e-8, 0.0, 0.0]})
+    found = truth_agreement(truth + noise, truth - noise)
+    assert found.mechanisms.loc["a", ["spearman", "sign_accuracy"]].tolist() == pytest.approx([1.0, 1.0])
+
+
 def test_a_mechanism_of_one_side_only_is_nothing_in_the_other():
     truth = TRUTH[["mycn", "alk"]].dropna()
     table = truth_agreement(FOUND.loc[truth.index, ["mycn", "p53"]], truth).mechanisms

@@ -32,7 +32,8 @@ def grouped_shapley(
     .. math:: v(S) = \frac{1}{B} \sum_{b} f(x_S, b_{\bar S}),
 
     the mean prediction with the patient's values of its mechanisms and the others taken from a background row. All
-    coalitions are evaluated, so the values are exact; both games agree for a model that is additive over mechanisms.
+    coalitions are evaluated, so the values are exact. Both games agree where no more than two features
+    interact, as in linear models and in trees of depth two.
 
     Parameters
     ----------

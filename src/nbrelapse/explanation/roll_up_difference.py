@@ -7,6 +7,7 @@ import pandas as pd
 from nbrelapse.errors import InputError
 from nbrelapse.explanation.explanation import Explanation
 from nbrelapse.explanation.rank_correlation import rank_correlation
+from nbrelapse.explanation.truth_agreement import DECIMALS
 
 
 def roll_up_difference(explanation: Explanation, grouped: pd.DataFrame) -> pd.DataFrame:
@@ -23,7 +24,8 @@ def roll_up_difference(explanation: Explanation, grouped: pd.DataFrame) -> pd.Da
     -------
     DataFrame
         Index ``mechanism``, in the explanation's order: ``importance`` and ``importance_grouped`` (mean absolute
-        contributions), ``spearman`` (rank correlation over patients, NaN where one is constant),
+        contributions), ``spearman`` (rank correlation over patients of
+        contributions to six decimals, NaN where one is constant),
         ``mean_absolute_difference``, and ``mean_difference`` (sum less grouped), the part of it that all patients
         share: another background moves it.
 
@@ -46,7 +48,7 @@ def roll_up_difference(explanation: Explanation, grouped: pd.DataFrame) -> pd.Da
         {
             "importance": sums.abs().mean(),
             "importance_grouped": grouped.abs().mean(),
-            "spearman": rank_correlation(sums, grouped),
+            "spearman": rank_correlation(sums.round(DECIMALS), grouped.round(DECIMALS)),
             "mean_absolute_difference": difference.abs().mean(),
             "mean_difference": difference.mean(),
         }

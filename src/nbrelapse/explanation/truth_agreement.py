@@ -13,8 +13,8 @@ from nbrelapse.explanation.rank_correlation import rank_correlation
 FEWEST_MECHANISMS = 3
 """A patient with fewer judged mechanisms has no rank correlation: two are always ordered alike or oppositely."""
 
-_SAME = 1e-9
-"""Contributions that differ by less are tied; sums of floats are no more exact."""
+DECIMALS = 6
+"""Contributions are rounded to: XGBoost's are float32, and what rounding tells apart has no rank and no sign."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ def truth_agreement(mechanisms: pd.DataFrame, truth: pd.DataFrame) -> TruthAgree
     Returns
     -------
     TruthAgreement
+        Of contributions rounded to ``DECIMALS``.
 
     Raises
     ------
@@ -80,13 +81,13 @@ def truth_agreement(mechanisms: pd.DataFrame, truth: pd.DataFrame) -> TruthAgree
     if truth.empty:
         raise InputError("no agreement without patients and mechanisms", column="truth")
     names = truth.columns.append(mechanisms.columns.difference(truth.columns, sort=False))
-    found = mechanisms.reindex(columns=names, fill_value=0.0)
-    truth = truth.reindex(columns=names, fill_value=0.0)
+    found = mechanisms.reindex(columns=names, fill_value=0.0).round(DECIMALS)
+    truth = truth.reindex(columns=names, fill_value=0.0).round(DECIMALS)
     return TruthAgreement(_by_mechanism(found, truth), _by_patient(found.where(truth.notna()), truth))
 
 
 def _by_mechanism(found: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
-    judged, acts = truth.notna(), truth.abs() > _SAME
+    judged, acts = truth.notna(), truth.ne(0) & truth.notna()
     same_sign = (np.sign(found) == np.sign(truth)) & acts
     return pd.DataFrame(
         {
@@ -103,10 +104,10 @@ def _by_patient(found: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     n_judged = truth.notna().sum(axis=1)
     size, true_size = found.abs().fillna(-1.0).to_numpy(), truth.abs().fillna(-1.0).to_numpy()
     rows = np.arange(len(size))
-    right = true_size[rows, size.argmax(axis=1)] >= true_size.max(axis=1) - _SAME
+    right = true_size[rows, size.argmax(axis=1)] >= true_size.max(axis=1)
     # Whom the model says nothing of has no leading mechanism that could be right.
-    right &= size.max(axis=1) > _SAME
-    decided = true_size.max(axis=1) > _SAME
+    right &= size.max(axis=1) > 0
+    decided = true_size.max(axis=1) > 0
     return pd.DataFrame(
         {
             "n_mechanisms": n_judged,

@@ -50,13 +50,13 @@ def deletion_curves(curves: Mapping[str, DeletionCurve]) -> Figure:
         table, areas = curve.table, curve.areas
         axes.axhline(1.0, color=MUTED, linewidth=0.8)
         for name, (label, color, dashes) in _LOOKS.items():
-            low, high = table[f"{name}_low"], table[f"{name}_high"]
-            axes.fill_between(table.index, low, high, color=color, alpha=0.18, linewidth=0)
+            axes.fill_between(
+                table.index, table[f"{name}_low"], table[f"{name}_high"], color=color, alpha=0.18, linewidth=0
+            )
             axes.plot(table.index, table[name], color=color, linewidth=1.8, linestyle=dashes, label=label)
-        value, low, high = areas.loc["difference", ["value", "low", "high"]]
-        note = (
-            f"area {areas.loc['by_contribution', 'value']:.2f}, {value:+.2f}\nover random ({low:+.2f} to {high:+.2f})"
-        )
+        area = areas["value"]["by_contribution"]
+        gain, least, most = (areas[column]["difference"] for column in ("value", "low", "high"))
+        note = f"area {area:.2f}, {gain:+.2f}\nover random ({least:+.2f} to {most:+.2f})"
         axes.annotate(note, (0.97, 0.06), xycoords="axes fraction", ha="right", fontsize=9)
         axes.set(title=title, xlim=(0, table.index[-1]), xlabel=f"Features deleted (n = {curve.n_patients:,} patients)")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
