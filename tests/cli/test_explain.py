@@ -75,14 +75,35 @@ def test_attributions_add_up_and_the_report_shows_the_patient(study: Path, tmp_p
     assert set(stable["mechanisms"]) == set(document["mechanisms"])
     assert all(row["fold_low"] is None for row in stable["mechanisms"].values())
     assert "of 5 bootstrap refits" in Path(document["report"]).read_text(encoding="utf-8")
-    assert f"Patient {patient}" in Path(document["report"]).read_text(encoding="utf-8")
+    assert patient not in Path(document["report"]).read_text(encoding="utf-8")
+    assert f"Patient {patient}" in Path(document["patient_report"]).read_text(encoding="utf-8")
     assert all(Path(file).stat().st_size > 0 for file in document["figures"])
-    cohort_pictures = {
+    pictures = {
         f"{name}.{kind}"
-        for name in ("mechanisms", "beeswarm", "risk_groups", "cooccurrence")
+        for name in (
+            "mechanisms",
+            "beeswarm",
+            "risk_groups",
+            "cooccurrence",
+            "waterfall",
+            "waterfall_probability",
+            "course",
+        )
         for kind in ("png", "svg")
     }
-    assert cohort_pictures <= {Path(file).name for file in document["figures"]}
+    assert pictures <= {Path(file).name for file in document["figures"]}
+
+
+def test_contributions_start_from_the_mean_of_the_background(study: Path, tmp_path: Path) -> None:
+    write_cohort(simulate_cohort(20, seed=4), tmp_path / "others")
+    arguments = [str(study / "model"), str(study / "cohort"), "--background", str(tmp_path / "others"), "--json"]
+    done = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "out")], catch_exceptions=False)
+    document = json.loads(done.stdout)
+    table = pd.read_parquet(document["attributions"])
+    others = score(study / "model", read_cohort(tmp_path / "others"))
+    assert len(others.dropna(subset="log_risk")) == 20
+    np.testing.assert_allclose(table["baseline"], others["log_risk"].mean(), atol=1e-6)
+    assert "compare with 20 patients" in Path(document["report"]).read_text(encoding="utf-8")
 
 
 def test_an_unknown_patient_is_refused_before_anything_is_written(study: Path, tmp_path: Path) -> None:
@@ -114,7 +135,7 @@ def test_no_probability_is_explained_of_whom_too_little_is_known(
 ) -> None:
     scores = score(study / "model", read_cohort(study / "cohort"))
     least = float(scores["evidence"].median())
-    monkeypatch.setattr("nbrelapse.scoring.score_features.LEAST_EVIDENCE", least)
+    monkeypatch.setattr("nbrelapse.experiment.write_attributions.LEAST_EVIDENCE", least)
     arguments = [str(study / "model"), str(study / "cohort"), "--out", str(tmp_path)]
     assert CliRunner().invoke(app, arguments, catch_exceptions=False).exit_code == 0
     table = pd.read_parquet(tmp_path / "attributions_probability.parquet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from nbrelapse.explanation.explanation import Explanation, roll_up
+from nbrelapse.explanation.patient_intervals import patient_intervals
 from nbrelapse.explanation.stability import Stability, stability
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, Mechanism
 from nbrelapse.mechanisms.feature_table import FeatureTable
@@ -18,8 +20,16 @@ from nbrelapse.outcome.outcome import SURVIVAL_DTYPE
 from nbrelapse.report.coverage import coverage_table
 from nbrelapse.report.experiment_report import ReportContent, write_experiment_report
 from nbrelapse.report.explanation_figures import explanation_figures
-from nbrelapse.report.explanation_report import ExplanationContent, PatientPage, write_explanation_report
-from nbrelapse.report.plots import feature_coverage, leaderboard_forest, mechanism_bar, patient_waterfall
+from nbrelapse.report.explanation_report import ExplanationContent, write_explanation_report
+from nbrelapse.report.patient_content import PatientContent, PatientPrediction
+from nbrelapse.report.patient_report import write_patient_report
+from nbrelapse.report.plots import (
+    feature_coverage,
+    incidence_course,
+    leaderboard_forest,
+    mechanism_bar,
+    patient_waterfall,
+)
 from nbrelapse.validation.clinical_utility import ClinicalUtility, clinical_utility
 from nbrelapse.validation.evaluate import Evaluation
 from nbrelapse.validation.horizons import YEAR
@@ -213,22 +223,63 @@ def report(content: ReportContent, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
-def patient_report(explanation: Explanation, catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    patient = str(explanation.prediction.idxmax())
-    content = ExplanationContent(
-        title=HOSTILE,
+def patient_content(explanation: Explanation, catalogue: Catalogue) -> PatientContent:
+    """The page of the highest risk, renamed to something hostile; nothing is known of its TERT."""
+    row = explanation.features.index.get_loc(explanation.prediction.idxmax())
+    tables = {
+        name: getattr(explanation, name).iloc[[row]] for name in ("features", "mechanisms", "values", "prediction")
+    }
+    own = replace(explanation, **{name: table.set_axis([HOSTILE]) for name, table in tables.items()})
+    values = own.values.assign(telomere__tert_rearranged=np.nan)
+    own = replace(own, values=values)
+    probability = replace(
+        own,
+        baseline=0.2,
+        features=own.features / 10,
+        mechanisms=own.mechanisms / 10,
+        prediction=0.2 + own.prediction / 10,
+        scale="probability",
+        horizon_days=5 * YEAR,
+    )
+    refits: list[Any] = [_Refit(explanation, seed) for seed in range(20)]
+    times = np.linspace(0, 5 * YEAR, 61)
+    return PatientContent(
+        patient_id=HOSTILE,
         created="2025-01-01",
         model="cox",
-        endpoint="efs",
-        explanation=explanation,
+        endpoint="relapse",
         catalogue=catalogue,
-        figures={
-            "mechanisms": mechanism_bar(explanation, catalogue),
-            "waterfall": patient_waterfall(explanation, patient, catalogue),
-        },
-        patient=PatientPage(patient, 99.6, {1: (0.5, 0.4, 0.6)}, ["rearrangements"], ["INSS stage"]),
+        prediction=PatientPrediction(
+            explanation=own,
+            probability=probability,
+            band=(0.31, 0.68),
+            percentile=99.9,
+            probabilities={f"{years} years": (0.1 * years, 0.08 * years, 0.12 * years) for years in (1, 2, 3, 5)},
+            intervals=patient_intervals(own, refits, catalogue),
+            evidence=0.81,
+            known=dict(values.iloc[0]),
+            ranges=pd.DataFrame({"low": [1.0], "high": [60.0]}, index=["clinical__age_months"]),
+            figures={
+                "waterfall": patient_waterfall(own, HOSTILE, catalogue),
+                "waterfall_probability": patient_waterfall(probability, HOSTILE, catalogue),
+                "course": incidence_course(times, times / 4000, times / 5000, times / 3000),
+            },
+        ),
+        missing_assays=["rearrangements"],
+        warnings=[HOSTILE],
+        facts={"Cohort": "c" * 200, "Training patients": 240},
     )
-    return write_explanation_report(content, tmp_path_factory.mktemp("explain") / "explanation.html")
+
+
+@pytest.fixture(scope="session")
+def patient_report(patient_content: PatientContent, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_patient_report(patient_content, tmp_path_factory.mktemp("patient") / "patient.html")
+
+
+@pytest.fixture(scope="session")
+def unscored_report(patient_content: PatientContent, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    unknown = replace(patient_content, patient_id="P", prediction=None, warnings=[], facts={"Model": "Elastic-net Cox"})
+    return write_patient_report(unknown, tmp_path_factory.mktemp("unscored") / "patient.html")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -19,11 +20,11 @@ from nbrelapse.report.plots import (
     beeswarm,
     calibration,
     feature_coverage,
+    incidence_course,
     kaplan_meier_by_risk,
     leaderboard_forest,
     mechanism_bar,
     patient_waterfall,
-    survival_curve,
 )
 from nbrelapse.validation.evaluate import Evaluation
 from nbrelapse.validation.horizons import YEAR
@@ -89,8 +90,32 @@ def test_waterfall_ends_at_the_log_risk_and_marks_what_was_not_assayed(
     figure = patient_waterfall(explanation, patient, catalogue)
     bars = figure.axes[0].patches
     assert sum(bar.get_width() for bar in bars) == pytest.approx(explanation.prediction[patient])
-    assert "ALK\n(not assayed)" in texts(figure)
+    missing = explanation.features.loc[patient][explanation.values.loc[patient].isna()].sum()
+    assert bars[-1].get_width() == pytest.approx(missing)
+    assert [bool(bar.get_hatch()) for bar in bars] == [False] * (len(bars) - 1) + [True]
+    assert "Not assayed" in texts(figure)
+    assert "ALK" not in texts(figure)
     assert not any(patient in text for text in texts(figure))
+    assert inside(figure)
+
+
+def test_waterfall_of_a_probability_is_in_percentage_points(explanation: Explanation, catalogue: Catalogue) -> None:
+    patient = explanation.values.index[0]
+    scaled = replace(
+        explanation,
+        baseline=0.4,
+        features=explanation.features / 10,
+        mechanisms=explanation.mechanisms / 10,
+        prediction=0.4 + explanation.prediction / 10,
+        scale="probability",
+        horizon_days=5 * YEAR,
+    )
+    figure = patient_waterfall(scaled, patient, catalogue)
+    assert figure.axes[0].get_xlabel() == "Predicted probability of the event by 5 years"
+    written = texts(figure)
+    assert "baseline 40%" in written
+    assert f"this patient {scaled.prediction[patient]:.0%}" in written
+    assert sum(text.endswith(" pp") for text in written) == len(figure.axes[0].patches)
     assert inside(figure)
 
 
@@ -140,12 +165,24 @@ def test_coverage_counts_known_values(values: pd.DataFrame, catalogue: Catalogue
     assert inside(feature_coverage(coverage, catalogue))
 
 
-def test_survival_curve_carries_its_band() -> None:
-    times = np.linspace(0, 3650, 20)
-    survival = np.exp(-times / 4000)
-    figure = survival_curve(times, survival, survival - 0.1, survival + 0.0, survival)
+def test_the_course_rises_with_its_band_beside_what_was_observed() -> None:
+    times = np.linspace(0, 5 * YEAR, 21)
+    incidence = 1 - np.exp(-times / 4000)
+    days = np.arange(1, 9) * YEAR / 4
+    observed = pd.DataFrame({"days": days, "incidence": days / 4000, "low": days / 5000, "high": days / 3000})
+    axes = incidence_course(times, incidence, incidence * 0.8, incidence * 1.2, observed, start="day 120").axes[0]
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), incidence)
+    np.testing.assert_array_equal(axes.lines[1].get_ydata(), [0.0, *observed["incidence"]])
+    assert axes.get_xlabel() == "Years from day 120"
+    assert len(axes.collections) == 2
+    assert len(axes.collections[1].get_segments()) == 2
+
+
+def test_the_course_stands_without_an_observed_one() -> None:
+    times = np.linspace(0, 5 * YEAR, 21)
+    figure = incidence_course(times, times / 4000, times / 5000, times / 3000)
     assert len(figure.axes[0].collections) == 1
-    assert {"this patient", "mean log risk"} <= set(texts(figure))
+    assert texts(figure)[0] == "this patient,\npredicted"
     assert inside(figure)
 
 

@@ -8,12 +8,7 @@ from pathlib import Path
 import pytest
 
 from nbrelapse.errors import InputError
-from nbrelapse.explanation.explanation import Explanation
-from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.report.experiment_report import ReportContent, write_experiment_report
-from nbrelapse.report.explanation_report import (
-    driving_mechanisms,
-)
 from nbrelapse.validation.evaluate import Evaluation
 
 
@@ -87,21 +82,3 @@ def test_a_failed_write_leaves_the_old_report(content: ReportContent, tmp_path: 
     with pytest.raises(InputError, match="cannot be written"):
         write_experiment_report(content, blocked)
     assert [path.name for path in tmp_path.iterdir()] == ["folder.html"]
-
-
-def test_the_patient_page_shows_risk_gaps_and_agents(patient_report: Path) -> None:
-    text = patient_report.read_text(encoding="utf-8")
-    assert "Not assayed: rearrangements." in text
-    assert "Outside the range seen in training: INSS stage." in text
-    assert "40% to 60%" in text
-    assert "It recommends none" in text
-
-
-def test_only_measured_findings_drive(explanation: Explanation, catalogue: Catalogue) -> None:
-    values = explanation.values
-    mutated = str(values.index[values["alk__hotspot_mutation"] == 1][0])
-    unknown = str(values.index[values["alk__hotspot_mutation"].isna()][0])
-    drivers = {row["title"]: row for row in driving_mechanisms(explanation, mutated, catalogue)}
-    assert drivers["ALK"]["findings"] == ["ALK kinase hotspot mutation: yes"]
-    assert drivers["ALK"]["therapies"] == ["lorlatinib"]
-    assert "ALK" not in {row["title"] for row in driving_mechanisms(explanation, unknown, catalogue)}

@@ -5,6 +5,7 @@ from nbrelapse.explanation.deletion_curve import DeletionCurve, deletion_curve
 from nbrelapse.explanation.direction_agreement import direction_agreement
 from nbrelapse.explanation.explanation import Explanation, explain
 from nbrelapse.explanation.grouped_shapley import grouped_shapley
+from nbrelapse.explanation.patient_intervals import patient_intervals
 from nbrelapse.explanation.roll_up_difference import roll_up_difference
 from nbrelapse.explanation.stability import Stability, stability
 from nbrelapse.explanation.to_probability import to_probability
@@ -20,6 +21,7 @@ __all__ = [
     "direction_agreement",
     "explain",
     "grouped_shapley",
+    "patient_intervals",
     "roll_up_difference",
     "stability",
     "to_probability",

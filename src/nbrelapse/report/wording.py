@@ -102,6 +102,58 @@ def signed(value: float, digits: int = 2) -> str:
     return text.replace("-", "−") if float(text) else text[1:]
 
 
+def percent(probability: float) -> str:
+    """Write a probability or share in whole per cent; never as certain.
+
+    Examples
+    --------
+    >>> percent(0.254), percent(0.997), percent(0.0004)
+    ('25%', 'over 99%', 'under 1%')
+    """
+    if probability > 0.995:
+        return "over 99%"
+    return "under 1%" if probability < 0.005 else f"{probability:.0%}"
+
+
+def feature_value(kind: str, value: float) -> str:
+    """Write the value of a feature of a kind.
+
+    Examples
+    --------
+    >>> feature_value("binary", 1.0), feature_value("binary", 0.5), feature_value("fraction", 0.25)
+    ('yes', '0.5', '25%')
+    >>> feature_value("continuous", 34.567), feature_value("count", 1234.0)
+    ('34.6', '1234')
+    """
+    if kind == "binary" and value in (0.0, 1.0):
+        return "yes" if value else "no"
+    if kind == "fraction":
+        return f"{value:.0%}"
+    return (f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}").replace("-", "−")
+
+
+def contribution_text(value: float, scale: str) -> str:
+    """Write a contribution: to a probability in percentage points, else as it is.
+
+    Examples
+    --------
+    >>> contribution_text(-0.125, "probability"), contribution_text(0.3, "log hazard")
+    ('−12.5 pp', '+0.30')
+    """
+    return f"{signed(100 * value, 1)} pp" if scale == "probability" else signed(value)
+
+
+def prediction_text(value: float, scale: str) -> str:
+    """Write what contributions start from or add up to.
+
+    Examples
+    --------
+    >>> prediction_text(0.25, "probability"), prediction_text(0.25, "log odds")
+    ('25%', '+0.25')
+    """
+    return percent(value) if scale == "probability" else signed(value)
+
+
 def model_title(name: str) -> str:
     """Return a model's display name; an unknown one is shown as written, underscores as spaces.
 

@@ -50,14 +50,25 @@ def score(model: Bundle | str | Path, cohort: Cohort, *, allow_missing_assays: b
         require_assays(bundle, values)
     scores = score_features(bundle, values)
     ranked = cohort.patient_ids.isin(cohort.assayed_samples("expression").index)
-    if ranked.any() and _other_genes(bundle, cohort):
+    if ranked.any() and other_genes(bundle, cohort):
         text = scores["warnings"].to_numpy(dtype=object)[ranked]
         scores.loc[ranked, "warnings"] = [f"{before}; {OTHER_GENES}" if before else OTHER_GENES for before in text]
     return scores.rename_axis("patient_id").reset_index()
 
 
-def _other_genes(bundle: Bundle, cohort: Cohort) -> bool:
-    """Whether ranks within a sample mean something else than in training: far more genes were measured, or fewer."""
+def other_genes(bundle: Bundle, cohort: Cohort) -> bool:
+    """Say whether ranks within a sample mean something else than in training.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    cohort : Cohort
+
+    Returns
+    -------
+    bool
+        Far more genes were measured, or far fewer, and the model relies on expression.
+    """
     trained_on = bundle.training.get("expression_genes")
     if not trained_on or cohort.expression is None or "expression" not in relied_on(bundle):
         return False

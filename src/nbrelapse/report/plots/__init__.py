@@ -6,6 +6,7 @@ from nbrelapse.report.plots.calibration import calibration
 from nbrelapse.report.plots.decision_curve import decision_curve_plot
 from nbrelapse.report.plots.deletion_curves import deletion_curves
 from nbrelapse.report.plots.feature_coverage import feature_coverage
+from nbrelapse.report.plots.incidence_course import incidence_course
 from nbrelapse.report.plots.kaplan_meier import kaplan_meier_by_risk
 from nbrelapse.report.plots.leaderboard_forest import leaderboard_forest
 from nbrelapse.report.plots.learning_curve import learning_curve
@@ -13,7 +14,6 @@ from nbrelapse.report.plots.mechanism_bar import mechanism_bar
 from nbrelapse.report.plots.mechanism_cooccurrence import mechanism_cooccurrence_plot
 from nbrelapse.report.plots.patients_looked_at import patients_looked_at
 from nbrelapse.report.plots.risk_group_heatmap import risk_group_heatmap
-from nbrelapse.report.plots.survival_curve import survival_curve
 from nbrelapse.report.plots.waterfall import patient_waterfall
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "decision_curve_plot",
     "deletion_curves",
     "feature_coverage",
+    "incidence_course",
     "kaplan_meier_by_risk",
     "leaderboard_forest",
     "learning_curve",
@@ -31,5 +32,4 @@ __all__ = [
     "patient_waterfall",
     "patients_looked_at",
     "risk_group_heatmap",
-    "survival_curve",
 ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
-    from nbrelapse.explanation import Explanation
-    from nbrelapse.scoring import Bundle
+from nbrelapse.explanation import Explanation, attribution_table, to_probability
+from nbrelapse.scoring import Bundle
+from nbrelapse.scoring.score_features import LEAST_EVIDENCE
+from nbrelapse.scoring.scores import write_scores
 
 
 def write_attributions(
@@ -25,29 +26,23 @@ def write_attributions(
     explanation : Explanation
         Of the log risks.
     horizon_days : float or None
-        Days of the probability; None for a binary endpoint, or for no probability where the follow-up reaches none.
+        Days of the probability; None for a binary endpoint.
     evidence : ndarray of shape (n_patients,)
         Where it is too little for a score the probability and its parts are missing.
 
     Returns
     -------
     dict
-        ``attributions``, the file; and, where there is a probability, ``probability`` with its file, ``horizon_days``
-        and ``mechanisms``, the mean absolute contributions over those who have one.
+        ``attributions``, the file; and ``probability`` with its file, ``horizon_days`` and ``mechanisms``, the mean
+        absolute contributions over those who have one.
 
     Raises
     ------
     InputError
         A file cannot be written.
     """
-    from nbrelapse.explanation import attribution_table, to_probability
-    from nbrelapse.scoring.score_features import LEAST_EVIDENCE
-    from nbrelapse.scoring.scores import write_scores
-
     table = attribution_table(explanation, evidence)
     written: dict[str, Any] = {"attributions": str(write_scores(table, out / "attributions.parquet"))}
-    if horizon_days is None and bundle.followed_days is not None:
-        return written
     likely = to_probability(explanation, bundle.model, horizon_days)
     table = attribution_table(likely, evidence)
     known = evidence >= LEAST_EVIDENCE

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from nbrelapse.cli.explained_horizon import explained_horizon
 from nbrelapse.errors import InputError
+from nbrelapse.scoring.explained_horizon import explained_horizon
 
 
 @dataclass
@@ -21,7 +21,7 @@ def horizon(followed_days: float | None, years: float | None) -> float | None:
 
 @pytest.mark.parametrize(
     ("followed_days", "expected"),
-    [(300.0, None), (365.25, 365.25), (1500.0, 3 * 365.25), (9000.0, 5 * 365.25), (None, None)],
+    [(300.0, 300.0), (365.25, 365.25), (1500.0, 3 * 365.25), (9000.0, 5 * 365.25), (None, None)],
 )
 def test_the_longest_horizon_within_the_follow_up(followed_days: float | None, expected: float | None) -> None:
     assert horizon(followed_days, None) == expected

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from nbrelapse.scoring import Bundle
+from nbrelapse.errors import InputError
+from nbrelapse.scoring.bundle import Bundle
+from nbrelapse.validation.horizons import HORIZON_YEARS, YEAR
 
 
 def explained_horizon(bundle: Bundle, years: float | None) -> float | None:
@@ -15,26 +14,22 @@ def explained_horizon(bundle: Bundle, years: float | None) -> float | None:
     ----------
     bundle : Bundle
     years : float or None
-        None: the longest of 1, 2, 3 and 5 years that the follow-up in training reaches.
+        None: the longest of 1, 2, 3 and 5 years that the follow-up in training reaches, its end where it reaches none.
 
     Returns
     -------
     float or None
-        None for a binary endpoint, and where the follow-up reaches no horizon. Of a model with a landmark it counts
-        from that day.
+        None for a binary endpoint. Of a model with a landmark it counts from that day.
 
     Raises
     ------
     InputError
         The years are not positive, beyond the follow-up, or given for a binary endpoint.
     """
-    from nbrelapse.errors import InputError
-    from nbrelapse.validation.horizons import HORIZON_YEARS, YEAR
-
     followed = bundle.followed_days
     if years is None:
         reached = [] if followed is None else [known * YEAR for known in HORIZON_YEARS if known * YEAR <= followed]
-        return max(reached, default=None)
+        return max(reached, default=followed)
     if followed is None:
         raise InputError("a binary endpoint knows no time", column="--horizon", mend="leave it out")
     if not 0 < years * YEAR <= followed:

@@ -1,0 +1,170 @@
+"""All that a saved model says of one patient of a cohort."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from nbrelapse.cohort import Cohort
+from nbrelapse.errors import InputError
+from nbrelapse.explanation import Explanation, explain, patient_intervals, to_probability
+from nbrelapse.mechanisms import build_features, load_catalogue
+from nbrelapse.models.resamples import prediction_interval
+from nbrelapse.report.patient_content import PatientContent, PatientPrediction
+from nbrelapse.report.plots import incidence_course, patient_waterfall
+from nbrelapse.report.wording import model_title
+from nbrelapse.scoring import Bundle
+from nbrelapse.scoring.score import OTHER_GENES, other_genes
+from nbrelapse.scoring.score_columns import HORIZON_YEARS
+from nbrelapse.scoring.score_features import score_features
+from nbrelapse.validation.horizons import LONGEST_YEARS, YEAR
+
+
+@dataclass(frozen=True)
+class StudiedPatient:
+    """A patient in a cohort, and what to explain of the prediction.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    X : DataFrame of shape (n_patients, n_features)
+        All features that the bundle's catalogue builds of the cohort.
+    patient_id : str
+    horizon_days : float or None
+        None for a binary endpoint.
+    background : DataFrame or None
+        Patients to compare with.
+    """
+
+    cohort: Cohort
+    X: pd.DataFrame
+    patient_id: str
+    horizon_days: float | None
+    background: pd.DataFrame | None = None
+
+
+def describe_patient(bundle: Bundle, studied: StudiedPatient, created: str) -> PatientContent:
+    """Predict and explain one patient.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    studied : StudiedPatient
+    created : str
+        When, for the page.
+
+    Returns
+    -------
+    PatientContent
+        Without a prediction where too little is known of the patient.
+
+    Raises
+    ------
+    InputError
+        The cohort has no such patient.
+    """
+    if studied.patient_id not in studied.X.index:
+        raise InputError("the cohort has no such patient", column="--patient", mend="give an id of the cohort")
+    row = studied.X.loc[[studied.patient_id]]
+    scores = score_features(bundle, row).iloc[0].to_dict()
+    scored = not math.isnan(scores["risk_percentile"])
+    return PatientContent(
+        patient_id=studied.patient_id,
+        created=created,
+        model=bundle.model.family,
+        endpoint=bundle.endpoint,
+        catalogue=bundle.catalogue,
+        prediction=_prediction(bundle, studied, row, scores) if scored else None,
+        missing_assays=[name.replace("_", " ") for name in scores["missing_assays"].split(", ") if name],
+        landmark_days=bundle.landmark_days,
+        warnings=_warnings(bundle, studied),
+        facts=_facts(bundle, studied.cohort) if scored else {"Model": model_title(bundle.model.family)},
+    )
+
+
+def _prediction(
+    bundle: Bundle, studied: StudiedPatient, row: pd.DataFrame, scores: Mapping[Hashable, Any]
+) -> PatientPrediction:
+    explanation = explain(bundle.model, row[list(bundle.schema.index)], bundle.catalogue, background=studied.background)
+    probability = to_probability(explanation, bundle.model, studied.horizon_days)
+    at = np.array([np.inf if studied.horizon_days is None else studied.horizon_days])
+    interval = prediction_interval(bundle.refits, row, at)
+    outside = [name for name in scores["out_of_range_features"].split(", ") if name]
+    return PatientPrediction(
+        explanation=explanation,
+        probability=probability,
+        band=(float(interval["incidence_low"][0, 0]), float(interval["incidence_high"][0, 0])),
+        percentile=scores["risk_percentile"],
+        probabilities=_probabilities(bundle, scores),
+        intervals=patient_intervals(explanation, bundle.refits, bundle.catalogue),
+        evidence=scores["evidence"],
+        known=_required(bundle, studied) | {str(name): float(value) for name, value in row.iloc[0].items()},
+        ranges=bundle.schema.loc[outside, ["low", "high"]],
+        figures=_figures(bundle, studied, explanation, probability, row),
+    )
+
+
+def _probabilities(bundle: Bundle, scores: Mapping[Hashable, Any]) -> dict[str, tuple[float, float, float]]:
+    names = {f"incidence_{years}y": f"{years} year{'s' if years > 1 else ''}" for years in HORIZON_YEARS}
+    names |= {f"probability_{bundle.endpoint}": "by the end of induction"}
+    return {
+        title: (scores[name], scores[f"{name}_low"], scores[f"{name}_high"])
+        for name, title in names.items()
+        if not math.isnan(scores.get(name, math.nan))
+    }
+
+
+def _required(bundle: Bundle, studied: StudiedPatient) -> dict[str, float]:
+    """Return what therapies require of the patient and the model does not read: it may contradict them all the same."""
+    requirements = [therapy.requires for therapy in bundle.catalogue.therapies.values() if therapy.requires]
+    asked = {name for requirement in requirements for name in (*requirement.any_of, *requirement.none_of)}
+    catalogue = load_catalogue()
+    wanted = [name for name in catalogue.features if name in asked - set(studied.X.columns)]
+    if not wanted:
+        return {}
+    values = build_features(studied.cohort, catalogue.subset(wanted)).values.loc[studied.patient_id, wanted]
+    return {name: float(value) for name, value in zip(wanted, values, strict=True)}
+
+
+def _warnings(bundle: Bundle, studied: StudiedPatient) -> list[str]:
+    measured = studied.patient_id in studied.cohort.assayed_samples("expression").index
+    return [f"{OTHER_GENES[0].upper()}{OTHER_GENES[1:]}."] if measured and other_genes(bundle, studied.cohort) else []
+
+
+def _facts(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
+    training = bundle.training
+    facts = {
+        "Model": model_title(bundle.model.family),
+        "Features read": len(bundle.schema),
+        "Trained on": training.get("cohort"),
+        "Training patients": training.get("patients"),
+        "Bootstrap refits": len(bundle.refits),
+        "This patient's cohort": cohort.name,
+        "Catalogue": bundle.catalogue.version,
+    }
+    return {label: fact for label, fact in facts.items() if fact is not None}
+
+
+def _figures(
+    bundle: Bundle, studied: StudiedPatient, explanation: Explanation, probability: Explanation, row: pd.DataFrame
+) -> dict[str, Figure]:
+    figures = {
+        "waterfall": patient_waterfall(explanation, studied.patient_id, bundle.catalogue),
+        "waterfall_probability": patient_waterfall(probability, studied.patient_id, bundle.catalogue),
+    }
+    followed = bundle.followed_days
+    if followed is not None:
+        times = np.linspace(0.0, min(followed, LONGEST_YEARS * YEAR), 121)
+        interval = prediction_interval(bundle.refits, row, times)
+        _, incidence = bundle.model.predict_risk(row, times)
+        figures["course"] = incidence_course(
+            times, incidence[0], interval["incidence_low"][0], interval["incidence_high"][0],
+            start="diagnosis" if not bundle.landmark_days else f"day {bundle.landmark_days:g}",
+        )  # fmt: skip
+    return figures

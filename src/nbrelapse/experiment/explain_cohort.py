@@ -1,0 +1,185 @@
+"""Explain a saved model's predictions in a cohort: tables, pictures, pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nbrelapse.cohort import Cohort
+from nbrelapse.errors import InputError
+from nbrelapse.experiment.describe_patient import StudiedPatient, describe_patient
+from nbrelapse.experiment.patient_groups import patient_groups
+from nbrelapse.experiment.write_attributions import write_attributions
+from nbrelapse.explanation import Explanation, Stability, explain, stability
+from nbrelapse.mechanisms import build_features
+from nbrelapse.report.explanation_figures import explanation_figures
+from nbrelapse.report.explanation_report import ExplanationContent, write_explanation_report
+from nbrelapse.report.patient_content import PatientContent
+from nbrelapse.report.patient_report import write_patient_report
+from nbrelapse.report.save_figures import save_figures
+from nbrelapse.report.wording import model_title
+from nbrelapse.scoring import Bundle
+from nbrelapse.scoring.evidence_of import evidence_of
+from nbrelapse.scoring.explained_horizon import explained_horizon
+from nbrelapse.scoring.score import require_assays
+from nbrelapse.scoring.score_features import LEAST_EVIDENCE
+
+MOST_BACKGROUND = 100
+"""Patients compared with at most, evenly spaced by predicted risk: the time grows with their number. A choice."""
+
+
+@dataclass(frozen=True)
+class ExplainRequest:
+    """What to explain.
+
+    Parameters
+    ----------
+    patient : str, optional
+        Write the page of this patient as well.
+    horizon_years : float, optional
+        At which probabilities are explained; see :func:`nbrelapse.scoring.explained_horizon.explained_horizon`.
+    background : Cohort, optional
+        Patients to compare with.
+    allow_missing_assays : bool
+        Explain although nobody has an assay that the model reads.
+    """
+
+    patient: str | None = None
+    horizon_years: float | None = None
+    background: Cohort | None = None
+    allow_missing_assays: bool = False
+
+
+@dataclass(frozen=True)
+class ExplainedCohort:
+    """What was found, and where it was written.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Of the log risks.
+    stability : Stability or None
+    attributions : dict
+        See :func:`nbrelapse.experiment.write_attributions.write_attributions`.
+    report : Path
+    patient_report : Path or None
+    figures : list of Path
+    """
+
+    explanation: Explanation
+    stability: Stability | None
+    attributions: dict[str, Any]
+    report: Path
+    patient_report: Path | None
+    figures: list[Path]
+
+
+def explain_cohort(bundle: Bundle, cohort: Cohort, out: Path, request: ExplainRequest) -> ExplainedCohort:
+    """Attribute a model's predictions to mechanisms, and write tables, pictures and pages.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    cohort : Cohort
+    out : Path
+        A folder; it is made where it does not exist.
+    request : ExplainRequest
+
+    Returns
+    -------
+    ExplainedCohort
+
+    Raises
+    ------
+    InputError
+        An assay, the patient or the horizon is not there, or the folder cannot be written. Nothing is written then.
+    """
+    horizon = explained_horizon(bundle, request.horizon_years)
+    features = build_features(cohort, bundle.catalogue, bundle.gene_sets).values
+    X = features[list(bundle.schema.index)]
+    if not request.allow_missing_assays:
+        require_assays(bundle, X)
+    background = _background(bundle, request.background)
+    created = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    page = None
+    if request.patient is not None:
+        studied = StudiedPatient(cohort, features, request.patient, horizon, background)
+        page = describe_patient(bundle, studied, created)
+    explanation = explain(bundle.model, X, bundle.catalogue, background=background)
+    stable = None
+    if bundle.refits and len(X):
+        stable = stability(explanation, bundle.refits, bundle.catalogue, bundle.endpoint)
+    groups = patient_groups(cohort, features, explanation.prediction)
+    content = _content(bundle, cohort, explanation, stable, groups, created)
+    try:
+        return _write(out, bundle, content, page, horizon)
+    except OSError as error:
+        raise InputError(f"the explanation cannot be written: {error.strerror}", file=out) from None
+
+
+def _background(bundle: Bundle, cohort: Cohort | None) -> pd.DataFrame | None:
+    if cohort is None:
+        return None
+    X = build_features(cohort, bundle.catalogue, bundle.gene_sets).values[list(bundle.schema.index)]
+    if not len(X):
+        raise InputError("the background has no patients", column="--background")
+    require_assays(bundle, X)
+    order = np.argsort(bundle.model.predict_log_risk(X), kind="stable")
+    kept = np.unique(np.linspace(0, len(X) - 1, min(len(X), MOST_BACKGROUND)).round().astype(int))
+    return X.iloc[order[kept]]
+
+
+def _content(
+    bundle: Bundle,
+    cohort: Cohort,
+    explanation: Explanation,
+    stable: Stability | None,
+    groups: pd.Series,
+    created: str,
+) -> ExplanationContent:
+    unscored = int((evidence_of(bundle, explanation.values) < LEAST_EVIDENCE).sum())
+    notes = []
+    if unscored:
+        notes.append(f"Too little is known of {unscored} patients to score them; they are explained here all the same.")
+    if explanation.background is not None:
+        notes.append(f"Contributions compare with {len(explanation.background)} patients of the background cohort.")
+    return ExplanationContent(
+        title=f"What drives the predictions in {cohort.name}",
+        created=created,
+        model=bundle.model.family,
+        endpoint=bundle.endpoint,
+        explanation=explanation,
+        catalogue=bundle.catalogue,
+        figures=explanation_figures(explanation, bundle.catalogue, stable, groups),
+        stability=stable,
+        facts={
+            "Model": model_title(bundle.model.family),
+            "Features read": len(bundle.schema),
+            "Cohort": cohort.name,
+            "Patients": len(explanation.values),
+            "Catalogue": bundle.catalogue.version,
+        },
+        notes=notes,
+    )
+
+
+def _write(
+    out: Path, bundle: Bundle, content: ExplanationContent, page: PatientContent | None, horizon: float | None
+) -> ExplainedCohort:
+    figures = dict(content.figures)
+    if page is not None and page.prediction is not None:
+        figures |= page.prediction.figures
+    evidence = evidence_of(bundle, content.explanation.values)
+    return ExplainedCohort(
+        explanation=content.explanation,
+        stability=content.stability,
+        attributions=write_attributions(out, bundle, content.explanation, horizon, evidence),
+        report=write_explanation_report(content, out / "explanation.html"),
+        patient_report=None if page is None else write_patient_report(page, out / "patient.html"),
+        figures=save_figures(figures, out),
+    )

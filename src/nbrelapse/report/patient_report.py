@@ -1,0 +1,88 @@
+"""The page of one patient: what is predicted, why, and how far it can be trusted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nbrelapse.report.driving_mechanisms import driving_mechanisms
+from nbrelapse.report.figure_image import figure_data_uri
+from nbrelapse.report.patient_content import PatientContent, PatientPrediction
+from nbrelapse.report.patient_rows import contribution_rows, patient_summary, range_sentences
+from nbrelapse.report.render import render
+from nbrelapse.report.summary_sentence import summary_sentence
+from nbrelapse.report.therapy_facts import NO_RECOMMENDATION
+from nbrelapse.report.wording import ENDPOINTS, EVENTS, contribution_text, model_title, percent, prediction_text, signed
+from nbrelapse.validation.horizons import YEAR
+
+
+def write_patient_report(content: PatientContent, file: str | Path) -> Path:
+    """Write the page of one patient as one HTML file that loads nothing from anywhere.
+
+    Where too little is known of the patient no number stands on the page.
+
+    Parameters
+    ----------
+    content : PatientContent
+    file : path
+        An older file is replaced only once the new one is complete.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        The file cannot be written.
+    """
+    prediction = content.prediction
+    return render(
+        "patient.html",
+        file,
+        {
+            "kind": "One patient's prediction",
+            "title": f"Patient {content.patient_id}",
+            "created": content.created,
+            "subtitle": f"{model_title(content.model)}, {ENDPOINTS.get(content.endpoint, content.endpoint)}",
+            "event": EVENTS.get(content.endpoint, content.endpoint),
+            "summary": summary_sentence(patient_summary(content)),
+            "missing_assays": content.missing_assays,
+            "warnings": content.warnings,
+            "facts": content.facts,
+            "prediction": None if prediction is None else _shown(prediction, content),
+        },
+    )
+
+
+def _shown(prediction: PatientPrediction, content: PatientContent) -> dict[str, Any]:
+    log_risk, probability = prediction.explanation, prediction.probability
+    days = probability.horizon_days
+    drivers = driving_mechanisms(log_risk, content.patient_id, content.catalogue, prediction.known)
+    return {
+        "scale": log_risk.scale,
+        "horizon": "by the end of induction" if days is None else f"by {days / YEAR:.3g} year{'s' * (days > YEAR)}",
+        "probability": percent(float(probability.prediction.iloc[0])),
+        "band": f"{percent(prediction.band[0])} to {percent(prediction.band[1])}",
+        "percentile": percent(prediction.percentile / 100),
+        "tiles": [
+            {"name": name, "value": percent(value), "note": f"{percent(low)} to {percent(high)}"}
+            for name, (value, low, high) in prediction.probabilities.items()
+        ],
+        "baseline": signed(log_risk.baseline),
+        "total": signed(float(log_risk.prediction.iloc[0])),
+        "baseline_probability": prediction_text(probability.baseline, "probability"),
+        "moved": contribution_text(float(probability.features.iloc[0].sum()), "probability"),
+        "background": None if log_risk.background is None else len(log_risk.background),
+        "rows": contribution_rows(prediction, content.catalogue),
+        "drivers": [driver | {"status": _status(prediction, driver["name"])} for driver in drivers],
+        "no_recommendation": NO_RECOMMENDATION,
+        "evidence": f"{prediction.evidence:.0%}",
+        "ranges": range_sentences(prediction, content.catalogue),
+        "figures": {name: figure_data_uri(figure) for name, figure in prediction.figures.items()},
+    }
+
+
+def _status(prediction: PatientPrediction, mechanism: str) -> str:
+    return "" if prediction.intervals.loc[mechanism, "established"] else "not established"

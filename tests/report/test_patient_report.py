@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nbrelapse.report.patient_content import PatientContent, PatientPrediction
+from nbrelapse.report.patient_report import write_patient_report
+from nbrelapse.report.patient_rows import contribution_rows, patient_summary, range_sentences
+from nbrelapse.report.wording import signed
+
+NOTICE = "For research use, not for treatment decisions."
+
+
+def body(file: Path) -> str:
+    """The words of a page, its style and pictures aside."""
+    text = re.sub(r"<style>.*?</style>|<head>.*?</head>", "", file.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", text)))
+
+
+@pytest.fixture
+def prediction(patient_content: PatientContent) -> PatientPrediction:
+    assert patient_content.prediction is not None
+    return patient_content.prediction
+
+
+def test_the_summary_stands_first_and_the_notice_at_both_ends(patient_report: Path) -> None:
+    text = body(patient_report)
+    assert text.count(NOTICE) == 2
+    assert text.index(NOTICE) < text.index("The model predicts a probability") < text.index("Predicted course")
+    assert text.rindex(NOTICE) > text.index("Model and cohort")
+
+
+def test_the_page_shows_risk_gaps_and_doubt(patient_report: Path) -> None:
+    text = body(patient_report)
+    assert "50% 40% to 60%" in text
+    assert "The band is wide" in text
+    assert "81% of what the model relies on is known" in text
+    assert "Not assayed: rearrangements." in text
+    assert "in training 1 to 60" in text
+    assert "higher than that of over 99% of the training patients" in text
+    assert "not established" in text
+    assert "None of these agents is recommended" in text
+
+
+def test_contributions_add_up_on_both_scales(patient_content: PatientContent, prediction: PatientPrediction) -> None:
+    rows = contribution_rows(prediction, patient_content.catalogue)
+    total = sum(float(row["value"].replace("−", "-")) for row in rows)
+    assert total == pytest.approx(prediction.explanation.features.iloc[0].sum(), abs=0.005 * len(rows))
+    points = sum(float(row["points"].removesuffix(" pp").replace("−", "-")) for row in rows)
+    assert points == pytest.approx(100 * prediction.probability.features.iloc[0].sum(), abs=0.05 * len(rows))
+
+
+def test_what_was_not_assayed_stands_apart_and_last(
+    patient_content: PatientContent, prediction: PatientPrediction
+) -> None:
+    rows = contribution_rows(prediction, patient_content.catalogue)
+    assert [row["absent"] for row in rows] == [False] * (len(rows) - 1) + [True]
+    missing = {row["title"]: row for row in rows[-1]["features"]}
+    tert = missing["TERT rearrangement"]
+    assert tert["seen"] == "not assayed"
+    assert tert["value"] == signed(prediction.explanation.features["telomere__tert_rearranged"].iloc[0])
+    measured = [feature["seen"] for row in rows[:-1] for feature in row["features"]]
+    assert "not assayed" not in measured
+    assert len(measured) + len(missing) == prediction.explanation.features.shape[1]
+
+
+def test_the_summary_names_only_what_the_refits_bear_out(
+    patient_content: PatientContent, prediction: PatientPrediction
+) -> None:
+    table = pd.DataFrame(
+        {"value": [0.9, 0.3, -0.4, 0.01, 0.5], "established": [True, False, True, True, True]},
+        index=["mycn", "alk", "p53", "clinical", "not_assayed"],
+    )
+    summary = patient_summary(replace(patient_content, prediction=replace(prediction, intervals=table)))
+    assert (summary.raising, summary.lowering, summary.unsettled) == (["MYCN amplification"], ["p53 pathway"], ["ALK"])
+    assert (summary.horizon_years, summary.out_of_range) == (5.0, ["Age at diagnosis"])
+
+
+def test_a_value_out_of_range_comes_with_the_range(
+    patient_content: PatientContent, prediction: PatientPrediction
+) -> None:
+    values = prediction.explanation.values.assign(clinical__age_months=130.4)
+    outside = replace(prediction, explanation=replace(prediction.explanation, values=values))
+    assert range_sentences(outside, patient_content.catalogue) == ["Age at diagnosis: 130; in training 1 to 60"]
+
+
+def test_where_too_little_is_known_there_is_no_number(unscored_report: Path) -> None:
+    text = body(unscored_report)
+    assert "No score is given" in text
+    assert "Not assayed: rearrangements." in text
+    said = text[text.index("In short") : text.index("Model and cohort")]
+    assert not re.search(r"\d", said)
+    assert "<img" not in unscored_report.read_text(encoding="utf-8")
+
+
+def test_a_binary_endpoint_has_no_years(
+    patient_content: PatientContent, prediction: PatientPrediction, tmp_path: Path
+) -> None:
+    probability = replace(prediction.probability, horizon_days=None)
+    explanation = replace(prediction.explanation, scale="log odds")
+    binary = replace(
+        prediction,
+        explanation=explanation,
+        probability=probability,
+        probabilities={"by the end of induction": (0.4, 0.3, 0.5)},
+        figures={},
+    )
+    content = replace(patient_content, endpoint="refractory", prediction=binary)
+    text = body(write_patient_report(content, tmp_path / "patient.html"))
+    assert "predicted probability of refractory disease by the end of induction" in text
+    assert "years" not in text
+    assert "Log odds" in text
+
+
+def test_nothing_drives(patient_content: PatientContent, prediction: PatientPrediction, tmp_path: Path) -> None:
+    still = replace(prediction.explanation, features=prediction.explanation.features * 0.0)
+    table = pd.DataFrame({"value": [0.0], "low": [np.nan], "high": [np.nan], "established": [False]}, index=["mycn"])
+    content = replace(patient_content, prediction=replace(prediction, explanation=still, intervals=table))
+    text = body(write_patient_report(content, tmp_path / "patient.html"))
+    assert "Nothing that was measured moves the risk noticeably." in text
+    assert "Nothing that was measured raises the risk noticeably." in text
