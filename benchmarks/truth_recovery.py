@@ -3,8 +3,10 @@
 Cox regression and boosted trees are tuned and fitted on 2,000 simulated patients, read from raw files like a real
 study. Mechanisms are judged among the patients who had every assay through which the mechanism acts, and among all
 patients, where an assay that was not done cannot be known. Beside stand ceilings: the same features and kind of model
-fitted to the true log hazards, without noise, and Cox regression fitted on 8,000 patients. Contributions and truth
-are taken less their means. Then an interaction and correlated features are planted (``_planted_truth.py``): the truth
+fitted to the true log hazards, without noise, and Cox regression fitted on 8,000 patients; and the mean of three
+cohorts of 2,000, its range in brackets. Contributions and truth are taken less their means. How much of the variance of
+a mechanism's contributions its own truth explains, and how much all true contributions, tells noise from credit that
+belongs to another mechanism (linear regression, patients with every assay). Then an interaction and correlated features are planted (``_planted_truth.py``): the truth
 is the Shapley value of the true log hazard in the game of mechanisms, and sums of features stand beside that game.
 """
 
@@ -13,6 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+from sklearn.linear_model import LinearRegression
 
 from _document import main
 from _noise_free import noise_free_linear, noise_free_trees
@@ -30,6 +33,7 @@ from nbrelapse.validation.tuning import tune
 PATIENTS = 2000
 MORE_PATIENTS = 8000
 SEED = 20
+MORE_COHORTS = 2
 TRIALS = 40
 GOALS = {"cox": 0.95, "boosted": 0.9}
 ASSAYS = {
@@ -49,10 +53,9 @@ class Study:
     """A simulated study, read from its files, with its truth."""
 
     def __init__(self, scratch: Path, patients: int, seed: int) -> None:
-        folder = scratch / str(patients)
-        raw = write_raw_files(folder / "raw", patients, seed)
-        write_cohort(read_cbioportal(raw), folder / "cohort")
-        cohort = {"path": str(folder / "cohort")}
+        raw = write_raw_files(scratch / "raw", patients, seed)
+        write_cohort(read_cbioportal(raw), scratch / "cohort")
+        cohort = {"path": str(scratch / "cohort")}
         settings = {"name": "truth_recovery", "seed": seed, "cohort": cohort, "models": list(GOALS)}
         self.config: ExperimentConfig = parse_config(settings)
         self.data: PreparedData = prepare_data(self.config)
@@ -87,18 +90,22 @@ def assayed_patients(cohort: Cohort, mechanism: str) -> pd.Index:
 
 
 def truth_recovery(scratch: Path) -> list[dict[str, object]]:
-    study = Study(scratch, PATIENTS, SEED)
+    study = Study(scratch / "first", PATIENTS, SEED)
+    others = [Study(scratch / str(more), PATIENTS, SEED + 1 + more) for more in range(MORE_COHORTS)]
     results: list[dict[str, object]] = []
     for family, goal in GOALS.items():
         model, explanation = study.explained(family)
         results += _against_truth(study, family, goal, explanation.mechanisms)
+        every = [explanation.mechanisms, *(other.explained(family)[1].mechanisms for other in others)]
+        results += _over_cohorts([study, *others], every, family, goal)
+        results += _credit(study, family, explanation.mechanisms)
         if family == "cox":
             ceiling = noise_free_linear(study.X, study.log_hazard, explanation.mechanism_of)
         else:
             parameters = model.get_params(deep=False)
             ceiling = noise_free_trees(study.X, study.log_hazard, explanation.mechanism_of, parameters)
         results += _ceiling(study, f"{family}, without noise", ceiling)
-    larger = Study(scratch, MORE_PATIENTS, SEED + 1)
+    larger = Study(scratch / "larger", MORE_PATIENTS, SEED + 1)
     results += _ceiling(larger, f"cox, {MORE_PATIENTS:,} patients", larger.explained("cox")[1].mechanisms)
     return results + planted_truth(SEED, TRIALS)
 
@@ -122,6 +129,36 @@ def _against_truth(study: Study, family: str, goal: float, mechanisms: pd.DataFr
             {"name": f"{label}, Spearman over mechanisms, median patient", "value": float(rho[0.5])},
             {"name": f"{label}, Spearman over mechanisms, lowest tenth", "value": float(rho[0.1])},
             {"name": f"{label}, right leading mechanism", "value": agreement.leading_share},
+        ]
+    return results
+
+
+def _over_cohorts(
+    studies: list[Study], mechanisms: list[pd.DataFrame], family: str, goal: float
+) -> list[dict[str, object]]:
+    found = [study.agreement(own).mechanisms["spearman"] for study, own in zip(studies, mechanisms, strict=True)]
+    table = pd.concat(found, axis=1).loc[studies[0].acting]
+    return [
+        {"name": f"{family}, {name}, {len(studies)} cohorts", "value": mean, "low": low, "high": high, "goal": goal}
+        | {"met": mean >= goal}
+        for name, mean, low, high in zip(table.index, table.mean(1), table.min(1), table.max(1), strict=True)
+    ]
+
+
+def _credit(study: Study, family: str, mechanisms: pd.DataFrame) -> list[dict[str, object]]:
+    everything = study.X.index
+    for name in study.acting:
+        everything = everything.intersection(assayed_patients(study.data.cohort, name))
+    truth, found = study.truth.loc[everything, study.acting], mechanisms.loc[everything]
+    results: list[dict[str, object]] = []
+    for name in study.acting:
+        own = LinearRegression().fit(truth[[name]], found[name])
+        every = LinearRegression().fit(truth, found[name]).score(truth, found[name])
+        label = f"{family}, {name}, "
+        results += [
+            {"name": label + "slope on its own truth", "value": float(own.coef_[0])},
+            {"name": label + "explained by its own truth", "value": float(own.score(truth[[name]], found[name]))},
+            {"name": label + "explained by all truth", "value": float(every)},
         ]
     return results
 
