@@ -2,12 +2,15 @@
 
 Cox regression and boosted trees are tuned and fitted on 2,000 simulated patients, read from raw files like a real
 study. Mechanisms are judged among the patients who had every assay through which the mechanism acts, and among all
-patients, where an assay that was not done cannot be known. Beside stand ceilings: the same features and kind of model
-fitted to the true log hazards, without noise, and Cox regression fitted on 8,000 patients; and the mean of three
-cohorts of 2,000, its range in brackets. Contributions and truth are taken less their means. How much of the variance of
-a mechanism's contributions its own truth explains, and how much all true contributions, tells noise from credit that
-belongs to another mechanism (linear regression, patients with every assay). Then an interaction and correlated features are planted (``_planted_truth.py``): the truth
-is the Shapley value of the true log hazard in the game of mechanisms, and sums of features stand beside that game.
+patients, where an assay that was not done cannot be known. Contributions and truth are taken less their means.
+
+Beside stand the mean of three cohorts, its range in brackets, and ceilings: the same features and kind of model fitted
+to the true log hazards, without noise, and Cox regression fitted on 8,000 patients. How much of the variance of a
+mechanism's contributions its own truth explains, and how much all true contributions do, tells noise from credit that
+belongs to another mechanism (linear regression, patients with every assay).
+
+Then an interaction and correlated features are planted (``_planted_truth.py``): the truth is the Shapley value of the
+true log hazard in the game of mechanisms, and sums of features stand beside that game.
 """
 
 from __future__ import annotations
@@ -141,7 +144,9 @@ def _over_cohorts(
     return [
         {"name": f"{family}, {name}, {len(studies)} cohorts", "value": mean, "low": low, "high": high, "goal": goal}
         | {"met": mean >= goal}
-        for name, mean, low, high in zip(table.index, table.mean(1), table.min(1), table.max(1), strict=True)
+        for name, mean, low, high in zip(
+            table.index, table.mean(axis=1), table.min(axis=1), table.max(axis=1), strict=True
+        )
     ]
 
 

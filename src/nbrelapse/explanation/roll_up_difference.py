@@ -7,7 +7,7 @@ import pandas as pd
 from nbrelapse.errors import InputError
 from nbrelapse.explanation.explanation import Explanation
 from nbrelapse.explanation.rank_correlation import rank_correlation
-from nbrelapse.explanation.truth_agreement import DECIMALS
+from nbrelapse.explanation.settle_ties import settle_ties
 
 
 def roll_up_difference(explanation: Explanation, grouped: pd.DataFrame) -> pd.DataFrame:
@@ -24,8 +24,8 @@ def roll_up_difference(explanation: Explanation, grouped: pd.DataFrame) -> pd.Da
     -------
     DataFrame
         Index ``mechanism``, in the explanation's order: ``importance`` and ``importance_grouped`` (mean absolute
-        contributions), ``spearman`` (rank correlation over patients of
-        contributions to six decimals, NaN where one is constant),
+        contributions), ``spearman`` (rank correlation over patients,
+        what differs by rounding tied; NaN where one is constant),
         ``mean_absolute_difference``, and ``mean_difference`` (sum less grouped), the part of it that all patients
         share: another background moves it.
 
@@ -48,7 +48,7 @@ def roll_up_difference(explanation: Explanation, grouped: pd.DataFrame) -> pd.Da
         {
             "importance": sums.abs().mean(),
             "importance_grouped": grouped.abs().mean(),
-            "spearman": rank_correlation(sums.round(DECIMALS), grouped.round(DECIMALS)),
+            "spearman": rank_correlation(settle_ties(sums), settle_ties(grouped)),
             "mean_absolute_difference": difference.abs().mean(),
             "mean_difference": difference.mean(),
         }

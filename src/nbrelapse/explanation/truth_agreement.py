@@ -9,12 +9,10 @@ import pandas as pd
 
 from nbrelapse.errors import InputError
 from nbrelapse.explanation.rank_correlation import rank_correlation
+from nbrelapse.explanation.settle_ties import ROUNDING, settle_ties
 
 FEWEST_MECHANISMS = 3
 """A patient with fewer judged mechanisms has no rank correlation: two are always ordered alike or oppositely."""
-
-DECIMALS = 6
-"""Contributions are rounded to: XGBoost's are float32, and what rounding tells apart has no rank and no sign."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def truth_agreement(mechanisms: pd.DataFrame, truth: pd.DataFrame) -> TruthAgree
     Returns
     -------
     TruthAgreement
-        Of contributions rounded to ``DECIMALS``.
+        Differences that are rounding (``settle_ties.ROUNDING``) have no rank, contributions that are have no sign.
 
     Raises
     ------
@@ -81,18 +79,18 @@ def truth_agreement(mechanisms: pd.DataFrame, truth: pd.DataFrame) -> TruthAgree
     if truth.empty:
         raise InputError("no agreement without patients and mechanisms", column="truth")
     names = truth.columns.append(mechanisms.columns.difference(truth.columns, sort=False))
-    found = mechanisms.reindex(columns=names, fill_value=0.0).round(DECIMALS)
-    truth = truth.reindex(columns=names, fill_value=0.0).round(DECIMALS)
+    found = mechanisms.reindex(columns=names, fill_value=0.0)
+    truth = truth.reindex(columns=names, fill_value=0.0)
     return TruthAgreement(_by_mechanism(found, truth), _by_patient(found.where(truth.notna()), truth))
 
 
 def _by_mechanism(found: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
-    judged, acts = truth.notna(), truth.ne(0) & truth.notna()
-    same_sign = (np.sign(found) == np.sign(truth)) & acts
+    judged, acts = truth.notna(), truth.abs() > ROUNDING
+    same_sign = (np.sign(found.where(found.abs() > ROUNDING, 0.0)) == np.sign(truth)) & acts
     return pd.DataFrame(
         {
             "n_patients": judged.sum(),
-            "spearman": rank_correlation(truth, found),
+            "spearman": rank_correlation(settle_ties(truth), settle_ties(found)),
             "sign_accuracy": same_sign.sum() / acts.sum().where(acts.any()),
             "mean_absolute_error": (found - truth).abs().mean(),
             "true_size": truth.abs().mean(),
@@ -104,14 +102,16 @@ def _by_patient(found: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     n_judged = truth.notna().sum(axis=1)
     size, true_size = found.abs().fillna(-1.0).to_numpy(), truth.abs().fillna(-1.0).to_numpy()
     rows = np.arange(len(size))
-    right = true_size[rows, size.argmax(axis=1)] >= true_size.max(axis=1)
+    right = true_size[rows, size.argmax(axis=1)] >= true_size.max(axis=1) - ROUNDING
     # Whom the model says nothing of has no leading mechanism that could be right.
-    right &= size.max(axis=1) > 0
-    decided = true_size.max(axis=1) > 0
+    right &= size.max(axis=1) > ROUNDING
+    decided = true_size.max(axis=1) > ROUNDING
     return pd.DataFrame(
         {
             "n_mechanisms": n_judged,
-            "spearman": rank_correlation(truth.T, found.T).where(n_judged >= FEWEST_MECHANISMS),
+            "spearman": rank_correlation(settle_ties(truth.T), settle_ties(found.T)).where(
+                n_judged >= FEWEST_MECHANISMS
+            ),
             "leading": pd.Series(right, index=truth.index, dtype="boolean").where(decided),
         },
         index=truth.index,
