@@ -15,6 +15,9 @@ from nbrelapse.report.plots.style import ABSENT, GRID, INK, MUTED, ON_COLOR, PAP
 _DARK = {INK: "#e6ebf0", MUTED: "#9aa7b4", GRID: "#33404d", ABSENT: "#6f7c89", PAPER: "#151b22", ON_COLOR: ON_COLOR}
 """What the neutral colours become on a dark screen."""
 
+_LEAST_CONTRAST = 3.0
+"""With the dark page, of colours that stay as they are (https://www.w3.org/TR/WCAG22/#non-text-contrast)."""
+
 
 def figure_data_uri(figure: Figure) -> str:
     """Return a figure as the data URI of an SVG image.
@@ -41,20 +44,35 @@ def figure_data_uri(figure: Figure) -> str:
 def _follow_the_scheme(svg: str) -> str:
     found = sorted(set(re.findall(r"#[0-9a-f]{6}\b", svg)))
     light = "".join(f"--c{color[1:]}:{color};" for color in found)
-    dark = "".join(f"--c{color[1:]}:{_on_dark(color)};" for color in found)
+    dark = "".join(f"--c{color[1:]}:{on_dark(color)};" for color in found)
     style = f"<style>:root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}</style>"
     body = re.sub(r"(?<=[ :])#([0-9a-f]{6})\b(?=[;\"])", r"var(--c\1)", svg)
     body = re.sub(r'(fill|stroke)="(var\([^)]*\))"', r'style="\1:\2"', body)
     return re.sub(r"(<svg[^>]*>)", lambda match: match[1] + style, body, count=1)
 
 
-def _on_dark(color: str) -> str:
+def on_dark(color: str) -> str:
+    """Return what a hex colour in lower case becomes on a dark screen: itself where it stands out from the page.
+
+    Examples
+    --------
+    >>> on_dark("#d55e00"), on_dark("#0a5c9e")
+    ('#d55e00', '#4b87b6')
+    """
     if color in _DARK:
         return _DARK[color]
+    if _luminance(color) + 0.05 >= _LEAST_CONTRAST * (_luminance(_DARK[PAPER]) + 0.05):
+        return color
     red, green, blue = to_rgb(color)
     lightness = 0.2126 * red + 0.7152 * green + 0.0722 * blue
     towards_white = max(0.0, 0.45 - lightness)
     return to_hex((_lift(red, towards_white), _lift(green, towards_white), _lift(blue, towards_white)))
+
+
+def _luminance(color: str) -> float:
+    """Relative luminance of a colour (WCAG 2.2, https://www.w3.org/TR/WCAG22/#dfn-relative-luminance)."""
+    parts = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(color))
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), parts, strict=True))
 
 
 def _lift(part: float, towards_white: float) -> float:

@@ -5,6 +5,7 @@ from nbrelapse.report.plots.binary_calibration import binary_calibration
 from nbrelapse.report.plots.calibration import calibration
 from nbrelapse.report.plots.decision_curve import decision_curve_plot
 from nbrelapse.report.plots.deletion_curves import deletion_curves
+from nbrelapse.report.plots.dependence import dependence
 from nbrelapse.report.plots.feature_coverage import feature_coverage
 from nbrelapse.report.plots.incidence_course import incidence_course
 from nbrelapse.report.plots.kaplan_meier import kaplan_meier_by_risk
@@ -22,6 +23,7 @@ __all__ = [
     "calibration",
     "decision_curve_plot",
     "deletion_curves",
+    "dependence",
     "feature_coverage",
     "incidence_course",
     "kaplan_meier_by_risk",

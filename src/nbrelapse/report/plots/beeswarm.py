@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import textwrap
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -17,6 +16,8 @@ from matplotlib.figure import Figure
 
 from nbrelapse.explanation.explanation import Explanation
 from nbrelapse.mechanisms.catalogue import Catalogue
+from nbrelapse.report.plots.drawn_patients import drawn_note, drawn_patients
+from nbrelapse.report.plots.spread_dots import spread_dots
 from nbrelapse.report.plots.style import (
     ABSENT,
     GRID,
@@ -29,9 +30,6 @@ from nbrelapse.report.plots.style import (
     zero_line,
 )
 
-_BINS = 90
-_MOST_DOTS = 4000
-"""Patients drawn at most: more dots cover each other and take long to draw. A choice."""
 _COLORS = LinearSegmentedColormap.from_list("low_to_high", RISK_GROUPS)
 
 
@@ -59,19 +57,18 @@ def beeswarm(explanation: Explanation, catalogue: Catalogue, top: int = 15) -> F
     axes = figure.subplots()
     zero_line(axes)
     scale = _color_scale(explanation.values[shown])
-    drawn = _drawn(explanation)
+    drawn = drawn_patients(explanation)
     for row, name in enumerate(shown):
         x = explanation.features[name].to_numpy()[drawn]
-        y = row + _spread(x)
+        y = row + spread_dots(x)
         known = explanation.values[name].notna().to_numpy()[drawn]
         color = _COLORS(scale[name].to_numpy()[drawn][known])
         axes.axhline(row, color=GRID, linewidth=0.6, zorder=0.2)
         axes.scatter(x[~known], y[~known], s=7, color=ABSENT, linewidths=0, rasterized=True, zorder=2)
         axes.scatter(x[known], y[known], s=9, c=color, linewidths=0, rasterized=True, zorder=3)
     _label_rows(axes, shown, catalogue)
-    number, of = len(drawn), len(explanation.values)
-    part = f"\n{number:,} of {of:,} patients, evenly spaced by predicted risk" if number < of else ""
-    axes.set_xlabel(f"Contribution to the {explanation.scale}   (right: higher risk){part}")
+    part = drawn_note(len(drawn), len(explanation.values))
+    axes.set_xlabel(f"Contribution to the {explanation.scale}   (right: higher risk)\n{part}".strip())
     bar = figure.colorbar(
         ScalarMappable(Normalize(0, 1), _COLORS), ax=axes, orientation="horizontal", location="top", shrink=0.4,
         aspect=30, anchor=(1.0, 0.0), pad=0.01,
@@ -83,15 +80,6 @@ def beeswarm(explanation: Explanation, catalogue: Catalogue, top: int = 15) -> F
         bar.ax.text(-0.12, 0.5, "● not assayed", color=ABSENT, ha="right", va="center", fontsize=8.5,
                     transform=bar.ax.transAxes)  # fmt: skip
     return figure
-
-
-def _drawn(explanation: Explanation) -> np.ndarray:
-    """Positions of the patients to draw, in their order."""
-    risk = explanation.mechanisms.to_numpy().sum(axis=1)
-    if len(risk) <= _MOST_DOTS:
-        return np.arange(len(risk))
-    steps = np.linspace(0, len(risk) - 1, _MOST_DOTS).round().astype(int)
-    return np.sort(np.argsort(risk, kind="stable")[steps])
 
 
 def _label_rows(axes: Axes, shown: list[str], catalogue: Catalogue) -> None:
@@ -108,13 +96,3 @@ def _color_scale(values: pd.DataFrame) -> pd.DataFrame:
     same = low == high
     low, high = low.mask(same, values.min()), high.mask(same, values.max())
     return ((values - low) / (high - low).replace(0.0, 1.0)).clip(0, 1)
-
-
-def _spread(x: np.ndarray) -> np.ndarray:
-    """Vertical offsets within +-0.36 that show how many patients share a contribution; nothing random in them."""
-    width = float(np.ptp(x)) or 1.0
-    bins = np.floor((x - x.min()) / width * (_BINS - 1)).astype(int)
-    rank = pd.Series(bins).groupby(bins).cumcount().to_numpy()
-    count = np.bincount(bins)
-    side = np.where(rank % 2 == 0, 1, -1) * ((rank + 1) // 2)
-    return 0.72 * side / max(int(count.max()), 12)
