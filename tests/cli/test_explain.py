@@ -83,6 +83,7 @@ def test_attributions_add_up_and_the_report_shows_the_patient(study: Path, tmp_p
         for name in (
             "mechanisms",
             "beeswarm",
+            "dependence",
             "risk_groups",
             "cooccurrence",
             "waterfall",

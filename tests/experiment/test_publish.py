@@ -157,7 +157,7 @@ def test_the_files_of_the_runs(publication: Publication) -> None:
     shap = {f"tables/{level}_{what}.parquet" for level in ("mechanism", "feature") for what in ("importance",)}
     shap |= {f"tables/{name}.parquet" for name in ("mechanism_stability", "feature_stability", "rank_agreement")}
     shap |= {f"tables/{level}_attributions.parquet" for level in ("mechanism", "feature")}
-    pictures = ("mechanisms", "beeswarm", "risk_groups", "cooccurrence", "waterfall_highest_risk")
+    pictures = ("mechanisms", "beeswarm", "dependence", "risk_groups", "cooccurrence", "waterfall_highest_risk")
     plots = {f"plots/{name}.{kind}" for name in pictures for kind in ("png", "svg")}
     for name, run in publication.children.items():
         assert publication.artifacts(run) == (shap | plots | {"model_card.md"} if name in FAMILIES else set())

@@ -35,6 +35,7 @@ PLACED_FIGURES = (
     "decision_curve",
     "mechanisms",
     "beeswarm",
+    "dependence",
     "risk_groups",
     "cooccurrence",
     "coverage",

@@ -10,7 +10,7 @@ from nbrelapse.explanation.explanation import Explanation
 from nbrelapse.explanation.mechanism_cooccurrence import mechanism_cooccurrence
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
-from nbrelapse.report.plots import beeswarm, mechanism_bar, mechanism_cooccurrence_plot, risk_group_heatmap
+from nbrelapse.report.plots import beeswarm, dependence, mechanism_bar, mechanism_cooccurrence_plot, risk_group_heatmap
 
 
 def explanation_figures(
@@ -33,12 +33,13 @@ def explanation_figures(
     Returns
     -------
     dict of str to Figure
-        ``mechanisms`` and ``beeswarm``; ``risk_groups`` where a group has 10 patients; ``cooccurrence``
+        ``mechanisms``, ``beeswarm`` and ``dependence``; ``risk_groups`` where a group has 10 patients; ``cooccurrence``
         where the model uses two mechanisms.
     """
     figures = {
         "mechanisms": mechanism_bar(explanation, catalogue, stability),
         "beeswarm": beeswarm(explanation, catalogue),
+        "dependence": dependence(explanation, catalogue),
     }
     if groups is not None and groups.value_counts().max() >= LEAST_PATIENTS:
         figures["risk_groups"] = risk_group_heatmap(explanation, groups, catalogue)

@@ -57,7 +57,7 @@ def on_dark(color: str) -> str:
     Examples
     --------
     >>> on_dark("#d55e00"), on_dark("#0a5c9e")
-    ('#d55e00', '#4b87b6')
+    ('#d55e00', '#2c73ab')
     """
     if color in _DARK:
         return _DARK[color]
