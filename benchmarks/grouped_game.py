@@ -24,7 +24,7 @@ from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.models.risk_model import RiskModel
 from nbrelapse.validation.tuning import tune
 
-EXPLAINED, BACKGROUND = 60, 30
+EXPLAINED, BACKGROUND = 40, 120
 SEED = 20
 TRIALS = 40
 DEPTH = 4
