@@ -155,7 +155,10 @@ def test_the_files_of_the_runs(publication: Publication) -> None:
     assert set(PLACED_FIGURES) <= drawn
     assert {f"plots/{name}.{kind}" for name in drawn for kind in ("png", "svg")} <= found
     shap = {f"tables/{level}_{what}.parquet" for level in ("mechanism", "feature") for what in ("importance",)}
-    shap |= {f"tables/{name}.parquet" for name in ("mechanism_stability", "feature_stability", "rank_agreement")}
+    shap |= {
+        f"tables/{name}.parquet"
+        for name in ("mechanism_stability", "feature_stability", "rank_agreement", "mechanism_cooccurrence")
+    }
     shap |= {f"tables/{level}_attributions.parquet" for level in ("mechanism", "feature")}
     pictures = ("mechanisms", "beeswarm", "dependence", "risk_groups", "cooccurrence", "waterfall_highest_risk")
     plots = {f"plots/{name}.{kind}" for name in pictures for kind in ("png", "svg")}

@@ -11,6 +11,7 @@ import pandas as pd
 
 from nbrelapse.experiment.describe_guards import guard_tables
 from nbrelapse.experiment.result import ExperimentResult
+from nbrelapse.explanation.mechanism_cooccurrence import mechanism_cooccurrence
 from nbrelapse.validation.evaluate import Evaluation
 
 
@@ -60,7 +61,7 @@ def experiment_tables(result: ExperimentResult) -> dict[str, pd.DataFrame]:
 
 
 def model_tables(result: ExperimentResult, model: str) -> dict[str, pd.DataFrame]:
-    """SHAP tables of one model: importance by mechanism and feature, its stability, and the patients' attributions."""
+    """SHAP tables of one model: importance and its stability, pairs of mechanisms, and the patients' attributions."""
     explanation, stable = result.explanations[model], result.stability[model]
     patients = _patients(result)
     return {
@@ -69,6 +70,7 @@ def model_tables(result: ExperimentResult, model: str) -> dict[str, pd.DataFrame
         "mechanism_stability": stable.mechanisms,
         "feature_stability": stable.features,
         "rank_agreement": stable.rank_agreement,
+        "mechanism_cooccurrence": mechanism_cooccurrence(explanation),
         "mechanism_attributions": explanation.mechanisms.set_axis(patients, axis=0),
         "feature_attributions": explanation.features.set_axis(patients, axis=0),
     }

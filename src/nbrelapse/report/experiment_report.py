@@ -11,8 +11,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nbrelapse.explanation.explanation import Explanation
+from nbrelapse.explanation.mechanism_cooccurrence import mechanism_cooccurrence
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
+from nbrelapse.report.cooccurrence_rows import cooccurrence_rows
 from nbrelapse.report.decisions import decisions_section
 from nbrelapse.report.figure_image import figure_data_uri
 from nbrelapse.report.guard_sections import GuardSection
@@ -156,6 +158,7 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
                     "title": model_title(name),
                     "rows": mechanism_rows(explanation, content.catalogue, content.stability.get(name)),
                     "stability": stability_sentences(content.stability.get(name)),
+                    "pairs": cooccurrence_rows(mechanism_cooccurrence(explanation), content.catalogue),
                     "agreement": disagreements(
                         explanation, content.catalogue, content.endpoint, content.stability.get(name)
                     ),

@@ -10,8 +10,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from nbrelapse.explanation.explanation import Explanation
+from nbrelapse.explanation.mechanism_cooccurrence import mechanism_cooccurrence
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
+from nbrelapse.report.cooccurrence_rows import cooccurrence_rows
 from nbrelapse.report.figure_image import figure_data_uri
 from nbrelapse.report.render import render
 from nbrelapse.report.stability_sentences import stability_sentences
@@ -82,6 +84,7 @@ def write_explanation_report(content: ExplanationContent, file: str | Path) -> P
             "scale": content.explanation.scale,
             "facts": content.facts,
             "rows": mechanism_rows(content.explanation, content.catalogue, content.stability),
+            "mechanism_pairs": cooccurrence_rows(mechanism_cooccurrence(content.explanation), content.catalogue),
             "stability": stability_sentences(content.stability),
             "agreement": disagreements(content.explanation, content.catalogue, content.endpoint, content.stability),
             "figures": {name: figure_data_uri(figure) for name, figure in content.figures.items()},
