@@ -219,6 +219,9 @@ def test_the_models_load_and_score(
     assert bundle.model.family == family
     assert bundle.endpoint == "relapse"
     assert bundle.training["patients"] == len(result.data.training.y)
+    observed = bundle.training["observed"]
+    assert observed["similar"]["horizon_days"] == 5 * 365.25
+    assert all(group["patients"] >= 20 for group in observed["clinical_groups"])
     X = result.data.table.values.loc[cohort.patient_ids]
     scores = score(bundle, cohort).set_index("patient_id")
     scored = scores["log_risk"].notna()

@@ -21,7 +21,7 @@ from nbrelapse.report.coverage import coverage_table
 from nbrelapse.report.experiment_report import ReportContent, write_experiment_report
 from nbrelapse.report.explanation_figures import explanation_figures
 from nbrelapse.report.explanation_report import ExplanationContent, write_explanation_report
-from nbrelapse.report.patient_content import PatientContent, PatientPrediction
+from nbrelapse.report.patient_content import GroupCourse, PatientContent, PatientPrediction, SimilarPatients
 from nbrelapse.report.patient_report import write_patient_report
 from nbrelapse.report.plots import (
     feature_coverage,
@@ -243,6 +243,8 @@ def patient_content(explanation: Explanation, catalogue: Catalogue) -> PatientCo
     )
     refits: list[Any] = [_Refit(explanation, seed) for seed in range(20)]
     times = np.linspace(0, 5 * YEAR, 61)
+    days = np.arange(1, 17) * YEAR / 4
+    observed = pd.DataFrame({"days": days, "incidence": days / 4500, "low": days / 6000, "high": days / 3500})
     return PatientContent(
         patient_id=HOSTILE,
         created="2025-01-01",
@@ -258,11 +260,21 @@ def patient_content(explanation: Explanation, catalogue: Catalogue) -> PatientCo
             intervals=patient_intervals(own, refits, catalogue),
             evidence=0.81,
             known=dict(values.iloc[0]),
+            group=GroupCourse("Recorded risk group: high", 88, 31, observed),
+            similar=SimilarPatients(
+                5 * YEAR,
+                0.41,
+                0.58,
+                50,
+                27,
+                pd.DataFrame({"years": [1, 5], "incidence": [0.2, 0.52], "low": [0.1, 0.38], "high": [0.33, 0.66]}),
+            ),
+            competing=True,
             ranges=pd.DataFrame({"low": [1.0], "high": [60.0]}, index=["clinical__age_months"]),
             figures={
                 "waterfall": patient_waterfall(own, HOSTILE, catalogue),
                 "waterfall_probability": patient_waterfall(probability, HOSTILE, catalogue),
-                "course": incidence_course(times, times / 4000, times / 5000, times / 3000),
+                "course": incidence_course(times, times / 4000, times / 5000, times / 3000, observed),
             },
         ),
         missing_assays=["rearrangements"],

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nbrelapse.report.patient_content import PatientContent, PatientPrediction
+from nbrelapse.report.patient_content import PatientContent, PatientPrediction, SimilarPatients
 from nbrelapse.report.patient_report import write_patient_report
 from nbrelapse.report.patient_rows import contribution_rows, patient_summary, range_sentences
 from nbrelapse.report.wording import signed
@@ -32,7 +32,7 @@ def prediction(patient_content: PatientContent) -> PatientPrediction:
 def test_the_summary_stands_first_and_the_notice_at_both_ends(patient_report: Path) -> None:
     text = body(patient_report)
     assert text.count(NOTICE) == 2
-    assert text.index(NOTICE) < text.index("The model predicts a probability") < text.index("Predicted course")
+    assert text.index(NOTICE) < text.index("The model predicts a probability") < text.index("what was observed")
     assert text.rindex(NOTICE) > text.index("Model and cohort")
 
 
@@ -46,6 +46,28 @@ def test_the_page_shows_risk_gaps_and_doubt(patient_report: Path) -> None:
     assert "higher than that of over 99% of the training patients" in text
     assert "not established" in text
     assert "None of these agents is recommended" in text
+
+
+def test_what_was_observed_stands_beside(patient_report: Path) -> None:
+    text = body(patient_report)
+    assert "in the 88 training patients of this patient's clinical group (Recorded risk group: high; 31 events)" in text
+    assert "27 of the 50 training patients with the nearest predictions had the event" in text
+    assert "41% to 58% by 5 years" in text
+    assert "by 5 years 52% 38% to 66%" in text
+    assert "lies beyond" not in text
+
+
+def test_what_is_not_known_of_the_training_is_said(
+    patient_content: PatientContent, prediction: PatientPrediction, tmp_path: Path
+) -> None:
+    assert isinstance(prediction.similar, SimilarPatients)
+    bare = replace(prediction, group="no reason", similar="another reason")
+    text = body(write_patient_report(replace(patient_content, prediction=bare), tmp_path / "bare.html"))
+    assert "No observed curve of the clinical group is shown: no reason." in text
+    assert "No outcome of training patients of like prediction is shown: another reason." in text
+    beyond = replace(prediction, similar=replace(prediction.similar, beyond=True))
+    text = body(write_patient_report(replace(patient_content, prediction=beyond), tmp_path / "beyond.html"))
+    assert "lies beyond those of all training patients" in text
 
 
 def test_contributions_add_up_on_both_scales(patient_content: PatientContent, prediction: PatientPrediction) -> None:
@@ -109,6 +131,8 @@ def test_a_binary_endpoint_has_no_years(
         explanation=explanation,
         probability=probability,
         probabilities={"by the end of induction": (0.4, 0.3, 0.5)},
+        similar="too few",
+        group="none",
         figures={},
     )
     content = replace(patient_content, endpoint="refractory", prediction=binary)

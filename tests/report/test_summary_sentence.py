@@ -41,7 +41,7 @@ def test_a_wide_band_is_said() -> None:
 def test_mechanisms_are_named_by_side_and_the_unsettled_apart() -> None:
     drivers = replace(SCORED, raising=["A", "B", "C", "D"], lowering=["E"], unsettled=["F", "G"])
     text = summary_sentence(drivers)
-    assert "Of what was measured, A, B and C raise the risk and E lowers it." in text
+    assert "Of what was measured, A, B and C raise the risk; E lowers it." in text
     assert "Whether F and G move it is not established." in text
     assert "Nothing that was measured" not in text
     assert "Of what was measured, E lowers the risk." in summary_sentence(replace(SCORED, lowering=["E"]))

@@ -13,10 +13,12 @@ from matplotlib.figure import Figure
 
 from nbrelapse.cohort import Cohort
 from nbrelapse.errors import InputError
-from nbrelapse.explanation import Explanation, explain, patient_intervals, to_probability
+from nbrelapse.experiment.compare_with_training import group_course, similar_patients
+from nbrelapse.explanation import explain, patient_intervals, to_probability
 from nbrelapse.mechanisms import build_features, load_catalogue
 from nbrelapse.models.resamples import prediction_interval
-from nbrelapse.report.patient_content import PatientContent, PatientPrediction
+from nbrelapse.models.survival_model import SurvivalModel
+from nbrelapse.report.patient_content import GroupCourse, PatientContent, PatientPrediction
 from nbrelapse.report.plots import incidence_course, patient_waterfall
 from nbrelapse.report.wording import model_title
 from nbrelapse.scoring import Bundle
@@ -93,6 +95,8 @@ def _prediction(
 ) -> PatientPrediction:
     explanation = explain(bundle.model, row[list(bundle.schema.index)], bundle.catalogue, background=studied.background)
     probability = to_probability(explanation, bundle.model, studied.horizon_days)
+    group = group_course(bundle.training, studied.cohort, row)
+    model = bundle.model
     at = np.array([np.inf if studied.horizon_days is None else studied.horizon_days])
     interval = prediction_interval(bundle.refits, row, at)
     outside = [name for name in scores["out_of_range_features"].split(", ") if name]
@@ -106,7 +110,14 @@ def _prediction(
         evidence=scores["evidence"],
         known=_required(bundle, studied) | {str(name): float(value) for name, value in row.iloc[0].items()},
         ranges=bundle.schema.loc[outside, ["low", "high"]],
-        figures=_figures(bundle, studied, explanation, probability, row),
+        group=group,
+        similar=similar_patients(bundle.training, _by_days(bundle, scores)),
+        competing=isinstance(model, SurvivalModel) and model.competing_ is not None,
+        figures={
+            "waterfall": patient_waterfall(explanation, studied.patient_id, bundle.catalogue),
+            "waterfall_probability": patient_waterfall(probability, studied.patient_id, bundle.catalogue),
+            **_course(bundle, row, group if isinstance(group, GroupCourse) else None),
+        },
     )
 
 
@@ -151,20 +162,27 @@ def _facts(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
     return {label: fact for label, fact in facts.items() if fact is not None}
 
 
-def _figures(
-    bundle: Bundle, studied: StudiedPatient, explanation: Explanation, probability: Explanation, row: pd.DataFrame
-) -> dict[str, Figure]:
-    figures = {
-        "waterfall": patient_waterfall(explanation, studied.patient_id, bundle.catalogue),
-        "waterfall_probability": patient_waterfall(probability, studied.patient_id, bundle.catalogue),
-    }
+def _by_days(bundle: Bundle, scores: Mapping[Hashable, Any]) -> dict[float | None, float]:
+    """Return the predicted probability by horizon in days; None for a binary endpoint."""
+    if bundle.followed_days is None:
+        return {None: scores[f"probability_{bundle.endpoint}"]}
+    found = {years * YEAR: scores[f"incidence_{years}y"] for years in HORIZON_YEARS}
+    return {days: value for days, value in found.items() if not math.isnan(value)}
+
+
+def _course(bundle: Bundle, row: pd.DataFrame, group: GroupCourse | None) -> dict[str, Figure]:
     followed = bundle.followed_days
-    if followed is not None:
-        times = np.linspace(0.0, min(followed, LONGEST_YEARS * YEAR), 121)
-        interval = prediction_interval(bundle.refits, row, times)
-        _, incidence = bundle.model.predict_risk(row, times)
-        figures["course"] = incidence_course(
-            times, incidence[0], interval["incidence_low"][0], interval["incidence_high"][0],
-            start="diagnosis" if not bundle.landmark_days else f"day {bundle.landmark_days:g}",
-        )  # fmt: skip
-    return figures
+    if followed is None:
+        return {}
+    times = np.linspace(0.0, min(followed, LONGEST_YEARS * YEAR), 121)
+    interval = prediction_interval(bundle.refits, row, times)
+    _, incidence = bundle.model.predict_risk(row, times)
+    figure = incidence_course(
+        times,
+        incidence[0],
+        interval["incidence_low"][0],
+        interval["incidence_high"][0],
+        None if group is None else group.curve,
+        start=f"day {bundle.landmark_days:g}" if bundle.landmark_days else "diagnosis",
+    )
+    return {"course": figure}

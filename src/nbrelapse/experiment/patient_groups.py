@@ -9,7 +9,7 @@ from nbrelapse.cohort import Cohort
 from nbrelapse.experiment.clinical_groups import clinical_groups
 
 _THREE = {0: "Low", 1: "Intermediate", 2: "High"}
-_GROUPINGS = {
+GROUPINGS = {
     "clinical_risk_group": ("Recorded risk group", _THREE),
     "high_risk": ("Recorded risk group", {0: "Not high risk", 1: "High risk"}),
     "clinical_cog_v2": ("COG v2 risk group", _THREE),
@@ -41,7 +41,7 @@ def patient_groups(cohort: Cohort, X: pd.DataFrame, prediction: pd.Series) -> pd
         where the group is unknown.
     """
     found = clinical_groups(cohort, X)
-    for name, (title, levels) in _GROUPINGS.items():
+    for name, (title, levels) in GROUPINGS.items():
         if name in found and np.mean(np.isin(found[name], list(levels))) >= _LEAST_KNOWN:
             labels = pd.Series(found[name], index=X.index).map(levels)
             return pd.Series(pd.Categorical(labels, list(levels.values()), ordered=True), X.index, name=title)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -19,6 +20,7 @@ from nbrelapse.experiment.describe import (
 from nbrelapse.experiment.describe_guards import guard_figures, guard_metrics, guard_sections, multiplicity
 from nbrelapse.experiment.fingerprint import data_fingerprint, outcome_fingerprint
 from nbrelapse.experiment.judge_decisions import judge_decisions
+from nbrelapse.experiment.observed_in_training import observed_in_training
 from nbrelapse.experiment.patient_groups import patient_groups
 from nbrelapse.experiment.result import ExperimentResult
 from nbrelapse.experiment.run import Progress
@@ -209,7 +211,7 @@ def _model_record(result: ExperimentResult, name: str, tried: Multiplicity) -> M
         references={baseline: result.models[baseline] for baseline in result.baselines},
         catalogue=catalogue,
         gene_sets=result.data.gene_sets,
-        training=training_summary(result),
+        training=training_summary(result) | {"observed": _observed(result, name)},
         card=card,
     )
     return ModelRecord(
@@ -230,6 +232,12 @@ def _groups(result: ExperimentResult, name: str) -> pd.Series:
     """Risk groups of the training patients, whom the explanation of a model is of."""
     features = result.data.features(result.data.training)
     return patient_groups(result.data.cohort, features, result.explanations[name].prediction)
+
+
+def _observed(result: ExperimentResult, name: str) -> dict[str, Any]:
+    training = result.data.training
+    features = result.data.features(training)
+    return observed_in_training(result.data.cohort, features, training.y, result.predictions[name])
 
 
 def _flat(document: dict[str, object], prefix: str = "") -> dict[str, str]:

@@ -14,6 +14,51 @@ from nbrelapse.mechanisms.catalogue import Catalogue
 
 
 @dataclass(frozen=True)
+class GroupCourse:
+    """Observed course of a clinical group of training patients.
+
+    Parameters
+    ----------
+    title : str
+        ``Recorded risk group: high``.
+    patients, events : int
+    curve : DataFrame
+        ``days``, ``incidence``, ``low`` and ``high``; see :func:`nbrelapse.validation.observed_course.observed_course`.
+    """
+
+    title: str
+    patients: int
+    events: int
+    curve: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class SimilarPatients:
+    """Outcome of the training patients whose cross-validated prediction was nearest.
+
+    Parameters
+    ----------
+    horizon_days : float or None
+        Of the prediction by which they are near; None for a binary endpoint.
+    low, high : float
+        Range of their predicted probability.
+    patients, events : int
+    observed : DataFrame
+        ``years``, ``incidence``, ``low`` and ``high``, a row a horizon.
+    beyond : bool
+        The patient's prediction lies outside those of all training patients.
+    """
+
+    horizon_days: float | None
+    low: float
+    high: float
+    patients: int
+    events: int
+    observed: pd.DataFrame
+    beyond: bool = False
+
+
+@dataclass(frozen=True)
 class PatientPrediction:
     """The numbers of a patient of whom enough is known.
 
@@ -38,6 +83,12 @@ class PatientPrediction:
         therapy requires.
     ranges : DataFrame
         Index: features of which the patient is outside the training range; ``low`` and ``high`` of the training.
+    group : GroupCourse or str
+        Observed course of the patient's clinical group, or why there is none.
+    similar : SimilarPatients or str
+        The same of the training patients of like prediction.
+    competing : bool
+        The model has one of the competing event, through which features may move the probability.
     figures : dict of str to Figure
         ``waterfall`` and ``waterfall_probability``; ``course`` of a time to an event.
     """
@@ -51,6 +102,9 @@ class PatientPrediction:
     evidence: float
     known: Mapping[str, float]
     ranges: pd.DataFrame
+    group: GroupCourse | str
+    similar: SimilarPatients | str
+    competing: bool = False
     figures: Mapping[str, Figure] = field(default_factory=dict)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from nbrelapse.report.driving_mechanisms import driving_mechanisms
 from nbrelapse.report.figure_image import figure_data_uri
-from nbrelapse.report.patient_content import PatientContent, PatientPrediction
+from nbrelapse.report.patient_content import GroupCourse, PatientContent, PatientPrediction
 from nbrelapse.report.patient_rows import contribution_rows, patient_summary, range_sentences
 from nbrelapse.report.render import render
 from nbrelapse.report.summary_sentence import summary_sentence
@@ -62,7 +64,7 @@ def _shown(prediction: PatientPrediction, content: PatientContent) -> dict[str, 
     drivers = driving_mechanisms(log_risk, content.patient_id, content.catalogue, prediction.known)
     return {
         "scale": log_risk.scale,
-        "horizon": "by the end of induction" if days is None else f"by {days / YEAR:.3g} year{'s' * (days > YEAR)}",
+        "horizon": _by(days),
         "probability": percent(float(probability.prediction.iloc[0])),
         "band": f"{percent(prediction.band[0])} to {percent(prediction.band[1])}",
         "percentile": percent(prediction.percentile / 100),
@@ -78,10 +80,48 @@ def _shown(prediction: PatientPrediction, content: PatientContent) -> dict[str, 
         "rows": contribution_rows(prediction, content.catalogue),
         "drivers": [driver | {"status": _status(prediction, driver["name"])} for driver in drivers],
         "no_recommendation": NO_RECOMMENDATION,
-        "evidence": f"{prediction.evidence:.0%}",
+        "competing": prediction.competing,
+        "evidence": "All" if prediction.evidence >= 1 else percent(prediction.evidence).capitalize(),
         "ranges": range_sentences(prediction, content.catalogue),
+        "group": _group(prediction.group),
+        "similar": _similar(prediction),
         "figures": {name: figure_data_uri(figure) for name, figure in prediction.figures.items()},
     }
+
+
+def _group(group: GroupCourse | str) -> str:
+    if isinstance(group, str):
+        return f"No observed curve of the clinical group is shown: {group}."
+    return (
+        f"Dashed: observed in the {group.patients} training patients of this patient's clinical group ({group.title}; "
+        f"{group.events} events), by the Aalen-Johansen estimator, with 95% intervals at whole years."
+    )
+
+
+def _similar(prediction: PatientPrediction) -> dict[str, Any]:
+    similar = prediction.similar
+    if isinstance(similar, str):
+        return {"sentence": f"No outcome of training patients of like prediction is shown: {similar}.", "rows": []}
+    sentence = (
+        f"{similar.events} of the {similar.patients} training patients with the nearest predictions had the event "
+        "within their follow-up. Models that had not seen them predicted them a probability of "
+        f"{percent(similar.low)} to {percent(similar.high)} {_by(similar.horizon_days)}."
+    )
+    if similar.beyond:
+        sentence += " This patient's prediction lies beyond those of all training patients: these are not alike."
+    rows = [
+        {
+            "name": _by(None if pd.isna(row["years"]) else row["years"] * YEAR),
+            "value": percent(row["incidence"]),
+            "interval": f"{percent(row['low'])} to {percent(row['high'])}",
+        }
+        for row in similar.observed.to_dict("records")
+    ]
+    return {"sentence": sentence, "rows": rows}
+
+
+def _by(days: float | None) -> str:
+    return "by the end of induction" if days is None else f"by {days / YEAR:.3g} year{'s' * (days > YEAR)}"
 
 
 def _status(prediction: PatientPrediction, mechanism: str) -> str:

@@ -118,7 +118,7 @@ def _drivers(summary: PatientSummary) -> list[str]:
         moves.append(f"{up} raise{'s' * (len(summary.raising) == 1)} the risk")
     if down:
         moves.append(f"{down} lower{'s' * (len(summary.lowering) == 1)} {'it' if up else 'the risk'}")
-    said = [f"Of what was measured, {' and '.join(moves)}."] if moves else []
+    said = [f"Of what was measured, {'; '.join(moves)}."] if moves else []
     if summary.unsettled:
         named = _listed(summary.unsettled[:_NAMED])
         said.append(f"Whether {named} move{'s' * (len(summary.unsettled) == 1)} it is not established.")

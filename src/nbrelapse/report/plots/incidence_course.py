@@ -55,7 +55,7 @@ def incidence_course(
         )
         whole = observed[np.isclose(own, np.round(own))]
         at = whole["days"].to_numpy() / YEAR
-        axes.vlines(at, whole["low"], whole["high"], color=MUTED, linewidth=1.0)
+        axes.vlines(at, whole["low"], whole["high"], color=MUTED, linewidth=1.0, clip_on=False)
         ends.append((float(observed["incidence"].iloc[-1]), "clinical group,\nobserved", MUTED))
     heights = set_apart([height for height, _, _ in ends], 0.13)
     for height, (_, text, color) in zip(heights, ends, strict=True):
