@@ -76,6 +76,10 @@ def test_attributions_add_up_and_the_report_shows_the_patient(study: Path, tmp_p
     assert all(row["fold_low"] is None for row in stable["mechanisms"].values())
     assert "of 5 bootstrap refits" in Path(document["report"]).read_text(encoding="utf-8")
     assert patient not in Path(document["report"]).read_text(encoding="utf-8")
+    page = Path(document["report"]).read_text(encoding="utf-8")
+    assert "% points by " in page
+    points = [f'<td class="number">{100 * value:.1f}</td>' for value in document["probability"]["mechanisms"].values()]
+    assert all(cell in page for cell in points)
     assert f"Patient {patient}" in Path(document["patient_report"]).read_text(encoding="utf-8")
     assert all(Path(file).stat().st_size > 0 for file in document["figures"])
     pictures = {

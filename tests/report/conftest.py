@@ -30,6 +30,7 @@ from nbrelapse.report.plots import (
     mechanism_bar,
     patient_waterfall,
 )
+from nbrelapse.report.probability_importance import ProbabilityImportance
 from nbrelapse.validation.clinical_utility import ClinicalUtility, clinical_utility
 from nbrelapse.validation.evaluate import Evaluation
 from nbrelapse.validation.horizons import YEAR
@@ -214,6 +215,7 @@ def content(
         notes=[HOSTILE],
         environment={"Folder": "/a" * 200},
         utility=utility,
+        probability={"cox": ProbabilityImportance({name: 0.042 for name in MECHANISMS}, 5 * YEAR)},
     )
 
 
@@ -311,6 +313,7 @@ def cohort_report(
         catalogue=catalogue,
         figures=explanation_figures(explanation, catalogue, stable, groups),
         stability=stable,
+        probability=ProbabilityImportance({name: 0.042 for name in MECHANISMS} | {"alk": None}, 3 * YEAR),
         facts={"Cohort": "c" * 200, "Patients": len(explanation.values)},
         notes=["Too little is known of 3 patients to score them; they are explained here all the same."],
     )

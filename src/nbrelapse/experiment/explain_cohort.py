@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from nbrelapse.report.explanation_figures import explanation_figures
 from nbrelapse.report.explanation_report import ExplanationContent, write_explanation_report
 from nbrelapse.report.patient_content import PatientContent
 from nbrelapse.report.patient_report import write_patient_report
+from nbrelapse.report.probability_importance import ProbabilityImportance
 from nbrelapse.report.save_figures import save_figures
 from nbrelapse.report.wording import model_title
 from nbrelapse.scoring import Bundle
@@ -175,10 +176,12 @@ def _write(
     if page is not None and page.prediction is not None:
         figures |= page.prediction.figures
     evidence = evidence_of(bundle, content.explanation.values)
+    attributions = write_attributions(out, bundle, content.explanation, horizon, evidence)
+    content = replace(content, probability=ProbabilityImportance(attributions["probability"]["mechanisms"], horizon))
     return ExplainedCohort(
         explanation=content.explanation,
         stability=content.stability,
-        attributions=write_attributions(out, bundle, content.explanation, horizon, evidence),
+        attributions=attributions,
         report=write_explanation_report(content, out / "explanation.html"),
         patient_report=None if page is None else write_patient_report(page, out / "patient.html"),
         figures=save_figures(figures, out),

@@ -25,12 +25,15 @@ from nbrelapse.experiment.patient_groups import patient_groups
 from nbrelapse.experiment.result import ExperimentResult
 from nbrelapse.experiment.run import Progress
 from nbrelapse.experiment.tables import experiment_tables, logged_metrics, model_tables
+from nbrelapse.explanation import to_probability
 from nbrelapse.models.blend import Blend
+from nbrelapse.models.survival_model import SurvivalModel
 from nbrelapse.outcome.event_of import event_of
 from nbrelapse.report.experiment_figures import experiment_figures
 from nbrelapse.report.experiment_report import ReportContent, write_experiment_report
 from nbrelapse.report.explanation_figures import explanation_figures
 from nbrelapse.report.plots import patient_waterfall
+from nbrelapse.report.probability_importance import ProbabilityImportance
 from nbrelapse.report.wording import METRICS
 from nbrelapse.scoring import make_bundle, write_bundle
 from nbrelapse.tracking import (
@@ -45,6 +48,7 @@ from nbrelapse.tracking import (
 )
 from nbrelapse.tracking.records import FAMILIES_TAG, TRIALS_TAG
 from nbrelapse.validation.leading_metric import leading_metric
+from nbrelapse.validation.longest_horizon import longest_horizon
 from nbrelapse.validation.multiplicity import Multiplicity
 
 
@@ -181,6 +185,7 @@ def _content(result: ExperimentResult, openings: int | None, tried: Multiplicity
         )
         | guard_figures(result),
         utility=utility,
+        probability={name: _probability(result, name) for name in result.explanations},
         notes=result.notes,
         guards=guard_sections(result, tried),
         environment=environment(result),
@@ -226,6 +231,13 @@ def _model_record(result: ExperimentResult, name: str, tried: Multiplicity) -> M
         },
         card=card,
     )
+
+
+def _probability(result: ExperimentResult, name: str) -> ProbabilityImportance:
+    model = result.models[name]
+    horizon = longest_horizon(model.baseline_.last_time if isinstance(model, SurvivalModel) else None)
+    importance = to_probability(result.explanations[name], model, horizon).mechanism_importance()
+    return ProbabilityImportance({str(key): float(value) for key, value in importance.items()}, horizon)
 
 
 def _groups(result: ExperimentResult, name: str) -> pd.Series:

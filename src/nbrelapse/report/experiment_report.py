@@ -18,6 +18,7 @@ from nbrelapse.report.cooccurrence_rows import cooccurrence_rows
 from nbrelapse.report.decisions import decisions_section
 from nbrelapse.report.figure_image import figure_data_uri
 from nbrelapse.report.guard_sections import GuardSection
+from nbrelapse.report.probability_importance import ProbabilityImportance
 from nbrelapse.report.render import render
 from nbrelapse.report.stability_sentences import stability_sentences
 from nbrelapse.report.tables import coverage_rows, disagreements, leaderboard, mechanism_rows
@@ -89,6 +90,8 @@ class ReportContent:
         Of groups that the models were not trained on.
     utility : ClinicalUtility or None
         Of the chosen model in the patients that the answer rests on.
+    probability : dict of str to ProbabilityImportance
+        By model.
     """
 
     title: str
@@ -113,6 +116,7 @@ class ReportContent:
     guards: Sequence[GuardSection] = ()
     leave_one_out: Evaluation | None = None
     utility: ClinicalUtility | None = None
+    probability: Mapping[str, ProbabilityImportance] = field(default_factory=dict)
 
 
 def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
@@ -156,7 +160,10 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
             "mechanisms": [
                 {
                     "title": model_title(name),
-                    "rows": mechanism_rows(explanation, content.catalogue, content.stability.get(name)),
+                    "rows": mechanism_rows(
+                        explanation, content.catalogue, content.stability.get(name), content.probability.get(name)
+                    ),
+                    "points_title": content.probability[name].title if name in content.probability else "",
                     "stability": stability_sentences(content.stability.get(name)),
                     "pairs": cooccurrence_rows(mechanism_cooccurrence(explanation), content.catalogue),
                     "agreement": disagreements(

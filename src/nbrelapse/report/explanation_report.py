@@ -15,6 +15,7 @@ from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.report.cooccurrence_rows import cooccurrence_rows
 from nbrelapse.report.figure_image import figure_data_uri
+from nbrelapse.report.probability_importance import ProbabilityImportance
 from nbrelapse.report.render import render
 from nbrelapse.report.stability_sentences import stability_sentences
 from nbrelapse.report.tables import disagreements, mechanism_rows
@@ -40,6 +41,8 @@ class ExplanationContent:
     facts : dict
         Said of model and cohort, label by label.
     notes : sequence of str
+    probability : ProbabilityImportance, optional
+        What the mechanisms contribute to the probability.
     """
 
     title: str
@@ -52,6 +55,7 @@ class ExplanationContent:
     stability: Stability | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    probability: ProbabilityImportance | None = None
 
 
 def write_explanation_report(content: ExplanationContent, file: str | Path) -> Path:
@@ -83,7 +87,8 @@ def write_explanation_report(content: ExplanationContent, file: str | Path) -> P
             "subtitle": f"{model_title(content.model)}, {ENDPOINTS.get(content.endpoint, content.endpoint)}",
             "scale": content.explanation.scale,
             "facts": content.facts,
-            "rows": mechanism_rows(content.explanation, content.catalogue, content.stability),
+            "rows": mechanism_rows(content.explanation, content.catalogue, content.stability, content.probability),
+            "points_title": "" if content.probability is None else content.probability.title,
             "mechanism_pairs": cooccurrence_rows(mechanism_cooccurrence(content.explanation), content.catalogue),
             "stability": stability_sentences(content.stability),
             "agreement": disagreements(content.explanation, content.catalogue, content.endpoint, content.stability),

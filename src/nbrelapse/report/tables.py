@@ -11,6 +11,7 @@ from nbrelapse.explanation.direction_agreement import direction_agreement
 from nbrelapse.explanation.explanation import Explanation
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
+from nbrelapse.report.probability_importance import ProbabilityImportance
 from nbrelapse.report.stability_sentences import established_sentence
 from nbrelapse.report.wording import METRICS, POPULATIONS, model_title, number
 
@@ -55,7 +56,10 @@ def _cell(row: dict[Hashable, Any] | None) -> dict[str, str]:
 
 
 def mechanism_rows(
-    explanation: Explanation, catalogue: Catalogue, stability: Stability | None = None
+    explanation: Explanation,
+    catalogue: Catalogue,
+    stability: Stability | None = None,
+    probability: ProbabilityImportance | None = None,
 ) -> list[dict[str, str]]:
     """Mechanisms in falling order of importance, with what they are and what refits make of them."""
     missing = dict(explanation.not_assayed_share())
@@ -72,6 +76,7 @@ def mechanism_rows(
                 "description": mechanism.description,
             }
             | (_over_refits(refitted[name]) if name in refitted else {})
+            | ({} if probability is None else {"points": probability.points(str(name))})
         )
     return rows
 

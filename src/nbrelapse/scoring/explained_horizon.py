@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from nbrelapse.errors import InputError
 from nbrelapse.scoring.bundle import Bundle
-from nbrelapse.validation.horizons import HORIZON_YEARS, YEAR
+from nbrelapse.validation.horizons import YEAR
+from nbrelapse.validation.longest_horizon import longest_horizon
 
 
 def explained_horizon(bundle: Bundle, years: float | None) -> float | None:
@@ -28,8 +29,7 @@ def explained_horizon(bundle: Bundle, years: float | None) -> float | None:
     """
     followed = bundle.followed_days
     if years is None:
-        reached = [] if followed is None else [known * YEAR for known in HORIZON_YEARS if known * YEAR <= followed]
-        return max(reached, default=followed)
+        return longest_horizon(followed)
     if followed is None:
         raise InputError("a binary endpoint knows no time", column="--horizon", mend="leave it out")
     if not 0 < years * YEAR <= followed:
