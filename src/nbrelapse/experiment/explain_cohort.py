@@ -146,7 +146,10 @@ def _content(
     unscored = int((evidence_of(bundle, explanation.values) < LEAST_EVIDENCE).sum())
     notes = []
     if unscored:
-        notes.append(f"Too little is known of {unscored} patients to score them; they are explained here all the same.")
+        notes.append(
+            f"Too little is known of {unscored} patients to score them; they are explained here all the same, but do "
+            "not count in the percentage points."
+        )
     if explanation.background is not None:
         notes.append(f"Contributions compare with {len(explanation.background)} patients of the background cohort.")
     return ExplanationContent(
