@@ -38,6 +38,7 @@ def test_the_summary_stands_first_and_the_notice_at_both_ends(patient_report: Pa
 
 def test_the_page_shows_risk_gaps_and_doubt(patient_report: Path) -> None:
     text = body(patient_report)
+    assert re.search(r"\d+% \(31% to 68%\) predicted probability of relapse or progression by 5 years", text)
     assert "50% 40% to 60%" in text
     assert "The band is wide" in text
     assert "81% of what the model relies on is known" in text
@@ -126,19 +127,29 @@ def test_a_binary_endpoint_has_no_years(
 ) -> None:
     probability = replace(prediction.probability, horizon_days=None)
     explanation = replace(prediction.explanation, scale="log odds")
+    share = pd.DataFrame([[None, 0.4, 0.26, 0.55]], columns=["years", "incidence", "low", "high"])
     binary = replace(
         prediction,
         explanation=explanation,
         probability=probability,
         probabilities={"by the end of induction": (0.4, 0.3, 0.5)},
-        similar="too few",
+        similar=SimilarPatients(
+            None,
+            0.3,
+            0.5,
+            50,
+            20,
+            pd.DataFrame([[None, 0.4, 0.26, 0.55]], columns=["years", "incidence", "low", "high"]),
+        ),
         group="none",
         figures={},
     )
     content = replace(patient_content, endpoint="refractory", prediction=binary)
     text = body(write_patient_report(content, tmp_path / "patient.html"))
-    assert "predicted probability of refractory disease by the end of induction" in text
+    assert "(31% to 68%) predicted probability of refractory disease by the end of induction" in text
     assert "years" not in text
+    assert "follow-up" not in text
+    assert "by the end of induction 40% 26% to 55%" in text
     assert "Log odds" in text
 
 

@@ -102,9 +102,10 @@ def _similar(prediction: PatientPrediction) -> dict[str, Any]:
     similar = prediction.similar
     if isinstance(similar, str):
         return {"sentence": f"No outcome of training patients of like prediction is shown: {similar}.", "rows": []}
+    followed = "" if similar.horizon_days is None else " within their follow-up"
     sentence = (
-        f"{similar.events} of the {similar.patients} training patients with the nearest predictions had the event "
-        "within their follow-up. Models that had not seen them predicted them a probability of "
+        f"{similar.events} of the {similar.patients} training patients with the nearest predictions had the event"
+        f"{followed}. Models that had not seen them predicted them a probability of "
         f"{percent(similar.low)} to {percent(similar.high)} {_by(similar.horizon_days)}."
     )
     if similar.beyond:

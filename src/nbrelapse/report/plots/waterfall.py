@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter
 
 from nbrelapse.errors import InputError
 from nbrelapse.explanation.explanation import Explanation
@@ -70,7 +70,7 @@ def patient_waterfall(explanation: Explanation, patient: str, catalogue: Catalog
     _mark_ends(axes, explanation, float(ends.iloc[-1]), len(steps))
     axes.set_xlabel(_axis_title(explanation))
     if explanation.scale == "probability":
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g}%"))
     bare_y(axes)
     return figure
 
