@@ -133,14 +133,7 @@ def test_a_binary_endpoint_has_no_years(
         explanation=explanation,
         probability=probability,
         probabilities={"by the end of induction": (0.4, 0.3, 0.5)},
-        similar=SimilarPatients(
-            None,
-            0.3,
-            0.5,
-            50,
-            20,
-            pd.DataFrame([[None, 0.4, 0.26, 0.55]], columns=["years", "incidence", "low", "high"]),
-        ),
+        similar=SimilarPatients(None, 0.3, 0.5, 50, 20, share),
         group="none",
         figures={},
     )
