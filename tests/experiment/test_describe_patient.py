@@ -89,3 +89,14 @@ def test_a_value_out_of_range_comes_with_the_range(bundle: Bundle, studied: Stud
 def test_an_unknown_patient_is_refused(bundle: Bundle, studied: StudiedPatient) -> None:
     with pytest.raises(InputError, match="no such patient"):
         describe_patient(bundle, replace(studied, patient_id="nobody"), "today")
+
+
+def test_ranks_among_other_genes_are_warned_of(bundle: Bundle, studied: StudiedPatient) -> None:
+    measured = str(studied.cohort.assayed_samples("expression").index[0])
+    own = replace(studied, patient_id=measured)
+    assert studied.cohort.expression is not None
+    genes = len(studied.cohort.expression)
+    for trained_on, warned in ((genes, False), (genes * 2, True)):
+        trained = replace(bundle, training={**bundle.training, "expression_genes": trained_on})
+        warnings = describe_patient(trained, own, "today").warnings
+        assert any("another selection of genes" in warning for warning in warnings) == warned
