@@ -17,6 +17,7 @@ from nbrelapse.models.families import create_model
 from nbrelapse.models.resamples import bootstrap_refits
 from nbrelapse.outcome import make_outcome
 from nbrelapse.scoring import make_bundle, score, write_bundle
+from nbrelapse.scoring.score_features import LEAST_EVIDENCE
 
 app = typer.Typer()
 app.command()(explain)
@@ -107,7 +108,10 @@ def test_contributions_start_from_the_mean_of_the_background(study: Path, tmp_pa
     table = pd.read_parquet(document["attributions"])
     others = score(study / "model", read_cohort(tmp_path / "others"))
     assert len(others.dropna(subset="log_risk")) == 20
-    np.testing.assert_allclose(table["baseline"], others["log_risk"].mean(), atol=1e-6)
+    scored = table["evidence"] >= LEAST_EVIDENCE
+    np.testing.assert_allclose(table.loc[scored, "baseline"], others["log_risk"].mean(), atol=1e-6)
+    assert 0 < scored.sum() < len(table)
+    assert table.loc[~scored].drop(columns=["patient_id", "evidence"]).isna().all(axis=None)
     assert "compare with 20 patients" in Path(document["report"]).read_text(encoding="utf-8")
 
 

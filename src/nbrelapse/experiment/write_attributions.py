@@ -28,7 +28,7 @@ def write_attributions(
     horizon_days : float or None
         Days of the probability; None for a binary endpoint.
     evidence : ndarray of shape (n_patients,)
-        Where it is too little for a score the probability and its parts are missing.
+        Where it is too little for a score the prediction and its parts are missing.
 
     Returns
     -------
@@ -41,17 +41,20 @@ def write_attributions(
     InputError
         A file cannot be written.
     """
-    table = attribution_table(explanation, evidence)
-    written: dict[str, Any] = {"attributions": str(write_scores(table, out / "attributions.parquet"))}
     likely = to_probability(explanation, bundle.model, horizon_days)
-    table = attribution_table(likely, evidence)
-    known = evidence >= LEAST_EVIDENCE
-    table.loc[~known, table.columns.difference(["patient_id", "horizon_days", "evidence"])] = math.nan
-    importance = likely.mechanisms[known].abs().mean()
-    return written | {
+    importance = likely.mechanisms[evidence >= LEAST_EVIDENCE].abs().mean()
+    return {
+        "attributions": _write_table(out / "attributions.parquet", explanation, evidence),
         "probability": {
-            "attributions": str(write_scores(table, out / "attributions_probability.parquet")),
+            "attributions": _write_table(out / "attributions_probability.parquet", likely, evidence),
             "horizon_days": horizon_days,
             "mechanisms": {str(name): None if math.isnan(value) else value for name, value in importance.items()},
-        }
+        },
     }
+
+
+def _write_table(file: Path, explanation: Explanation, evidence: np.ndarray) -> str:
+    table = attribution_table(explanation, evidence)
+    numbers = table.columns.difference(["patient_id", "horizon_days", "evidence"])
+    table.loc[evidence < LEAST_EVIDENCE, numbers] = math.nan
+    return str(write_scores(table, file))
