@@ -1,8 +1,9 @@
-"""Whether predictions go where their explanations say: deletion curves of two real cohorts.
+"""Whether predictions go where their explanations say: deletion and insertion curves of two real cohorts.
 
 Cox regression and boosted trees are tuned and fitted on the training patients of the two experiments and explained
 against 30 of them; each patient's features are put to that background in falling order of their absolute contributions
-and, for comparison, in random order. No outcome of a hold-out is read and nobody of it is predicted.
+and, for comparison, in random order; and the other way round, from the background to the patient. No outcome of a
+hold-out is read and nobody of it is predicted.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def curves(title: str, config: ExperimentConfig) -> dict[str, DeletionCurve]:
     for family in FAMILIES:
         model = tune(models[family], X, y, n_trials=TRIALS, n_folds=5, seed=SEED).fit(X, y)
         explanation = explain(model, X, data.table.catalogue, background=background)
-        found[f"{title}, {family}"] = deletion_curve(model, explanation, seed=SEED)
+        for what, insertion in (("deletion", False), ("insertion", True)):
+            found[f"{title}, {family}, {what}"] = deletion_curve(model, explanation, insertion=insertion, seed=SEED)
     return found
 
 
@@ -52,11 +54,11 @@ def deletion(scratch: Path) -> list[dict[str, object]]:
     for title, curve in found.items():
         label = f"{title} (n={curve.n_patients}, {len(curve.table) - 1} features)"
         results += [{"name": f"{label}, area {name}", **row} for name, row in curve.areas.to_dict("index").items()]
-        for deleted in (1, 3, 5, 10):
+        for moved in (1, 3, 5, 10):
             results += [
-                {"name": f"{label}, share after {deleted} {name}", "value": float(curve.table[name].iloc[deleted])}
+                {"name": f"{label}, share after {moved} {name}", "value": float(curve.table[name].iloc[moved])}
                 for name in ("by_contribution", "at_random")
-                if deleted < len(curve.table)
+                if moved < len(curve.table)
             ]
     if PICTURE in os.environ:
         deletion_curves(found).savefig(os.environ[PICTURE], dpi=150)

@@ -112,7 +112,12 @@ def test_contributions_start_from_the_mean_of_the_background(study: Path, tmp_pa
     np.testing.assert_allclose(table.loc[scored, "baseline"], others["log_risk"].mean(), atol=1e-6)
     assert 0 < scored.sum() < len(table)
     assert table.loc[~scored].drop(columns=["patient_id", "evidence"]).isna().all(axis=None)
-    assert "compare with 20 patients" in Path(document["report"]).read_text(encoding="utf-8")
+    report = Path(document["report"]).read_text(encoding="utf-8")
+    assert "compare with 20 patients" in report
+    assert "own game" in report
+    assert set(document["game"]) == set(document["mechanisms"])
+    # Linear: both games are the same.
+    assert max(row["mean_absolute_difference"] for row in document["game"].values()) < 1e-9
 
 
 def test_an_unknown_patient_is_refused_before_anything_is_written(study: Path, tmp_path: Path) -> None:

@@ -51,6 +51,20 @@ def test_the_largest_contributions_go_first():
     assert found.n_patients == 2
 
 
+def test_insertion_goes_from_the_background_to_the_patient():
+    class Product(Slopes):
+        def predict_log_risk(self, X: pd.DataFrame) -> np.ndarray:
+            return X.iloc[:, 0].to_numpy() * X.iloc[:, 1].to_numpy() + X.to_numpy() @ self.slopes
+
+    X = _patients([2, 3, 1, 9])
+    explanation = _explanation(X, 3, 1, 1, 0)
+    # 6, 3, 1 are claimed: inserting goes 0, 0, 6, 7; deleting 7, 1, 1, 0.
+    inserted = _curve(Product(0, 0, 1, 0), explanation, insertion=True)
+    np.testing.assert_allclose(inserted.table["by_contribution"], [0, 0, 6 / 7, 1])
+    assert inserted.table.index.name == "inserted"
+    np.testing.assert_allclose(_curve(Product(0, 0, 1, 0), explanation).table["by_contribution"], [0, 6 / 7, 6 / 7, 1])
+
+
 def test_features_without_contributions_are_not_counted():
     found = _curve(Slopes(1, 2, 3, 0), _explanation(_patients([1, 1, 1, 9]), 1, 2, 3, 0))
     assert found.table.index.tolist() == [0, 1, 2, 3]

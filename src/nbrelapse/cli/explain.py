@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from nbrelapse.experiment.explain_cohort import ExplainedCohort
     from nbrelapse.explanation import Stability
 
@@ -64,6 +66,7 @@ def _document(found: ExplainedCohort) -> dict[str, Any]:
         "mechanisms": {name: float(value) for name, value in explanation.mechanism_importance().items()},
         "stability": None if stable is None else _stability_document(stable),
         **found.attributions,
+        **({} if found.game is None else {"game": _nulls(found.game)}),
         "report": str(found.report),
         "figures": [str(file) for file in found.figures],
     }
@@ -84,7 +87,9 @@ def _stability_document(stable: Stability) -> dict[str, Any]:
         "rank_agreement": stable.rank_agreement,
         "disagreements": stable.disagreements.drop(columns="agrees"),
     }
-    document = {
-        name: table.astype(object).where(table.notna(), None).to_dict("index") for name, table in tables.items()
-    }
+    document = {name: _nulls(table) for name, table in tables.items()}
     return {"patients": stable.n_patients, "refits": stable.n_refits, **document}
+
+
+def _nulls(table: pd.DataFrame) -> dict[Any, Any]:
+    return table.astype(object).where(table.notna(), None).to_dict("index")

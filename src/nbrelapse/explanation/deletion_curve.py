@@ -1,4 +1,4 @@
-"""Whether predictions go where their explanations say, when the largest contributions are taken away first."""
+"""Whether predictions go where their explanations say, the largest contributions taken away, or put in, first."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _SAME = 1e-6
 
 @dataclass(frozen=True)
 class DeletionCurve:
-    """What is left of predictions as features are put to the background.
+    """How predictions move as features are put to the background, or from there to the patient.
 
     Parameters
     ----------
     table : DataFrame
-        Index ``deleted``: how many features are at the background, from 0 to all that contribute to anybody.
+        Index ``deleted``, or ``inserted``: how many features were moved, from 0 to all that contribute to anybody.
         ``by_contribution`` and ``at_random``, each with ``_low`` and ``_high`` (95 % bootstrap over patients): the
-        share of the way from the log risk to that of the background, 0 to 1 at the ends. It can pass 1 between them:
-        what is left then speaks against what was taken away.
+        share of the way between the patient's log risk and that of the background, 0 to 1 at the ends. It can pass 1
+        between them: what has not moved yet then speaks against what has.
     areas : DataFrame
         Index ``by_contribution``, ``at_random`` and ``difference``: ``value``, ``low`` and ``high`` of the area under
         each curve, the number of features taken as 1. A linear model has 0.5 at random; an explanation that says
@@ -48,16 +48,18 @@ def deletion_curve(
     explanation: Explanation,
     background: pd.DataFrame | None = None,
     *,
+    insertion: bool = False,
     n_orders: int = 5,
     n_resamples: int = 1000,
     seed: int = 0,
 ) -> DeletionCurve:
-    """Put each patient's features to the background, in falling order of their absolute contributions.
+    """Put each patient's features to the background, or back, in falling order of their absolute contributions.
 
     Deletion by contribution is the faithfulness test of Samek 2017 (10.1109/TNNLS.2016.2599820). The prediction with
-    features taken away is the mean over the background's patients, whose values stand in for them. Changes are counted
-    in the direction from the patient's log risk to the background's, and summed over patients before shares are
-    taken, so that a patient close to the background does not decide.
+    features taken away is the mean over the background's patients, whose values stand in for them. Insertion starts
+    from the background and puts the patient's values in. Where features do not interact both give the same curve.
+    Changes are counted in the direction between the two log risks, and summed over patients before shares are taken,
+    so that a patient close to the background does not decide.
 
     Parameters
     ----------
@@ -67,6 +69,8 @@ def deletion_curve(
     background : DataFrame of shape (n_background, n_features), optional
         What stands in; that of the explanation by default. Predictions are as many as patients × features ×
         background rows × orders, so some tens of rows are meant.
+    insertion : bool, default False
+        Insert instead of deleting.
     n_orders : int, default 5
         Random orders of each patient, for comparison.
     n_resamples : int, default 1000
@@ -90,7 +94,7 @@ def deletion_curve(
     size = explanation.features[used].abs().to_numpy()
     rng = np.random.default_rng(seed)
     ranks = [_ranks(-size)] + [_ranks(rng.random(size.shape)) for _ in range(n_orders)]
-    changes = [_changes(model, explanation.values, background, used, rank) for rank in ranks]
+    changes = [_changes(model, explanation.values, background, used, rank, insertion) for rank in ranks]
     toward = np.sign(changes[0][:, -1:])
     whole = np.abs(changes[0][:, -1])
     if whole.mean() <= _SAME:
@@ -100,7 +104,8 @@ def deletion_curve(
         name: (toward * change).T @ weights / (whole @ weights)
         for name, change in (("by_contribution", changes[0]), ("at_random", np.mean(changes[1:], axis=0)))
     }
-    return DeletionCurve(_table(shares), _areas(shares), len(size))
+    table = _table(shares).rename_axis("inserted" if insertion else "deleted")
+    return DeletionCurve(table, _areas(shares), len(size))
 
 
 def _check(explanation: Explanation, background: pd.DataFrame | None) -> None:
@@ -120,19 +125,26 @@ def _ranks(keys: np.ndarray) -> np.ndarray:
 
 
 def _changes(
-    model: RiskModel, values: pd.DataFrame, background: pd.DataFrame, used: pd.Index, rank: np.ndarray
+    model: RiskModel,
+    values: pd.DataFrame,
+    background: pd.DataFrame,
+    used: pd.Index,
+    rank: np.ndarray,
+    insertion: bool,
 ) -> np.ndarray:
-    """Log risk with the first k features at the background, less that of the patient; (n_patients, n_used + 1)."""
+    """Log risk with the first k features moved, less that with none; shape (n_patients, n_used + 1)."""
     columns = list(values.columns)
     own, usual = values.to_numpy(dtype=float), background[columns].to_numpy(dtype=float)
-    order = np.full(own.shape, len(columns))
+    # Features without contributions stay the patient's.
+    order = np.full(own.shape, -1 if insertion else len(columns))
     order[:, values.columns.get_indexer(used)] = rank
     steps = len(used) + 1
     found = np.empty(len(own) * steps)
     chunk = max(1, _ROWS // len(usual))
     for start in range(0, len(found), chunk):
-        patient, deleted = np.divmod(np.arange(start, min(start + chunk, len(found))), steps)
-        gone = order[patient] < deleted[:, np.newaxis]
+        patient, moved = np.divmod(np.arange(start, min(start + chunk, len(found))), steps)
+        gone = (order[patient] < moved[:, np.newaxis]) != insertion
+        gone &= order[patient] >= 0
         mixed = np.where(gone[:, np.newaxis], usual[np.newaxis], own[patient][:, np.newaxis])
         risk = model.predict_log_risk(pd.DataFrame(mixed.reshape(-1, len(columns)), columns=columns))
         found[start : start + chunk] = risk.reshape(-1, len(usual)).mean(axis=1)
@@ -145,7 +157,7 @@ def _table(shares: dict[str, np.ndarray]) -> pd.DataFrame:
     for name, share in shares.items():
         low, high = np.quantile(share[:, 1:], [0.025, 0.975], axis=1)
         columns |= {name: share[:, 0], f"{name}_low": low, f"{name}_high": high}
-    return pd.DataFrame(columns).rename_axis("deleted")
+    return pd.DataFrame(columns)
 
 
 def _areas(shares: dict[str, np.ndarray]) -> pd.DataFrame:

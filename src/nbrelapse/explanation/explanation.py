@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -92,6 +92,20 @@ class Explanation:
         by_mechanism = pd.DataFrame({"all": size, "missing": missing}).groupby(self.mechanism_of, sort=False).sum()
         share = by_mechanism["missing"] / by_mechanism["all"].where(by_mechanism["all"] > 0)
         return share.fillna(0.0)[self.mechanisms.columns]
+
+    def evenly(self, most: int) -> Explanation:
+        """Return this explanation of at most so many patients, evenly spaced."""
+        n = len(self.features)
+        if n <= most:
+            return self
+        rows = np.linspace(0, n - 1, most).round().astype(int)
+        return replace(
+            self,
+            features=self.features.iloc[rows],
+            mechanisms=self.mechanisms.iloc[rows],
+            values=self.values.iloc[rows],
+            prediction=self.prediction.iloc[rows],
+        )
 
     def to_shap(self) -> shap.Explanation:
         """Return the feature attributions as shap's own object, for its plots in a notebook."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from nbrelapse.errors import InputError
@@ -128,7 +127,7 @@ def stability(
         raise InputError(
             "the explanation is of probabilities", column="explanation", expected="one on the scale of the log risk"
         )
-    own = _some_patients(explanation)
+    own = explanation.evenly(MOST_PATIENTS)
     found = refit_figures(own, refits, catalogue)
     by_fold = refit_figures(own, folds, catalogue)
     agreement = {"refits": rank_agreement(found.mechanism_importance)}
@@ -142,18 +141,4 @@ def stability(
         n_refits=len(refits),
         n_folds=len(folds),
         scale=explanation.scale,
-    )
-
-
-def _some_patients(explanation: Explanation) -> Explanation:
-    n = len(explanation.features)
-    if n <= MOST_PATIENTS:
-        return explanation
-    rows = np.linspace(0, n - 1, MOST_PATIENTS).round().astype(int)
-    return replace(
-        explanation,
-        features=explanation.features.iloc[rows],
-        mechanisms=explanation.mechanisms.iloc[rows],
-        values=explanation.values.iloc[rows],
-        prediction=explanation.prediction.iloc[rows],
     )

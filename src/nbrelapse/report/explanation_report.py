@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from nbrelapse.explanation.explanation import Explanation
@@ -15,6 +16,7 @@ from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.report.cooccurrence_rows import cooccurrence_rows
 from nbrelapse.report.figure_image import figure_data_uri
+from nbrelapse.report.game_rows import game_rows
 from nbrelapse.report.probability_importance import ProbabilityImportance
 from nbrelapse.report.render import render
 from nbrelapse.report.stability_sentences import stability_sentences
@@ -43,6 +45,9 @@ class ExplanationContent:
     notes : sequence of str
     probability : ProbabilityImportance, optional
         What the mechanisms contribute to the probability.
+    game : DataFrame, optional
+        How far sums over features lie from the mechanisms' own game, see
+        :func:`nbrelapse.explanation.roll_up_difference`.
     """
 
     title: str
@@ -56,6 +61,7 @@ class ExplanationContent:
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
     probability: ProbabilityImportance | None = None
+    game: pd.DataFrame | None = None
 
 
 def write_explanation_report(content: ExplanationContent, file: str | Path) -> Path:
@@ -94,5 +100,6 @@ def write_explanation_report(content: ExplanationContent, file: str | Path) -> P
             "agreement": disagreements(content.explanation, content.catalogue, content.endpoint, content.stability),
             "figures": {name: figure_data_uri(figure) for name, figure in content.figures.items()},
             "notes": content.notes,
+            "game": game_rows(content.game, content.catalogue),
         },
     )

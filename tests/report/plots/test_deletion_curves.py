@@ -11,7 +11,7 @@ from nbrelapse.report.plots import deletion_curves
 
 def _curve() -> DeletionCurve:
     columns = {"by_contribution": [0, 0.8, 1.1, 1.0], "at_random": [0, 0.3, 0.7, 1.0]}
-    table = pd.DataFrame(columns)
+    table = pd.DataFrame(columns).rename_axis("deleted")
     for name in columns:
         table[f"{name}_low"], table[f"{name}_high"] = table[name] - 0.05, table[name] + 0.05
     areas = pd.DataFrame(

@@ -22,7 +22,7 @@ _LOOKS = {
 
 @styled
 def deletion_curves(curves: Mapping[str, DeletionCurve]) -> Figure:
-    """Draw what features put to the background change of the log risk, a panel a model.
+    """Draw what features put to the background, or back, change of the log risk, a panel a model.
 
     Parameters
     ----------
@@ -58,7 +58,8 @@ def deletion_curves(curves: Mapping[str, DeletionCurve]) -> Figure:
         gain, least, most = (areas[column]["difference"] for column in ("value", "low", "high"))
         note = f"area {area:.2f}, {gain:+.2f}\nover random ({least:+.2f} to {most:+.2f})"
         axes.annotate(note, (0.97, 0.06), xycoords="axes fraction", ha="right", fontsize=9)
-        axes.set(title=title, xlim=(0, table.index[-1]), xlabel=f"Features deleted (n = {curve.n_patients:,} patients)")
+        moved = f"Features {table.index.name} (n = {curve.n_patients:,} patients)"
+        axes.set(title=title, xlim=(0, table.index[-1]), xlabel=moved)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         axes.grid(axis="y")
     for axes in panels[:, 0]:
