@@ -14,8 +14,8 @@ from nbrelapse.errors import InputError
 from nbrelapse.experiment import ExperimentResult
 from nbrelapse.experiment.describe import training_summary
 from nbrelapse.experiment.evaluate_bundle import evaluate_bundle
-from nbrelapse.experiment.fingerprint import outcome_fingerprint
 from nbrelapse.outcome import make_outcome
+from nbrelapse.outcome.fingerprint import outcome_fingerprint
 from nbrelapse.scoring import Bundle, make_bundle, score
 
 BASELINES = ["clinical_risk_group", "clinical_cog_v2", "clinical_inrg", "clinical_cox"]

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from nbrelapse.experiment import ExperimentResult
-from nbrelapse.experiment.fingerprint import data_fingerprint, outcome_fingerprint
+from nbrelapse.experiment.fingerprint import data_fingerprint
 from nbrelapse.experiment.prepare import PreparedData
 from nbrelapse.mechanisms import FeatureTable
+from nbrelapse.outcome.fingerprint import outcome_fingerprint
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import pandas as pd
 
 from nbrelapse import __version__
 from nbrelapse.experiment.describe_guards import guard_sections
-from nbrelapse.experiment.fingerprint import outcome_fingerprint
 from nbrelapse.experiment.populations import populations
 from nbrelapse.experiment.prepare import PreparedData
 from nbrelapse.experiment.result import ExperimentResult
@@ -20,6 +19,7 @@ from nbrelapse.mechanisms import Catalogue, FeatureTable
 from nbrelapse.models.risk_model import RiskModel
 from nbrelapse.models.survival_model import SurvivalModel
 from nbrelapse.outcome import Outcome, summarize_outcome
+from nbrelapse.outcome.fingerprint import outcome_fingerprint
 from nbrelapse.report.coverage import coverage_table
 from nbrelapse.report.stability_sentences import stability_sentences
 from nbrelapse.report.tables import disagreements

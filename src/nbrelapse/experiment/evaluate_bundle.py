@@ -6,12 +6,12 @@ import numpy as np
 
 from nbrelapse.cohort import Cohort
 from nbrelapse.errors import InputError
-from nbrelapse.experiment.fingerprint import outcome_fingerprint
 from nbrelapse.experiment.judge_decisions import judge_decisions
 from nbrelapse.experiment.populations import populations
 from nbrelapse.mechanisms import build_features
 from nbrelapse.models.clinical import ClinicalReference
 from nbrelapse.outcome import Outcome, make_outcome
+from nbrelapse.outcome.fingerprint import outcome_fingerprint
 from nbrelapse.scoring import Bundle
 from nbrelapse.scoring.score import require_assays
 from nbrelapse.validation.evaluate import Evaluation, evaluate

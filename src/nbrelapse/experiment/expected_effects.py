@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from nbrelapse.errors import InputError
 from nbrelapse.experiment.config import ExperimentConfig
-from nbrelapse.experiment.fingerprint import outcome_fingerprint
 from nbrelapse.experiment.prepare import PreparedData
 from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
 from nbrelapse.models.prior_of_model import prior_of_model
+from nbrelapse.outcome.fingerprint import outcome_fingerprint
 from nbrelapse.scoring import load_model
 
 

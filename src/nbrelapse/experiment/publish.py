@@ -18,7 +18,7 @@ from nbrelapse.experiment.describe import (
     training_summary,
 )
 from nbrelapse.experiment.describe_guards import guard_figures, guard_metrics, guard_sections, multiplicity
-from nbrelapse.experiment.fingerprint import data_fingerprint, outcome_fingerprint
+from nbrelapse.experiment.fingerprint import data_fingerprint
 from nbrelapse.experiment.judge_decisions import judge_decisions
 from nbrelapse.experiment.observed_in_training import observed_in_training
 from nbrelapse.experiment.patient_groups import patient_groups
@@ -29,6 +29,7 @@ from nbrelapse.explanation import to_probability
 from nbrelapse.models.blend import Blend
 from nbrelapse.models.survival_model import SurvivalModel
 from nbrelapse.outcome.event_of import event_of
+from nbrelapse.outcome.fingerprint import outcome_fingerprint
 from nbrelapse.report.experiment_figures import experiment_figures
 from nbrelapse.report.experiment_report import ReportContent, write_experiment_report
 from nbrelapse.report.explanation_figures import explanation_figures
