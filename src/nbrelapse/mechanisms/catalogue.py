@@ -6,11 +6,15 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
+from html import escape
 from importlib import resources
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from nbrelapse.cohort.cohort import counted
 from nbrelapse.cohort.read_table import decode, read_bytes
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue_rules import FEATURE_RULES, THERAPIES
@@ -184,6 +188,23 @@ class Catalogue:
     def by_builder(self, builder: str) -> list[FeatureDefinition]:
         """Return the definitions that a builder has to compute."""
         return [definition for definition in self.features.values() if definition.builder == builder]
+
+    def __repr__(self) -> str:
+        return f"{self._headline()}\n{self._overview().to_string(index=False)}" if self.mechanisms else self._headline()
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self._headline())}</p>{self._overview().to_html(index=False)}"
+
+    def _headline(self) -> str:
+        mechanisms, features = len(self.mechanisms), len(self.features)
+        return f"Catalogue {self.version}: {counted(mechanisms, 'mechanism')}, {counted(features, 'feature')}"
+
+    def _overview(self) -> pd.DataFrame:
+        features = [definition.mechanism for definition in self.features.values()]
+        return pd.DataFrame(
+            [(name, entry.title, features.count(name)) for name, entry in self.mechanisms.items()],
+            columns=["mechanism", "title", "features"],
+        )
 
 
 def load_catalogue(file: str | Path | None = None) -> Catalogue:

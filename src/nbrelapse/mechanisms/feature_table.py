@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nbrelapse.cohort.cohort import counted
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import Catalogue
 
@@ -188,8 +189,8 @@ class FeatureTable:
     def _headline(self) -> str:
         patients, features = self.shape
         return (
-            f"FeatureTable: {_counted(patients, 'patient')}, {_counted(features, 'feature')} of "
-            f"{_counted(len(set(self._keys())), 'mechanism')}"
+            f"FeatureTable: {counted(patients, 'patient')}, {counted(features, 'feature')} of "
+            f"{counted(len(set(self._keys())), 'mechanism')}"
         )
 
     def _overview(self) -> pd.DataFrame:
@@ -203,7 +204,3 @@ class FeatureTable:
             ],
             columns=["mechanism", "features", "assayed patients"],
         )
-
-
-def _counted(number: int, name: str) -> str:
-    return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"

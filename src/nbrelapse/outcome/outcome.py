@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nbrelapse.cohort.cohort import counted
 from nbrelapse.errors import InputError
 from nbrelapse.outcome.event_of import event_of
 
@@ -129,12 +130,8 @@ class Outcome:
     def _headline(self) -> str:
         happened = np.bincount(self.events, minlength=3).tolist()
         if self.is_survival:
-            counts = [_counted(happened[1], "event"), f"{happened[2]:,} competing", f"{happened[0]:,} censored"]
+            counts = [counted(happened[1], "event"), f"{happened[2]:,} competing", f"{happened[0]:,} censored"]
             counts = counts if happened[2] else [counts[0], counts[2]]
         else:
             counts = [f"{happened[1]:,} refractory", f"{happened[0]:,} responding"]
-        return f"Outcome {self.endpoint!r}: {_counted(len(self), 'patient')}, {', '.join(counts)}"
-
-
-def _counted(number: int, name: str) -> str:
-    return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
+        return f"Outcome {self.endpoint!r}: {counted(len(self), 'patient')}, {', '.join(counts)}"
