@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 
 class NbRelapseError(Exception):
@@ -70,6 +71,38 @@ class InputError(NbRelapseError):
             "mend": self.mend,
         }
         return "\n".join([self.problem, *(f"  {name}: {text}" for name, text in details.items() if text)])
+
+
+def illegal_key(
+    problem: Mapping[str, Any], *, file: str | Path | None, column: str, legal: Iterable[str] = ()
+) -> InputError:
+    """Return what pydantic says of a key of a settings file as an InputError.
+
+    Parameters
+    ----------
+    problem : mapping
+        One of ``ValidationError.errors()``.
+    file : path or None
+    column : str
+        The key, as it stands in the file.
+    legal : iterable of str, optional
+        The keys that an unknown one may have been meant for.
+
+    Examples
+    --------
+    >>> print(illegal_key({"type": "extra_forbidden"}, file=None, column="endpiont", legal=["name", "endpoint"]))
+    unknown key
+      column: endpiont
+      expected: name, endpoint
+      mend: correct or remove the key
+    """
+    if problem["type"] == "extra_forbidden":
+        expected, mend = ", ".join(legal) or None, "correct or remove the key"
+        return InputError("unknown key", file=file, column=column, expected=expected, mend=mend)
+    if problem["type"] == "missing":
+        return InputError("a required key is missing", file=file, column=column)
+    expected = problem["msg"].removeprefix("Value error, ")
+    return InputError(f"illegal value {problem.get('input')!r}", file=file, column=column, expected=expected)
 
 
 class BundleError(NbRelapseError):

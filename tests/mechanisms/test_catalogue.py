@@ -289,3 +289,16 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         load_catalogue(tmp_path / "my.toml")
     with pytest.raises(InputError, match="this is a folder"):
         load_catalogue(tmp_path)
+
+
+def test_its_text_counts_features_by_mechanism() -> None:
+    catalogue = load_catalogue().subset(["alk__amplified", "cell_state__adrn_minus_mes"])
+    assert repr(catalogue).splitlines() == [
+        f"Catalogue {catalogue.version}: 2 mechanisms, 4 features",
+        " mechanism      title  features",
+        "       alk        ALK         1",
+        "cell_state Cell state         3",
+    ]
+    assert catalogue._repr_html_().startswith(f"<p>Catalogue {catalogue.version}: 2 mechanisms, 4 features</p><table")
+    assert repr(Catalogue("7", {}, {})) == "Catalogue 7: 0 mechanisms, 0 features"
+    assert len(repr(load_catalogue()).splitlines()) <= 24

@@ -10,8 +10,7 @@ import pytest
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms import Therapy, load_catalogue, load_therapies
 from nbrelapse.mechanisms.catalogue import parse_catalogue
-from nbrelapse.mechanisms.catalogue_rules import THERAPY_RULES
-from nbrelapse.mechanisms.check_therapies import check_required_features, check_therapies
+from nbrelapse.mechanisms.catalogue_rules import TherapyEntry, check_required_features, check_therapies
 from nbrelapse.mechanisms.therapy import EVIDENCE_LEVELS, Requirement
 
 OWN = """
@@ -37,7 +36,7 @@ def test_every_packaged_therapy_is_complete_and_legal() -> None:
     check_therapies(tables, "therapies.toml")
     check_required_features(load_therapies(), load_catalogue().features, "therapies.toml")
     for table in tables.values():
-        assert set(table) | {"requires"} == set(THERAPY_RULES)
+        assert set(table) | {"requires"} == set(TherapyEntry.model_fields)
         assert all(table[key].endswith(".") for key in ("population", "finding"))
 
 

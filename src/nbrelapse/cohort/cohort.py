@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -38,6 +39,12 @@ class Cohort:
     metadata : dict
         The content of ``cohort.toml``: source, repairs, ``platforms`` (scale of the log2 ratios), expression
         unit and platform.
+
+    Examples
+    --------
+    >>> from nbrelapse.cohort import simulate_cohort
+    >>> simulate_cohort(60, seed=1)
+    Cohort 'simulated': 60 patients; fish 59, mutations 49, copy number 59, rearrangements 41, expression 56
     """
 
     name: str
@@ -79,3 +86,36 @@ class Cohort:
         at_time = self.samples[(self.samples["timepoint"] == timepoint) & known]
         chosen = at_time.sort_values("sample_id").drop_duplicates("patient_id").set_index("patient_id")["sample_id"]
         return chosen.reindex(self.patient_ids).dropna()
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{assay} {patients:,}" for assay, patients, _ in self._assayed())
+        return f"{self._headline()}; {counts}"
+
+    def _repr_html_(self) -> str:
+        table = pd.DataFrame(self._assayed(), columns=["assay", "patients at diagnosis", "samples"])
+        return f"<p>{escape(self._headline())}</p>{table.to_html(index=False)}"
+
+    def _headline(self) -> str:
+        return f"Cohort {self.name!r}: {counted(len(self.patients), 'patient')}"
+
+    def _assayed(self) -> list[tuple[str, int, int]]:
+        """Return each assay with the patients that it has at diagnosis, and the samples that it has at any time."""
+        assays = self.assays.reindex(columns=["sample_id", "assay"])
+        samples = self.samples.reindex(columns=["sample_id", "patient_id", "timepoint"])
+        counts = []
+        for assay in ASSAYS[1:]:
+            of_assay = samples[samples["sample_id"].isin(assays.loc[assays["assay"] == assay, "sample_id"])]
+            at_diagnosis = of_assay.loc[of_assay["timepoint"] == "diagnosis", "patient_id"]
+            counts.append((assay.replace("_", " "), at_diagnosis.nunique(), len(of_assay)))
+        return counts
+
+
+def counted(number: int, name: str) -> str:
+    """Return a number with what it counts.
+
+    Examples
+    --------
+    >>> counted(1, "patient"), counted(1200, "patient")
+    ('1 patient', '1,200 patients')
+    """
+    return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from nbrelapse.cohort.read_table import decode, read_bytes
-from nbrelapse.errors import InputError
+from nbrelapse.errors import InputError, illegal_key
 from nbrelapse.models.families import BINARY_FAMILIES, SURVIVAL_FAMILIES
 from nbrelapse.validation.interval_weights import IntervalKind
 
@@ -212,24 +212,9 @@ def parse_config(document: dict[str, object], file: str | Path | None = None) ->
     try:
         return ExperimentConfig.model_validate(document)
     except ValidationError as error:
-        raise _as_input_error(error, file) from None
-
-
-def _as_input_error(error: ValidationError, file: str | Path | None) -> InputError:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return InputError(
-            "unknown key",
-            file=file,
-            column=where,
-            expected=", ".join(_fields_beside(first["loc"])),
-            mend="correct or remove the key",
-        )
-    if first["type"] == "missing":
-        return InputError("a required key is missing", file=file, column=where)
-    message = first["msg"].removeprefix("Value error, ")
-    return InputError(f"illegal value {first.get('input')!r}", file=file, column=where, expected=message)
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise illegal_key(first, file=file, column=where, legal=_fields_beside(first["loc"])) from None
 
 
 def _fields_beside(location: tuple[int | str, ...]) -> list[str]:

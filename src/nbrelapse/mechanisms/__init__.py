@@ -3,6 +3,7 @@
 from nbrelapse.mechanisms.build import build_features
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, Mechanism, load_catalogue
 from nbrelapse.mechanisms.feature_table import FeatureTable
+from nbrelapse.mechanisms.storage import read_features, write_features
 from nbrelapse.mechanisms.therapies import load_therapies
 from nbrelapse.mechanisms.therapy import Therapy
 
@@ -15,4 +16,6 @@ __all__ = [
     "build_features",
     "load_catalogue",
     "load_therapies",
+    "read_features",
+    "write_features",
 ]

@@ -11,7 +11,7 @@ import pandas as pd
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.mechanisms.builders import combination
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, load_catalogue
-from nbrelapse.mechanisms.check_catalogue import GENE_SET_KEYS
+from nbrelapse.mechanisms.catalogue_rules import GENE_SET_KEYS
 from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.mechanisms.load_builder import COMBINATION, load_builder
 

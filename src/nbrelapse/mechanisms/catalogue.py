@@ -6,16 +6,25 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
+from html import escape
 from importlib import resources
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from nbrelapse.cohort.cohort import counted
 from nbrelapse.cohort.read_table import decode, read_bytes
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.catalogue_rules import FEATURE_RULES, THERAPIES
-from nbrelapse.mechanisms.check_catalogue import check_catalogue, named_features
-from nbrelapse.mechanisms.check_therapies import check_required_features
+from nbrelapse.mechanisms.catalogue_rules import (
+    FEATURE_KEYS,
+    THERAPIES,
+    FeatureEntry,
+    check_catalogue,
+    check_required_features,
+    named_features,
+)
 from nbrelapse.mechanisms.extend_catalogue import extend_catalogue
 from nbrelapse.mechanisms.therapies import load_therapies
 from nbrelapse.mechanisms.therapy import Therapy
@@ -154,7 +163,7 @@ class Catalogue:
                 "reference": mechanism.reference,
             }
         for name, definition in self.features.items():
-            entry = {key: getattr(definition, key) for key in FEATURE_RULES}
+            entry = {key: getattr(definition, key) for key in FEATURE_KEYS}
             entry |= {"therapies": list(definition.therapies), "direction": dict(definition.direction)}
             entry["log_hazard_prior"] = dict(definition.log_hazard_prior)
             feature = name.removeprefix(f"{definition.mechanism}__")
@@ -184,6 +193,23 @@ class Catalogue:
     def by_builder(self, builder: str) -> list[FeatureDefinition]:
         """Return the definitions that a builder has to compute."""
         return [definition for definition in self.features.values() if definition.builder == builder]
+
+    def __repr__(self) -> str:
+        return f"{self._headline()}\n{self._overview().to_string(index=False)}" if self.mechanisms else self._headline()
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self._headline())}</p>{self._overview().to_html(index=False)}"
+
+    def _headline(self) -> str:
+        mechanisms, features = len(self.mechanisms), len(self.features)
+        return f"Catalogue {self.version}: {counted(mechanisms, 'mechanism')}, {counted(features, 'feature')}"
+
+    def _overview(self) -> pd.DataFrame:
+        features = [definition.mechanism for definition in self.features.values()]
+        return pd.DataFrame(
+            [(name, entry.title, features.count(name)) for name, entry in self.mechanisms.items()],
+            columns=["mechanism", "title", "features"],
+        )
 
 
 def load_catalogue(file: str | Path | None = None) -> Catalogue:
@@ -279,48 +305,20 @@ def parse_catalogue(document: Mapping[str, Any], file: str = "catalogue") -> Cat
     InputError
         An entry lacks a key or has an illegal value.
     """
-    check_catalogue(document, file)
-    tables = {key: table for key, table in document.items() if key not in ("version", THERAPIES)}
+    tables = check_catalogue(document, file)
     features = [
         _definition(mechanism, feature, entry)
-        for mechanism, table in tables.items()
-        for feature, entry in table.items()
-        if isinstance(entry, dict)
+        for mechanism, (_, entries) in tables.items()
+        for feature, entry in entries.items()
     ]
     return Catalogue(
         str(document.get("version", "0")),
-        {key: _mechanism(key, table) for key, table in tables.items()},
+        {key: Mechanism(key, **dict(mechanism)) for key, (mechanism, _) in tables.items()},
         {definition.name: definition for definition in features},
         {name: Therapy.from_table(name, table) for name, table in document.get(THERAPIES, {}).items()},
     )
 
 
-def _mechanism(key: str, table: Mapping[str, Any]) -> Mechanism:
-    return Mechanism(
-        key,
-        table["title"],
-        table["color"],
-        table["description"],
-        tuple(table.get("therapies", ())),
-        table.get("reference", ""),
-    )
-
-
-def _definition(mechanism: str, feature: str, entry: Mapping[str, Any]) -> FeatureDefinition:
-    direction = entry.get("direction", 0)
-    return FeatureDefinition(
-        name=f"{mechanism}__{feature}",
-        mechanism=mechanism,
-        title=entry["title"],
-        definition=entry["definition"],
-        assay=entry["assay"],
-        kind=entry["kind"],
-        builder=entry["builder"],
-        parameters={name: value for name, value in entry.items() if name not in FEATURE_RULES},
-        direction=dict(direction) if isinstance(direction, dict) else {"relapse": direction},
-        role=entry.get("role", "feature"),
-        log_hazard_prior=dict(entry.get("log_hazard_prior", {})),
-        therapies=tuple(entry.get("therapies", ())),
-        reference=entry.get("reference", ""),
-        known_at_days=entry.get("known_at_days", 0),
-    )
+def _definition(mechanism: str, feature: str, entry: FeatureEntry) -> FeatureDefinition:
+    keys = {key: getattr(entry, key) for key in FEATURE_KEYS}
+    return FeatureDefinition(f"{mechanism}__{feature}", mechanism, parameters=entry.model_extra or {}, **keys)

@@ -1,14 +1,17 @@
-"""The keys of a catalogue's mechanisms, features and therapies, and their legal values."""
+"""What a catalogue's mechanisms, features and therapies may say, and the refusal of one that says something else."""
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from math import isfinite
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
 
 from nbrelapse.cohort.cohort import ASSAYS
-from nbrelapse.mechanisms.therapy import EVIDENCE_LEVELS
+from nbrelapse.errors import InputError
+from nbrelapse.mechanisms.therapy import EVIDENCE_LEVELS, Therapy
 
 THERAPIES = "therapies"
 """The table of a catalogue that is no mechanism: what is known of agents."""
@@ -19,93 +22,381 @@ ENDPOINTS = ("relapse", "efs", "os", "refractory")
 LARGEST_PRIOR = 5.0
 """A larger log hazard ratio (beyond 150-fold) is a hazard ratio that was not put on the log scale."""
 
-Rule = tuple[Callable[[Any], bool], str]
-"""Whether a value is legal, and what to expect instead."""
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _is_sign(value: Any) -> bool:
-    return type(value) is int and value in (-1, 0, 1)
-
-
-def _is_direction(value: Any) -> bool:
-    if isinstance(value, dict):
-        return set(value) <= set(ENDPOINTS) and all(_is_sign(sign) for sign in value.values())
-    return _is_sign(value)
-
-
-def _is_prior(value: Any) -> bool:
-    if not isinstance(value, dict):
-        return False
-    figures = [figure for key, figure in value.items() if key in ENDPOINTS]
-    known = {*ENDPOINTS, "source", "adjusted"}
-    sourced = _is_text(value.get("source")) and isinstance(value.get("adjusted"), bool)
-    plausible = all(is_number(figure) and abs(figure) <= LARGEST_PRIOR for figure in figures)
-    return not value or (bool(figures) and set(value) <= known and sourced and plausible)
+NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
+FEATURE_NAME = re.compile(rf"{NAME.pattern}__{NAME.pattern}")
+GENE_SET_KEYS = {"gene_set": "genes", "gene_set_down": "genes_down"}
+"""The parameters that name a gene set, and those that its genes become."""
 
 
 def is_number(value: Any) -> bool:
     """Whether a value is a finite number; true and false are none."""
-    return type(value) is int or (type(value) is float and math.isfinite(value))
+    return type(value) is int or (type(value) is float and isfinite(value))
 
 
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value)) and len(set(value)) == len(value)
+def named_features(parameters: Mapping[str, Any]) -> list[str]:
+    """Names of other features (``mechanism__feature``) in the parameters of an entry, each once.
+
+    Examples
+    --------
+    >>> named_features({"difference": ["cell_state__adrenergic", "cell_state__mesenchymal"], "gene_set": "MY__SET"})
+    ['cell_state__adrenergic', 'cell_state__mesenchymal']
+    """
+    read = {key: value for key, value in parameters.items() if key not in GENE_SET_KEYS}
+    return list(dict.fromkeys(text for text in _leaves(read) if isinstance(text, str) and FEATURE_NAME.fullmatch(text)))
 
 
-def _one_of(legal: tuple[str, ...]) -> Rule:
-    return (lambda value: value in legal), ", ".join(legal)
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _leaves(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _leaves(item)
+    else:
+        yield value
 
 
-_THERAPIES: Rule = (_are_texts, 'a list of texts, each once: ["lorlatinib", "crizotinib"]')
-_REFERENCE: Rule = (lambda value: isinstance(value, str), "a text: a DOI or another source")
-_SENTENCE: Rule = (_is_text, "a sentence or two")
-_TITLE: Rule = (_is_text, "a short text")
-MECHANISM_RULES: dict[str, Rule] = {
-    "title": _TITLE,
-    "color": (
-        lambda value: isinstance(value, str) and bool(re.fullmatch("#[0-9A-Fa-f]{6}", value)),
-        'a hex colour such as "#0072B2"',
+def _plain(value: Any) -> Any:
+    if not all(isinstance(leaf, (str, bool)) or is_number(leaf) for leaf in _leaves(value)):
+        raise ValueError("not plain data")
+    return value
+
+
+def _each_once(texts: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(texts)) < len(texts):
+        raise ValueError("a text stands twice")
+    return texts
+
+
+def _sourced(prior: dict[str, Any]) -> dict[str, Any]:
+    figures = [figure for key, figure in prior.items() if key in ENDPOINTS]
+    source = prior.get("source")
+    sourced = isinstance(source, str) and bool(source.strip()) and isinstance(prior.get("adjusted"), bool)
+    plausible = all(is_number(figure) and abs(figure) <= LARGEST_PRIOR for figure in figures)
+    if prior and not (figures and sourced and plausible and set(prior) <= {*ENDPOINTS, "source", "adjusted"}):
+        raise ValueError("not log hazard ratios with their source")
+    return prior
+
+
+def _one_of(legal: Sequence[str]) -> Any:
+    return Field(pattern=f"^({'|'.join(legal)})$", description=", ".join(legal))
+
+
+_Text = Annotated[str, Field(pattern=r"\S")]
+_Title = Annotated[_Text, Field(description="a short text")]
+_Sentence = Annotated[_Text, Field(description="a sentence or two")]
+_Reference = Annotated[str, Field(description="a text: a DOI or another source")]
+_Texts = Annotated[
+    tuple[_Text, ...],
+    BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value),
+    AfterValidator(_each_once),
+]
+_Therapies = Annotated[_Texts, Field(description='a list of texts, each once: ["lorlatinib", "crizotinib"]')]
+_Direction = Annotated[
+    dict[Annotated[str, _one_of(ENDPOINTS)], Annotated[int, Field(ge=-1, le=1)]],
+    BeforeValidator(lambda value: value if isinstance(value, dict) else {"relapse": value}),
+    Field(description=f"1, -1 or 0, or a table of them by endpoint ({', '.join(ENDPOINTS)})"),
+]
+_Prior = Annotated[
+    dict[str, Any],
+    AfterValidator(_sourced),
+    Field(
+        description=f'{{ endpoint = log hazard ratio (at most {LARGEST_PRIOR:g}), source = "DOI", '
+        f"adjusted = true or false }}, endpoint one of {', '.join(ENDPOINTS)}"
     ),
-    "description": _SENTENCE,
-    "therapies": _THERAPIES,
-    "reference": _REFERENCE,
-}
-FEATURE_RULES: dict[str, Rule] = {
-    "title": _TITLE,
-    "definition": _SENTENCE,
-    "assay": _one_of(ASSAYS),
-    "kind": _one_of(KINDS),
-    "builder": (_is_text, "the name of a builder"),
-    "direction": (_is_direction, f"1, -1 or 0, or a table of them by endpoint ({', '.join(ENDPOINTS)})"),
-    "role": _one_of(ROLES),
-    "log_hazard_prior": (
-        _is_prior,
-        f'{{ endpoint = log hazard ratio (at most {LARGEST_PRIOR:g}), source = "DOI", adjusted = true or false }}, '
-        f"endpoint one of {', '.join(ENDPOINTS)}",
-    ),
-    "therapies": _THERAPIES,
-    "reference": _REFERENCE,
-    "known_at_days": (lambda value: is_number(value) and value >= 0, "days from diagnosis, 0 or more"),
-}
-"""Keys that every feature may have; the others are the parameters of its builder."""
+]
+_Days = Annotated[int | FiniteFloat, Field(ge=0, description="days from diagnosis, 0 or more")]
 
-THERAPY_RULES: dict[str, Rule] = {
-    "target": (_is_text, "what the agent acts on"),
-    "level": _one_of(tuple(level for level in EVIDENCE_LEVELS if level != "not_reviewed")),
-    "population": (_is_text, "in whom the finding was made"),
-    "finding": (_is_text, "what was found, with the figure"),
-    "source": (_is_text, "a DOI or another source"),
-    "requires": (
-        lambda value: isinstance(value, dict),
-        '{ text = "TP53 wild type", none_of = ["p53__tp53_mutation"] }',
-    ),
-}
-REQUIREMENT_RULES: dict[str, Rule] = {
-    "text": (_is_text, "what the tumour must have"),
-    "any_of": (_are_texts, 'a list of features: ["alk__hotspot_mutation"]'),
-    "none_of": (_are_texts, 'a list of features: ["p53__tp53_mutation"]'),
-}
+
+class _Entry(BaseModel):
+    """A table of the catalogue; the description of a key is what an error says to be expected of it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    kind_of_entry: ClassVar[str]
+    more_keys: ClassVar[str] = ""
+    add: ClassVar[str] = "add what is missing; an entry that changes a packaged one must bear its name"
+
+
+class MechanismEntry(_Entry):
+    """The keys of a mechanism."""
+
+    kind_of_entry = "a mechanism"
+    more_keys = ", and a table a feature"
+
+    title: _Title
+    color: Annotated[str, Field(pattern="^#[0-9A-Fa-f]{6}$", description='a hex colour such as "#0072B2"')]
+    description: _Sentence
+    therapies: _Therapies = ()
+    reference: _Reference = ""
+
+
+class FeatureEntry(_Entry):
+    """The keys that every feature may have; the others are the parameters of its builder."""
+
+    model_config = ConfigDict(extra="allow")
+    kind_of_entry = "a feature"
+    __pydantic_extra__: dict[str, Annotated[Any, AfterValidator(_plain)]] = Field(init=False)
+
+    title: _Title
+    definition: _Sentence
+    assay: Annotated[str, _one_of(ASSAYS)]
+    kind: Annotated[str, _one_of(KINDS)]
+    builder: Annotated[_Text, Field(description="the name of a builder")]
+    direction: _Direction = {"relapse": 0}
+    role: Annotated[str, _one_of(ROLES)] = "feature"
+    log_hazard_prior: _Prior = {}
+    therapies: _Therapies = ()
+    reference: _Reference = ""
+    known_at_days: _Days = 0
+
+
+class TherapyEntry(_Entry):
+    """What a catalogue says of an agent."""
+
+    kind_of_entry = "a therapy"
+    add = "add what is missing"
+
+    target: Annotated[_Text, Field(description="what the agent acts on")]
+    level: Annotated[str, _one_of([level for level in EVIDENCE_LEVELS if level != "not_reviewed"])]
+    population: Annotated[_Text, Field(description="in whom the finding was made")]
+    finding: Annotated[_Text, Field(description="what was found, with the figure")]
+    source: Annotated[_Text, Field(description="a DOI or another source")]
+    requires: Annotated[
+        dict[str, Any], Field(description='{ text = "TP53 wild type", none_of = ["p53__tp53_mutation"] }')
+    ] = {}
+
+
+class RequirementEntry(_Entry):
+    """What a therapy requires of a tumour."""
+
+    kind_of_entry = "a therapy"
+    add = "add what is missing"
+
+    text: Annotated[_Text, Field(description="what the tumour must have")]
+    any_of: Annotated[_Texts, Field(description='a list of features: ["alk__hotspot_mutation"]')] = ()
+    none_of: Annotated[_Texts, Field(description='a list of features: ["p53__tp53_mutation"]')] = ()
+
+
+FEATURE_KEYS = tuple(FeatureEntry.model_fields)
+_AnyEntry = TypeVar("_AnyEntry", bound=_Entry)
+
+
+def check_catalogue(
+    document: Mapping[str, Any], file: str
+) -> dict[str, tuple[MechanismEntry, dict[str, FeatureEntry]]]:
+    """Read the entries of a catalogue, or refuse it for one that lacks a key or has an illegal value.
+
+    Parameters
+    ----------
+    document : dict
+        ``version``, a table a mechanism with its keys and, in it, a table a feature, and ``therapies``.
+    file : str
+        Named in errors.
+
+    Returns
+    -------
+    dict of str to (MechanismEntry, dict of str to FeatureEntry)
+        Each mechanism with its features, in the document's order.
+
+    Raises
+    ------
+    InputError
+        For the first illegal entry, which it names as ``[mechanism.feature]``.
+
+    Examples
+    --------
+    >>> check_catalogue({"alk": {"title": "ALK", "color": "blue", "description": "The kinase."}}, "my.toml")
+    Traceback (most recent call last):
+    ...
+    nbrelapse.errors.InputError: illegal color 'blue'
+      file: my.toml
+      column: [alk]
+      expected: a hex colour such as "#0072B2"
+      mend: correct the value
+    """
+    check_therapies(document.get(THERAPIES, {}), file)
+    mechanisms = {
+        key: _mechanism(key, table, file) for key, table in document.items() if key not in ("version", THERAPIES)
+    }
+    _check_colors({key: mechanism.color for key, (mechanism, _) in mechanisms.items()}, file)
+    names = {f"{key}__{feature}" for key, (_, features) in mechanisms.items() for feature in features}
+    for key, (_, features) in mechanisms.items():
+        for feature, entry in features.items():
+            absent = sorted(set(named_features(entry.model_extra or {})) - names)
+            if absent:
+                raise InputError(
+                    f"a feature reads another that does not exist: {', '.join(absent)}",
+                    file=file,
+                    column=f"[{key}.{feature}]",
+                    mend="correct the name, or remove this feature too",
+                )
+    return mechanisms
+
+
+def _mechanism(key: str, table: Any, file: str) -> tuple[MechanismEntry, dict[str, FeatureEntry]]:
+    if not isinstance(table, dict):
+        raise InputError(
+            "a key at the top of the catalogue is not a mechanism",
+            file=file,
+            column=key,
+            expected="version, extends, therapies, and a table a mechanism",
+            mend="put the key into the table of its mechanism",
+        )
+    _check_name(key, f"[{key}]", file)
+    own = {
+        name: value
+        for name, value in table.items()
+        if name in MechanismEntry.model_fields or not isinstance(value, dict)
+    }
+    mechanism = _read(MechanismEntry, own, f"[{key}]", file)
+    features = {
+        name: _feature(name, entry, f"[{key}.{name}]", file) for name, entry in table.items() if name not in own
+    }
+    return mechanism, features
+
+
+def _feature(name: str, table: dict[str, Any], where: str, file: str) -> FeatureEntry:
+    _check_name(name, where, file)
+    entry = _read(FeatureEntry, table, where, file)
+    for endpoint, figure in entry.log_hazard_prior.items():
+        if endpoint in ENDPOINTS and figure * entry.direction.get(endpoint, 0) < 0:
+            raise InputError(
+                f"direction and log_hazard_prior of {endpoint} contradict each other",
+                file=file,
+                column=where,
+                expected="a negative log hazard ratio where the direction is -1, a positive one where it is 1",
+                mend="correct one of them",
+            )
+    both = [f"{named} and {genes}" for named, genes in GENE_SET_KEYS.items() if named in table and genes in table]
+    if both:
+        raise InputError(f"a feature has both {both[0]}", file=file, column=where, mend="remove one of them")
+    return entry
+
+
+def _check_name(name: str, where: str, file: str) -> None:
+    if not NAME.fullmatch(name):
+        raise InputError(
+            f"illegal name {name!r}",
+            file=file,
+            column=where,
+            expected="lower-case letters and digits, words joined by single underscores",
+            mend="rename it",
+        )
+
+
+def _check_colors(colors: Mapping[str, str], file: str) -> None:
+    owner: dict[str, str] = {}
+    for mechanism, color in colors.items():
+        first = owner.setdefault(color.upper(), mechanism)
+        if first != mechanism:
+            raise InputError(
+                f"the mechanisms {first} and {mechanism} have the same color {color}",
+                file=file,
+                column=f"[{mechanism}]",
+                mend="give each its own: pictures tell mechanisms apart by it",
+            )
+
+
+def check_therapies(tables: Any, file: str) -> None:
+    """Refuse a therapy that lacks a key, has one that is not known, or an illegal value.
+
+    Parameters
+    ----------
+    tables : dict
+        A table an agent.
+    file : str
+        Named in errors.
+
+    Raises
+    ------
+    InputError
+        For the first illegal entry.
+
+    Examples
+    --------
+    >>> entry = {"target": "ALK", "level": "early", "population": "Neuroblastoma.", "finding": "3 of 20 responded."}
+    >>> check_therapies({"lorlatinib": entry}, "my.toml")
+    Traceback (most recent call last):
+    ...
+    nbrelapse.errors.InputError: source missing
+      file: my.toml
+      column: [therapies."lorlatinib"]
+      expected: source: a DOI or another source
+      mend: add what is missing
+    """
+    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+        raise InputError(
+            "therapies are a table an agent",
+            file=file,
+            column="[therapies]",
+            expected='[therapies."lorlatinib"]',
+            mend="give each agent a table; the agents of a mechanism stand in its own table",
+        )
+    for name, table in tables.items():
+        where = f'[therapies."{name}"]'
+        entry = _read(TherapyEntry, table, where, file)
+        if "requires" in table:
+            _read(RequirementEntry, entry.requires, f"{where} requires", file)
+
+
+def check_required_features(therapies: Mapping[str, Therapy], features: Collection[str], file: str) -> None:
+    """Refuse a requirement that names a feature which does not exist: it would contradict nobody."""
+    for name, therapy in therapies.items():
+        named = () if therapy.requires is None else (*therapy.requires.any_of, *therapy.requires.none_of)
+        absent = [feature for feature in named if feature not in features]
+        if absent:
+            raise InputError(
+                f"a therapy requires a feature that does not exist: {', '.join(absent)}",
+                file=file,
+                column=f'[therapies."{name}"] requires',
+                expected="names of features: p53__tp53_mutation",
+                mend="correct the name; `nbrelapse mechanisms` lists all",
+            )
+
+
+def _read(model: type[_AnyEntry], table: Mapping[str, Any], where: str, file: str) -> _AnyEntry:
+    try:
+        return model.model_validate(table)
+    except ValidationError as error:
+        raise _as_input_error(model, table, error, where, file) from None
+
+
+def _as_input_error(
+    model: type[_Entry], table: Mapping[str, Any], error: ValidationError, where: str, file: str
+) -> InputError:
+    """Return the error of the keys that are missing, else of the first that is illegal, else of the unknown ones."""
+    found = [(problem["type"], str(problem["loc"][0])) for problem in error.errors()]
+    expected = {key: field.description for key, field in model.model_fields.items()}
+    missing = [key for kind, key in found if kind == "missing"]
+    if missing:
+        return InputError(
+            f"{', '.join(missing)} missing",
+            file=file,
+            column=where,
+            expected="; ".join(f"{key}: {expected[key]}" for key in missing),
+            mend=model.add,
+        )
+    illegal = next((key for kind, key in found if kind != "extra_forbidden"), None)
+    if illegal is None:
+        return InputError(
+            f"{model.kind_of_entry} has no key {', '.join(key for _, key in found)}",
+            file=file,
+            column=where,
+            expected=", ".join(expected) + model.more_keys,
+            mend="correct or remove the key",
+        )
+    if illegal not in expected:
+        return InputError(
+            f"illegal value of the parameter {illegal}",
+            file=file,
+            column=where,
+            expected="texts, finite numbers, true or false, and lists and tables of them",
+            mend="write a date as a text, leave out what is unknown",
+        )
+    return InputError(
+        f"illegal {illegal} {table[illegal]!r}",
+        file=file,
+        column=where,
+        expected=expected[illegal],
+        mend="correct the value",
+    )

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
-from nbrelapse.mechanisms.catalogue_rules import is_number
-from nbrelapse.mechanisms.check_catalogue import FEATURE_NAME
+from nbrelapse.mechanisms.catalogue_rules import FEATURE_NAME, is_number
 from nbrelapse.mechanisms.check_parameters import check_parameters
 from nbrelapse.mechanisms.illegal_entry import illegal_entry
 from nbrelapse.mechanisms.risk_rules import yes_no_inputs

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
+from nbrelapse.mechanisms.illegal_entry import illegal_entry
 
 
 def check_parameters(definition: FeatureDefinition, legal: Collection[str], required: Collection[str] = ()) -> None:
@@ -31,19 +31,10 @@ def check_parameters(definition: FeatureDefinition, legal: Collection[str], requ
     Traceback (most recent call last):
     nbrelapse.errors.InputError: ...
     """
-    feature = definition.name.removeprefix(f"{definition.mechanism}__")
-    where = f"[{definition.mechanism}.{feature}]"
     unknown = [name for name in definition.parameters if name not in legal]
     if unknown:
-        raise InputError(
-            f"the builder {definition.builder} does not read {', '.join(unknown)}",
-            file="catalogue",
-            column=where,
-            expected=", ".join(legal),
-            mend="correct the name or remove the key",
-        )
+        problem = f"the builder {definition.builder} does not read {', '.join(unknown)}"
+        raise illegal_entry(definition, problem, ", ".join(legal), "correct the name or remove the key")
     absent = [name for name in required if name not in definition.parameters]
     if absent:
-        raise InputError(
-            "a feature of the catalogue lacks keys", file="catalogue", column=where, expected=", ".join(absent)
-        )
+        raise illegal_entry(definition, "a feature of the catalogue lacks keys", ", ".join(absent))

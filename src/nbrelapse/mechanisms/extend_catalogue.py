@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.catalogue_rules import FEATURE_RULES
+from nbrelapse.mechanisms.catalogue_rules import FEATURE_KEYS
 
 
 def extend_catalogue(packaged: Mapping[str, Any], own: Mapping[str, Any], file: str) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def _overridden(before: Any, own: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(before, dict):
         return dict(own)
     if "builder" in own:
-        before = {key: value for key, value in before.items() if key in FEATURE_RULES}
+        before = {key: value for key, value in before.items() if key in FEATURE_KEYS}
     return {**before, **own}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition
-from nbrelapse.mechanisms.check_catalogue import GENE_SET_KEYS
+from nbrelapse.mechanisms.catalogue_rules import GENE_SET_KEYS
 
 
 def with_gene_features(

@@ -9,7 +9,7 @@ import pandas as pd
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.mechanisms.builders.expression import distinct_genes, genes_of_rows, required_genes
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, load_catalogue
-from nbrelapse.mechanisms.check_catalogue import GENE_SET_KEYS
+from nbrelapse.mechanisms.catalogue_rules import GENE_SET_KEYS
 
 COLUMNS = ["mechanism", "genes_asked", "genes_measured", "share", "missing", "scorable"]
 

@@ -20,7 +20,7 @@ from nbrelapse.cohort.readers.table_sources import (
     TableSource,
 )
 from nbrelapse.cohort.schema import TABLES
-from nbrelapse.errors import InputError
+from nbrelapse.errors import InputError, illegal_key
 
 FORMATS = ("table", "vcf", "bedpe", "gistic", "star_counts")
 
@@ -112,9 +112,4 @@ def _as_input_error(error: ValidationError, file: Path) -> InputError:
         context = first["ctx"]
         legal = context["expected_tags"].replace("'", "")
         return InputError(f"illegal value {context['tag']!r}", file=file, column=f"{where}.format", expected=legal)
-    if first["type"] == "extra_forbidden":
-        return InputError("unknown key", file=file, column=where, mend="correct or remove the key")
-    if first["type"] == "missing":
-        return InputError("a required key is missing", file=file, column=where)
-    message = first["msg"].removeprefix("Value error, ")
-    return InputError(f"illegal value {first.get('input')!r}", file=file, column=where, expected=message)
+    return illegal_key(first, file=file, column=where)
