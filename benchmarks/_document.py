@@ -34,7 +34,7 @@ def read_seqc(scratch: Path) -> tuple[Path, Path | None]:
     NBRELAPSE_GENE_SETS names that file, default ../shared/reference/gene_sets.tsv.
     """
     from nbrelapse.cohort import write_cohort
-    from nbrelapse.cohort.readers import read_geo
+    from nbrelapse.readers import read_geo
 
     source = data_folder("seqc")
     cohort = read_geo(

@@ -36,9 +36,9 @@ def measure(study: Path, out: Path, cores: int) -> None:
     start = time.perf_counter()
     import pyarrow as pa
 
-    from nbrelapse.cohort.readers import read_cbioportal
     from nbrelapse.mechanisms import build_features
-    from nbrelapse.mechanisms.load_builder import COMBINATION, PACKAGED
+    from nbrelapse.mechanisms.build import COMBINATION, PACKAGED
+    from nbrelapse.readers import read_cbioportal
 
     pa.set_cpu_count(cores)
     builders = {name: import_module(f"nbrelapse.mechanisms.builders.{name}") for name in (*PACKAGED, COMBINATION)}

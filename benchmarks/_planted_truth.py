@@ -9,8 +9,8 @@ import pandas as pd
 
 from nbrelapse.explanation import explain, grouped_shapley, roll_up_difference, truth_agreement
 from nbrelapse.mechanisms import load_catalogue
+from nbrelapse.models.base import RiskModel
 from nbrelapse.models.families import create_model
-from nbrelapse.models.risk_model import RiskModel
 from nbrelapse.validation.tuning import tune
 
 EFFECTS = {

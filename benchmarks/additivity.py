@@ -11,14 +11,14 @@ import sys
 from pathlib import Path
 
 from _document import ROOT, DataAbsentError, data_folder, experiment_config, main
-from nbrelapse.cohort import simulate_cohort, write_cohort
-from nbrelapse.cohort.readers import read_geo, read_tables
+from nbrelapse.cohort import write_cohort
 from nbrelapse.experiment.config import ExperimentConfig
-from nbrelapse.experiment.experiment_models import experiment_models
-from nbrelapse.experiment.prepare import prepare_data
+from nbrelapse.experiment.prepare import experiment_models, prepare_data
 from nbrelapse.explanation import explain, to_probability
 from nbrelapse.explanation.explanation import TOLERANCE
-from nbrelapse.validation.horizons import YEAR
+from nbrelapse.metrics.horizons import YEAR
+from nbrelapse.readers import read_geo, read_tables
+from nbrelapse.simulation import simulate_cohort
 
 FAMILIES = ("cox", "cox_prior", "boosted", "boosted_prior", "blend", "forest")
 """All are exact but the forest, which is brought to the log scale in proportion; it adds up all the same."""

@@ -28,11 +28,11 @@ import pandas as pd
 import xgboost
 
 from _document import DataAbsentError, main
-from nbrelapse.cohort import simulate_cohort
 from nbrelapse.explanation import explain, to_probability
 from nbrelapse.mechanisms import Catalogue, build_features
-from nbrelapse.models.boosted import BoostedCox
+from nbrelapse.models.trees import BoostedCox
 from nbrelapse.outcome import make_outcome
+from nbrelapse.simulation import simulate_cohort
 
 PATIENTS, TRAINING, FEATURES, TREES, DEPTH = 100_000, 3_000, 60, 300, 4
 ROUNDS = 5

@@ -20,10 +20,10 @@ import numpy as np
 from sksurv.metrics import concordance_index_censored
 
 from _document import main
-from nbrelapse.outcome.outcome import SURVIVAL_DTYPE
-from nbrelapse.validation.bootstrap_weights import bootstrap_weights
-from nbrelapse.validation.censoring import CensoringDistribution
-from nbrelapse.validation.concordance import Concordance, concordance
+from nbrelapse.metrics.discrimination import Concordance, concordance
+from nbrelapse.metrics.horizons import CensoringDistribution
+from nbrelapse.metrics.resampling import bootstrap_weights
+from nbrelapse.outcome import SURVIVAL_DTYPE
 
 PATIENTS, BOOTSTRAP_PATIENTS, RESAMPLES = 50_000, 1_000, 1_000
 SEED = 4

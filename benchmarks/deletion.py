@@ -13,11 +13,10 @@ from pathlib import Path
 
 from _document import ROOT, data_folder, experiment_config, main, read_seqc
 from nbrelapse.cohort import write_cohort
-from nbrelapse.cohort.readers import read_tables
 from nbrelapse.experiment.config import ExperimentConfig
-from nbrelapse.experiment.experiment_models import experiment_models
-from nbrelapse.experiment.prepare import prepare_data
+from nbrelapse.experiment.prepare import experiment_models, prepare_data
 from nbrelapse.explanation import DeletionCurve, deletion_curve, explain
+from nbrelapse.readers import read_tables
 from nbrelapse.report.plots import deletion_curves
 from nbrelapse.validation.tuning import tune
 

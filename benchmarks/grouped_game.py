@@ -15,13 +15,12 @@ from sklearn.base import clone
 
 from _document import ROOT, data_folder, experiment_config, main, read_seqc
 from nbrelapse.cohort import write_cohort
-from nbrelapse.cohort.readers import read_tables
 from nbrelapse.experiment.config import ExperimentConfig
-from nbrelapse.experiment.experiment_models import experiment_models
-from nbrelapse.experiment.prepare import prepare_data
+from nbrelapse.experiment.prepare import experiment_models, prepare_data
 from nbrelapse.explanation import explain, grouped_shapley, roll_up_difference
 from nbrelapse.mechanisms.catalogue import Catalogue
-from nbrelapse.models.risk_model import RiskModel
+from nbrelapse.models.base import RiskModel
+from nbrelapse.readers import read_tables
 from nbrelapse.validation.tuning import tune
 
 EXPLAINED, BACKGROUND = 40, 120

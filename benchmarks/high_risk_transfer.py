@@ -16,12 +16,11 @@ from sksurv.metrics import concordance_index_censored
 
 from _document import ROOT, data_folder, experiment_config, main
 from nbrelapse.cohort import write_cohort
-from nbrelapse.cohort.readers import read_tables
 from nbrelapse.experiment.config import ExperimentConfig
-from nbrelapse.experiment.experiment_models import experiment_models
-from nbrelapse.experiment.prepare import PreparedData, prepare_data
+from nbrelapse.experiment.prepare import PreparedData, experiment_models, prepare_data
 from nbrelapse.mechanisms import build_features
-from nbrelapse.models.risk_model import RiskModel
+from nbrelapse.models.base import RiskModel
+from nbrelapse.readers import read_tables
 from nbrelapse.validation.leave_one_group_out import leave_one_group_out
 from nbrelapse.validation.tuning import tune
 from platform_shift import NOISE, shifted

@@ -18,16 +18,15 @@ import pandas as pd
 
 from _document import ROOT, data_folder, experiment_config, main, read_seqc
 from nbrelapse.cohort import write_cohort
-from nbrelapse.cohort.readers import read_tables
 from nbrelapse.experiment.config import ExperimentConfig
-from nbrelapse.experiment.experiment_models import experiment_models
-from nbrelapse.experiment.prepare import PreparedData, prepare_data
+from nbrelapse.experiment.prepare import PreparedData, experiment_models, prepare_data
 from nbrelapse.explanation import Stability, explain, stability
-from nbrelapse.explanation.rank_agreement import rank_agreement
+from nbrelapse.explanation.stability import rank_agreement
+from nbrelapse.models.base import RiskModel
 from nbrelapse.models.families import create_model
-from nbrelapse.models.linear_model import LinearModel
+from nbrelapse.models.linear import LinearModel
 from nbrelapse.models.resamples import bootstrap_refits, fold_refits
-from nbrelapse.models.risk_model import RiskModel
+from nbrelapse.readers import read_tables
 from nbrelapse.validation.tuning import tune
 
 REFITS = 100

@@ -30,14 +30,11 @@ from sksurv.util import Surv
 
 from _document import data_folder, experiment_config, main
 from nbrelapse.cohort import write_cohort
-from nbrelapse.cohort.readers import read_geo
-from nbrelapse.experiment.experiment_models import experiment_models
-from nbrelapse.experiment.prepare import prepare_data
-from nbrelapse.validation.bootstrap_interval import bootstrap_interval
-from nbrelapse.validation.bootstrap_weights import bootstrap_weights
-from nbrelapse.validation.censoring import CensoringDistribution
-from nbrelapse.validation.concordance import concordance
-from nbrelapse.validation.horizons import prediction_times
+from nbrelapse.experiment.prepare import experiment_models, prepare_data
+from nbrelapse.metrics.discrimination import concordance
+from nbrelapse.metrics.horizons import CensoringDistribution, prediction_times
+from nbrelapse.metrics.resampling import bootstrap_interval, bootstrap_weights
+from nbrelapse.readers import read_geo
 from nbrelapse.validation.nested import nested_cross_validation
 from nbrelapse.validation.splits import repeated_folds
 

@@ -19,7 +19,7 @@ import pandas as pd
 from _document import ROOT, data_folder, main
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.log2_scale import estimate_platform_scales
-from nbrelapse.cohort.readers.tables import read_tables
+from nbrelapse.readers.tables import read_tables
 from segmental_calls import MYCN, PUBLISHED, accuracies, calls
 
 FACTORS = (1.0, 0.8, 0.6, 0.4)

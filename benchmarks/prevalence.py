@@ -18,10 +18,10 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from _document import ROOT, DataAbsentError, data_folder, main
-from nbrelapse.cohort import simulate_cohort
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.cohort.readers import read_geo, read_tables
 from nbrelapse.mechanisms import build_features
+from nbrelapse.readers import read_geo, read_tables
+from nbrelapse.simulation import simulate_cohort
 
 SIMULATED_PATIENTS = 2000
 EIGHTEEN_MONTHS = 547

@@ -20,13 +20,13 @@ from sklearn.exceptions import ConvergenceWarning
 
 from _document import ROOT, data_folder, experiment_config, main, read_seqc
 from nbrelapse.cohort import write_cohort
-from nbrelapse.cohort.readers import read_tables
 from nbrelapse.experiment.prepare import PreparedData, prepare_data
 from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
+from nbrelapse.metrics.discrimination import concordance
+from nbrelapse.metrics.horizons import CensoringDistribution
+from nbrelapse.metrics.resampling import bootstrap_weights
 from nbrelapse.models.families import create_model
-from nbrelapse.validation.bootstrap_weights import bootstrap_weights
-from nbrelapse.validation.censoring import CensoringDistribution
-from nbrelapse.validation.concordance import concordance
+from nbrelapse.readers import read_tables
 from nbrelapse.validation.tuning import tune
 
 SIZES = (40, 80, 160)

@@ -16,21 +16,19 @@ import numpy as np
 import pandas as pd
 
 from _document import main
-from nbrelapse.cohort.simulation.calibration import load_calibration
-from nbrelapse.cohort.simulation.draw_patients import draw_patients
 from nbrelapse.experiment.config import parse_config
-from nbrelapse.experiment.experiment_models import experiment_models
-from nbrelapse.experiment.populations import populations
-from nbrelapse.experiment.prepare import PreparedData, prepare_data
+from nbrelapse.experiment.prepare import PreparedData, experiment_models, prepare_data
 from nbrelapse.explanation import explain
+from nbrelapse.metrics.discrimination import roc_area
+from nbrelapse.metrics.evaluation import Evaluation, evaluate
+from nbrelapse.metrics.horizons import prediction_times
+from nbrelapse.metrics.resampling import bootstrap_weights
 from nbrelapse.models.families import create_model
-from nbrelapse.models.linear_model import LinearModel
+from nbrelapse.models.linear import LinearModel
 from nbrelapse.models.resamples import bootstrap_refits
-from nbrelapse.validation.bootstrap_weights import bootstrap_weights
-from nbrelapse.validation.evaluate import Evaluation, evaluate
-from nbrelapse.validation.horizons import prediction_times
+from nbrelapse.scoring.groups import populations
+from nbrelapse.simulation.patients import draw_patients, load_calibration
 from nbrelapse.validation.nested import nested_cross_validation
-from nbrelapse.validation.roc_area import roc_area
 from nbrelapse.validation.tuning import tune
 
 PATIENTS = 2000

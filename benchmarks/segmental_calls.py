@@ -17,9 +17,9 @@ import pandas as pd
 
 from _document import ROOT, data_folder, main
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.cohort.readers.tables import read_tables
 from nbrelapse.mechanisms import load_catalogue
 from nbrelapse.mechanisms.builders import copy_number
+from nbrelapse.readers.tables import read_tables
 
 PUBLISHED = {
     "instability__loss_1p": "chr1p",

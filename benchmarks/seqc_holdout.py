@@ -19,13 +19,12 @@ from typing import Any
 from _document import ROOT, experiment_config, main, read_seqc
 from nbrelapse import __version__
 from nbrelapse.experiment import run_experiment
-from nbrelapse.experiment.experiment_models import experiment_models
-from nbrelapse.experiment.populations import populations
-from nbrelapse.experiment.prepare import prepare_data
-from nbrelapse.validation.evaluate import Evaluation, evaluate
-from nbrelapse.validation.horizons import YEAR, prediction_times
+from nbrelapse.experiment.prepare import experiment_models, prepare_data
+from nbrelapse.metrics.decisions import tertile_calibration
+from nbrelapse.metrics.evaluation import Evaluation, evaluate
+from nbrelapse.metrics.horizons import YEAR, prediction_times
+from nbrelapse.scoring.groups import populations
 from nbrelapse.validation.nested import nested_cross_validation
-from nbrelapse.validation.tertile_calibration import tertile_calibration
 
 RECORD = ROOT / "benchmarks" / "seqc_holdout_record.json"
 GOALS = {

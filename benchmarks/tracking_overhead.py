@@ -21,13 +21,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from _document import main
-from nbrelapse.cohort import simulate_cohort
 from nbrelapse.mechanisms import build_features
 from nbrelapse.models.families import CLINICAL_BASELINES, create_model
 from nbrelapse.models.resamples import bootstrap_refits
 from nbrelapse.outcome import make_outcome
 from nbrelapse.scoring import Bundle, load_model, make_bundle, write_bundle
-from nbrelapse.scoring.score_features import score_features
+from nbrelapse.scoring.scores import score_features
+from nbrelapse.simulation import simulate_cohort
 from nbrelapse.tracking import DatasetRecord, ExperimentRecord, ModelRecord, log_experiment, open_store
 
 PATIENTS = 500
@@ -112,7 +112,7 @@ def scored_elsewhere(uri: str, X: pd.DataFrame, scratch: Path) -> pd.DataFrame:
     X.to_parquet(scratch / "features.parquet")
     code = (
         "import pandas as pd; from nbrelapse.scoring import load_model\n"
-        "from nbrelapse.scoring.score_features import score_features\n"
+        "from nbrelapse.scoring.scores import score_features\n"
         f"score_features(load_model({uri!r}), pd.read_parquet('features.parquet')).to_parquet('scores.parquet')"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=scratch)

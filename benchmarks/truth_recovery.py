@@ -24,13 +24,12 @@ from _document import main
 from _noise_free import noise_free_linear, noise_free_trees
 from _planted_truth import planted_truth
 from nbrelapse.cohort import Cohort, write_cohort
-from nbrelapse.cohort.readers.cbioportal import read_cbioportal
-from nbrelapse.cohort.simulation import read_truth, write_raw_files
 from nbrelapse.experiment.config import ExperimentConfig, parse_config
-from nbrelapse.experiment.experiment_models import experiment_models
-from nbrelapse.experiment.prepare import PreparedData, prepare_data
+from nbrelapse.experiment.prepare import PreparedData, experiment_models, prepare_data
 from nbrelapse.explanation import Explanation, TruthAgreement, explain, truth_agreement
-from nbrelapse.models.risk_model import RiskModel
+from nbrelapse.models.base import RiskModel
+from nbrelapse.readers.cbioportal import read_cbioportal
+from nbrelapse.simulation import read_truth, write_raw_files
 from nbrelapse.validation.tuning import tune
 
 PATIENTS = 2000

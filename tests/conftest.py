@@ -1,4 +1,4 @@
-"""Fixtures that several packages' tests share: a small saved model, and an MLflow store."""
+"""Fixtures that several packages' tests share: random outcomes, a small saved model, and an MLflow store."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 
+from nbrelapse.outcome import SURVIVAL_DTYPE
+
 if TYPE_CHECKING:
     from nbrelapse.scoring import Bundle
 
@@ -21,6 +24,41 @@ if TYPE_CHECKING:
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+def random_outcome(n: int, seed: int, *, competing: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Return ``y`` and log risks that predict it; times and risks have ties."""
+    generator = np.random.default_rng(seed)
+    risk = generator.normal(size=n).round(1)
+    times = np.stack(
+        [
+            generator.exponential(900 * np.exp(-0.8 * risk)),
+            generator.exponential(4000, size=n) if competing else np.full(n, np.inf),
+            generator.uniform(100, 2600, size=n),
+        ]
+    )
+    y = np.empty(n, dtype=SURVIVAL_DTYPE)
+    y["event"] = np.array([1, 2, 0])[times.argmin(axis=0)]
+    y["time"] = np.ceil(times.min(axis=0) / 50) * 50
+    return y, risk
+
+
+def boolean_outcome(y: np.ndarray) -> np.ndarray:
+    """Return ``y`` as scikit-survival wants it, with competing events censored."""
+    found = np.empty(len(y), dtype=[("event", bool), ("time", float)])
+    found["event"], found["time"] = y["event"] == 1, y["time"]
+    return found
+
+
+@pytest.fixture
+def outcome() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    return random_outcome
+
+
+@pytest.fixture
+def as_boolean() -> Callable[[np.ndarray], np.ndarray]:
+    return boolean_outcome
+
 
 FEATURES = ("mycn__amplified", "instability__loss_11q", "cell_state__adrn_minus_mes", "clinical__log2_age")
 

@@ -26,12 +26,16 @@ _HOME = {
 __all__ = ["__version__", *_HOME]
 
 if TYPE_CHECKING:
-    from nbrelapse.cohort import Cohort, read_cohort, simulate_cohort
-    from nbrelapse.experiment import run_experiment
-    from nbrelapse.mechanisms import FeatureTable, build_features, load_catalogue
+    from nbrelapse.cohort.cohort import Cohort
+    from nbrelapse.cohort.storage import read_cohort
+    from nbrelapse.experiment.run import run_experiment
+    from nbrelapse.mechanisms.build import build_features
+    from nbrelapse.mechanisms.catalogue import load_catalogue
+    from nbrelapse.mechanisms.feature_table import FeatureTable
     from nbrelapse.outcome import Outcome, make_outcome
-    from nbrelapse.scoring.load_model import load_model
-    from nbrelapse.scoring.score import score
+    from nbrelapse.scoring.scores import score
+    from nbrelapse.scoring.storage import load_model
+    from nbrelapse.simulation.simulate import simulate_cohort
 
 
 def __getattr__(name: str) -> Any:

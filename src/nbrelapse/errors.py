@@ -1,4 +1,4 @@
-"""The exceptions a user may meet; each says what is wrong, where, and how to mend it."""
+"""The exceptions a user may meet; each says what is wrong, where, and how to fix it."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class InputError(NbRelapseError):
         The rows concerned; the first five are shown. Row numbers count from 1, the header not counted.
     expected : str, optional
         What would have been right.
-    mend : str, optional
+    fix : str, optional
         What the user can do.
 
     Examples
     --------
-    >>> print(InputError("negative time", file="patients.csv", column="event_days", rows=[3], mend="use days"))
+    >>> print(InputError("negative time", file="patients.csv", column="event_days", rows=[3], fix="use days"))
     negative time
       file: patients.csv
       column: event_days
       rows: 3
-      mend: use days
+      fix: use days
     """
 
     def __init__(
@@ -47,14 +47,14 @@ class InputError(NbRelapseError):
         column: str | None = None,
         rows: Iterable[int | str] | None = None,
         expected: str | None = None,
-        mend: str | None = None,
+        fix: str | None = None,
     ) -> None:
         self.problem = problem
         self.file = None if file is None else str(file)
         self.column = column
         self.rows = None if rows is None else list(rows)
         self.expected = expected
-        self.mend = mend
+        self.fix = fix
         super().__init__(self._message())
 
     def _message(self) -> str:
@@ -68,7 +68,7 @@ class InputError(NbRelapseError):
             "column": self.column,
             "rows": shown,
             "expected": self.expected,
-            "mend": self.mend,
+            "fix": self.fix,
         }
         return "\n".join([self.problem, *(f"  {name}: {text}" for name, text in details.items() if text)])
 
@@ -94,11 +94,11 @@ def illegal_key(
     unknown key
       column: endpiont
       expected: name, endpoint
-      mend: correct or remove the key
+      fix: correct or remove the key
     """
     if problem["type"] == "extra_forbidden":
-        expected, mend = ", ".join(legal) or None, "correct or remove the key"
-        return InputError("unknown key", file=file, column=column, expected=expected, mend=mend)
+        expected, fix = ", ".join(legal) or None, "correct or remove the key"
+        return InputError("unknown key", file=file, column=column, expected=expected, fix=fix)
     if problem["type"] == "missing":
         return InputError("a required key is missing", file=file, column=column)
     expected = problem["msg"].removeprefix("Value error, ")

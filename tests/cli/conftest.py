@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from nbrelapse.cli import main
-from nbrelapse.cohort import simulate_cohort, write_cohort
+from nbrelapse.cohort import write_cohort
+from nbrelapse.simulation import simulate_cohort
 
 EXPERIMENT = """
 name = "tiny"

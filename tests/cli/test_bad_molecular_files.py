@@ -1,4 +1,4 @@
-"""Malformed molecular files: refused with file, column, rows and mend, or repaired where the repair is certain."""
+"""Malformed molecular files: refused with file, column, rows and fix, or repaired where the repair is certain."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ REFUSED = [
         lambda text: text.replace("\t", ","),
         "the columns are separated by commas, not by tabulators",
         "column: Hugo_Symbol",
-        "mend: save it so",
+        "fix: save it so",
     ),
     case("semicolons in a segment file", SEG, lambda text: text.replace("\t", ";"), "separated by semicolons"),
     case(
@@ -165,7 +165,7 @@ REFUSED = [
     case(
         "an ambiguous Excel date", MAF, swap("SEPTIN2", "1-Mar"), "'1-Mar'", "Hugo_Symbol", "rows: 3", "MARCHF1, MTARC1"
     ),
-    case("a date that is no gene", SV, swap("ZNF", "7-Jul"), "'7-Jul'", "column: site2_gene", "rows: 1", "mend: write"),
+    case("a date that is no gene", SV, swap("ZNF", "7-Jul"), "'7-Jul'", "column: site2_gene", "rows: 1", "fix: write"),
     case("an Excel day number", EXPRESSION, swap("MYCN\t", "43891\t"), "'43891'", "rows: 1", "these rows"),
     case(
         "end before start",
@@ -181,7 +181,7 @@ REFUSED = [
         "segments of a sample overlap by up to 1000001 bases",
         "column: start, end",
         "rows: 2",
-        "mend: keep one profile",
+        "fix: keep one profile",
     ),
     case(
         "an unknown chromosome",
@@ -252,7 +252,7 @@ REFUSED = [
         "rows: 13",
     ),
     case("data of an unknown sample", SEG, append("S77 1 1 9 1 0"), "assay of an unknown sample"),
-    case("z-scores", EXPRESSION, instead(expression(z_scores)), "z-scores", "mend: use the file without z-scores"),
+    case("z-scores", EXPRESSION, instead(expression(z_scores)), "z-scores", "fix: use the file without z-scores"),
     case(
         "text in expression",
         EXPRESSION,
@@ -261,10 +261,8 @@ REFUSED = [
         "column: sample column 1",
         "rows: 1",
     ),
-    case(
-        "not UTF-8", MAF, swap("Hugo_Symbol", "H\udcfcgo_Symbol"), "not UTF-8 text (byte 1)", "mend: save it as UTF-8"
-    ),
-    case("not UTF-8 in a row", MAF, swap("TP53", "TP\udcff"), "not UTF-8 text (byte", "mend: save it as UTF-8"),
+    case("not UTF-8", MAF, swap("Hugo_Symbol", "H\udcfcgo_Symbol"), "not UTF-8 text (byte 1)", "fix: save it as UTF-8"),
+    case("not UTF-8 in a row", MAF, swap("TP53", "TP\udcff"), "not UTF-8 text (byte", "fix: save it as UTF-8"),
 ]
 
 
@@ -285,7 +283,7 @@ def test_a_truncated_gzip(raw: Path, nbrelapse: Run, names: Names, lost: int) ->
     (raw / MAF).write_bytes(gzip.compress(MAF_TEXT.encode())[:-lost])
     before = names(raw.parent)
     answer = nbrelapse("cohort", "import", "cbioportal", raw, "--out", "cohort")
-    answer.assert_refused("the gzip file is damaged", f"file: {raw / MAF}", "mend: download it again")
+    answer.assert_refused("the gzip file is damaged", f"file: {raw / MAF}", "fix: download it again")
     assert names(raw.parent) == before
 
 

@@ -118,7 +118,7 @@ def test_purity_in_percent() -> None:
     samples = table(sample_id=["a"], patient_id=["a"], purity=[80])
     with pytest.raises(InputError, match="outside 0 to 1 80") as caught:
         assemble_cohort("demo", {"patients": table(patient_id=["a"]), "samples": samples})
-    assert caught.value.mend == "divide percentages by 100"
+    assert caught.value.fix == "divide percentages by 100"
 
 
 def test_an_expression_sample_twice() -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from nbrelapse.cohort import Cohort, simulate_cohort, write_cohort
+from nbrelapse.cohort import Cohort, write_cohort
 from nbrelapse.experiment import ExperimentConfig, ExperimentResult, parse_config, run_experiment
+from nbrelapse.simulation import simulate_cohort
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nbrelapse.cohort import simulate_cohort
 from nbrelapse.experiment import ExperimentConfig, ExperimentResult, run_experiment
 from nbrelapse.experiment.describe import model_card, training_summary
-from nbrelapse.experiment.evaluate_bundle import evaluate_bundle
 from nbrelapse.outcome import make_outcome
 from nbrelapse.scoring import load_model, make_bundle, write_bundle
+from nbrelapse.scoring.evaluate import evaluate_bundle
+from nbrelapse.simulation import simulate_cohort
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nbrelapse.cohort import simulate_cohort
 from nbrelapse.errors import InputError
 from nbrelapse.experiment import ExperimentConfig, ExperimentResult, parse_config, publish, read_config, run_experiment
-from nbrelapse.experiment.evaluate_bundle import evaluate_bundle
 from nbrelapse.scoring import load_model, score
+from nbrelapse.scoring.evaluate import evaluate_bundle
+from nbrelapse.simulation import simulate_cohort
 from nbrelapse.tracking import read_experiment
 
 FAMILIES = ["logistic", "boosted_classifier"]

@@ -13,7 +13,22 @@ from sksurv.metrics import concordance_index_censored
 
 from nbrelapse.cohort import Cohort, write_cohort
 from nbrelapse.errors import InputError
-from nbrelapse.experiment import ExperimentConfig, ExperimentResult, run_experiment
+from nbrelapse.experiment import ExperimentConfig, ExperimentResult, publish, run_experiment
+from nbrelapse.experiment.describe import (
+    features_used,
+    guard_figures,
+    guard_metrics,
+    guard_sections,
+    guard_tables,
+    model_card,
+    multiplicity,
+)
+from nbrelapse.experiment.prepare import prepare_data
+from nbrelapse.experiment.run import blend_note, competing_note, patient_groups, training_size
+from nbrelapse.models.linear import CoxElasticNet
+from nbrelapse.tracking import read_experiment
+from nbrelapse.tracking.store import open_store
+from nbrelapse.validation.sample_size import sample_size
 
 Settings = Callable[..., ExperimentConfig]
 
@@ -196,3 +211,165 @@ def test_too_few_events_for_the_folds(settings: Settings, result: ExperimentResu
     validation = {"folds": events + 1, "repeats": 1, "inner_folds": 2, "trials": 1, "bootstrap": 100}
     with pytest.raises(InputError, match=f"{events} events are too few for {events + 1} folds"):
         run_experiment(settings(validation=validation))
+
+
+MEAN = "mean of groups"
+
+
+@pytest.fixture(scope="module")
+def study_folder(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """COG and GPOH, and ten patients of JAP whose course is not recorded."""
+    study = np.array(["COG", "GPOH"] * 90, dtype=object)
+    study[:10] = "JAP"
+    patients = cohort.patients.assign(study=pd.array(study, dtype="string"))
+    patients.loc[patients["study"] == "JAP", ["event", "event_days"]] = [None, float("nan")]
+    return write_cohort(replace(cohort, patients=patients), tmp_path_factory.mktemp("study") / "cohort")
+
+
+@pytest.fixture(scope="module")
+def grouped(settings: Settings, study_folder: Path) -> ExperimentResult:
+    config = settings(cohort={"path": study_folder}, split=None, models=["cox"], leave_one_out={"column": "study"})
+    return run_experiment(config)
+
+
+def test_each_group_and_the_mean_are_judged_beside_the_baselines(grouped: ExperimentResult) -> None:
+    found = grouped.leave_one_out
+    assert found is not None
+    assert list(dict.fromkeys(found.metrics["population"])) == ["COG", "GPOH", MEAN]
+    assert set(found.metrics["model"]) == set(grouped.models)
+    rows = found.differences.query("model == 'cox' and metric == 'harrell_c'")
+    assert set(rows["reference"]) == set(grouped.baselines)
+    assert set(rows["population"]) == {"COG", "GPOH", MEAN}
+    assert "JAP: left out, nobody in it has an outcome of endpoint 'relapse'" in found.notes
+    assert "leave one group out: JAP: left out, nobody in it has an outcome of endpoint 'relapse'" in grouped.notes
+
+
+def test_it_is_logged_shown_and_read_back(grouped: ExperimentResult, store: Path, tmp_path: Path) -> None:
+    published = publish(grouped, tmp_path / "report.html")
+    html = published.report.read_text()
+    assert "Leave one group out" in html and "mean of groups: " in html and "COG: " in html
+    read = read_experiment(grouped.config.name)
+    assert read.leave_one_out is not None and grouped.leave_one_out is not None
+    pd.testing.assert_frame_equal(read.leave_one_out.metrics, grouped.leave_one_out.metrics)
+    metrics = open_store().get_run(published.run_id).data.metrics
+    table = grouped.leave_one_out.metrics.set_index(["model", "population", "metric"])["value"]
+    assert metrics["relapse/leave_one_out/mean_of_groups/harrell_c"] == table["cox", MEAN, "harrell_c"]
+    assert metrics["relapse/leave_one_out/COG/harrell_c"] == table["cox", "COG", "harrell_c"]
+
+
+def test_without_the_section_nothing_is_left_out(result: ExperimentResult) -> None:
+    assert result.leave_one_out is None
+
+
+@pytest.mark.parametrize(
+    ("column", "problem"),
+    [
+        ("hospital", "lacks the column whose values are to be left out"),
+        ("patient_id", "lacks the column whose values are to be left out"),
+        ("age_days", "values are too many to leave out one by one"),
+    ],
+)
+def test_columns_that_are_no_groups(settings: Settings, study_folder: Path, column: str, problem: str) -> None:
+    data = prepare_data(settings(cohort={"path": study_folder}, split=None))
+    with pytest.raises(InputError, match=problem):
+        patient_groups(column, data)
+
+
+def test_the_candidates_are_the_features_that_the_models_may_read(result: ExperimentResult) -> None:
+    y = result.data.training.y
+    events = int((y["event"] == 1).sum())
+    assert result.guards.size == sample_size(len(y), events, len(result.data.columns))
+    note = f"few events: {events} for {len(result.data.columns)} candidate features"
+    assert any(text.startswith(note) for text in result.notes)
+
+
+def test_enough_events_are_no_warning(result: ExperimentResult) -> None:
+    few = replace(result.guards, size=sample_size(2000, 900, 3))
+    assert few.notes == []
+
+
+def test_a_binary_outcome_counts_its_ones(result: ExperimentResult) -> None:
+    y = np.repeat([0, 1], [50, 20]).astype(np.int8)
+    size = training_size(y, len(result.data.columns))
+    assert (size.patients, size.events) == (70, 20)
+    assert size == sample_size(70, 20, len(result.data.columns), binary=True)
+
+
+def test_the_parameters_used_are_those_with_a_coefficient(result: ExperimentResult) -> None:
+    model = result.models["cox"]
+    X = result.data.features(result.data.training)[list(model.feature_names_in_)]
+    moving = (model.coefficients_ != 0) & ((X - model.means_).abs().max().to_numpy() > 0)
+    assert features_used(result, "cox") == moving.sum()
+    metrics = guard_metrics(result, "cox")
+    assert metrics["parameters_used"] == moving.sum()
+    size = result.guards.size
+    assert metrics["events_per_parameter"] == pytest.approx(size.events / size.parameters)
+    assert "parameters_used" not in guard_metrics(result, "clinical_cox")
+
+
+def test_report_and_card_say_it(result: ExperimentResult) -> None:
+    tried = multiplicity(result, 3)
+    families, section, corrected = guard_sections(result, tried)
+    assert (tried.families, tried.trials, tried.experiments) == (2, 2, 3)
+    assert f"would need {result.guards.size.patients_needed:,} patients" in section.sentences[0]
+    card = model_card(result, "cox", tried)
+    assert section.sentences[0] in card
+    assert families.sentences[0] in card
+    assert [row[0] for row in corrected.rows][:2] == [
+        "Elastic-net Cox, Harrell C",
+        "Elastic-net Cox, Calibration slope",
+    ]
+
+
+def test_the_choice_of_the_family_is_corrected(result: ExperimentResult) -> None:
+    apparent = result.metric(result.chosen, "harrell_c")["value"]
+    assert result.guards.apparent == pytest.approx(apparent, abs=1e-9)
+    metrics = guard_metrics(result, result.chosen)
+    assert metrics["before_correction"] == result.guards.apparent
+    assert abs(metrics["corrected_for_choice"] - apparent) < 0.1
+    others = [name for name in result.models if name != result.chosen]
+    assert all("corrected_for_choice" not in guard_metrics(result, name) for name in others)
+
+
+def test_optimism_is_logged_and_a_learning_curve_only_where_it_is_asked_for(result: ExperimentResult) -> None:
+    assert result.guards.learning is None
+    tables = guard_tables(result)
+    assert list(tables) == ["optimism"]
+    assert set(tables["optimism"]["model"]) == {"cox", "boosted"}
+    assert (tables["optimism"]["resamples"] <= result.config.refits).all()
+    metrics = guard_metrics(result, "cox")
+    assert metrics["optimism/harrell_c_corrected"] < metrics["optimism/harrell_c_apparent"]
+
+
+def test_an_experiment_with_a_learning_curve(settings: Callable[..., ExperimentConfig]) -> None:
+    config = settings(
+        models=["cox"],
+        split=None,
+        validation={
+            "folds": 3, "repeats": 1, "inner_folds": 2, "trials": 1, "bootstrap": 100, "learning_curve": True
+        },
+    )  # fmt: skip
+    found = run_experiment(config)
+    learning = found.guards.learning
+    assert learning is not None
+    assert learning.table["value"].iloc[-1] == pytest.approx(found.guards.apparent, abs=1e-12)
+    assert guard_metrics(found, "cox")["gain_of_twice_the_patients"] == learning.gain
+    assert list(guard_tables(found)) == ["optimism", "learning_curve"]
+    assert list(guard_figures(found)) == ["learning_curve"]
+    section = guard_sections(found, multiplicity(found, 1))[-1]
+    assert (section.title, section.figure) == ("Learning curve", "learning_curve")
+
+
+def test_models_that_are_no_blend_are_passed_over():
+    assert blend_note({"cox": CoxElasticNet()}) == []
+
+
+@pytest.mark.parametrize(("competing", "said"), [(0, 0), (1, 1), (9, 1), (10, 0)])
+def test_said_from_the_first_competing_event_to_the_ninth(competing, said):
+    y = np.zeros(30, dtype=[("event", np.int8), ("time", np.float64)])
+    y["event"][:competing] = 2
+    assert len(competing_note(y)) == said
+
+
+def test_a_binary_outcome_has_none():
+    assert competing_note(np.array([0, 1, 1], dtype=np.int8)) == []

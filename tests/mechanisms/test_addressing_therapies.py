@@ -9,7 +9,7 @@ import pytest
 
 from nbrelapse.mechanisms import Therapy, load_catalogue
 from nbrelapse.mechanisms.addressing_therapies import AddressingTherapy, addressing_therapies
-from nbrelapse.mechanisms.therapy import Requirement
+from nbrelapse.mechanisms.therapies import Requirement
 
 CATALOGUE = load_catalogue()
 MDM2 = "MDM2 inhibitors (TP53 wild type)"

@@ -212,7 +212,7 @@ def test_an_illegal_feature_is_refused(change: dict[str, object], problem: str, 
     with pytest.raises(InputError, match=problem) as error:
         parse_catalogue({"alk": {**MECHANISM, "phox2b": {**FEATURE, **change}}}, "my.toml")
     assert (error.value.file, error.value.column) == ("my.toml", "[alk.phox2b]")
-    assert error.value.mend
+    assert error.value.fix
     assert expected is None or expected in str(error.value.expected)
 
 

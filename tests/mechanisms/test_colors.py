@@ -1,4 +1,4 @@
-"""The colours of the mechanisms: tellable apart with every colour vision, and seen on light and dark pages."""
+"""The colours of the mechanisms: distinguishable with every colour vision, and seen on light and dark pages."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from nbrelapse.mechanisms import load_catalogue
-from nbrelapse.report.figure_image import on_dark
 from nbrelapse.report.plots.style import PAPER
+from nbrelapse.report.render import on_dark
 
 VISIONS = {
     "all cones": np.eye(3),

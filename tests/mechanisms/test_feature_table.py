@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
+import json
+import math
+from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +17,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_array
 
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms import FeatureTable, load_catalogue
+from nbrelapse.mechanisms import Catalogue, FeatureTable, Therapy, load_catalogue
+from nbrelapse.mechanisms.catalogue import parse_catalogue
+from nbrelapse.mechanisms.feature_table import known_at, read_features, write_features
+from nbrelapse.mechanisms.therapies import Requirement
 
 NAMES = ["mycn__amplified", "alk__amplified", "alk__gain"]
 
@@ -101,3 +107,125 @@ def test_scikit_learn_splits_it_and_keeps_its_patients(table: FeatureTable) -> N
     model = make_pipeline(SimpleImputer(keep_empty_features=True), LogisticRegression())
     result = cross_validate(model, table, np.array([0, 1, 0, 1]), cv=KFold(2), return_indices=True, error_score="raise")
     assert len(result["test_score"]) == 2
+
+
+STORAGE_NAMES = ["mycn__amplified_copy_number", "instability__loss_1p"]
+
+
+@pytest.fixture
+def storage_table() -> FeatureTable:
+    whole = load_catalogue()
+    values = pd.DataFrame(
+        {STORAGE_NAMES[0]: [1.0, float("nan")], STORAGE_NAMES[1]: [0.1 + 0.2, 0.0]},
+        index=pd.Index(["001", "b"], dtype="str", name="patient_id"),
+    )
+    return FeatureTable(
+        values, Catalogue(whole.version, whole.mechanisms, {name: whole.features[name] for name in STORAGE_NAMES})
+    )
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_what_is_written_is_read_back(tmp_path: Path, storage_table: FeatureTable, suffix: str) -> None:
+    file = tmp_path / "new" / f"features{suffix}"
+    manifest = write_features(storage_table, file)
+    found = read_features(file)
+    pd.testing.assert_frame_equal(found.values, storage_table.values, check_exact=True)
+    assert found.catalogue.features == {name: storage_table.catalogue.features[name] for name in STORAGE_NAMES}
+    assert manifest == tmp_path / "new" / f"features{suffix}.json"
+    assert sorted(path.name for path in file.parent.iterdir()) == sorted([file.name, manifest.name])
+
+
+def test_therapies_of_one_s_own_are_kept_and_older_tables_have_none(
+    tmp_path: Path, storage_table: FeatureTable
+) -> None:
+    requires = Requirement("TP53 wild type", none_of=("p53__tp53_mutation",))
+    own = {"agent": Therapy("agent", "MDM2", "early", "Children.", "1 of 8 responded.", "a paper", requires)}
+    more = FeatureTable(storage_table.values, replace(storage_table.catalogue, own_therapies=own))
+    manifest = write_features(more, tmp_path / "features.csv")
+    assert read_features(tmp_path / "features.csv").catalogue.own_therapies == own
+    document = json.loads(manifest.read_text())
+    del document["therapies"]
+    manifest.write_text(json.dumps(document))
+    assert read_features(tmp_path / "features.csv").catalogue.own_therapies == {}
+
+
+def test_patient_id_is_the_first_column(tmp_path: Path, storage_table: FeatureTable) -> None:
+    write_features(storage_table, tmp_path / "features.csv")
+    assert (tmp_path / "features.csv").read_text().splitlines() == [
+        f"patient_id,{STORAGE_NAMES[0]},{STORAGE_NAMES[1]}",
+        "001,1.0,0.30000000000000004",
+        "b,,0.0",
+    ]
+
+
+def test_the_manifest_says_how_many_have_a_value_and_names_nobody(tmp_path: Path, storage_table: FeatureTable) -> None:
+    manifest = json.loads(write_features(storage_table, tmp_path / "features.parquet").read_text())
+    assert manifest["patients"] == 2
+    assert [(entry["name"], entry["patients"]) for entry in manifest["features"]] == [
+        (STORAGE_NAMES[0], 1),
+        (STORAGE_NAMES[1], 2),
+    ]
+    assert "001" not in json.dumps(manifest["features"])
+
+
+def test_bad_files_are_refused(tmp_path: Path, storage_table: FeatureTable) -> None:
+    with pytest.raises(InputError, match=r"\.parquet or \.csv"):
+        write_features(storage_table, tmp_path / "features.xlsx")
+    with pytest.raises(InputError, match="does not exist"):
+        read_features(tmp_path / "features.csv")
+    manifest = write_features(storage_table, tmp_path / "features.csv")
+    (tmp_path / "features.csv").write_text("patient_id,other\n1,2\n")
+    with pytest.raises(InputError, match="different features"):
+        read_features(tmp_path / "features.csv")
+    manifest.write_text("{")
+    with pytest.raises(InputError, match="manifest cannot be read"):
+        read_features(tmp_path / "features.csv")
+
+
+def catalogue_with(**entries: dict[str, object]) -> Catalogue:
+    document = load_catalogue().to_document()
+    for name, entry in entries.items():
+        document["clinical"][name] = {
+            "title": name,
+            "definition": "A test.",
+            "assay": "clinical",
+            "kind": "ordinal",
+            "builder": "clinical",
+        } | entry
+    return parse_catalogue(document)
+
+
+def test_all_packaged_features_are_known_at_diagnosis() -> None:
+    catalogue = load_catalogue()
+    assert {known_at(catalogue, name) for name in catalogue.features} == {0}
+
+
+def test_a_feature_is_known_when_the_last_of_its_inputs_is() -> None:
+    response = {"levels": {"induction_response": {"CR": 0, "PD": 1}}, "known_at_days": 150}
+    later = {"builder": "combination", "any_of": ["clinical__response", "mycn__amplified"]}
+    catalogue = catalogue_with(response=response, response_or_mycn=later)
+    assert known_at(catalogue, "clinical__response") == 150
+    assert known_at(catalogue, "clinical__response_or_mycn") == 150
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"column": "event_days"},
+        {"column": "followup_days", "known_at_days": 10},
+        {"levels": {"event": {"relapse": 1}}},
+        {"levels": {"induction_response": {"PD": 1}}},
+    ],
+)
+def test_the_outcome_and_a_response_without_a_day_are_never_known(entry: dict[str, object]) -> None:
+    assert math.isinf(known_at(catalogue_with(late=entry), "clinical__late"))
+
+
+def test_a_day_before_diagnosis_is_refused() -> None:
+    with pytest.raises(InputError, match="illegal known_at_days -1"):
+        catalogue_with(early={"column": "ldh", "known_at_days": -1})
+
+
+def test_the_day_survives_the_way_into_a_bundle() -> None:
+    catalogue = catalogue_with(late={"column": "ldh", "known_at_days": 90})
+    assert parse_catalogue(catalogue.to_document()).features["clinical__late"].known_at_days == 90

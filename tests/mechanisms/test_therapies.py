@@ -11,7 +11,7 @@ from nbrelapse.errors import InputError
 from nbrelapse.mechanisms import Therapy, load_catalogue, load_therapies
 from nbrelapse.mechanisms.catalogue import parse_catalogue
 from nbrelapse.mechanisms.catalogue_rules import TherapyEntry, check_required_features, check_therapies
-from nbrelapse.mechanisms.therapy import EVIDENCE_LEVELS, Requirement
+from nbrelapse.mechanisms.therapies import EVIDENCE_LEVELS, Requirement
 
 OWN = """
 [alk.amplified]

@@ -13,13 +13,12 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from nbrelapse.errors import InputError
-from nbrelapse.models.binary_model import BinaryModel
-from nbrelapse.models.boosted_classifier import BoostedClassifier
+from nbrelapse.models.base import BinaryModel, ModelState
 from nbrelapse.models.clinical import ClinicalLogistic
 from nbrelapse.models.families import BINARY_FAMILIES, clinical_baselines, create_model, model_from_state
 from nbrelapse.models.logistic import LogisticElasticNet
 from nbrelapse.models.resamples import bootstrap_refits, prediction_interval
-from nbrelapse.models.risk_model import ModelState
+from nbrelapse.models.trees import BoostedClassifier
 
 MODELS: list[Callable[[], BinaryModel]] = [
     lambda: LogisticElasticNet(penalty=0.05),

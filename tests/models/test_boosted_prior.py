@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
-from nbrelapse.models.boosted import BoostedCox
+from nbrelapse.models.base import ModelState
 from nbrelapse.models.boosted_prior import BoostedPrior
-from nbrelapse.models.risk_model import ModelState
+from nbrelapse.models.trees import BoostedCox
 
 TRUTH = PriorKnowledge({"m__0": 0.8, "m__1": -0.6, "m__2": 0.4}, frozenset({"m__0", "m__1", "m__2"}))
 

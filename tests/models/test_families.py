@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from nbrelapse.errors import InputError
+from nbrelapse.models.base import ModelState
 from nbrelapse.models.families import CLINICAL_BASELINES, SURVIVAL_FAMILIES, create_model, model_from_state
-from nbrelapse.models.risk_model import ModelState
 
 NAMES = (*SURVIVAL_FAMILIES, *CLINICAL_BASELINES)
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from nbrelapse.errors import InputError
-from nbrelapse.models.boosted import BoostedCox
-from nbrelapse.models.cox import CoxElasticNet
+from nbrelapse.models.linear import CoxElasticNet
 from nbrelapse.models.resamples import bootstrap_refits, fold_refits, prediction_interval
+from nbrelapse.models.trees import BoostedCox
 
 
 @pytest.mark.parametrize("model", [CoxElasticNet(penalty=0.05), BoostedCox(n_estimators=10)], ids=["cox", "boosted"])

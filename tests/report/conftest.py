@@ -11,18 +11,25 @@ import pandas as pd
 import pytest
 
 from nbrelapse.explanation.explanation import Explanation, roll_up
-from nbrelapse.explanation.patient_intervals import patient_intervals
-from nbrelapse.explanation.stability import Stability, stability
+from nbrelapse.explanation.stability import Stability, patient_intervals, stability
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, Mechanism
 from nbrelapse.mechanisms.feature_table import FeatureTable
-from nbrelapse.models.risk_model import Attribution
-from nbrelapse.outcome.outcome import SURVIVAL_DTYPE
-from nbrelapse.report.coverage import coverage_table
+from nbrelapse.metrics.decisions import ClinicalUtility, clinical_utility
+from nbrelapse.metrics.evaluation import Evaluation
+from nbrelapse.metrics.horizons import YEAR
+from nbrelapse.metrics.predictions import Predictions
+from nbrelapse.models.base import Attribution
+from nbrelapse.outcome import SURVIVAL_DTYPE
 from nbrelapse.report.experiment_report import ReportContent, write_experiment_report
-from nbrelapse.report.explanation_figures import explanation_figures
-from nbrelapse.report.explanation_report import ExplanationContent, write_explanation_report
-from nbrelapse.report.patient_content import GroupCourse, PatientContent, PatientPrediction, SimilarPatients
-from nbrelapse.report.patient_report import write_patient_report
+from nbrelapse.report.explanation_report import ExplanationContent, explanation_figures, write_explanation_report
+from nbrelapse.report.facts import coverage_table
+from nbrelapse.report.patient_report import (
+    GroupCourse,
+    PatientContent,
+    PatientPrediction,
+    SimilarPatients,
+    write_patient_report,
+)
 from nbrelapse.report.plots import (
     feature_coverage,
     incidence_course,
@@ -30,11 +37,7 @@ from nbrelapse.report.plots import (
     mechanism_bar,
     patient_waterfall,
 )
-from nbrelapse.report.probability_importance import ProbabilityImportance
-from nbrelapse.validation.clinical_utility import ClinicalUtility, clinical_utility
-from nbrelapse.validation.evaluate import Evaluation
-from nbrelapse.validation.horizons import YEAR
-from nbrelapse.validation.predictions import Predictions
+from nbrelapse.report.sentences import ProbabilityImportance
 
 MECHANISMS = {
     "mycn": ("MYCN amplification", "#882255"),

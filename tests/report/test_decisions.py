@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from nbrelapse.metrics.decisions import ClinicalUtility
 from nbrelapse.report.decisions import decisions_section
 from nbrelapse.report.plots import decision_curve_plot
-from nbrelapse.validation.clinical_utility import ClinicalUtility
 
 
 def test_the_picture_has_a_line_a_strategy_and_a_panel_a_horizon(utility: ClinicalUtility) -> None:

@@ -14,9 +14,8 @@ from nbrelapse.report.guard_sections import (
     sample_size_section,
     sample_size_sentence,
 )
-from nbrelapse.validation.learning_curve import LearningCurve
-from nbrelapse.validation.multiplicity import Multiplicity
-from nbrelapse.validation.sample_size import sample_size
+from nbrelapse.validation.guards import Multiplicity
+from nbrelapse.validation.sample_size import LearningCurve, sample_size
 
 
 @pytest.mark.parametrize(

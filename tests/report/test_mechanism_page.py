@@ -6,7 +6,7 @@ import re
 
 from nbrelapse.mechanisms import Therapy, load_catalogue
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
-from nbrelapse.report.feature_facts import feature_facts
+from nbrelapse.report.facts import feature_facts
 from nbrelapse.report.mechanism_page import mechanism_page
 
 

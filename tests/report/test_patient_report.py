@@ -9,9 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nbrelapse.report.patient_content import PatientContent, PatientPrediction, SimilarPatients
-from nbrelapse.report.patient_report import write_patient_report
-from nbrelapse.report.patient_rows import contribution_rows, patient_summary, range_sentences
+from nbrelapse.report.patient_report import (
+    PatientContent,
+    PatientPrediction,
+    SimilarPatients,
+    contribution_rows,
+    patient_summary,
+    range_sentences,
+    write_patient_report,
+)
 from nbrelapse.report.wording import signed
 
 NOTICE = "For research use, not for treatment decisions."

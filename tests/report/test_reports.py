@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from nbrelapse.errors import InputError
+from nbrelapse.metrics.evaluation import Evaluation
 from nbrelapse.report.experiment_report import ReportContent, write_experiment_report
-from nbrelapse.validation.evaluate import Evaluation
 
 
 class Links(HTMLParser):

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from nbrelapse.errors import InputError
 from nbrelapse.mechanisms import load_catalogue
 from nbrelapse.models.families import create_model
 from nbrelapse.scoring import Bundle, make_bundle
+from nbrelapse.scoring.bundle import evidence_of, explained_horizon
 
 
 @pytest.mark.parametrize("family", ["cox", "boosted"])
@@ -54,3 +59,53 @@ def test_the_gene_sets_that_are_read_are_kept(training: tuple[pd.DataFrame, np.n
         training={},
     )
     assert bundle.gene_sets == {up: ["A"], down: ["B"]}
+
+
+@pytest.mark.parametrize(
+    ("importance", "expected"),
+    [([0.5, 0.25, 0.25, 0.0], [1.0, 0.5, 0.0]), ([0.0, 0.0, 0.0, 0.0], [1.0, 0.75, 0.25])],
+)
+def test_evidence_is_the_importance_of_what_is_known(
+    bundles: dict[str, Bundle], importance: list[float], expected: list[float]
+) -> None:
+    bundle = bundles["cox"]
+    names = list(bundle.schema.index[:4])
+    schema = bundle.schema.loc[names].assign(importance=importance)
+    nan = np.nan
+    values = pd.DataFrame([[1, 0, 2, 3], [nan, 0, 2, 3], [nan, nan, nan, 3]], columns=names, dtype=float)
+    # Columns in another order, and one that the model does not read.
+    values = values[names[::-1]].assign(another=nan)
+    assert evidence_of(replace(bundle, schema=schema), values).tolist() == expected
+
+
+@dataclass
+class Followed:
+    followed_days: float | None
+
+
+def horizon(followed_days: float | None, years: float | None) -> float | None:
+    bundle: Any = Followed(followed_days)
+    return explained_horizon(bundle, years)
+
+
+@pytest.mark.parametrize(
+    ("followed_days", "expected"),
+    [(300.0, 300.0), (365.25, 365.25), (1500.0, 3 * 365.25), (9000.0, 5 * 365.25), (None, None)],
+)
+def test_the_longest_horizon_within_the_follow_up(followed_days: float | None, expected: float | None) -> None:
+    assert horizon(followed_days, None) == expected
+
+
+def test_a_horizon_of_ones_own() -> None:
+    assert horizon(730.5, 2.0) == 730.5
+
+
+@pytest.mark.parametrize("years", [0.0, -1.0, 2.1, float("nan"), float("inf")])
+def test_a_horizon_beyond_the_follow_up_is_refused(years: float) -> None:
+    with pytest.raises(InputError, match=r"at most 2\.00 years"):
+        horizon(730.5, years)
+
+
+def test_a_binary_endpoint_has_no_horizon() -> None:
+    with pytest.raises(InputError, match="knows no time"):
+        horizon(None, 1.0)

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nbrelapse.cohort import simulate_cohort
 from nbrelapse.mechanisms import build_features
 from nbrelapse.scoring import load_model
-from nbrelapse.scoring.score_features import score_features
+from nbrelapse.scoring.scores import score_features
+from nbrelapse.simulation import simulate_cohort
 
 FOLDER = Path(__file__).parent / "bundles"
 

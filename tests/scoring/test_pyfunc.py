@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from nbrelapse.scoring import Bundle, write_bundle
-from nbrelapse.scoring.score_features import score_features
+from nbrelapse.scoring.scores import score_features
 
 # MLflow warns of its own type hints while it is imported.
 pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nbrelapse.cohort.readers import read_cbioportal
-from nbrelapse.cohort.simulation import write_raw_files
 from nbrelapse.mechanisms import build_features, load_catalogue
+from nbrelapse.readers import read_cbioportal
+from nbrelapse.simulation import write_raw_files
 
 GOLDEN = Path(__file__).parent / "golden" / "simulated.csv"
 PATIENTS, SEED = 60, 20_261_124

@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from nbrelapse.cohort import Cohort
-from nbrelapse.cohort.readers import read_cbioportal
 from nbrelapse.cohort.schema import MATRICES, TABLES
-from nbrelapse.cohort.simulation import write_raw_files
 from nbrelapse.mechanisms import build_features, load_catalogue
 from nbrelapse.mechanisms.genome import GENE_SPANS, chromosome_arms
+from nbrelapse.readers import read_cbioportal
+from nbrelapse.simulation import write_raw_files
 
 PATIENTS = 24
 LONG = ("data_mutations.txt", "data_cna_hg19.seg", "data_sv.txt")

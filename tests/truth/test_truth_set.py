@@ -26,9 +26,9 @@ import numpy as np
 import pytest
 
 from nbrelapse.cohort.cohort import ASSAYS, Cohort
-from nbrelapse.cohort.readers import read_cbioportal, read_gdc, read_tables
 from nbrelapse.mechanisms import build_features, load_catalogue
 from nbrelapse.mechanisms.catalogue import Catalogue
+from nbrelapse.readers import read_cbioportal, read_gdc, read_tables
 
 BUILDS = ("hg19", "hg38")
 DOCUMENTS = {

@@ -1,52 +1,15 @@
-"""Random outcomes with everything that is awkward: ties, censoring, competing events."""
+"""A model that notices when it is asked for patients that it was fitted with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from nbrelapse.models.baseline_hazard import BaselineHazard
-from nbrelapse.models.risk_model import Attribution, ModelState
-from nbrelapse.models.survival_model import SurvivalModel
-from nbrelapse.outcome.outcome import SURVIVAL_DTYPE
-
-
-def random_outcome(n: int, seed: int, *, competing: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Return ``y`` and log risks that predict it; times and risks have ties."""
-    generator = np.random.default_rng(seed)
-    risk = generator.normal(size=n).round(1)
-    times = np.stack(
-        [
-            generator.exponential(900 * np.exp(-0.8 * risk)),
-            generator.exponential(4000, size=n) if competing else np.full(n, np.inf),
-            generator.uniform(100, 2600, size=n),
-        ]
-    )
-    y = np.empty(n, dtype=SURVIVAL_DTYPE)
-    y["event"] = np.array([1, 2, 0])[times.argmin(axis=0)]
-    y["time"] = np.ceil(times.min(axis=0) / 50) * 50
-    return y, risk
-
-
-def boolean_outcome(y: np.ndarray) -> np.ndarray:
-    """Return ``y`` as scikit-survival wants it, with competing events censored."""
-    found = np.empty(len(y), dtype=[("event", bool), ("time", float)])
-    found["event"], found["time"] = y["event"] == 1, y["time"]
-    return found
-
-
-@pytest.fixture
-def outcome() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
-    return random_outcome
-
-
-@pytest.fixture
-def as_boolean() -> Callable[[np.ndarray], np.ndarray]:
-    return boolean_outcome
+from nbrelapse.models.base import Attribution, ModelState, SurvivalModel
+from nbrelapse.models.hazards import BaselineHazard
 
 
 class SlopeModel(SurvivalModel):

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from nbrelapse.errors import InputError
-from nbrelapse.models.boosted import BoostedCox
-from nbrelapse.models.cox import CoxElasticNet
+from nbrelapse.models.linear import CoxElasticNet
+from nbrelapse.models.trees import BoostedCox
 from nbrelapse.validation.fold_cache import FoldCache
 from nbrelapse.validation.nested import nested_cross_validation
 

@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 
 from nbrelapse.errors import InputError
-from nbrelapse.models.cox import CoxElasticNet
-from nbrelapse.validation.evaluate import evaluate
-from nbrelapse.validation.evaluate_groups import MEAN
+from nbrelapse.metrics.evaluation import MEAN, evaluate
+from nbrelapse.models.linear import CoxElasticNet
 from nbrelapse.validation.leave_one_group_out import leave_one_group_out
 
 SETTINGS = {"n_inner_folds": 3, "n_trials": 3, "seed": 0, "n_bootstrap": 200}

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from nbrelapse.errors import InputError
-from nbrelapse.models.cox import CoxElasticNet
-from nbrelapse.validation.evaluate import evaluate
+from nbrelapse.metrics.evaluation import evaluate
+from nbrelapse.models.linear import CoxElasticNet
 from nbrelapse.validation.nested import holdout_predictions, nested_cross_validation
 from nbrelapse.validation.splits import repeated_folds
 

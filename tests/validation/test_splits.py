@@ -54,7 +54,7 @@ def test_groups_stay_together():
         assert not set(groups[train]) & set(groups[test])
 
 
-def test_too_few_events_are_refused_with_the_mend():
+def test_too_few_events_are_refused_with_the_fix():
     with pytest.raises(InputError, match=r"4 events are too few for 5 folds[\s\S]*ask for fewer folds"):
         repeated_folds(with_events([50, 4, 9]), n_repeats=1, n_folds=5, seed=0)
     one_family = np.zeros(60, dtype=int)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from nbrelapse.errors import InputError
-from nbrelapse.validation.calibration_slope import calibration_slope
+from nbrelapse.metrics.calibration import calibration_slope
 from nbrelapse.validation.tuning import tune
 
 

@@ -7,17 +7,10 @@ import sys
 import typer
 
 from nbrelapse import __version__
-from nbrelapse.cli import cohort
-from nbrelapse.cli.compare import compare
-from nbrelapse.cli.evaluate import evaluate
-from nbrelapse.cli.explain import explain
-from nbrelapse.cli.export import export
-from nbrelapse.cli.features import features
-from nbrelapse.cli.mechanisms import mechanisms
-from nbrelapse.cli.quickstart import quickstart
-from nbrelapse.cli.score import score
-from nbrelapse.cli.train import train
-from nbrelapse.cli.ui import ui
+from nbrelapse.cli.data import cohort_app, features, mechanisms
+from nbrelapse.cli.models import evaluate, explain, export, score
+from nbrelapse.cli.results import compare, ui
+from nbrelapse.cli.training import quickstart, train
 from nbrelapse.errors import InputError, NbRelapseError
 
 app = typer.Typer(
@@ -44,7 +37,7 @@ def _options(
 
 
 app.command()(quickstart)
-app.add_typer(cohort.app, name="cohort")
+app.add_typer(cohort_app, name="cohort")
 for command in (mechanisms, features, train, compare, evaluate, explain, score, export, ui):
     app.command()(command)
 

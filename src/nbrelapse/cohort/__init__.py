@@ -11,7 +11,7 @@ from nbrelapse.cohort.storage import read_cohort, write_cohort
 from nbrelapse.cohort.validate import validate_cohort
 
 if TYPE_CHECKING:
-    from nbrelapse.cohort.simulation import simulate_cohort
+    from nbrelapse.simulation.simulate import simulate_cohort
 
 __all__ = [
     "Cohort",
@@ -28,7 +28,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # The simulator loads SciPy and bioframe, which double the import time of everything that needs a cohort.
     if name == "simulate_cohort":
-        from nbrelapse.cohort.simulation import simulate_cohort
+        from nbrelapse.simulation.simulate import simulate_cohort
 
         return simulate_cohort
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,7 +16,7 @@ ASSAYS = ("clinical", "fish", "mutations", "copy_number", "rearrangements", "exp
 class Cohort:
     """Validated tables of one study; times in days from diagnosis, unknown values missing.
 
-    Build one with a reader (``nbrelapse.cohort.readers``), :func:`read_cohort` or
+    Build one with a reader (``nbrelapse.readers``), :func:`read_cohort` or
     :func:`simulate_cohort`; all of them validate. The columns are listed in ``nbrelapse.cohort.schema``.
 
     Parameters

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from nbrelapse.cohort.merge_segments import MergedSegments, X, merge_segments
-from nbrelapse.cohort.smooth_segments import smooth_segments
+from nbrelapse.cohort.segments import MergedSegments, X, merge_segments, smooth_segments
 
 MIN_LENGTH = 5_000_000
 """Shorter segments are left out: amplicons, deletions and noise do not show the level of one copy."""

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import tomli_w
 
+from nbrelapse.cohort.assemble import normalise_matrix, normalise_table
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.cohort.normalise_table import normalise_matrix, normalise_table
-from nbrelapse.cohort.read_table import decode, read_bytes, read_table
 from nbrelapse.cohort.schema import MATRICES, TABLES
+from nbrelapse.cohort.text import decode, read_bytes, read_table
 from nbrelapse.cohort.validate import validate_cohort
 from nbrelapse.errors import InputError
 
@@ -76,13 +76,13 @@ def check_target(folder: str | Path, *, overwrite: bool = False) -> None:
     if not target.exists():
         return
     if not target.is_dir():
-        raise InputError("a file of this name is there already", file=target, mend="choose another folder")
+        raise InputError("a file of this name is there already", file=target, fix="choose another folder")
     if not any(target.iterdir()):
         return
     if not (target / SETTINGS).exists():
-        raise InputError("the folder has content and is no cohort", file=target, mend="choose another folder")
+        raise InputError("the folder has content and is no cohort", file=target, fix="choose another folder")
     if not overwrite:
-        raise InputError("a cohort is there already", file=target, mend="choose another folder, or say --overwrite")
+        raise InputError("a cohort is there already", file=target, fix="choose another folder, or say --overwrite")
 
 
 def _write_files(cohort: Cohort, folder: Path) -> None:
@@ -135,13 +135,13 @@ def read_cohort(folder: str | Path) -> Cohort:
     """
     path = Path(folder)
     if not path.exists():
-        raise InputError("the cohort folder does not exist", file=path, mend="check the path, or import the cohort")
+        raise InputError("the cohort folder does not exist", file=path, fix="check the path, or import the cohort")
     if not (path / SETTINGS).is_file():
         raise InputError(
             "this is not a cohort folder",
             file=path,
             expected=f"a folder with {SETTINGS} and Parquet files",
-            mend="make one with `nbrelapse cohort import`",
+            fix="make one with `nbrelapse cohort import`",
         )
     settings = _read_settings(path / SETTINGS)
     files = {name: path / f"{name}.parquet" for name in settings["tables"]}

@@ -9,15 +9,12 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
-from nbrelapse.cohort.check_mutations import check_mutations
-from nbrelapse.cohort.check_positions import check_positions
-from nbrelapse.cohort.check_segments import check_segments
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.cohort.distinct_values import is_among
-from nbrelapse.cohort.row_numbers import row_numbers
-from nbrelapse.cohort.schema import ASSAY_OF, MATRICES, TABLES
-from nbrelapse.cohort.time_units import check_time_units
-from nbrelapse.cohort.vocabulary import levels
+from nbrelapse.cohort.columns import check_time_units, is_among, row_numbers
+from nbrelapse.cohort.genome import check_positions
+from nbrelapse.cohort.mutations import check_mutations
+from nbrelapse.cohort.schema import ASSAY_OF, MATRICES, TABLES, levels
+from nbrelapse.cohort.segments import check_segments
 from nbrelapse.errors import InputError
 
 Files = Mapping[str, str | Path]
@@ -102,10 +99,10 @@ def _as_input_error(cases: pd.DataFrame, schema: pa.DataFrameSchema, file: str |
     first = (cases[structural] if structural.any() else cases[of_column] if of_column.any() else cases).iloc[0]
     check = str(first["check"])
     alike = cases[(cases["check"] == first["check"]) & (cases["column"] == first["column"])]
-    problem, mend = PROBLEMS.get(check, (f"wrong type of values ({check})", "convert the column"))
+    problem, fix = PROBLEMS.get(check, (f"wrong type of values ({check})", "convert the column"))
     if check in ("column_in_dataframe", "column_in_schema"):
         legal = None if check == "column_in_dataframe" else ", ".join(map(str, schema.columns))
-        return InputError(problem, file=file, column=str(first["failure_case"]), expected=legal, mend=mend)
+        return InputError(problem, file=file, column=str(first["failure_case"]), expected=legal, fix=fix)
     rows = sorted({int(index) + 1 for index in alike["index"].dropna()})
     column = str(first["column"])
     if check in ("multiple_fields_uniqueness", "end_after_start"):
@@ -115,7 +112,7 @@ def _as_input_error(cases: pd.DataFrame, schema: pa.DataFrameSchema, file: str |
     elif check == "field_uniqueness" and column == "patient_id":
         problem = "duplicated patient"
     expected = ", ".join(levels(column)) if check == "level" else EXPECTED.get(check)
-    return InputError(problem, file=file, column=column, rows=rows, expected=expected, mend=mend)
+    return InputError(problem, file=file, column=column, rows=rows, expected=expected, fix=fix)
 
 
 def _check_matrix(table: pd.DataFrame, file: str | Path) -> None:
@@ -158,7 +155,7 @@ def _must_be_in(values: pd.Series, known: pd.Series, problem: str, table: str, f
         file=files.get(table, table),
         column=str(values.name),
         rows=row_numbers(values.index, foreign),
-        mend="add it to the table that lists them, or remove these rows",
+        fix="add it to the table that lists them, or remove these rows",
     )
 
 
@@ -171,7 +168,7 @@ def _check_builds(assays: pd.DataFrame, files: Files) -> None:
                 file=files.get("assays", "assays"),
                 column="genome_build",
                 expected="one build for all samples of an assay",
-                mend="lift all coordinates over to one build, or import two cohorts",
+                fix="lift all coordinates over to one build, or import two cohorts",
             )
 
 
@@ -190,4 +187,4 @@ def _check_outcome(patients: pd.DataFrame, file: str | Path) -> None:
     ):
         if wrong.any():
             rows = row_numbers(patients.index, wrong)
-            raise InputError(problem, file=file, column=column, rows=rows, expected=expected, mend="correct the times")
+            raise InputError(problem, file=file, column=column, rows=rows, expected=expected, fix="correct the times")

@@ -2,7 +2,6 @@
 
 from nbrelapse.experiment.config import ExperimentConfig, parse_config, read_config
 from nbrelapse.experiment.publish import publish
-from nbrelapse.experiment.result import ExperimentResult
-from nbrelapse.experiment.run import run_experiment
+from nbrelapse.experiment.run import ExperimentResult, run_experiment
 
 __all__ = ["ExperimentConfig", "ExperimentResult", "parse_config", "publish", "read_config", "run_experiment"]

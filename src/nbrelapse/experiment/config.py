@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from nbrelapse.cohort.read_table import decode, read_bytes
+from nbrelapse.cohort.text import decode, read_bytes
 from nbrelapse.errors import InputError, illegal_key
+from nbrelapse.metrics.resampling import IntervalKind
 from nbrelapse.models.families import BINARY_FAMILIES, SURVIVAL_FAMILIES
-from nbrelapse.validation.interval_weights import IntervalKind
 
 
 class _Section(BaseModel):
@@ -49,7 +49,7 @@ class FeatureChoice(_Section):
     genes: bool = False
     """Whether each gene of the gene sets is a feature too, for the families that can weigh them (``cox_prior``)."""
     not_assayed: Literal["mean", "indicator"] = "mean"
-    """What linear models make of missing values, see :class:`nbrelapse.models.linear_model.LinearModel`."""
+    """What linear models make of missing values, see :class:`nbrelapse.models.linear.LinearModel`."""
 
 
 class Split(_Section):
@@ -75,9 +75,9 @@ class Validation(_Section):
     trials: Annotated[int, Field(ge=1)] = 40
     bootstrap: Annotated[int, Field(ge=100)] = 1000
     interval: IntervalKind = "percentile"
-    """See :func:`nbrelapse.validation.bootstrap_interval.bootstrap_interval`."""
+    """See :func:`nbrelapse.metrics.resampling.bootstrap_interval`."""
     learning_curve: bool = False
-    """Train the chosen family on parts of the patients too; see :func:`nbrelapse.validation.learning_curve`."""
+    """Train the chosen family on parts of the patients too; see :func:`nbrelapse.validation.sample_size`."""
 
 
 _Family = Literal["cox", "cox_prior", "boosted", "boosted_prior", "forest", "blend", "logistic", "boosted_classifier"]
@@ -103,11 +103,11 @@ class ExperimentConfig(_Section):
     prior_model : path, optional
         A saved model, trained on other patients, that ``cox_prior`` starts from; the literature by default.
     unspecified : {"event", "censor", "exclude"}
-        What an event of unknown kind counts as; see :func:`nbrelapse.outcome.make_outcome`.
+        What an event of unknown kind counts as; see :func:`nbrelapse.outcome`.
     landmark_days : float
         Days from diagnosis: the models are of patients event-free then, and times and horizons count from it.
     progressive : {"refractory", "exclude"}
-        What progressive disease during induction counts as; see :func:`nbrelapse.outcome.make_outcome`.
+        What progressive disease during induction counts as; see :func:`nbrelapse.outcome`.
     features : FeatureChoice
     split : Split, optional
         Without it the whole cohort is training data and is judged by nested cross-validation alone.
@@ -207,7 +207,7 @@ def parse_config(document: dict[str, object], file: str | Path | None = None) ->
     nbrelapse.errors.InputError: unknown key
       column: endpiont
       expected: name, endpoint, description, ...
-      mend: correct or remove the key
+      fix: correct or remove the key
     """
     try:
         return ExperimentConfig.model_validate(document)

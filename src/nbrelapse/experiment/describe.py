@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 import platform
+import re
+import secrets
 import subprocess
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from nbrelapse import __version__
-from nbrelapse.experiment.describe_guards import guard_sections
-from nbrelapse.experiment.populations import populations
 from nbrelapse.experiment.prepare import PreparedData
-from nbrelapse.experiment.result import ExperimentResult
+from nbrelapse.experiment.run import ExperimentResult
+from nbrelapse.explanation.explanation import mechanism_cooccurrence
 from nbrelapse.explanation.stability import Stability
-from nbrelapse.mechanisms import Catalogue, FeatureTable
-from nbrelapse.models.risk_model import RiskModel
-from nbrelapse.models.survival_model import SurvivalModel
-from nbrelapse.outcome import Outcome, summarize_outcome
-from nbrelapse.outcome.fingerprint import outcome_fingerprint
-from nbrelapse.report.coverage import coverage_table
-from nbrelapse.report.stability_sentences import stability_sentences
-from nbrelapse.report.tables import disagreements
-from nbrelapse.report.verdict import verdict
-from nbrelapse.validation.horizons import YEAR
-from nbrelapse.validation.multiplicity import Multiplicity
+from nbrelapse.mechanisms.catalogue import Catalogue
+from nbrelapse.mechanisms.feature_table import FeatureTable
+from nbrelapse.metrics.evaluation import Evaluation
+from nbrelapse.metrics.horizons import YEAR
+from nbrelapse.models.base import RiskModel, SurvivalModel
+from nbrelapse.outcome import Outcome, outcome_fingerprint, summarize_outcome
+from nbrelapse.report.facts import coverage_table, disagreements
+from nbrelapse.report.guard_sections import (
+    GuardSection,
+    learning_section,
+    multiplicity_section,
+    optimism_section,
+    sample_size_section,
+)
+from nbrelapse.report.plots.performance import learning_curve
+from nbrelapse.report.sentences import stability_sentences, verdict
+from nbrelapse.scoring.groups import populations
+from nbrelapse.tracking.log import APPARENT_METRIC, CORRECTED_METRIC
+from nbrelapse.validation.guards import Multiplicity
 
 
 def coverage(result: ExperimentResult) -> pd.DataFrame:
@@ -209,3 +222,162 @@ def _metric_table(metrics: pd.DataFrame, name: str) -> list[str]:
         f"| {row['n']} | {row['events']} |"
         for row in rows.to_dict("records")
     ]
+
+
+def multiplicity(result: ExperimentResult, experiments: int) -> Multiplicity:
+    """Return how many models an experiment tried; ``experiments`` are on record of its patients and outcomes."""
+    guards = result.guards
+    trials = result.config.validation.trials
+    return Multiplicity(len(result.config.models), trials, experiments, guards.apparent, guards.corrected)
+
+
+def guard_sections(result: ExperimentResult, tried: Multiplicity | None = None) -> list[GuardSection]:
+    """Return the sections of the report and of the model cards; how many models were tried, where that is known."""
+    guards = result.guards
+    used = {str(name): features_used(result, name) for name in result.config.models}
+    sections = [] if tried is None else [multiplicity_section(tried)]
+    sections += [sample_size_section(guards.size, used), optimism_section(guards.optimism)]
+    return sections if guards.learning is None else [*sections, learning_section(guards.learning, result.chosen)]
+
+
+def guard_tables(result: ExperimentResult) -> dict[str, pd.DataFrame]:
+    """Return tables to log: ``optimism``, and ``learning_curve`` where there is one."""
+    guards = result.guards
+    tables = {"optimism": pd.concat(guards.optimism, names=["model"]).reset_index()}
+    return tables if guards.learning is None else tables | {"learning_curve": guards.learning.table}
+
+
+def guard_figures(result: ExperimentResult) -> dict[str, Figure]:
+    """Draw the learning curve, where there is one."""
+    learning = result.guards.learning
+    return {} if learning is None else {"learning_curve": learning_curve(learning.table)}
+
+
+def guard_metrics(result: ExperimentResult, model: str) -> dict[str, float]:
+    """Return figures to log beside the metrics.
+
+    ``events_per_parameter`` (candidates), ``patients_needed`` and ``expected_shrinkage`` (see
+    :func:`nbrelapse.validation.sample_size.sample_size`), for the compared families ``parameters_used``, and for the
+    chosen one its concordance ``before_correction`` and ``corrected_for_choice``. Of the final models
+    ``optimism/<metric>_apparent`` and ``_corrected``; with a learning curve ``gain_of_twice_the_patients``.
+    """
+    guards = result.guards
+    found = {
+        "events_per_parameter": guards.size.events_per_parameter,
+        "patients_needed": float(guards.size.patients_needed),
+        "expected_shrinkage": guards.size.shrinkage,
+    }
+    if model in result.explanations:
+        found["parameters_used"] = float(features_used(result, model))
+        for metric, row in guards.optimism[model].iterrows():
+            found |= {f"optimism/{metric}_{name}": float(row[name]) for name in ("apparent", "corrected")}
+    if model == result.chosen and guards.learning is not None:
+        found["gain_of_twice_the_patients"] = guards.learning.gain
+    if model == result.chosen and math.isfinite(guards.corrected):
+        found |= {APPARENT_METRIC: guards.apparent, CORRECTED_METRIC: guards.corrected}
+    return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def features_used(result: ExperimentResult, model: str) -> int:
+    """Return how many features move the prediction of a training patient in the final model."""
+    return int((result.explanations[model].features != 0).any(axis=0).sum())
+
+
+def logged_metrics(result: ExperimentResult, model: str) -> dict[str, float]:
+    """Metrics of one model by MLflow name.
+
+    ``<endpoint>/<metric>`` is nested cross-validation over all training patients, ``<endpoint>/high_risk/<metric>``
+    within high-risk, ``<endpoint>/holdout/…`` the hold-out, ``<endpoint>/leave_one_out/<group>/…``
+    a group left out; ``_low`` and ``_high`` end the names of the interval.
+    Metrics without a value are absent.
+    """
+    found: dict[str, float] = {}
+    for prefix, evaluation in (
+        ("", result.cross_validation),
+        ("holdout/", result.holdout),
+        ("leave_one_out/", result.leave_one_out),
+    ):
+        if evaluation is None:
+            continue
+        table = evaluation.metrics[evaluation.metrics["model"] == model]
+        for row in table.to_dict("records"):
+            population = "" if row["population"] == "all" else f"{_plain(row['population'])}/"
+            name = f"{result.config.endpoint}/{prefix}{population}{row['metric']}"
+            values = {name: row["value"], f"{name}_low": row["low"], f"{name}_high": row["high"]}
+            found |= {key: float(value) for key, value in values.items() if np.isfinite(value)}
+    return found
+
+
+def _plain(population: str) -> str:
+    """Return a population's name as MLflow takes it in a metric's."""
+    return re.sub(r"[^\w.-]+", "_", population)
+
+
+def experiment_tables(result: ExperimentResult) -> dict[str, pd.DataFrame]:
+    """Tables of the whole experiment: metrics, paired differences, the feature manifest, folds and predictions."""
+    tables = {"feature_manifest": _feature_manifest(result), "folds": _folds(result)} | guard_tables(result)
+    parts: list[tuple[str, Evaluation | None]] = [
+        ("cross_validation", result.cross_validation),
+        ("holdout", result.holdout),
+        ("leave_one_out", result.leave_one_out),
+    ]
+    for name, evaluation in parts:
+        if evaluation is not None:
+            tables[f"{name}_metrics"] = evaluation.metrics
+            tables[f"{name}_differences"] = evaluation.differences
+    return tables
+
+
+def model_tables(result: ExperimentResult, model: str) -> dict[str, pd.DataFrame]:
+    """SHAP tables of one model: importance and its stability, pairs of mechanisms, and the patients' attributions."""
+    explanation, stable = result.explanations[model], result.stability[model]
+    patients = _patients(result)
+    return {
+        "mechanism_importance": explanation.mechanism_importance().rename("mean_abs_contribution").to_frame(),
+        "feature_importance": explanation.feature_importance().rename("mean_abs_contribution").to_frame(),
+        "mechanism_stability": stable.mechanisms,
+        "feature_stability": stable.features,
+        "rank_agreement": stable.rank_agreement,
+        "mechanism_cooccurrence": mechanism_cooccurrence(explanation),
+        "mechanism_attributions": explanation.mechanisms.set_axis(patients, axis=0),
+        "feature_attributions": explanation.features.set_axis(patients, axis=0),
+    }
+
+
+def _feature_manifest(result: ExperimentResult) -> pd.DataFrame:
+    catalogue = result.data.table.catalogue
+    values = result.data.features(result.data.training)
+    rows = []
+    for name, definition in catalogue.features.items():
+        rows.append(
+            {
+                "feature": name,
+                "mechanism": definition.mechanism,
+                "title": definition.title,
+                "definition": definition.definition,
+                "assay": definition.assay,
+                "kind": definition.kind,
+                "role": definition.role,
+                "direction": definition.direction_for(result.config.endpoint),
+                "reference": definition.reference,
+                "observed": float(values[name].notna().mean()),
+                "left_out": result.data.left_out.get(name, ""),
+            }
+        )
+    return pd.DataFrame(rows).set_index("feature")
+
+
+def _folds(result: ExperimentResult) -> pd.DataFrame:
+    fold = result.predictions[result.chosen].fold
+    columns = {f"repeat_{number}": row for number, row in enumerate(fold)}
+    return pd.DataFrame(columns, index=_patients(result))
+
+
+def _patients(result: ExperimentResult) -> pd.Index:
+    """Patient ids as they are logged: hashed with a salt that is never stored, unless the user asked for them."""
+    ids = result.data.training.patient_ids
+    if result.config.log_patient_ids:
+        return ids
+    salt = secrets.token_bytes(16)
+    hashed = [hashlib.blake2b(str(name).encode(), key=salt, digest_size=8).hexdigest() for name in ids]
+    return pd.Index(hashed, name="patient")

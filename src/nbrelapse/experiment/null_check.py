@@ -9,11 +9,10 @@ import pandas as pd
 from scipy.stats import t as student
 
 from nbrelapse.experiment.config import ExperimentConfig, Validation
-from nbrelapse.experiment.experiment_models import experiment_models
-from nbrelapse.experiment.leakage_check import leakage_check
-from nbrelapse.experiment.prepare import prepare_data
+from nbrelapse.experiment.leakage import leakage_check
+from nbrelapse.experiment.prepare import experiment_models, prepare_data
 from nbrelapse.experiment.run import Progress
-from nbrelapse.validation.permuted_discrimination import permuted_discrimination
+from nbrelapse.validation.guards import permuted_discrimination
 
 TOLERATED = (0.47, 0.53)
 """Mean concordances that count as chance. A choice: it leaves room for what choosing the best of several families adds

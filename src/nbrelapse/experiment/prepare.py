@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
+import numpy as np
 import pandas as pd
 
-from nbrelapse.cohort import Cohort, read_cohort, simulate_cohort
+from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.storage import read_cohort
 from nbrelapse.errors import InputError
 from nbrelapse.experiment.config import ExperimentConfig, FeatureChoice
-from nbrelapse.mechanisms import FeatureTable, build_features, load_catalogue
-from nbrelapse.mechanisms.gene_features import with_gene_features
-from nbrelapse.mechanisms.gene_sets import read_gene_sets
-from nbrelapse.outcome import Outcome, make_outcome
-from nbrelapse.outcome.event_of import event_of
+from nbrelapse.mechanisms.build import build_features
+from nbrelapse.mechanisms.catalogue import load_catalogue
+from nbrelapse.mechanisms.feature_table import FeatureTable
+from nbrelapse.mechanisms.gene_sets import read_gene_sets, with_gene_features
+from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
+from nbrelapse.models.base import RiskModel
+from nbrelapse.models.families import FAMILIES, clinical_baselines, create_model
+from nbrelapse.models.prior import prior_of_model
+from nbrelapse.outcome import Outcome, event_of, make_outcome, outcome_fingerprint, outcome_hashes
+from nbrelapse.scoring.storage import load_model
+from nbrelapse.simulation.simulate import simulate_cohort
 from nbrelapse.validation.splits import named_split
 
 
@@ -137,6 +146,93 @@ def _choose_features(
             "no feature is left for the models",
             column="features",
             expected="at least one feature with values in the training patients",
-            mend="import more assays, or loosen include, exclude or min_observed",
+            fix="import more assays, or loosen include, exclude or min_observed",
         )
     return columns, left_out
+
+
+def experiment_models(config: ExperimentConfig, data: PreparedData) -> tuple[dict[str, RiskModel], list[str]]:
+    """Return the unfitted models to compare, the clinical baselines first, and which of these are unavailable.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+    data : PreparedData
+
+    Returns
+    -------
+    models : dict of str to RiskModel
+        By name; families that cannot weigh single genes are not given any.
+    notes : list of str
+
+    Raises
+    ------
+    InputError
+        The saved model that the experiment starts from cannot be used, see :func:`expected_effects`.
+    """
+    catalogue = data.table.catalogue
+    directions = {name: catalogue.features[name].direction_for(config.endpoint) for name in data.columns}
+    values = data.features(data.training)
+    prior = expected_effects(config, data)
+    models: dict[str, RiskModel] = {}
+    notes = []
+    binary = not data.training.is_survival
+    for name in clinical_baselines(binary=binary):
+        baseline = create_model(name, binary=binary)
+        if baseline.available(values):
+            models[name] = baseline
+        else:
+            notes.append(f"{name} is not available: the training patients do not tell its groups apart")
+    without_genes = [name for name in data.columns if catalogue.features[name].role != "gene"]
+    for name in config.models:
+        columns = data.columns if FAMILIES[name].reads_genes else without_genes
+        models[name] = create_model(
+            name, columns=columns, directions=directions, prior=prior, seed=config.seed, binary=binary
+        )
+        if "not_assayed" in models[name].get_params(deep=False):
+            models[name].set_params(not_assayed=config.features.not_assayed)
+    return models, notes
+
+
+def expected_effects(config: ExperimentConfig, data: PreparedData) -> PriorKnowledge:
+    """Return the effects that the experiment's saved model found, or those of the literature.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+    data : PreparedData
+
+    Returns
+    -------
+    PriorKnowledge
+
+    Raises
+    ------
+    InputError
+        The saved model cannot be loaded, is of another endpoint, is not linear, or was trained on these very patients.
+    """
+    if config.prior_model is None:
+        return PriorKnowledge.of_catalogue(data.table.catalogue, data.columns, config.endpoint)
+    bundle = load_model(config.prior_model)
+    if bundle.endpoint != config.endpoint:
+        raise InputError(
+            f"the saved model is of the endpoint {bundle.endpoint!r}",
+            file=config.prior_model,
+            column="prior_model",
+            expected=f"a model of {config.endpoint!r}",
+        )
+    if bundle.training.get("outcome_fingerprint") == outcome_fingerprint(data.training):
+        raise InputError(
+            "the saved model was trained on the patients of this experiment: they would count twice",
+            file=config.prior_model,
+            column="prior_model",
+            fix="name a model of other patients, or leave prior_model out",
+        )
+    return prior_of_model(bundle.model)
+
+
+def data_fingerprint(data: PreparedData) -> str:
+    """SHA-256 of the training features and outcomes, in hex; patient identifiers and row order do not enter."""
+    values = data.features(data.training)[data.columns]
+    rows = pd.util.hash_pandas_object(values, index=False).to_numpy() ^ outcome_hashes(data.training)
+    return hashlib.sha256(np.sort(rows).tobytes()).hexdigest()

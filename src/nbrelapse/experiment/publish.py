@@ -7,50 +7,53 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.experiment.describe import (
     coverage,
     describe_cohort,
     describe_outcome,
     environment,
+    experiment_tables,
+    guard_figures,
+    guard_metrics,
+    guard_sections,
+    logged_metrics,
     model_card,
+    model_tables,
+    multiplicity,
     training_summary,
 )
-from nbrelapse.experiment.describe_guards import guard_figures, guard_metrics, guard_sections, multiplicity
-from nbrelapse.experiment.fingerprint import data_fingerprint
-from nbrelapse.experiment.judge_decisions import judge_decisions
-from nbrelapse.experiment.observed_in_training import observed_in_training
-from nbrelapse.experiment.patient_groups import patient_groups
-from nbrelapse.experiment.result import ExperimentResult
-from nbrelapse.experiment.run import Progress
-from nbrelapse.experiment.tables import experiment_tables, logged_metrics, model_tables
-from nbrelapse.explanation import to_probability
+from nbrelapse.experiment.prepare import data_fingerprint
+from nbrelapse.experiment.run import ExperimentResult, Progress
+from nbrelapse.explanation.probability import to_probability
+from nbrelapse.metrics.evaluation import leading_metric
+from nbrelapse.metrics.horizons import HORIZON_YEARS, YEAR, longest_horizon
+from nbrelapse.metrics.incidence import observed_course, similar_outcomes
+from nbrelapse.metrics.predictions import Predictions
+from nbrelapse.models.base import SurvivalModel
 from nbrelapse.models.blend import Blend
-from nbrelapse.models.survival_model import SurvivalModel
-from nbrelapse.outcome.event_of import event_of
-from nbrelapse.outcome.fingerprint import outcome_fingerprint
-from nbrelapse.report.experiment_figures import experiment_figures
-from nbrelapse.report.experiment_report import ReportContent, write_experiment_report
-from nbrelapse.report.explanation_figures import explanation_figures
-from nbrelapse.report.plots import patient_waterfall
-from nbrelapse.report.probability_importance import ProbabilityImportance
+from nbrelapse.outcome import event_of, is_survival, outcome_fingerprint
+from nbrelapse.report.experiment_report import ReportContent, experiment_figures, write_experiment_report
+from nbrelapse.report.explanation_report import explanation_figures
+from nbrelapse.report.plots.attributions import patient_waterfall
+from nbrelapse.report.sentences import ProbabilityImportance
 from nbrelapse.report.wording import METRICS
-from nbrelapse.scoring import make_bundle, write_bundle
-from nbrelapse.tracking import (
-    HOLDOUT_TAG,
-    TRAINING_TAG,
+from nbrelapse.scoring.bundle import make_bundle
+from nbrelapse.scoring.groups import clinical_groups, judge_decisions, patient_groups
+from nbrelapse.scoring.storage import write_bundle
+from nbrelapse.tracking.log import (
+    FAMILIES_TAG,
+    TRIALS_TAG,
     DatasetRecord,
     ExperimentRecord,
     ModelRecord,
-    count_experiments,
-    count_holdout_openings,
     log_experiment,
 )
-from nbrelapse.tracking.records import FAMILIES_TAG, TRIALS_TAG
-from nbrelapse.validation.leading_metric import leading_metric
-from nbrelapse.validation.longest_horizon import longest_horizon
-from nbrelapse.validation.multiplicity import Multiplicity
+from nbrelapse.tracking.read import HOLDOUT_TAG, TRAINING_TAG, count_experiments, count_holdout_openings
+from nbrelapse.validation.guards import Multiplicity
 
 
 @dataclass(frozen=True)
@@ -262,3 +265,52 @@ def _flat(document: dict[str, object], prefix: str = "") -> dict[str, str]:
         elif value is not None:
             flat[f"{prefix}{name}"] = str(value)
     return flat
+
+
+LEAST_GROUP = 20
+"""Patients that a clinical group must have for its course to be kept. A choice, for the sake of privacy and noise."""
+
+
+def observed_in_training(cohort: Cohort, X: pd.DataFrame, y: np.ndarray, predictions: Predictions) -> dict[str, Any]:
+    """Return what a bundle keeps of the outcomes of its training patients.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    X : DataFrame of shape (n, n_features)
+        Features of the training patients, the clinical groupings among them.
+    y : ndarray of shape (n,)
+    predictions : Predictions
+        Cross-validated, of the same patients, by the model of the bundle.
+
+    Returns
+    -------
+    dict
+        JSON data. ``clinical_groups``: a list of ``grouping``, ``level``, ``patients``, ``events`` and ``course``
+        (:func:`observed_course`) of each group of at least 20 patients; empty for a binary endpoint. ``similar``:
+        ``horizon_days`` (None for a binary endpoint) and ``points`` (:func:`similar_outcomes`), of the mean predicted
+        probability over the repeats.
+    """
+    days = _horizon(predictions.times) if is_survival(y) else None
+    probability = predictions.incidence_at(np.inf if days is None else days).mean(axis=0)
+    return {
+        "clinical_groups": _courses(clinical_groups(cohort, X), y) if is_survival(y) else [],
+        "similar": {"horizon_days": days, "points": similar_outcomes(probability, y)},
+    }
+
+
+def _horizon(times: np.ndarray) -> float:
+    reached = [years * YEAR for years in HORIZON_YEARS if np.isclose(times, years * YEAR).any()]
+    return max(reached, default=float(times[-1]))
+
+
+def _courses(groupings: dict[str, np.ndarray], y: np.ndarray) -> list[dict[str, Any]]:
+    courses = []
+    for name, level in groupings.items():
+        for value in np.unique(level[~np.isnan(level)]):
+            own = y[level == value]
+            if len(own) >= LEAST_GROUP:
+                events = int((own["event"] == 1).sum())
+                group = {"grouping": name, "level": int(value), "patients": len(own), "events": events}
+                courses.append(group | {"course": observed_course(own)})
+    return courses

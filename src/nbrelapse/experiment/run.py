@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nbrelapse.errors import InputError
-from nbrelapse.experiment.blend_note import blend_note
-from nbrelapse.experiment.competing_note import competing_note
 from nbrelapse.experiment.config import ExperimentConfig
-from nbrelapse.experiment.experiment_models import experiment_models
-from nbrelapse.experiment.guards import run_guards
-from nbrelapse.experiment.leakage_check import leakage_check
-from nbrelapse.experiment.leave_one_out import leave_one_out
-from nbrelapse.experiment.populations import populations
-from nbrelapse.experiment.prepare import PreparedData, prepare_data
-from nbrelapse.experiment.result import ExperimentResult
+from nbrelapse.experiment.leakage import leakage_check
+from nbrelapse.experiment.prepare import PreparedData, experiment_models, prepare_data
 from nbrelapse.explanation.explanation import Explanation, explain
 from nbrelapse.explanation.stability import Stability, stability
-from nbrelapse.models.resamples import bootstrap_refits, fold_refits
-from nbrelapse.models.risk_model import RiskModel
-from nbrelapse.outcome import Outcome
-from nbrelapse.validation.evaluate import Evaluation, evaluate
+from nbrelapse.metrics.evaluation import Evaluation, discrimination, evaluate, leading_metric
+from nbrelapse.metrics.horizons import prediction_times
+from nbrelapse.metrics.predictions import Predictions
+from nbrelapse.models.base import RiskModel
+from nbrelapse.models.blend import Blend
+from nbrelapse.models.hazards import FEWEST_COMPETING_EVENTS
+from nbrelapse.models.resamples import bootstrap_refits, bootstrap_rows, fold_refits
+from nbrelapse.outcome import Outcome, event_of, is_survival
+from nbrelapse.report.wording import model_title
+from nbrelapse.scoring.groups import populations
 from nbrelapse.validation.fold_cache import FoldCache
-from nbrelapse.validation.horizons import prediction_times
-from nbrelapse.validation.leading_metric import leading_metric
+from nbrelapse.validation.guards import corrected_choice, optimism
+from nbrelapse.validation.leave_one_group_out import leave_one_group_out
 from nbrelapse.validation.nested import holdout_predictions, nested_cross_validation
-from nbrelapse.validation.predictions import Predictions
+from nbrelapse.validation.sample_size import LearningCurve, SampleSize, learning_curve, sample_size
 from nbrelapse.validation.tuning import tune
 
 Progress = Callable[[str, int, int], None]
@@ -233,3 +234,303 @@ def _stability(
         folds = fold_refits(fitted[name], X, y, n_folds=config.validation.folds, n_jobs=n_jobs)
         found[name] = stability(explanation, refits[name], data.table.catalogue, config.endpoint, folds)
     return found
+
+
+_MOST_GROUPS = 30
+"""More values than that are no cohorts or cooperative groups. A choice."""
+
+
+def leave_one_out(
+    config: ExperimentConfig,
+    data: PreparedData,
+    models: Mapping[str, RiskModel],
+    references: Sequence[str],
+    *,
+    n_jobs: int = 1,
+    cache: FoldCache | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Leave each group of training patients out in turn, as ``[leave_one_out]`` of the experiment file says.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+        With ``leave_one_out``.
+    data : PreparedData
+    models : mapping of str to RiskModel
+    references : sequence of str
+        The clinical baselines among them.
+    n_jobs : int
+    cache : FoldCache, optional
+    progress : callable, optional
+
+    Returns
+    -------
+    Evaluation
+        The populations are the groups judged and ``mean of groups``; groups without an outcome, or too small to be
+        judged, are in the notes.
+
+    Raises
+    ------
+    InputError
+        The cohort has no such column, or its values are no groups that can be left out.
+    """
+    assert config.leave_one_out is not None
+    groups, without = patient_groups(config.leave_one_out.column, data)
+    settings = config.validation
+    found = leave_one_group_out(
+        models,
+        data.features(data.training),
+        data.training.y,
+        groups,
+        references=references,
+        n_inner_folds=settings.inner_folds,
+        n_trials=settings.trials,
+        seed=config.seed,
+        n_bootstrap=settings.bootstrap,
+        interval=settings.interval,
+        n_jobs=n_jobs,
+        cache=cache,
+        progress=progress,
+    ).evaluation
+    notes = [f"{name}: left out, nobody in it has an outcome of endpoint {config.endpoint!r}" for name in without]
+    return Evaluation(found.metrics, found.differences, [*notes, *found.notes])
+
+
+def patient_groups(column: str, data: PreparedData) -> tuple[pd.Series, list[str]]:
+    """Return the group of each training patient, and the groups of the cohort that have no patient with an outcome.
+
+    Raises
+    ------
+    InputError
+        The cohort has no such column, or it holds far too many values.
+    """
+    patients = data.cohort.patients.set_index("patient_id")
+    if column not in patients:
+        raise InputError(
+            "the cohort lacks the column whose values are to be left out",
+            column=column,
+            expected=", ".join(patients.columns),
+        )
+    everybody = patients[column].astype("string")
+    groups = everybody.reindex(data.training.patient_ids)
+    if groups.nunique() > _MOST_GROUPS:
+        raise InputError(
+            f"{groups.nunique()} values are too many to leave out one by one",
+            column=column,
+            expected=f"a column of at most {_MOST_GROUPS} cohorts or groups",
+        )
+    with_outcome = set(groups.dropna())
+    if data.holdout is not None:
+        with_outcome |= set(everybody.reindex(data.holdout.patient_ids).dropna())
+    without = sorted(set(everybody.dropna()) - with_outcome)
+    return groups, without if len(without) <= _MOST_GROUPS else []
+
+
+@dataclass(frozen=True)
+class Guards:
+    """What an experiment checked of itself.
+
+    Parameters
+    ----------
+    size : SampleSize
+        Training patients and events against the candidate features.
+    apparent, corrected : float
+        Cross-validated concordance of the chosen family, and the same corrected for the choice; NaN without one.
+    optimism : dict of str to DataFrame
+        Of the final models, see :func:`nbrelapse.validation.guards.optimism`.
+    learning : LearningCurve or None
+        Of the chosen family, where the experiment asks for it.
+    """
+
+    size: SampleSize
+    apparent: float
+    corrected: float
+    optimism: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    learning: LearningCurve | None = None
+
+    @property
+    def notes(self) -> list[str]:
+        """Warnings."""
+        notes = [] if self.learning is None else [f"learning curve: {note}" for note in self.learning.notes]
+        if self.size.is_enough:
+            return notes
+        return [
+            *notes,
+            f"few events: {self.size.events} for {self.size.parameters} candidate features; a regression without "
+            f"penalty would need {self.size.patients_needed:,} patients (Riley 2020)",
+        ]
+
+
+def run_guards(
+    config: ExperimentConfig,
+    data: PreparedData,
+    models: Mapping[str, RiskModel],
+    *,
+    predictions: Mapping[str, Predictions],
+    fitted: Mapping[str, RiskModel],
+    refits: Mapping[str, list[RiskModel]],
+    chosen: str,
+    n_jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Guards:
+    """Check an experiment.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+    data : PreparedData
+    models : mapping of str to RiskModel
+        Unfitted.
+    predictions : mapping of str to Predictions
+        Cross-validated, of all models.
+    fitted, refits : mapping of str
+        The final models, and the bootstrap refits of the compared families.
+    chosen : str
+    n_jobs : int
+        Processes for the learning curve.
+    progress : callable, optional
+        Called with the steps of the learning curve.
+
+    Returns
+    -------
+    Guards
+    """
+    X, y = data.features(data.training), data.training.y
+    rows = bootstrap_rows(y, config.refits, config.seed)
+    families = {str(name): predictions[name] for name in config.models}
+    settings = config.validation
+    learning = None
+    if settings.learning_curve:
+        learning = learning_curve(
+            chosen,
+            models[chosen],
+            X,
+            y,
+            n_repeats=settings.repeats,
+            n_folds=settings.folds,
+            n_inner_folds=settings.inner_folds,
+            n_trials=settings.trials,
+            seed=config.seed,
+            times=predictions[chosen].times,
+            n_bootstrap=settings.bootstrap,
+            n_jobs=n_jobs,
+            progress=progress,
+        )
+    return Guards(
+        training_size(y, len(data.columns)),
+        discrimination(y, predictions[chosen]),
+        corrected_choice(families, y, seed=config.seed),
+        {name: optimism(fitted[name], refits[name], rows, X, y) for name in families},
+        learning,
+    )
+
+
+def training_size(y: np.ndarray, parameters: int) -> SampleSize:
+    """Hold the patients of an outcome against a number of candidate parameters."""
+    events = int(np.count_nonzero(event_of(y) == 1))
+    return sample_size(len(y), events, parameters, binary=not is_survival(y))
+
+
+@dataclass(frozen=True)
+class ExperimentResult:
+    """All that an experiment found, before anything is written.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+    data : PreparedData
+    predictions : dict of str to Predictions
+        Nested cross-validated predictions of the training patients, by model.
+    cross_validation : Evaluation
+        Of ``predictions``.
+    holdout : Evaluation or None
+        Of the named hold-out, which no model has seen.
+    holdout_predictions : dict of str to Predictions or None
+    models : dict of str to RiskModel
+        Tuned and fitted on all training patients; the clinical baselines among them.
+    refits : dict of str to list of RiskModel
+        Bootstrap refits of the compared families.
+    explanations : dict of str to Explanation
+        Attributions of the training patients, by compared family.
+    stability : dict of str to Stability
+        The same over ``refits``, and over refits without each fold of as many folds as the cross-validation has.
+    chosen : str
+        The family with the highest cross-validated Harrell C (AUC of a binary endpoint) over all training patients.
+    times : ndarray of shape (n_times,)
+        Days at which incidence was predicted.
+    notes : list of str
+        What was shortened, left out or is unavailable.
+    guards : Guards
+        What the experiment checked of itself.
+    leave_one_out : Evaluation or None
+        Of groups that the models were not trained on, and of their mean.
+    """
+
+    config: ExperimentConfig
+    data: PreparedData
+    predictions: dict[str, Predictions]
+    cross_validation: Evaluation
+    holdout: Evaluation | None
+    holdout_predictions: dict[str, Predictions] | None
+    models: dict[str, RiskModel]
+    refits: dict[str, list[RiskModel]]
+    explanations: Mapping[str, Explanation]
+    stability: Mapping[str, Stability]
+    chosen: str
+    times: np.ndarray
+    notes: list[str]
+    guards: Guards
+    leave_one_out: Evaluation | None = None
+
+    @property
+    def baselines(self) -> list[str]:
+        """The clinical baselines that were available."""
+        return [name for name in self.models if name.startswith("clinical_")]
+
+    def metric(self, model: str, metric: str, population: str = "all", *, holdout: bool = False) -> dict[str, Any]:
+        """One row of the metrics: value, low, high, n, events."""
+        evaluation = self.holdout if holdout else self.cross_validation
+        if evaluation is None:
+            raise KeyError("this experiment has no hold-out")
+        table = evaluation.metrics
+        row = table[(table["model"] == model) & (table["metric"] == metric) & (table["population"] == population)]
+        return dict(row.iloc[0])
+
+
+def blend_note(models: Mapping[str, RiskModel]) -> list[str]:
+    """Return the weights of each fitted blend among the models, in words.
+
+    Examples
+    --------
+    >>> blend = Blend()
+    >>> blend.weights_ = {"cox": 0.75, "boosted": 0.25}
+    >>> blend_note({"blend": blend})
+    ['Blend of models, weights: Elastic-net Cox 0.75, Boosted trees 0.25']
+    """
+    return [
+        f"{model_title(name)}, weights: "
+        + ", ".join(f"{model_title(member)} {weight:.2f}" for member, weight in model.weights_.items())
+        for name, model in models.items()
+        if isinstance(model, Blend)
+    ]
+
+
+def competing_note(y: np.ndarray) -> list[str]:
+    """Return a note where there are competing events, but too few for a model of their own.
+
+    Examples
+    --------
+    >>> competing_note(np.array([(2, 90.0), (0, 400.0)], dtype=[("event", "i1"), ("time", "f8")]))[0][:28]
+    '1 competing event is too few'
+    >>> competing_note(np.array([(1, 90.0), (0, 400.0)], dtype=[("event", "i1"), ("time", "f8")]))
+    []
+    """
+    count = int((event_of(y) == 2).sum())
+    if not 0 < count < FEWEST_COMPETING_EVENTS:
+        return []
+    found = "1 competing event is" if count == 1 else f"{count} competing events are"
+    return [
+        f"{found} too few for a cause-specific model, which takes {FEWEST_COMPETING_EVENTS}: the competing hazard "
+        "is the same for everybody"
+    ]

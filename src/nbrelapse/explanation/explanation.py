@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from nbrelapse.errors import InputError, NbRelapseError
 from nbrelapse.mechanisms.catalogue import Catalogue
-from nbrelapse.models.binary_model import BinaryModel
-from nbrelapse.models.risk_model import RiskModel
+from nbrelapse.models.base import BinaryModel, RiskModel
 
 if TYPE_CHECKING:
     import shap
@@ -26,7 +27,7 @@ class Explanation:
     """Additive explanation of a model's predictions.
 
     :func:`nbrelapse.explanation.explain` builds it on the scale of the log risk,
-    :func:`nbrelapse.explanation.to_probability` brings it to that of the probability.
+    :func:`nbrelapse.explanation.probability` brings it to that of the probability.
     ``baseline + mechanisms.sum(axis=1) == baseline + features.sum(axis=1) == prediction``. The rows of every table are
     the same patients in the same order.
 
@@ -201,7 +202,7 @@ def _mechanism_of(columns: pd.Index, catalogue: Catalogue) -> pd.Series:
         raise InputError(
             "the model reads features that the catalogue does not know",
             column=", ".join(unknown[:5]),
-            mend="use the catalogue that the model was trained with",
+            fix="use the catalogue that the model was trained with",
         )
     names = [catalogue.features[name].mechanism for name in columns]
     return pd.Series(names, index=columns, name="mechanism", dtype="object")
@@ -228,3 +229,187 @@ def refuse_a_gap(gap: np.ndarray, prediction: np.ndarray, what: str) -> None:
         raise NbRelapseError(
             f"the contributions do not add up to the {what}: largest gap {worst:.3g}, tolerated {TOLERANCE:g}"
         )
+
+
+def attribution_table(explanation: Explanation, evidence: np.ndarray | None = None) -> pd.DataFrame:
+    """Lay out what an explanation says of each patient.
+
+    Parameters
+    ----------
+    explanation : Explanation
+    evidence : ndarray of shape (n_patients,), optional
+        How much is known of each patient, 0 to 1.
+
+    Returns
+    -------
+    DataFrame of shape (n_patients, n_columns)
+        Rows as in the explanation, ``patient_id`` first; ``log_risk`` or ``probability``, the prediction; of a
+        probability by a time ``horizon_days``; ``baseline``; ``evidence``, where it was given; ``mechanism__<name>``,
+        which add up to the prediction with the baseline; ``not_assayed__<name>``, the part of each that comes from
+        missing values; and the features, which add up to it, too.
+
+    Examples
+    --------
+    >>> features = pd.DataFrame({"alk__a": [0.5, -0.25]}, index=["P1", "P2"])
+    >>> mechanisms = features.set_axis(["alk"], axis=1)
+    >>> values = pd.DataFrame({"alk__a": [1.0, None]}, index=["P1", "P2"])
+    >>> total = features.sum(axis=1).rename("log_risk")
+    >>> mechanism_of = pd.Series({"alk__a": "alk"})
+    >>> attribution_table(Explanation(0.0, features, mechanisms, values, total, mechanism_of)).to_dict("records")[1]
+    {'patient_id': 'P2', 'log_risk': -0.25, 'baseline': 0.0, 'mechanism__alk': -0.25, 'not_assayed__alk': -0.25,
+     'alk__a': -0.25}
+    """
+    head = {
+        str(explanation.prediction.name): explanation.prediction,
+        **({} if explanation.horizon_days is None else {"horizon_days": explanation.horizon_days}),
+        "baseline": explanation.baseline,
+        **({} if evidence is None else {"evidence": evidence}),
+    }
+    parts = [
+        pd.DataFrame(head, index=explanation.features.index),
+        explanation.mechanisms.add_prefix("mechanism__"),
+        explanation.mechanisms_not_assayed.add_prefix("not_assayed__"),
+        explanation.features,
+    ]
+    return pd.concat(parts, axis=1).rename_axis("patient_id").reset_index()
+
+
+LEAST_PATIENTS = 10
+"""Groups of fewer are left out: a mean of so few says little of the group, and much of single patients. A choice."""
+
+
+@dataclass(frozen=True)
+class GroupContributions:
+    """Mean contributions in groups of patients.
+
+    Parameters
+    ----------
+    mean : DataFrame of shape (n_mechanisms, n_groups)
+        Mean signed contribution. Mechanisms as in the explanation, groups in their order.
+    n : Series
+        Patients of each group that is shown.
+    left_out : tuple of str
+        Groups of fewer patients than asked for.
+    unknown : int
+        Patients of no known group.
+    """
+
+    mean: pd.DataFrame
+    n: pd.Series
+    left_out: tuple[str, ...]
+    unknown: int
+
+
+def contributions_by_group(
+    mechanisms: pd.DataFrame, group: pd.Series, least: int = LEAST_PATIENTS
+) -> GroupContributions:
+    """Average the contributions of the mechanisms within groups of patients.
+
+    Parameters
+    ----------
+    mechanisms : DataFrame of shape (n_patients, n_mechanisms)
+        See :class:`nbrelapse.explanation.Explanation`.
+    group : Series
+        Categorical, by patient; NaN or no entry where it is unknown. The order of its categories is kept.
+    least : int
+        Patients that a group needs.
+
+    Returns
+    -------
+    GroupContributions
+
+    Examples
+    --------
+    >>> mechanisms = pd.DataFrame({"mycn": [0.5, 0.25, -1.0, 3.0]}, index=["a", "b", "c", "d"])
+    >>> group = pd.Series(["high", "high", "low", None], index=["a", "b", "c", "d"], dtype="category")
+    >>> found = contributions_by_group(mechanisms, group, least=2)
+    >>> found.mean.loc["mycn"].to_dict(), found.n.to_dict(), found.left_out, found.unknown
+    ({'high': 0.375}, {'high': 2}, ('low',), 1)
+    """
+    own = group.reindex(mechanisms.index)
+    counts = own.value_counts(sort=False)
+    shown = counts[counts >= least]
+    mean = mechanisms.groupby(own, observed=False).mean().loc[list(shown.index)].T
+    few = counts[(counts > 0) & (counts < least)]
+    return GroupContributions(
+        mean=mean.rename_axis(index="mechanism", columns="group"),
+        n=shown.rename_axis("group"),
+        left_out=tuple(str(name) for name in few.index),
+        unknown=int(own.isna().sum()),
+    )
+
+
+LEAST_EXPECTED = 5.0
+"""Expected patients below which an interval by the normal approximation is not shown; the usual rule for tables of two
+by two (Cochran 1954, 10.2307/3001616)."""
+
+RAISES = 0.05
+"""Smallest contribution to the log risk (a hazard or odds ratio of 1.05) that raises it. A choice."""
+
+
+def mechanism_cooccurrence(explanation: Explanation, raises: float = RAISES) -> pd.DataFrame:
+    r"""Count the patients in whom two mechanisms both raise the risk, against what independence would give.
+
+    A mechanism raises a patient's risk where its observed part (see :attr:`Explanation.mechanisms_observed`) is at
+    least ``raises``. Only patients count in whom each of the two has an observed feature that the model uses.
+
+    Parameters
+    ----------
+    explanation : Explanation
+    raises : float
+        In units of the contributions, above 0.
+
+    Returns
+    -------
+    DataFrame
+        A row a pair of mechanisms that the model uses, in the order of the explanation: ``first``, ``second``;
+        ``assayed`` (patients with both); ``both``, ``only_first``, ``only_second``, ``neither``; ``expected`` (patients
+        with both under independence, given the margins); ``log_odds_ratio``, ``low``, ``high`` (natural logarithm, with
+        1/2 added to every count, and Wald's 95 % interval: Haldane 1956, 10.1111/j.1469-1809.1955.tb01285.x);
+        ``enough`` (every expected count of the table is 5 or more). The ratio is NaN where one of the mechanisms
+        raises the risk of everybody or of nobody; ``expected`` is NaN where nobody has both.
+
+    Notes
+    -----
+    Intervals are of single pairs: of many pairs, one in twenty excludes 0 by chance. Mechanisms may go together because
+    their tumours do, because an assay measures both, or because the model shares one effect between them.
+
+    Examples
+    --------
+    >>> values = pd.DataFrame({"alk__a": [1.0, 1.0, 0.0, 0.0], "mycn__b": [1.0, 0.0, 1.0, np.nan]})
+    >>> mechanism_of = pd.Series({"alk__a": "alk", "mycn__b": "mycn"})
+    >>> total = values.fillna(0.0)
+    >>> own = Explanation(0.0, total, total.set_axis(["alk", "mycn"], axis=1), values, total.sum(axis=1), mechanism_of)
+    >>> mechanism_cooccurrence(own)[["first", "second", "assayed", "both", "expected"]].values.tolist()
+    [['alk', 'mycn', 3, 1, 1.3333333333333333]]
+    """
+    names = [str(name) for name, used in explanation.mechanisms.abs().max().items() if used > 0]
+    assayed = _assayed(explanation, names)
+    raising = (explanation.mechanisms_observed[names].to_numpy() >= raises) & assayed
+    known, up = assayed.astype(float), raising.astype(float)
+    counts = {"assayed": known.T @ known, "both": up.T @ up, "first": up.T @ known, "second": known.T @ up}
+    left, right = np.array(list(combinations(range(len(names)), 2)), dtype=int).reshape(-1, 2).T
+    n, both, first, second = (counts[name][left, right] for name in ("assayed", "both", "first", "second"))
+    table = pd.DataFrame({"first": np.array(names, dtype=object)[left], "second": np.array(names, dtype=object)[right]})
+    cells = np.column_stack([both, first - both, second - both, n - first - second + both]).round()
+    table["assayed"] = n.round().astype(int)
+    table[["both", "only_first", "only_second", "neither"]] = cells.astype(int)
+    with np.errstate(invalid="ignore"):
+        table["expected"] = first * second / n
+        margins = np.column_stack([first, n - first]).min(axis=1) * np.column_stack([second, n - second]).min(axis=1)
+        least = margins / n
+    half = cells + 0.5
+    ratio = np.log(half[:, 0] * half[:, 3] / (half[:, 1] * half[:, 2]))
+    table["log_odds_ratio"] = np.where(least > 0, ratio, np.nan)
+    spread = norm.ppf(0.975) * np.sqrt((1 / half).sum(axis=1))
+    table["low"], table["high"] = table["log_odds_ratio"] - spread, table["log_odds_ratio"] + spread
+    table["enough"] = least >= LEAST_EXPECTED
+    return table
+
+
+def _assayed(explanation: Explanation, names: list[str]) -> np.ndarray:
+    """Whether a mechanism has an observed feature that the model uses, a row a patient, a column a mechanism."""
+    used = (explanation.features != 0).any()
+    observed = explanation.values.notna().to_numpy() & used.to_numpy()
+    mechanism_of = explanation.mechanism_of.reindex(explanation.values.columns).to_numpy()
+    return np.column_stack([observed[:, mechanism_of == name].any(axis=1) for name in names] or [observed[:, :0]])

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from nbrelapse.errors import InputError
-from nbrelapse.explanation.direction_agreement import direction_agreement
-from nbrelapse.explanation.explanation import Explanation
-from nbrelapse.explanation.rank_agreement import rank_agreement
-from nbrelapse.explanation.refit_figures import refit_figures
-from nbrelapse.explanation.stability_tables import feature_table, mechanism_table
+from nbrelapse.explanation.checks import direction_agreement, rank_correlation
+from nbrelapse.explanation.explanation import Explanation, explain
 from nbrelapse.mechanisms.catalogue import Catalogue
-from nbrelapse.models.risk_model import RiskModel
+from nbrelapse.models.base import RiskModel
 
 MOST_PATIENTS = 1000
 """Patients explained by every refit; a mean of so many varies by some 3 %, far less than refits do. A choice."""
@@ -44,7 +42,7 @@ class Stability:
         sign is chosen by the same patients.
     rank_agreement : DataFrame
         Index ``refits`` and, where there are any, ``folds``: how alike pairs of them order the mechanisms, see
-        :func:`nbrelapse.explanation.rank_agreement.rank_agreement`. Fold refits share most of their patients.
+        :func:`nbrelapse.explanation.stability.rank_agreement`. Fold refits share most of their patients.
     n_patients, n_refits, n_folds : int
         How many patients were explained, by how many bootstrap and fold refits.
     scale : str
@@ -142,3 +140,230 @@ def stability(
         n_folds=len(folds),
         scale=explanation.scale,
     )
+
+
+ESTABLISHED = 0.95
+"""Smallest share of the refits that must give a feature the model's sign. A feature without any effect gets there about
+one time in ten: its sign is chosen by the same patients."""
+
+SUGGESTED = 0.80
+"""The same of a sign that is only suggested. A choice."""
+
+_TAILS = (0.025, 0.975)
+
+
+def mechanism_table(own: Explanation, refits: RefitFigures, folds: RefitFigures) -> pd.DataFrame:
+    """Return the table of the mechanisms, see :class:`nbrelapse.explanation.stability.Stability`."""
+    names = own.mechanisms.columns
+    ranks = _ranks(refits.mechanism_importance)
+    importance = own.mechanism_importance()[names]
+    spread = own.mechanisms.std(ddof=0).to_numpy()
+    varies = spread > 0
+    table = pd.DataFrame({"importance": importance}, index=names.rename("mechanism"))
+    table["low"], table["high"] = np.quantile(refits.mechanism_importance, _TAILS, axis=0)
+    table["rank"] = _ranks(importance.to_numpy()[np.newaxis])[0]
+    table["rank_low"], table["rank_high"] = np.quantile(ranks, _TAILS, axis=0, method="nearest")
+    table["first"], table["first_three"] = (ranks <= 1).mean(axis=0), (ranks <= 3).mean(axis=0)
+    by_fold = folds.mechanism_importance if len(folds.mechanism_importance) else np.full((1, len(names)), np.nan)
+    table["fold_low"], table["fold_high"] = by_fold.min(axis=0), by_fold.max(axis=0)
+    agreement = np.where(varies, refits.agreement, np.nan)
+    table["agreement"] = np.median(agreement, axis=0)
+    table["agreement_low"], table["agreement_high"] = agreement.min(axis=0), agreement.max(axis=0)
+    table["signed_share"] = np.where(varies, (refits.agreement > 0).mean(axis=0), np.nan)
+    change = refits.mechanism_change
+    likely = np.quantile(change, 0.95, axis=0)
+    table["spread"], table["spread_low"], table["spread_high"] = spread, spread - likely, spread + likely
+    table["distinct"] = (change < spread).mean(axis=0)
+    table["status"] = np.select(
+        [(table["distinct"] >= ESTABLISHED) & (table["spread_low"] > 0), table["distinct"] >= SUGGESTED],
+        ["established", "suggested"],
+        default="undecided",
+    )
+    return table.sort_values("importance", ascending=False, kind="stable")
+
+
+def feature_table(own: Explanation, refits: RefitFigures, directions: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of the features, given what :func:`direction_agreement` says of the model."""
+    names = own.features.columns
+    found = directions["found"].reindex(names).to_numpy()
+    same = np.where(found != 0, (refits.sign == found).mean(axis=0), np.nan)
+    columns = pd.DataFrame(index=names)
+    columns["low"], columns["high"] = np.quantile(refits.feature_importance, _TAILS, axis=0)
+    columns["effect"] = value_effects(own.values, own.features)
+    columns["effect_low"], columns["effect_high"] = np.quantile(refits.effect, _TAILS, axis=0)
+    columns["same_sign"] = same
+    columns["status"] = np.select(
+        [names.isin(own.constrained), same >= ESTABLISHED, same >= SUGGESTED],
+        ["constrained", "established", "suggested"],
+        default="undecided",
+    )
+    return directions.join(columns)
+
+
+def _ranks(importances: np.ndarray) -> np.ndarray:
+    """Rank each row, 1 = largest; those that tie share the worse rank."""
+    return pd.DataFrame(-importances).rank(axis=1, method="max").to_numpy().astype(int)
+
+
+@dataclass(frozen=True)
+class RefitFigures:
+    """Figures of refits, a row a refit; the columns are the model's mechanisms or features, in its order.
+
+    Parameters
+    ----------
+    mechanism_importance, mechanism_change : ndarray of shape (n_refits, n_mechanisms)
+        Mean absolute contribution; standard deviation over patients of the difference to the model's contribution.
+    agreement : ndarray of shape (n_refits, n_mechanisms)
+        Spearman's correlation of the patients' contributions with the model's; 0 where one is constant.
+    feature_importance, effect, sign : ndarray of shape (n_refits, n_features)
+        Mean absolute contribution; see :func:`value_effects`; sign of Spearman's correlation of value and contribution.
+    """
+
+    mechanism_importance: np.ndarray
+    mechanism_change: np.ndarray
+    agreement: np.ndarray
+    feature_importance: np.ndarray
+    effect: np.ndarray
+    sign: np.ndarray
+
+
+def refit_figures(explanation: Explanation, refits: Sequence[RiskModel], catalogue: Catalogue) -> RefitFigures:
+    """Explain the explanation's patients by each refit, against its background.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Of the model that was refitted.
+    refits : sequence of RiskModel
+    catalogue : Catalogue
+
+    Returns
+    -------
+    RefitFigures
+    """
+    mechanisms, features = explanation.mechanisms.columns, explanation.features.columns
+    wide = {"mechanism": mechanisms, "feature": features}
+    found = RefitFigures(*(np.zeros((len(refits), len(wide[kind]))) for kind in ("mechanism",) * 3 + ("feature",) * 3))
+    for row, refit in enumerate(refits):
+        own = explain(refit, explanation.values, catalogue, background=explanation.background)
+        by_mechanism = own.mechanisms.reindex(columns=mechanisms, fill_value=0.0)
+        by_feature = own.features.reindex(columns=features, fill_value=0.0)
+        found.mechanism_importance[row] = by_mechanism.abs().mean()
+        found.mechanism_change[row] = (by_mechanism - explanation.mechanisms).std(ddof=0)
+        found.agreement[row] = rank_correlation(explanation.mechanisms, by_mechanism).fillna(0.0)
+        found.feature_importance[row] = by_feature.abs().mean()
+        found.effect[row] = value_effects(explanation.values, by_feature)
+        found.sign[row] = np.sign(rank_correlation(explanation.values, by_feature).fillna(0.0))
+    return found
+
+
+def value_effects(values: pd.DataFrame, contributions: pd.DataFrame) -> np.ndarray:
+    """Least-squares slope of each feature's contribution on its value, times the value's standard deviation.
+
+    Parameters
+    ----------
+    values : DataFrame of shape (n_patients, n_features)
+        NaN = not assayed: the patient is left out of that feature.
+    contributions : DataFrame of shape (n_patients, n_features)
+
+    Returns
+    -------
+    ndarray of shape (n_features,)
+        On the scale of the contributions; 0 where the value does not vary.
+
+    Examples
+    --------
+    >>> values = pd.DataFrame({"age": [1.0, 3.0, None]})
+    >>> value_effects(values, pd.DataFrame({"age": [-0.2, 0.2, 9.0]}))
+    array([0.2])
+    """
+    known = values.notna().to_numpy()
+    centred = (values - values.mean()).fillna(0.0).to_numpy()
+    size = np.sqrt((centred**2).sum(axis=0) * known.sum(axis=0))
+    return (centred * contributions.to_numpy()).sum(axis=0) / np.where(size > 0, size, np.inf)
+
+
+def rank_agreement(importances: np.ndarray) -> dict[str, float]:
+    """Return the agreement of the orders that several models give to the same mechanisms.
+
+    Parameters
+    ----------
+    importances : ndarray of shape (n_models, n_mechanisms)
+
+    Returns
+    -------
+    dict of str to float
+        ``pairs`` of models compared; median, lowest and highest over the pairs of Kendall's tau-b (``kendall``,
+        ``kendall_low``, ``kendall_high``) and of Spearman's correlation (``spearman``, …). A pair of which one model
+        gives all mechanisms the same importance is left out; NaN without any pair.
+
+    Examples
+    --------
+    >>> round(rank_agreement(np.array([[3.0, 2.0, 1.0], [3.0, 1.0, 2.0]]))["spearman"], 6)
+    0.5
+    """
+    upper = np.triu_indices(importances.shape[1], 1)
+    order = np.sign(importances[:, upper[0]] - importances[:, upper[1]])
+    ranks = pd.DataFrame(importances).rank(axis=1).to_numpy()
+    found: dict[str, float] = {}
+    for name, rows in (("kendall", order), ("spearman", ranks - ranks.mean(axis=1, keepdims=True))):
+        pairs = _cosines(rows)
+        low, median, high = np.quantile(pairs, [0, 0.5, 1]) if len(pairs) else (np.nan,) * 3
+        found |= {name: float(median), f"{name}_low": float(low), f"{name}_high": float(high), "pairs": len(pairs)}
+    return found
+
+
+def _cosines(rows: np.ndarray) -> np.ndarray:
+    """Cosines of all pairs of rows: tau-b of orders, Spearman's correlation of centred ranks."""
+    size = np.sqrt((rows**2).sum(axis=1))
+    rows = rows[size > 0] / size[size > 0, np.newaxis]
+    return np.clip(rows @ rows.T, -1, 1)[np.triu_indices(len(rows), 1)]
+
+
+NOT_ASSAYED = "not_assayed"
+"""The row of all contributions from missing values together."""
+
+
+def patient_intervals(explanation: Explanation, refits: Sequence[RiskModel], catalogue: Catalogue) -> pd.DataFrame:
+    """Return what a patient's measured features contribute by mechanism, and what the refits make of it.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Of the log risk of one patient.
+    refits : sequence of RiskModel
+        Bootstrap refits of the model.
+    catalogue : Catalogue
+
+    Returns
+    -------
+    DataFrame
+        Index ``mechanism``: those of which something was measured, the largest absolute contribution first, then
+        ``NOT_ASSAYED`` where something was not. ``value``; ``low`` and ``high``, which hold 95% of the refits; NaN
+        without refits; ``established``, whether they lie on one side of zero, the side of ``value``. They hold the
+        uncertainty of estimation, not that of tuning, and not whether the patient is like those of the training.
+
+    Raises
+    ------
+    ValueError
+        The explanation is of another number of patients, or of a probability.
+    """
+    if len(explanation.features) != 1 or explanation.scale == "probability":
+        raise ValueError("intervals are of the log risk of one patient")
+    known = explanation.values.iloc[0].notna().to_numpy()
+    row = np.where(known, explanation.mechanism_of.to_numpy(dtype=object), NOT_ASSAYED)
+    value = _summed(explanation.features.iloc[0], row)
+    by_size = value.abs().sort_values(ascending=False, kind="stable").index
+    order = [*by_size.drop(NOT_ASSAYED, errors="ignore"), *([] if known.all() else [NOT_ASSAYED])]
+    table = pd.DataFrame({"value": value.loc[order], "low": np.nan, "high": np.nan}).rename_axis("mechanism")
+    if refits:
+        columns = explanation.features.columns
+        found = [explain(refit, explanation.values, catalogue, background=explanation.background) for refit in refits]
+        by_refit = [_summed(own.features.iloc[0].reindex(columns, fill_value=0.0), row) for own in found]
+        table["low"], table["high"] = np.quantile(pd.DataFrame(by_refit)[order], _TAILS, axis=0)
+    table["established"] = ((table["low"] > 0) & (table["value"] > 0)) | ((table["high"] < 0) & (table["value"] < 0))
+    return table
+
+
+def _summed(contributions: pd.Series, row: np.ndarray) -> pd.Series:
+    return contributions.groupby(row, sort=False).sum()

@@ -2,10 +2,8 @@
 
 from nbrelapse.mechanisms.build import build_features
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, Mechanism, load_catalogue
-from nbrelapse.mechanisms.feature_table import FeatureTable
-from nbrelapse.mechanisms.storage import read_features, write_features
-from nbrelapse.mechanisms.therapies import load_therapies
-from nbrelapse.mechanisms.therapy import Therapy
+from nbrelapse.mechanisms.feature_table import FeatureTable, read_features, write_features
+from nbrelapse.mechanisms.therapies import Therapy, load_therapies
 
 __all__ = [
     "Catalogue",

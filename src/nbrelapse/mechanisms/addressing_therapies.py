@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nbrelapse.mechanisms.catalogue import Catalogue
-from nbrelapse.mechanisms.therapy import Requirement, Therapy
+from nbrelapse.mechanisms.therapies import Requirement, Therapy
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from nbrelapse.cohort.cohort import counted
-from nbrelapse.cohort.read_table import decode, read_bytes
+from nbrelapse.cohort.text import decode, read_bytes
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue_rules import (
     FEATURE_KEYS,
@@ -23,11 +23,10 @@ from nbrelapse.mechanisms.catalogue_rules import (
     FeatureEntry,
     check_catalogue,
     check_required_features,
+    extend_catalogue,
     named_features,
 )
-from nbrelapse.mechanisms.extend_catalogue import extend_catalogue
-from nbrelapse.mechanisms.therapies import load_therapies
-from nbrelapse.mechanisms.therapy import Therapy
+from nbrelapse.mechanisms.therapies import Therapy, load_therapies
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class FeatureDefinition:
     reference : str
         DOI or other source.
     known_at_days : float
-        From which day after diagnosis it is known; see :func:`nbrelapse.mechanisms.known_at.known_at`.
+        From which day after diagnosis it is known; see :func:`nbrelapse.mechanisms.feature_table.known_at`.
     """
 
     name: str
@@ -246,7 +245,7 @@ def load_catalogue(file: str | Path | None = None) -> Catalogue:
     extends = own.pop("extends", True)
     if not isinstance(extends, bool):
         raise InputError(
-            f"illegal extends {extends!r}", file=file, expected="true or false", mend="correct or remove the key"
+            f"illegal extends {extends!r}", file=file, expected="true or false", fix="correct or remove the key"
         )
     if extends:
         packaged = _packaged()
@@ -283,7 +282,7 @@ def _read_document(path: Path) -> dict[str, Any]:
             f"the catalogue is not valid TOML: {error}",
             file=path,
             expected="a table a feature: [alk.hotspot_mutation]",
-            mend="correct the line; a table or key may stand only once",
+            fix="correct the line; a table or key may stand only once",
         ) from None
 
 

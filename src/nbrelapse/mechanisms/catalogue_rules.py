@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from nbrelapse.cohort.cohort import ASSAYS
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.therapy import EVIDENCE_LEVELS, Therapy
+from nbrelapse.mechanisms.therapies import EVIDENCE_LEVELS, Therapy
 
 THERAPIES = "therapies"
 """The table of a catalogue that is no mechanism: what is known of agents."""
@@ -212,7 +212,7 @@ def check_catalogue(
       file: my.toml
       column: [alk]
       expected: a hex colour such as "#0072B2"
-      mend: correct the value
+      fix: correct the value
     """
     check_therapies(document.get(THERAPIES, {}), file)
     mechanisms = {
@@ -228,7 +228,7 @@ def check_catalogue(
                     f"a feature reads another that does not exist: {', '.join(absent)}",
                     file=file,
                     column=f"[{key}.{feature}]",
-                    mend="correct the name, or remove this feature too",
+                    fix="correct the name, or remove this feature too",
                 )
     return mechanisms
 
@@ -240,7 +240,7 @@ def _mechanism(key: str, table: Any, file: str) -> tuple[MechanismEntry, dict[st
             file=file,
             column=key,
             expected="version, extends, therapies, and a table a mechanism",
-            mend="put the key into the table of its mechanism",
+            fix="put the key into the table of its mechanism",
         )
     _check_name(key, f"[{key}]", file)
     own = {
@@ -265,11 +265,11 @@ def _feature(name: str, table: dict[str, Any], where: str, file: str) -> Feature
                 file=file,
                 column=where,
                 expected="a negative log hazard ratio where the direction is -1, a positive one where it is 1",
-                mend="correct one of them",
+                fix="correct one of them",
             )
     both = [f"{named} and {genes}" for named, genes in GENE_SET_KEYS.items() if named in table and genes in table]
     if both:
-        raise InputError(f"a feature has both {both[0]}", file=file, column=where, mend="remove one of them")
+        raise InputError(f"a feature has both {both[0]}", file=file, column=where, fix="remove one of them")
     return entry
 
 
@@ -280,7 +280,7 @@ def _check_name(name: str, where: str, file: str) -> None:
             file=file,
             column=where,
             expected="lower-case letters and digits, words joined by single underscores",
-            mend="rename it",
+            fix="rename it",
         )
 
 
@@ -293,7 +293,7 @@ def _check_colors(colors: Mapping[str, str], file: str) -> None:
                 f"the mechanisms {first} and {mechanism} have the same color {color}",
                 file=file,
                 column=f"[{mechanism}]",
-                mend="give each its own: pictures tell mechanisms apart by it",
+                fix="give each its own: pictures tell mechanisms apart by it",
             )
 
 
@@ -322,7 +322,7 @@ def check_therapies(tables: Any, file: str) -> None:
       file: my.toml
       column: [therapies."lorlatinib"]
       expected: source: a DOI or another source
-      mend: add what is missing
+      fix: add what is missing
     """
     if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
         raise InputError(
@@ -330,7 +330,7 @@ def check_therapies(tables: Any, file: str) -> None:
             file=file,
             column="[therapies]",
             expected='[therapies."lorlatinib"]',
-            mend="give each agent a table; the agents of a mechanism stand in its own table",
+            fix="give each agent a table; the agents of a mechanism stand in its own table",
         )
     for name, table in tables.items():
         where = f'[therapies."{name}"]'
@@ -350,7 +350,7 @@ def check_required_features(therapies: Mapping[str, Therapy], features: Collecti
                 file=file,
                 column=f'[therapies."{name}"] requires',
                 expected="names of features: p53__tp53_mutation",
-                mend="correct the name; `nbrelapse mechanisms` lists all",
+                fix="correct the name; `nbrelapse mechanisms` lists all",
             )
 
 
@@ -374,7 +374,7 @@ def _as_input_error(
             file=file,
             column=where,
             expected="; ".join(f"{key}: {expected[key]}" for key in missing),
-            mend=model.add,
+            fix=model.add,
         )
     illegal = next((key for kind, key in found if kind != "extra_forbidden"), None)
     if illegal is None:
@@ -383,7 +383,7 @@ def _as_input_error(
             file=file,
             column=where,
             expected=", ".join(expected) + model.more_keys,
-            mend="correct or remove the key",
+            fix="correct or remove the key",
         )
     if illegal not in expected:
         return InputError(
@@ -391,12 +391,96 @@ def _as_input_error(
             file=file,
             column=where,
             expected="texts, finite numbers, true or false, and lists and tables of them",
-            mend="write a date as a text, leave out what is unknown",
+            fix="write a date as a text, leave out what is unknown",
         )
     return InputError(
         f"illegal {illegal} {table[illegal]!r}",
         file=file,
         column=where,
         expected=expected[illegal],
-        mend="correct the value",
+        fix="correct the value",
     )
+
+
+def extend_catalogue(packaged: Mapping[str, Any], own: Mapping[str, Any], file: str) -> dict[str, Any]:
+    """Return a catalogue's document with the tables of another laid over it.
+
+    Of a mechanism or feature that exists, the keys that the other document names are replaced; an entry that names its
+    ``builder`` brings all the builder's parameters with it. ``remove = true`` leaves a feature or a mechanism out.
+
+    Parameters
+    ----------
+    packaged, own : dict
+        A table a mechanism, in it a table a feature.
+    file : str
+        Where ``own`` comes from; named in errors.
+
+    Returns
+    -------
+    dict
+        Not yet checked; neither argument is changed.
+
+    Raises
+    ------
+    InputError
+        What is to be removed does not exist, or an entry removes and says more.
+
+    Examples
+    --------
+    >>> packaged = {"alk": {"title": "ALK", "hotspot": {"title": "Hotspot"}, "amplified": {"title": "Amplified"}}}
+    >>> extend_catalogue(packaged, {"alk": {"hotspot": {"kind": "binary"}, "amplified": {"remove": True}}}, "my.toml")
+    {'alk': {'title': 'ALK', 'hotspot': {'title': 'Hotspot', 'kind': 'binary'}}}
+    """
+    document = dict(packaged)
+    for mechanism, table in own.items():
+        if not isinstance(table, dict):
+            document[mechanism] = table
+        elif _is_removal(table, f"[{mechanism}]", document, file):
+            del document[mechanism]
+        else:
+            document[mechanism] = _with_features(document.get(mechanism, {}), mechanism, table, file)
+    return document
+
+
+def _with_features(before: Mapping[str, Any], mechanism: str, own: Mapping[str, Any], file: str) -> dict[str, Any]:
+    table = dict(before)
+    for key, value in own.items():
+        present = [name for name, entry in table.items() if isinstance(entry, dict)]
+        if not isinstance(value, dict):
+            table[key] = value
+        elif _is_removal(value, f"[{mechanism}.{key}]", present, file):
+            del table[key]
+        else:
+            table[key] = _overridden(table.get(key), value)
+    return table
+
+
+def _overridden(before: Any, own: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(before, dict):
+        return dict(own)
+    if "builder" in own:
+        before = {key: value for key, value in before.items() if key in FEATURE_KEYS}
+    return {**before, **own}
+
+
+def _is_removal(table: Mapping[str, Any], where: str, present: Collection[str], file: str) -> bool:
+    """Whether a table asks to leave something out that is there."""
+    if "remove" not in table:
+        return False
+    if dict(table) != {"remove": True}:
+        raise InputError(
+            "an entry that removes says nothing else",
+            file=file,
+            column=where,
+            expected="remove = true",
+            fix="delete the other keys, or delete `remove`",
+        )
+    if where.strip("[]").rpartition(".")[2] not in present:
+        raise InputError(
+            "what is to be removed does not exist",
+            file=file,
+            column=where,
+            expected=", ".join(name for name in present if name != "version"),
+            fix="correct the name; `nbrelapse mechanisms` lists all",
+        )
+    return True

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
-from nbrelapse.models.boosted import OBJECTIVE, BoostedCox
-from nbrelapse.models.cox_prior import CoxPrior
+from nbrelapse.models.base import Attribution, ModelState, RiskModel
 from nbrelapse.models.design import training_matrix
-from nbrelapse.models.risk_model import Attribution, ModelState, RiskModel
+from nbrelapse.models.prior import CoxPrior
+from nbrelapse.models.trees import OBJECTIVE, BoostedCox
 
 _NOTHING_BUT_THE_PRIOR = 1e6
 """A penalty at which coefficients do not leave what is expected of them: only the trust is learned."""

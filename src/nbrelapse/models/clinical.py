@@ -7,8 +7,7 @@ from typing import ClassVar
 
 import pandas as pd
 
-from nbrelapse.models.cox import CoxElasticNet
-from nbrelapse.models.linear_model import LinearModel
+from nbrelapse.models.linear import CoxElasticNet, LinearModel
 from nbrelapse.models.logistic import LogisticElasticNet
 
 _GROUPINGS: dict[str, tuple[str, ...]] = {

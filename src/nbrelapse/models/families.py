@@ -7,12 +7,12 @@ from typing import Any
 
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
+from nbrelapse.models.base import ModelState, RiskModel
 from nbrelapse.models.blend import MEMBERS, Blend
-from nbrelapse.models.boosted_classifier import BoostedClassifier
 from nbrelapse.models.boosted_prior import BoostedPrior
 from nbrelapse.models.clinical import CLINICAL_BINARY_COLUMNS, CLINICAL_COLUMNS, ClinicalBaseline, ClinicalLogistic
 from nbrelapse.models.logistic import LogisticElasticNet
-from nbrelapse.models.risk_model import ModelState, RiskModel
+from nbrelapse.models.trees import BoostedClassifier
 
 CLINICAL_BASELINES = tuple(CLINICAL_COLUMNS)
 SURVIVAL_FAMILIES: dict[str, type[RiskModel]] = {**MEMBERS, BoostedPrior.family: BoostedPrior, Blend.family: Blend}

@@ -10,9 +10,8 @@ from joblib import Parallel, delayed, parallel_config
 from sklearn.base import clone
 
 from nbrelapse.errors import InputError
-from nbrelapse.models.inner_folds import inner_folds
-from nbrelapse.models.risk_model import RiskModel
-from nbrelapse.outcome.event_of import event_of
+from nbrelapse.models.base import RiskModel, inner_folds
+from nbrelapse.outcome import event_of
 
 
 def bootstrap_refits(
@@ -46,7 +45,7 @@ def fold_refits(model: RiskModel, X: pd.DataFrame, y: np.ndarray, *, n_folds: in
         Its parameters are used, not its fit.
     X, y
         As in ``fit``. The folds have much the same share of events, and a patient who stands in ``X`` more than once
-        is left out as a whole, see :func:`nbrelapse.models.inner_folds.inner_folds`.
+        is left out as a whole, see :func:`nbrelapse.models.base.inner_folds`.
     n_folds : int
 
     Returns

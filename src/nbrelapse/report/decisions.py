@@ -9,8 +9,7 @@ import pandas as pd
 from nbrelapse.report.wording import model_title, number, signed, strategy_title
 
 if TYPE_CHECKING:
-    from nbrelapse.validation.clinical_utility import ClinicalUtility
-    from nbrelapse.validation.reclassification import Reclassification
+    from nbrelapse.metrics.decisions import ClinicalUtility, Reclassification
 
 _UNKNOWN = "–"
 _COMPONENTS = {"events": "Patients with the event, net share moved up", "nonevents": "Others, net share moved down"}

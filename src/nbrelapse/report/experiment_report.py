@@ -5,31 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from nbrelapse.explanation.explanation import Explanation
-from nbrelapse.explanation.mechanism_cooccurrence import mechanism_cooccurrence
+from nbrelapse.explanation.explanation import Explanation, mechanism_cooccurrence
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
-from nbrelapse.report.cooccurrence_rows import cooccurrence_rows
+from nbrelapse.metrics.decisions import ClinicalUtility
+from nbrelapse.metrics.evaluation import MEAN, Evaluation, leading_metric
+from nbrelapse.metrics.horizons import YEAR
+from nbrelapse.metrics.predictions import Predictions
+from nbrelapse.outcome import is_survival
 from nbrelapse.report.decisions import decisions_section
-from nbrelapse.report.figure_image import figure_data_uri
+from nbrelapse.report.explanation_report import explanation_figures
+from nbrelapse.report.facts import cooccurrence_rows, coverage_rows, disagreements, leaderboard, mechanism_rows
 from nbrelapse.report.guard_sections import GuardSection
-from nbrelapse.report.probability_importance import ProbabilityImportance
-from nbrelapse.report.render import render
-from nbrelapse.report.stability_sentences import stability_sentences
-from nbrelapse.report.tables import coverage_rows, disagreements, leaderboard, mechanism_rows
-from nbrelapse.report.verdict import strongest_reference, verdict
+from nbrelapse.report.plots.coverage import feature_coverage
+from nbrelapse.report.plots.performance import (
+    binary_calibration,
+    calibration,
+    decision_curve_plot,
+    kaplan_meier_by_risk,
+    leaderboard_forest,
+)
+from nbrelapse.report.render import figure_data_uri, render
+from nbrelapse.report.sentences import ProbabilityImportance, stability_sentences, strongest_reference, verdict
 from nbrelapse.report.wording import ENDPOINTS, METRICS, POPULATIONS, model_title, signed
-from nbrelapse.validation.evaluate_groups import MEAN
-from nbrelapse.validation.leading_metric import leading_metric
-
-if TYPE_CHECKING:
-    from nbrelapse.validation.clinical_utility import ClinicalUtility
-    from nbrelapse.validation.evaluate import Evaluation
 
 PLACED_FIGURES = (
     "leaderboard",
@@ -61,7 +65,7 @@ class ReportContent:
     config : str
         The experiment file's text.
     coverage : DataFrame
-        From :func:`nbrelapse.report.coverage.coverage_table`.
+        From :func:`nbrelapse.report.facts.coverage_table`.
     catalogue : Catalogue
     cross_validation : Evaluation
     holdout : Evaluation or None
@@ -317,3 +321,72 @@ def _tiles(evaluation: Evaluation, chosen: str) -> dict[str, list[dict[str, str]
         if tiles:
             groups[f"{METRICS[metric]}, {where.lower()}"] = tiles
     return groups
+
+
+_HORIZONS = (3, 5)
+
+
+def experiment_figures(
+    chosen: str,
+    evaluation: Evaluation,
+    predictions: Predictions,
+    y: np.ndarray,
+    explanation: Explanation,
+    coverage: pd.DataFrame,
+    catalogue: Catalogue,
+    utility: ClinicalUtility | None = None,
+    stability: Stability | None = None,
+    groups: pd.Series | None = None,
+) -> dict[str, Figure]:
+    """Draw everything that an experiment report has a place for.
+
+    Parameters
+    ----------
+    chosen : str
+        The chosen model.
+    evaluation : Evaluation
+        Of the patients that the answer rests on: the hold-out, or the training patients.
+    predictions : Predictions
+        The chosen model's for these patients; repeats are averaged as probabilities, which share a scale.
+    y : ndarray of shape (n_patients,)
+        Their outcome.
+    explanation : Explanation
+        Of the chosen model.
+    coverage : DataFrame
+        From :func:`nbrelapse.report.facts.coverage_table`.
+    catalogue : Catalogue
+    utility : ClinicalUtility, optional
+        Of the chosen model for these patients.
+    stability : Stability, optional
+        Of the explanation.
+    groups : Series, optional
+        Risk groups of the explained patients, see :func:`nbrelapse.report.explanation_report.explanation_figures`.
+
+    Returns
+    -------
+    dict of str to Figure
+        ``leaderboard``, ``coverage`` and those of the explanation; of a time to an event ``kaplan_meier``, and
+        ``calibration`` and ``decision_curve`` where the follow-up reaches three years; of a binary endpoint
+        ``calibration``.
+    """
+    figures = {
+        "leaderboard": leaderboard_forest(evaluation, chosen),
+        **explanation_figures(explanation, catalogue, stability, groups),
+        "coverage": feature_coverage(coverage, catalogue),
+    }
+    if not is_survival(y):
+        return figures | {"calibration": binary_calibration(predictions.incidence[:, :, 0].mean(axis=0), y)}
+    return figures | _over_time(predictions, y, utility)
+
+
+def _over_time(predictions: Predictions, y: np.ndarray, utility: ClinicalUtility | None) -> dict[str, Figure]:
+    incidence = predictions.incidence.mean(axis=0)
+    end = y["time"].max()
+    reached = [years for years in _HORIZONS if predictions.times[-1] >= years * YEAR and end > years * YEAR]
+    horizon = np.searchsorted(predictions.times, max(reached, default=_HORIZONS[0]) * YEAR, side="right") - 1
+    figures = {"kaplan_meier": kaplan_meier_by_risk(incidence[:, max(int(horizon), 0)], y)}
+    if reached:
+        figures["calibration"] = calibration(predictions, y, reached)
+    if utility is not None and not utility.decisions.net_benefit.empty:
+        figures["decision_curve"] = decision_curve_plot(utility)
+    return figures

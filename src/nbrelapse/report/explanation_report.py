@@ -10,17 +10,14 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from nbrelapse.explanation.explanation import Explanation
-from nbrelapse.explanation.mechanism_cooccurrence import mechanism_cooccurrence
+from nbrelapse.explanation.explanation import LEAST_PATIENTS, Explanation, mechanism_cooccurrence
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
-from nbrelapse.report.cooccurrence_rows import cooccurrence_rows
-from nbrelapse.report.figure_image import figure_data_uri
-from nbrelapse.report.game_rows import game_rows
-from nbrelapse.report.probability_importance import ProbabilityImportance
-from nbrelapse.report.render import render
-from nbrelapse.report.stability_sentences import stability_sentences
-from nbrelapse.report.tables import disagreements, mechanism_rows
+from nbrelapse.report.facts import cooccurrence_rows, disagreements, game_rows, mechanism_rows
+from nbrelapse.report.plots.attributions import beeswarm, dependence
+from nbrelapse.report.plots.mechanisms import mechanism_bar, mechanism_cooccurrence_plot, risk_group_heatmap
+from nbrelapse.report.render import figure_data_uri, render
+from nbrelapse.report.sentences import ProbabilityImportance, stability_sentences
 from nbrelapse.report.wording import ENDPOINTS, model_title
 
 
@@ -47,7 +44,7 @@ class ExplanationContent:
         What the mechanisms contribute to the probability.
     game : DataFrame, optional
         How far sums over features lie from the mechanisms' own game, see
-        :func:`nbrelapse.explanation.roll_up_difference`.
+        :func:`nbrelapse.explanation.checks`.
     """
 
     title: str
@@ -103,3 +100,39 @@ def write_explanation_report(content: ExplanationContent, file: str | Path) -> P
             "game": game_rows(content.game, content.catalogue),
         },
     )
+
+
+def explanation_figures(
+    explanation: Explanation,
+    catalogue: Catalogue,
+    stability: Stability | None = None,
+    groups: pd.Series | None = None,
+) -> dict[str, Figure]:
+    """Draw what an explanation says of all its patients; no picture names one.
+
+    Parameters
+    ----------
+    explanation : Explanation
+    catalogue : Catalogue
+    stability : Stability, optional
+        Of the explanation.
+    groups : Series, optional
+        Risk groups of the patients, see :func:`nbrelapse.report.plots.mechanisms`.
+
+    Returns
+    -------
+    dict of str to Figure
+        ``mechanisms``, ``beeswarm`` and ``dependence``; ``risk_groups`` where a group has 10 patients; ``cooccurrence``
+        where the model uses two mechanisms.
+    """
+    figures = {
+        "mechanisms": mechanism_bar(explanation, catalogue, stability),
+        "beeswarm": beeswarm(explanation, catalogue),
+        "dependence": dependence(explanation, catalogue),
+    }
+    if groups is not None and groups.value_counts().max() >= LEAST_PATIENTS:
+        figures["risk_groups"] = risk_group_heatmap(explanation, groups, catalogue)
+    pairs = mechanism_cooccurrence(explanation)
+    if len(pairs):
+        figures["cooccurrence"] = mechanism_cooccurrence_plot(pairs, catalogue)
+    return figures

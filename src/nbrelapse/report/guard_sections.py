@@ -12,9 +12,8 @@ from nbrelapse.report.wording import METRICS, model_title, number, signed
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nbrelapse.validation.learning_curve import LearningCurve
-    from nbrelapse.validation.multiplicity import Multiplicity
-    from nbrelapse.validation.sample_size import SampleSize
+    from nbrelapse.validation.guards import Multiplicity
+    from nbrelapse.validation.sample_size import LearningCurve, SampleSize
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def multiplicity_sentence(tried: Multiplicity) -> str:
 
     Examples
     --------
-    >>> from nbrelapse.validation.multiplicity import Multiplicity
+    >>> from nbrelapse.validation.guards import Multiplicity
     >>> print(multiplicity_sentence(Multiplicity(2, 40, 1)).split(";")[0])
     2 model families were compared, each tuned by up to 40 settings (80 in all)
     """
@@ -130,7 +129,7 @@ def optimism_section(tables: Mapping[str, pd.DataFrame]) -> GuardSection:
     Parameters
     ----------
     tables : dict of str to DataFrame
-        By model, see :func:`nbrelapse.validation.optimism.optimism`.
+        By model, see :func:`nbrelapse.validation.guards.optimism`.
     """
     rows = [
         (f"{model_title(model)}, {METRICS.get(str(metric), str(metric))}", *(_known(row[name]) for name in _OPTIMISM))

@@ -6,9 +6,8 @@ import re
 from collections.abc import Mapping
 
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, Mechanism
-from nbrelapse.mechanisms.therapy import EVIDENCE_LEVELS, Therapy
-from nbrelapse.report.feature_facts import assay_title, feature_facts
-from nbrelapse.report.therapy_facts import NO_RECOMMENDATION, agents_in_words, therapy_facts
+from nbrelapse.mechanisms.therapies import EVIDENCE_LEVELS, Therapy
+from nbrelapse.report.facts import NO_RECOMMENDATION, agents_in_words, assay_title, feature_facts, therapy_facts
 
 _DOI = re.compile(r"\b10\.\d{4,9}/[^\s,;]+[^\s,;.)]")
 

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
-from nbrelapse.report.driving_mechanisms import driving_mechanisms
-from nbrelapse.report.figure_image import figure_data_uri
-from nbrelapse.report.patient_content import GroupCourse, PatientContent, PatientPrediction
-from nbrelapse.report.patient_rows import contribution_rows, patient_summary, range_sentences
-from nbrelapse.report.render import render
-from nbrelapse.report.summary_sentence import summary_sentence
-from nbrelapse.report.therapy_facts import NO_RECOMMENDATION
-from nbrelapse.report.wording import ENDPOINTS, EVENTS, contribution_text, model_title, percent, prediction_text, signed
-from nbrelapse.validation.horizons import YEAR
+from nbrelapse.explanation.explanation import Explanation
+from nbrelapse.explanation.stability import NOT_ASSAYED
+from nbrelapse.mechanisms.catalogue import Catalogue
+from nbrelapse.metrics.horizons import YEAR
+from nbrelapse.report.facts import DRIVES, NO_RECOMMENDATION, driving_mechanisms
+from nbrelapse.report.plots.style import MUTED
+from nbrelapse.report.render import figure_data_uri, render
+from nbrelapse.report.sentences import PatientSummary, summary_sentence
+from nbrelapse.report.wording import (
+    ENDPOINTS,
+    EVENTS,
+    contribution_text,
+    feature_value,
+    model_title,
+    percent,
+    prediction_text,
+    signed,
+)
 
 
 def write_patient_report(content: PatientContent, file: str | Path) -> Path:
@@ -127,3 +139,228 @@ def _by(days: float | None) -> str:
 
 def _status(prediction: PatientPrediction, mechanism: str) -> str:
     return "" if prediction.intervals.loc[mechanism, "established"] else "not established"
+
+
+@dataclass(frozen=True)
+class GroupCourse:
+    """Observed course of a clinical group of training patients.
+
+    Parameters
+    ----------
+    title : str
+        ``Recorded risk group: high``.
+    patients, events : int
+    curve : DataFrame
+        ``days``, ``incidence``, ``low`` and ``high``; see :func:`nbrelapse.metrics.incidence.observed_course`.
+    """
+
+    title: str
+    patients: int
+    events: int
+    curve: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class SimilarPatients:
+    """Outcome of the training patients whose cross-validated prediction was nearest.
+
+    Parameters
+    ----------
+    horizon_days : float or None
+        Of the prediction by which they are near; None for a binary endpoint.
+    low, high : float
+        Range of their predicted probability.
+    patients, events : int
+    observed : DataFrame
+        ``years``, ``incidence``, ``low`` and ``high``, a row a horizon.
+    beyond : bool
+        The patient's prediction lies outside those of all training patients.
+    """
+
+    horizon_days: float | None
+    low: float
+    high: float
+    patients: int
+    events: int
+    observed: pd.DataFrame
+    beyond: bool = False
+
+
+@dataclass(frozen=True)
+class PatientPrediction:
+    """The numbers of a patient of whom enough is known.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Of this patient alone, on the scale of the log risk.
+    probability : Explanation
+        The same on the scale of the probability of the event.
+    band : (float, float)
+        Limits of the probability that hold 95% of the bootstrap refits.
+    percentile : float
+        Of the log risk among the training patients, 0 to 100.
+    probabilities : dict of str to (float, float, float)
+        Probability of the event, by what it is called (``3 years``): value, low, high.
+    intervals : DataFrame
+        From :func:`nbrelapse.explanation.stability`.
+    evidence : float
+        Share of what the model relies on that is known, 0 to 1.
+    known : mapping of str to float
+        Every feature of the patient that could be built, NaN where it is unknown; read or not by the model, for what a
+        therapy requires.
+    ranges : DataFrame
+        Index: features of which the patient is outside the training range; ``low`` and ``high`` of the training.
+    group : GroupCourse or str
+        Observed course of the patient's clinical group, or why there is none.
+    similar : SimilarPatients or str
+        The same of the training patients of like prediction.
+    competing : bool
+        The model has one of the competing event, through which features may move the probability.
+    figures : dict of str to Figure
+        ``waterfall`` and ``waterfall_probability``; ``course`` of a time to an event.
+    """
+
+    explanation: Explanation
+    probability: Explanation
+    band: tuple[float, float]
+    percentile: float
+    probabilities: Mapping[str, tuple[float, float, float]]
+    intervals: pd.DataFrame
+    evidence: float
+    known: Mapping[str, float]
+    ranges: pd.DataFrame
+    group: GroupCourse | str
+    similar: SimilarPatients | str
+    competing: bool = False
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PatientContent:
+    """What the page of one patient shows.
+
+    Parameters
+    ----------
+    patient_id, created : str
+    model : str
+        The model's family.
+    endpoint : {"relapse", "efs", "os", "refractory"}
+    catalogue : Catalogue
+    prediction : PatientPrediction or None
+        None: too little is known of the patient; the page then has no number.
+    missing_assays : sequence of str
+    landmark_days : float
+        Days from diagnosis from which years count.
+    warnings : sequence of str
+        Beside those that the page writes itself.
+    facts : dict
+        Said of model and cohort, label by label.
+    """
+
+    patient_id: str
+    created: str
+    model: str
+    endpoint: str
+    catalogue: Catalogue
+    prediction: PatientPrediction | None
+    missing_assays: Sequence[str] = ()
+    landmark_days: float = 0.0
+    warnings: Sequence[str] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def patient_summary(content: PatientContent) -> PatientSummary:
+    """Return what the summary of a patient is made of."""
+    event = EVENTS.get(content.endpoint, content.endpoint)
+    prediction = content.prediction
+    if prediction is None:
+        return PatientSummary(event, None, float("nan"), missing_assays=content.missing_assays)
+    table = prediction.intervals.drop(index=NOT_ASSAYED, errors="ignore")
+    moves = table[table["value"].abs() >= DRIVES]
+    settled = moves[moves["established"]]
+    days = prediction.probability.horizon_days
+    return PatientSummary(
+        event=event,
+        probability=(float(prediction.probability.prediction.iloc[0]), *prediction.band),
+        percentile=prediction.percentile,
+        horizon_years=None if days is None else days / YEAR,
+        landmark_days=content.landmark_days,
+        raising=_titles(settled.index[settled["value"] > 0], content.catalogue),
+        lowering=_titles(settled.index[settled["value"] < 0], content.catalogue),
+        unsettled=_titles(moves.index[~moves["established"]], content.catalogue),
+        missing_assays=content.missing_assays,
+        out_of_range=[content.catalogue.features[str(name)].title for name in prediction.ranges.index],
+    )
+
+
+def contribution_rows(prediction: PatientPrediction, catalogue: Catalogue) -> list[dict[str, Any]]:
+    """Return the mechanisms, and what was not assayed, with their features, on both scales.
+
+    Parameters
+    ----------
+    prediction : PatientPrediction
+    catalogue : Catalogue
+
+    Returns
+    -------
+    list of dict
+        ``title``, ``color``, ``absent``, ``value``, ``points``, ``interval``, ``status`` and ``features``, each with
+        ``title``, ``seen`` (its value in words), ``value`` and ``points``; the largest first, what is not assayed last.
+    """
+    log_risk, probability = prediction.explanation, prediction.probability
+    features = pd.DataFrame(
+        {
+            "seen": log_risk.values.iloc[0],
+            "value": log_risk.features.iloc[0],
+            "points": probability.features.iloc[0],
+            "mechanism": log_risk.mechanism_of,
+        }
+    )
+    features = features.sort_values("value", key=abs, ascending=False, kind="stable")
+    rows = []
+    for name, row in prediction.intervals.iterrows():
+        absent = name == NOT_ASSAYED
+        seen = features["seen"].notna()
+        own = features[~seen if absent else seen & (features["mechanism"] == name)]
+        mechanism = None if absent else catalogue.mechanisms[str(name)]
+        rows.append(
+            {
+                "title": "What was not assayed" if mechanism is None else mechanism.title,
+                "color": MUTED if mechanism is None else mechanism.color,
+                "absent": absent,
+                "value": signed(row["value"]),
+                "points": contribution_text(own["points"].sum(), "probability"),
+                "interval": "–" if pd.isna(row["low"]) else f"{signed(row['low'])} to {signed(row['high'])}",
+                "status": "established" if row["established"] else "not established",
+                "features": [_feature(str(feature), entry, catalogue) for feature, entry in own.iterrows()],
+            }
+        )
+    return rows
+
+
+def range_sentences(prediction: PatientPrediction, catalogue: Catalogue) -> list[str]:
+    """Say which values lie outside the range of the training patients, and what that range is."""
+    values = prediction.explanation.values.iloc[0]
+    sentences = []
+    for name, row in prediction.ranges.iterrows():
+        feature = catalogue.features[str(name)]
+        seen = (values[feature.name], row["low"], row["high"])
+        own, low, high = (feature_value(feature.kind, value) for value in seen)
+        sentences.append(f"{feature.title}: {own}; in training {low} to {high}")
+    return sentences
+
+
+def _feature(name: str, entry: pd.Series, catalogue: Catalogue) -> dict[str, str]:
+    feature = catalogue.features[name]
+    seen = "not assayed" if pd.isna(entry["seen"]) else feature_value(feature.kind, entry["seen"])
+    return {
+        "title": feature.title,
+        "seen": seen,
+        "value": signed(entry["value"]),
+        "points": contribution_text(entry["points"], "probability"),
+    }
+
+
+def _titles(names: pd.Index, catalogue: Catalogue) -> Sequence[str]:
+    return [catalogue.mechanisms[str(name)].title for name in names]

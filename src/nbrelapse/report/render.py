@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import os
+import re
 import tempfile
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
 
 from nbrelapse import __version__
 from nbrelapse.errors import InputError
+from nbrelapse.report.plots.style import ABSENT, GRID, INK, MUTED, ON_COLOR, PAPER
 
 NOTICE = "For research use, not for treatment decisions."
 
@@ -72,3 +80,138 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+_DARK = {INK: "#e6ebf0", MUTED: "#9aa7b4", GRID: "#33404d", ABSENT: "#6f7c89", PAPER: "#151b22", ON_COLOR: ON_COLOR}
+"""What the neutral colours become on a dark screen."""
+
+_LEAST_CONTRAST = 3.0
+"""With the dark page, of colours that stay as they are (https://www.w3.org/TR/WCAG22/#non-text-contrast)."""
+
+
+def figure_data_uri(figure: Figure) -> str:
+    """Return a figure as the data URI of an SVG image.
+
+    The image follows the reader's light or dark scheme by itself: its neutral colours change, and colours too dark for
+    a dark page become lighter. Inside ``<img>`` nothing in it can run or load.
+
+    Parameters
+    ----------
+    figure : Figure
+
+    Returns
+    -------
+    str
+        ``data:image/svg+xml;base64,...``; no date and no random ids stand in it.
+    """
+    file = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": "nbrelapse", "svg.fonttype": "path"}):
+        figure.savefig(file, format="svg", facecolor="none", dpi=180, metadata={"Date": None, "Creator": None})
+    text = _follow_the_scheme(file.getvalue())
+    return "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()
+
+
+def _follow_the_scheme(svg: str) -> str:
+    found = sorted(set(re.findall(r"#[0-9a-f]{6}\b", svg)))
+    light = "".join(f"--c{color[1:]}:{color};" for color in found)
+    dark = "".join(f"--c{color[1:]}:{on_dark(color)};" for color in found)
+    style = f"<style>:root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}</style>"
+    body = re.sub(r"(?<=[ :])#([0-9a-f]{6})\b(?=[;\"])", r"var(--c\1)", svg)
+    body = re.sub(r'(fill|stroke)="(var\([^)]*\))"', r'style="\1:\2"', body)
+    return re.sub(r"(<svg[^>]*>)", lambda match: match[1] + style, body, count=1)
+
+
+def on_dark(color: str) -> str:
+    """Return what a hex colour in lower case becomes on a dark screen: itself where it stands out from the page.
+
+    Examples
+    --------
+    >>> on_dark("#d55e00"), on_dark("#0a5c9e")
+    ('#d55e00', '#2c73ab')
+    """
+    if color in _DARK:
+        return _DARK[color]
+    if _luminance(color) + 0.05 >= _LEAST_CONTRAST * (_luminance(_DARK[PAPER]) + 0.05):
+        return color
+    red, green, blue = to_rgb(color)
+    lightness = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    towards_white = max(0.0, 0.45 - lightness)
+    return to_hex((_lift(red, towards_white), _lift(green, towards_white), _lift(blue, towards_white)))
+
+
+def _luminance(color: str) -> float:
+    """Relative luminance of a colour (WCAG 2.2, https://www.w3.org/TR/WCAG22/#dfn-relative-luminance)."""
+    parts = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(color))
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), parts, strict=True))
+
+
+def _lift(part: float, towards_white: float) -> float:
+    return part + (1 - part) * towards_white
+
+
+SUFFIXES = (".png", ".svg", ".pdf")
+
+
+def check_picture(file: str | Path) -> Path:
+    """Refuse a name that no picture can have; a command asks before its work, not after."""
+    path = Path(file)
+    if path.suffix not in SUFFIXES:
+        raise InputError(
+            f"a picture cannot be a {path.suffix or 'file without extension'}",
+            file=path,
+            expected=" or ".join(SUFFIXES),
+        )
+    return path
+
+
+def save_figure(figure: Figure, file: str | Path) -> Path:
+    """Write a figure; its folder is made where it does not exist. An SVG is the same, byte by byte, every time.
+
+    Parameters
+    ----------
+    figure : Figure
+    file : path
+        ``.png`` (180 dots an inch), ``.svg`` or ``.pdf``.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        The extension is another one, or the file cannot be written.
+    """
+    path = check_picture(file)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with mpl.rc_context({"svg.hashsalt": "nbrelapse"}):
+            figure.savefig(path, dpi=180, metadata={"Date": None} if path.suffix == ".svg" else None)
+    except OSError as error:
+        raise InputError(f"cannot write the picture: {error.strerror}", file=path) from None
+    return path
+
+
+KINDS = (".png", ".svg")
+
+
+def save_figures(figures: Mapping[str, Figure], folder: str | Path) -> list[Path]:
+    """Write figures as PNG and as SVG.
+
+    Parameters
+    ----------
+    figures : dict of str to Figure
+    folder : path
+        Made where it does not exist.
+
+    Returns
+    -------
+    list of Path
+        ``<name>.png`` and ``<name>.svg`` of each figure.
+
+    Raises
+    ------
+    InputError
+        A file cannot be written.
+    """
+    return [save_figure(figure, Path(folder) / f"{name}{kind}") for name, figure in figures.items() for kind in KINDS]

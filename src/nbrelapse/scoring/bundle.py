@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nbrelapse.mechanisms import Catalogue
-from nbrelapse.models.risk_model import RiskModel
-from nbrelapse.models.survival_model import SurvivalModel
-from nbrelapse.scoring.score_columns import score_columns
+from nbrelapse.errors import InputError
+from nbrelapse.mechanisms.catalogue import Catalogue
+from nbrelapse.metrics.horizons import YEAR, longest_horizon
+from nbrelapse.models.base import RiskModel, SurvivalModel
 
 QUANTILES = np.linspace(0.0, 1.0, 1001)
 
@@ -143,3 +146,136 @@ def _sets_read(catalogue: Catalogue, gene_sets: Mapping[str, list[str]]) -> dict
     parameters = [definition.parameters for definition in catalogue.features.values()]
     read = {entry.get(key) for entry in parameters for key in ("gene_set", "gene_set_down")}
     return {name: list(genes) for name, genes in gene_sets.items() if name in read}
+
+
+FORMAT_VERSION = 1
+LOADER_MODULE = "nbrelapse.scoring.pyfunc"
+DESCRIPTION = "MLmodel"
+CARD = "README.md"
+MANIFEST = "data/manifest.json"
+REFITS = "data/refits.zip"
+MLFLOW_FILES = frozenset({"registered_model_meta"})
+"""Files that MLflow adds when it downloads a model; they are not read."""
+
+
+def sha256(file: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def to_json(document: Any) -> str:
+    """Write plain data as JSON: the same text for the same data, floats to the last bit.
+
+    Raises
+    ------
+    ValueError
+        A number is NaN or infinite.
+    """
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def sealed(manifest: dict[str, Any]) -> str:
+    """Text of a manifest, with the checksum of its own content in front.
+
+    Examples
+    --------
+    >>> text = sealed({"endpoint": "efs"})
+    >>> sealed(json.loads(text)) == text
+    True
+    """
+    content = {key: value for key, value in manifest.items() if key != "sha256"}
+    digest = hashlib.sha256(to_json(content).encode()).hexdigest()
+    return to_json({"sha256": digest, **content})
+
+
+def evidence_of(bundle: Bundle, values: pd.DataFrame) -> np.ndarray:
+    """Share of the importance of the model's features (mean absolute training contributions) that is known.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    values : DataFrame of shape (n_patients, n_features)
+        The model's features; NaN = not assayed.
+
+    Returns
+    -------
+    ndarray of shape (n_patients,)
+        0 to 1. Where no feature has any importance they all count alike.
+    """
+    importance = bundle.schema["importance"].to_numpy(dtype=float)
+    if not importance.sum() > 0:
+        importance = np.ones(len(importance))
+    known = values[list(bundle.schema.index)].notna().to_numpy()
+    # Rounded, so that everything known is 1 and no threshold falls on the order of a sum.
+    return np.asarray(np.round(known @ (importance / importance.sum()), 12))
+
+
+def explained_horizon(bundle: Bundle, years: float | None) -> float | None:
+    """Return the days of the explained probability.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    years : float or None
+        None: the longest of 1, 2, 3 and 5 years that the follow-up in training reaches, its end where it reaches none.
+
+    Returns
+    -------
+    float or None
+        None for a binary endpoint. Of a model with a landmark it counts from that day.
+
+    Raises
+    ------
+    InputError
+        The years are not positive, beyond the follow-up, or given for a binary endpoint.
+    """
+    followed = bundle.followed_days
+    if years is None:
+        return longest_horizon(followed)
+    if followed is None:
+        raise InputError("a binary endpoint knows no time", column="--horizon", fix="leave it out")
+    if not 0 < years * YEAR <= followed:
+        most = f"above 0, at most {followed / YEAR:.2f} years, the follow-up in training"
+        raise InputError(f"illegal horizon {years:g}", column="--horizon", expected=most)
+    return years * YEAR
+
+
+HORIZON_YEARS = (1, 2, 3, 5)
+TEXT_COLUMNS = ("missing_assays", "out_of_range_features", "warnings")
+
+
+def score_columns(mechanisms: Sequence[str], binary: str | None = None) -> list[str]:
+    """Names of the columns that a model's scores have, in order, ``patient_id`` aside.
+
+    Parameters
+    ----------
+    mechanisms : sequence of str
+        Those that the model reads.
+    binary : str, optional
+        The endpoint, where it is binary: its probability takes the place of incidence and survival by years.
+
+    Examples
+    --------
+    >>> score_columns(["mycn"])[:5]
+    ['risk_percentile', 'log_risk', 'log_risk_low', 'log_risk_high', 'incidence_1y']
+    >>> score_columns(["mycn"], "refractory")[4:7]
+    ['probability_refractory', 'probability_refractory_low', 'probability_refractory_high']
+    """
+    names = [f"incidence_{years}y" for years in HORIZON_YEARS] if binary is None else [f"probability_{binary}"]
+    probabilities = []
+    for name in names:
+        probabilities += [name, f"{name}_low", f"{name}_high"]
+        if binary is None:
+            probabilities.append(name.replace("incidence", "survival"))
+    return [
+        "risk_percentile",
+        "log_risk",
+        "log_risk_low",
+        "log_risk_high",
+        *probabilities,
+        "baseline",
+        *(f"mechanism__{name}" for name in mechanisms),
+        "evidence",
+        *TEXT_COLUMNS,
+    ]

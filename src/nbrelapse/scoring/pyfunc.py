@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from nbrelapse.scoring.bundle import Bundle
-from nbrelapse.scoring.load_model import load_model
-from nbrelapse.scoring.score_features import score_features
+from nbrelapse.scoring.scores import score_features
+from nbrelapse.scoring.storage import load_model
 
 
 class ScoringModel:

@@ -1,4 +1,4 @@
-"""Write scores to a file."""
+"""Score the patients of a cohort with a saved model."""
 
 from __future__ import annotations
 
@@ -6,9 +6,247 @@ import os
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.errors import InputError
+from nbrelapse.explanation.explanation import roll_up
+from nbrelapse.mechanisms.build import build_features
+from nbrelapse.metrics.horizons import YEAR
+from nbrelapse.models.base import SurvivalModel
+from nbrelapse.models.design import read_columns
+from nbrelapse.models.resamples import prediction_interval
+from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle, evidence_of
+from nbrelapse.scoring.storage import load_model
+
+GENE_RATIO = 1.5
+"""Expression features are ranks among the genes measured; beyond this ratio of their number to training's a warning
+goes with the score. A choice of caution, not an estimate."""
+
+OTHER_GENES = "expression was measured on another selection of genes than in training: its ranks are not comparable"
+
+
+def score(model: Bundle | str | Path, cohort: Cohort, *, allow_missing_assays: bool = False) -> pd.DataFrame:
+    """Score the patients of a cohort.
+
+    Parameters
+    ----------
+    model : Bundle, or folder or MLflow URI of one
+    cohort : Cohort
+    allow_missing_assays : bool
+        Score although nobody in the cohort has an assay that the model reads.
+
+    Returns
+    -------
+    DataFrame
+        A row a patient, ``patient_id`` first, then the columns of
+        :func:`nbrelapse.scoring.scores.score_features`. A warning is added where expression was measured on far
+        more or fewer genes than in training.
+
+    Raises
+    ------
+    InputError
+        Nobody in the cohort has an assay that the model reads, and ``allow_missing_assays`` is False.
+    BundleError
+        The model cannot be trusted; see :func:`load_model`.
+    """
+    bundle = model if isinstance(model, Bundle) else load_model(model)
+    values = build_features(cohort, bundle.catalogue, bundle.gene_sets).values[list(bundle.schema.index)]
+    if not allow_missing_assays:
+        require_assays(bundle, values)
+    scores = score_features(bundle, values)
+    ranked = cohort.patient_ids.isin(cohort.assayed_samples("expression").index)
+    if ranked.any() and other_genes(bundle, cohort):
+        text = scores["warnings"].to_numpy(dtype=object)[ranked]
+        scores.loc[ranked, "warnings"] = [f"{before}; {OTHER_GENES}" if before else OTHER_GENES for before in text]
+    return scores.rename_axis("patient_id").reset_index()
+
+
+def other_genes(bundle: Bundle, cohort: Cohort) -> bool:
+    """Say whether ranks within a sample mean something else than in training.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    cohort : Cohort
+
+    Returns
+    -------
+    bool
+        Far more genes were measured, or far fewer, and the model relies on expression.
+    """
+    trained_on = bundle.training.get("expression_genes")
+    if not trained_on or cohort.expression is None or "expression" not in relied_on(bundle):
+        return False
+    return not 1 / GENE_RATIO <= len(cohort.expression) / trained_on <= GENE_RATIO
+
+
+def require_assays(bundle: Bundle, values: pd.DataFrame) -> None:
+    """Refuse a cohort in which nobody has an assay that the model relies on.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    values : DataFrame of shape (n_patients, n_features)
+        The model's features.
+
+    Raises
+    ------
+    InputError
+        An assay is missing altogether.
+    """
+    known = values[list(bundle.schema.index)].notna().to_numpy()
+    assays = relied_on(bundle)
+    lacking = [assay for assay, features in assays.items() if not known[:, features].any()]
+    if lacking:
+        raise InputError(
+            f"the cohort lacks what the model reads: nobody has {', '.join(lacking)}",
+            expected=", ".join(assays),
+            fix="import these assays, or allow missing assays (--allow-missing-assays) and read the warnings",
+        )
+
+
+LEAST_EVIDENCE = 0.25
+"""Below this share of what the model relies on, no score is given. A choice of caution, not an estimate."""
+
+FULL_EVIDENCE = 0.75
+"""Below this share a warning goes with the score. A choice of caution, not an estimate."""
+
+_BLOCK = 10_000
+"""Patients worked on at once: the intervals take a number a refit and horizon for each."""
+
+
+def score_features(bundle: Bundle, values: pd.DataFrame) -> pd.DataFrame:
+    """Score feature rows.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    values : DataFrame of shape (n_patients, n_features)
+        The model's features; NaN = not assayed.
+
+    Returns
+    -------
+    DataFrame of shape (n_patients, n_columns)
+        ``risk_percentile`` (0-100, among the training patients, whose risks are those of the model fitted on them);
+        ``log_risk`` with the band of 95 % of the bootstrap refits (which leaves out shrinkage bias, tuning and what
+        was not measured); for 1, 2, 3 and 5 years ``incidence_<years>y`` (probability of the event by then) with its
+        band and ``survival_<years>y`` (of neither the event nor a competing one), or for a binary endpoint
+        ``probability_<endpoint>`` with its band; ``baseline`` and
+        ``mechanism__<name>``, which add up to ``log_risk``; ``evidence``, the share of what the model relies on that
+        is known of the patient, 0 to 1; ``missing_assays``, ``out_of_range_features`` and ``warnings``, lists in text.
+        Where ``evidence`` is below ``LEAST_EVIDENCE`` no number is given, and horizons beyond the training
+        follow-up have none: NaN. Horizons of a model with a landmark count from that day and hold for patients who
+        are event-free then, which ``warnings`` says.
+
+    Raises
+    ------
+    InputError
+        A feature is not there, is not numeric or is infinite.
+    """
+    names = list(bundle.schema.index)
+    X = pd.DataFrame(read_columns(values, np.asarray(names, dtype=object)), index=values.index, columns=names)
+    known = X.notna().to_numpy()
+    evidence = evidence_of(bundle, X)
+    blocks = [_numbers(bundle, X.iloc[start : start + _BLOCK]) for start in range(0, max(1, len(X)), _BLOCK)]
+    numbers = pd.concat(blocks)
+    numbers.loc[evidence < LEAST_EVIDENCE] = np.nan
+    outside = (X.lt(bundle.schema["low"]) | X.gt(bundle.schema["high"])).to_numpy()
+    assays = relied_on(bundle)
+    missing = np.column_stack([~known[:, features].any(axis=1) for features in assays.values()])
+    result = numbers.assign(
+        evidence=evidence,
+        missing_assays=_join(missing, list(assays), ", "),
+        out_of_range_features=_join(outside, names, ", "),
+        warnings=_warnings(bundle, evidence, outside),
+    )
+    return result[bundle.score_columns]
+
+
+def relied_on(bundle: Bundle) -> dict[str, np.ndarray]:
+    """Positions of the features that carry weight in the model, by assay."""
+    used = bundle.schema["importance"].to_numpy() > 0
+    if not used.any():
+        used = np.ones(len(used), dtype=bool)
+    assays = bundle.schema["assay"].to_numpy()
+    return {str(assay): np.flatnonzero(used & (assays == assay)) for assay in dict.fromkeys(assays[used])}
+
+
+def _numbers(bundle: Bundle, X: pd.DataFrame) -> pd.DataFrame:
+    attribution = bundle.model.attribute(X)
+    mechanisms = roll_up(attribution.values, bundle.schema["mechanism"])
+    log_risk, columns = (_by_years if isinstance(bundle.model, SurvivalModel) else _once)(bundle, X)
+    columns |= {
+        "risk_percentile": _percentile(log_risk, bundle.log_risk_quantiles),
+        "log_risk": log_risk,
+        "baseline": np.full(len(X), attribution.baseline),
+        **{f"mechanism__{name}": mechanisms[name].to_numpy() for name in bundle.mechanisms},
+    }
+    return pd.DataFrame(columns, index=X.index)
+
+
+_Columns = dict[str, np.ndarray]
+
+
+def _by_years(bundle: Bundle, X: pd.DataFrame) -> tuple[np.ndarray, _Columns]:
+    """Log risk, and incidence and survival at the horizons that the training follow-up reaches."""
+    assert isinstance(bundle.model, SurvivalModel)
+    times = np.array(HORIZON_YEARS) * YEAR
+    states = bundle.model.predict_cumulative_incidence(X, times)
+    interval = prediction_interval(bundle.refits, X, times)
+    followed = times <= bundle.model.baseline_.last_time
+    columns = {name: interval[name] for name in ("log_risk_low", "log_risk_high")}
+    for column, years in enumerate(HORIZON_YEARS):
+        numbers = {
+            f"incidence_{years}y": states[:, 1, column],
+            f"incidence_{years}y_low": interval["incidence_low"][:, column],
+            f"incidence_{years}y_high": interval["incidence_high"][:, column],
+            f"survival_{years}y": states[:, 0, column],
+        }
+        columns |= {name: values if followed[column] else np.full(len(X), np.nan) for name, values in numbers.items()}
+    return bundle.model.predict_log_risk(X), columns
+
+
+def _once(bundle: Bundle, X: pd.DataFrame) -> tuple[np.ndarray, _Columns]:
+    """Log odds, and the probability of a binary endpoint."""
+    whenever = np.array([np.inf])
+    log_risk, probability = bundle.model.predict_risk(X, whenever)
+    interval = prediction_interval(bundle.refits, X, whenever)
+    columns = {name: interval[name] for name in ("log_risk_low", "log_risk_high")}
+    name = f"probability_{bundle.endpoint}"
+    columns |= {name: probability[:, 0]}
+    return log_risk, columns | {f"{name}_{side}": interval[f"incidence_{side}"][:, 0] for side in ("low", "high")}
+
+
+def _percentile(log_risk: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    """Per cent of the training patients with a lower risk; patients of the same risk count half."""
+    below, up_to = (np.searchsorted(quantiles, log_risk, side=side) for side in ("left", "right"))
+    return np.asarray(50 * (below + up_to) / len(quantiles))
+
+
+def _warnings(bundle: Bundle, evidence: np.ndarray, outside: np.ndarray) -> list[str]:
+    landmark = bundle.landmark_days
+    flags = {
+        f"for patients event-free on day {landmark:g}: horizons count from then": np.full(len(evidence), landmark > 0),
+        f"no score: less than {LEAST_EVIDENCE:.0%} of what the model relies on is known": evidence < LEAST_EVIDENCE,
+        f"less than {FULL_EVIDENCE:.0%} of what the model relies on is known": (evidence >= LEAST_EVIDENCE)
+        & (evidence < FULL_EVIDENCE),
+        "values outside the range of the training patients": outside.any(axis=1),
+    }
+    followed = bundle.followed_days
+    if followed is not None and followed < HORIZON_YEARS[-1] * YEAR:
+        short = f"training patients were followed for {followed / YEAR:.1f} years: no longer horizon is given"
+        flags[short] = np.ones(len(evidence), dtype=bool)
+    return _join(np.column_stack(list(flags.values())), list(flags), "; ")
+
+
+def _join(flags: np.ndarray, names: list[str], separator: str) -> list[str]:
+    """Names of the flags raised in each row, as text; each distinct row is spelt out once."""
+    rows, which = np.unique(flags, axis=0, return_inverse=True)
+    texts = [separator.join(np.asarray(names, dtype=object)[row]) for row in rows]
+    return [texts[row] for row in which.ravel()]
+
 
 SUFFIXES = (".parquet", ".csv", ".json")
 
@@ -37,7 +275,7 @@ def write_scores(scores: pd.DataFrame, file: str | Path) -> Path:
     Parameters
     ----------
     scores : DataFrame
-        From :func:`nbrelapse.scoring.score`.
+        From :func:`nbrelapse.scoring.scores`.
     file : path
 
     Returns

@@ -1,11 +1,15 @@
 """Every call to MLflow that records or reads a run or a model."""
 
-from nbrelapse.tracking.count_experiments import TRAINING_TAG, count_experiments
-from nbrelapse.tracking.fetch_model import fetched_model
-from nbrelapse.tracking.holdout_openings import HOLDOUT_TAG, count_holdout_openings
-from nbrelapse.tracking.log_experiment import Logged, log_experiment
-from nbrelapse.tracking.read_experiment import RecordedExperiment, read_experiment
-from nbrelapse.tracking.records import DatasetRecord, ExperimentRecord, ModelRecord
+from nbrelapse.tracking.log import DatasetRecord, ExperimentRecord, Logged, ModelRecord, log_experiment
+from nbrelapse.tracking.read import (
+    HOLDOUT_TAG,
+    TRAINING_TAG,
+    RecordedExperiment,
+    count_experiments,
+    count_holdout_openings,
+    fetched_model,
+    read_experiment,
+)
 from nbrelapse.tracking.store import check_store, open_store, store_uri
 
 __all__ = [

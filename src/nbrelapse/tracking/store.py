@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import socket
+import subprocess
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from nbrelapse.errors import InputError
@@ -47,7 +51,7 @@ def store_uri(*, create: bool = True) -> str:
             raise InputError(
                 "there is no MLflow store yet",
                 file=database,
-                mend="train first (nbrelapse quickstart), run the command where mlruns/ is, or set MLFLOW_TRACKING_URI",
+                fix="train first (nbrelapse quickstart), run the command where mlruns/ is, or set MLFLOW_TRACKING_URI",
             )
         try:
             database.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +83,7 @@ def open_store(*, create: bool = True) -> MlflowClient:
         raise InputError(
             f"MLflow cannot open its store: {str(error).splitlines()[0]}",
             file=uri,
-            mend="check MLFLOW_TRACKING_URI, and that the server is reachable",
+            fix="check MLFLOW_TRACKING_URI, and that the server is reachable",
         ) from None
     return client
 
@@ -115,7 +119,7 @@ def experiment_id(client: MlflowClient, name: str) -> str:
     if found.lifecycle_stage != "active":
         raise InputError(
             f"the experiment {name!r} was deleted in MLflow, which keeps its name",
-            mend=f"rename the experiment, or restore it: mlflow experiments restore -x {found.experiment_id}",
+            fix=f"rename the experiment, or restore it: mlflow experiments restore -x {found.experiment_id}",
         )
     return str(found.experiment_id)
 
@@ -146,3 +150,47 @@ def database_file(uri: str) -> Path | None:
     True
     """
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+
+
+def serve(port: int) -> None:
+    """Serve the page of a SQLite store on the loopback address until interrupted.
+
+    Parameters
+    ----------
+    port : int
+
+    Raises
+    ------
+    InputError
+        There is no store yet, the store is a server that has its own page, or the page cannot be served.
+    """
+    uri = store_uri(create=False)
+    database = database_file(uri)
+    if database is None and uri.startswith(("http://", "https://")):
+        raise InputError("the store is a server, with a page of its own", file=uri, fix="open that address")
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
+    if database is not None:
+        command += ["--default-artifact-root", (database.resolve().parent / "artifacts").as_uri()]
+    # A page for one person: one worker, and none of the jobs that a team's server runs in the background. MLflow itself
+    # refuses requests that name another host.
+    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
+    _refuse_a_busy_port(port)
+    # As Ctrl-C, so that the server is not left behind.
+    signal.signal(signal.SIGTERM, _interrupt)
+    done = subprocess.run(command, check=False, env=environment)
+    if done.returncode > 0:
+        raise InputError(f"MLflow's server ended with code {done.returncode}", fix="name another port with --port")
+
+
+def _refuse_a_busy_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise InputError(f"port {port} is in use", column="--port", fix="name another port") from None
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -19,7 +19,7 @@ from nbrelapse.errors import InputError
 from nbrelapse.models.design import read_columns
 
 if TYPE_CHECKING:
-    from nbrelapse.models.risk_model import RiskModel
+    from nbrelapse.models.base import RiskModel
 
 CACHE_FOLDER = ".nbrelapse-cache"
 """Beside the experiment file, where nothing else is said."""
@@ -27,9 +27,9 @@ CACHE_FOLDER = ".nbrelapse-cache"
 _PACKAGE = Path(__file__).resolve().parents[1]
 _CODE = (
     "models/*.py",
-    "outcome/event_of.py",
+    "outcome.py",
     "validation/fold_cache.py",
-    "validation/predict_splits.py",
+    "validation/nested.py",
     "validation/splits.py",
     "validation/tuning.py",
 )
@@ -86,7 +86,7 @@ class FoldCache:
             raise InputError(
                 f"the cache cannot be written: {error.strerror}",
                 file=self.folder,
-                mend="name another folder with --cache, or do without it (--no-cache)",
+                fix="name another folder with --cache, or do without it (--no-cache)",
             ) from None
 
     def discard_if_empty(self) -> None:
@@ -151,7 +151,7 @@ def fold_key(
 
     Examples
     --------
-    >>> from nbrelapse.models.cox import CoxElasticNet
+    >>> from nbrelapse.models.linear import CoxElasticNet
     >>> X = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [0.0, 0.0, 1.0]}, index=["p", "q", "r"])
     >>> y = np.array([(1, 3.0), (0, 5.0), (1, 9.0)], dtype=[("event", "i1"), ("time", "f8")])
     >>> sides = np.array([0, 1]), np.array([2])

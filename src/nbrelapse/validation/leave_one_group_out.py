@@ -10,19 +10,17 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.errors import InputError
-from nbrelapse.outcome.event_of import event_of
-from nbrelapse.validation.enough_patients import FEWEST_EVENTS, FEWEST_PATIENTS, enough_patients
-from nbrelapse.validation.evaluate import Evaluation
-from nbrelapse.validation.evaluate_groups import evaluate_groups
+from nbrelapse.metrics.evaluation import Evaluation, evaluate_groups
+from nbrelapse.metrics.horizons import prediction_times
+from nbrelapse.metrics.predictions import FEWEST_EVENTS, FEWEST_PATIENTS, Predictions, enough_patients
+from nbrelapse.metrics.resampling import IntervalKind
+from nbrelapse.outcome import event_of
 from nbrelapse.validation.fold_cache import FoldCache
-from nbrelapse.validation.horizons import prediction_times
-from nbrelapse.validation.interval_weights import IntervalKind
-from nbrelapse.validation.predict_splits import Split, predict_splits
-from nbrelapse.validation.predictions import Predictions
+from nbrelapse.validation.nested import Split, predict_splits
 from nbrelapse.validation.splits import repeated_folds
 
 if TYPE_CHECKING:
-    from nbrelapse.models.risk_model import RiskModel
+    from nbrelapse.models.base import RiskModel
 
 
 @dataclass(frozen=True)
@@ -160,7 +158,7 @@ def _splits(
             "no group can be left out and judged",
             column="groups",
             expected="; ".join(f"{name} has {reason}" for name, reason in left_out.items()),
-            mend="use another column, or fewer inner folds",
+            fix="use another column, or fewer inner folds",
         )
     return splits, left_out
 

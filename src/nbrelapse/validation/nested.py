@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed, parallel_config
+from sklearn.base import clone
+from threadpoolctl import threadpool_limits
 
-from nbrelapse.validation.fold_cache import FoldCache
-from nbrelapse.validation.predict_splits import predict_splits
-from nbrelapse.validation.predictions import Predictions
+from nbrelapse.metrics.predictions import Predictions
+from nbrelapse.validation.fold_cache import FoldCache, Prediction, fold_key
 from nbrelapse.validation.splits import repeated_folds
+from nbrelapse.validation.tuning import tune
 
 if TYPE_CHECKING:
-    from nbrelapse.models.risk_model import RiskModel
+    from nbrelapse.models.base import RiskModel
 
 
 def nested_cross_validation(
@@ -113,3 +117,143 @@ def holdout_predictions(models: Mapping[str, RiskModel], X: pd.DataFrame, times:
         )
         for name, (log_risk, probability) in predicted.items()
     }
+
+
+Split = tuple[int, int, np.ndarray, np.ndarray]
+"""Repeat, fold, and the positions of the training and the test patients."""
+
+
+class SplitPredictions(NamedTuple):
+    """Predictions of one model; NaN, and fold -1, where no split tests a patient.
+
+    Parameters
+    ----------
+    log_risk, fold : ndarray of shape (n_repeats, n)
+    incidence : ndarray of shape (n_repeats, n, n_times)
+    """
+
+    log_risk: np.ndarray
+    fold: np.ndarray
+    incidence: np.ndarray
+
+
+def predict_splits(
+    models: Mapping[str, RiskModel],
+    X: pd.DataFrame,
+    y: np.ndarray,
+    splits: Sequence[Split],
+    *,
+    n_inner_folds: int,
+    n_trials: int,
+    seed: int,
+    times: np.ndarray,
+    n_jobs: int = 1,
+    cache: FoldCache | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, SplitPredictions]:
+    """Tune and fit every model on the training side of every split, and predict the test side.
+
+    Parameters
+    ----------
+    models : mapping of str to RiskModel
+    X : DataFrame of shape (n, n_features)
+    y : ndarray of shape (n,)
+        As in :class:`nbrelapse.outcome.Outcome`.
+    splits : sequence of (repeat, fold, train, test)
+        A patient is tested once a repeat at most.
+    n_inner_folds, n_trials : int
+        Of the tuning; see :func:`tune`.
+    seed : int
+        Each model in each split derives its own from it, so results depend neither on ``n_jobs`` nor on which
+        other models there are.
+    times : ndarray of shape (n_times,)
+        Days.
+    n_jobs : int
+        Processes, each with one thread.
+    cache : FoldCache, optional
+        Where predictions are looked up before they are computed; the results are the same bits with and without.
+    progress : callable, optional
+        Called with the fits done and the fits in all.
+
+    Returns
+    -------
+    dict of str to SplitPredictions
+
+    Raises
+    ------
+    InputError
+        The training side of a split has too few events for the inner folds; nothing has been fitted then.
+    """
+    for _, _, train, _ in splits:
+        repeated_folds(y[train], n_repeats=1, n_folds=n_inner_folds, seed=seed)
+    shape = (1 + max(repeat for repeat, *_ in splits), len(y))
+    fold_of = np.full(shape, -1, dtype=np.int64)
+    for repeat, fold, _, test in splits:
+        fold_of[repeat, test] = fold
+    found = {
+        name: SplitPredictions(np.full(shape, np.nan), fold_of, np.full((*shape, len(times)), np.nan))
+        for name in models
+    }
+    tasks = [
+        _Task(name, models[name], split, n_inner_folds, n_trials, _derived_seed(seed, name, split), times)
+        for split in splits
+        for name in models
+    ]
+    for done, (task, (risk, predicted)) in enumerate(_predictions(tasks, X, y, n_jobs, cache), start=1):
+        repeat, _, _, test = task.split
+        found[task.name].log_risk[repeat, test] = risk
+        found[task.name].incidence[repeat, test] = predicted
+        if progress is not None:
+            progress(done, len(tasks))
+    return found
+
+
+class _Task(NamedTuple):
+    name: str
+    model: RiskModel
+    split: Split
+    n_inner_folds: int
+    n_trials: int
+    seed: int
+    times: np.ndarray
+
+    def key(self, X: pd.DataFrame, y: np.ndarray) -> str:
+        names = ("n_inner_folds", "n_trials", "seed", "times")
+        return fold_key(self.model, X, y, *self.split[2:], {name: getattr(self, name) for name in names})
+
+
+def _predictions(
+    tasks: list[_Task], X: pd.DataFrame, y: np.ndarray, n_jobs: int, cache: FoldCache | None
+) -> Iterator[tuple[_Task, Prediction]]:
+    """Yield the prediction of every task: those in the cache first, the others as they are done."""
+    missing = []
+    keys = ["" if cache is None else task.key(X, y) for task in tasks]
+    for number, (task, key) in enumerate(zip(tasks, keys, strict=True)):
+        shape = (len(task.split[3]), len(task.times))
+        known = None if cache is None else cache.load(key, shape)
+        if known is None:
+            missing.append(number)
+        else:
+            yield task, known
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        results = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
+            delayed(_predict_fold)(number, tasks[number], X, y) for number in missing
+        )
+        for number, prediction in results:
+            if cache is not None:
+                cache.store(keys[number], prediction)
+            yield tasks[number], prediction
+
+
+def _predict_fold(number: int, task: _Task, X: pd.DataFrame, y: np.ndarray) -> tuple[int, Prediction]:
+    _, _, train, test = task.split
+    X_train, y_train = X.iloc[train], y[train]
+    with threadpool_limits(1):
+        tuned = tune(task.model, X_train, y_train, n_trials=task.n_trials, n_folds=task.n_inner_folds, seed=task.seed)
+        fitted = clone(tuned).fit(X_train, y_train)
+        return number, fitted.predict_risk(X.iloc[test], task.times)
+
+
+def _derived_seed(seed: int, name: str, split: Split) -> int:
+    entropy = [seed, split[0], split[1], zlib.crc32(name.encode())]
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0])

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from nbrelapse.errors import InputError
-from nbrelapse.outcome.event_of import event_of, is_survival
+from nbrelapse.outcome import event_of, is_survival
 
 
 def repeated_folds(
@@ -109,7 +109,7 @@ def named_split(labels: pd.Series, train: Sequence[str], validation: Sequence[st
     shared = sorted(set(train) & set(validation))
     if shared:
         raise InputError(
-            f"{shared[0]!r} is on both sides of the split", column=column, mend="name each value on one side only"
+            f"{shared[0]!r} is on both sides of the split", column=column, fix="name each value on one side only"
         )
     text = labels.astype("string")
     rows = {side: np.flatnonzero(text.isin(values).to_numpy(dtype=bool)) for side, values in sides.items()}
@@ -119,7 +119,7 @@ def named_split(labels: pd.Series, train: Sequence[str], validation: Sequence[st
             "patients are on both sides of the split",
             column=column,
             rows=(rows["validation"][both] + 1).tolist(),
-            mend="keep one row a patient",
+            fix="keep one row a patient",
         )
     return rows["train"], rows["validation"]
 
@@ -137,5 +137,5 @@ def _too_few(count: int, what: str, n_folds: int) -> InputError:
         f"{count} {what} are too few for {n_folds} folds",
         column="folds",
         expected="at least one in every fold",
-        mend="ask for fewer folds, or use a larger cohort",
+        fix="ask for fewer folds, or use a larger cohort",
     )

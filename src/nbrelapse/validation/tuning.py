@@ -9,15 +9,14 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from nbrelapse.models.log_likelihood import log_likelihood
-from nbrelapse.models.partial_likelihood import partial_log_likelihood
-from nbrelapse.outcome.event_of import is_survival
+from nbrelapse.models.hazards import log_likelihood, partial_log_likelihood
+from nbrelapse.outcome import is_survival
 from nbrelapse.validation.splits import repeated_folds
 
 if TYPE_CHECKING:
     import optuna
 
-    from nbrelapse.models.risk_model import RiskModel
+    from nbrelapse.models.base import RiskModel
 
 _Fold = tuple[np.ndarray, Callable[["RiskModel"], np.ndarray]]
 """The positions left out, and what predicts them with the parameters of a trial."""

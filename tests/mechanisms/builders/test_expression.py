@@ -8,11 +8,14 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import rankdata
 
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms import build_features
 from nbrelapse.mechanisms.builders import expression
+from nbrelapse.mechanisms.builders.expression import within_sample_ranks
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, load_catalogue
 
 CATALOGUE = load_catalogue()
@@ -319,3 +322,36 @@ def test_a_matrix_without_genes_or_without_diagnosis_samples_gives_nothing() -> 
 def test_a_sample_without_values_is_nan() -> None:
     table = expression.build(cohort_of(FOUR.assign(s_b=np.nan)), [definition("m__s", genes=["G1", "G2"])])
     np.testing.assert_array_equal(table["m__s"], [-0.25, np.nan])
+
+
+NAN = np.nan
+
+
+@pytest.mark.parametrize(
+    ("row", "ranks"),
+    [
+        ([3.0, 1.0, 2.0], [3, 1, 2]),
+        ([5.0, 5.0, 5.0], [2, 2, 2]),
+        ([1.0, 2.0, 2.0, 9.0], [1, 2.5, 2.5, 4]),
+        ([NAN, 2.0, NAN, 1.0], [NAN, 2, NAN, 1]),
+        ([NAN, NAN], [NAN, NAN]),
+        ([-np.inf, 0.0, -0.0, np.inf], [1, 2.5, 2.5, 4]),
+        ([7.0], [1]),
+    ],
+)
+def test_ranks_of_a_row(row: list[float], ranks: list[float]) -> None:
+    np.testing.assert_array_equal(within_sample_ranks(np.array([row])), [ranks])
+
+
+def test_a_tie_does_not_reach_into_the_next_row() -> None:
+    np.testing.assert_array_equal(within_sample_ranks(np.array([[1.0, 4.0], [4.0, 4.0]])), [[1, 2], [1.5, 1.5]])
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+def test_nothing_to_rank(shape: tuple[int, int]) -> None:
+    assert within_sample_ranks(np.empty(shape)).shape == shape
+
+
+@given(arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(1, 30)), elements=st.integers(0, 6).map(float)))
+def test_agrees_with_scipy(values: np.ndarray) -> None:
+    np.testing.assert_array_equal(within_sample_ranks(values), rankdata(values, axis=1))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.mechanisms.builders import mutations
-from nbrelapse.mechanisms.builders.mutation_calls import COLUMNS
+from nbrelapse.mechanisms.builders.mutations import COLUMNS
 from nbrelapse.mechanisms.catalogue import FeatureDefinition, load_catalogue
 
 CATALOGUE = load_catalogue()

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.builders import rearrangements
-from nbrelapse.mechanisms.catalogue import load_catalogue
+from nbrelapse.mechanisms.builders.rearrangements import clustered_breakpoints, rearrangement_rule
+from nbrelapse.mechanisms.catalogue import FeatureDefinition, load_catalogue
+from nbrelapse.mechanisms.genome import GENE_SPANS
 
 DEFINITIONS = {definition.name: definition for definition in load_catalogue().by_builder("rearrangements")}
 TERT = "telomere__tert_rearrangement"
@@ -233,3 +238,113 @@ def test_row_order_and_side_do_not_matter() -> None:
 def test_no_table_of_rearrangements() -> None:
     for name in DEFINITIONS:
         np.testing.assert_array_equal(values(name, [], [None]), [0.0, np.nan], err_msg=name)
+
+
+FLANKS = {
+    "telomere__tert_rearrangement": 50_000,
+    "mycn__enhancer_hijacking": 500_000,
+    "mycn__myc_enhancer_hijacking": 500_000,
+}
+ENTRIES = load_catalogue().by_builder("rearrangements")
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=[entry.name for entry in ENTRIES])
+def test_windows_of_the_catalogue_are_the_genes_and_their_flanks(entry: FeatureDefinition) -> None:
+    rule, flank = rearrangement_rule(entry), FLANKS.get(entry.name, 0)
+    for build, windows in rule.windows.items():
+        spans = [GENE_SPANS[build][gene] for gene in rule.genes]
+        assert windows == [(chromosome, first - flank, last + flank) for chromosome, first, last in spans]
+    assert set(rule.windows) == (set(GENE_SPANS) if rule.genes else set())
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "problem"),
+    [
+        ("binary", {"genes": ["TERT"], "window": {}}, "does not read window"),
+        ("binary", {}, "not clear which"),
+        ("score", {"genes": ["TERT"]}, "not clear which"),
+        ("count", {"classes": ["DEL"]}, "not clear which"),
+        ("binary", {"genes": "TERT"}, "not a list"),
+        ("binary", {"genes": []}, "not a list"),
+        ("binary", {"genes": ["TERT"], "windows": {"hg18": "5:1-2"}}, "unknown genome build 'hg18'"),
+        ("binary", {"genes": ["TERT"], "windows": "5:1-2"}, "not given by genome build"),
+        ("binary", {"genes": ["TERT"], "windows": {"hg19": "chr5:1-2"}}, "'chr5:1-2' is no window"),
+        ("binary", {"genes": ["TERT"], "windows": {"hg19": "25:1-2"}}, "is no window"),
+        ("binary", {"genes": ["TERT"], "windows": {"hg19": "5:9-2"}}, "is no window"),
+        ("binary", {"genes": ["TERT"], "windows": {"hg19": "5:1,000-2,000"}}, "is no window"),
+        ("binary", {"genes": ["TERT", "ALK"], "windows": {"hg19": "5:1-2"}}, "1 windows for 2 genes"),
+        ("binary", {"genes": ["TERT"], "classes": ["BND"]}, "unknown class"),
+        ("binary", {"genes": ["TERT"], "classes": "DEL"}, None),
+        ("binary", {"genes": ["TERT"], "both_ends": "yes"}, "both_ends is 'yes'"),
+        ("binary", {"genes": ["TERT"], "both_ends": True, "partner_outside": True}, "exclude each other"),
+        ("binary", {"genes": ["TERT"], "clusters": {"size": 10, "density": 10}}, "illegal clusters"),
+        ("count", {"clusters": {"size": 1, "density": 10}}, "illegal clusters"),
+        ("count", {"clusters": {"size": 10, "density": 0}}, "illegal clusters"),
+        ("count", {"clusters": {"size": 10}}, "illegal clusters"),
+        ("count", {"clusters": 10}, "illegal clusters"),
+    ],
+)
+def test_parameters(kind: str, parameters: dict[str, Any], problem: str | None) -> None:
+    entry = FeatureDefinition("mycn__x", "mycn", "X", "", "rearrangements", kind, "rearrangements", parameters)
+    if problem is None:
+        assert rearrangement_rule(entry).classes == ["DELETION"]
+        return
+    with pytest.raises(InputError, match=problem) as caught:
+        rearrangement_rule(entry)
+    assert caught.value.column == "[mycn.x]"
+
+
+TEN = np.arange(10) * 1_000_000
+
+
+def clustered(position: np.ndarray, chromosome: int | np.ndarray = 0, **options: float) -> list[bool]:
+    zero = np.zeros(len(position), dtype=int)
+    return clustered_breakpoints(zero, zero + chromosome, position, **options).tolist()
+
+
+def test_ten_close_breakpoints_are_a_cluster_nine_are_not() -> None:
+    assert clustered(TEN) == [True] * 10
+    assert clustered(TEN[:9]) == [False] * 9
+
+
+def test_the_mean_distance_is_at_most_a_tenth_of_the_tumours() -> None:
+    # Ten breakpoints: 310 Mb apart on average, so 9 gaps of 31 Mb at most.
+    assert all(clustered(np.linspace(0, 9 * 31e6, 10).astype(int)))
+    assert not any(clustered(np.linspace(0, 9 * 31e6 + 90, 10).astype(int)))
+
+
+def test_breakpoints_elsewhere_make_the_tumours_own_mean_smaller() -> None:
+    elsewhere = np.arange(90) * 2_500_000
+    position = np.concatenate([np.arange(10) * 4_000_000, elsewhere])
+    chromosome = np.repeat([0, 1], [10, 90])
+    # 100 breakpoints, 31 Mb apart: a cluster needs 3.1 Mb.
+    assert clustered(position, chromosome) == [False] * 10 + [True] * 90
+
+
+def test_a_run_does_not_leave_its_chromosome_or_sample() -> None:
+    assert not any(clustered(TEN, np.repeat([0, 1], 5)))
+    assert not clustered_breakpoints(np.repeat([0, 1], 5), np.zeros(10, dtype=int), TEN).any()
+
+
+def test_a_long_run_is_marked_from_its_first_to_its_last() -> None:
+    elsewhere = np.arange(50) * 5_000_000
+    position = np.concatenate([[0], 200_000_000 + np.arange(12) * 1000, elsewhere])
+    found = clustered(position, np.repeat([0, 1], [13, 50]))
+    assert found == [False] + [True] * 12 + [False] * 50
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_row_order_does_not_matter(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    sample, chromosome = rng.integers(0, 3, 200), rng.integers(0, 4, 200)
+    position = np.where(chromosome == 1, rng.integers(0, 10_000_000, 200), rng.integers(0, 200_000_000, 200))
+    straight = clustered_breakpoints(sample, chromosome, position, size=8)
+    order = rng.permutation(200)
+    mixed = clustered_breakpoints(sample[order], chromosome[order], position[order], size=8)
+    assert straight.any()
+    assert not straight.all()
+    np.testing.assert_array_equal(mixed, straight[order])
+
+
+def test_no_breakpoints() -> None:
+    assert clustered(np.array([], dtype=int)) == []

@@ -9,12 +9,10 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.cohort.schema import PATIENTS
-from nbrelapse.cohort.vocabulary import coded_columns, levels
+from nbrelapse.cohort.schema import PATIENTS, coded_columns, levels
+from nbrelapse.mechanisms.builder_rules import check_parameters, illegal_entry
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
 from nbrelapse.mechanisms.catalogue_rules import is_number
-from nbrelapse.mechanisms.check_parameters import check_parameters
-from nbrelapse.mechanisms.illegal_entry import illegal_entry
 from nbrelapse.mechanisms.risk_rules import group_level
 
 TRANSFORMATIONS = ("divide_by", "log2_offset", "at_least", "above")

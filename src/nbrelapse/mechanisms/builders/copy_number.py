@@ -11,13 +11,12 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.mechanisms.builders import copy_number_arms as arms
-from nbrelapse.mechanisms.builders import copy_number_genes as genes
-from nbrelapse.mechanisms.builders.copy_number_tables import CopyNumberTables, illegal
-from nbrelapse.mechanisms.builders.oscillation import oscillation
+from nbrelapse.mechanisms.builder_rules import check_parameters
+from nbrelapse.mechanisms.builders import _copy_number_measures as arms
+from nbrelapse.mechanisms.builders import _copy_number_measures as genes
+from nbrelapse.mechanisms.builders._copy_number_measures import CopyNumberTables, illegal, oscillation
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
-from nbrelapse.mechanisms.check_parameters import check_parameters
-from nbrelapse.mechanisms.copy_number_profile import SegmentBlock, copy_number_profile, segment_blocks
+from nbrelapse.mechanisms.profile import SegmentBlock, copy_number_profile, segment_blocks
 
 MEASURES: dict[str, tuple[Callable[[CopyNumberTables, Mapping[str, Any]], np.ndarray], tuple[str, ...]]] = {
     "arm": (arms.arm, ("arm", "change")),

@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.cohort.gene_symbols import canonical_symbols
+from nbrelapse.cohort.genes import canonical_symbols
 from nbrelapse.errors import InputError
+from nbrelapse.mechanisms.builder_rules import check_parameters
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
-from nbrelapse.mechanisms.check_parameters import check_parameters
-from nbrelapse.mechanisms.within_sample_ranks import within_sample_ranks
 
 FORMS = {"difference": ["difference"], "gene": ["gene"], "genes": ["genes", "genes_down"]}
 """The three forms of an entry, by the parameter that each needs, and what else it may say."""
@@ -226,3 +225,37 @@ def _mean_percentile(ranks: np.ndarray, measured: np.ndarray, part: Part) -> np.
     # Ranks are multiples of one half: their sum is exact, so the order of summation cannot change a bit.
     total = np.where(enough, np.nansum(found, axis=1), np.nan)
     return (total / np.where(enough, counts, 1) - 0.5) / np.where(enough, measured, 1.0) - 0.5
+
+
+def within_sample_ranks(values: np.ndarray) -> np.ndarray:
+    """Rank each row.
+
+    Parameters
+    ----------
+    values : ndarray of float64 (n_samples, n_genes)
+        NaN = not measured.
+
+    Returns
+    -------
+    ndarray of float64 (n_samples, n_genes)
+        1 = lowest; equal values share their mean rank; NaN where the value is NaN.
+
+    Examples
+    --------
+    >>> within_sample_ranks(np.array([[7.0, 2.0, np.nan, 7.0]])).tolist()
+    [[2.5, 1.0, nan, 2.5]]
+    """
+    genes = values.shape[1]
+    order = np.argsort(values, axis=1) + np.arange(len(values))[:, np.newaxis] * genes
+    in_order = values.ravel().take(order.ravel())
+    opens = np.ones(values.size, dtype=bool)
+    np.not_equal(in_order[1:], in_order[:-1], out=opens[1:])
+    opens[:: max(genes, 1)] = True
+    starts = np.flatnonzero(opens)
+    ends = np.append(starts[1:], opens.size)
+    # Places are counted through all rows. NaN is sorted last, so it moves no rank before it.
+    shared = (starts + ends + 1) / 2 - starts // max(genes, 1) * genes
+    ranks = np.empty(values.size)
+    ranks[order.ravel()] = np.repeat(shared, ends - starts)
+    ranks[np.isnan(values).ravel()] = np.nan
+    return ranks.reshape(values.shape)

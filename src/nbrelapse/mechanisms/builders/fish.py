@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.mechanisms.builder_rules import check_parameters
 from nbrelapse.mechanisms.builders import clinical
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
-from nbrelapse.mechanisms.check_parameters import check_parameters
 
 
 def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFrame:

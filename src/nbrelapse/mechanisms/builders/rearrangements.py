@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.cohort.gene_symbols import canonical_symbols
-from nbrelapse.cohort.rearrangement_class import CLASSES, rearrangement_class
-from nbrelapse.mechanisms.assay_coverage import assay_coverage, covers_all
-from nbrelapse.mechanisms.breakpoint_clusters import clustered_breakpoints
+from nbrelapse.cohort.genes import canonical_symbols
+from nbrelapse.cohort.mutations import CLASSES, class_of_word, rearrangement_class
+from nbrelapse.errors import InputError
+from nbrelapse.mechanisms.builder_rules import check_parameters
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
-from nbrelapse.mechanisms.genome import BUILDS
-from nbrelapse.mechanisms.rearrangement_rule import RearrangementRule, rearrangement_rule
+from nbrelapse.mechanisms.gene_sets import assay_coverage, covers_all
+from nbrelapse.mechanisms.genome import AUTOSOMES, BUILDS
 
 SITES = ("site1", "site2")
 COLUMNS = ["sample_id", *(f"{site}_{name}" for site in SITES for name in ("gene", "chromosome", "position")), "class"]
@@ -35,7 +37,7 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
         of some classes (any spelling). A breakpoint without usable coordinates (no position, no window for the
         build) is judged by its gene symbol. Kind ``count`` is log(1 + number of rearrangements), of all where the entry
         names no genes; with ``clusters = { size = 10, density = 10 }`` log(1 + number of chromosomes that have a
-        cluster of breakpoints, see :func:`nbrelapse.mechanisms.breakpoint_clusters.clustered_breakpoints`).
+        cluster of breakpoints, see :func:`nbrelapse.mechanisms.builders.rearrangements.clustered_breakpoints`).
 
     Returns
     -------
@@ -166,3 +168,227 @@ def _clustered_chromosomes(calls: _Calls, patients: int, size: int, density: flo
     hit = np.unique(np.stack([samples[clustered], calls.chromosome[located][clustered]]), axis=1)
     unclear = np.bincount(calls.sample[~located.any(axis=0)], minlength=patients) > 0
     return np.bincount(hit[0], minlength=patients), unclear
+
+
+CHROMOSOMES = (*AUTOSOMES, "X", "Y")
+Window = tuple[str, int, int]
+
+
+def breakpoint_windows(
+    written: Mapping[str, str | Sequence[str]], genes: Sequence[str], where: str
+) -> dict[str, list[Window]]:
+    """Read the windows of an entry.
+
+    Parameters
+    ----------
+    written : dict of str to str or list of str
+        By genome build ``"chromosome:start-end"``, both ends included; a list has one a gene.
+    genes : sequence of str
+    where : str
+        The entry, for error messages.
+
+    Returns
+    -------
+    dict of str to list of (chromosome, start, end)
+        In the order of `genes`.
+
+    Raises
+    ------
+    InputError
+        A build or chromosome does not exist, a window is no such text, ends before it starts, or is not there for each
+        gene.
+
+    Examples
+    --------
+    >>> breakpoint_windows({"hg19": "5:1203262-1345184"}, ["TERT"], "[telomere.tert_rearrangement]")
+    {'hg19': [('5', 1203262, 1345184)]}
+    """
+    if not isinstance(written, Mapping):
+        raise _illegal_window("windows are not given by genome build", where)
+    foreign = [build for build in written if build not in BUILDS]
+    if foreign:
+        raise InputError(
+            f"unknown genome build {', '.join(foreign)!r}", file="catalogue", column=where, expected=" or ".join(BUILDS)
+        )
+    windows = {}
+    for build, given in written.items():
+        texts = [given] if isinstance(given, str) else list(given)
+        if len(texts) != len(genes):
+            raise InputError(
+                f"{len(texts)} windows for {len(genes)} genes",
+                file="catalogue",
+                column=where,
+                expected="one a gene, in their order",
+            )
+        windows[build] = [_window(text, where) for text in texts]
+    return windows
+
+
+def _window(text: str, where: str) -> Window:
+    found = re.fullmatch(r"(\w+):(\d+)-(\d+)", str(text))
+    if found is None or found[1] not in CHROMOSOMES or int(found[2]) > int(found[3]):
+        raise _illegal_window(f"{text!r} is no window", where)
+    return found[1], int(found[2]), int(found[3])
+
+
+def _illegal_window(problem: str, where: str) -> InputError:
+    expected = 'hg19 = "5:1203262-1345184": chromosome without chr, first and last base'
+    return InputError(problem, file="catalogue", column=where, expected=expected)
+
+
+PARAMETERS = ("genes", "windows", "both_ends", "partner_outside", "classes", "clusters")
+KINDS = ("binary", "count")
+
+
+@dataclass(frozen=True)
+class RearrangementRule:
+    """The parameters of an entry of the builder ``rearrangements``, checked.
+
+    Parameters
+    ----------
+    name : str
+        Of the feature.
+    counted : bool
+        Kind ``count``.
+    genes : list of str
+        Current symbols; empty for all rearrangements.
+    windows : dict of str to list
+        By genome build (chromosome, first, last base), one a gene.
+    both_ends, partner_outside : bool
+    classes : list of str
+        Empty for any.
+    clusters : (int, float) or None
+        Breakpoints of a cluster, and how much denser they are.
+    """
+
+    name: str
+    counted: bool
+    genes: list[str]
+    windows: dict[str, list[Window]]
+    both_ends: bool
+    partner_outside: bool
+    classes: list[str]
+    clusters: tuple[int, float] | None
+
+
+def rearrangement_rule(definition: FeatureDefinition) -> RearrangementRule:
+    """Read the parameters of an entry.
+
+    Raises
+    ------
+    InputError
+        A parameter is unknown or illegal, or the entry does not say what it looks for.
+
+    Examples
+    --------
+    >>> definition = FeatureDefinition("telomere__x", "telomere", "X", "", "rearrangements", "binary", "rearrangements",
+    ...     {"genes": ["ODZ3"], "classes": ["DEL"]})
+    >>> rule = rearrangement_rule(definition)
+    >>> rule.genes, rule.classes, rule.windows
+    (['TENM3'], ['DELETION'], {})
+    """
+    check_parameters(definition, PARAMETERS)
+    given = definition.parameters
+    where = f"[{definition.mechanism}.{definition.name.removeprefix(f'{definition.mechanism}__')}]"
+    genes = given.get("genes", [])
+    if not isinstance(genes, (list, tuple)) or ("genes" in given and not genes):
+        raise _illegal("genes is not a list of symbols", where, 'such as ["TERT"]')
+    placed = any(name in given for name in ("windows", "both_ends", "partner_outside", "classes"))
+    if definition.kind not in KINDS or (not genes and (definition.kind == "binary" or placed)):
+        raise _illegal("it is not clear which rearrangements are looked for", where, "kind binary or count, and genes")
+    both_ends, partner_outside = (_flag(given, name, where) for name in ("both_ends", "partner_outside"))
+    if both_ends and partner_outside:
+        raise _illegal("both_ends and partner_outside exclude each other", where, "one of them")
+    return RearrangementRule(
+        definition.name,
+        definition.kind == "count",
+        canonical_symbols(pd.Index(genes, dtype="str")).tolist(),
+        breakpoint_windows(given.get("windows", {}), genes, where),
+        both_ends,
+        partner_outside,
+        _classes(given.get("classes", []), where),
+        _clusters(definition, where) if "clusters" in given else None,
+    )
+
+
+def _flag(given: Mapping[str, Any], name: str, where: str) -> bool:
+    value = given.get(name, False)
+    if not isinstance(value, bool):
+        raise _illegal(f"{name} is {value!r}", where, "true or false")
+    return value
+
+
+def _classes(words: str | Sequence[str], where: str) -> list[str]:
+    classes = class_of_word(pd.Series(words if isinstance(words, list) else [words], dtype="str"))
+    if classes.isna().any():
+        raise _illegal("classes names an unknown class", where, "a list of " + ", ".join(CLASSES))
+    return list(classes)
+
+
+def _clusters(definition: FeatureDefinition, where: str) -> tuple[int, float]:
+    given = definition.parameters["clusters"]
+    legal = isinstance(given, Mapping) and set(given) == {"size", "density"}
+    legal = legal and isinstance(given["size"], int) and given["size"] > 1
+    legal = legal and isinstance(given["density"], (int, float)) and given["density"] > 0
+    if not legal or definition.kind != "count" or "genes" in definition.parameters:
+        raise _illegal("illegal clusters", where, "{ size = 10, density = 10 } in a count without genes")
+    return given["size"], float(given["density"])
+
+
+def _illegal(problem: str, where: str, expected: str) -> InputError:
+    return InputError(problem, file="catalogue", column=where, expected=expected)
+
+
+GENOME_LENGTH = 3.1e9
+"""In bases, for both builds, so that the same event gives the same answer."""
+LONGEST_CHROMOSOME = 2**28
+
+
+def clustered_breakpoints(
+    sample: np.ndarray, chromosome: np.ndarray, position: np.ndarray, *, size: int = 10, density: float = 10.0
+) -> np.ndarray:
+    """Tell the breakpoints that belong to a cluster.
+
+    A cluster is `size` breakpoints or more that follow each other on a chromosome at a mean distance of at most
+    1 / `density` of the tumour's own mean, which is the length of the genome over the number of its breakpoints.
+
+    Parameters
+    ----------
+    sample, chromosome : ndarray of int, shape (n,)
+        Numbers from 0.
+    position : ndarray of float or int, shape (n,)
+        In bases.
+    size : int
+    density : float
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+
+    References
+    ----------
+    Ten breakpoints, ten times as dense: Nik-Zainal et al. 2016, 10.1038/nature17676. Clusters of breakpoints are the
+    first criterion of chromothripsis: Korbel and Campbell 2013, 10.1016/j.cell.2013.02.023.
+
+    Examples
+    --------
+    >>> position = np.array([1, 2, 3, 200_000_000])
+    >>> zero = np.zeros(4, dtype=int)
+    >>> clustered_breakpoints(zero, zero, position, size=3).tolist()
+    [True, True, True, False]
+    """
+    clustered = np.zeros(len(position), dtype=bool)
+    if len(position) < size:
+        return clustered
+    place = sample.astype(np.int64) * (int(chromosome.max()) + 1) + chromosome
+    key = place * LONGEST_CHROMOSOME + position.astype(np.int64)
+    order = np.argsort(key, kind="stable")
+    starts, ends = order[: len(order) - size + 1], order[size - 1 :]
+    allowed = (size - 1) * GENOME_LENGTH / np.bincount(sample)[sample[starts]] / density
+    dense = (place[starts] == place[ends]) & (key[ends] - key[starts] <= allowed)
+    # Each dense run opens at its first breakpoint and closes after its last.
+    change = np.zeros(len(order) + 1, dtype=np.int64)
+    change[: len(dense)] += dense
+    change[size : size + len(dense)] -= dense
+    clustered[order] = np.cumsum(change[:-1]) > 0
+    return clustered

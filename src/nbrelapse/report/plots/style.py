@@ -8,11 +8,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
+import numpy as np
+import pandas as pd
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
+
+from nbrelapse.explanation.explanation import Explanation
 
 PAPER = "#fefefe"
 INK = "#1c2733"
@@ -133,3 +137,71 @@ def bare_y(axes: Axes) -> None:
     """Remove the left spine and tick marks of an axis that holds names."""
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
+
+
+_BINS = 90
+_FEWEST = 12
+"""Dots of one bin that fill the room; fewer stay closer together."""
+
+
+def spread_dots(position: np.ndarray, room: float = 0.72) -> np.ndarray:
+    """Return offsets across that show how many dots share a position; nothing random in them.
+
+    Parameters
+    ----------
+    position : ndarray of shape (n_dots,)
+        Along the axis of interest.
+    room : float
+        Within which the dots are spread: offsets lie within half of it to either side.
+
+    Returns
+    -------
+    ndarray of shape (n_dots,)
+
+    Examples
+    --------
+    >>> spread_dots(np.array([0.0, 0.0, 0.0, 5.0]), room=12.0).tolist()
+    [0.0, -1.0, 1.0, 0.0]
+    """
+    if not len(position):
+        return np.zeros(0)
+    width = float(np.ptp(position)) or 1.0
+    bins = np.floor((position - position.min()) / width * (_BINS - 1)).astype(int)
+    rank = pd.Series(bins).groupby(bins).cumcount().to_numpy()
+    side = np.where(rank % 2 == 0, 1, -1) * ((rank + 1) // 2)
+    return np.asarray(room * side / max(int(np.bincount(bins).max()), _FEWEST))
+
+
+MOST_DOTS = 4000
+"""Patients drawn at most: more dots cover each other and take long to draw. A choice."""
+
+
+def drawn_patients(explanation: Explanation, most: int = MOST_DOTS) -> np.ndarray:
+    """Choose the patients to draw: all, or as many as asked for, evenly spaced by their predicted risk.
+
+    Parameters
+    ----------
+    explanation : Explanation
+    most : int
+
+    Returns
+    -------
+    ndarray of int
+        Positions in the explanation, rising; the lowest and the highest risk among them.
+    """
+    risk = explanation.mechanisms.to_numpy().sum(axis=1)
+    if len(risk) <= most:
+        return np.arange(len(risk))
+    steps = np.linspace(0, len(risk) - 1, most).round().astype(int)
+    return np.sort(np.argsort(risk, kind="stable")[steps])
+
+
+def drawn_note(number: int, of: int) -> str:
+    """Say that not all patients are drawn; nothing where they are.
+
+    Examples
+    --------
+    >>> drawn_note(4000, 100000)
+    '4,000 of 100,000 patients, evenly spaced by predicted risk'
+    """
+    return f"{number:,} of {of:,} patients, evenly spaced by predicted risk" if number < of else ""

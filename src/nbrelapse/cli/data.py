@@ -1,0 +1,387 @@
+"""``nbrelapse cohort``: import, check and simulate cohorts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nbrelapse.cohort.cohort import Cohort
+    from nbrelapse.mechanisms.catalogue import Catalogue
+
+cohort_app = typer.Typer(help="Import, check and simulate cohorts.", no_args_is_help=True)
+import_app = typer.Typer(help="Turn the files of a study into a cohort folder.", no_args_is_help=True)
+cohort_app.add_typer(import_app, name="import")
+
+Out = Annotated[Path, typer.Option("--out", help="The cohort folder to write.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a cohort that is already there.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Timepoint = Annotated[
+    str | None,
+    typer.Option(
+        help="When the tumours were taken, where the files do not say: diagnosis, refractory, relapse, other."
+    ),
+]
+
+
+@import_app.command("geo")
+def import_geo(
+    sources: Annotated[list[Path], typer.Argument(help="Series matrix files of the same samples.")],
+    out: Out,
+    expression: Annotated[Path | None, typer.Option(help="Gene by sample table.")] = None,
+    timepoint: Timepoint = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Join GEO series matrices on sample titles."""
+    from nbrelapse.cohort.storage import check_target
+    from nbrelapse.readers.geo import read_geo
+
+    check_target(out, overwrite=overwrite)
+    cohort = read_geo(sources, expression=expression, timepoint=_timepoint(timepoint))
+    _write(cohort, out, overwrite=overwrite, as_json=as_json)
+
+
+@import_app.command("tables")
+def import_tables(
+    mapping: Annotated[Path, typer.Argument(help="The mapping file (TOML).")],
+    out: Out,
+    source: Annotated[Path | None, typer.Option(help="Folder of the files; the mapping's own by default.")] = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Read any CSV, TSV, xlsx or Parquet tables through a mapping file."""
+    from nbrelapse.cohort.storage import check_target
+    from nbrelapse.readers.tables import read_tables
+
+    check_target(out, overwrite=overwrite)
+    _write(read_tables(mapping, source), out, overwrite=overwrite, as_json=as_json)
+
+
+@import_app.command("gdc")
+def import_gdc(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(help="TARGET clinical workbooks, the GDC sample sheet and GDC files; or folders of them."),
+    ],
+    out: Out,
+    timepoint: Timepoint = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Join TARGET clinical workbooks with the molecular files of the GDC."""
+    from nbrelapse.cohort.storage import check_target
+    from nbrelapse.readers.gdc import read_gdc
+
+    check_target(out, overwrite=overwrite)
+    cohort = read_gdc(sources, timepoint=_timepoint(timepoint))
+    _write(cohort, out, overwrite=overwrite, as_json=as_json)
+
+
+@import_app.command("cbioportal")
+def import_cbioportal(
+    source: Annotated[Path, typer.Argument(help="Study folder or .tar.gz.")],
+    out: Out,
+    expression: Annotated[
+        str | None, typer.Option(help="Name of the expression file, where there are several.")
+    ] = None,
+    timepoint: Timepoint = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Read a cBioPortal study as downloaded."""
+    from nbrelapse.cohort.storage import check_target
+    from nbrelapse.readers.cbioportal import read_cbioportal
+
+    check_target(out, overwrite=overwrite)
+    cohort = read_cbioportal(source, timepoint=_timepoint(timepoint), expression=expression)
+    _write(cohort, out, overwrite=overwrite, as_json=as_json)
+
+
+@cohort_app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(help="A cohort folder.")],
+    as_json: Json = False,
+) -> None:
+    """Say what is in a cohort, what is missing and what was repaired; exit 1 where it is not valid."""
+    import json
+
+    from nbrelapse.cohort.check import check_cohort
+    from nbrelapse.cohort.storage import SETTINGS, read_cohort
+    from nbrelapse.errors import InputError
+
+    try:
+        report = check_cohort(read_cohort(folder))
+    except InputError as error:
+        if not (folder / SETTINGS).is_file():
+            raise
+        if as_json:
+            typer.echo(json.dumps({"valid": False, "problem": str(error)}))
+        else:
+            typer.echo(f"not valid: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(json.dumps({"valid": True, **report.to_dict()}) if as_json else report.to_text())
+
+
+@cohort_app.command()
+def simulate(
+    patients: Annotated[int, typer.Option(min=1, help="How many patients.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the raw files.")],
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same files.")] = 0,
+) -> None:
+    """Write the raw files of a simulated cohort; import them with `cohort import`."""
+    from nbrelapse.simulation.files import write_raw_files
+
+    write_raw_files(out, patients, seed)
+    typer.echo(f"{patients} simulated patients in {out}", err=True)
+
+
+def _timepoint(given: str | None) -> str | None:
+    from nbrelapse.cohort.schema import levels
+    from nbrelapse.errors import InputError
+
+    if given is not None and given not in levels("timepoint"):
+        expected = ", ".join(levels("timepoint"))
+        raise InputError(f"unknown time point {given!r}", column="--timepoint", expected=expected)
+    return given
+
+
+def _write(cohort: Cohort, out: Path, *, overwrite: bool, as_json: bool) -> None:
+    import json
+
+    from nbrelapse.cohort.check import check_cohort
+    from nbrelapse.cohort.storage import write_cohort
+
+    write_cohort(cohort, out, overwrite=overwrite, validated=True)
+    report = check_cohort(cohort)
+    if as_json:
+        typer.echo(json.dumps({"folder": str(out), **report.to_dict()}))
+    else:
+        typer.echo(report.to_text(), err=True)
+        typer.echo(f"\nwritten to {out}", err=True)
+
+
+def features(
+    cohort: Annotated[Path, typer.Argument(help="The cohort folder.")],
+    out: Annotated[
+        Path, typer.Option(help="Where to write the table: .parquet or .csv; the manifest stands beside it.")
+    ],
+    catalogue: Annotated[Path | None, typer.Option(help="A catalogue (TOML) that extends the packaged one.")] = None,
+    gene_sets: Annotated[Path | None, typer.Option(help="Complete gene sets (GMT or TSV).")] = None,
+    coverage: Annotated[
+        bool, typer.Option("--coverage", help="Show who was looked at, by mechanism and assay: a table and a picture.")
+    ] = False,
+    coverage_plot: Annotated[
+        Path | None,
+        typer.Option(help="Where to draw the picture (.png, .svg, .pdf); beside the feature table by default."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Compute the mechanisms' features of every patient."""
+    import json
+
+    from nbrelapse.cohort.storage import read_cohort
+    from nbrelapse.errors import InputError
+    from nbrelapse.mechanisms.build import build_features
+    from nbrelapse.mechanisms.catalogue import load_catalogue
+    from nbrelapse.mechanisms.feature_table import check_target, write_features
+    from nbrelapse.mechanisms.gene_sets import genes_found, read_gene_sets
+    from nbrelapse.report.facts import feature_patients, mechanism_patients
+    from nbrelapse.report.render import check_picture
+
+    check_target(out)
+    picture = coverage_plot or (out.with_name(f"{out.name}.coverage.png") if coverage else None)
+    if picture is not None:
+        check_picture(picture)
+    entries = load_catalogue(catalogue)
+    sets = {} if gene_sets is None else read_gene_sets(gene_sets)
+    studied = read_cohort(cohort)
+    table = build_features(studied, entries, sets)
+    if table.values.empty:
+        raise InputError(
+            "no feature can be computed",
+            file=catalogue,
+            expected="at least one feature whose gene set is at hand",
+            fix="give the gene sets with --gene-sets, or let the catalogue extend the packaged one",
+        )
+    manifest = write_features(table, out)
+    by_mechanism, by_feature = mechanism_patients(studied, table), feature_patients(studied, table)
+    genes = None if studied.expression is None else genes_found(studied, table.catalogue, sets)
+    if picture is not None:
+        _draw(by_mechanism, by_feature, table.catalogue, picture)
+    if as_json:
+        document = {
+            "features": str(out),
+            "manifest": str(manifest),
+            "patients": len(table.values),
+            "columns": len(table.values.columns),
+            "coverage": {"mechanisms": by_mechanism.to_dict("records"), "features": _records(by_feature)},
+            "coverage_plot": None if picture is None else str(picture),
+            "genes_found": None if genes is None else _records(genes),
+        }
+        typer.echo(json.dumps(document, indent=2, allow_nan=False))
+        return
+    typer.echo(f"{len(table.values)} patients, {len(table.values.columns)} features: {out}")
+    _print_coverage(by_mechanism, table.catalogue, whole=picture is not None)
+    if genes is not None:
+        _print_genes(genes, whole=picture is not None)
+    if picture is not None:
+        typer.echo(f"picture: {picture}")
+
+
+def _draw(by_mechanism: pd.DataFrame, by_feature: pd.DataFrame, catalogue: Catalogue, file: Path) -> None:
+    from nbrelapse.report.plots.coverage import patients_looked_at
+    from nbrelapse.report.render import save_figure
+
+    save_figure(patients_looked_at(by_mechanism, by_feature, catalogue), file)
+
+
+def _records(table: pd.DataFrame) -> list[dict[Any, Any]]:
+    return table.reset_index().to_dict("records")
+
+
+def _print_coverage(counts: pd.DataFrame, catalogue: Catalogue, *, whole: bool) -> None:
+    """Print the patients looked at, by mechanism and, where asked for, by assay."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from nbrelapse.report.facts import assay_title
+
+    shown = counts["assay"].cat.categories if whole else ["any"]
+    table = Table(box=None, pad_edge=False, header_style="")
+    table.add_column("patients looked at")
+    for assay in shown:
+        table.add_column(assay_title(assay), justify="right")
+    cells = {(row["mechanism"], row["assay"]): row for row in counts.to_dict("records")}
+    for mechanism in counts["mechanism"].unique():
+        row = [_cell(cells.get((mechanism, assay))) for assay in shown]
+        table.add_row(catalogue.mechanisms[mechanism].title, *row)
+    # Numbers are not cut to the width of a narrow terminal.
+    Console(width=max(Console().width, 110), highlight=False).print(table)
+    if counts.loc[counts["assay"].isin(shown), "not_known"].any():
+        typer.echo("(+ patients whose sample was assayed without giving a value)")
+
+
+def _cell(counts: dict[Any, Any] | None) -> str:
+    if counts is None:
+        return "–"
+    return f"{counts['known']}" + (f" +{counts['not_known']}" if counts["not_known"] else "")
+
+
+def _print_genes(genes: pd.DataFrame, *, whole: bool) -> None:
+    if genes.empty:
+        return
+    scorable, share = genes["scorable"].astype(bool), genes["share"].median()
+    typer.echo(
+        f"expression: {scorable.sum()} of {len(genes)} features scorable, median {share:.0%} of their genes found"
+    )
+    if whole and not scorable.all():
+        typer.echo(f"too few genes for {', '.join(genes.index[~scorable])}")
+
+
+def mechanisms(
+    catalogue: Annotated[Path | None, typer.Option(help="A catalogue (TOML) that extends the packaged one.")] = None,
+    mechanism: Annotated[list[str] | None, typer.Option(help="Only this mechanism; may be said again.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a page in Markdown.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """List every mechanism and feature: definition, assay, direction, evidence, source; and the therapies."""
+    import json
+
+    from nbrelapse.errors import InputError
+    from nbrelapse.mechanisms.catalogue import load_catalogue
+    from nbrelapse.report.mechanism_page import mechanism_page
+
+    if markdown and as_json:
+        raise InputError("--markdown and --json are two forms of one answer", fix="say one of them")
+    chosen = _chosen(load_catalogue(catalogue), mechanism)
+    if markdown:
+        typer.echo(mechanism_page(chosen), nl=False)
+    elif as_json:
+        typer.echo(json.dumps(_document(chosen), indent=2, allow_nan=False))
+    else:
+        _print(chosen)
+
+
+def _chosen(catalogue: Catalogue, names: list[str] | None) -> Catalogue:
+    from dataclasses import replace
+
+    from nbrelapse.errors import InputError
+
+    if not names:
+        return catalogue
+    unknown = [name for name in names if name not in catalogue.mechanisms]
+    if unknown:
+        raise InputError(
+            f"there is no mechanism {', '.join(unknown)}",
+            column="--mechanism",
+            expected=", ".join(catalogue.mechanisms),
+        )
+    mechanisms = {name: entry for name, entry in catalogue.mechanisms.items() if name in names}
+    features = {name: entry for name, entry in catalogue.features.items() if entry.mechanism in names}
+    return replace(catalogue, mechanisms=mechanisms, features=features)
+
+
+def _document(catalogue: Catalogue) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from nbrelapse.report.facts import hazard_ratios
+
+    features = [
+        {**asdict(definition), "hazard_ratio": hazard_ratios(definition.log_hazard_prior)}
+        for definition in catalogue.features.values()
+    ]
+    return {
+        "version": catalogue.version,
+        "mechanisms": [
+            {**asdict(entry), "features": [feature for feature in features if feature["mechanism"] == name]}
+            for name, entry in catalogue.mechanisms.items()
+        ],
+        "therapies": [asdict(therapy) for therapy in catalogue.therapies.values()],
+    }
+
+
+def _print(catalogue: Catalogue) -> None:
+    """Print the catalogue, as wide as the terminal; without colours where the output is no terminal."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    from nbrelapse.report.facts import NO_RECOMMENDATION, agents_in_words, feature_facts, therapy_facts
+
+    console = Console(highlight=False)
+    therapies = catalogue.therapies
+    for name, mechanism in catalogue.mechanisms.items():
+        title = Text.assemble(("■ ", mechanism.color), (mechanism.title, "bold"), (f"  {name}", "dim"))
+        console.print(title)
+        console.print(Padding(Text(mechanism.description), (0, 0, 0, 2)))
+        facts = {"therapies": agents_in_words(mechanism.therapies, therapies), "source": mechanism.reference}
+        console.print(Padding(_grid(facts), (0, 0, 1, 2)))
+        for feature in catalogue.features.values():
+            if feature.mechanism == name:
+                console.print(Text.assemble(("  " + feature.name, "bold"), f"  {feature.title}"))
+                console.print(Padding(Text(feature.definition), (0, 0, 0, 4)))
+                console.print(Padding(_grid(feature_facts(feature, therapies)), (0, 0, 1, 4)))
+    if therapies:
+        console.print(Text("Therapies", "bold"))
+        console.print(Padding(Text(NO_RECOMMENDATION), (0, 0, 1, 2)))
+    for therapy in therapies.values():
+        console.print(Text("  " + therapy.name, "bold"))
+        console.print(Padding(_grid(therapy_facts(therapy)), (0, 0, 1, 4)))
+
+
+def _grid(facts: dict[str, str]) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(width=10, style="dim")
+    grid.add_column()
+    for label, text in facts.items():
+        if text:
+            grid.add_row(label, Text(text, overflow="fold"))
+    return grid

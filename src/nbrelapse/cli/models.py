@@ -1,0 +1,189 @@
+"""``nbrelapse evaluate``: external validation of a saved model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from nbrelapse.cli.results import evaluation_document, print_leaderboard
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nbrelapse.explanation.stability import Stability
+    from nbrelapse.scoring.explain import ExplainedCohort
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A model folder, or an MLflow URI (models:/…, runs:/…).")],
+    cohort: Annotated[Path, typer.Argument(help="The cohort folder; none of its patients may have trained the model.")],
+    bootstrap: Annotated[int, typer.Option(min=100, help="Bootstrap resamples behind the intervals.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
+    interval: Annotated[Literal["percentile", "bca"], typer.Option(help="Kind of the 95% intervals.")] = "percentile",
+    allow_missing_assays: Annotated[
+        bool, typer.Option(help="Evaluate although nobody has an assay that the model reads.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Judge a saved model on another cohort, beside the clinical baselines it was trained with."""
+    import json
+
+    from nbrelapse.cohort.storage import read_cohort
+    from nbrelapse.report.decisions import decisions_section
+    from nbrelapse.report.sentences import verdict
+    from nbrelapse.scoring.evaluate import evaluate_bundle
+    from nbrelapse.scoring.storage import load_model
+
+    bundle = load_model(model)
+    evaluation = evaluate_bundle(
+        bundle,
+        read_cohort(cohort),
+        n_bootstrap=bootstrap,
+        seed=seed,
+        interval=interval,
+        allow_missing_assays=allow_missing_assays,
+    )
+    if as_json:
+        document = {"endpoint": bundle.endpoint, **(evaluation_document(evaluation) or {}), "notes": evaluation.notes}
+        typer.echo(json.dumps(document, indent=2, allow_nan=False))
+        return
+    for metric in dict.fromkeys(evaluation.metrics["metric"]):
+        print_leaderboard(f"{cohort.name}: {bundle.endpoint}", evaluation, metric)
+    for population in evaluation.metrics["population"].unique():
+        typer.echo(verdict(evaluation, bundle.model.family, population).sentence)
+    if evaluation.utility is not None:
+        for sentence in decisions_section(evaluation.utility)["sentences"]:
+            typer.echo(sentence)
+    for note in evaluation.notes:
+        typer.echo(f"note: {note}", err=True)
+
+
+def explain(
+    model: Annotated[str, typer.Argument(help="A model folder, or an MLflow URI (models:/…, runs:/…).")],
+    cohort: Annotated[Path, typer.Argument(help="The cohort folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for the attributions, pictures and pages.")],
+    patient: Annotated[str | None, typer.Option(help="Write the page of this patient, patient.html.")] = None,
+    horizon: Annotated[
+        float | None,
+        typer.Option(help="Years of the explained probability; the longest of 1, 2, 3 and 5 that training reaches."),
+    ] = None,
+    background: Annotated[
+        Path | None, typer.Option(help="A cohort folder to compare with: contributions start from its mean.")
+    ] = None,
+    allow_missing_assays: Annotated[
+        bool, typer.Option(help="Explain although nobody has an assay that the model reads.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Attribute a model's predictions to mechanisms: tables, pictures and HTML pages."""
+    import json
+
+    from nbrelapse.cohort.storage import read_cohort
+    from nbrelapse.scoring.explain import ExplainRequest, explain_cohort
+    from nbrelapse.scoring.storage import load_model
+
+    bundle = load_model(model)
+    request = ExplainRequest(
+        patient=patient,
+        horizon_years=horizon,
+        background=None if background is None else read_cohort(background),
+        allow_missing_assays=allow_missing_assays,
+    )
+    found = explain_cohort(bundle, read_cohort(cohort), out, request)
+    document = {"model": model, "endpoint": bundle.endpoint, **_document(found)}
+    if as_json:
+        typer.echo(json.dumps(document, indent=2, allow_nan=False))
+        return
+    typer.echo(f"Mean absolute contribution to the {found.explanation.scale}:")
+    for name, value in document["mechanisms"].items():
+        title = bundle.catalogue.mechanisms[name].title
+        typer.echo(f"  {title:<28}{value:8.3f}{_over_refits(found.stability, name)}")
+    typer.echo(f"{document['patients']} patients explained: {found.report}")
+    if found.patient_report is not None:
+        typer.echo(f"Page of the patient: {found.patient_report}")
+
+
+def _document(found: ExplainedCohort) -> dict[str, Any]:
+    explanation, stable = found.explanation, found.stability
+    document = {
+        "patients": len(explanation.values),
+        "mechanisms": {name: float(value) for name, value in explanation.mechanism_importance().items()},
+        "stability": None if stable is None else _stability_document(stable),
+        **found.attributions,
+        **({} if found.game is None else {"game": _nulls(found.game)}),
+        "report": str(found.report),
+        "figures": [str(file) for file in found.figures],
+    }
+    return document | ({} if found.patient_report is None else {"patient_report": str(found.patient_report)})
+
+
+def _over_refits(stable: Stability | None, mechanism: str) -> str:
+    if stable is None:
+        return ""
+    row = stable.mechanisms.loc[mechanism]
+    return f"   {row['low']:.3f} to {row['high']:.3f}   rank {row['rank_low']} to {row['rank_high']}   {row['status']}"
+
+
+def _stability_document(stable: Stability) -> dict[str, Any]:
+    """Return the tables that a reader of JSON wants; NaN as null."""
+    tables = {
+        "mechanisms": stable.mechanisms,
+        "rank_agreement": stable.rank_agreement,
+        "disagreements": stable.disagreements.drop(columns="agrees"),
+    }
+    document = {name: _nulls(table) for name, table in tables.items()}
+    return {"patients": stable.n_patients, "refits": stable.n_refits, **document}
+
+
+def _nulls(table: pd.DataFrame) -> dict[Any, Any]:
+    return table.astype(object).where(table.notna(), None).to_dict("index")
+
+
+def score(
+    model: Annotated[str, typer.Argument(help="A model folder, or an MLflow URI (models:/…, runs:/…).")],
+    cohort: Annotated[Path, typer.Argument(help="The cohort folder.")],
+    out: Annotated[Path, typer.Option(help="The file of scores: .parquet, .csv or .json.")],
+    allow_missing_assays: Annotated[
+        bool, typer.Option(help="Score although nobody has an assay that the model reads.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Score the patients of a cohort: risk, interval, mechanisms, and what was missing."""
+    import json
+
+    from nbrelapse.cohort.storage import read_cohort
+    from nbrelapse.scoring.scores import check_scores_file, write_scores
+    from nbrelapse.scoring.scores import score as score_cohort
+    from nbrelapse.scoring.storage import load_model
+
+    check_scores_file(out)
+    scores = score_cohort(load_model(model), read_cohort(cohort), allow_missing_assays=allow_missing_assays)
+    file = write_scores(scores, out)
+    warned = int((scores["warnings"] != "").sum())
+    unscored = int(scores["log_risk"].isna().sum())
+    if as_json:
+        document = {"file": str(file), "patients": len(scores), "unscored": unscored, "with_warnings": warned}
+        typer.echo(json.dumps(document, indent=2))
+        return
+    typer.echo(f"{len(scores)} patients: {len(scores) - unscored} scored, {warned} with warnings: {file}")
+
+
+def export(
+    model: Annotated[str, typer.Argument(help="A model folder, or an MLflow URI (models:/…, runs:/…).")],
+    folder: Annotated[Path, typer.Argument(help="Where to write it.")],
+    overwrite: Annotated[bool, typer.Option(help="Replace a folder that is there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Check a model and write it as a folder that can be copied, archived and scored with."""
+    import json
+
+    from nbrelapse.scoring.storage import load_model, write_bundle
+
+    bundle = load_model(model)
+    target = write_bundle(bundle, folder, overwrite=overwrite)
+    if as_json:
+        typer.echo(json.dumps({"folder": str(target), "endpoint": bundle.endpoint, "family": bundle.model.family}))
+        return
+    typer.echo(f"{bundle.model.family} model of {bundle.endpoint}: {target}")

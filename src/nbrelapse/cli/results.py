@@ -1,0 +1,178 @@
+"""``nbrelapse compare``: the leaderboard of an experiment."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nbrelapse.metrics.evaluation import Evaluation
+    from nbrelapse.tracking.read import RecordedExperiment
+    from nbrelapse.validation.guards import Multiplicity
+
+
+def compare(
+    experiment: Annotated[str, typer.Argument(help="The experiment's name in MLflow.")],
+    metric: Annotated[
+        str | None, typer.Option(help="The metric that is shown, such as auc_3y; by default harrell_c, or auc.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON document.")] = False,
+) -> None:
+    """Show the models of an experiment's latest run beside the clinical baselines, with intervals."""
+    import json
+
+    from nbrelapse.errors import InputError
+    from nbrelapse.metrics.evaluation import leading_metric
+    from nbrelapse.tracking.read import read_experiment
+
+    found = read_experiment(experiment)
+    if as_json:
+        typer.echo(json.dumps(_document(found), indent=2, allow_nan=False))
+        return
+    known = list(dict.fromkeys(found.cross_validation.metrics["metric"]))
+    metric = metric or leading_metric(found.cross_validation.metrics)
+    if metric not in known:
+        raise InputError(f"the run has no metric {metric!r}", column="--metric", expected=", ".join(known))
+    _print(found, metric)
+
+
+def _print(found: RecordedExperiment, metric: str) -> None:
+    from rich.console import Console
+
+    from nbrelapse.report.guard_sections import multiplicity_sentence
+    from nbrelapse.report.sentences import verdict
+
+    console = Console()
+    for label, evaluation in (("hold-out", found.holdout), ("nested cross-validation", found.cross_validation)):
+        if evaluation is not None:
+            print_leaderboard(f"{found.name}: {found.endpoint}, {label}", evaluation, metric, found.chosen)
+            console.print()
+    if found.leave_one_out is not None:
+        print_groups(f"{found.name}: {found.endpoint}, left out", found.leave_one_out, metric, found.chosen)
+        console.print()
+    judged = found.cross_validation if found.holdout is None else found.holdout
+    if found.chosen:
+        for population in judged.metrics["population"].unique():
+            console.print(verdict(judged, found.chosen, population).sentence, highlight=False)
+    if found.multiplicity is not None:
+        console.print(multiplicity_sentence(found.multiplicity), highlight=False)
+    console.print(f"run: {found.run_id}, {found.started:%Y-%m-%d %H:%M} UTC", highlight=False)
+    for name, uri in found.model_uris.items():
+        console.print(f"model {name}: {uri}", highlight=False, soft_wrap=True)
+
+
+def _document(found: RecordedExperiment) -> dict[str, Any]:
+    return {
+        "experiment": found.name,
+        "run_id": found.run_id,
+        "started": found.started.isoformat(),
+        "endpoint": found.endpoint,
+        "chosen": found.chosen,
+        "models": found.model_uris,
+        "multiplicity": multiplicity_document(found.multiplicity),
+        "cross_validation": evaluation_document(found.cross_validation),
+        "holdout": evaluation_document(found.holdout),
+        "leave_one_out": evaluation_document(found.leave_one_out),
+    }
+
+
+def print_leaderboard(title: str, evaluation: Evaluation, metric: str, chosen: str | None = None) -> None:
+    """Print value and interval, and the difference from the strongest clinical baseline, a row a model.
+
+    Numbers are not cut to the width of a narrow terminal. Nothing is printed of a metric that has no value, which a
+    note of the evaluation explains.
+    """
+    if not (evaluation.metrics["metric"] == metric).any():
+        return
+    from rich.console import Console
+
+    Console(width=max(Console().width, 130)).print(_table(title, evaluation, metric, chosen))
+
+
+def print_groups(title: str, evaluation: Evaluation, metric: str, chosen: str | None = None) -> None:
+    """Print the leaderboard of each group left out, a table a group, the mean of the groups last."""
+    for population in dict.fromkeys(evaluation.metrics["population"]):
+        metrics, differences = (
+            table[table["population"] == population] for table in (evaluation.metrics, evaluation.differences)
+        )
+        part = replace(evaluation, metrics=metrics, differences=differences)
+        print_leaderboard(title, part, metric, chosen)
+
+
+def evaluation_document(evaluation: Evaluation | None) -> dict[str, Any] | None:
+    """Return an evaluation as JSON data; NaN becomes null."""
+    if evaluation is None:
+        return None
+    document: dict[str, Any] = {
+        name: _records(table)
+        for name, table in (("metrics", evaluation.metrics), ("differences", evaluation.differences))
+    }
+    if evaluation.utility is not None:
+        document["utility"] = {name: _records(table) for name, table in evaluation.utility.tables().items()}
+    return document
+
+
+def _records(table: pd.DataFrame) -> Any:
+    return json.loads(table.to_json(orient="records", double_precision=15))
+
+
+def multiplicity_document(tried: Multiplicity | None) -> dict[str, Any] | None:
+    """Return how many models were tried as JSON data; what is unknown is null."""
+    if tried is None:
+        return None
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else value for name, value in asdict(tried).items()
+    }
+
+
+def _table(title: str, evaluation: Evaluation, metric: str, chosen: str | None) -> Any:
+    from rich.table import Table
+
+    from nbrelapse.metrics.evaluation import MetricKind
+    from nbrelapse.report.sentences import strongest_reference
+
+    rows = evaluation.metrics[evaluation.metrics["metric"] == metric]
+    populations = list(dict.fromkeys(rows["population"]))
+    reference = {population: strongest_reference(evaluation, population) for population in populations}
+    table = Table(title=f"{title}: {metric} (95% intervals)", title_justify="left", box=None, pad_edge=False)
+    table.add_column("model", no_wrap=True)
+    for population in populations:
+        table.add_column(population, no_wrap=True)
+        table.add_column(f"minus {reference[population] or 'baseline'}", no_wrap=True)
+    first = rows[rows["population"] == populations[0]].sort_values(
+        "value", key=MetricKind.of(metric).goodness, ascending=False, kind="stable"
+    )
+    values = rows.set_index(["model", "population"])
+    differences = evaluation.differences[evaluation.differences["metric"] == metric]
+    paired = differences.set_index(["model", "population", "reference"])
+    for model in first["model"]:
+        cells = []
+        for population in populations:
+            cells.append(_cell(values, (model, population), "value", ""))
+            cells.append(_cell(paired, (model, population, reference[population]), "difference", "+"))
+        table.add_row(str(model) + (" *" if model == chosen else ""), *cells)
+    if chosen is not None:
+        table.caption, table.caption_justify = "* chosen by nested cross-validation of the training patients", "left"
+    return table
+
+
+def _cell(table: Any, key: tuple[object, ...], value: str, sign: str) -> str:
+    if key not in table.index:
+        return "–"
+    row = table.loc[key]
+    return f"{row[value]:{sign}.3f} ({row['low']:{sign}.3f} to {row['high']:{sign}.3f})"
+
+
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on the loopback address.")] = 5000,
+) -> None:
+    """Start MLflow's page on the loopback address, on the tracking store in use; Ctrl-C ends it."""
+    from nbrelapse.tracking.store import serve
+
+    serve(port)

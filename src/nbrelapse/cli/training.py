@@ -1,0 +1,301 @@
+"""``nbrelapse train``: run an experiment file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nbrelapse.cli.results import evaluation_document, multiplicity_document, print_groups, print_leaderboard
+
+if TYPE_CHECKING:
+    from nbrelapse.experiment.config import ExperimentConfig
+    from nbrelapse.experiment.null_check import NullCheck
+    from nbrelapse.experiment.publish import Published
+    from nbrelapse.experiment.run import ExperimentResult
+    from nbrelapse.validation.fold_cache import FoldCache
+
+
+def train(
+    experiment: Annotated[Path, typer.Argument(help="The experiment file (TOML).")],
+    cohort: Annotated[Path | None, typer.Option(help="A cohort folder instead of the file's.")] = None,
+    gene_sets: Annotated[Path | None, typer.Option(help="Gene sets (GMT or TSV) instead of the file's.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes; the results do not depend on it.")] = 2,
+    reports: Annotated[Path, typer.Option(help="Folder for the HTML report.")] = Path("reports"),
+    null_check: Annotated[
+        bool,
+        typer.Option("--null-check", help="Only see what is found in permuted outcomes; exit 1 = a leak."),
+    ] = False,
+    permutations: Annotated[int, typer.Option(min=5, help="Of --null-check.")] = 20,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder of fold predictions; .nbrelapse-cache beside the experiment file.")
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute everything, keep nothing.")] = False,
+    learning_curve: Annotated[
+        bool, typer.Option("--learning-curve", help="Also train on parts of the patients: would more of them help?")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Tune, validate, track and explain the models of an experiment file."""
+    from nbrelapse.errors import InputError
+    from nbrelapse.experiment.config import read_config
+    from nbrelapse.experiment.publish import publish
+    from nbrelapse.experiment.run import run_experiment
+    from nbrelapse.tracking.store import check_store
+
+    config = read_config(experiment)
+    if reports.exists() and not reports.is_dir():
+        raise InputError("a folder was expected, this is a file", file=reports, fix="name another with --reports")
+    source = config.cohort
+    if cohort is not None:
+        source = source.model_copy(update={"path": cohort, "simulate": None})
+    if gene_sets is not None:
+        source = source.model_copy(update={"gene_sets": gene_sets})
+    config = config.model_copy(update={"cohort": source})
+    if learning_curve:
+        validation = config.validation.model_copy(update={"learning_curve": True})
+        config = config.model_copy(update={"validation": validation})
+    if null_check:
+        _check_null(config, permutations, jobs, as_json)
+        return
+    check_store()
+    kept = None if no_cache else _cache(experiment, cache)
+    with progress_bar() as progress:
+        try:
+            result = run_experiment(config, n_jobs=jobs, cache=kept, progress=progress)
+        finally:
+            if kept is not None:
+                kept.discard_if_empty()
+        published = publish(result, reports / f"{config.name}.html", progress=progress)
+    if kept is not None:
+        _tell(kept)
+    print_summary(result, published, as_json=as_json)
+
+
+def _cache(experiment: Path, folder: Path | None) -> FoldCache | None:
+    """Return the cache; a folder that nobody asked for and that cannot be written is done without."""
+    from nbrelapse.errors import InputError
+    from nbrelapse.validation.fold_cache import CACHE_FOLDER, FoldCache
+
+    kept = FoldCache(folder or experiment.parent / CACHE_FOLDER)
+    try:
+        kept.prepare()
+    except InputError as error:
+        if folder is not None:
+            raise
+        typer.echo(f"{error.problem}: {kept.folder}; everything is computed", err=True)
+        return None
+    return kept
+
+
+def _tell(kept: FoldCache) -> None:
+    if kept.hits:
+        typer.echo(f"{kept.hits} of {kept.hits + kept.misses} folds came from the cache {kept.folder}", err=True)
+    if kept.damaged:
+        typer.echo(f"{kept.damaged} damaged entries of the cache were computed anew", err=True)
+    if kept.failure:
+        typer.echo(f"not all folds could be kept in the cache: {kept.failure}", err=True)
+
+
+def _check_null(config: ExperimentConfig, permutations: int, jobs: int, as_json: bool) -> None:
+    from nbrelapse.experiment.null_check import null_check
+
+    with progress_bar() as progress:
+        found = null_check(config, permutations=permutations, n_jobs=jobs, progress=progress)
+    print_null_check(config, found, as_json=as_json)
+    if not found.compatible:
+        raise typer.Exit(1)
+
+
+def quickstart(
+    out: Annotated[Path, typer.Option(help="Folder for everything but the MLflow store.")] = Path("demo"),
+    jobs: Annotated[int, typer.Option(min=1, help="Processes; the results do not depend on it.")] = 2,
+    overwrite: Annotated[bool, typer.Option(help="Replace what an earlier quickstart left in the folder.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Simulate a cohort, train, compare, explain, report and score, and say where everything is."""
+    import shutil
+    from importlib import resources
+
+    from nbrelapse.cohort.storage import write_cohort
+    from nbrelapse.errors import InputError
+    from nbrelapse.experiment.config import read_config
+    from nbrelapse.experiment.publish import publish
+    from nbrelapse.experiment.run import run_experiment
+    from nbrelapse.mechanisms.build import build_features
+    from nbrelapse.mechanisms.feature_table import write_features
+    from nbrelapse.readers.cbioportal import read_cbioportal
+    from nbrelapse.scoring.scores import score, write_scores
+    from nbrelapse.scoring.storage import load_model
+    from nbrelapse.simulation.files import TRUTH_FILE, write_raw_files
+    from nbrelapse.simulation.simulate import simulate_cohort
+
+    with resources.as_file(resources.files("nbrelapse.experiment") / "quickstart.toml") as file:
+        config = read_config(file)
+    simulation = config.cohort.simulate
+    assert simulation is not None
+    if out.exists() and not overwrite:
+        raise InputError("the folder is there already", file=out, fix="name another, or say --overwrite")
+    if (out / "raw" / TRUTH_FILE).is_file():
+        shutil.rmtree(out / "raw")
+    out.mkdir(parents=True, exist_ok=True)
+    write_raw_files(out / "raw", simulation.patients, simulation.seed)
+    cohort = read_cbioportal(out / "raw")
+    write_cohort(cohort, out / "cohort", overwrite=True)
+    write_features(build_features(cohort), out / "features.parquet")
+
+    source = config.cohort.model_copy(update={"path": out / "cohort", "simulate": None})
+    with progress_bar() as progress:
+        result = run_experiment(config.model_copy(update={"cohort": source}), n_jobs=jobs, progress=progress)
+        published = publish(result, out / "report.html", progress=progress)
+    new_patients = simulate_cohort(50, simulation.seed + 1)
+    scores = score(load_model(published.model_uris[published.chosen]), new_patients)
+    write_scores(scores, out / "scores.csv")
+    outputs = {
+        "cohort": str(out / "cohort"),
+        "features": str(out / "features.parquet"),
+        "scores": f"{out / 'scores.csv'} (50 new patients)",
+    }
+    print_summary(result, published, as_json=as_json, outputs=outputs)
+
+
+def print_null_check(config: ExperimentConfig, found: NullCheck, *, as_json: bool) -> None:
+    """Print the figures of permuted outcomes and whether they are those of chance: text, or one JSON document."""
+    import typer
+
+    from nbrelapse.experiment.null_check import TOLERATED
+
+    if as_json:
+        typer.echo(json.dumps(_null_check_document(config, found), indent=2, allow_nan=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    from nbrelapse.report.wording import model_title
+
+    metric = "AUC" if config.endpoint == "refractory" else "Harrell C"
+    title = f"{config.name}: {metric} in nested cross-validation of {len(found.values)} permutations of the outcomes"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    low, high = TOLERATED
+    for column in ("model", "mean", "95% interval", "sd", "range", f"within {low}–{high}"):
+        table.add_column(column, no_wrap=True)
+    for name, row in found.summary.iterrows():
+        table.add_row(
+            model_title(str(name)),
+            f"{row['mean']:.3f}",
+            f"{row['low']:.3f} to {row['high']:.3f}",
+            f"{row['sd']:.3f}",
+            f"{row['smallest']:.3f} to {row['largest']:.3f}",
+            f"{row['inside']:.0f} of {len(found.values)}",
+        )
+    console = Console()
+    Console(width=max(console.width, 130)).print(table)
+    answer = "compatible with chance" if found.compatible else "NOT compatible with chance: look for a leak"
+    console.print(f"The means are {answer} ({low} to {high}).", highlight=False)
+    for note in found.notes:
+        console.print(f"note: {note}", style="dim", highlight=False)
+
+
+def _null_check_document(config: ExperimentConfig, found: NullCheck) -> dict[str, Any]:
+    from nbrelapse.experiment.null_check import TOLERATED
+
+    return {
+        "experiment": config.name,
+        "endpoint": config.endpoint,
+        "compatible": found.compatible,
+        "tolerated": list(TOLERATED),
+        "summary": [{"model": str(name), **row.to_dict()} for name, row in found.summary.iterrows()],
+        "permutations": found.values.to_dict(orient="records"),
+        "notes": found.notes,
+    }
+
+
+def print_summary(
+    result: ExperimentResult, published: Published, *, as_json: bool, outputs: dict[str, str] | None = None
+) -> None:
+    """Print the leaderboard and where everything is: text, or one JSON document.
+
+    Parameters
+    ----------
+    result : ExperimentResult
+    published : Published
+    as_json : bool
+    outputs : dict of str to str, optional
+        Further files by what they are.
+    """
+    import typer
+
+    if as_json:
+        typer.echo(json.dumps(_document(result, published, outputs or {}), indent=2, allow_nan=False))
+        return
+    from rich.console import Console
+
+    from nbrelapse.metrics.evaluation import leading_metric
+    from nbrelapse.report.guard_sections import multiplicity_sentence
+    from nbrelapse.report.sentences import verdict
+
+    console = Console()
+    evaluation, label = _judging(result)
+    title = f"{result.config.name}: {result.config.endpoint}, {label}"
+    metric = leading_metric(evaluation.metrics)
+    print_leaderboard(title, evaluation, metric, result.chosen)
+    if result.leave_one_out is not None:
+        title = f"{result.config.name}: {result.config.endpoint}, left out"
+        print_groups(title, result.leave_one_out, metric, result.chosen)
+    for population in dict.fromkeys(["all", *evaluation.metrics["population"]]):
+        console.print(verdict(evaluation, result.chosen, population).sentence, highlight=False)
+    console.print(multiplicity_sentence(published.multiplicity), highlight=False)
+    for note in result.notes:
+        console.print(f"note: {note}", style="dim", highlight=False)
+    for name, value in {**_outputs(published), **(outputs or {})}.items():
+        console.print(f"{name + ':':<14}{value}", highlight=False, soft_wrap=True)
+    console.print("Look at the runs with: nbrelapse ui", highlight=False)
+
+
+def _judging(result: ExperimentResult) -> tuple[Any, str]:
+    if result.holdout is not None:
+        return result.holdout, "hold-out"
+    return result.cross_validation, "nested cross-validation"
+
+
+def _outputs(published: Published) -> dict[str, str]:
+    return {"report": str(published.report), "model": published.model_uris[published.chosen], "run": published.run_id}
+
+
+def _document(result: ExperimentResult, published: Published, outputs: dict[str, str]) -> dict[str, Any]:
+    return {
+        "experiment": result.config.name,
+        "endpoint": result.config.endpoint,
+        "chosen": result.chosen,
+        "cross_validation": evaluation_document(result.cross_validation),
+        "holdout": evaluation_document(result.holdout),
+        "leave_one_out": evaluation_document(result.leave_one_out),
+        "multiplicity": multiplicity_document(published.multiplicity),
+        "notes": result.notes,
+        "run_id": published.run_id,
+        "models": published.model_uris,
+        "report": str(published.report),
+        "outputs": outputs,
+    }
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a callback ``(stage, done, total)`` that draws one bar a stage."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    stages: dict[str, TaskID] = {}
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+
+        def update(stage: str, done: int, total: int) -> None:
+            if stage not in stages:
+                stages[stage] = bar.add_task(stage, total=total)
+            bar.update(stages[stage], completed=done, total=total)
+
+        yield update

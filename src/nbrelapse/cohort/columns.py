@@ -1,0 +1,177 @@
+"""Work on the distinct values of a column instead of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from nbrelapse.errors import InputError
+
+
+def map_distinct(values: pd.Series, function: Callable[[pd.Series], pd.Series]) -> pd.Series:
+    """Apply a function of single values to each distinct value once.
+
+    Ten million segments have a few thousand samples and 24 chromosomes; spelling each once saves nearly all the work.
+
+    Parameters
+    ----------
+    values : Series
+        Of any type; also categorical, as large files are read.
+    function : callable
+        Takes a Series of distinct, known values and returns one of the same length.
+
+    Returns
+    -------
+    Series
+        As `values`, of the function's type; missing values stay missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> map_distinct(pd.Series(["chr2", None, "chr2"]), lambda names: names.str.removeprefix("chr")).tolist()
+    ['2', nan, '2']
+    """
+    # Objects of different types may be equal, such as 1 and True, but are spelled differently.
+    if values.dtype == object:
+        return function(values)
+    codes, distinct = encode(values)
+    ready = function(distinct)
+    return pd.Series(ready.array.take(codes, allow_fill=True), index=values.index, name=values.name)
+
+
+def encode(values: pd.Series) -> tuple[np.ndarray, pd.Series]:
+    """Return the number of each row's value, -1 where it is missing, and the distinct values.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> codes, distinct = encode(pd.Series(["b", "a", None, "b"]))
+    >>> codes.tolist(), distinct.tolist()
+    ([0, 1, -1, 0], ['b', 'a'])
+    """
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return _used(values.cat.codes.to_numpy(), pd.Series(values.cat.categories, name=values.name))
+    codes, distinct = pd.factorize(values)
+    return codes, pd.Series(distinct, name=values.name)
+
+
+def _used(codes: np.ndarray, categories: pd.Series) -> tuple[np.ndarray, pd.Series]:
+    """Leave out the categories that no row has."""
+    used = np.zeros(len(categories) + 1, dtype=bool)
+    used[codes] = True
+    used[-1] = False
+    if used[:-1].all():
+        return codes, categories
+    place = np.where(used, np.cumsum(used) - 1, -1)
+    return place[codes], categories[used[:-1]].reset_index(drop=True)
+
+
+def is_among(values: pd.Series, known: pd.Series) -> np.ndarray:
+    """Tell which texts are among others; faster than ``Series.isin`` where there are many of both.
+
+    Parameters
+    ----------
+    values, known : Series of str
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        Missing values are not.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> is_among(pd.Series(["a", "b", None]), pd.Series(["b", "c"])).tolist()
+    [False, True, False]
+    """
+    codes, distinct = encode(values)
+    found = pd.Index(known.dropna().unique()).get_indexer(pd.Index(distinct)) >= 0
+    return np.append(found, False)[codes]
+
+
+def row_numbers(index: pd.Index, wrong: np.ndarray | pd.Series) -> list[int]:
+    """Return the numbers of some rows, counted from 1 without header and comments.
+
+    Parameters
+    ----------
+    index : Index
+        Of the table: while a cohort is assembled, the place of each row in its file, also where rows were removed.
+        An index of something else does not count.
+    wrong : array of bool, shape (n,)
+
+    Examples
+    --------
+    >>> row_numbers(pd.Index([0, 1, 5]), np.array([True, False, True]))
+    [1, 6]
+    """
+    places = np.asarray(wrong, dtype=bool).nonzero()[0]
+    if pd.api.types.is_integer_dtype(index.dtype):
+        places = index.to_numpy()[places]
+    return (places + 1).tolist()
+
+
+MIN_PATIENTS = 20
+YEAR = 365
+FOUR_MONTHS = 120
+TIMES = ("event_days", "followup_days")
+
+
+def check_time_units(patients: pd.DataFrame, *, file: str | Path | None = None) -> None:
+    """Refuse times that can only be months or years.
+
+    Two rules, each applied where at least 20 patients have a value, so that a few new patients can always be scored:
+
+    - ``event_days``, ``followup_days``: nobody reaches 365. Read as days, nobody was followed for a year; read as
+      months, 30 years cover every study.
+    - ``age_days``: nobody reaches 365 and nine in ten stay below 120. Read as days, nearly all would be younger than
+      four months, when a third of neuroblastoma patients are infants at all; read as months, nine in ten below ten
+      years is what cohorts look like. Infant trials have ages up to a year and pass.
+
+    A cohort for which this is nevertheless right says ``units_checked = true`` in its metadata, and is not checked.
+
+    Parameters
+    ----------
+    patients : DataFrame
+        The ``patients`` table.
+    file : path, optional
+        For the error message.
+
+    Raises
+    ------
+    InputError
+        A column fails its rule.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> patients = pd.DataFrame({"age_days": range(30), "event_days": range(30), "followup_days": range(30)})
+    >>> check_time_units(patients * 30)
+    >>> check_time_units(patients * 12)
+    Traceback (most recent call last):
+    ...
+    nbrelapse.errors.InputError: the times look like months, not days: nobody was followed for a year
+      column: event_days
+      expected: days from diagnosis; the largest value is 348
+      fix: convert to days (mapping file: `unit = "months"`), or say `units_checked = true` where they are days
+    """
+    for column in TIMES:
+        known = patients[column].dropna()
+        if len(known) >= MIN_PATIENTS and known.max() < YEAR:
+            raise _mix_up(column, known, "times", "nobody was followed for a year", file)
+    ages = patients["age_days"].dropna()
+    if len(ages) >= MIN_PATIENTS and ages.max() < YEAR and ages.quantile(0.9) < FOUR_MONTHS:
+        raise _mix_up("age_days", ages, "ages", "nine in ten patients would be younger than four months", file)
+
+
+def _mix_up(column: str, values: pd.Series, what: str, reason: str, file: str | Path | None) -> InputError:
+    unit = "years" if values.max() <= 40 and not (values % 1 == 0).all() else "months"
+    return InputError(
+        f"the {what} look like {unit}, not days: {reason}",
+        file=file,
+        column=column,
+        expected=f"days {'at' if what == 'ages' else 'from'} diagnosis; the largest value is {values.max():g}",
+        fix=f'convert to days (mapping file: `unit = "{unit}"`), or say `units_checked = true` where they are days',
+    )

@@ -1,0 +1,144 @@
+"""Names of chromosomes, and of the sequences that are none."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nbrelapse.cohort.columns import encode, map_distinct, row_numbers
+from nbrelapse.cohort.schema import as_text, contig_patterns, levels, spell_level
+from nbrelapse.errors import InputError
+
+
+def normalise_chromosomes(values: pd.Series, *, file: str | Path | None = None) -> pd.Series:
+    """Write chromosomes as ``1`` to ``22``, ``X``, ``Y``, ``MT``; names of contigs stay as they are.
+
+    Parameters
+    ----------
+    values : Series
+        With or without ``chr``; 23, 24 and 25 are X, Y and MT.
+    file : path, optional
+        For the error message.
+
+    Returns
+    -------
+    Series of str
+        NaN where it is not known.
+
+    Raises
+    ------
+    InputError
+        A name is neither a human chromosome nor a contig of a reference genome.
+
+    Examples
+    --------
+    >>> normalise_chromosomes(pd.Series(["chr2", "23", "chrM", "GL000191.1", "."])).tolist()
+    ['2', 'X', 'MT', 'GL000191.1', nan]
+    """
+    text = as_text(values)
+    codes, distinct = encode(text)
+    spelled = [spell_level(name, "chromosome") or (name if _is_contig(name) else None) for name in distinct]
+    foreign = [number for number, name in enumerate(spelled) if name is None]
+    if foreign:
+        raise InputError(
+            "unknown code " + ", ".join(repr(distinct[number]) for number in foreign[:5]),
+            file=file,
+            column=str(values.name),
+            rows=row_numbers(values.index, np.isin(codes, foreign)),
+            expected=", ".join(levels("chromosome")),
+            fix="correct the value or remove these rows",
+        )
+    ready = pd.array(spelled, dtype="str").take(codes, allow_fill=True)
+    return pd.Series(ready, index=values.index, name=values.name)
+
+
+def on_contigs(chromosomes: pd.Series) -> pd.Series:
+    """Tell the rows that lie on a contig; unknown chromosomes do not.
+
+    Examples
+    --------
+    >>> on_contigs(pd.Series(["2", "GL000191.1", None])).tolist()
+    [False, True, False]
+    """
+    contigs = map_distinct(chromosomes, lambda names: (~names.isin(levels("chromosome"))).astype("boolean"))
+    return contigs.fillna(False).astype(bool)
+
+
+def _is_contig(name: str) -> bool:
+    return _contigs().fullmatch(name.lower().removeprefix("chr")) is not None
+
+
+@cache
+def _contigs() -> re.Pattern[str]:
+    return re.compile("|".join(contig_patterns()))
+
+
+@cache
+def genome_landmarks() -> dict[str, Any]:
+    """Return chromosome lengths by build, and the places of well-known hotspots in both.
+
+    Examples
+    --------
+    >>> genome_landmarks()["lengths"]["hg19"]["1"], genome_landmarks()["hotspots"][0]["gene"]
+    (249250621, 'ALK')
+    """
+    text = resources.files("nbrelapse.cohort").joinpath("genome_builds.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+SLACK = 1_000_000
+"""Bases beyond the end that are let pass: segment files round, and pad their last segment."""
+
+
+def check_positions(table: pd.DataFrame, chromosome: str, position: str, build: str | None, file: str | Path) -> None:
+    """Refuse positions far beyond the end of their chromosome: a wrong build, or a wrong column.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``segments`` or ``rearrangements``.
+    chromosome, position : str
+        Names of two of its columns.
+    build : str or None
+        What the assay says; nothing is checked where it is not known.
+    file : path
+        For the error message.
+
+    Raises
+    ------
+    InputError
+
+    Examples
+    --------
+    >>> segments = pd.DataFrame({"chromosome": ["17", "17"], "end": [83_257_441.0, 80_000_000.0]})
+    >>> check_positions(segments, "chromosome", "end", "hg38", "cohort.seg")
+    >>> check_positions(segments, "chromosome", "end", "hg19", "cohort.seg")
+    Traceback (most recent call last):
+    ...
+    nbrelapse.errors.InputError: a position is beyond the end of its chromosome in hg19
+      file: cohort.seg
+      column: end
+      rows: 1
+      expected: positions in hg19
+      fix: correct the genome build or the positions
+    """
+    lengths = genome_landmarks()["lengths"].get(build, {})
+    codes, names = encode(table[chromosome])
+    limit = np.append(names.map(lengths).to_numpy(dtype=np.float64, na_value=np.nan), np.nan)[codes]
+    beyond = table[position].to_numpy(dtype=np.float64) > limit + SLACK
+    if beyond.any():
+        raise InputError(
+            f"a position is beyond the end of its chromosome in {build}",
+            file=file,
+            column=position,
+            rows=row_numbers(table.index, beyond),
+            expected=f"positions in {build}",
+            fix="correct the genome build or the positions",
+        )

@@ -1,0 +1,476 @@
+"""Delimited text as a table, streamed from its file and parsed by Arrow."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+from nbrelapse.cohort.schema import missing_words
+from nbrelapse.errors import InputError
+
+BLOCK = 16 * 2**20
+"""Bytes that are parsed at a time; no row may be longer, so wide headers enlarge it."""
+SHOWN_ROWS = 1000
+
+
+def parse_text_table(
+    source: Path | bytes,
+    file: str | Path,
+    *,
+    separator: str = "\t",
+    comment: bool = False,
+    matrix: bool = False,
+    columns: Collection[str] | None = None,
+    numbers: Collection[str] = (),
+    header: TextHeader | None = None,
+) -> pd.DataFrame:
+    r"""Parse delimited text; gzip is unpacked on the way.
+
+    Parameters
+    ----------
+    source : Path or bytes
+        The file, or its content.
+    file : path
+        For error messages.
+    separator : str
+    comment : bool
+        Skip the lines that start with ``#`` (cBioPortal, MAF); such files quote nothing.
+    matrix : bool
+        A gene by sample table: columns after the first are numbers where they can be.
+    columns : collection of str, optional
+        The columns to read of a large file. Its text becomes categorical: each distinct value is held once.
+    numbers : collection of str
+        Columns that should hold numbers. Where one holds anything that is neither a number nor a word for "not
+        known" they are read as text, so that the rows can be named.
+    header : TextHeader, optional
+        As :func:`read_header` gave it; spares reading it again.
+
+    Returns
+    -------
+    DataFrame
+        Rows are numbered from 0 without comments and empty lines. Without `columns`, empty cells of text are missing.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is empty or ragged, is not UTF-8, names a column twice, or has another separator.
+
+    Examples
+    --------
+    >>> text = b"#version 2.4\nHugo_Symbol\tPosition\nALK\t29443695\n# a remark\nTP53\tunknown\n"
+    >>> parse_text_table(text, "a.maf", comment=True, columns=["Position"], numbers=["Position"])["Position"].tolist()
+    [29443695.0, nan]
+    """
+    head = header or read_header(source, file, separator=separator, comment=comment, matrix=matrix)
+    chosen = set(head.names if columns is None else columns)
+    wanted = [name for name in head.names if name in chosen]
+    measured = set(wanted[1:] if matrix else numbers)
+    kinds = {name: pa.float64() if name in measured else _text_type(columns is not None) for name in wanted}
+    try:
+        table = _parse(source, file, head, separator, comment, kinds)
+    except _NotANumberError:
+        kinds = {name: _text_type(columns is not None) for name in wanted}
+        table = _parse(source, file, head, separator, comment, kinds)
+    return table.select(wanted).to_pandas(split_blocks=True, self_destruct=True)
+
+
+class _NotANumberError(Exception):
+    """A column of numbers holds something else."""
+
+
+def _text_type(distinct: bool) -> pa.DataType:
+    return pa.dictionary(pa.int32(), pa.string()) if distinct else pa.string()
+
+
+def _parse(
+    source: Path | bytes,
+    file: str | Path,
+    head: TextHeader,
+    separator: str,
+    comment: bool,
+    kinds: dict[str, pa.DataType],
+) -> pa.Table:
+    first = head.names[0]
+    read = pa_csv.ReadOptions(
+        column_names=head.names,
+        skip_rows=len(head.comments),
+        skip_rows_after_names=1,
+        block_size=max(BLOCK, 4 * head.length),
+    )
+    parse = pa_csv.ParseOptions(
+        delimiter=separator,
+        quote_char=False if comment else '"',
+        newlines_in_values=not comment,
+        invalid_row_handler=_skip_comments,
+    )
+    only_text = all(kind == pa.string() for kind in kinds.values())
+    convert = pa_csv.ConvertOptions(
+        column_types={first: pa.string(), **kinds},
+        include_columns=list(dict.fromkeys([first, *kinds])),
+        null_values=[""] if only_text else [*missing_words()],
+        strings_can_be_null=only_text,
+    )
+    try:
+        with open_text(source, file) as stream:
+            table = pa_csv.read_csv(stream, read, parse, convert)
+    except pa.ArrowInvalid as error:
+        if "conversion error to double" in str(error):
+            raise _NotANumberError from None
+        raise _problem(str(error), source, file, separator, quoted=not comment) from None
+    except OSError as error:
+        raise damaged(error, file) from None
+    return _without_comments(table.unify_dictionaries(), first) if comment else table
+
+
+def _skip_comments(row: pa_csv.InvalidRow) -> str:
+    """Let remarks and blank lines between the rows pass, which have not as many cells."""
+    return "skip" if row.text.startswith("#") or not row.text.strip() else "error"
+
+
+def _without_comments(table: pa.Table, first: str) -> pa.Table:
+    """Remove remarks that have as many cells as the rows."""
+    values = table.column(first)
+    if pa.types.is_floating(values.type):
+        return table
+    if pa.types.is_dictionary(values.type):
+        if not values.num_chunks or not pc.any(pc.starts_with(values.chunk(0).dictionary, "#")).as_py():
+            return table
+        values = values.cast(pa.string())
+    return table.filter(pc.invert(pc.fill_null(pc.starts_with(values, "#"), False)))
+
+
+def _problem(message: str, source: Path | bytes, file: str | Path, separator: str, quoted: bool) -> InputError:
+    """Find what Arrow could not parse; its own messages show cells, which may identify a patient."""
+    if "UTF8" in message:
+        return not_utf8(_bad_byte(source, file), file)
+    rows = _rows(source, file, separator, quoted)
+    width = len(next(rows))
+    widths = {number: len(cells) for number, cells in enumerate(rows, 1) if len(cells) != width}
+    if not widths:
+        return InputError("the table cannot be parsed: is a quote not closed?", file=file)
+    first = next(iter(widths))
+    return InputError(
+        f"the table cannot be parsed: row {first} has {widths[first]} cells, the header has {width}",
+        file=file,
+        rows=list(widths)[:SHOWN_ROWS],
+        expected=f"the same number of {separator!r} in each line",
+        fix="complete or remove these rows; where it is the last one, the file was cut off: get it again",
+    )
+
+
+def _rows(source: Path | bytes, file: str | Path, separator: str, quoted: bool) -> Iterator[list[str]]:
+    """Cells of the header and of each row."""
+    with open_text(source, file) as stream, io.TextIOWrapper(stream, "utf-8-sig", "replace", newline="") as lines:
+        used = (line for line in lines if line.strip() and not line.startswith("#"))
+        if quoted:
+            yield from csv.reader(used, delimiter=separator)
+        else:
+            yield from (line.rstrip("\r\n").split(separator) for line in used)
+
+
+def _bad_byte(source: Path | bytes, file: str | Path) -> int:
+    position = 0
+    with open_text(source, file) as stream, io.BufferedReader(stream) as lines:
+        for line in lines:
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                return position + error.start
+            position += len(line)
+    return position
+
+
+SEPARATORS = {"\t": "tabulators", ",": "commas", ";": "semicolons", "|": "vertical bars", " ": "blanks"}
+
+
+@dataclass(frozen=True)
+class TextHeader:
+    """Column names of a text table; build it with :func:`read_header`.
+
+    Parameters
+    ----------
+    names : list of str
+        Without blanks and quotes; ``Unnamed: 3`` where the fourth is empty.
+    comments : list of str
+        The lines above it.
+    length : int
+        Of the header line, in bytes.
+    """
+
+    names: list[str]
+    comments: list[str]
+    length: int
+
+
+def read_header(
+    source: Path | bytes,
+    file: str | Path,
+    *,
+    separator: str = "\t",
+    comment: bool = False,
+    matrix: bool = False,
+) -> TextHeader:
+    r"""Read the header of a text table.
+
+    Parameters
+    ----------
+    source : Path or bytes
+        The file, or its content; may be gzip.
+    file : path
+        For error messages.
+    separator : str
+    comment : bool
+        Lines that start with ``#`` are comments and nothing is quoted (cBioPortal, MAF). Otherwise such lines are
+        comments at the top only, where they have not as many cells as the line below (``#version 2.4``).
+    matrix : bool
+        The names are of samples, which no message shows.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is empty, not UTF-8, names a column twice, or has another separator.
+
+    Examples
+    --------
+    >>> header = read_header(b"#version 2.4\nHugo_Symbol\tChromosome\nALK\t2\n", "a.maf", comment=True)
+    >>> header.names, header.comments
+    (['Hugo_Symbol', 'Chromosome'], ['#version 2.4'])
+    """
+    comments: list[str] = []
+    with open_text(source, file) as stream, io.BufferedReader(stream) as buffered:
+        lines = _lines(buffered, file)
+        line = next(lines, None)
+        while line is not None and (not line.strip() or line.startswith("#")):
+            below = next(lines, None)
+            if _is_header(line, below, separator, comment):
+                break
+            comments.append(line.rstrip("\r\n"))
+            line = below
+        if line is None:
+            raise InputError("the file is empty", file=file, expected="a header line and rows")
+        cells = _cells(line, lines, separator, quoted=not comment)
+    names = [name.strip().strip('"') or f"Unnamed: {number}" for number, name in enumerate(cells)]
+    _check_names(names, separator, file, matrix)
+    return TextHeader(names, comments, len(line.encode()))
+
+
+def _lines(stream: io.BufferedReader, file: str | Path) -> Iterator[str]:
+    position = 0
+    while True:
+        try:
+            line = stream.readline()
+        except (OSError, EOFError) as error:
+            raise damaged(error, file) from None
+        if not line:
+            return
+        try:
+            yield line.decode("utf-8-sig" if position == 0 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise not_utf8(position + error.start, file) from None
+        position += len(line)
+
+
+def not_utf8(position: int, file: str | Path) -> InputError:
+    """Return what to raise where a byte is no UTF-8."""
+    return InputError(f"the file is not UTF-8 text (byte {position})", file=file, fix="save it as UTF-8")
+
+
+def _is_header(line: str, below: str | None, separator: str, comment: bool) -> bool:
+    """Tell a header that starts with ``#`` from a comment."""
+    if comment or below is None or not line.strip():
+        return False
+    return line.count(separator) == below.count(separator) > 0
+
+
+def _cells(line: str, more: Iterator[str], separator: str, quoted: bool) -> list[str]:
+    if not quoted:
+        return line.rstrip("\r\n").split(separator)
+
+    def following() -> Iterator[str]:
+        yield line
+        yield from more
+
+    return next(csv.reader(following(), delimiter=separator))
+
+
+def _check_names(names: list[str], separator: str, file: str | Path, matrix: bool) -> None:
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        raise InputError(
+            "a column is named twice",
+            file=file,
+            column=f"{len(twice)} columns" if matrix else ", ".join(twice),
+            fix="rename one of them; where the first line is no header, add one",
+        )
+    other = next((mark for mark in SEPARATORS if mark != separator and names[0].count(mark) > (mark == " ")), None)
+    if len(names) == 1 and other:
+        raise InputError(
+            f"the columns are separated by {SEPARATORS[other]}, not by {SEPARATORS.get(separator, repr(separator))}",
+            file=file,
+            column=names[0].split(other)[0],
+            expected=f"{SEPARATORS.get(separator, repr(separator))} between the columns",
+            fix="save it so, or say `separator` in the mapping file of `import tables`",
+        )
+
+
+LFS_MARK = b"version https://git-lfs"
+GZIP_MARK = b"\x1f\x8b"
+
+
+def open_text(source: Path | bytes, file: str | Path) -> pa.NativeFile:
+    """Open a file, or the content of one, without reading it; gzip is unpacked on the way.
+
+    Parameters
+    ----------
+    source : Path or bytes
+    file : path
+        For error messages.
+
+    Returns
+    -------
+    pyarrow.NativeFile
+        At the first byte of the text.
+
+    Raises
+    ------
+    InputError
+        There is no such file, it is a folder, it cannot be read, or it is a Git LFS pointer instead of data.
+    """
+    stream = _open(source, file)
+    if _head(stream, file).startswith(LFS_MARK):
+        raise InputError(
+            "the file is a Git LFS pointer, not the data",
+            file=file,
+            expected="the data that the pointer stands for",
+            fix="run `git lfs pull` in the repository it comes from, or download the study archive",
+        )
+    return _open(source, file)
+
+
+def damaged(error: Exception, file: str | Path) -> InputError:
+    """Return what to raise where unpacking fails."""
+    return InputError(f"the gzip file is damaged: {error}", file=file, fix="download it again")
+
+
+def _head(stream: pa.NativeFile, file: str | Path) -> bytes:
+    try:
+        return bytes(stream.read(len(LFS_MARK)))
+    except (OSError, EOFError) as error:
+        raise damaged(error, file) from None
+
+
+def _open(source: Path | bytes, file: str | Path) -> pa.NativeFile:
+    if isinstance(source, bytes):
+        raw: pa.NativeFile = pa.BufferReader(source)
+    elif source.is_dir():
+        raise InputError("a file was expected, this is a folder", file=file)
+    else:
+        try:
+            raw = pa.OSFile(str(source))
+        except FileNotFoundError:
+            raise InputError("the file does not exist", file=file, fix="check the path") from None
+        except OSError as error:
+            raise InputError(f"the file cannot be read: {error.strerror}", file=file) from None
+    packed = raw.read(len(GZIP_MARK)) == GZIP_MARK
+    raw.seek(0)
+    return pa.CompressedInputStream(raw, "gzip") if packed else raw
+
+
+def read_bytes(file: str | Path) -> bytes:
+    """Content of a file, unpacked where it is gzip.
+
+    Raises
+    ------
+    InputError
+        There is no such file, it is a folder, it is a Git LFS pointer instead of data, or it is damaged.
+    """
+    return unpack(Path(file), file)
+
+
+def unpack(source: Path | bytes, file: str | Path) -> bytes:
+    """Content of a file, or of the bytes of one, without gzip.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_bytes`.
+    """
+    with open_text(source, file) as stream:
+        try:
+            return bytes(stream.read())
+        except (OSError, EOFError) as error:
+            raise damaged(error, file) from None
+
+
+def decode(content: bytes, file: str | Path) -> str:
+    """Text of a file in UTF-8, with or without byte order mark; raises InputError for anything else."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise not_utf8(error.start, file) from None
+
+
+def read_table(
+    file: str | Path, *, separator: str | None = None, sheet: str | None = None, matrix: bool = False
+) -> pd.DataFrame:
+    """Read CSV, TSV (or any text, also gzip), xlsx or Parquet by the file's extension.
+
+    Parameters
+    ----------
+    file : path
+    separator : str, optional
+        Of a text file; a comma for ``.csv``, a tabulator otherwise.
+    sheet : str, optional
+        Of an xlsx file; the first one by default.
+    matrix : bool
+        A gene by sample table: numbers are parsed.
+
+    Returns
+    -------
+    DataFrame
+        Text columns for text and xlsx files, the stored types for Parquet.
+
+    Raises
+    ------
+    InputError
+        The file is missing, a Git LFS pointer, damaged or no table.
+    """
+    path = Path(file)
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    suffix = suffixes[-1] if suffixes else ""
+    if suffix == ".parquet":
+        return _parquet(read_bytes(path), path)
+    if suffix == ".xlsx":
+        return _xlsx(read_bytes(path), path, sheet)
+    chosen = separator or ("," if suffix == ".csv" else "\t")
+    return parse_text_table(path, path, separator=chosen, matrix=matrix)
+
+
+def _parquet(content: bytes, path: Path) -> pd.DataFrame:
+    from pyarrow import ArrowException
+
+    try:
+        return pd.read_parquet(io.BytesIO(content))
+    except (ArrowException, OSError, ValueError) as error:
+        raise InputError(f"the Parquet file is damaged: {error}", file=path) from None
+
+
+def _xlsx(content: bytes, path: Path, sheet: str | None) -> pd.DataFrame:
+    try:
+        book = pd.ExcelFile(io.BytesIO(content), engine="openpyxl")
+    except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
+        raise InputError(f"the file is not a readable xlsx workbook: {error}", file=path) from None
+    name = sheet or str(book.sheet_names[0])
+    if name not in book.sheet_names:
+        raise InputError("no such sheet", file=path, column=name, expected=", ".join(map(str, book.sheet_names)))
+    return pd.read_excel(book, sheet_name=name, dtype="str", keep_default_na=False, na_values=[""])

@@ -1,0 +1,58 @@
+"""The error for a catalogue entry that its builder cannot read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from nbrelapse.errors import InputError
+from nbrelapse.mechanisms.catalogue import FeatureDefinition
+
+
+def illegal_entry(
+    definition: FeatureDefinition, problem: str, expected: str | None = None, fix: str | None = None
+) -> InputError:
+    """Return the error that says what is wrong with an entry, named as it stands in the catalogue.
+
+    Examples
+    --------
+    >>> entry = FeatureDefinition("alk__hotspot", "alk", "Hotspot", "", "mutations", "binary", "mutations")
+    >>> print(illegal_entry(entry, "no gene is named", expected="genes"))
+    no gene is named
+      file: catalogue
+      column: [alk.hotspot]
+      expected: genes
+    """
+    where = f"[{definition.mechanism}.{definition.name.removeprefix(f'{definition.mechanism}__')}]"
+    return InputError(problem, file="catalogue", column=where, expected=expected, fix=fix)
+
+
+def check_parameters(definition: FeatureDefinition, legal: Collection[str], required: Collection[str] = ()) -> None:
+    """Refuse an entry with a parameter that its builder does not read, or without one that it needs.
+
+    Parameters
+    ----------
+    definition : FeatureDefinition
+    legal : collection of str
+        Names of the parameters that the builder reads.
+    required : collection of str
+        Those that must be there.
+
+    Raises
+    ------
+    InputError
+        Naming the entry and the parameter: a misspelt one would be ignored in silence.
+
+    Examples
+    --------
+    >>> definition = FeatureDefinition("alk__x", "alk", "ALK", "", "mutations", "binary", "mutations", {"gene": "ALK"})
+    >>> check_parameters(definition, ["genes"])
+    Traceback (most recent call last):
+    nbrelapse.errors.InputError: ...
+    """
+    unknown = [name for name in definition.parameters if name not in legal]
+    if unknown:
+        problem = f"the builder {definition.builder} does not read {', '.join(unknown)}"
+        raise illegal_entry(definition, problem, ", ".join(legal), "correct the name or remove the key")
+    absent = [name for name in required if name not in definition.parameters]
+    if absent:
+        raise illegal_entry(definition, "a feature of the catalogue lacks keys", ", ".join(absent))

@@ -1,0 +1,517 @@
+"""Calibration slope of every bootstrap resample at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from nbrelapse.metrics.decisions import observed_by_group
+from nbrelapse.metrics.horizons import YEAR
+from nbrelapse.metrics.incidence import pseudo_observations, weighted_incidence
+from nbrelapse.metrics.predictions import Predictions
+from nbrelapse.metrics.resampling import bootstrap_weights, weight_chunks
+from nbrelapse.models.base import weighted_logistic
+
+if TYPE_CHECKING:
+    from nbrelapse.metrics.predictions import JudgedPatients
+
+_ITERATIONS = 30
+_LARGEST_STEP = 2.0
+_LARGEST_SLOPE = 50.0
+_TOLERANCE = 1e-7
+
+
+def calibration_slope(y: np.ndarray, log_risk: np.ndarray, fold: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the slope of the log risk in a Cox model of the outcome, for each column of patient weights.
+
+    1 means that predicted log hazard ratios are as large as the observed ones; below 1 they are too extreme, as
+    those of an overfitted model [1]_. The Cox model has the log risk as its only covariate and a baseline hazard
+    of its own in each fold, because fold models differ; repeats share the slope. Competing events are censored
+    (the hazard is cause-specific). Tied times follow Breslow: then the slope of a resample is the slope of the
+    patients with their multiplicities as weights.
+
+    Parameters
+    ----------
+    y : structured ndarray of shape (n,)
+    log_risk, fold : ndarray of shape (n_repeats, n)
+    weights : ndarray of shape (n, n_columns)
+        See :func:`bootstrap_weights`; column 0 is where the search for the others starts.
+
+    Returns
+    -------
+    ndarray of shape (n_columns,)
+        NaN where there is no finite slope: the same log risk for all, no events, or events that the log risk
+        separates completely.
+
+    References
+    ----------
+    .. [1] van Houwelingen 2000, Statistics in Medicine,
+       10.1002/1097-0258(20001230)19:24<3401::AID-SIM554>3.0.CO;2-2
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.array([(1, 3.0), (1, 1.0), (1, 2.0), (0, 4.0)], dtype=[("event", "i1"), ("time", "f8")])
+    >>> risk, fold = np.array([[1.0, 0.5, 0.0, -1.0]]), np.zeros((1, 4), int)
+    >>> calibration_slope(y, risk, fold, np.ones((4, 1))).round(3).tolist()
+    [0.708]
+    """
+    strata, scale = _strata(y, log_risk, fold)
+    if not strata:
+        return np.full(weights.shape[1], np.nan)
+    start = _solve(strata, weights[:, :1], 0.0)
+    if np.isnan(start[0]):
+        return np.full(weights.shape[1], np.nan)
+    rest = [
+        _solve(strata, weights[:, columns], start[0])
+        for columns in weight_chunks(len(y), weights.shape[1] - 1, first=1)
+    ]
+    return np.concatenate([start, *rest]) / scale
+
+
+@dataclass(frozen=True)
+class _Stratum:
+    """Patients of one fold, the latest first; ``at_risk`` ends the risk set of each event."""
+
+    patients: np.ndarray
+    x: np.ndarray
+    events: np.ndarray
+    at_risk: np.ndarray
+
+
+def _strata(y: np.ndarray, log_risk: np.ndarray, fold: np.ndarray) -> tuple[list[_Stratum], float]:
+    """Return the folds in which the log risk varies, centred and scaled, and the scale."""
+    found = []
+    for risk, folds in zip(log_risk, fold, strict=True):
+        for name in np.unique(folds):
+            members = np.flatnonzero(folds == name)
+            members = members[np.argsort(-y["time"][members], kind="stable")]
+            events = np.flatnonzero(y["event"][members] == 1)
+            x = risk[members] - risk[members].mean()
+            if len(events) and np.ptp(x) > 0:
+                time = -y["time"][members]
+                at_risk = np.searchsorted(time, time[events], side="right") - 1
+                found.append(_Stratum(members, x[:, None], events, at_risk))
+    if not found:
+        return [], 1.0
+    scale = float(np.std(np.concatenate([stratum.x for stratum in found])))
+    return [_Stratum(s.patients, s.x / scale, s.events, s.at_risk) for s in found], scale
+
+
+def _solve(strata: list[_Stratum], weights: np.ndarray, start: float) -> np.ndarray:
+    """Maximise the weighted partial likelihoods by Newton's method."""
+    weights = weights.astype(float)
+    slope = np.full(weights.shape[1], start)
+    step = np.full(weights.shape[1], np.inf)
+    for _ in range(_ITERATIONS):
+        score, information = _derivatives(strata, weights, slope)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            step = np.clip(score / information, -_LARGEST_STEP, _LARGEST_STEP)
+        slope = slope + step
+        if not (np.abs(step) > _TOLERANCE).any():
+            break
+        slope[np.abs(slope) > _LARGEST_SLOPE] = np.nan
+    return np.where(np.abs(step) <= _TOLERANCE, slope, np.nan)
+
+
+def _derivatives(strata: list[_Stratum], weights: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First derivative and negative second derivative of the log partial likelihood."""
+    score = np.zeros(len(slope))
+    information = np.zeros(len(slope))
+    for stratum in strata:
+        x, own = stratum.x, weights[stratum.patients]
+        # An overflow ends as NaN: a slope that extreme is not finite.
+        with np.errstate(over="ignore"):
+            hazard = np.exp(x * slope) * own
+        events = own[stratum.events]
+        total = np.cumsum(hazard, axis=0)[stratum.at_risk]
+        hazard *= x
+        first = np.cumsum(hazard, axis=0)[stratum.at_risk]
+        hazard *= x
+        second = np.cumsum(hazard, axis=0)[stratum.at_risk]
+        # A patient who is not in the resample may have nobody at risk beside him.
+        total[total == 0] = 1.0
+        first /= total
+        second /= total
+        score += (events * (x[stratum.events] - first)).sum(axis=0)
+        information += (events * (second - first**2)).sum(axis=0)
+    return score, information
+
+
+_KNOTS = (0.1, 0.5, 0.9)
+"""Quantiles of the predictions at which three knots are customary (Harrell 2015, 10.1007/978-3-319-19425-7)."""
+
+_SMALLEST = 0.01
+"""A choice: no cohort of some hundred patients tells smaller probabilities, or ones closer to 1, apart, and on the
+complementary log-log scale they would lie far from all others and bend the curve."""
+
+_NEGLIGIBLE = 1e-8
+
+
+@dataclass(frozen=True)
+class SmoothCalibration:
+    """Least-squares curve of observed against predicted incidence at one horizon.
+
+    Pseudo-observations are regressed on the predicted incidence and on a natural cubic spline (three knots) of its
+    complementary log-log [1]_ [2]_: four coefficients. The prediction itself is among the terms because it makes
+    the curve of a perfectly calibrated model one that the regression can have. Least squares has a solution in
+    every resample, also where predictions take two or three values only.
+
+    Parameters
+    ----------
+    basis : ndarray of shape (4, n_terms)
+        Makes uncorrelated terms of the raw ones; fewer than 4 where predictions are tied.
+    knots : ndarray of shape (3,)
+        On the complementary log-log scale.
+    coefficients : ndarray of shape (n_terms, n_columns)
+        A column of patient weights each.
+
+    References
+    ----------
+    .. [1] Austin 2020, Statistics in Medicine, 10.1002/sim.8570
+    .. [2] van Geloven 2022, BMJ, 10.1136/bmj-2021-069249
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> predicted = np.array([[0.2, 0.2, 0.2, 0.2, 0.6, 0.6]])
+    >>> happened = np.array([0, 0, 0, 1.0, 1.0, 1.0])
+    >>> curve = SmoothCalibration.fit(predicted, happened, np.ones((6, 1)))
+    >>> curve.at(np.array([0.2, 0.6])).round(3).tolist()
+    [[0.25], [1.0]]
+    """
+
+    basis: np.ndarray
+    knots: np.ndarray
+    coefficients: np.ndarray
+
+    @classmethod
+    def fit(cls, predicted: np.ndarray, pseudo: np.ndarray, weights: np.ndarray) -> Self:
+        """Fit the curve for each column of patient weights.
+
+        Parameters
+        ----------
+        predicted : ndarray of shape (n_repeats, n)
+            Cumulative incidence at the horizon; repeats share one curve.
+        pseudo : ndarray of shape (n,)
+            See :func:`pseudo_observations`. They are those of the sample in every resample: to first order a
+            resample's own are the same.
+        weights : ndarray of shape (n, n_columns)
+            See :func:`bootstrap_weights`.
+        """
+        knots = np.quantile(_cloglog(predicted), _KNOTS)
+        raw = _terms(predicted, knots).reshape(-1, 4)
+        _, length, right = np.linalg.svd(raw, full_matrices=False)
+        kept = length > _NEGLIGIBLE * length[0]
+        basis = right[kept].T * (np.sqrt(len(raw)) / length[kept])
+        terms = (raw @ basis).reshape(*predicted.shape, -1)
+        products = np.einsum("rnp,rnq->npq", terms, terms).reshape(len(pseudo), -1)
+        targets = terms.sum(axis=0) * pseudo[:, None]
+        counts = weights.T.astype(float)
+        normal = (counts @ products).reshape(len(counts), terms.shape[2], terms.shape[2])
+        inverse = np.linalg.pinv(normal, rcond=_NEGLIGIBLE, hermitian=True)
+        return cls(basis, knots, np.einsum("cpq,cq->pc", inverse, counts @ targets))
+
+    def at(self, predicted: np.ndarray, columns: slice = slice(None)) -> np.ndarray:
+        """Return the observed incidence at predicted ones, between 0 and 1; a new last axis holds the columns."""
+        return np.clip(_terms(predicted, self.knots) @ (self.basis @ self.coefficients[:, columns]), 0.0, 1.0)
+
+
+def integrated_calibration_index(predicted: np.ndarray, pseudo: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the mean distance between smooth observed and predicted incidence, for each column of patient weights.
+
+    0 is perfect. As a mean of distances it is never negative and is larger by chance in few patients; in resamples,
+    which add to the chance, it is larger again [1]_.
+
+    Parameters
+    ----------
+    predicted : ndarray of shape (n_repeats, n)
+        Cumulative incidence at the horizon; the distance is averaged over repeats.
+    pseudo : ndarray of shape (n,)
+        See :func:`pseudo_observations`.
+    weights : ndarray of shape (n, n_columns)
+        See :func:`bootstrap_weights`.
+
+    Returns
+    -------
+    ndarray of shape (n_columns,)
+
+    References
+    ----------
+    .. [1] Austin 2019, Statistics in Medicine, 10.1002/sim.8281
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> predicted = np.array([[0.2, 0.2, 0.2, 0.2, 0.6, 0.6]])
+    >>> happened = np.array([0, 0, 0, 1.0, 1.0, 1.0])
+    >>> integrated_calibration_index(predicted, happened, np.ones((6, 1))).round(3).tolist()
+    [0.167]
+    """
+    curve = SmoothCalibration.fit(predicted, pseudo, weights)
+    found = np.empty(weights.shape[1])
+    for columns in weight_chunks(predicted.size, weights.shape[1]):
+        distance = np.abs(curve.at(predicted, columns) - predicted[:, :, None]).mean(axis=0)
+        own = weights[:, columns]
+        found[columns] = (own * distance).sum(axis=0) / own.sum(axis=0, dtype=float)
+    return found
+
+
+def _cloglog(probability: np.ndarray) -> np.ndarray:
+    return np.log(-np.log1p(-np.clip(probability, _SMALLEST, 1 - _SMALLEST)))
+
+
+def _terms(predicted: np.ndarray, knots: np.ndarray) -> np.ndarray:
+    """Constant, prediction, its complementary log-log, and the cubic term of the natural spline, on a new last axis."""
+    x = _cloglog(predicted)
+    low, middle, high = knots
+    if low < middle < high:
+        share = (high - low) / (high - middle)
+        bend = np.maximum(x - low, 0) ** 3 - share * np.maximum(x - middle, 0) ** 3
+        bend = (bend + (share - 1) * np.maximum(x - high, 0) ** 3) / (high - low) ** 2
+    else:
+        bend = np.zeros_like(x)
+    return np.stack([np.ones_like(x), predicted, x, bend], axis=-1)
+
+
+_CONSTANT = 1e-8
+
+
+def binary_calibration(
+    y: np.ndarray, log_odds: np.ndarray, fold: np.ndarray, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return slope, intercept and integrated calibration index for each column of patient weights.
+
+    - ``calibration_slope``: of the log odds in a logistic regression of the outcome [1]_; below 1 they are too extreme.
+    - ``calibration_intercept``: of that regression with the slope held at 1 (calibration in the large); above 0 the
+      event is commoner than predicted.
+    - ``ici``: mean absolute distance between the predicted probability and a smooth curve of the observed one [2]_, a
+      logistic regression on a restricted cubic spline of the log odds with knots at their deciles 1, 5 and 9; a
+      straight line where too few log odds differ for a curve, as with two clinical groups.
+
+    Repeats are pooled: log odds of calibrated models have one scale.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        0 or 1.
+    log_odds, fold : ndarray of shape (n_repeats, n)
+    weights : ndarray of shape (n, n_columns)
+        See :func:`bootstrap_weights`.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_columns,)
+        NaN where there is no finite value: one class only, an outcome that the log odds separate, or (slope and index)
+        the same log odds for all patients of each fold.
+
+    References
+    ----------
+    .. [1] Cox 1958, Biometrika, 10.1093/biomet/45.3-4.562; Van Calster 2019, BMC Medicine, 10.1186/s12916-019-1466-7
+    .. [2] Austin and Steyerberg 2019, Statistics in Medicine, 10.1002/sim.8281
+
+    Examples
+    --------
+    Log odds twice as extreme as what happens, 1 of 4 and 3 of 4:
+
+    >>> import numpy as np
+    >>> y = np.array([0, 0, 0, 1, 0, 1, 1, 1])
+    >>> log_odds = np.repeat([[-2.0, 2.0]], 4, axis=1) * np.log(3)
+    >>> found = binary_calibration(y, log_odds, np.zeros((1, 8), int), np.ones((8, 1)))
+    >>> {name: round(float(values[0]) + 0.0, 3) for name, values in found.items()}
+    {'calibration_slope': 0.5, 'calibration_intercept': 0.0, 'ici': 0.15}
+    """
+    flat, target = log_odds.ravel(), np.tile(y.astype(float), len(log_odds))
+    terms = _spline_terms(flat)
+    varies = any(
+        np.ptp(risk[folds == name]) > _CONSTANT
+        for risk, folds in zip(log_odds, fold, strict=True)
+        for name in np.unique(folds)
+    )
+    names = ("calibration_slope", "calibration_intercept", "ici")
+    found = {name: np.full(weights.shape[1], np.nan) for name in names}
+    for columns in weight_chunks(len(flat), weights.shape[1]):
+        own = np.tile(weights[:, columns], (len(log_odds), 1))
+        found["calibration_intercept"][columns] = weighted_logistic(terms[:, :1], target, own, offset=flat)[0]
+        if varies:
+            found["calibration_slope"][columns] = weighted_logistic(terms[:, :2], target, own)[1] / np.std(flat)
+            observed = expit(terms @ weighted_logistic(terms, target, own))
+            distance = np.abs(observed - expit(flat)[:, None])
+            found["ici"][columns] = (own * distance).sum(axis=0) / own.sum(axis=0, dtype=float)
+    return found
+
+
+def _spline_terms(log_odds: np.ndarray) -> np.ndarray:
+    """Return a constant, the standardised log odds, and the curved term of their restricted cubic spline."""
+    spread = float(np.std(log_odds))
+    x = (log_odds - log_odds.mean()) / (spread if spread > 0 else 1.0)
+    terms = [np.ones(len(x)), x]
+    first, middle, last = np.quantile(x, _KNOTS)
+    if first < middle < last:
+        cubes = [np.maximum(x - knot, 0) ** 3 for knot in (first, middle, last)]
+        rising, falling = (last - first) / (last - middle), (middle - first) / (last - middle)
+        terms.append((cubes[0] - rising * cubes[1] + falling * cubes[2]) / (last - first) ** 2)
+    return np.column_stack(terms if np.linalg.matrix_rank(np.column_stack(terms)) == len(terms) else terms[:2])
+
+
+_ROUNDING = 1e-9
+
+
+def calibration_metrics(prediction: Predictions, judged: JudgedPatients) -> dict[str, np.ndarray]:
+    """Return ``calibration_intercept_{years}y`` and ``ici_{years}y`` for each column of patient weights.
+
+    Parameters
+    ----------
+    prediction : Predictions
+    judged : JudgedPatients
+        With the horizons.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_columns,)
+        By metric; see :func:`calibration_intercept` and :func:`integrated_calibration_index`.
+    """
+    found = {}
+    for years, column in judged.horizons.incidence_at.items():
+        predicted, horizon = prediction.incidence[:, :, column], years * YEAR
+        found[f"calibration_intercept_{years}y"] = calibration_intercept(predicted, judged.y, horizon, judged.weights)
+        pseudo = pseudo_observations(judged.y, horizon)
+        found[f"ici_{years}y"] = integrated_calibration_index(predicted, pseudo, judged.weights)
+    return found
+
+
+def calibration_intercept(predicted: np.ndarray, y: np.ndarray, horizon: float, weights: np.ndarray) -> np.ndarray:
+    """Return calibration in the large at a horizon, for each column of patient weights.
+
+    The log of the observed over the expected cumulative hazard: complementary log-log of the observed incidence
+    (Aalen-Johansen) less that of the mean prediction [1]_. 0 is perfect, below it the event is rarer than predicted.
+
+    Parameters
+    ----------
+    predicted : ndarray of shape (n_repeats, n)
+        Cumulative incidence at the horizon; repeats are averaged.
+    y : structured ndarray of shape (n,)
+    horizon : float
+        Days.
+    weights : ndarray of shape (n, n_columns)
+        See :func:`bootstrap_weights`.
+
+    Returns
+    -------
+    ndarray of shape (n_columns,)
+        NaN where nobody has the event by the horizon, or everybody.
+
+    References
+    ----------
+    .. [1] van Geloven 2022, BMJ, 10.1136/bmj-2021-069249, who shift single predictions on the same scale
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.array([(1, 10.0), (0, 30.0)], dtype=[("event", "i1"), ("time", "f8")])
+    >>> calibration_intercept(np.array([[0.3, 0.7]]), y, 20.0, np.ones((2, 1))).tolist()
+    [0.0]
+    """
+    observed = weighted_incidence(y, weights, np.array([horizon]))[0]
+    observed[observed > 1 - _ROUNDING] = 1.0
+    expected = predicted.mean(axis=0) @ weights / weights.sum(axis=0, dtype=float)
+    with np.errstate(divide="ignore"):
+        found = np.log(-np.log1p(-observed)) - np.log(-np.log1p(-expected))
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+_POINTS = 101
+_DRAWN = (0.01, 0.99)
+"""Quantiles of the predictions between which the curve is given: beyond, a handful of patients would make it."""
+
+
+@dataclass(frozen=True)
+class CalibrationCurve:
+    """How observed and predicted incidence agree at one horizon.
+
+    Parameters
+    ----------
+    horizon_days : float
+    curve : DataFrame
+        ``predicted``, ``observed``, ``low``, ``high``: the smooth curve between the 1st and the 99th percentile of the
+        predictions, with its pointwise 95 % bootstrap band.
+    groups : DataFrame
+        ``predicted``, ``observed``, ``low``, ``high``, ``n``, see :func:`observed_by_group`.
+    ici, e50, e90 : float
+        Mean, median and 90th percentile of the distance between curve and prediction over the patients (Austin
+        2019, 10.1002/sim.8281).
+    """
+
+    horizon_days: float
+    curve: pd.DataFrame
+    groups: pd.DataFrame
+    ici: float
+    e50: float
+    e90: float
+
+
+def calibration_curve(
+    predictions: Predictions,
+    y: np.ndarray,
+    horizon_days: float,
+    *,
+    groups: int = 5,
+    n_bootstrap: int = 500,
+    seed: int = 0,
+) -> CalibrationCurve:
+    """Compare observed and predicted incidence at a horizon, with competing events as such.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        Repeats share the curve, see :class:`SmoothCalibration`; in groups they are averaged.
+    y : structured ndarray of shape (n,)
+        ``event`` and ``time`` of these patients.
+    horizon_days : float
+        One of the predictions' times, before the end of the follow-up.
+    groups : int
+        Groups of equal size, by predicted incidence.
+    n_bootstrap, seed : int
+        Of the band.
+
+    Returns
+    -------
+    CalibrationCurve
+
+    Raises
+    ------
+    ValueError
+        Nothing was predicted for the horizon, or the follow-up ends before.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> hazard = np.exp(rng.normal(size=200)) / 1000
+    >>> y = np.array([(t < 900, min(t, 900)) for t in rng.exponential(1 / hazard)], "i1, f8")
+    >>> y.dtype.names = ("event", "time")
+    >>> incidence = (1 - np.exp(-hazard * 365.25)).reshape(1, 200, 1)
+    >>> predictions = Predictions("true", np.log(hazard)[None], np.zeros((1, 200), int), incidence, np.array([365.25]))
+    >>> found = calibration_curve(predictions, y, 365.25, groups=3)
+    >>> found.groups[["predicted", "observed", "n"]].round(2).values.tolist()
+    [[0.13, 0.12, 67.0], [0.32, 0.32, 66.0], [0.65, 0.54, 67.0]]
+    >>> round(found.ici, 3)
+    0.051
+    """
+    if y["time"].max() <= horizon_days:
+        raise ValueError(f"the follow-up ends after {y['time'].max():g} days, before {horizon_days:g}")
+    predicted = predictions.incidence_at(horizon_days)
+    weights = bootstrap_weights(len(y), n_bootstrap, seed)
+    smooth = SmoothCalibration.fit(predicted, pseudo_observations(y, horizon_days), weights)
+    first, last = np.quantile(predicted, _DRAWN)
+    grid = np.linspace(first, last, _POINTS)
+    observed = smooth.at(grid)
+    low, high = np.quantile(observed[:, 1:], [0.025, 0.975], axis=1)
+    curve = pd.DataFrame({"predicted": grid, "observed": observed[:, 0], "low": low, "high": high})
+    distance = np.abs(smooth.at(predicted, slice(1))[:, :, 0] - predicted)
+    e50, e90 = np.quantile(distance, [0.5, 0.9])
+    by_group = observed_by_group(predicted.mean(axis=0), y, horizon_days, groups)
+    return CalibrationCurve(horizon_days, curve, by_group, float(distance.mean()), float(e50), float(e90))

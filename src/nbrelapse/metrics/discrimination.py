@@ -1,0 +1,371 @@
+"""Harrell's, Uno's and the cause-specific concordance of every bootstrap resample at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from nbrelapse.metrics.horizons import CensoringDistribution
+from nbrelapse.metrics.resampling import weight_chunks
+
+
+class Concordance(NamedTuple):
+    """Three concordances for each column of patient weights; NaN where these hold no comparable pair.
+
+    Parameters
+    ----------
+    harrell, uno, cause_specific : ndarray of shape (n_columns,)
+    """
+
+    harrell: np.ndarray
+    uno: np.ndarray
+    cause_specific: np.ndarray
+
+
+def concordance(
+    y: np.ndarray,
+    log_risk: np.ndarray,
+    fold: np.ndarray,
+    weights: np.ndarray,
+    censoring: CensoringDistribution,
+    tau: float,
+) -> Concordance:
+    r"""Return Harrell's C, Uno's C and the cause-specific C for each column of patient weights.
+
+    All are ratios of bilinear forms, :math:`C(w) = w^T N w / w^T D w`: :math:`D_{ij}` says whether i is known
+    to have had the event before j, and :math:`N_{ij}` is the credit for it (1 where i has the higher log risk,
+    1/2 where the two are tied). Pairs are formed within a fold; repeats are summed before the ratio is taken.
+    See :class:`ComparablePairs` for how the sums cost O(n log n) a column; memory grows with n log n.
+
+    A patient with a competing event is known never to have the event, so he is comparable with every patient
+    who has it [1]_. Uno's C weights a pair by :math:`1/G(T_i)^2`, or :math:`1/(G(T_i) G(T_j))` where j had the
+    competing event first [2]_ [3]_, and takes events before ``tau`` only. The cause-specific C is Harrell's with
+    competing events censored at their time: it judges the ranking of those still at risk, which is what a model
+    of the cause-specific hazard is trained for. Without competing events it is Harrell's, and Harrell's and Uno's
+    equal scikit-survival's.
+
+    Parameters
+    ----------
+    y : structured ndarray of shape (n,)
+    log_risk, fold : ndarray of shape (n_repeats, n)
+    weights : ndarray of shape (n, n_columns)
+        See :func:`bootstrap_weights`.
+    censoring : CensoringDistribution
+    tau : float
+        Days; at most ``censoring.last_time``.
+
+    Returns
+    -------
+    Concordance
+
+    References
+    ----------
+    .. [1] Wolbers 2009, Epidemiology, 10.1097/EDE.0b013e3181a39056
+    .. [2] Uno 2011, Statistics in Medicine, 10.1002/sim.4154
+    .. [3] Wolbers 2014, Biostatistics, 10.1093/biostatistics/kxt059
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.array([(1, 10.0), (1, 20.0), (0, 30.0)], dtype=[("event", "i1"), ("time", "f8")])
+    >>> risk, fold, ones = np.array([[2.0, 0.0, 1.0]]), np.zeros((1, 3), int), np.ones((3, 1), np.float32)
+    >>> concordance(y, risk, fold, ones, CensoringDistribution.fit(y), tau=30.0).harrell.round(3).tolist()
+    [0.667]
+    """
+    times, when = np.unique(y["time"], return_inverse=True)
+    early = times < tau
+    inverse = np.zeros(len(times))
+    inverse[early] = 1 / censoring.at(times[early])
+    later, earlier = _pairs(y["event"], when, log_risk, fold)
+    patients = np.tile(np.arange(len(y)), len(log_risk))
+    inverse, one = inverse[when[patients]], np.ones(len(patients))
+    sums = np.zeros((2, 3, weights.shape[1]))
+    for columns in weight_chunks(len(patients), weights.shape[1]):
+        own = weights[:, columns].astype(float)[patients]
+        harrell, uno = later.sums(own, own, np.stack([one, inverse**2])).swapaxes(0, 1)
+        sums[:, 2, columns] = harrell
+        if earlier is not None:
+            harrell = harrell + earlier.sums(own, own, one[None])[:, 0]
+            uno = uno + earlier.sums(own, own * inverse[:, None], inverse[None])[:, 0]
+        sums[:, 0, columns], sums[:, 1, columns] = harrell, uno
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return Concordance(*(sums[0] / sums[1]))
+
+
+def _pairs(
+    event: np.ndarray, when: np.ndarray, log_risk: np.ndarray, fold: np.ndarray
+) -> tuple[ComparablePairs, ComparablePairs | None]:
+    """Pairs of an event with those who were at risk later, and with earlier competing events if there are any."""
+    names, folds = np.unique(fold, return_inverse=True)
+    stratum = (folds.reshape(fold.shape) + len(names) * np.arange(len(fold))[:, None]).ravel()
+    ranks = risk_ranks(log_risk.ravel(), stratum)
+    lowest = np.full(stratum.max() + 1, len(ranks))
+    np.minimum.at(lowest, stratum, ranks)
+    had_event = np.tile(event == 1, len(fold))
+    # Those censored at the time of an event outlived it; those with an event at the same time did not.
+    position = np.tile(2 * when, len(fold)) + ~had_event
+    rank = ranks - lowest[stratum]
+    later = ComparablePairs.of(stratum, position, rank, query=had_event, source=np.ones_like(had_event))
+    if not (event == 2).any():
+        return later, None
+    competing = np.tile(event == 2, len(fold))
+    return later, ComparablePairs.of(stratum, -position, rank, query=had_event, source=competing)
+
+
+@dataclass(frozen=True)
+class ComparablePairs:
+    """Pairs of a query and a source behind it, arranged so that the sum over all of them costs O(n log n).
+
+    The ranks are read bit by bit, from the highest. Where all higher bits agree, a query with a 1 outranks the
+    sources with a 0: one cumulative sum over these gives the credit of all queries. Then the items are divided by
+    the bit and keep their order, so that those which agree stand together for the next bit. In the end those of
+    the same rank stand together, for half the credit.
+
+    Parameters
+    ----------
+    every : stretches
+        All pairs.
+    credited : tuple of (float, stretches)
+        The credit of the query, and the pairs that it is given for.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> yes, ones = np.ones(3, bool), np.ones((3, 1))
+    >>> pairs = ComparablePairs.of(np.zeros(3, int), np.array([0, 1, 2]), np.array([2, 0, 1]), query=yes, source=yes)
+    >>> pairs.sums(ones, ones, np.ones((1, 3))).ravel().tolist()  # (2 > 0) + (2 > 1), of 3 pairs
+    [2.0, 3.0]
+    """
+
+    every: _Stretches
+    credited: tuple[tuple[float, _Stretches], ...]
+
+    @classmethod
+    def of(
+        cls, stratum: np.ndarray, position: np.ndarray, rank: np.ndarray, *, query: np.ndarray, source: np.ndarray
+    ) -> Self:
+        """Arrange items: a query is compared with the sources of its stratum whose position is higher.
+
+        Parameters
+        ----------
+        stratum, position, rank : ndarray of int, shape (n_items,)
+            Ranks count from 0 in each stratum.
+        query, source : ndarray of bool, shape (n_items,)
+        """
+        n_bits = int(rank.max(initial=0)).bit_length()
+        items = np.flatnonzero(query | source)
+        # Of those at one position the lower rank stands first: nobody outranks one behind him who is tied with him.
+        items = items[np.lexsort((rank[items], position[items], stratum[items]))]
+        layout = _Layout(items, stratum[items], position[items], source[items], query[items])
+        every = layout.pairs(behind_ties=True)
+        layout = replace(layout, group=(layout.group << n_bits) + rank[items])
+        credited = []
+        for bit in reversed(range(n_bits)):
+            one = (layout.group >> bit) & 1 == 1
+            agree = replace(layout, group=layout.group >> (bit + 1))
+            credited.append((1.0, replace(agree, source=layout.source & ~one, query=layout.query & one).pairs()))
+            layout = layout.take(np.concatenate([np.flatnonzero(~one), np.flatnonzero(one)]))
+        credited.append((0.5, layout.pairs(behind_ties=True)))
+        return cls(every, tuple(credited))
+
+    def sums(self, own: np.ndarray, given: np.ndarray, factors: np.ndarray) -> np.ndarray:
+        """Return the summed credit and the number of pairs, both weighted.
+
+        Parameters
+        ----------
+        own, given : ndarray of shape (n_items, n_columns)
+            Weights of items as queries and as sources.
+        factors : ndarray of shape (n_factors, n_items)
+            Further factors of the queries; each gives sums of its own.
+
+        Returns
+        -------
+        ndarray of shape (2, n_factors, n_columns)
+        """
+        credit = sum(share * stretches.sums(own, given, factors) for share, stretches in self.credited)
+        return np.stack([credit, self.every.sums(own, given, factors)])
+
+
+@dataclass(frozen=True)
+class _Stretches:
+    """Queries, and the sources from ``start`` to ``stop`` that each is paired with."""
+
+    sources: np.ndarray
+    queries: np.ndarray
+    start: np.ndarray
+    stop: np.ndarray
+
+    def sums(self, own: np.ndarray, given: np.ndarray, factors: np.ndarray) -> np.ndarray:
+        mass = np.zeros((len(self.sources) + 1, given.shape[1]))
+        np.cumsum(given.take(self.sources, axis=0), axis=0, out=mass[1:])
+        found = mass.take(self.stop, axis=0)
+        found -= mass.take(self.start, axis=0)
+        found *= own.take(self.queries, axis=0)
+        return factors.take(self.queries, axis=1) @ found
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Items in some order; those of a group stand together, with positions that do not fall."""
+
+    items: np.ndarray
+    group: np.ndarray
+    position: np.ndarray
+    source: np.ndarray
+    query: np.ndarray
+
+    def take(self, order: np.ndarray) -> _Layout:
+        return _Layout(*(getattr(self, field.name)[order] for field in fields(self)))
+
+    def pairs(self, *, behind_ties: bool = False) -> _Stretches:
+        """Pair queries with the sources of their group behind them, or behind all at their position."""
+        before = np.concatenate([[0], np.cumsum(self.source)])
+        start, stop = before[_ends(self.position)] if behind_ties else before[1:], before[_ends(self.group)]
+        asks = np.flatnonzero(self.query & (start < stop))
+        return _Stretches(self.items[self.source], self.items[asks], start[asks], stop[asks])
+
+
+def _ends(values: np.ndarray) -> np.ndarray:
+    """Return where the run of equal values ends that each place is in."""
+    ends = np.append(np.flatnonzero(values[1:] != values[:-1]) + 1, len(values))
+    return np.repeat(ends, np.diff(ends, prepend=0))
+
+
+_TIED = 1e-8
+
+
+def risk_ranks(log_risk: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """Rank patients by fold and, within it, by log risk.
+
+    Parameters
+    ----------
+    log_risk : ndarray of shape (n,)
+        Neighbours no further apart than 1e-8 are tied, as in scikit-survival.
+    fold : ndarray of int, shape (n,)
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Dense ranks from 0; tied patients of one fold share a rank.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> risk_ranks(np.array([0.3, 0.1, 0.3, -1.0]), np.array([0, 0, 0, 1])).tolist()
+    [1, 0, 1, 2]
+    """
+    order = np.lexsort((log_risk, fold))
+    step = (np.diff(log_risk[order]) > _TIED) | (np.diff(fold[order]) != 0)
+    ranks = np.empty(len(order), dtype=np.int64)
+    ranks[order] = np.concatenate([[0], np.cumsum(step)])
+    return ranks
+
+
+def roc_area(
+    log_risk: np.ndarray,
+    fold: np.ndarray,
+    weights: np.ndarray,
+    case: np.ndarray,
+    control: np.ndarray,
+    inverse: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return the probability that a case has a higher log risk than a control, for each column of patient weights.
+
+    Pairs are formed within a fold, because log risks of different fold models have no common scale; repeats are
+    summed before the ratio is taken. Tied pairs count half. With one fold it is the Mann-Whitney statistic over the
+    number of pairs [1]_, and equals scikit-learn's ``roc_auc_score``.
+
+    Parameters
+    ----------
+    log_risk, fold : ndarray of shape (n_repeats, n)
+    weights : ndarray of shape (n, n_columns)
+        See :func:`bootstrap_weights`.
+    case, control : bool ndarray of shape (n,)
+        A patient may be neither.
+    inverse : ndarray of shape (n,), optional
+        Weight of each patient whatever the column, such as one over the probability of being observed.
+
+    Returns
+    -------
+    ndarray of shape (n_columns,)
+        NaN where no fold holds both a case and a control.
+
+    References
+    ----------
+    .. [1] Hanley and McNeil 1982, Radiology, 10.1148/radiology.143.1.7063747
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, risk = np.array([1, 1, 0, 0]), np.array([[2.0, 0.5, 1.0, 0.5]])
+    >>> roc_area(risk, np.zeros((1, 4), int), np.ones((4, 1)), y == 1, y == 0).tolist()
+    [0.625]
+    """
+    cases, controls = np.flatnonzero(case), np.flatnonzero(control)
+    inverse = np.ones(len(case)) if inverse is None else inverse
+    sums = np.zeros((2, weights.shape[1]))
+    for risk, folds in zip(log_risk, fold, strict=True):
+        ranks = risk_ranks(risk, folds)
+        lowest_first = controls[np.argsort(ranks[controls], kind="stable")]
+        below = np.searchsorted(ranks[lowest_first], ranks[cases], side="left")
+        not_above = np.searchsorted(ranks[lowest_first], ranks[cases], side="right")
+        start = np.searchsorted(folds[lowest_first], folds[cases], side="left")
+        stop = np.searchsorted(folds[lowest_first], folds[cases], side="right")
+        for columns in weight_chunks(len(risk), weights.shape[1]):
+            mass = np.zeros((len(controls) + 1, columns.stop - columns.start))
+            np.cumsum(weights[lowest_first, columns] * inverse[lowest_first, None], axis=0, out=mass[1:])
+            own = weights[cases, columns] * inverse[cases, None]
+            sums[0, columns] += (own * ((mass[below] + mass[not_above]) / 2 - mass[start])).sum(axis=0)
+            sums[1, columns] += (own * (mass[stop] - mass[start])).sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return sums[0] / sums[1]
+
+
+def dynamic_auc(
+    y: np.ndarray,
+    log_risk: np.ndarray,
+    fold: np.ndarray,
+    weights: np.ndarray,
+    censoring: CensoringDistribution,
+    horizon: float,
+) -> np.ndarray:
+    """Return the cumulative/dynamic AUC at a horizon for each column of patient weights.
+
+    Cases had the event by the horizon; controls are those without it: still under observation then, or with a
+    competing event before (the second definition of [1]_). Cases and competing events are weighted by 1/G at
+    their time, the others by 1/G at the horizon. Pairs are formed within a fold, see :func:`roc_area`.
+    Without competing events it equals scikit-survival's ``cumulative_dynamic_auc``.
+
+    Parameters
+    ----------
+    y : structured ndarray of shape (n,)
+    log_risk, fold : ndarray of shape (n_repeats, n)
+    weights : ndarray of shape (n, n_columns)
+        See :func:`bootstrap_weights`.
+    censoring : CensoringDistribution
+    horizon : float
+        Days, before ``censoring.last_time``.
+
+    Returns
+    -------
+    ndarray of shape (n_columns,)
+        NaN where no fold holds both a case and a control.
+
+    References
+    ----------
+    .. [1] Blanche 2013, Statistics in Medicine, 10.1002/sim.5958
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.array([(1, 10.0), (1, 20.0), (0, 30.0), (2, 15.0)], dtype=[("event", "i1"), ("time", "f8")])
+    >>> risk, fold, ones = np.array([[2.0, 0.5, 1.0, 0.0]]), np.zeros((1, 4), int), np.ones((4, 1), np.float32)
+    >>> dynamic_auc(y, risk, fold, ones, CensoringDistribution.fit(y), horizon=25.0).tolist()
+    [0.75]
+    """
+    past = y["time"] <= horizon
+    case, control = past & (y["event"] == 1), ~past | (y["event"] == 2)
+    inverse = 1 / censoring.at(np.minimum(y["time"], horizon))
+    return roc_area(log_risk, fold, weights, case, control, inverse)

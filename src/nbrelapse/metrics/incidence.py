@@ -1,0 +1,275 @@
+"""Observed incidence of a group of patients, with its interval."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.stats import binomtest
+from sksurv.nonparametric import cumulative_incidence_competing_risks, kaplan_meier_estimator
+
+from nbrelapse.metrics.horizons import HORIZON_YEARS, LONGEST_YEARS, YEAR
+from nbrelapse.metrics.resampling import weight_chunks
+from nbrelapse.outcome import event_of, is_survival
+
+_TAIL = 0.025
+
+
+def observed_incidence(y: np.ndarray, horizon: float) -> tuple[float, float, float]:
+    """Return the observed cumulative incidence of the event at a horizon and its 95% interval.
+
+    The Aalen-Johansen estimate with the log-log interval, as in scikit-survival; without competing events,
+    Kaplan-Meier's. Where nobody has the event by the horizon the upper limit is the exact binomial one [1]_ for the
+    patients whose state is known then, and where everybody has it the lower one.
+
+    Parameters
+    ----------
+    y : structured ndarray of shape (n,)
+        ``event`` (0 censored, 1 the event, 2 competing) and ``time`` in days.
+    horizon : float
+        Days.
+
+    Returns
+    -------
+    incidence, low, high : float
+        NaN where the follow-up ends earlier, or there are no patients.
+
+    References
+    ----------
+    .. [1] Clopper and Pearson 1934, Biometrika, 10.1093/biomet/26.4.404
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.array([(0, 30.0), (0, 40.0), (0, 10.0)], dtype=[("event", "i1"), ("time", "f8")])
+    >>> np.round(observed_incidence(y, 20.0), 3).tolist()
+    [0.0, 0.0, 0.842]
+    """
+    event, time = y["event"].astype(int), y["time"]
+    if not len(y) or (time.max() < horizon and (event[time == time.max()] == 0).any()):
+        return np.nan, np.nan, np.nan
+    known = int(((time >= horizon) | (event > 0)).sum())
+    if not (event[time <= horizon] == 1).any():
+        return 0.0, 0.0, 1 - _TAIL ** (1 / known)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if (event == 2).any():
+            times, incidence, band = cumulative_incidence_competing_risks(event, time, conf_type="log-log")
+            incidence, band = incidence[1], band[1]
+        else:
+            times, survival, survival_band = kaplan_meier_estimator(event == 1, time, conf_type="log-log")
+            incidence, band = 1 - survival, 1 - survival_band
+    last = int(np.searchsorted(times, horizon, side="right")) - 1
+    if incidence[last] >= 1:
+        return 1.0, _TAIL ** (1 / known), 1.0
+    low, high = np.sort(band[:, last])
+    return float(incidence[last]), float(low), float(high)
+
+
+def weighted_incidence(y: np.ndarray, weights: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Return the Aalen-Johansen estimate of the event's cumulative incidence for each column of patient weights.
+
+    Without competing events it is one minus the Kaplan-Meier estimate.
+
+    Parameters
+    ----------
+    y : structured ndarray of shape (n,)
+        ``event`` 0/1/2 and ``time``.
+    weights : ndarray of shape (n, n_columns)
+        See :func:`bootstrap_weights`.
+    times : ndarray of shape (n_times,)
+        Days.
+
+    Returns
+    -------
+    ndarray of shape (n_times, n_columns)
+        Beyond a column's last patient, what it was then.
+
+    References
+    ----------
+    .. [1] Aalen and Johansen 1978, Scandinavian Journal of Statistics 5:141-150
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.array([(1, 1.0), (2, 2.0), (0, 3.0), (1, 4.0)], dtype=[("event", "i1"), ("time", "f8")])
+    >>> weighted_incidence(y, np.ones((4, 1)), np.array([0.5, 2.5, 4.0])).ravel().tolist()
+    [0.0, 0.25, 0.75]
+    """
+    order = np.argsort(y["time"], kind="stable")
+    event, time = y["event"][order], y["time"][order]
+    steps = np.unique(time[event != 0])
+    found = np.zeros((len(times), weights.shape[1]))
+    if not len(steps):
+        return found
+    first, last = np.searchsorted(time, steps), np.searchsorted(time, steps, side="right")
+    reached = np.searchsorted(steps, times, side="right")
+    for columns in weight_chunks(len(y), weights.shape[1]):
+        own = weights[order, columns].astype(float)
+        ended, had_event = (_between(own * kind[:, None], first, last) for kind in (event != 0, event == 1))
+        at_risk = own.sum(axis=0) - _before(own)[first]
+        at_risk[at_risk <= 0] = np.inf
+        free = np.cumprod(1 - ended / at_risk, axis=0)
+        rise = had_event / at_risk
+        rise[1:] *= free[:-1]
+        found[:, columns] = _before(rise)[reached]
+    return found
+
+
+def _before(values: np.ndarray) -> np.ndarray:
+    """Return the sums of the rows before each, and of all at the end."""
+    sums = np.zeros((len(values) + 1, values.shape[1]))
+    np.cumsum(values, axis=0, out=sums[1:])
+    return sums
+
+
+def _between(values: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    sums = _before(values)
+    return sums[last] - sums[first]
+
+
+def pseudo_observations(y: np.ndarray, horizon: float) -> np.ndarray:
+    r"""Return the jackknife pseudo-observations of the cumulative incidence of the event at a horizon.
+
+    :math:`n \hat F(t) - (n - 1) \hat F_{-i}(t)` with the estimator of Aalen and Johansen, exactly, from one pass
+    over the sorted times [1]_ [2]_. A pseudo-observation stands in for what is not known of a censored patient: its
+    expectation given the covariates is the patient's incidence, so it can be regressed on a prediction as if
+    nobody were censored. Without censoring it is 1 after the event and 0 otherwise. Censoring must not depend on
+    the covariates.
+
+    Parameters
+    ----------
+    y : structured ndarray of shape (n,)
+        ``event`` (0 censored, 1 the event, 2 competing) and ``time`` in days.
+    horizon : float
+        Days, before the end of the follow-up.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Below 0 or above 1 for some.
+
+    References
+    ----------
+    .. [1] Andersen 2003, Biometrika, 10.1093/biomet/90.1.15
+    .. [2] Graw 2009, Lifetime Data Analysis, 10.1007/s10985-008-9107-z
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.array([(1, 10.0), (0, 20.0), (1, 30.0), (0, 40.0)], dtype=[("event", "i1"), ("time", "f8")])
+    >>> pseudo_observations(y, 35.0).round(3).tolist()
+    [1.0, 0.5, 1.5, -0.5]
+    """
+    n = len(y)
+    times, index = np.unique(y["time"], return_inverse=True)
+    events, competing = (np.bincount(index, y["event"] == code, len(times)) * (times <= horizon) for code in (1, 2))
+    at_risk = n - np.searchsorted(np.sort(y["time"]), times)
+    free = np.cumprod(1 - (events + competing) / at_risk)
+    incidence = np.cumsum(np.concatenate([[1.0], free[:-1]]) * events / at_risk)
+
+    # Until a patient's own time there is one fewer at risk without the patient; nobody else's time is his last.
+    fewer = np.maximum(at_risk - 1, 1)
+    free_before = np.concatenate([[1.0], np.cumprod(1 - (events + competing) / fewer)[:-1]])
+    before = np.concatenate([[0.0], np.cumsum(free_before * events / fewer)[:-1]])
+    # After it everything is as it was, from a different share still free.
+    after = np.divide(incidence[-1] - incidence, free, out=np.zeros(len(times)), where=free > 0)
+    early = y["time"] <= horizon
+    own_event, own_competing = early & (y["event"] == 1), early & (y["event"] == 2)
+    left_events = (events[index] - own_event) / fewer[index]
+    left = left_events + (competing[index] - own_competing) / fewer[index]
+    without = before[index] + free_before[index] * (left_events + (1 - left) * after[index])
+    return n * incidence[-1] - (n - 1) * without
+
+
+def observed_course(y: np.ndarray, steps_per_year: int = 4) -> dict[str, list[float]]:
+    """Return the Aalen-Johansen incidence of a group on a grid, up to five years or as far as it was followed.
+
+    Parameters
+    ----------
+    y : structured ndarray of shape (n,)
+        ``event`` (0 censored, 1 the event, 2 competing) and ``time`` in days.
+    steps_per_year : int
+
+    Returns
+    -------
+    dict of str to list of float
+        ``days``, ``incidence``, ``low`` and ``high``, see :func:`observed_incidence`.
+
+    Examples
+    --------
+    >>> y = np.array([(1, 200.0), (0, 400.0), (0, 400.0), (0, 400.0)], dtype=[("event", "i1"), ("time", "f8")])
+    >>> observed_course(y, steps_per_year=1)["incidence"]
+    [0.25]
+    """
+    days = np.arange(1, LONGEST_YEARS * steps_per_year + 1) * (YEAR / steps_per_year)
+    found = np.column_stack([days, [observed_incidence(y, day) for day in days]])
+    kept = found[np.isfinite(found).all(axis=1)]
+    return dict(zip(("days", "incidence", "low", "high"), kept.T.tolist(), strict=True))
+
+
+NEIGHBOURS = 50
+LEAST_NEIGHBOURS = 20
+"""With a quarter of the patients below this nothing is said. Choices: an interval over 20 patients is wide already."""
+
+_POINTS = 41
+
+
+def similar_outcomes(probability: np.ndarray, y: np.ndarray) -> list[dict[str, Any]]:
+    """Return the outcomes of the patients with the nearest predictions, on a grid of predicted probability.
+
+    Parameters
+    ----------
+    probability : ndarray of shape (n_patients,)
+        Of the event, predicted without the patient.
+    y : ndarray of shape (n_patients,)
+        Structured, ``event`` and ``time`` in days, or binary.
+
+    Returns
+    -------
+    list of dict
+        JSON data, no identifiers; a point of the grid each, rising, at the quantiles of ``probability``:
+        ``probability``; of the 50 nearest patients, or a quarter of all where that is fewer, ``low`` and ``high``, the
+        range of their predictions, ``patients`` and ``events``; and ``observed``, a list of ``years`` (1, 2, 3 and 5 as
+        far as they were followed; None for a binary endpoint), ``incidence``, ``low`` and ``high``, the 95% interval
+        of :func:`observed_incidence` or the exact binomial one. Empty where a quarter is fewer than 20 patients.
+
+    Examples
+    --------
+    >>> point = similar_outcomes(np.linspace(0, 1, 200), np.repeat([0, 1], 100))[0]
+    >>> point["patients"], point["events"], round(point["observed"][0]["high"], 3)
+    (50, 0, 0.071)
+    """
+    count = min(NEIGHBOURS, len(y) // 4)
+    if count < LEAST_NEIGHBOURS:
+        return []
+    grid = np.unique(np.quantile(probability, np.linspace(0, 1, _POINTS)))
+    points = []
+    for centre in grid:
+        nearest = np.argsort(np.abs(probability - centre), kind="stable")[:count]
+        own = y[nearest]
+        points.append(
+            {
+                "probability": float(centre),
+                "low": float(probability[nearest].min()),
+                "high": float(probability[nearest].max()),
+                "patients": count,
+                "events": int((event_of(own) == 1).sum()),
+                "observed": _by_years(own) if is_survival(own) else [_once(own)],
+            }
+        )
+    return points
+
+
+def _by_years(y: np.ndarray) -> list[dict[str, Any]]:
+    found = [(years, observed_incidence(y, years * YEAR)) for years in HORIZON_YEARS]
+    return [
+        {"years": years, "incidence": value, "low": low, "high": high}
+        for years, (value, low, high) in found
+        if np.isfinite([value, low, high]).all()
+    ]
+
+
+def _once(y: np.ndarray) -> dict[str, Any]:
+    events = int((event_of(y) == 1).sum())
+    interval = binomtest(events, len(y)).proportion_ci(method="exact")
+    return {"years": None, "incidence": events / len(y), "low": float(interval.low), "high": float(interval.high)}

@@ -1,0 +1,136 @@
+"""Out-of-sample predictions of one model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from nbrelapse.metrics.brier import null_brier_score
+from nbrelapse.metrics.horizons import YEAR, CensoringDistribution, SupportedHorizons
+from nbrelapse.outcome import event_of, is_survival
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model said of patients that it had not seen.
+
+    Cross-validation predicts every patient once a repeat, each time by the model of the fold that left the
+    patient out. Log risks of different fold models are not on one scale, so ``fold`` travels with them and
+    patients are ranked within a fold only. A hold-out is one repeat with one fold.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model.
+    log_risk : ndarray of shape (n_repeats, n)
+        Log relative hazard of the event, or the log odds of a binary one; higher is worse.
+    fold : ndarray of int, shape (n_repeats, n)
+        The fold whose model predicted the patient.
+    incidence : ndarray of shape (n_repeats, n, n_times)
+        Cumulative incidence of the event at ``times``; the probability of a binary one.
+    times : ndarray of shape (n_times,)
+        Days, increasing; infinity alone for a binary endpoint, see
+        :func:`nbrelapse.metrics.horizons.prediction_times`.
+
+    Raises
+    ------
+    ValueError
+        The shapes do not agree, or a prediction is NaN or infinite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> zeros = np.zeros((1, 3))
+    >>> held_out = Predictions("cox", zeros, zeros.astype(int), np.zeros((1, 3, 2)), np.array([365, 730]))
+    >>> held_out.take(np.array([True, False, True])).log_risk.shape
+    (1, 2)
+    """
+
+    model: str
+    log_risk: np.ndarray
+    fold: np.ndarray
+    incidence: np.ndarray
+    times: np.ndarray
+
+    def __post_init__(self) -> None:
+        shape = self.log_risk.shape
+        if len(shape) != 2 or self.fold.shape != shape or self.incidence.shape != (*shape, len(self.times)):
+            raise ValueError(
+                f"predictions of {self.model}: log_risk {shape}, fold {self.fold.shape}, incidence "
+                f"{self.incidence.shape} and times {self.times.shape} do not agree"
+            )
+        for name in ("log_risk", "incidence"):
+            bad = int((~np.isfinite(getattr(self, name))).sum())
+            if bad:
+                raise ValueError(f"predictions of {self.model}: {bad} values of {name} are NaN or infinite")
+        if (np.diff(self.times) <= 0).any():
+            raise ValueError(f"predictions of {self.model}: times do not increase")
+
+    def incidence_at(self, horizon: float) -> np.ndarray:
+        """Return the predicted incidence at a horizon in days, shape (n_repeats, n).
+
+        Raises
+        ------
+        ValueError
+            The horizon is none of the times.
+        """
+        column = np.flatnonzero(np.isclose(self.times, horizon))
+        if not len(column):
+            raise ValueError(f"predictions of {self.model}: {horizon:g} days is none of their times")
+        return self.incidence[:, :, column[0]]
+
+    def take(self, patients: np.ndarray) -> Predictions:
+        """Return the predictions of some patients (a mask or positions)."""
+        return Predictions(
+            self.model, self.log_risk[:, patients], self.fold[:, patients], self.incidence[:, patients], self.times
+        )
+
+
+@dataclass(frozen=True)
+class JudgedPatients:
+    """What every metric of a population reads beside a model's predictions.
+
+    Parameters
+    ----------
+    y : structured ndarray of shape (n,)
+    weights : ndarray of shape (n, n_columns)
+        See :func:`bootstrap_weights`.
+    censoring : CensoringDistribution
+    horizons : SupportedHorizons
+    """
+
+    y: np.ndarray
+    weights: np.ndarray
+    censoring: CensoringDistribution
+    horizons: SupportedHorizons
+
+    @property
+    def compete(self) -> bool:
+        """Whether anybody has a competing event."""
+        return bool((self.y["event"] == 2).any())
+
+    @cached_property
+    def null_brier(self) -> np.ndarray:
+        """Brier score of the patients' own incidence, shape (n_years, n_columns), at ``horizons.incidence_at``."""
+        days = np.array(list(self.horizons.incidence_at)) * YEAR
+        return null_brier_score(self.y, days, self.weights, self.censoring)
+
+
+FEWEST_PATIENTS = 10
+FEWEST_EVENTS = 5
+"""With k events about exp(-k) of the resamples hold none: below 1 % from five on."""
+
+
+def enough_patients(y: np.ndarray) -> bool:
+    """Say whether there are 10 patients and 5 events (binary: and 5 without it), fewer than which say nothing.
+
+    Examples
+    --------
+    >>> enough_patients(np.array([1] * 5 + [0] * 5)), enough_patients(np.array([1] * 4 + [0] * 20))
+    (True, False)
+    """
+    events = int((event_of(y) == 1).sum())
+    rarest = events if is_survival(y) else min(events, len(y) - events)
+    return len(y) >= FEWEST_PATIENTS and rarest >= FEWEST_EVENTS

@@ -1,0 +1,320 @@
+"""What the linear models share: standardising, missing values, attributions, saving."""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+
+from nbrelapse.errors import InputError
+from nbrelapse.models.base import Attribution, ModelState, RiskModel, SurvivalModel
+from nbrelapse.models.design import Standardised, background_rows, read_columns, standardise, training_matrix
+from nbrelapse.models.hazards import BaselineHazard
+
+if TYPE_CHECKING:
+    import optuna
+
+NOT_ASSAYED = ("mean", "indicator")
+
+
+class LinearModel(RiskModel):
+    """A log risk that is linear in standardised features.
+
+    Features are standardised with the mean and standard deviation of the observed training values. A missing value
+    stands at the mean, so that a feature that was not assayed contributes exactly 0 to the log risk: no evidence
+    either way; and the fewer patients a feature is known in, the more the penalty holds its coefficient back. With
+    ``not_assayed = "indicator"`` that a patient was not assayed may speak as well: features that are missing in the
+    same training patients share one indicator, and each carries its part of its effect. It says who was examined, not
+    what the tumour is, so it holds only where patients are chosen for an assay in the same way.
+
+    Attributes
+    ----------
+    coefficients_ : ndarray of shape (n_features,)
+        Change of the log risk per unit of the feature as given.
+    intercept_ : float
+        Log risk of the training mean; 0 in Cox regression.
+    means_ : ndarray of shape (n_features,)
+        Training means; NaN-free, 0 for a feature that was never observed.
+    missing_effects_ : ndarray of shape (n_features,)
+        What a missing value adds to the log risk, compared with a value at the mean; 0 without indicators.
+    missing_rates_ : ndarray of shape (n_features,)
+        Share of training patients without a value.
+    unused_ : list of str
+        Features in which fewer than three training patients differ from the most frequent value (constant and never
+        observed ones among them); their coefficient is 0.
+    """
+
+    coefficients_: np.ndarray
+    intercept_: float = 0.0
+    means_: np.ndarray
+    missing_effects_: np.ndarray
+    missing_rates_: np.ndarray
+    not_assayed: str
+
+    def _standardise(self, values: np.ndarray) -> Standardised:
+        if self.not_assayed not in NOT_ASSAYED:
+            raise InputError(
+                f"illegal not_assayed {self.not_assayed!r}", column="not_assayed", expected=" or ".join(NOT_ASSAYED)
+            )
+        found = standardise(values, indicators=self.not_assayed == "indicator")
+        self.means_ = found.means
+        self.missing_rates_ = np.isnan(values).mean(axis=0)
+        self.unused_ = [str(name) for name in np.delete(self.feature_names_in_, found.used)]
+        return found
+
+    def predict_log_risk(self, X: pd.DataFrame) -> np.ndarray:
+        """Log risk, shape (n_samples,)."""
+        return np.asarray(self.intercept_ + self._contributions(X).sum(axis=1))
+
+    def attribute(self, X: pd.DataFrame, background: pd.DataFrame | None = None) -> Attribution:
+        """Exact SHAP values of a linear model: coefficient × (value − training mean), and 0 for a missing value.
+
+        With indicators a missing value contributes its effect, less what it contributes on average. With a background
+        all is relative to the mean contribution of its patients; see :meth:`RiskModel.attribute`.
+        """
+        terms, baseline = self._contributions(X), self.intercept_
+        if background is not None:
+            usual = self._contributions(background_rows(background)).mean(axis=0)
+            terms, baseline = terms - usual, baseline + float(usual.sum())
+        return Attribution(baseline, pd.DataFrame(terms, index=X.index, columns=self.feature_names_in_))
+
+    def _contributions(self, X: pd.DataFrame) -> np.ndarray:
+        return self._terms(read_columns(X, self.feature_names_in_))
+
+    def _terms(self, values: np.ndarray) -> np.ndarray:
+        missing = np.isnan(values)
+        terms = np.where(missing, 0.0, values - self.means_) * self.coefficients_
+        return terms + (missing - self.missing_rates_) * self.missing_effects_
+
+    def _document(self) -> dict[str, Any]:
+        parameters = {name: value for name, value in self.get_params(deep=False).items() if name != "columns"}
+        document = {
+            "family": self.family,
+            "parameters": parameters,
+            "features": [str(name) for name in self.feature_names_in_],
+            "coefficients": self.coefficients_.tolist(),
+            "means": self.means_.tolist(),
+            "unused": self.unused_,
+        }
+        if self.missing_effects_.any():
+            document["missing"] = {
+                "effects": self.missing_effects_.tolist(),
+                "rates": self.missing_rates_.tolist(),
+            }
+        return document
+
+    @classmethod
+    def from_state(cls, state: ModelState) -> Self:
+        """Return the fitted model again."""
+        document = state.document
+        model = cls(document["features"], **document["parameters"])
+        model.feature_names_in_ = np.asarray(document["features"], dtype=object)
+        model.coefficients_ = np.asarray(document["coefficients"], dtype=float)
+        model.means_ = np.asarray(document["means"], dtype=float)
+        nothing = np.zeros(len(model.means_))
+        missing = document.get("missing", {"effects": nothing, "rates": nothing})
+        model.missing_effects_ = np.asarray(missing["effects"], dtype=float)
+        model.missing_rates_ = np.asarray(missing["rates"], dtype=float)
+        model.unused_ = list(document["unused"])
+        return model
+
+
+class ElasticNet(LinearModel):
+    """Elastic-net regression of a log risk on standardised features.
+
+    See :class:`LinearModel` for what becomes of missing values, and for the other attributes.
+
+    Parameters
+    ----------
+    columns : sequence of str, optional
+        Columns of X that the model reads; all of them by default.
+    penalty : float, default 0.1
+        Strength relative to the smallest lasso penalty that sets every coefficient to 0, so that one value means
+        the same at any cohort size.
+    l1_ratio : float, default 0.5
+        Share of the lasso in the penalty, in (0, 1].
+    not_assayed : {"mean", "indicator"}, default "mean"
+        Whether that a patient was not assayed may speak.
+
+    Attributes
+    ----------
+    penalty_ : float
+        The strength fitted: larger than ``penalty`` where the fit would not converge at it.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        penalty: float = 0.1,
+        l1_ratio: float = 0.5,
+        not_assayed: str = "mean",
+    ) -> None:
+        self.columns = columns
+        self.penalty = penalty
+        self.l1_ratio = l1_ratio
+        self.not_assayed = not_assayed
+
+    def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
+        """Propose a penalty and its lasso share."""
+        return {
+            "penalty": trial.suggest_float("penalty", 0.01, 3.0, log=True),
+            # Both on a log scale, so that few trials fall where penalty × l1_ratio > 1 and nothing is selected.
+            "l1_ratio": trial.suggest_float("l1_ratio", 0.02, 1.0, log=True),
+        }
+
+    def _check_parameters(self) -> None:
+        if not (0 < self.penalty < np.inf):
+            raise InputError(f"illegal penalty {self.penalty!r}", column="penalty", expected="a number above 0")
+        if not 0 < self.l1_ratio <= 1:
+            raise InputError(f"illegal l1_ratio {self.l1_ratio!r}", column="l1_ratio", expected="above 0, at most 1")
+
+    def _fit_standardised(self, found: Standardised, y: np.ndarray) -> None:
+        """Set ``coefficients_`` and ``missing_effects_``."""
+        self._check_parameters()
+        solution, self.penalty_ = np.zeros(found.Z.shape[1]), self.penalty
+        if found.Z.shape[1]:
+            solution, self.penalty_ = self._solve(found.Z, y)
+        self.coefficients_, self.missing_effects_ = found.unscale(solution)
+
+    @abstractmethod
+    def _solve(self, Z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
+        """Coefficients of standardised features, and the penalty they were fitted with."""
+
+    def _document(self) -> dict[str, Any]:
+        return super()._document() | {"penalty": self.penalty_}
+
+    @classmethod
+    def from_state(cls, state: ModelState) -> Self:
+        """Return the fitted model again."""
+        model = super().from_state(state)
+        model.penalty_ = float(state.document["penalty"])
+        return model
+
+
+def smallest_null_penalty(Z: np.ndarray, residual: np.ndarray) -> float:
+    """Return the smallest lasso penalty at which all coefficients are 0: the largest score at the null, per patient.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, n_features)
+        Standardised features.
+    residual : ndarray of shape (n,)
+        Observed less expected events, were the features of no account.
+    """
+    return float(max(np.abs(Z.T @ residual).max() / len(residual), 1e-12))
+
+
+class LinearCox(LinearModel, SurvivalModel):
+    """Cox regression on standardised features; the coefficients are log hazard ratios."""
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
+        """Fit the coefficients and the hazards.
+
+        Raises
+        ------
+        InputError
+            A column cannot be read, fewer than two patients had the event, or a parameter is out of its range.
+        """
+        self.feature_names_in_, values, y = training_matrix(X, y, self.columns)
+        self._fit_standardised(self._standardise(values), y)
+        self._fit_hazards(values, y, self._terms(values).sum(axis=1))
+        return self
+
+    @abstractmethod
+    def _fit_standardised(self, found: Standardised, y: np.ndarray) -> None:
+        """Set ``coefficients_`` and ``missing_effects_``."""
+
+    def trial_fold(self, X: pd.DataFrame, y: np.ndarray, unseen: pd.DataFrame) -> Callable[[Self], np.ndarray]:
+        """Standardise the features once for all trials; see :meth:`RiskModel.trial_fold`."""
+        fold = clone(self)
+        fold.feature_names_in_, values, y = training_matrix(X, y, self.columns)
+        found, others = fold._standardise(values), read_columns(unseen, fold.feature_names_in_)
+
+        def log_risk(trial: Self) -> np.ndarray:
+            fold.set_params(**trial.get_params(deep=False))._fit_standardised(found, y)
+            return np.asarray(fold.intercept_ + fold._terms(others).sum(axis=1))
+
+        return log_risk
+
+    def _document(self) -> dict[str, Any]:
+        return super()._document() | self._hazards()
+
+    def state(self) -> ModelState:
+        """Return the fitted model as JSON data."""
+        return ModelState(self._document())
+
+    @classmethod
+    def from_state(cls, state: ModelState) -> Self:
+        """Return the fitted model again."""
+        model = super().from_state(state)
+        model._read_hazards(state.document)
+        return model
+
+
+_PATH_LENGTH = 12
+"""Penalties walked through on the way to the one asked for; each fit starts from the last."""
+
+_MAX_ITERATIONS = 20_000
+"""Coordinate descent passes over a whole path; a fit that needs more is not going to converge."""
+
+
+class CoxElasticNet(ElasticNet, LinearCox):
+    """Cox regression with an elastic-net penalty (scikit-survival's Coxnet; Simon 2011, 10.18637/jss.v039.i05).
+
+    See :class:`ElasticNet` for the parameters, the other attributes and what becomes of missing values; the
+    coefficients are log hazard ratios.
+
+    Attributes
+    ----------
+    baseline_, competing_
+        See :class:`SurvivalModel`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"mycn__amplified": rng.integers(0, 2, 200).astype(float)})
+    >>> y = np.zeros(200, dtype=[("event", np.int8), ("time", float)])
+    >>> y["event"], y["time"] = 1, rng.exponential(1000 / np.exp(X["mycn__amplified"].to_numpy()))
+    >>> model = CoxElasticNet(penalty=0.01).fit(X, y)
+    >>> bool(model.coefficients_[0] > 0.5)
+    True
+    """
+
+    family: ClassVar[str] = "cox"
+
+    def _solve(self, Z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
+        from sklearn.exceptions import ConvergenceWarning
+        from sksurv.linear_model import CoxnetSurvivalAnalysis
+        from sksurv.util import Surv
+
+        smallest = smallest_null_penalty(Z, _null_residual(y))
+        start = max(1.0 / self.l1_ratio, self.penalty)
+        path = np.unique(np.geomspace(start, self.penalty, _PATH_LENGTH))[::-1] * smallest
+        target = Surv.from_arrays(y["event"] == 1, y["time"])
+        # Features that all but separate the patients let Coxnet's weights overflow, or its coefficients creep, at weak
+        # penalties: stop earlier on the path then. At its first penalty nothing is selected.
+        for end in range(len(path), 1, -1):
+            model = CoxnetSurvivalAnalysis(l1_ratio=self.l1_ratio, alphas=path[:end], max_iter=_MAX_ITERATIONS)
+            try:
+                with warnings.catch_warnings():
+                    warnings.filterwarnings("ignore", message="all coefficients are zero")
+                    warnings.simplefilter("error", ConvergenceWarning)
+                    model.fit(Z, target)
+            except (ArithmeticError, ConvergenceWarning):
+                continue
+            return model.coef_[:, -1], float(path[end - 1] / smallest)
+        return np.zeros(Z.shape[1]), float(path[0] / smallest)
+
+
+def _null_residual(y: np.ndarray) -> np.ndarray:
+    """Martingale residuals of the model without features."""
+    null = BaselineHazard.fit(y, np.zeros(len(y)))
+    hazard = np.concatenate([[0.0], np.cumsum(null.event_step)])
+    return (y["event"] == 1) - hazard[np.searchsorted(null.times, y["time"], side="right")]

@@ -1,0 +1,263 @@
+"""Rows of ``assays`` for what files show to have been looked at."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Iterable, Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from nbrelapse.cohort.columns import encode, is_among
+from nbrelapse.cohort.schema import ASSAY_OF, MATRICES, as_text, normalise_levels
+from nbrelapse.errors import InputError
+
+
+def assay_rows(
+    sample_ids: Iterable[str], assay: str, build: str | None = None, platform: str | None = None
+) -> pd.DataFrame:
+    """Return a row for each sample that was looked at, also for those in which nothing was found.
+
+    Parameters
+    ----------
+    sample_ids : iterable of str
+        Repetitions count once.
+    assay : str
+    build, platform : str, optional
+
+    Returns
+    -------
+    DataFrame of str
+        ``sample_id``, ``assay``, ``genome_build``, ``platform``.
+
+    Examples
+    --------
+    >>> assay_rows(["a", "a"], "mutations", "hg38").values.tolist()
+    [['a', 'mutations', 'hg38', nan]]
+    """
+    distinct = pd.Series(list(dict.fromkeys(sample_ids)), dtype="str")
+    missing = float("nan")
+    columns = {"assay": assay, "genome_build": build or missing, "platform": platform or missing}
+    return pd.DataFrame(
+        {"sample_id": distinct}
+        | {name: pd.Series(value, distinct.index, dtype="str") for name, value in columns.items()}
+    )
+
+
+def single_build(builds: Mapping[Path, str | None], what: str) -> str | None:
+    """Return the genome build that files name; None where none does.
+
+    Parameters
+    ----------
+    builds : dict of Path to str or None
+        The build that each file names.
+    what : str
+        The table that the files belong to, for the error message.
+
+    Raises
+    ------
+    InputError
+        Two files name different builds.
+    """
+    named = {file: build for file, build in builds.items() if build is not None}
+    if len(set(named.values())) <= 1:
+        return next(iter(named.values()), None)
+    first = next(iter(named.values()))
+    other = next(file for file, build in named.items() if build != first)
+    raise InputError(
+        f"{what} files of several genome builds: {', '.join(sorted(set(named.values())))}",
+        file=other,
+        expected=f"{first}, as {next(iter(named)).name} says",
+        fix="lift all coordinates over to one build, or import two cohorts",
+    )
+
+
+def add_assay_rows(given: pd.DataFrame | None, found: pd.DataFrame, file: str | Path) -> pd.DataFrame:
+    """Join what a study says of its assays with what its files show.
+
+    Parameters
+    ----------
+    given : DataFrame or None
+        ``assays`` as the study has it; its rows win.
+    found : DataFrame
+        Of :func:`assay_rows`.
+    file : path
+        Where ``given`` is from, for the error message.
+
+    Returns
+    -------
+    DataFrame
+        The rows of ``given``, with the build that the files name where it has none, then the other rows of ``found``.
+
+    Raises
+    ------
+    InputError
+        The files name several genome builds, or another one than ``given``.
+    """
+    told = found.dropna(subset=["genome_build"]).drop_duplicates(["assay", "genome_build"])
+    if told["assay"].duplicated().any():
+        assay = told.loc[told["assay"].duplicated(), "assay"].iloc[0]
+        raise InputError(
+            f"the files of {assay} name several genome builds",
+            expected="one build",
+            fix="lift all coordinates over to one build, or import two cohorts",
+        )
+    if given is None:
+        return found.drop_duplicates(["sample_id", "assay"], ignore_index=True)
+    said = pd.Series(float("nan"), given.index, dtype="str")
+    if "genome_build" in given:
+        said = normalise_levels(given["genome_build"], "genome_build", file=file)
+    build = (
+        as_text(given["assay"]).map(told.set_index("assay")["genome_build"]).astype("str") if "assay" in given else said
+    )
+    differs = said.notna() & build.notna() & (said != build)
+    if differs.any():
+        raise InputError(
+            "another genome build than the files name themselves",
+            file=file,
+            column="genome_build",
+            rows=(differs.to_numpy().nonzero()[0] + 1).tolist(),
+            expected=str(build[differs].iloc[0]),
+            fix="correct the build, or the coordinates",
+        )
+    completed = given.assign(genome_build=said.where(said.notna(), build))
+    joined: pd.DataFrame = pd.concat([completed, found], ignore_index=True)
+    names = joined[["sample_id", "assay"]].apply(as_text)
+    repeated = names.duplicated() & (joined.index >= len(given))
+    return joined[~repeated].reset_index(drop=True)
+
+
+def leave_out_normals(tables: dict[str, pd.DataFrame], normals: Collection[str], repairs: list[str]) -> None:
+    """Leave the data of matched normal samples out of the molecular tables.
+
+    A sample that the clinical table does not have is a normal where the MAF names it as one, or where its TARGET code
+    says so. Any other unknown sample stays, and is refused later.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        By name, changed in place; ``samples`` lists the tumours.
+    normals : collection of str
+        Named as normals.
+    repairs : list of str
+        What was left out is appended.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> tables = {"samples": pd.DataFrame({"sample_id": ["a"]}), "expression": pd.DataFrame({"a": [1.0], "a-N": [2.0]})}
+    >>> repairs = []
+    >>> leave_out_normals(tables, ["a-N"], repairs)
+    >>> tables["expression"].columns.tolist(), repairs
+    (['a'], ['expression: 1 matched normal samples left out'])
+    """
+    tumours, named = as_text(tables["samples"]["sample_id"]), pd.Series(list(normals), dtype="str")
+    for name in [name for name in ASSAY_OF if name in tables]:
+        table = tables[name]
+        codes, distinct = encode(pd.Series(table.columns) if name in MATRICES else table["sample_id"])
+        ids = as_text(distinct.astype("str"))
+        normal = ~is_among(ids, tumours)
+        normal[normal] = is_among(ids[normal], named) | (target_timepoints(ids[normal]) == "normal")
+        if normal.any():
+            # Rows without a sample stay, to be refused by number.
+            keep = ~np.append(normal, False)[codes]
+            tables[name] = table.loc[:, keep] if name in MATRICES else table[keep]
+            repairs.append(f"{name}: {int(normal.sum())} matched normal samples left out")
+
+
+def purity_from_percent(percent: pd.Series, repairs: list[str]) -> pd.Series:
+    """Return purity as a fraction.
+
+    Parameters
+    ----------
+    percent : Series
+        Percentages; what is no single number ("60-70", ">90") is left out.
+    repairs : list of str
+        How many were left out is appended.
+
+    Returns
+    -------
+    Series of float64
+        0 to 1; NaN where it is unknown, unread or outside 0 to 100.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> repairs = []
+    >>> purity_from_percent(pd.Series(["80", ">90", "Unknown"]), repairs).tolist(), repairs
+    ([0.8, nan, nan], ['samples.purity: 1 percentages that are no numbers left out'])
+    """
+    text = as_text(percent)
+    numbers = pd.to_numeric(text, errors="coerce").astype("float64")
+    unread = int((text.notna() & numbers.isna()).sum())
+    if unread:
+        repairs.append(f"samples.purity: {unread} percentages that are no numbers left out")
+    return (numbers / 100).where(numbers.between(0, 100))
+
+
+PATIENT = r"^(TARGET-\d+-[A-Z0-9]+)"
+SAMPLE = r"^(TARGET-\d+-[A-Z0-9]+-\d\d[A-Z]?)"
+CODE = r"^TARGET-\d+-[A-Z0-9]+-(\d\d)"
+
+
+def target_patients(barcodes: pd.Series) -> pd.Series:
+    """Patient part of TARGET barcodes; NaN for what is no TARGET barcode.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> target_patients(pd.Series(["TARGET-30-PAAAAA-01A-01D", "0aeed974-9ad8"])).tolist()
+    ['TARGET-30-PAAAAA', nan]
+    """
+    return barcodes.astype("str").str.extract(PATIENT, expand=False)
+
+
+def target_samples(barcodes: pd.Series) -> pd.Series:
+    """Sample part of TARGET barcodes, without aliquot; a barcode that ends with the patient stays as it is.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> target_samples(pd.Series(["TARGET-30-PAAAAA-01A-01D", "TARGET-30-PAAAAA-02", "0aeed974-9ad8"])).tolist()
+    ['TARGET-30-PAAAAA-01A', 'TARGET-30-PAAAAA-02', nan]
+    """
+    return barcodes.astype("str").str.extract(SAMPLE, expand=False).fillna(target_patients(barcodes))
+
+
+def target_timepoints(sample_ids: pd.Series) -> pd.Series:
+    """Time points that the two digits of a TARGET sample code stand for.
+
+    Parameters
+    ----------
+    sample_ids : Series of str
+
+    Returns
+    -------
+    Series of str
+        ``diagnosis`` (primary), ``relapse`` (recurrent), ``normal`` (not a tumour), ``other``; NaN without a code.
+
+    References
+    ----------
+    https://gdc.cancer.gov/resources-tcga-users/tcga-code-tables/sample-type-codes
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> ids = pd.Series(["TARGET-30-PAAAAA-01A", "TARGET-30-PAAAAA-04", "TARGET-30-PAAAAA-10A", "TARGET-30-PAAAAA"])
+    >>> target_timepoints(ids).tolist()
+    ['diagnosis', 'relapse', 'normal', nan]
+    """
+    code = sample_ids.astype("str").str.extract(CODE, expand=False)
+    known = code.map(_timepoint_of_code()).astype("str")
+    known = known.mask(code.str.startswith("1").fillna(False).astype(bool), "normal")
+    return known.mask(code.notna() & known.isna(), "other")
+
+
+@cache
+def _timepoint_of_code() -> dict[str, str]:
+    text = resources.files("nbrelapse.readers").joinpath("cbioportal_keys.toml").read_text(encoding="utf-8")
+    codes = tomllib.loads(text)["target_sample_codes"]
+    return {code: level for level, values in codes.items() for code in values}

@@ -1,0 +1,187 @@
+"""Find a table's columns although their names are written in another way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from nbrelapse.cohort.genome import genome_landmarks
+from nbrelapse.errors import InputError
+
+
+def match_columns(
+    found: Sequence[str],
+    wanted: Mapping[str, str],
+    required: Sequence[str],
+    file: str | Path,
+    repairs: list[str],
+) -> dict[str, str]:
+    """Find the wanted columns; only their names' case, quotes and known variants may differ.
+
+    Parameters
+    ----------
+    found : sequence of str
+        The header.
+    wanted : dict of str to str
+        Column of the format to column of the cohort. Of several names of a column the first that is there counts.
+    required : sequence of str
+        Cohort columns that must be found.
+    file : path
+        For the error message.
+    repairs : list of str
+        Names that are written in another way are appended.
+
+    Returns
+    -------
+    dict of str to str
+        Column of the file to column of the cohort.
+
+    Raises
+    ------
+    InputError
+        A required column is missing.
+
+    Examples
+    --------
+    >>> repairs = []
+    >>> match_columns(["Start_position", "Gene"], {"Start_Position": "start"}, ["start"], "a.maf", repairs)
+    {'Start_position': 'start'}
+    >>> repairs
+    ["a.maf: column 'Start_position' read as 'Start_Position'"]
+    """
+    by_bare: dict[str, list[str]] = {}
+    for name in found:
+        by_bare.setdefault(_bare(name), []).append(name)
+    matched: dict[str, str] = {}
+    for name, column in wanted.items():
+        if column in matched.values():
+            continue
+        candidates = [name] if name in found else by_bare.get(_bare(name), [])
+        if len(candidates) == 1:
+            matched[candidates[0]] = column
+            if candidates[0] != name:
+                repairs.append(f"{Path(file).name}: column '{candidates[0]}' read as '{name}'")
+    absent = [name for name, column in wanted.items() if column in required and column not in matched.values()]
+    if absent:
+        raise _missing(found, wanted, absent, bool(matched), file)
+    return matched
+
+
+def _bare(name: str) -> str:
+    return name.strip("'\"").lower()
+
+
+def _missing(
+    found: Sequence[str], wanted: Mapping[str, str], absent: list[str], any_found: bool, file: str | Path
+) -> InputError:
+    first_names = {wanted[name]: name for name in reversed(absent)}
+    problem = "a column is missing" if any_found else "the file has no header line, or it is another kind of file"
+    shown = f"columns found: {', '.join(found[:15])}" if any_found else "add the header line above the first row"
+    return InputError(problem, file=file, column=", ".join(sorted(first_names.values(), key=absent.index)), fix=shown)
+
+
+NAMES = {"hg19": r"hg[-_]?19|grch[-_]?37|hs37|(?:b|_v)37", "hg38": r"hg[-_]?38|grch[-_]?38|hs38|b38"}
+
+
+def header_build(lines: Iterable[str]) -> str | None:
+    """Return the genome build of a file.
+
+    Parameters
+    ----------
+    lines : iterable of str
+        Its ``##`` lines.
+
+    Returns
+    -------
+    {"hg19", "hg38"} or None
+        By the lengths of the chromosomes; without them by the names in ``##reference`` and ``assembly=``. None where
+        there is neither, or where both builds are named.
+
+    Examples
+    --------
+    >>> header_build(["##contig=<ID=chr1,length=248956422>"])
+    'hg38'
+    >>> header_build(["##reference=file:///ref/human_g1k_v37.fasta", "##contig=<ID=1>"])
+    'hg19'
+    """
+    told = [line for line in lines if re.match(r"##(?:reference|contig|assembly)\b", line, re.IGNORECASE)]
+    lengths = genome_landmarks()["lengths"]
+    contigs = [match.groups() for line in told if (match := re.search(r"\bID=(?:chr)?(\w+),.*?\blength=(\d+)", line))]
+    builds = {
+        build for build, known in lengths.items() for name, length in contigs if known.get(name, 0) == int(length)
+    }
+    if not builds:
+        text = "\n".join(told)
+        builds = {build for build, pattern in NAMES.items() if re.search(pattern, text, re.IGNORECASE)}
+    return builds.pop() if len(builds) == 1 else None
+
+
+LARGEST_LOG2 = 50.0
+CENTRED = 0.25
+"""Spread of the genes' means, in units of a gene's own spread, below which every gene has been centred. Where genes
+keep their own levels it is above 1; centred genes have it at 0, and z-scores against a reference cohort near it."""
+ENOUGH_GENES, ENOUGH_SAMPLES = 20, 10
+
+
+def to_log2(expression: pd.DataFrame, file: str | Path | None = None) -> tuple[pd.DataFrame, str]:
+    """Return expression in log2 and how it got there.
+
+    No log2 expression value comes near 50 (2^50 copies), whereas linear counts, TPM, RPKM or intensities of a whole
+    tumour always exceed it; that decides. Linear values become ``log2(x + 1)``.
+
+    Parameters
+    ----------
+    expression : DataFrame
+        Gene by sample, float64.
+    file : path, optional
+        For the error message.
+
+    Returns
+    -------
+    expression : DataFrame
+    unit : {"log2", "log2(x + 1) of linear values"}
+
+    Raises
+    ------
+    InputError
+        The values are z-scores or otherwise centred gene by gene: at least 20 genes in 10 samples, negative values,
+        and means that differ between genes by less than a quarter of what a gene differs between samples. Which of
+        two genes is expressed more cannot be told then, and the signatures compare genes within a sample.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> to_log2(pd.DataFrame({"a": [3.0, 1023.0]}))[0]["a"].tolist()
+    [2.0, 10.0]
+    >>> to_log2(pd.DataFrame({"a": [3.0, 12.5]}))[1]
+    'log2'
+    """
+    values = expression.to_numpy()
+    if not values.size or np.all(np.isnan(values)):
+        return expression, "log2"
+    if _is_centred(values):
+        raise InputError(
+            "the expression values are z-scores, or centred gene by gene",
+            file=file,
+            expected="values that compare the genes of a sample: TPM, RPKM, counts, log2 intensities",
+            fix="use the file without z-scores",
+        )
+    if np.nanmax(values) <= LARGEST_LOG2:
+        return expression, "log2"
+    logged = np.log2(np.clip(values, 0.0, None) + 1.0)
+    return pd.DataFrame(logged, index=expression.index, columns=expression.columns), "log2(x + 1) of linear values"
+
+
+def _is_centred(values: np.ndarray) -> bool:
+    """Tell whether the genes have lost their own levels."""
+    measured = values[(~np.isnan(values)).sum(axis=1) >= ENOUGH_SAMPLES]
+    if len(measured) < ENOUGH_GENES or not np.nanmin(measured) < 0:
+        return False
+    own_spread = np.median(np.nanstd(measured, axis=1))
+    quartiles = np.quantile(np.nanmean(measured, axis=1), [0.25, 0.75])
+    # 1.349 standard deviations of a normal distribution lie between its quartiles.
+    return bool((quartiles[1] - quartiles[0]) / 1.349 < CENTRED * own_spread)

@@ -1,0 +1,260 @@
+"""The files of a study, in a folder or in the archive it was downloaded as."""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+import warnings
+import zipfile
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from nbrelapse.cohort.text import (
+    LFS_MARK,
+    TextHeader,
+    decode,
+    open_text,
+    parse_text_table,
+    read_bytes,
+    read_header,
+    unpack,
+)
+from nbrelapse.errors import InputError
+
+
+@dataclass(frozen=True)
+class StudyFiles:
+    """Files by their name within the study, such as ``case_lists/cases_all.txt``; build it with :func:`open_study`.
+
+    Parameters
+    ----------
+    source : Path
+        The folder or archive.
+    paths : dict of str to Path
+        Files of a folder.
+    contents : dict of str to bytes
+        Files of an archive.
+    """
+
+    source: Path
+    paths: dict[str, Path] = field(default_factory=dict)
+    contents: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the files, sorted."""
+        return sorted({*self.paths, *self.contents})
+
+    def where(self, name: str) -> Path:
+        """Return what an error message calls the file."""
+        return self.source / name
+
+    def first(self, candidates: Iterable[str]) -> str | None:
+        """Return the first of several names that the study has."""
+        return next((name for name in candidates if name in self.paths or name in self.contents), None)
+
+    def text(self, name: str) -> str:
+        """Return the text of a file; raises InputError for a Git LFS pointer or what is no UTF-8."""
+        return decode(unpack(self._source(name), self.where(name)), self.where(name))
+
+    def header(self, name: str, *, matrix: bool = False) -> TextHeader:
+        """Return the column names of a tab-separated file, and the ``#`` lines above them."""
+        return read_header(self._source(name), self.where(name), comment=True, matrix=matrix)
+
+    def table(
+        self,
+        name: str,
+        *,
+        columns: Collection[str] | None = None,
+        numbers: Collection[str] = (),
+        header: TextHeader | None = None,
+    ) -> pd.DataFrame:
+        """Return a tab-separated file without its ``#`` lines; see :func:`parse_text_table` for the options."""
+        return parse_text_table(
+            self._source(name),
+            self.where(name),
+            comment=True,
+            columns=columns,
+            numbers=numbers,
+            header=header,
+        )
+
+    def _source(self, name: str) -> Path | bytes:
+        return self.paths[name] if name in self.paths else self.contents[name]
+
+    def fields(self, name: str) -> dict[str, str]:
+        """Return the ``key: value`` lines of a meta file or case list."""
+        pairs = (line.partition(":") for line in self.text(name).splitlines())
+        return {key.strip(): value.strip() for key, colon, value in pairs if colon}
+
+
+def open_study(source: str | Path) -> StudyFiles:
+    """Find the files of a study.
+
+    An archive is read in memory and nothing of it is written to disk; links and devices in it are left out.
+
+    Parameters
+    ----------
+    source : path
+        The study's folder, or its ``.tar.gz`` (``.tar``, ``.tgz``) as cBioPortal offers it.
+
+    Returns
+    -------
+    StudyFiles
+
+    Raises
+    ------
+    InputError
+        There is no such folder or file, or the archive is damaged or a Git LFS pointer.
+    """
+    path = Path(source)
+    if path.is_dir():
+        found = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if _wanted(file.name)}
+        return StudyFiles(path, paths={name: file for name, file in found.items() if file.is_file()})
+    if not path.exists():
+        raise InputError("the study does not exist", file=path, expected="a study folder or .tar.gz")
+    return StudyFiles(path, contents=_read_archive(path))
+
+
+def _wanted(name: str) -> bool:
+    if name.startswith(".") or "zscores" in name.lower():
+        return False
+    return name.startswith(("data_", "meta_", "case", "gene_panel")) or name.endswith(".seg") or "_meta_" in name
+
+
+def _read_archive(path: Path) -> dict[str, bytes]:
+    with path.open("rb") as stream:
+        head = stream.read(len(LFS_MARK))
+    if head == LFS_MARK:
+        open_text(head, path)
+    contents: dict[str, bytes] = {}
+    try:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                if member.isfile() and _wanted(PurePosixPath(member.name).name):
+                    content = archive.extractfile(member)
+                    contents[member.name] = content.read() if content else b""
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise InputError(f"the archive cannot be read: {error}", file=path, fix="download it again") from None
+    clinical = [name for name in contents if PurePosixPath(name).name.startswith("data_clinical")]
+    root = PurePosixPath(clinical[0]).parent.as_posix() if clinical else "."
+    prefix = "" if root == "." else f"{root}/"
+    return {name.removeprefix(prefix).removeprefix("./"): content for name, content in contents.items()}
+
+
+LAST_HEADER_ROW = 50
+
+
+def find_sheet(file: str | Path, column: str) -> pd.DataFrame | None:
+    """Return the first sheet that has a column of this name, as text.
+
+    Workbooks as supplements have them carry notes and data dictionaries on other sheets, and titles above the header.
+    Cells are read by their reference: a workbook may leave out the blank cells of a row.
+
+    Parameters
+    ----------
+    file : path
+        An xlsx file.
+    column : str
+        Name of a column, in any case; the header is looked for in the first 50 rows.
+
+    Returns
+    -------
+    DataFrame of str, or None
+        The rows below the header, the blank ones included; blank cells are missing. None where no sheet has the column.
+
+    Raises
+    ------
+    InputError
+        The file is missing, a Git LFS pointer or no workbook.
+    """
+    path = Path(file)
+    content = io.BytesIO(read_bytes(path))
+    with warnings.catch_warnings():
+        # openpyxl warns of styles and validations that it drops; no value depends on them.
+        warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")
+        try:
+            with pd.ExcelFile(content, engine="openpyxl") as book:
+                for name in book.sheet_names:
+                    grid = pd.read_excel(
+                        book, sheet_name=name, header=None, dtype="str", keep_default_na=False, na_values=[""]
+                    )
+                    table = _below_header(grid, column)
+                    if table is not None:
+                        return table
+        except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
+            raise InputError(
+                f"the file is not a readable xlsx workbook: {error}",
+                file=path,
+                expected="an Excel workbook (.xlsx)",
+                fix="download it again, or save it as xlsx; a renamed text file is none",
+            ) from None
+    return None
+
+
+def _below_header(grid: pd.DataFrame, column: str) -> pd.DataFrame | None:
+    top = grid.head(LAST_HEADER_ROW).apply(lambda cells: cells.str.split().str.join(" "))
+    has_it = (top.apply(lambda cells: cells.str.lower()) == column.lower()).any(axis=1).to_numpy()
+    if not has_it.any():
+        return None
+    row = int(has_it.argmax())
+    names = top.iloc[row]
+    table = grid.iloc[row + 1 :].reset_index(drop=True)
+    return table.loc[:, names.notna().to_numpy()].set_axis(names.dropna().to_list(), axis=1)
+
+
+def matching_files(folder: Path, pattern: str) -> list[Path]:
+    """Return a file, or the files that a pattern such as ``sv/*.vcf.gz`` matches, in order of path.
+
+    Raises
+    ------
+    InputError
+        The pattern matches nothing. A single file that does not exist is for its reader to refuse.
+    """
+    if not re.search(r"[*?\[]", pattern) or (folder / pattern).exists():
+        return [folder / pattern]
+    files = sorted(file for file in folder.glob(pattern) if file.is_file())
+    if not files:
+        raise InputError("no file matches", file=folder / pattern, fix="correct `file` in the mapping, or --source")
+    return files
+
+
+def samples_of_files(files: Sequence[Path], sample_pattern: str | None, sample_id: str | None) -> list[str] | None:
+    r"""Return the sample of each file; None where neither the names nor the mapping tell it.
+
+    Parameters
+    ----------
+    files : sequence of Path
+    sample_pattern : str or None
+        Regular expression with one group; it is searched in the name of the file.
+    sample_id : str or None
+        The sample of all files.
+
+    Raises
+    ------
+    InputError
+        The pattern does not match a file's name.
+
+    Examples
+    --------
+    >>> samples_of_files([Path("sv/NB01.vcf.gz"), Path("sv/NB02.vcf")], r"(.+)\.vcf", None)
+    ['NB01', 'NB02']
+    """
+    if sample_id is not None:
+        return [sample_id] * len(files)
+    if sample_pattern is None:
+        return None
+    found = [re.search(sample_pattern, file.name) for file in files]
+    unmatched = [file for file, match in zip(files, found, strict=True) if match is None or not match[1]]
+    if unmatched:
+        raise InputError(
+            f"`sample_pattern` does not match the names of {len(unmatched)} files",
+            file=unmatched[0],
+            column="sample_pattern",
+            expected=f"names that match {sample_pattern}",
+        )
+    return [match[1] for match in found if match is not None]

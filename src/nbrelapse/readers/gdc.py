@@ -1,0 +1,270 @@
+"""TARGET neuroblastoma as the GDC and the TARGET data matrix offer it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nbrelapse.cohort.assemble import assemble_cohort, normalise_table
+from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.schema import MATRICES, as_text
+from nbrelapse.errors import InputError
+from nbrelapse.readers._assays import purity_from_percent, target_patients, target_timepoints
+from nbrelapse.readers._files import find_sheet
+from nbrelapse.readers._gdc_molecular import MolecularTables, find_gdc_files, read_molecular, read_sample_sheets
+
+NAME = "TARGET-NBL"
+
+
+def read_gdc(sources: Sequence[str | Path], *, timepoint: str | None = None) -> Cohort:
+    """Read TARGET clinical workbooks with the molecular files of the GDC.
+
+    ``First Event`` and ``Vital Status`` with their times are the outcome; ``First Event`` "Event" is an event of
+    unknown kind. ``Percent Tumor`` is the purity of diagnosis samples. Files of normal samples are left out, and so
+    are samples of patients that the workbooks do not have (the repairs say how many). A MAF without variants, or
+    a segment file without segments, still says that its sample was looked at.
+
+    Parameters
+    ----------
+    sources : sequence of path
+        Files and folders (searched with their subfolders), under the names they were downloaded with: TARGET clinical
+        workbooks (``*.xlsx``, at least one), and where they exist ``gdc_sample_sheet.*.tsv``, STAR counts
+        (``*star_gene_counts.tsv``), MAFs (``*.maf``), segments (``*.seg.v2.txt``), all also with ``.gz``, and GISTIC's
+        ``all_thresholded.by_genes.txt``. STAR counts and segments need the sample sheet, which says whose they are.
+    timepoint : {"diagnosis", "refractory", "relapse", "other"}, optional
+        Of samples for which neither the sample sheet nor the TARGET sample code says it.
+
+    Returns
+    -------
+    Cohort
+
+    Raises
+    ------
+    InputError
+        A source is missing or of an unknown kind, no workbook has patients, two workbooks contradict each other, a file
+        is not in the sample sheet, or the content is not valid.
+    """
+    keys = _keys()
+    files = find_gdc_files(sources, keys["files"])
+    repairs: list[str] = []
+    patients, unread = read_clinical(files["clinical"], keys, repairs)
+    sheet = read_sample_sheets(files["sample_sheet"], keys)
+    read = read_molecular(files, sheet, keys)
+    samples = _of_patients(_samples(read, sheet, timepoint), patients["patient_id"], repairs)
+    purity = purity_from_percent(patients["purity_percent"], repairs).set_axis(patients["patient_id"])
+    tables = {
+        "patients": patients.drop(columns="purity_percent"),
+        "samples": _with_purity(_complete(samples, patients["patient_id"]), purity),
+        **_tables_of(read, samples["sample_id"]),
+    }
+    metadata: dict[str, Any] = {
+        "source": {
+            "reader": "gdc",
+            "files": {kind: len(paths) for kind, paths in files.items()},
+            "unread_columns": unread,
+        },
+        **read.metadata,
+        "repairs": repairs,
+    }
+    projects = sheet["project"].dropna().unique()
+    name = str(projects[0]) if len(projects) == 1 else NAME
+    return assemble_cohort(name, tables, metadata=metadata, files=_named(files))
+
+
+@cache
+def _keys() -> dict[str, Any]:
+    text = resources.files("nbrelapse.readers").joinpath("gdc_keys.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def _samples(read: MolecularTables, sheet: pd.DataFrame, default: str | None) -> pd.DataFrame:
+    """List the samples that any molecular file has."""
+    parts = [rows["sample_id"] for rows in read.assays]
+    ids = pd.Series(pd.concat(parts).unique() if parts else [], dtype="str", name="sample_id")
+    known = sheet.drop_duplicates("sample_id").set_index("sample_id")
+    timepoints = ids.map(known["timepoint"]).astype("str").fillna(target_timepoints(ids))
+    return pd.DataFrame(
+        {
+            "sample_id": ids,
+            "patient_id": ids.map(known["patient_id"]).astype("str").fillna(target_patients(ids)),
+            "timepoint": timepoints if default is None else timepoints.fillna(default),
+        }
+    )
+
+
+def _of_patients(samples: pd.DataFrame, patient_ids: pd.Series, repairs: list[str]) -> pd.DataFrame:
+    """Leave out the samples of patients whom no workbook has."""
+    known = samples["patient_id"].isin(patient_ids)
+    if len(samples) and not known.any():
+        raise InputError(
+            "none of the molecular samples is of a patient in the clinical files",
+            column="Case ID",
+            expected="Case IDs of the sample sheet that are a TARGET USI of a workbook",
+            fix="name the clinical files of these patients, discovery and validation, among the sources",
+        )
+    if not known.all():
+        repairs.append(f"samples: {int((~known).sum())} of patients without clinical data left out")
+    return samples[known]
+
+
+def _tables_of(read: MolecularTables, sample_ids: pd.Series) -> dict[str, pd.DataFrame]:
+    """Molecular tables and ``assays`` of some samples."""
+    kept = set(sample_ids)
+    tables = dict(read.tables)
+    if read.assays:
+        tables["assays"] = pd.concat(read.assays, ignore_index=True).drop_duplicates(["sample_id", "assay"])
+    return {
+        name: table.loc[:, table.columns.isin(kept)] if name in MATRICES else table[table["sample_id"].isin(kept)]
+        for name, table in tables.items()
+    }
+
+
+def _complete(samples: pd.DataFrame, patient_ids: pd.Series) -> pd.DataFrame:
+    """Add a diagnosis sample, named as its patient, for those without any molecular file."""
+    without = patient_ids[~patient_ids.isin(samples["patient_id"])]
+    added = pd.DataFrame({"sample_id": without, "patient_id": without}).assign(timepoint="diagnosis")
+    return pd.concat([samples, added], ignore_index=True)
+
+
+def _with_purity(samples: pd.DataFrame, purity: pd.Series) -> pd.DataFrame:
+    at_diagnosis = samples["timepoint"] == "diagnosis"
+    return samples.assign(purity=samples["patient_id"].map(purity).where(at_diagnosis))
+
+
+def _named(files: Mapping[str, Sequence[Path]]) -> dict[str, str | Path]:
+    """Return what error messages call the files of a table."""
+    table_of = {"clinical": "patients", "sample_sheet": "samples"}
+    return {
+        table_of.get(kind, kind): str(paths[0])
+        + (f" and {len(paths) - 1} more, rows counted on" if len(paths) > 1 else "")
+        for kind, paths in files.items()
+        if paths
+    }
+
+
+ORIGIN = ["file", "row"]
+
+
+def read_clinical(files: Sequence[Path], keys: Mapping[str, Any], repairs: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Read and join the workbooks.
+
+    A patient whom several rows describe with the same values is one patient; a value that one of them lacks is taken
+    from another.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        xlsx files; those without a ``TARGET USI`` column (data dictionaries) are left out.
+    keys : dict
+        ``gdc_keys.toml``.
+    repairs : list of str
+        What was changed is appended.
+
+    Returns
+    -------
+    patients : DataFrame of str
+        The schema's columns and ``purity_percent``; values as the files spell them.
+    unread : list of str
+        Columns that the cohort has no place for.
+
+    Raises
+    ------
+    InputError
+        No workbook has patients, a column is missing, a row has no TARGET USI, a value is not legal, or two rows of a
+        patient contradict each other.
+    """
+    settings = keys["clinical"]
+    sheets = {file: find_sheet(file, settings["patient"]) for file in files}
+    found = {file: sheet for file, sheet in sheets.items() if sheet is not None}
+    if not found:
+        raise InputError(
+            "no sheet with the patients",
+            file=files[0] if files else None,
+            column=settings["patient"],
+            expected="a TARGET clinical file, TARGET_NBL_ClinicalData_*.xlsx, with this column",
+            fix="name the clinical files of the TARGET data matrix among the sources",
+        )
+    raw = pd.concat([_read(file, sheet, settings, repairs) for file, sheet in found.items()], ignore_index=True)
+    _check_agreement(raw, {str(file): _original_names(sheet, settings) for file, sheet in found.items()})
+    unread = {str(name) for sheet in found.values() for name in sheet if str(name).lower() not in settings["columns"]}
+    return _one_row_each(raw), sorted(unread)
+
+
+def _original_names(sheet: pd.DataFrame, settings: Mapping[str, Any]) -> dict[str, str]:
+    known = settings["columns"]
+    return {known[str(name).lower()]: str(name) for name in sheet if str(name).lower() in known}
+
+
+def _read(file: Path, sheet: pd.DataFrame, settings: Mapping[str, Any], repairs: list[str]) -> pd.DataFrame:
+    """Known columns under their new names, with the file and the row they stand in."""
+    lower = sheet.columns.str.lower()
+    absent = [name for name in settings["required"] if name.lower() not in lower]
+    if absent:
+        found = ", ".join(sheet.columns[:30])
+        raise InputError("a column is missing", file=file, column=", ".join(absent), fix=f"columns found: {found}")
+    known = lower.isin(list(settings["columns"]))
+    twice = known & lower.duplicated()
+    if twice.any():
+        raise InputError("a column is named twice", file=file, column=sheet.columns[twice][0], fix="remove one")
+    names = [settings["columns"][name] for name in lower[known]]
+    table = sheet.loc[:, known].set_axis(names, axis=1).apply(as_text)
+    table = table.assign(file=str(file), row=range(1, len(table) + 1)).dropna(how="all", subset=names)
+    of_patient = target_patients(table["patient_id"]).notna()
+    note = ~of_patient & table[names].drop(columns="patient_id").isna().all(axis=1)
+    if note.any():
+        repairs.append(f"patients: {int(note.sum())} rows without data under the table left out")
+    wrong = ~of_patient & ~note
+    if wrong.any():
+        raise InputError(
+            "a row without a TARGET identifier",
+            file=file,
+            column=settings["patient"],
+            rows=table.loc[wrong, "row"].tolist(),
+            expected="TARGET-30- and six letters",
+        )
+    split = next((word for word in settings["splits"] if word in file.name.lower()), float("nan"))
+    kept = table[of_patient].reindex(columns=[*settings["columns"].values(), *ORIGIN])
+    return kept.assign(split=pd.Series(split, index=kept.index, dtype="str"))
+
+
+def _check_agreement(raw: pd.DataFrame, original_names: Mapping[str, Mapping[str, str]]) -> None:
+    """Refuse a patient whose rows contradict each other, after the spellings have been made one."""
+    compared = [str(name) for name in raw if name not in (*ORIGIN, "purity_percent", "split")]
+    parts = [_normalised(part, compared, str(file)) for file, part in raw.groupby("file", sort=False)]
+    values = pd.concat(parts).assign(purity_percent=raw["purity_percent"])
+    for name in map(str, values.columns.drop("patient_id")):
+        known = raw[["patient_id", *ORIGIN]].assign(value=values[name]).dropna(subset=["value"])
+        first = known.drop_duplicates("patient_id").set_index("patient_id")
+        other = known[known["value"] != known["patient_id"].map(first["value"])]
+        if len(other):
+            file = str(other["file"].iloc[0])
+            against = first.loc[other["patient_id"].iloc[0]]
+            raise InputError(
+                "conflicting values of a patient",
+                file=file,
+                column=original_names[file][name],
+                rows=other.loc[other["file"] == file, "row"].tolist(),
+                expected=f"for the first of them, what row {against['row']} of {Path(str(against['file'])).name} says",
+                fix="correct one of the files, or give only the newer one",
+            )
+
+
+def _normalised(part: pd.DataFrame, columns: list[str], file: str) -> pd.DataFrame:
+    """Values of one file as the schema spells them; with its blank rows, so that errors count the rows it has."""
+    whole = part.set_index("row")[columns].reindex(range(1, int(part["row"].max()) + 1))
+    ready = normalise_table("patients", whole.reset_index(drop=True), file, [])[columns]
+    return ready.iloc[part["row"].to_numpy() - 1].set_axis(part.index)
+
+
+def _one_row_each(raw: pd.DataFrame) -> pd.DataFrame:
+    by_patient = raw.drop(columns=ORIGIN).groupby("patient_id", sort=False)
+    patients = by_patient.first()
+    # A patient of both the discovery and the validation file belongs to neither part.
+    both = by_patient["split"].first() != by_patient["split"].last()
+    return patients.assign(split=patients["split"].mask(both)).reset_index()

@@ -1,0 +1,296 @@
+"""Series matrices of the Gene Expression Omnibus."""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nbrelapse.cohort.assemble import assemble_cohort, normalise_matrix
+from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.schema import PATIENTS, coded_columns, normalise_levels, normalise_numbers
+from nbrelapse.cohort.text import decode, read_bytes, read_table
+from nbrelapse.errors import InputError
+from nbrelapse.readers._columns import to_log2
+
+YES_NO = ("had_event", "progressed")
+
+
+def read_geo(
+    sources: Sequence[str | Path],
+    *,
+    expression: str | Path | None = None,
+    name: str | None = None,
+    timepoint: str | None = None,
+) -> Cohort:
+    """Read one or several series matrices of the same samples, and their expression.
+
+    The series are joined on the sample titles without a trailing `` [2]``; a title is patient and sample. What the
+    characteristics mean stands in ``geo_keys.toml``. The first event is ``progression`` where there was an event and a
+    progression, ``unspecified`` where there was an event of unknown kind, ``none`` otherwise.
+
+    Parameters
+    ----------
+    sources : list of path
+        ``*_series_matrix.txt`` or ``.txt.gz`` files. The patients are those of the first one.
+    expression : path, optional
+        Gene by sample table (TSV, CSV, Parquet, also gzip), symbols in the first column, the other columns named by
+        sample title or accession. Linear values are log2-transformed, and it is recorded.
+    name : str, optional
+        Of the cohort; the accessions by default.
+    timepoint : {"diagnosis", "refractory", "relapse", "other"}, optional
+        When the tumours were taken, for series that ``geo_keys.toml`` does not know.
+
+    Returns
+    -------
+    Cohort
+
+    Raises
+    ------
+    InputError
+        A file is missing or no series matrix, no characteristic is known, the files contradict each other, or the
+        expression has no sample of the series.
+    """
+    if not sources:
+        raise InputError("no series matrix file is given")
+    series = [read_geo_series(source) for source in sources]
+    accessions = [one.accession for one in series]
+    patients = _join([_columns_of(one) for one in series], series)
+    patients = _first_event(patients, series)
+    titles = patients.index
+    patients = patients.reset_index(names="patient_id")
+    taken = timepoint or _vocabulary().get(accessions[0], {}).get("timepoint")
+    samples = pd.DataFrame({"sample_id": titles, "patient_id": titles, "timepoint": taken}).astype("str")
+    tables = {"patients": patients, "samples": samples}
+    files: dict[str, str | Path] = {"patients": " + ".join(str(one.file) for one in series)}
+    metadata: dict[str, Any] = {
+        "source": {"reader": "geo", "series": accessions, "unread_keys": _unread(series)},
+        "repairs": [],
+    }
+    if expression is not None:
+        matrix = _read_expression(Path(expression), series, titles, metadata)
+        tables["expression"] = matrix
+        tables["assays"] = pd.DataFrame(
+            {"sample_id": matrix.columns, "assay": "expression", "platform": series[0].platform}
+        )
+        files["expression"] = expression
+    return assemble_cohort(name or "+".join(accessions), tables, metadata=metadata, files=files)
+
+
+@cache
+def _vocabulary() -> dict[str, Any]:
+    text = resources.files("nbrelapse.readers").joinpath("geo_keys.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def _keys(series: GeoSeries) -> dict[str, dict[str, Any]]:
+    keys = _vocabulary().get(series.accession, {}).get("keys", _vocabulary()["any"])
+    return {key: rule for key, rule in keys.items() if key in series.characteristics}
+
+
+def _unread(series: list[GeoSeries]) -> list[str]:
+    return [f"{one.accession}: {key}" for one in series for key in one.characteristics if key not in _keys(one)]
+
+
+def _columns_of(series: GeoSeries) -> pd.DataFrame:
+    """Characteristics of one series as normalised patient columns; column names keep the key for messages."""
+    keys = _keys(series)
+    if not keys:
+        raise InputError(
+            "no characteristic of the series is known",
+            file=series.file,
+            column=", ".join(series.characteristics.columns[:10]),
+            expected=", ".join(_vocabulary()["any"]),
+            fix="make a table of the annotation and import it with `tables` and a mapping file",
+        )
+    columns = {}
+    for key, rule in keys.items():
+        column, raw = rule["column"], series.characteristics[key]
+        raw = raw.replace(rule["values"]) if "values" in rule else raw
+        raw = raw.fillna(rule["absent"]) if "absent" in rule else raw
+        if column in YES_NO:
+            columns[column] = normalise_levels(raw, "high_risk", file=series.file)
+        elif column in coded_columns():
+            columns[column] = normalise_levels(raw, column, file=series.file)
+        elif str(PATIENTS.columns[column].dtype) == "float64":
+            columns[column] = normalise_numbers(raw, file=series.file)
+        else:
+            columns[column] = raw
+    return pd.DataFrame(columns)
+
+
+def _join(tables: list[pd.DataFrame], series: list[GeoSeries]) -> pd.DataFrame:
+    joined = tables[0]
+    for table, one in zip(tables[1:], series[1:], strict=True):
+        shared = joined.index.intersection(table.index)
+        if shared.empty:
+            raise InputError(
+                f"{one.accession} has no sample of {series[0].accession}",
+                file=one.file,
+                column="!Sample_title",
+                expected="the same titles, but for a trailing [2]",
+            )
+        for column in table.columns.intersection(joined.columns):
+            ours, theirs = joined.loc[shared, column], table.loc[shared, column]
+            differ = ours.notna() & theirs.notna() & (ours != theirs)
+            if differ.any():
+                raise InputError(
+                    f"the series contradict each other for {int(differ.sum())} patients",
+                    file=one.file,
+                    column=column,
+                    expected=f"what {series[0].file.name} says",
+                    fix="join series of the same patients only, or fix the file",
+                )
+        joined = joined.combine_first(table.reindex(joined.index))
+    return joined.reindex(tables[0].index)
+
+
+def _first_event(patients: pd.DataFrame, series: list[GeoSeries]) -> pd.DataFrame:
+    absent = pd.Series(float("nan"), index=patients.index).astype("str")
+    occurred = patients.get("had_event", absent)
+    progressed = patients.get("progressed", absent)
+    impossible = (occurred == "false") & (progressed == "true")
+    if impossible.any():
+        raise InputError(
+            f"{int(impossible.sum())} patients progressed and had no event",
+            file=" + ".join(str(one.file) for one in series),
+            column="progression",
+        )
+    occurred = occurred.fillna(progressed)
+    event = absent.mask(occurred == "false", "none").mask(occurred == "true", "unspecified")
+    event = event.mask((occurred == "true") & (progressed == "true"), "progression")
+    kept = patients.drop(columns=[name for name in YES_NO if name in patients])
+    return kept.assign(event=event) if occurred.notna().any() else kept
+
+
+def _read_expression(file: Path, series: list[GeoSeries], titles: pd.Index, metadata: dict[str, Any]) -> pd.DataFrame:
+    table = read_table(file, matrix=True)
+    matrix = table.set_index(table.columns[0])
+    stems = matrix.columns.str.replace(r"\s*\[\d+\]$", "", regex=True).str.strip()
+    title_of = {accession: title for one in series for title, accession in one.sample_accessions.items()}
+    matrix.columns = pd.Index([title_of.get(stem, stem) for stem in stems], dtype="str")
+    known = matrix.columns.isin(titles)
+    if not known.any():
+        raise InputError(
+            "the expression file has no sample of the series",
+            file=file,
+            column=", ".join(table.columns[1:4]),
+            expected=f"sample titles such as {titles[0]}, or their GSM accessions",
+        )
+    if not known.all():
+        metadata["repairs"].append(f"{file.name}: {int((~known).sum())} columns are no samples of the series, left out")
+    matrix = normalise_matrix(matrix.loc[:, known], file, metadata["repairs"])
+    matrix, unit = to_log2(matrix, file)
+    metadata["expression"] = {"unit": unit, "platform": series[0].platform, "file": file.name}
+    return matrix
+
+
+@dataclass(frozen=True)
+class GeoSeries:
+    """Sample annotation of one series.
+
+    Parameters
+    ----------
+    accession : str
+        Such as ``GSE49711``.
+    file : Path
+    platform : str
+        Such as ``GPL17553``; empty where the file does not say.
+    sample_accessions : Series of str
+        ``GSM…`` by title stem.
+    characteristics : DataFrame of str
+        Index: title stem, the title without a trailing `` [2]``; a column a key, in lower case. NaN where a sample
+        lacks the key.
+    """
+
+    accession: str
+    file: Path
+    platform: str
+    sample_accessions: pd.Series
+    characteristics: pd.DataFrame
+
+
+def read_geo_series(file: str | Path) -> GeoSeries:
+    """Read the annotation of a series matrix file, plain or gzip.
+
+    Characteristics are read by key, sample by sample: their rows are ragged, a key that a sample lacks moves its later
+    keys up.
+
+    Parameters
+    ----------
+    file : path
+
+    Returns
+    -------
+    GeoSeries
+
+    Raises
+    ------
+    InputError
+        The file is missing or is no series matrix, two samples share a title, or a sample has two values of a key.
+    """
+    path = Path(file)
+    lines = decode(read_bytes(path), path).splitlines()
+    head = [line for line in lines if line.startswith(("!Series_", "!Sample_"))]
+    rows = [row for row in csv.reader(head, delimiter="\t") if len(row) > 1]
+    titles = _one(rows, "!Sample_title")
+    if not titles:
+        raise InputError(
+            "the file is not a GEO series matrix",
+            file=path,
+            column="!Sample_title",
+            expected="a *_series_matrix.txt or .txt.gz file as GEO offers it",
+        )
+    stems = pd.Series(titles, dtype="str").str.replace(r"\s*\[\d+\]$", "", regex=True).str.strip()
+    if stems.duplicated().any():
+        raise InputError(
+            "two samples share a title", file=path, rows=(stems.duplicated().to_numpy().nonzero()[0] + 1).tolist()
+        )
+    index = pd.Index(stems, name="title")
+    accessions = _one(rows, "!Sample_geo_accession") or titles
+    return GeoSeries(
+        accession=(_one(rows, "!Series_geo_accession") or [path.name.split("_")[0]])[0],
+        file=path,
+        platform=(_one(rows, "!Series_platform_id") or [""])[0],
+        sample_accessions=pd.Series(accessions, index=index, dtype="str"),
+        characteristics=_characteristics(rows, index, path),
+    )
+
+
+def _one(rows: list[list[str]], name: str) -> list[str]:
+    return next((row[1:] for row in rows if row[0] == name), [])
+
+
+def _characteristics(rows: list[list[str]], index: pd.Index, file: Path) -> pd.DataFrame:
+    table = [row[1:] for row in rows if row[0].startswith("!Sample_characteristics_ch1")]
+    wrong = [number for number, row in enumerate(table, 1) if len(row) != len(index)]
+    if wrong:
+        raise InputError(
+            "characteristics of another number of samples than titles",
+            file=file,
+            column="!Sample_characteristics_ch1",
+            rows=wrong,
+            fix="download the file again",
+        )
+    cells = pd.DataFrame(table, columns=index, dtype="str").melt(var_name="title")
+    parts = cells["value"].str.partition(":")
+    long = pd.DataFrame(
+        {
+            "title": cells["title"],
+            "key": parts[0].str.strip().str.lower(),
+            "value": parts[2].str.strip(),
+        }
+    )
+    long = long[long["key"] != ""].drop_duplicates()
+    twice = long.duplicated(["title", "key"])
+    if twice.any():
+        raise InputError("samples with two values of one key", file=file, column=str(long.loc[twice, "key"].iloc[0]))
+    wide = long.pivot_table(index="title", columns="key", values="value", aggfunc="first")
+    return wide.reindex(index).rename_axis(columns=None)

@@ -1,0 +1,313 @@
+r"""Tables of any study, through a mapping file that says which column is what.
+
+A mapping file is TOML::
+
+    name = "my_study"                       # of the cohort
+    source = "doi or where it comes from"   # optional, kept in cohort.toml
+    timepoint = "diagnosis"                 # of the samples, where no [samples] table says it (this is the default)
+    units_checked = false                   # true: the times are days although they look like months
+
+    [patients]                              # required
+    file = "clinical.csv"                   # CSV, TSV, xlsx, Parquet, text also gzip; below the --source folder
+    separator = ";"                         # optional, of a text file
+    sheet = "Table S1"                      # optional, of an xlsx file
+
+    [patients.columns]                      # schema column = where it comes from
+    patient_id = "Name"                                              # a column of the file
+    age_days = { column = "Age", unit = "months" }                   # days, weeks, months or years
+    event = { column = "EFS", values = { 0 = "none", 1 = "unspecified" } }
+    risk_group = { constant = "high" }                               # the same for all rows
+
+``samples``, ``assays``, ``panels``, ``mutations``, ``segments`` and ``rearrangements`` are described in the same way; a
+table that comes from several files is a list of such sections (``[[assays]]``). The last three may be of many files,
+one a sample::
+
+    [segments]
+    file = "segments/*.seg.txt"             # a pattern; all files that match, one under the other
+    sample_pattern = '(.+)\.seg'             # the sample in the name of a file: a regular expression with one group
+                                            # or: sample_id = "NB01" (all files), or columns.sample_id
+    [segments.columns]
+    chromosome = "Chromosome"
+    start = "Start"
+    end = "End"
+    log2_ratio = "Segment_Mean"
+
+    [rearrangements]
+    format = "vcf"                          # or "bedpe"; needs no columns
+    file = "sv/*.vcf.gz"
+    sample_pattern = '(.+)\.vcf'             # optional: without it the files' own sample names count
+
+A file without rows says that its sample was looked at and nothing was found: such samples are assayed. Files that
+cannot say whose they are without rows, VCF and BEDPE among them, need ``sample_pattern`` or ``sample_id``. The genome
+build that a VCF or BEDPE names in its header, or a MAF in ``NCBI_Build``, need not be in ``assays``; where it is, both
+must agree. ``gene_copy_number`` and ``expression`` are gene by sample files::
+
+    [expression]
+    file = "expression.tsv.gz"
+    gene_column = "Hugo_Symbol"
+    ignored_columns = ["Entrez_Gene_Id"]
+
+    [gene_copy_number]
+    format = "gistic"                       # all_thresholded.by_genes.txt, as it is
+    file = "all_thresholded.by_genes.txt"
+
+or GDC STAR counts, one file a sample::
+
+    [expression]
+    format = "star_counts"
+    file = "rna/*.augmented_star_gene_counts.tsv"
+    sample_pattern = '^([^.]+)'
+    gene_types = ["protein_coding"]         # optional (this is the default); [] reads all genes
+
+The columns are those of :mod:`nbrelapse.cohort.schema`. Without ``samples`` each patient is one sample of that name.
+Values are spelled as in ``vocabulary.toml``, also after ``values`` has been applied. Units: a week is 7 days, a month
+30.4375 and a year 365.25 (the mean of the Julian calendar).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nbrelapse.cohort.assemble import assemble_cohort, normalise_matrix
+from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.schema import ASSAY_OF, TABLES, as_text, normalise_numbers
+from nbrelapse.cohort.text import read_table
+from nbrelapse.errors import InputError
+from nbrelapse.readers._assays import add_assay_rows, assay_rows, single_build
+from nbrelapse.readers._cbioportal_molecular import genome_build
+from nbrelapse.readers._columns import to_log2
+from nbrelapse.readers._files import matching_files, samples_of_files
+from nbrelapse.readers._gdc_molecular import read_star_counts
+from nbrelapse.readers._mapping import (
+    ColumnSource,
+    GisticSource,
+    MatrixSource,
+    SampleTableSource,
+    StarCountsSource,
+    TableMapping,
+    TableSource,
+    VariantSource,
+    read_mapping,
+)
+from nbrelapse.readers.bedpe import read_bedpe
+from nbrelapse.readers.gistic import read_gistic
+from nbrelapse.readers.vcf import read_vcf
+
+SAMPLE_TABLES = ("mutations", "segments", "rearrangements")
+
+
+def read_tables(mapping: str | Path, source: str | Path | None = None) -> Cohort:
+    """Read a cohort through a mapping file.
+
+    Parameters
+    ----------
+    mapping : path
+        The mapping file, see the module's text.
+    source : path, optional
+        The folder that the files are in; the mapping file's folder by default.
+
+    Returns
+    -------
+    Cohort
+
+    Raises
+    ------
+    InputError
+        The mapping has an unknown key, a file or column that it names is missing, or the content is not valid.
+    """
+    settings = read_mapping(mapping)
+    folder = Path(mapping).parent if source is None else Path(source)
+    if not folder.is_dir():
+        raise InputError("the source folder does not exist", file=folder, fix="check --source")
+    files = _named(settings, folder)
+    repairs: list[str] = []
+    tables = _read_tables(settings, folder, files, repairs)
+    metadata: dict[str, Any] = {
+        "source": {"reader": "tables", "mapping": Path(mapping).name, "reference": settings.source},
+        "units_checked": settings.units_checked,
+        "repairs": repairs,
+    }
+    if settings.gene_copy_number is not None:
+        matrix, about = read_mapped_matrix(settings.gene_copy_number, folder, repairs)
+        tables["gene_copy_number"], metadata["gene_copy_number"] = matrix, about
+    if settings.expression is not None:
+        matrix, about = read_mapped_expression(settings.expression, folder, repairs)
+        tables["expression"], metadata["expression"] = matrix, about
+    if "samples" not in tables and "patient_id" in tables["patients"]:
+        ids = as_text(tables["patients"]["patient_id"])
+        tables["samples"] = pd.DataFrame({"sample_id": ids, "patient_id": ids, "timepoint": settings.timepoint})
+    return assemble_cohort(settings.name, tables, metadata=metadata, files=files)
+
+
+def _read_tables(
+    settings: TableMapping, folder: Path, files: dict[str, str | Path], repairs: list[str]
+) -> dict[str, pd.DataFrame]:
+    tables: dict[str, pd.DataFrame] = {}
+    looked_at: list[pd.DataFrame] = []
+    for name in TABLES:
+        parts = getattr(settings, name)
+        if parts and name in SAMPLE_TABLES:
+            read = [read_sample_tables(name, part, folder, repairs) for part in parts]
+            tables[name] = pd.concat([table for table, _ in read], ignore_index=True)
+            looked_at += [rows for _, rows in read]
+        elif parts:
+            tables[name] = pd.concat([read_mapped_table(part, folder) for part in parts], ignore_index=True)
+    if looked_at:
+        found = pd.concat(looked_at, ignore_index=True)
+        tables["assays"] = add_assay_rows(tables.get("assays"), found, files.get("assays", "assays"))
+    return tables
+
+
+def _named(settings: TableMapping, folder: Path) -> dict[str, str | Path]:
+    """Return what error messages call the files of a table."""
+    long = {name: [part.file for part in getattr(settings, name)] for name in TABLES}
+    matrices = {name: getattr(settings, name) for name in ("gene_copy_number", "expression")}
+    wide = {name: [source.file] for name, source in matrices.items() if source is not None}
+    return {name: " + ".join(str(folder / file) for file in named) for name, named in (long | wide).items() if named}
+
+
+DAYS = {"days": 1.0, "weeks": 7.0, "months": 30.4375, "years": 365.25}
+VARIANT_READERS = {"vcf": read_vcf, "bedpe": read_bedpe}
+
+
+def read_mapped_table(part: TableSource, folder: Path) -> pd.DataFrame:
+    """Read the columns that a section names from its file.
+
+    Raises
+    ------
+    InputError
+        The file, or a column that the section names, is missing.
+    """
+    return _columns(part, folder / part.file)[0]
+
+
+def read_sample_tables(
+    name: str, part: SampleTableSource | VariantSource, folder: Path, repairs: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the files of a section of ``mutations``, ``segments`` or ``rearrangements``.
+
+    Parameters
+    ----------
+    name : str
+        The table.
+    part : SampleTableSource or VariantSource
+    folder : Path
+    repairs : list of str
+        What was left out is appended.
+
+    Returns
+    -------
+    table : DataFrame
+        All files.
+    looked_at : DataFrame
+        Rows of ``assays``: the samples of the table, and those that the names of the files tell, also where a file is
+        empty; with the genome build that the files name.
+
+    Raises
+    ------
+    InputError
+        A file is missing or of another format, does not say whose it is, or the files are of several genome builds.
+    """
+    files = matching_files(folder, part.file)
+    samples = samples_of_files(files, part.sample_pattern, part.sample_id)
+    tables: list[pd.DataFrame] = []
+    builds: dict[Path, str | None] = {}
+    notes: dict[Path, list[str]] = {}
+    for number, file in enumerate(files):
+        sample = None if samples is None else samples[number]
+        if isinstance(part, VariantSource):
+            read = VARIANT_READERS[part.format]
+            table, builds[file] = read(file, sample_id=sample, repairs=notes.setdefault(file, []))
+        else:
+            table, builds[file] = _columns(part, file)
+            if sample is not None:
+                table = table.assign(sample_id=pd.Series(sample, table.index, dtype="str"))
+        if table.empty and sample is None and (len(files) > 1 or isinstance(part, VariantSource)):
+            raise InputError(
+                "a file without rows does not say whose it is",
+                file=file,
+                fix="add `sample_pattern` or `sample_id` to the mapping",
+            )
+        tables.append(table)
+    repairs.extend(_summed(notes, name))
+    joined = pd.concat(tables, ignore_index=True)
+    found = [*(samples or []), *as_text(joined["sample_id"]).dropna().unique()]
+    return joined, assay_rows(found, ASSAY_OF[name], single_build(builds, name))
+
+
+def read_mapped_matrix(
+    source: MatrixSource | GisticSource | StarCountsSource, folder: Path, repairs: list[str]
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Read a gene by sample table, and what ``cohort.toml`` keeps of it.
+
+    Raises
+    ------
+    InputError
+        A file or column is missing, or of another format.
+    """
+    if isinstance(source, GisticSource):
+        return read_gistic(folder / source.file), {"unit": "gistic", "file": Path(source.file).name}
+    if isinstance(source, StarCountsSource):
+        files = matching_files(folder, source.file)
+        samples = samples_of_files(files, source.sample_pattern, source.sample_id) or []
+        return read_star_counts(files, samples, source.gene_types)
+    file = folder / source.file
+    table = read_table(file, separator=source.separator, sheet=source.sheet, matrix=True)
+    absent = [name for name in (source.gene_column, *source.ignored_columns) if name not in table]
+    if absent:
+        expected = f"one of {', '.join(map(str, table.columns[:5]))}"
+        raise InputError("a column is missing", file=file, column=", ".join(absent), expected=expected)
+    matrix = table.drop(columns=source.ignored_columns).set_index(source.gene_column)
+    return normalise_matrix(matrix, file, repairs), {"file": file.name}
+
+
+def read_mapped_expression(
+    source: MatrixSource | StarCountsSource, folder: Path, repairs: list[str]
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Read expression in log2, and what ``cohort.toml`` keeps of it; raises as :func:`read_mapped_matrix`."""
+    matrix, about = read_mapped_matrix(source, folder, repairs)
+    if isinstance(source, StarCountsSource):
+        return matrix, about
+    matrix, unit = to_log2(matrix, folder / source.file)
+    return matrix, {"unit": unit, **about}
+
+
+def _summed(notes: Mapping[Path, list[str]], name: str) -> list[str]:
+    """Add up what the files of a table say, so that a line stands for all of them and none shows a file's name."""
+    totals: Counter[str] = Counter()
+    for file, lines in notes.items():
+        for line in lines:
+            count, _, what = line.removeprefix(f"{file.name}: ").partition(" ")
+            totals[what] += int(count)
+    return [f"{name}: {count} {what}" for what, count in totals.items()]
+
+
+def _columns(part: TableSource, file: Path) -> tuple[pd.DataFrame, str | None]:
+    """Columns of one file, and the genome build that its ``NCBI_Build`` names."""
+    table = read_table(file, separator=part.separator, sheet=part.sheet)
+    absent = [source.column for source in part.columns.values() if source.column and source.column not in table]
+    if absent:
+        raise InputError(
+            "a column that the mapping names is missing",
+            file=file,
+            column=", ".join(absent),
+            expected=f"one of {', '.join(map(str, table.columns[:30]))}",
+            fix="correct the mapping file, or `separator` in it",
+        )
+    columns = {name: _column(source, table, file) for name, source in part.columns.items()}
+    return pd.DataFrame(columns), genome_build(table, file)
+
+
+def _column(source: ColumnSource, table: pd.DataFrame, file: Path) -> pd.Series:
+    if source.column is None:
+        return pd.Series(str(source.constant), index=table.index, dtype="str")
+    values = table[source.column]
+    if source.codes:
+        text = as_text(values)
+        values = text.replace({key: str(value) for key, value in source.codes.items()})
+    return values if source.unit == "days" else normalise_numbers(values, file=file) * DAYS[source.unit]

@@ -1,0 +1,333 @@
+"""One patient's prediction in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from nbrelapse.explanation.stability import Stability
+from nbrelapse.metrics.evaluation import MetricKind, leading_metric
+from nbrelapse.metrics.horizons import YEAR
+from nbrelapse.report.wording import METRICS, POPULATIONS, model_title, percent, signed
+
+if TYPE_CHECKING:
+    from nbrelapse.metrics.evaluation import Evaluation
+
+WIDE_BAND = 0.30
+"""Width of the band of a probability from which the summary warns of it. A choice."""
+
+_NAMED = 3
+"""Mechanisms named on each side; the tables have all of them."""
+
+
+@dataclass(frozen=True)
+class PatientSummary:
+    """What the summary of one patient is made of.
+
+    Parameters
+    ----------
+    event : str
+        What is predicted, in words: ``relapse or progression``.
+    probability : (float, float, float) or None
+        Of the event: value, and the limits that hold 95% of the refits. None: too little is known, there is no score.
+    percentile : float
+        Of the log risk among the training patients, 0 to 100.
+    horizon_years : float or None
+        None: a binary endpoint.
+    landmark_days : float
+        Days from diagnosis from which years count; 0: diagnosis.
+    raising, lowering, unsettled : sequence of str
+        Mechanisms whose measured features move the risk, the largest first: up, down, and those that the refits
+        contradict.
+    missing_assays, out_of_range : sequence of str
+        Assays that were not done, features outside the range of the training patients.
+    """
+
+    event: str
+    probability: tuple[float, float, float] | None
+    percentile: float
+    horizon_years: float | None = 5.0
+    landmark_days: float = 0.0
+    raising: Sequence[str] = ()
+    lowering: Sequence[str] = ()
+    unsettled: Sequence[str] = ()
+    missing_assays: Sequence[str] = ()
+    out_of_range: Sequence[str] = ()
+
+
+def summary_sentence(summary: PatientSummary) -> str:
+    """Say in a few sentences what a model predicts for a patient, why, and what to doubt.
+
+    Without a score no number is said.
+
+    Parameters
+    ----------
+    summary : PatientSummary
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> summary_sentence(PatientSummary("death", (0.62, 0.51, 0.7), 91.0, raising=["MYCN amplification"]))
+    'The model predicts a probability of death of 62% within 5 years of diagnosis (95% of the refits: 51% to 70%),
+    a higher risk than that of 91% of the training patients. Of what was measured, MYCN amplification raises the risk.'
+    >>> summary_sentence(PatientSummary("death", None, float("nan"), missing_assays=["expression"]))
+    'No score is given: too little of what the model relies on is known of this patient. Not assayed: expression.'
+    """
+    missing = [f"Not assayed: {', '.join(summary.missing_assays)}."] if summary.missing_assays else []
+    if summary.probability is None:
+        no_score = "No score is given: too little of what the model relies on is known of this patient."
+        return " ".join([no_score, *missing])
+    return " ".join(
+        [
+            _prediction(summary, *summary.probability),
+            *_band(*summary.probability[1:]),
+            *_landmark(summary.landmark_days),
+            *_drivers(summary),
+            *missing,
+            *_outside(summary.out_of_range),
+        ]
+    )
+
+
+def _prediction(summary: PatientSummary, value: float, low: float, high: float) -> str:
+    return (
+        f"The model predicts a probability of {summary.event} of {percent(value)}{_when(summary)} (95% of the refits: "
+        f"{percent(low)} to {percent(high)}), a higher risk than that of {percent(summary.percentile / 100)} of the "
+        "training patients."
+    )
+
+
+def _when(summary: PatientSummary) -> str:
+    years = summary.horizon_years
+    if years is None:
+        return " by the end of induction"
+    start = f"day {summary.landmark_days:g}" if summary.landmark_days else "diagnosis"
+    return f" within {years:.3g} year{'' if years == 1 else 's'} of {start}"
+
+
+def _band(low: float, high: float) -> list[str]:
+    wide = high - low >= WIDE_BAND
+    return ["The band is wide: a cohort of this size does not settle the number."] if wide else []
+
+
+def _landmark(days: float) -> list[str]:
+    return [f"It holds for patients without an event on day {days:g}, and years count from then."] if days else []
+
+
+def _drivers(summary: PatientSummary) -> list[str]:
+    up, down = (_listed(names[:_NAMED]) for names in (summary.raising, summary.lowering))
+    moves = []
+    if up:
+        moves.append(f"{up} raise{'s' * (len(summary.raising) == 1)} the risk")
+    if down:
+        moves.append(f"{down} lower{'s' * (len(summary.lowering) == 1)} {'it' if up else 'the risk'}")
+    said = [f"Of what was measured, {'; '.join(moves)}."] if moves else []
+    if summary.unsettled:
+        named = _listed(summary.unsettled[:_NAMED])
+        said.append(f"Whether {named} move{'s' * (len(summary.unsettled) == 1)} it is not established.")
+    return said or ["Nothing that was measured moves the risk noticeably."]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
+
+
+def _outside(names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    what = "One value lies" if len(names) == 1 else f"{len(names)} values lie"
+    return [f"{what} outside the range of the training patients: the prediction extrapolates."]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a model is better than the strongest clinical baseline.
+
+    Parameters
+    ----------
+    answer : {"better", "not shown", "worse", "no comparison"}
+        "better" and "worse" only where the whole 95% interval of the difference lies on one side of 0.
+    headline : str
+        A few words.
+    sentence : str
+        With the figures.
+    difference, low, high : float
+        Of the metric; NaN without a comparison.
+    """
+
+    answer: str
+    headline: str
+    sentence: str
+    difference: float
+    low: float
+    high: float
+
+
+def strongest_reference(evaluation: Evaluation, population: str, metric: str | None = None) -> str | None:
+    """Return the reference model with the best value (of the leading metric) in a population; None without one."""
+    metric = metric or leading_metric(evaluation.metrics)
+    references = set(evaluation.differences["reference"])
+    table = evaluation.metrics
+    table = table[
+        (table["population"] == population) & (table["metric"] == metric) & table["model"].isin(references)
+    ].dropna(subset=["value"])
+    return None if table.empty else str(MetricKind.of(metric).goodness(table.set_index("model")["value"]).idxmax())
+
+
+def verdict(evaluation: Evaluation, model: str, population: str = "all", metric: str | None = None) -> Verdict:
+    """Compare a model with the strongest clinical baseline of a population.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    model : str
+    population : {"all", "high_risk"}
+    metric : str, optional
+        A metric of which more is better; by default Harrell's C, or the AUC of a binary endpoint.
+
+    Returns
+    -------
+    Verdict
+    """
+    metric = metric or leading_metric(evaluation.metrics)
+    where = POPULATIONS.get(population, population).lower()
+    reference = strongest_reference(evaluation, population, metric)
+    table = evaluation.differences
+    found = table[
+        (table["model"] == model)
+        & (table["reference"] == reference)
+        & (table["population"] == population)
+        & (table["metric"] == metric)
+    ].dropna(subset=["difference", "low", "high"])
+    if reference is None or found.empty:
+        nothing = float("nan")
+        judged = population in set(evaluation.metrics["population"])
+        sentence = (
+            f"There is no clinical baseline to compare {model_title(model)} with among {where}."
+            if judged
+            else f"There are too few patients or events to judge {model_title(model)} among {where}."
+        )
+        return Verdict("no comparison", "No comparison with the clinic", sentence, nothing, nothing, nothing)
+    row = found.iloc[0]
+    answer, headline, words = _judge(float(row["low"]), float(row["high"]))
+    sentence = (
+        f"Among {where}, {model_title(model)} {words} {model_title(reference)}, the strongest clinical baseline: "
+        f"{METRICS.get(metric, metric)} {_value(evaluation.metrics, model, population, metric):.3f} against "
+        f"{_value(evaluation.metrics, reference, population, metric):.3f}, difference {signed(row['difference'], 3)} "
+        f"(95% interval {signed(row['low'], 3)} to {signed(row['high'], 3)})."
+    )
+    return Verdict(answer, headline, sentence, float(row["difference"]), float(row["low"]), float(row["high"]))
+
+
+def _judge(low: float, high: float) -> tuple[str, str, str]:
+    if low > 0:
+        return "better", "Better than the clinical baseline", "ranks patients better than"
+    if high < 0:
+        return "worse", "Worse than the clinical baseline", "ranks patients worse than"
+    return "not shown", "Not shown to be better than the clinical baseline", "is not shown to rank patients better than"
+
+
+def _value(metrics: pd.DataFrame, model: str, population: str, metric: str) -> float:
+    chosen = (metrics["model"] == model) & (metrics["population"] == population) & (metrics["metric"] == metric)
+    return float(metrics.loc[chosen, "value"].iloc[0])
+
+
+def stability_sentences(stability: Stability | None) -> list[str]:
+    """Say under a table of mechanisms what its intervals hold and what they do not; nothing without refits.
+
+    Parameters
+    ----------
+    stability : Stability or None
+
+    Returns
+    -------
+    list of str
+    """
+    if stability is None:
+        return []
+    kendall = stability.rank_agreement["kendall"]
+    ranks = f"Two refits order the mechanisms with a median Kendall's tau of {kendall['refits']:.2f}"
+    if "folds" in kendall.index:
+        ranks += f", two of {stability.n_folds} refits without a fold with {kendall['folds']:.2f}"
+    tau = "" if pd.isna(kendall["refits"]) else f"{ranks}; 1 is the same order, 0 is chance."
+    first = (
+        f"Intervals hold 95% of {stability.n_refits} bootstrap refits, which explained {stability.n_patients} patients "
+        "with the tuned parameters kept. A mean of absolute contributions is never 0 and rises with noise, so its "
+        "interval does not say whether a mechanism has an effect. The column Effect does: established where at least "
+        "95% of the refits differ from the model by less than the mechanism's own spread over patients, suggested from "
+        "80%, undecided below, where it cannot be told from noise."
+    )
+    given = (
+        "Refits of a model that starts from the literature, or is held to its directions, share what they were given: "
+        "that they agree with it, and with each other, is then no finding of these patients."
+    )
+    return [first, *([tau] if tau else []), given]
+
+
+def established_sentence(features: pd.DataFrame) -> str:
+    """Say how many signs are established, with the catalogue and against it.
+
+    Parameters
+    ----------
+    features : DataFrame
+        Rows of :attr:`nbrelapse.explanation.Stability.features` that agree or disagree with the catalogue.
+
+    Returns
+    -------
+    str
+        Begins with a space.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"agrees": [True, False], "status": ["established", "undecided"]})
+    >>> established_sentence(table)[:70]
+    ' Established (the same sign in at least 95% of the refits) are 1 of th'
+    """
+    sure = features["status"] == "established"
+    agrees = features["agrees"].astype(bool)
+    return (
+        f" Established (the same sign in at least 95% of the refits) are {int((sure & agrees).sum())} of those that "
+        f"agree and {int((sure & ~agrees).sum())} of those that do not; of features without any effect about one in "
+        "ten would be."
+    )
+
+
+@dataclass(frozen=True)
+class ProbabilityImportance:
+    """Mean absolute contributions to the probability of the event.
+
+    Parameters
+    ----------
+    mechanisms : dict of str to (float or None)
+        By mechanism; None where nobody has a probability.
+    horizon_days : float or None
+        Days by which the event is to happen; None for a binary endpoint.
+
+    Examples
+    --------
+    >>> found = ProbabilityImportance({"mycn": 0.0421, "alk": None}, 1826.25)
+    >>> found.points("mycn"), found.points("alk"), found.title
+    ('4.2', '–', '% points by 5 years')
+    """
+
+    mechanisms: Mapping[str, float | None]
+    horizon_days: float | None
+
+    @property
+    def title(self) -> str:
+        """The head of its column."""
+        if self.horizon_days is None:
+            return "% points"
+        years = f"{self.horizon_days / YEAR:.3g}"
+        return f"% points by {years} year{'' if years == '1' else 's'}"
+
+    def points(self, mechanism: str) -> str:
+        """Write the figure of a mechanism."""
+        value = self.mechanisms.get(mechanism)
+        return "–" if value is None else f"{100 * value:.1f}"

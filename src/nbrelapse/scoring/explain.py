@@ -1,0 +1,256 @@
+"""Explain a saved model's predictions in a cohort: tables, pictures, pages."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.errors import InputError
+from nbrelapse.explanation.checks import grouped_shapley, roll_up_difference
+from nbrelapse.explanation.explanation import Explanation, attribution_table, explain
+from nbrelapse.explanation.probability import to_probability
+from nbrelapse.explanation.stability import Stability, stability
+from nbrelapse.mechanisms.build import build_features
+from nbrelapse.report.explanation_report import ExplanationContent, explanation_figures, write_explanation_report
+from nbrelapse.report.patient_report import PatientContent, write_patient_report
+from nbrelapse.report.render import save_figures
+from nbrelapse.report.sentences import ProbabilityImportance
+from nbrelapse.report.wording import model_title
+from nbrelapse.scoring.bundle import Bundle, evidence_of, explained_horizon
+from nbrelapse.scoring.groups import patient_groups
+from nbrelapse.scoring.patient import StudiedPatient, describe_patient
+from nbrelapse.scoring.scores import LEAST_EVIDENCE, require_assays, write_scores
+
+MOST_BACKGROUND = 100
+"""Patients compared with at most, evenly spaced by predicted risk: the time grows with their number. A choice."""
+
+GAME_PATIENTS = 50
+"""Patients, evenly spaced, in whom sums are compared with the mechanisms' own game: 2.6 million predictions for nine
+mechanisms and a hundred background rows. A choice."""
+
+GAME_MECHANISMS = 12
+"""Each mechanism more doubles the time; with more than these, of a catalogue of one's own, it is not compared."""
+
+
+@dataclass(frozen=True)
+class ExplainRequest:
+    """What to explain.
+
+    Parameters
+    ----------
+    patient : str, optional
+        Write the page of this patient as well.
+    horizon_years : float, optional
+        At which probabilities are explained; see :func:`nbrelapse.scoring.bundle.explained_horizon`.
+    background : Cohort, optional
+        Patients to compare with.
+    allow_missing_assays : bool
+        Explain although nobody has an assay that the model reads.
+    """
+
+    patient: str | None = None
+    horizon_years: float | None = None
+    background: Cohort | None = None
+    allow_missing_assays: bool = False
+
+
+@dataclass(frozen=True)
+class ExplainedCohort:
+    """What was found, and where it was written.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Of the log risks.
+    stability : Stability or None
+    game : DataFrame or None
+        With a background: how far the sums lie from the game whose players are the mechanisms, see
+        :func:`nbrelapse.explanation.checks`.
+    attributions : dict
+        See :func:`nbrelapse.scoring.explain.write_attributions`.
+    report : Path
+    patient_report : Path or None
+    figures : list of Path
+    """
+
+    explanation: Explanation
+    stability: Stability | None
+    game: pd.DataFrame | None
+    attributions: dict[str, Any]
+    report: Path
+    patient_report: Path | None
+    figures: list[Path]
+
+
+def explain_cohort(bundle: Bundle, cohort: Cohort, out: Path, request: ExplainRequest) -> ExplainedCohort:
+    """Attribute a model's predictions to mechanisms, and write tables, pictures and pages.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    cohort : Cohort
+    out : Path
+        A folder; it is made where it does not exist.
+    request : ExplainRequest
+
+    Returns
+    -------
+    ExplainedCohort
+
+    Raises
+    ------
+    InputError
+        An assay, the patient or the horizon is not there, or the folder cannot be written. Nothing is written then.
+    """
+    horizon = explained_horizon(bundle, request.horizon_years)
+    features = build_features(cohort, bundle.catalogue, bundle.gene_sets).values
+    X = features[list(bundle.schema.index)]
+    if not request.allow_missing_assays:
+        require_assays(bundle, X)
+    background = _background(bundle, request.background)
+    created = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    page = None
+    if request.patient is not None:
+        studied = StudiedPatient(cohort, features, request.patient, horizon, background)
+        page = describe_patient(bundle, studied, created)
+    explanation = explain(bundle.model, X, bundle.catalogue, background=background)
+    stable = None
+    if bundle.refits and len(X):
+        stable = stability(explanation, bundle.refits, bundle.catalogue, bundle.endpoint)
+    groups = patient_groups(cohort, features, explanation.prediction)
+    content = replace(_content(bundle, cohort, explanation, stable, groups, created), game=_game(bundle, explanation))
+    try:
+        return _write(out, bundle, content, page, horizon)
+    except OSError as error:
+        raise InputError(f"the explanation cannot be written: {error.strerror}", file=out) from None
+
+
+def _background(bundle: Bundle, cohort: Cohort | None) -> pd.DataFrame | None:
+    if cohort is None:
+        return None
+    X = build_features(cohort, bundle.catalogue, bundle.gene_sets).values[list(bundle.schema.index)]
+    if not len(X):
+        raise InputError("the background has no patients", column="--background")
+    require_assays(bundle, X)
+    order = np.argsort(bundle.model.predict_log_risk(X), kind="stable")
+    kept = np.unique(np.linspace(0, len(X) - 1, min(len(X), MOST_BACKGROUND)).round().astype(int))
+    return X.iloc[order[kept]]
+
+
+def _game(bundle: Bundle, explanation: Explanation) -> pd.DataFrame | None:
+    too_many = len(explanation.mechanisms.columns) > GAME_MECHANISMS
+    if explanation.background is None or explanation.features.empty or too_many:
+        return None
+    some = explanation.evenly(GAME_PATIENTS)
+    predict, background = bundle.model.predict_log_risk, explanation.background
+    return roll_up_difference(some, grouped_shapley(predict, some.values, background, some.mechanism_of))
+
+
+def _content(
+    bundle: Bundle,
+    cohort: Cohort,
+    explanation: Explanation,
+    stable: Stability | None,
+    groups: pd.Series,
+    created: str,
+) -> ExplanationContent:
+    unscored = int((evidence_of(bundle, explanation.values) < LEAST_EVIDENCE).sum())
+    notes = []
+    if unscored:
+        notes.append(
+            f"Too little is known of {unscored} patients to score them; they are explained here all the same, but do "
+            "not count in the percentage points."
+        )
+    if explanation.background is not None:
+        notes.append(f"Contributions compare with {len(explanation.background)} patients of the background cohort.")
+    return ExplanationContent(
+        title=f"What drives the predictions in {cohort.name}",
+        created=created,
+        model=bundle.model.family,
+        endpoint=bundle.endpoint,
+        explanation=explanation,
+        catalogue=bundle.catalogue,
+        figures=explanation_figures(explanation, bundle.catalogue, stable, groups),
+        stability=stable,
+        facts={
+            "Model": model_title(bundle.model.family),
+            "Features read": len(bundle.schema),
+            "Cohort": cohort.name,
+            "Patients": len(explanation.values),
+            "Catalogue": bundle.catalogue.version,
+        },
+        notes=notes,
+    )
+
+
+def _write(
+    out: Path, bundle: Bundle, content: ExplanationContent, page: PatientContent | None, horizon: float | None
+) -> ExplainedCohort:
+    figures = dict(content.figures)
+    if page is not None and page.prediction is not None:
+        figures |= page.prediction.figures
+    evidence = evidence_of(bundle, content.explanation.values)
+    attributions = write_attributions(out, bundle, content.explanation, horizon, evidence)
+    content = replace(content, probability=ProbabilityImportance(attributions["probability"]["mechanisms"], horizon))
+    return ExplainedCohort(
+        explanation=content.explanation,
+        stability=content.stability,
+        game=content.game,
+        attributions=attributions,
+        report=write_explanation_report(content, out / "explanation.html"),
+        patient_report=None if page is None else write_patient_report(page, out / "patient.html"),
+        figures=save_figures(figures, out),
+    )
+
+
+def write_attributions(
+    out: Path, bundle: Bundle, explanation: Explanation, horizon_days: float | None, evidence: np.ndarray
+) -> dict[str, Any]:
+    """Write the attributions of the log risks and of the probabilities as Parquet.
+
+    Parameters
+    ----------
+    out : path
+    bundle : Bundle
+    explanation : Explanation
+        Of the log risks.
+    horizon_days : float or None
+        Days of the probability; None for a binary endpoint.
+    evidence : ndarray of shape (n_patients,)
+        Where it is too little for a score the prediction and its parts are missing.
+
+    Returns
+    -------
+    dict
+        ``attributions``, the file; and ``probability`` with its file, ``horizon_days`` and ``mechanisms``, the mean
+        absolute contributions over those who have one.
+
+    Raises
+    ------
+    InputError
+        A file cannot be written.
+    """
+    likely = to_probability(explanation, bundle.model, horizon_days)
+    importance = likely.mechanisms[evidence >= LEAST_EVIDENCE].abs().mean()
+    return {
+        "attributions": _write_table(out / "attributions.parquet", explanation, evidence),
+        "probability": {
+            "attributions": _write_table(out / "attributions_probability.parquet", likely, evidence),
+            "horizon_days": horizon_days,
+            "mechanisms": {str(name): None if math.isnan(value) else value for name, value in importance.items()},
+        },
+    }
+
+
+def _write_table(file: Path, explanation: Explanation, evidence: np.ndarray) -> str:
+    table = attribution_table(explanation, evidence)
+    numbers = table.columns.difference(["patient_id", "horizon_days", "evidence"])
+    table.loc[evidence < LEAST_EVIDENCE, numbers] = math.nan
+    return str(write_scores(table, file))

@@ -1,0 +1,264 @@
+"""All that a saved model says of one patient of a cohort."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.errors import InputError
+from nbrelapse.explanation.explanation import explain
+from nbrelapse.explanation.probability import to_probability
+from nbrelapse.explanation.stability import patient_intervals
+from nbrelapse.mechanisms.build import build_features
+from nbrelapse.mechanisms.catalogue import load_catalogue
+from nbrelapse.metrics.horizons import LONGEST_YEARS, YEAR
+from nbrelapse.models.base import SurvivalModel
+from nbrelapse.models.resamples import prediction_interval
+from nbrelapse.report.patient_report import GroupCourse, PatientContent, PatientPrediction, SimilarPatients
+from nbrelapse.report.plots.attributions import patient_waterfall
+from nbrelapse.report.plots.performance import incidence_course
+from nbrelapse.report.wording import model_title
+from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle
+from nbrelapse.scoring.groups import GROUPINGS, clinical_levels
+from nbrelapse.scoring.scores import OTHER_GENES, other_genes, score_features
+
+
+@dataclass(frozen=True)
+class StudiedPatient:
+    """A patient in a cohort, and what to explain of the prediction.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    X : DataFrame of shape (n_patients, n_features)
+        All features that the bundle's catalogue builds of the cohort.
+    patient_id : str
+    horizon_days : float or None
+        None for a binary endpoint.
+    background : DataFrame or None
+        Patients to compare with.
+    """
+
+    cohort: Cohort
+    X: pd.DataFrame
+    patient_id: str
+    horizon_days: float | None
+    background: pd.DataFrame | None = None
+
+
+def describe_patient(bundle: Bundle, studied: StudiedPatient, created: str) -> PatientContent:
+    """Predict and explain one patient.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    studied : StudiedPatient
+    created : str
+        When, for the page.
+
+    Returns
+    -------
+    PatientContent
+        Without a prediction where too little is known of the patient.
+
+    Raises
+    ------
+    InputError
+        The cohort has no such patient.
+    """
+    if studied.patient_id not in studied.X.index:
+        raise InputError("the cohort has no such patient", column="--patient", fix="give an id of the cohort")
+    row = studied.X.loc[[studied.patient_id]]
+    scores = score_features(bundle, row).iloc[0].to_dict()
+    scored = not math.isnan(scores["risk_percentile"])
+    return PatientContent(
+        patient_id=studied.patient_id,
+        created=created,
+        model=bundle.model.family,
+        endpoint=bundle.endpoint,
+        catalogue=bundle.catalogue,
+        prediction=_prediction(bundle, studied, row, scores) if scored else None,
+        missing_assays=[name.replace("_", " ") for name in scores["missing_assays"].split(", ") if name],
+        landmark_days=bundle.landmark_days,
+        warnings=_warnings(bundle, studied),
+        facts=_facts(bundle, studied.cohort) if scored else {"Model": model_title(bundle.model.family)},
+    )
+
+
+def _prediction(
+    bundle: Bundle, studied: StudiedPatient, row: pd.DataFrame, scores: Mapping[Hashable, Any]
+) -> PatientPrediction:
+    explanation = explain(bundle.model, row[list(bundle.schema.index)], bundle.catalogue, background=studied.background)
+    probability = to_probability(explanation, bundle.model, studied.horizon_days)
+    group = group_course(bundle.training, studied.cohort, row)
+    model = bundle.model
+    at = np.array([np.inf if studied.horizon_days is None else studied.horizon_days])
+    interval = prediction_interval(bundle.refits, row, at)
+    outside = [name for name in scores["out_of_range_features"].split(", ") if name]
+    return PatientPrediction(
+        explanation=explanation,
+        probability=probability,
+        band=(float(interval["incidence_low"][0, 0]), float(interval["incidence_high"][0, 0])),
+        percentile=scores["risk_percentile"],
+        probabilities=_probabilities(bundle, scores),
+        intervals=patient_intervals(explanation, bundle.refits, bundle.catalogue),
+        evidence=scores["evidence"],
+        known=_required(bundle, studied) | {str(name): float(value) for name, value in row.iloc[0].items()},
+        ranges=bundle.schema.loc[outside, ["low", "high"]],
+        group=group,
+        similar=similar_patients(bundle.training, _by_days(bundle, scores)),
+        competing=isinstance(model, SurvivalModel) and model.competing_ is not None,
+        figures={
+            "waterfall": patient_waterfall(explanation, studied.patient_id, bundle.catalogue),
+            "waterfall_probability": patient_waterfall(probability, studied.patient_id, bundle.catalogue),
+            **_course(bundle, row, group if isinstance(group, GroupCourse) else None),
+        },
+    )
+
+
+def _probabilities(bundle: Bundle, scores: Mapping[Hashable, Any]) -> dict[str, tuple[float, float, float]]:
+    names = {f"incidence_{years}y": f"{years} year{'s' if years > 1 else ''}" for years in HORIZON_YEARS}
+    names |= {f"probability_{bundle.endpoint}": "by the end of induction"}
+    return {
+        title: (scores[name], scores[f"{name}_low"], scores[f"{name}_high"])
+        for name, title in names.items()
+        if not math.isnan(scores.get(name, math.nan))
+    }
+
+
+def _required(bundle: Bundle, studied: StudiedPatient) -> dict[str, float]:
+    """Return what therapies require of the patient and the model does not read: it may contradict them all the same."""
+    requirements = [therapy.requires for therapy in bundle.catalogue.therapies.values() if therapy.requires]
+    asked = {name for requirement in requirements for name in (*requirement.any_of, *requirement.none_of)}
+    catalogue = load_catalogue()
+    wanted = [name for name in catalogue.features if name in asked - set(studied.X.columns)]
+    if not wanted:
+        return {}
+    values = build_features(studied.cohort, catalogue.subset(wanted)).values.loc[studied.patient_id, wanted]
+    return {name: float(value) for name, value in zip(wanted, values, strict=True)}
+
+
+def _warnings(bundle: Bundle, studied: StudiedPatient) -> list[str]:
+    measured = studied.patient_id in studied.cohort.assayed_samples("expression").index
+    return [f"{OTHER_GENES[0].upper()}{OTHER_GENES[1:]}."] if measured and other_genes(bundle, studied.cohort) else []
+
+
+def _facts(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
+    training = bundle.training
+    facts = {
+        "Model": model_title(bundle.model.family),
+        "Features read": len(bundle.schema),
+        "Trained on": training.get("cohort"),
+        "Training patients": training.get("patients"),
+        "Bootstrap refits": len(bundle.refits),
+        "This patient's cohort": cohort.name,
+        "Catalogue": bundle.catalogue.version,
+    }
+    return {label: fact for label, fact in facts.items() if fact is not None}
+
+
+def _by_days(bundle: Bundle, scores: Mapping[Hashable, Any]) -> dict[float | None, float]:
+    """Return the predicted probability by horizon in days; None for a binary endpoint."""
+    if bundle.followed_days is None:
+        return {None: scores[f"probability_{bundle.endpoint}"]}
+    found = {years * YEAR: scores[f"incidence_{years}y"] for years in HORIZON_YEARS}
+    return {days: value for days, value in found.items() if not math.isnan(value)}
+
+
+def _course(bundle: Bundle, row: pd.DataFrame, group: GroupCourse | None) -> dict[str, Figure]:
+    followed = bundle.followed_days
+    if followed is None:
+        return {}
+    times = np.linspace(0.0, min(followed, LONGEST_YEARS * YEAR), 121)
+    interval = prediction_interval(bundle.refits, row, times)
+    _, incidence = bundle.model.predict_risk(row, times)
+    figure = incidence_course(
+        times,
+        incidence[0],
+        interval["incidence_low"][0],
+        interval["incidence_high"][0],
+        None if group is None else group.curve,
+        start=f"day {bundle.landmark_days:g}" if bundle.landmark_days else "diagnosis",
+    )
+    return {"course": figure}
+
+
+_NOT_KEPT = "the model was saved without the observed courses of its training patients"
+
+
+def group_course(training: Mapping[str, Any], cohort: Cohort, row: pd.DataFrame) -> GroupCourse | str:
+    """Return the observed course of a patient's clinical group.
+
+    Parameters
+    ----------
+    training : mapping
+        Of a bundle; ``observed`` from :func:`nbrelapse.experiment.publish.observed_in_training`.
+    cohort : Cohort
+        The patient's.
+    row : DataFrame of shape (1, n_features)
+        The patient's features, the clinical groupings among them.
+
+    Returns
+    -------
+    GroupCourse or str
+        In the first grouping that the patient has a group of with a course, the most detailed first; else why there is
+        none.
+    """
+    if "observed" not in training:
+        return _NOT_KEPT
+    kept = {(group["grouping"], group["level"]): group for group in training["observed"]["clinical_groups"]}
+    levels = {name: float(level[0]) for name, level in clinical_levels(cohort, row).items()}
+    known = [name for name in GROUPINGS if not np.isnan(levels.get(name, np.nan))]
+    for name in known:
+        group = kept.get((name, levels[name]))
+        if group is not None and group["course"]["days"]:
+            title, names = GROUPINGS[name]
+            label = f"{title}: {names[int(levels[name])].lower()}"
+            return GroupCourse(label, group["patients"], group["events"], pd.DataFrame(group["course"]))
+    return (
+        "too few training patients were of this patient's clinical group" if known else "the clinical group is unknown"
+    )
+
+
+def similar_patients(training: Mapping[str, Any], probability: Mapping[float | None, float]) -> SimilarPatients | str:
+    """Return the outcome of the training patients with the nearest predictions.
+
+    Parameters
+    ----------
+    training : mapping
+        Of a bundle.
+    probability : mapping of float or None to float
+        The patient's predicted probability by horizon in days; None for a binary endpoint.
+
+    Returns
+    -------
+    SimilarPatients or str
+        Or why there are none.
+    """
+    if "observed" not in training:
+        return _NOT_KEPT
+    similar = training["observed"]["similar"]
+    points, days = similar["points"], similar["horizon_days"]
+    if not points:
+        return "the model was trained on too few patients for it"
+    own = probability.get(days)
+    if own is None:
+        return "its horizon has no prediction"
+    centres = np.array([point["probability"] for point in points])
+    point = points[int(np.abs(centres - own).argmin())]
+    return SimilarPatients(
+        horizon_days=days,
+        low=point["low"],
+        high=point["high"],
+        patients=point["patients"],
+        events=point["events"],
+        observed=pd.DataFrame(point["observed"], columns=["years", "incidence", "low", "high"]),
+        beyond=not centres[0] <= own <= centres[-1],
+    )

@@ -1,0 +1,328 @@
+"""Record an experiment in MLflow."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbrelapse.report.render import save_figures
+from nbrelapse.tracking.store import experiment_id, open_store
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Run
+    from mlflow.models import Model
+
+_LONGEST_PARAMETER = 6000
+"""MLflow refuses longer values."""
+
+_BATCH = 100
+"""MLflow takes no more parameters at once."""
+
+
+@dataclass(frozen=True)
+class Logged:
+    """Where an experiment was recorded.
+
+    Parameters
+    ----------
+    run_id : str
+        Of the parent run.
+    model_uris : dict of str to str
+        ``models:/…`` by model name.
+    """
+
+    run_id: str
+    model_uris: dict[str, str]
+
+
+def log_experiment(record: ExperimentRecord) -> Logged:
+    """Record an experiment: a parent run, a child run a model, the models themselves.
+
+    Works without a network. Whatever goes wrong, the runs that were begun are marked as failed.
+
+    Parameters
+    ----------
+    record : ExperimentRecord
+
+    Returns
+    -------
+    Logged
+
+    Raises
+    ------
+    InputError
+        The store cannot be opened, or its experiment of that name was deleted.
+    """
+    client = open_store()
+    experiment = experiment_id(client, record.name)
+    tags = {**record.tags, KIND_TAG: EXPERIMENT}
+    if "commit" in tags:
+        tags["mlflow.source.git.commit"] = tags["commit"]
+    if record.description:
+        tags["mlflow.note.content"] = record.description
+    uris = {}
+    with _run(client, experiment, record.name, tags) as parent:
+        _log_values(client, parent, record.parameters, _metrics(record.metrics, record.dataset))
+        _log_dataset(client, parent, record.dataset)
+        with tempfile.TemporaryDirectory() as folder:
+            write_artifacts(Path(folder), record.tables, record.figures, record.documents, record.report)
+            client.log_artifacts(parent.info.run_id, folder)
+        for model in record.models:
+            uri = _log_child(client, experiment, parent, record, model)
+            if uri is not None:
+                uris[model.name] = uri
+    return Logged(parent.info.run_id, uris)
+
+
+@contextmanager
+def _run(client: MlflowClient, experiment: str, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
+    run = client.create_run(experiment, run_name=name, tags=dict(tags))
+    status = "FAILED"
+    try:
+        yield run
+        status = "FINISHED"
+    finally:
+        client.set_terminated(run.info.run_id, status=status)
+
+
+def _log_child(
+    client: MlflowClient, experiment: str, parent: Run, record: ExperimentRecord, model: ModelRecord
+) -> str | None:
+    tags = {name: value for name, value in record.tags.items() if not name.startswith("nbrelapse.")}
+    tags |= {"mlflow.parentRunId": parent.info.run_id, KIND_TAG: "model", MODEL_TAG: model.name}
+    with _run(client, experiment, model.name, tags) as child:
+        model_id = None if model.save is None else log_model(client, child, model)
+        metrics = _metrics(model.metrics, record.dataset, model_id)
+        _log_values(client, child, model.parameters, metrics)
+        _log_dataset(client, child, record.dataset)
+        documents = {} if model.card is None else {"model_card.md": model.card}
+        with tempfile.TemporaryDirectory() as folder:
+            if write_artifacts(Path(folder), model.tables, model.figures, documents, None):
+                client.log_artifacts(child.info.run_id, folder)
+    return None if model_id is None else f"models:/{model_id}"
+
+
+def _metrics(values: Mapping[str, float], dataset: DatasetRecord, model_id: str | None = None) -> list[Metric]:
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    name, digest = dataset.name, dataset.digest
+    return [
+        Metric(key, float(value), now, 0, model_id=model_id, dataset_name=name, dataset_digest=digest)
+        for key, value in values.items()
+    ]
+
+
+def _log_values(client: MlflowClient, run: Run, parameters: Mapping[str, str], metrics: list[Metric]) -> None:
+    from mlflow.entities import Param
+
+    rest = iter([Param(name, str(value)[:_LONGEST_PARAMETER]) for name, value in parameters.items()])
+    client.log_batch(run.info.run_id, metrics=metrics, params=list(islice(rest, _BATCH)))
+    while more := list(islice(rest, _BATCH)):
+        client.log_batch(run.info.run_id, params=more)
+
+
+def _log_dataset(client: MlflowClient, run: Run, dataset: DatasetRecord) -> None:
+    import json
+
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    entity = Dataset(
+        name=dataset.name,
+        digest=dataset.digest,
+        source_type="local",
+        source="{}",
+        schema=json.dumps({"features": len(dataset.features)}),
+        profile=json.dumps({"patients": dataset.n_patients, "events": dataset.n_events}),
+    )
+    client.log_inputs(run.info.run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
+
+
+_LOGGED_NAME = "model"
+"""So that its address is ``runs:/<run id>/model``."""
+
+
+def log_model(client: MlflowClient, run: Run, record: ModelRecord) -> str:
+    """Save a model with its own ``save`` and record it as the run's model.
+
+    This is what ``mlflow.models.Model.log`` does, without its need of a global active experiment and without looking
+    for the packages that the model needs: the saved model names them itself.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    run : Run
+    record : ModelRecord
+        With ``save``.
+
+    Returns
+    -------
+    str
+        The model's id, for ``models:/<id>``.
+    """
+    from mlflow.entities import LoggedModelOutput
+    from mlflow.models import Model
+
+    assert record.save is not None
+    run_id = run.info.run_id
+    logged = client.create_logged_model(
+        run.info.experiment_id,
+        name=_LOGGED_NAME,
+        source_run_id=run_id,
+        tags={"nbrelapse.model": record.name},
+        params={name: str(value) for name, value in record.parameters.items()},
+    )
+    model_id = str(logged.model_id)
+    try:
+        client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
+        description = Model(artifact_path=_LOGGED_NAME, run_id=run_id, model_uuid=model_id, model_id=model_id)
+        with tempfile.TemporaryDirectory() as folder:
+            record.save(str(Path(folder) / _LOGGED_NAME), description)
+            client.log_model_artifacts(model_id, str(Path(folder) / _LOGGED_NAME))
+    except BaseException:
+        client.finalize_logged_model(model_id, "FAILED")
+        raise
+    client.finalize_logged_model(model_id, "READY")
+    return model_id
+
+
+def write_artifacts(
+    folder: Path,
+    tables: Mapping[str, pd.DataFrame],
+    figures: Mapping[str, Figure],
+    documents: Mapping[str, str],
+    report: Path | None,
+) -> bool:
+    """Write the files of a run to a folder.
+
+    Parameters
+    ----------
+    folder : path
+        Exists and is empty.
+    tables : dict of str to DataFrame
+        To ``tables/<name>.parquet``.
+    figures : dict of str to Figure
+        To ``plots/<name>.png`` and ``.svg``.
+    documents : dict of str to str
+        By file name.
+    report : path, optional
+        Copied to ``report.html``.
+
+    Returns
+    -------
+    bool
+        Whether there is any file.
+    """
+    for name, table in tables.items():
+        (folder / "tables").mkdir(exist_ok=True)
+        table.to_parquet(folder / "tables" / f"{name}.parquet")
+    save_figures(figures, folder / "plots")
+    for name, text in documents.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    if report is not None:
+        shutil.copyfile(report, folder / "report.html")
+    return any(folder.iterdir())
+
+
+KIND_TAG = "nbrelapse.kind"
+EXPERIMENT = "experiment"
+MODEL_TAG = "nbrelapse.model"
+CHOSEN_TAG = "nbrelapse.chosen"
+FAMILIES_TAG = "nbrelapse.families"
+TRIALS_TAG = "nbrelapse.trials"
+CORRECTED_METRIC = "corrected_for_choice"
+APPARENT_METRIC = "before_correction"
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """One model of an experiment; a child run.
+
+    Parameters
+    ----------
+    name : str
+    parameters : dict of str to str
+    metrics : dict of str to float
+        ``<endpoint>/<metric>`` and so on; no NaN.
+    save : callable, optional
+        Called with a path and MLflow's description; saves the model there. None: the run has no model.
+    tables : dict of str to DataFrame
+        Logged as Parquet; without patient identifiers.
+    figures : dict of str to Figure
+    card : str, optional
+        The model card, Markdown.
+    """
+
+    name: str
+    parameters: Mapping[str, str]
+    metrics: Mapping[str, float]
+    save: Callable[[str, Model], object] | None = None
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    card: str | None = None
+
+
+@dataclass(frozen=True)
+class DatasetRecord:
+    """The training data, by name and fingerprint only.
+
+    Parameters
+    ----------
+    name : str
+    fingerprint : str
+        Hash of the content.
+    n_patients, n_events : int
+    features : tuple of str
+    """
+
+    name: str
+    fingerprint: str
+    n_patients: int
+    n_events: int
+    features: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """The fingerprint, as long as MLflow takes it."""
+        return self.fingerprint[:36]
+
+
+@dataclass(frozen=True)
+class ExperimentRecord:
+    """One experiment; a parent run with a child a model.
+
+    Parameters
+    ----------
+    name, description : str
+    dataset : DatasetRecord
+    parameters, tags : dict of str to str
+    metrics : dict of str to float
+        Of the chosen model.
+    models : tuple of ModelRecord
+    tables, figures, documents
+        Tables (Parquet), pictures and texts (by file name) of the whole experiment.
+    report : path, optional
+        The HTML report.
+    """
+
+    name: str
+    description: str
+    dataset: DatasetRecord
+    parameters: Mapping[str, str]
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+    models: tuple[ModelRecord, ...]
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    documents: Mapping[str, str] = field(default_factory=dict)
+    report: Path | None = None

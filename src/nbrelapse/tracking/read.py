@@ -1,0 +1,280 @@
+"""Read an experiment back from MLflow."""
+
+from __future__ import annotations
+
+import math
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from nbrelapse.errors import InputError
+from nbrelapse.metrics.evaluation import Evaluation
+from nbrelapse.tracking.log import (
+    APPARENT_METRIC,
+    CHOSEN_TAG,
+    CORRECTED_METRIC,
+    EXPERIMENT,
+    FAMILIES_TAG,
+    KIND_TAG,
+    MODEL_TAG,
+    TRIALS_TAG,
+)
+from nbrelapse.tracking.store import database_file, hush_mlflow, open_store, store_uri
+from nbrelapse.validation.guards import Multiplicity
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+
+@dataclass(frozen=True)
+class RecordedExperiment:
+    """The latest finished run of an experiment.
+
+    Parameters
+    ----------
+    name, run_id : str
+    started : datetime
+    endpoint, chosen : str
+        What was predicted, and the model chosen for it; empty where the run does not say.
+    cross_validation : Evaluation
+    holdout : Evaluation or None
+    leave_one_out : Evaluation or None
+        By group, and the mean of the groups.
+    model_uris : dict of str to str
+        ``models:/…`` by model name.
+    multiplicity : Multiplicity or None
+        How many models were tried, and how many experiments the store has now; None where the run does not say.
+    """
+
+    name: str
+    run_id: str
+    started: datetime
+    endpoint: str
+    chosen: str
+    cross_validation: Evaluation
+    holdout: Evaluation | None
+    model_uris: dict[str, str]
+    leave_one_out: Evaluation | None = None
+    multiplicity: Multiplicity | None = None
+
+
+def read_experiment(name: str) -> RecordedExperiment:
+    """Read the latest finished run of an experiment.
+
+    Parameters
+    ----------
+    name : str
+        Of the experiment.
+
+    Returns
+    -------
+    RecordedExperiment
+
+    Raises
+    ------
+    InputError
+        The store has no such experiment, no finished run of it, or the run has lost its tables.
+    """
+    client = open_store(create=False)
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        names = sorted(item.name for item in client.search_experiments() if item.name != "Default")
+        known = ", ".join(names) or "none yet"
+        raise InputError(f"the store has no experiment named {name!r}", expected=f"one of its experiments: {known}")
+    runs = client.search_runs(
+        [found.experiment_id],
+        f"tags.`{KIND_TAG}` = '{EXPERIMENT}' and attributes.status = 'FINISHED'",
+        order_by=["attributes.start_time DESC"],
+        max_results=1,
+    )
+    if not runs:
+        raise InputError(f"the experiment {name!r} has no finished run", fix="train it first")
+    run = runs[0]
+    cross_validation = _evaluation(client, run.info.run_id, "cross_validation")
+    if cross_validation is None:
+        raise InputError(f"run {run.info.run_id} of the experiment {name!r} has no table of its metrics")
+    return RecordedExperiment(
+        name=name,
+        run_id=run.info.run_id,
+        started=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
+        endpoint=run.data.params.get("endpoint", ""),
+        chosen=run.data.tags.get(CHOSEN_TAG, ""),
+        cross_validation=cross_validation,
+        holdout=_evaluation(client, run.info.run_id, "holdout"),
+        model_uris=_model_uris(client, found.experiment_id, run.info.run_id),
+        leave_one_out=_evaluation(client, run.info.run_id, "leave_one_out"),
+        multiplicity=_multiplicity(run),
+    )
+
+
+def _multiplicity(run: Run) -> Multiplicity | None:
+    tags, metrics = run.data.tags, run.data.metrics
+    if not {FAMILIES_TAG, TRIALS_TAG, TRAINING_TAG} <= set(tags):
+        return None
+    return Multiplicity(
+        int(tags[FAMILIES_TAG]),
+        int(tags[TRIALS_TAG]),
+        count_experiments(TRAINING_TAG, tags[TRAINING_TAG]),
+        metrics.get(APPARENT_METRIC, math.nan),
+        metrics.get(CORRECTED_METRIC, math.nan),
+    )
+
+
+def _evaluation(client: MlflowClient, run_id: str, name: str) -> Evaluation | None:
+    paths = [f"tables/{name}_{part}.parquet" for part in ("metrics", "differences")]
+    if not set(paths) <= {item.path for item in client.list_artifacts(run_id, "tables")}:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        metrics, differences = (
+            pd.read_parquet(Path(client.download_artifacts(run_id, path, folder))) for path in paths
+        )
+    return Evaluation(metrics, differences, [])
+
+
+def _model_uris(client: MlflowClient, experiment: str, run_id: str) -> dict[str, str]:
+    children = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{run_id}'")
+    return {
+        child.data.tags[MODEL_TAG]: f"models:/{output.model_id}"
+        for child in children
+        for output in (child.outputs.model_outputs if child.outputs else [])
+    }
+
+
+_IN_STORE = re.compile(r"^(models|runs):/")
+_ELSEWHERE = re.compile(r"^(mlflow-artifacts|file|s3|gs|wasbs?|https?):/")
+_LEGAL = "models:/<name>@<alias>, models:/<name>/<version>, models:/m-<id> or runs:/<run id>/model"
+
+
+@contextmanager
+def fetched_model(model: str | Path) -> Iterator[Path]:
+    """Give the local folder of a saved model; what was downloaded is removed afterwards.
+
+    Parameters
+    ----------
+    model : str or path
+        A folder; or ``models:/…`` or ``runs:/…``, looked for in the current store (:func:`store_uri`); or the address
+        of a folder that MLflow can download from.
+
+    Raises
+    ------
+    InputError
+        There is nothing there.
+    """
+    text = str(model)
+    if _IN_STORE.match(text) or _ELSEWHERE.match(text):
+        with tempfile.TemporaryDirectory(prefix="nbrelapse-model-") as scratch:
+            yield _download(text, scratch)
+    elif Path(text).is_dir():
+        yield Path(text)
+    else:
+        raise InputError("there is no such model", file=text, expected=f"a model folder, {_LEGAL}")
+
+
+def _download(uri: str, scratch: str) -> Path:
+    hush_mlflow()
+    client = open_store(create=False) if _IN_STORE.match(uri) else None
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    try:
+        location = uri if client is None else _location(client, uri)
+        store = None if client is None else client.tracking_uri
+        folder = Path(download_artifacts(artifact_uri=location, dst_path=scratch, tracking_uri=store))
+    except (MlflowException, OSError) as error:
+        raise InputError(
+            f"MLflow has no model {uri}: {str(error).splitlines()[0]}",
+            expected=_LEGAL,
+            fix="check the address (nbrelapse compare shows the models of an experiment) and MLFLOW_TRACKING_URI",
+        ) from None
+    if not folder.is_dir():
+        raise InputError(f"{uri} is a file, not a model", expected="the address of the model's folder")
+    return folder
+
+
+def _location(client: MlflowClient, uri: str) -> str:
+    """Where the files of a ``models:/`` or ``runs:/`` address are; MLflow's own lookup wants a global store."""
+    if logged := re.fullmatch(r"models:/(m-[0-9a-zA-Z]+)", uri):
+        return str(client.get_logged_model(logged[1]).artifact_location)
+    if alias := re.fullmatch(r"models:/([^/@]+)@([^/@]+)", uri):
+        return _version(client, alias[1], str(client.get_model_version_by_alias(alias[1], alias[2]).version))
+    if version := re.fullmatch(r"models:/([^/@]+)/(\d+)", uri):
+        return _version(client, version[1], version[2])
+    if in_run := re.fullmatch(r"runs:/([0-9a-zA-Z]+)/(.+)", uri):
+        return _model_of_run(client, in_run[1], in_run[2].rstrip("/"))
+    raise InputError(f"{uri} is no address of a model", expected=_LEGAL)
+
+
+def _version(client: MlflowClient, name: str, version: str) -> str:
+    source = str(client.get_model_version_download_uri(name, version))
+    return _location(client, source) if _IN_STORE.match(source) else source
+
+
+def _model_of_run(client: MlflowClient, run_id: str, name: str) -> str:
+    run = client.get_run(run_id)
+    for output in run.outputs.model_outputs if run.outputs else []:
+        model = client.get_logged_model(output.model_id)
+        if model.name == name:
+            return str(model.artifact_location)
+    if not client.list_artifacts(run_id, name):
+        raise InputError(f"run {run_id} has no model {name!r}", fix="nbrelapse compare shows the models")
+    return f"{run.info.artifact_uri}/{name}"
+
+
+TRAINING_TAG = "nbrelapse.training"
+"""Tag of an experiment's run; its value is the fingerprint of the training outcomes, whatever the features."""
+
+
+def count_experiments(tag: str, value: str) -> int:
+    """How many experiments of the store have a tag of this value.
+
+    Failed and deleted runs count: they have looked at the data as well.
+
+    Parameters
+    ----------
+    tag, value : str
+
+    Returns
+    -------
+    int
+        0 without a store; none is made.
+    """
+    database = database_file(store_uri())
+    if database is not None and not database.exists():
+        return 0
+    client = open_store()
+    from mlflow.entities import ViewType
+
+    experiments = [found.experiment_id for found in client.search_experiments(view_type=ViewType.ALL)]
+    condition = f"tags.`{tag}` = '{value}' and tags.`{KIND_TAG}` = '{EXPERIMENT}'"
+    count = 0
+    page: str | None = None
+    while True:
+        runs = client.search_runs(experiments, condition, run_view_type=ViewType.ALL, page_token=page)
+        count, page = count + len(runs), runs.token
+        if not page:
+            return count
+
+
+HOLDOUT_TAG = "nbrelapse.holdout"
+"""Tag of an experiment's run; its value is the fingerprint of the hold-out that was looked at."""
+
+
+def count_holdout_openings(fingerprint: str) -> int:
+    """How many experiments in the store have already looked at a hold-out.
+
+    Failed and deleted runs count: they have looked as well.
+
+    Parameters
+    ----------
+    fingerprint : str
+        Of the hold-out's patients and endpoint.
+    """
+    return count_experiments(HOLDOUT_TAG, fingerprint)

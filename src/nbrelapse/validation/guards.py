@@ -1,0 +1,319 @@
+"""How much a model flatters itself in the patients it was fitted to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import comb, factorial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed, parallel_config
+from scipy.stats import rankdata
+
+from nbrelapse.errors import InputError
+from nbrelapse.metrics.calibration import binary_calibration, calibration_slope
+from nbrelapse.metrics.evaluation import discrimination, discriminations
+from nbrelapse.metrics.horizons import prediction_times
+from nbrelapse.metrics.predictions import Predictions
+from nbrelapse.metrics.resampling import bootstrap_weights
+from nbrelapse.outcome import event_of, is_survival
+from nbrelapse.validation.nested import nested_cross_validation
+
+if TYPE_CHECKING:
+    from nbrelapse.models.base import RiskModel
+
+
+def optimism(
+    model: RiskModel, refits: Sequence[RiskModel], rows: Sequence[np.ndarray], X: pd.DataFrame, y: np.ndarray
+) -> pd.DataFrame:
+    """Correct a final model's apparent figures by the bootstrap [1]_.
+
+    A refit is judged by the resample that it was fitted to and by all patients; the mean of the differences is the
+    optimism, and the apparent figure less the optimism estimates that of new patients. The resamples are stratified by
+    event. The parameters are those of the final model, not tuned again in each resample, where copies of one patient
+    would stand on both sides of the inner folds: what tuning and the choice between families add to the optimism is
+    missing, and nested cross-validation has it.
+
+    Parameters
+    ----------
+    model : RiskModel
+        Fitted to all patients.
+    refits : sequence of RiskModel
+        The same model fitted to resamples.
+    rows : sequence of ndarray
+        The patients of each resample, see :func:`nbrelapse.models.resamples.bootstrap_rows`.
+    X : DataFrame of shape (n, n_features)
+    y : ndarray of shape (n,)
+
+    Returns
+    -------
+    DataFrame
+        A row a metric, ``harrell_c`` (``auc`` of a binary outcome) and ``calibration_slope``: ``apparent``,
+        ``optimism``, ``corrected``, and ``resamples``, in how many it is defined. NaN where it is in none, as the slope
+        of a model that gives everybody the same risk.
+
+    References
+    ----------
+    .. [1] Harrell 1996, Statistics in Medicine,
+       10.1002/(SICI)1097-0258(19960229)15:4<361::AID-SIM168>3.0.CO;2-4
+    """
+    ones = np.ones(len(y))
+    apparent = _figures(model, X, y, ones[:, np.newaxis])
+    gaps = []
+    for refit, drawn in zip(refits, rows, strict=True):
+        counts = np.bincount(drawn, minlength=len(y)).astype(float)
+        found = _figures(refit, X, y, np.column_stack([counts, ones]))
+        gaps.append({name: values[0] - values[1] for name, values in found.items()})
+    differences = pd.DataFrame(gaps, columns=list(apparent), dtype=float)
+    table = pd.DataFrame(
+        {"apparent": {name: float(values[0]) for name, values in apparent.items()}, "optimism": differences.mean()}
+    )
+    table["corrected"] = table["apparent"] - table["optimism"]
+    table["resamples"] = differences.notna().sum()
+    table.index.name = "metric"
+    return table
+
+
+def _figures(model: RiskModel, X: pd.DataFrame, y: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    risk = model.predict_log_risk(X)[np.newaxis]
+    fold = np.zeros(risk.shape, dtype=np.int64)
+    ranking = discriminations(y, Predictions("", risk, fold, np.zeros((*risk.shape, 1)), np.ones(1)), weights)
+    if not is_survival(y):
+        return {"auc": ranking, "calibration_slope": binary_calibration(y, risk, fold, weights)["calibration_slope"]}
+    # Column 0 of the slopes is where the search for the others starts: the sample itself.
+    slopes = calibration_slope(y, risk, fold, weights[:, ::-1])[::-1]
+    return {"harrell_c": ranking, "calibration_slope": slopes}
+
+
+def corrected_choice(
+    predictions: Mapping[str, Predictions], y: np.ndarray, *, n_bootstrap: int = 200, seed: int = 0
+) -> float:
+    """Return the discrimination to expect of the model with the highest, in patients who had no part in the choice.
+
+    Bootstrap bias-corrected cross-validation [1]_: in each resample of the patients the model with the highest figure
+    is chosen, and judged by the patients who are not in the resample. No model is fitted again.
+
+    Parameters
+    ----------
+    predictions : mapping of str to Predictions
+        Out-of-sample ones of the models that were chosen between.
+    y : ndarray of shape (n,)
+    n_bootstrap, seed : int
+
+    Returns
+    -------
+    float
+        Harrell's C, or the AUC of a binary outcome. NaN with fewer than two models, or without a resample that leaves
+        patients to compare.
+
+    References
+    ----------
+    .. [1] Tsamardinos 2018, Machine Learning, 10.1007/s10994-018-5714-4
+
+    Examples
+    --------
+    >>> zeros = np.zeros((1, 4))
+    >>> one = Predictions("m", np.array([[3.0, 1.0, 2.0, 0.0]]), zeros.astype(int), zeros[:, :, None], np.ones(1))
+    >>> corrected_choice({"m": one}, np.array([1, 1, 0, 0]))
+    nan
+    """
+    if len(predictions) < 2:
+        return float("nan")
+    inside = bootstrap_weights(len(y), n_bootstrap, seed)[:, 1:]
+    outside = (inside == 0).astype(np.float32)
+    chosen_by = np.stack([discriminations(y, prediction, inside) for prediction in predictions.values()])
+    judged_by = np.stack([discriminations(y, prediction, outside) for prediction in predictions.values()])
+    usable = ~np.isnan(chosen_by).any(axis=0) & ~np.isnan(judged_by).any(axis=0)
+    if not usable.any():
+        return float("nan")
+    best = chosen_by[:, usable].argmax(axis=0)
+    return float(judged_by[:, usable][best, np.arange(usable.sum())].mean())
+
+
+_FEWEST = 5
+
+
+def permuted_discrimination(
+    models: Mapping[str, RiskModel],
+    X: pd.DataFrame,
+    y: np.ndarray,
+    *,
+    n_permutations: int,
+    n_folds: int,
+    n_inner_folds: int,
+    n_trials: int,
+    seed: int,
+    n_jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> pd.DataFrame:
+    """Return the nested cross-validated discrimination of models for permuted outcomes.
+
+    The outcomes move from patient to patient as they are, event and time together. Each permutation has folds of its
+    own, because folds hold equal shares of the events.
+
+    Parameters
+    ----------
+    models : mapping of str to RiskModel
+    X : DataFrame of shape (n, n_features)
+    y : ndarray of shape (n,)
+    n_permutations : int
+        At least 5: the scatter of fewer is too uncertain to judge their mean by.
+    n_folds, n_inner_folds, n_trials : int
+        See :func:`nested_cross_validation`.
+    seed : int
+    n_jobs : int
+        Processes over permutations; the figures do not depend on it.
+    progress : callable, optional
+        Called with the permutations done and those in all.
+
+    Returns
+    -------
+    DataFrame of shape (n_permutations, n_models)
+        Harrell's C, or the AUC of a binary outcome; a row a permutation.
+
+    Raises
+    ------
+    InputError
+        There are fewer than five permutations, or too few events for the folds.
+    """
+    if n_permutations < _FEWEST:
+        raise InputError(
+            f"too few permutations: {n_permutations}", column="permutations", expected=f"at least {_FEWEST}"
+        )
+    rows: list[dict[str, float]] = []
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        results = Parallel(n_jobs=n_jobs, return_as="generator")(
+            delayed(_one_permutation)(
+                models, X, y, n_folds, n_inner_folds, n_trials, np.random.SeedSequence([seed, number])
+            )
+            for number in range(n_permutations)
+        )
+        for row in results:
+            rows.append(row)
+            if progress is not None:
+                progress(len(rows), n_permutations)
+    return pd.DataFrame(rows, index=pd.RangeIndex(n_permutations, name="permutation"))
+
+
+def _one_permutation(
+    models: Mapping[str, RiskModel],
+    X: pd.DataFrame,
+    y: np.ndarray,
+    n_folds: int,
+    n_inner_folds: int,
+    n_trials: int,
+    entropy: np.random.SeedSequence,
+) -> dict[str, float]:
+    order, folds = entropy.spawn(2)
+    permuted = np.random.default_rng(order).permutation(y)
+    predictions = nested_cross_validation(
+        models,
+        X,
+        permuted,
+        n_repeats=1,
+        n_folds=n_folds,
+        n_inner_folds=n_inner_folds,
+        n_trials=n_trials,
+        seed=int(folds.generate_state(1)[0]),
+        times=prediction_times(y),
+    )
+    return {name: discrimination(permuted, prediction) for name, prediction in predictions.items()}
+
+
+@dataclass(frozen=True)
+class Multiplicity:
+    """How many models were tried.
+
+    Parameters
+    ----------
+    families, trials : int
+        Model families compared, and settings that each was tuned by.
+    experiments : int
+        On record in the MLflow store for the same patients and outcomes, this one included.
+    apparent, corrected : float
+        Cross-validated Harrell C (AUC) of the chosen family, and the same corrected for having been chosen; NaN where
+        there was no choice or it is not known. See :func:`nbrelapse.validation.guards.corrected_choice`.
+    """
+
+    families: int
+    trials: int
+    experiments: int
+    apparent: float = math.nan
+    corrected: float = math.nan
+
+
+_EXACT = np.array([0.995, 1.0, 1.0])
+"""Of the concordance, the AUC and the AUC of being missing. An event and a censoring on one day are a pair to compare
+but have one time, so that the concordance of the time itself may fall a little short of 1."""
+
+_ACCIDENT = 1e-3
+"""An exact match is called one if the chance of any among all features is below. A choice."""
+
+
+def label_leakage(X: pd.DataFrame, y: np.ndarray) -> pd.DataFrame:
+    """Measure how well each feature alone tells the outcome, by its values and by being missing.
+
+    Parameters
+    ----------
+    X : DataFrame of shape (n, n_features)
+        NaN = not assayed.
+    y : ndarray of shape (n,)
+        Structured, ``event`` and ``time``; or 0 and 1.
+
+    Returns
+    -------
+    DataFrame
+        By feature: ``concordance``, Harrell's C; ``auc`` of the event against no event; ``missing_auc``, the same of a
+        missing value. All are turned the way that is 0.5 or more, and count the patients in whom the feature is known;
+        NaN with fewer than five of them with or without the event. ``exact`` says that one of them is 1
+        (the concordance: 0.995, for ties) and that it is no accident (below 1 in 1,000 for all features together).
+
+    Examples
+    --------
+    >>> y = np.repeat([0, 1], [12, 12])
+    >>> X = pd.DataFrame({"label": y, "noise": np.tile([0.0, 1.0], 12), "half": np.where(y == 1, np.nan, 1.0)})
+    >>> label_leakage(X, y)[["auc", "missing_auc", "exact"]].values.tolist()
+    [[1.0, nan, True], [0.5, nan, False], [nan, 1.0, True]]
+    """
+    event = event_of(y) == 1
+    values = X.to_numpy(dtype=float)
+    known = ~np.isnan(values)
+    auc, by_lot = _auc(values, known, event)
+    missing, missing_by_lot = _auc((~known).astype(float), np.ones_like(known), event)
+    missing[np.minimum(known.sum(axis=0), (~known).sum(axis=0)) < _FEWEST] = np.nan
+    found = pd.DataFrame({"concordance": auc, "auc": auc, "missing_auc": missing}, index=X.columns)
+    order_by_lot = np.ones(len(found))
+    if is_survival(y):
+        found["concordance"] = [_concordance(column, y) for column in values.T]
+        order_by_lot = np.array(
+            [1 / factorial(count) for count in np.minimum((known & event[:, None]).sum(axis=0), 100)]
+        )
+    chances = np.column_stack([order_by_lot, by_lot, missing_by_lot])
+    certain = 2 * len(found) * chances < _ACCIDENT
+    exact = np.any((found.to_numpy() >= _EXACT) & certain, axis=1)
+    return found.assign(exact=np.asarray(exact))
+
+
+def _auc(values: np.ndarray, known: np.ndarray, event: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """AUC of each column, at least 0.5, and the chance that lots would separate its patients as well as can be."""
+    had = (known & event[:, None]).sum(axis=0)
+    others = known.sum(axis=0) - had
+    ranks = rankdata(values, axis=0, nan_policy="omit")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        auc = (np.nansum(np.where(event[:, None], ranks, 0), axis=0) - had * (had + 1) / 2) / (had * others)
+    auc[np.minimum(had, others) < _FEWEST] = np.nan
+    by_lot = np.array([1 / comb(int(a + b), int(a)) for a, b in zip(had, others, strict=True)])
+    return np.maximum(auc, 1 - auc), by_lot
+
+
+def _concordance(column: np.ndarray, y: np.ndarray) -> float:
+    known = ~np.isnan(column)
+    if (event_of(y)[known] == 1).sum() < _FEWEST:
+        return float("nan")
+    risk = column[known][np.newaxis]
+    zeros = np.zeros(risk.shape, dtype=int)
+    c = discrimination(y[known], Predictions("feature", risk, zeros, np.zeros((*risk.shape, 1)), np.ones(1)))
+    return max(c, 1 - c)

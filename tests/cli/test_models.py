@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from nbrelapse.cli.models import explain
+from nbrelapse.cohort import read_cohort, write_cohort
+from nbrelapse.errors import InputError
+from nbrelapse.mechanisms import build_features
+from nbrelapse.models.families import create_model
+from nbrelapse.models.resamples import bootstrap_refits
+from nbrelapse.outcome import make_outcome
+from nbrelapse.scoring import make_bundle, score, write_bundle
+from nbrelapse.scoring.scores import LEAST_EVIDENCE
+from nbrelapse.simulation import simulate_cohort
+
+app = typer.Typer()
+app.command()(explain)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    cohort = simulate_cohort(150, seed=3)
+    write_cohort(cohort, folder / "cohort")
+    table = build_features(cohort)
+    outcome = make_outcome(cohort, "relapse")
+    X = table.values.loc[outcome.patient_ids]
+    model = create_model("cox", columns=table.model_columns()).fit(X, outcome.y)
+    bundle = make_bundle(
+        "relapse",
+        model,
+        X,
+        refits=tuple(bootstrap_refits(model, X, outcome.y, n_refits=5, seed=0)),
+        references={},
+        catalogue=table.catalogue,
+        gene_sets={},
+        training={"patients": len(X)},
+    )
+    write_bundle(bundle, folder / "model")
+    return folder
+
+
+def test_attributions_add_up_and_the_report_shows_the_patient(study: Path, tmp_path: Path) -> None:
+    patient = str(pd.read_parquet(study / "cohort" / "patients.parquet")["patient_id"].iloc[0])
+    arguments = [str(study / "model"), str(study / "cohort"), "--out", str(tmp_path), "--patient", patient, "--json"]
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    document = json.loads(done.stdout)
+    table = pd.read_parquet(document["attributions"])
+    mechanisms = table.filter(like="mechanism__")
+    np.testing.assert_allclose(table["baseline"] + mechanisms.sum(axis=1), table["log_risk"], atol=1e-5)
+    absent = table.filter(like="not_assayed__")
+    assert [name.removeprefix("not_assayed__") for name in absent] == [
+        name.removeprefix("mechanism__") for name in mechanisms
+    ]
+    others = ["patient_id", "log_risk", "baseline", "evidence", *mechanisms.columns, *absent.columns]
+    features = table.drop(columns=others)
+    np.testing.assert_allclose(table["baseline"] + features.sum(axis=1), table["log_risk"], atol=1e-5)
+    likely = pd.read_parquet(document["probability"]["attributions"])
+    total = likely["baseline"] + likely.filter(like="mechanism__").sum(axis=1)
+    np.testing.assert_allclose(total, likely["probability"], atol=1e-5)
+    assert document["probability"]["horizon_days"] == 5 * 365.25
+    assert set(document["probability"]["mechanisms"]) == set(document["mechanisms"])
+    scores = score(study / "model", read_cohort(study / "cohort"))
+    pd.testing.assert_series_equal(likely["patient_id"], scores["patient_id"])
+    np.testing.assert_allclose(likely["probability"], scores["incidence_5y"], atol=1e-9)
+    pd.testing.assert_frame_equal(table[["patient_id", "evidence"]], scores[["patient_id", "evidence"]])
+    assert document["patients"] == len(table) == 150
+    stable = document["stability"]
+    assert (stable["patients"], stable["refits"], list(stable["rank_agreement"])) == (150, 5, ["refits"])
+    assert set(stable["mechanisms"]) == set(document["mechanisms"])
+    assert all(row["fold_low"] is None for row in stable["mechanisms"].values())
+    assert "of 5 bootstrap refits" in Path(document["report"]).read_text(encoding="utf-8")
+    assert patient not in Path(document["report"]).read_text(encoding="utf-8")
+    page = Path(document["report"]).read_text(encoding="utf-8")
+    assert "% points by " in page
+    points = [f'<td class="number">{100 * value:.1f}</td>' for value in document["probability"]["mechanisms"].values()]
+    assert all(cell in page for cell in points)
+    assert f"Patient {patient}" in Path(document["patient_report"]).read_text(encoding="utf-8")
+    assert all(Path(file).stat().st_size > 0 for file in document["figures"])
+    pictures = {
+        f"{name}.{kind}"
+        for name in (
+            "mechanisms",
+            "beeswarm",
+            "dependence",
+            "risk_groups",
+            "cooccurrence",
+            "waterfall",
+            "waterfall_probability",
+            "course",
+        )
+        for kind in ("png", "svg")
+    }
+    assert pictures <= {Path(file).name for file in document["figures"]}
+
+
+def test_contributions_start_from_the_mean_of_the_background(study: Path, tmp_path: Path) -> None:
+    write_cohort(simulate_cohort(20, seed=4), tmp_path / "others")
+    arguments = [str(study / "model"), str(study / "cohort"), "--background", str(tmp_path / "others"), "--json"]
+    done = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "out")], catch_exceptions=False)
+    document = json.loads(done.stdout)
+    table = pd.read_parquet(document["attributions"])
+    others = score(study / "model", read_cohort(tmp_path / "others"))
+    assert len(others.dropna(subset="log_risk")) == 20
+    scored = table["evidence"] >= LEAST_EVIDENCE
+    np.testing.assert_allclose(table.loc[scored, "baseline"], others["log_risk"].mean(), atol=1e-6)
+    assert 0 < scored.sum() < len(table)
+    assert table.loc[~scored].drop(columns=["patient_id", "evidence"]).isna().all(axis=None)
+    report = Path(document["report"]).read_text(encoding="utf-8")
+    assert "compare with 20 patients" in report
+    assert "own game" in report
+    assert set(document["game"]) == set(document["mechanisms"])
+    # Linear: both games are the same.
+    assert max(row["mean_absolute_difference"] for row in document["game"].values()) < 1e-9
+
+
+def test_an_unknown_patient_is_refused_before_anything_is_written(study: Path, tmp_path: Path) -> None:
+    arguments = [str(study / "model"), str(study / "cohort"), "--out", str(tmp_path / "new"), "--patient", "nobody"]
+    done = CliRunner().invoke(app, arguments)
+    assert isinstance(done.exception, InputError)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_file_in_the_way_is_named(study: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    done = CliRunner().invoke(app, [str(study / "model"), str(study / "cohort"), "--out", str(tmp_path / "taken")])
+    assert isinstance(done.exception, InputError)
+    assert "taken" in str(done.exception)
+
+
+def test_the_horizon_can_be_chosen_within_the_follow_up(study: Path, tmp_path: Path) -> None:
+    arguments = [str(study / "model"), str(study / "cohort"), "--out", str(tmp_path), "--horizon"]
+    assert CliRunner().invoke(app, [*arguments, "1.5"], catch_exceptions=False).exit_code == 0
+    assert (pd.read_parquet(tmp_path / "attributions_probability.parquet")["horizon_days"] == 1.5 * 365.25).all()
+    for illegal in ("0", "90", "nan"):
+        done = CliRunner().invoke(app, [*arguments, illegal])
+        assert isinstance(done.exception, InputError)
+        assert "--horizon" in str(done.exception)
+
+
+def test_no_probability_is_explained_of_whom_too_little_is_known(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = score(study / "model", read_cohort(study / "cohort"))
+    least = float(scores["evidence"].median())
+    monkeypatch.setattr("nbrelapse.scoring.explain.LEAST_EVIDENCE", least)
+    arguments = [str(study / "model"), str(study / "cohort"), "--out", str(tmp_path)]
+    assert CliRunner().invoke(app, arguments, catch_exceptions=False).exit_code == 0
+    table = pd.read_parquet(tmp_path / "attributions_probability.parquet")
+    enough = scores["evidence"] >= least
+    assert 0 < enough.sum() < len(table)
+    others = table.drop(columns=["patient_id", "evidence", "horizon_days"])
+    assert others[enough].notna().all(axis=None)
+    assert others[~enough].isna().all(axis=None)

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sksurv.nonparametric import CensoringDistributionEstimator
+
+from nbrelapse.errors import InputError
+from nbrelapse.metrics.horizons import YEAR, CensoringDistribution, SupportedHorizons, prediction_times
+
+
+def followed(*times):
+    return np.array([(1, time) for time in times], dtype=[("event", np.int8), ("time", float)])
+
+
+def test_the_grid_holds_the_years_and_ends_at_five():
+    times = prediction_times(followed(100.0, 9000.0))
+    assert len(times) == 20
+    assert np.isin(np.array([1, 2, 3, 5]) * YEAR, times).all()
+    assert times[-1] == 5 * YEAR
+
+
+def test_the_grid_ends_before_the_follow_up_does():
+    assert prediction_times(followed(100.0, 2 * YEAR))[-1] == 1.75 * YEAR
+
+
+def test_months_given_as_days_are_refused():
+    with pytest.raises(InputError, match="check the unit"):
+        prediction_times(followed(12.0, 60.0))
+
+
+GRID = np.arange(1, 25) * YEAR / 4
+
+
+def supported_horizons_followed(*rows):
+    return np.array(list(rows), dtype=[("event", np.int8), ("time", float)])
+
+
+def test_long_follow_up_supports_everything_up_to_five_years():
+    y = supported_horizons_followed((1, 100.0), (0, 8 * YEAR))
+    found = SupportedHorizons.of(y, CensoringDistribution.fit(y), GRID)
+    assert (found.auc_years, found.tau, found.n_times, found.notes) == ((1, 2, 3, 5), 5 * YEAR, 20, ())
+
+
+def test_the_shorter_of_training_and_test_follow_up_counts():
+    long, short = (
+        supported_horizons_followed((1, 100.0), (0, 8 * YEAR)),
+        supported_horizons_followed((1, 100.0), (0, 1.1 * YEAR)),
+    )
+    for y, training in ((long, short), (short, long)):
+        found = SupportedHorizons.of(y, CensoringDistribution.fit(training), GRID)
+        assert (found.auc_years, found.tau, found.n_times) == ((1,), 1.1 * YEAR, 4)
+        assert len(found.notes) == 5
+
+
+def test_a_horizon_that_ends_before_the_first_event_or_grid_time_is_left_out():
+    y = supported_horizons_followed((1, 1.5 * YEAR), (0, 8 * YEAR))
+    found = SupportedHorizons.of(y, CensoringDistribution.fit(y), GRID[23:])
+    assert found.auc_years == (2, 3, 5)
+    assert found.notes == (
+        "metrics at 1 y are left out, there is no event before",
+        "metrics of the incidence at 2 y are left out, it was not predicted then",
+        "metrics of the incidence at 3 y are left out, it was not predicted then",
+        "metrics of the incidence at 5 y are left out, it was not predicted then",
+        "integrated_brier is left out, it needs two times within 5 years",
+    )
+
+
+def test_equals_scikit_survival_with_competing_events_observed(outcome):
+    y, _ = outcome(200, 0, competing=True)
+    observed = np.empty(len(y), dtype=[("event", bool), ("time", float)])
+    observed["event"], observed["time"] = y["event"] != 0, y["time"]
+    times = np.linspace(1, y["time"].max(), 50)
+    expected = CensoringDistributionEstimator().fit(observed).predict_proba(times)
+    np.testing.assert_allclose(CensoringDistribution.fit(y).at(times), expected, rtol=1e-12)
+
+
+def test_nobody_censored_is_one_as_far_as_is_known():
+    y = np.array([(1, 5.0), (1, 9.0)], dtype=[("event", np.int8), ("time", float)])
+    np.testing.assert_array_equal(CensoringDistribution.fit(y).at([1, 5, 9, 9.5]), [1, 1, 1, np.nan])

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import bootstrap
+
+from nbrelapse.metrics.discrimination import concordance
+from nbrelapse.metrics.horizons import CensoringDistribution
+from nbrelapse.metrics.resampling import bootstrap_interval, bootstrap_weights, jackknife_weights, weight_chunks
+
+
+def test_columns_are_multinomial_counts():
+    weights = bootstrap_weights(50, 4000, seed=3)
+    assert weights.shape == (50, 4001)
+    assert (weights[:, 0] == 1).all()
+    assert (weights.sum(axis=0) == 50).all()
+    assert (weights == weights.round()).all()
+    assert weights[:, 1:].mean(axis=1) == pytest.approx(1, abs=0.1)
+    assert weights[:, 1:].var() == pytest.approx(1 - 1 / 50, abs=0.03)
+
+
+def test_the_seed_decides():
+    assert np.array_equal(bootstrap_weights(20, 30, seed=1), bootstrap_weights(20, 30, seed=1))
+    assert not np.array_equal(bootstrap_weights(20, 30, seed=1), bootstrap_weights(20, 30, seed=2))
+
+
+@pytest.mark.parametrize("n_patients", [1, 1000, 10**9])
+def test_chunks_cover_every_column_once(n_patients):
+    chunks = list(weight_chunks(n_patients, 100, first=1))
+    assert np.concatenate([np.arange(c.start, c.stop) for c in chunks]).tolist() == list(range(1, 101))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_bca_of_a_mean_equals_scipy(seed):
+    sample = np.random.default_rng(seed).exponential(size=40)
+    expected = bootstrap((sample,), np.mean, n_resamples=500, method="BCa", rng=np.random.default_rng(seed))
+    jackknife = sample @ jackknife_weights(40, 0) / 39
+    found = bootstrap_interval(sample.mean(), expected.bootstrap_distribution, jackknife)
+    np.testing.assert_allclose(found, expected.confidence_interval, rtol=1e-9)
+
+
+def test_bca_of_a_concordance_equals_scipy(outcome):
+    y, risk = outcome(60, 0)
+    fold, censoring = np.zeros((1, 60), int), CensoringDistribution.fit(y)
+
+    def harrell(weights):
+        return concordance(y, risk[None], fold, weights, censoring, 900.0).harrell
+
+    def of_rows(rows):
+        return harrell(np.bincount(rows, minlength=60)[:, None].astype(np.float32))[0]
+
+    expected = bootstrap(
+        (np.arange(60),), of_rows, n_resamples=300, vectorized=False, method="BCa", rng=np.random.default_rng(1)
+    )
+    value = float(harrell(np.ones((60, 1)))[0])
+    found = bootstrap_interval(value, expected.bootstrap_distribution, harrell(jackknife_weights(60, 0)))
+    np.testing.assert_allclose(found, expected.confidence_interval, rtol=1e-9)
+    assert found != bootstrap_interval(value, expected.bootstrap_distribution)
+
+
+def test_the_default_is_the_percentile_interval():
+    resamples = np.random.default_rng(0).normal(size=999)
+    assert bootstrap_interval(0.0, resamples) == tuple(np.quantile(resamples, [0.025, 0.975]))
+
+
+def test_undefined_resamples_are_passed_over_and_an_undefined_value_has_no_interval():
+    resamples = np.array([np.nan, 1.0, 2.0, 3.0])
+    assert bootstrap_interval(2.0, resamples) == bootstrap_interval(2.0, resamples[1:])
+    jackknife = np.array([1.0, np.nan, 4.0, 9.0])
+    assert bootstrap_interval(2.0, resamples, jackknife) == bootstrap_interval(
+        2.0, resamples[1:], np.array([1.0, 4.0, 9.0])
+    )
+    assert np.isnan(bootstrap_interval(np.nan, resamples)).all()
+    assert np.isnan(bootstrap_interval(2.0, np.full(3, np.nan), jackknife)).all()
+
+
+def test_bca_stays_within_the_resamples_when_nothing_varies_or_all_lies_on_one_side():
+    same = np.full(100, 0.5)
+    assert bootstrap_interval(0.5, same, same) == (0.5, 0.5)
+    low, high = bootstrap_interval(1.0, np.linspace(0, 0.9, 100), np.array([0.0, 0.0, 1.0]))
+    assert 0 <= low <= high <= 0.9
+    low, high = bootstrap_interval(-1.0, np.linspace(0, 0.9, 100), np.array([0.0, 0.0, 1.0]))
+    assert 0 <= low <= high <= 0.9
+
+
+def test_bca_covers_a_skewed_mean_better_than_percentiles():
+    generator = np.random.default_rng(0)
+    covered = np.zeros(2)
+    weights = bootstrap_weights(20, 400, 0)[:, 1:]
+    for _ in range(400):
+        sample = generator.exponential(size=20)
+        resamples, jackknife = sample @ weights / 20, sample @ jackknife_weights(20, 0) / 19
+        intervals = [bootstrap_interval(sample.mean(), resamples, given) for given in (None, jackknife)]
+        covered += [low <= 1 <= high for low, high in intervals]
+    assert covered[1] > covered[0]
+
+
+def test_each_patient_is_left_out_once_and_alone():
+    np.testing.assert_array_equal(jackknife_weights(7, 0), 1 - np.eye(7))
+
+
+def test_many_patients_are_left_out_in_groups_of_nearly_equal_size():
+    weights = jackknife_weights(2500, 0)
+    assert weights.shape == (2500, 1000)
+    assert ((weights == 0).sum(axis=1) == 1).all()
+    assert set((weights == 0).sum(axis=0)) == {2, 3}
+    np.testing.assert_array_equal(weights, jackknife_weights(2500, 0))
+
+
+def test_grouping_keeps_the_acceleration():
+    """The acceleration of a mean is a sixth of its skewness over the root of n."""
+    sample = np.random.default_rng(0).exponential(size=4000)
+    weights = jackknife_weights(4000, 1)
+    influence = -(sample @ weights / weights.sum(axis=0) - sample.mean())
+    grouped = (influence**3).sum() / (6 * (influence**2).sum() ** 1.5)
+    centred = sample - sample.mean()
+    alone = (centred**3).sum() / (6 * (centred**2).sum() ** 1.5)
+    assert abs(grouped - alone) < 0.3 * alone

@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import mlflow.models
+import numpy as np
+import pandas as pd
+import pytest
+
+from nbrelapse.errors import BundleError, InputError
+from nbrelapse.models.base import ModelState
+from nbrelapse.models.linear import CoxElasticNet
+from nbrelapse.scoring import Bundle, load_model, write_bundle
+from nbrelapse.scoring.bundle import sealed
+from nbrelapse.scoring.scores import score_features
+from nbrelapse.scoring.storage import pack_refits, unpack_refits
+
+FILES = [
+    "MLmodel",
+    "README.md",
+    "requirements.txt",
+    "python_env.yaml",
+    "data/manifest.json",
+    "data/model.json",
+    "data/model.ubj",
+    "data/baseline.json",
+    "data/references.json",
+    "data/catalogue.json",
+    "data/refits.zip",
+]
+
+
+@pytest.fixture
+def folder(bundles: dict[str, Bundle], tmp_path: Path) -> Path:
+    return write_bundle(bundles["boosted"], tmp_path / "model")
+
+
+def reseal(folder: Path, change: Callable[[dict[str, object]], object]) -> None:
+    """Change the manifest as somebody would who knows how it is sealed."""
+    file = folder / "data" / "manifest.json"
+    manifest = json.loads(file.read_text(encoding="utf-8"))
+    change(manifest)
+    file.write_text(sealed(manifest), encoding="utf-8")
+
+
+@pytest.mark.parametrize("family", ["cox", "boosted", "forest", "blend"])
+def test_what_was_saved_is_loaded_to_the_last_bit(
+    bundles: dict[str, Bundle], training: tuple[pd.DataFrame, np.ndarray], tmp_path: Path, family: str
+) -> None:
+    saved = bundles[family]
+    loaded = load_model(write_bundle(saved, tmp_path / "model"))
+    pd.testing.assert_frame_equal(score_features(loaded, training[0]), score_features(saved, training[0]), rtol=0)
+    pd.testing.assert_frame_equal(loaded.schema, saved.schema, rtol=0)
+    np.testing.assert_array_equal(loaded.log_risk_quantiles, saved.log_risk_quantiles)
+    assert (loaded.endpoint, loaded.training, loaded.card) == (saved.endpoint, saved.training, saved.card)
+    assert loaded.catalogue == saved.catalogue
+    assert len(loaded.refits) == len(saved.refits) == 8
+    reference = loaded.references["clinical_cox"].predict_log_risk(training[0])
+    np.testing.assert_array_equal(reference, saved.references["clinical_cox"].predict_log_risk(training[0]))
+
+
+@pytest.mark.parametrize("family", ["cox", "boosted", "forest", "blend"])
+def test_another_process_scores_the_same(
+    bundles: dict[str, Bundle], training: tuple[pd.DataFrame, np.ndarray], tmp_path: Path, family: str
+) -> None:
+    write_bundle(bundles[family], tmp_path / "model")
+    training[0].to_parquet(tmp_path / "features.parquet")
+    code = (
+        "import pandas as pd; from nbrelapse.scoring import load_model\n"
+        "from nbrelapse.scoring.scores import score_features\n"
+        "score_features(load_model('model'), pd.read_parquet('features.parquet')).to_parquet('scores.parquet')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+    elsewhere = pd.read_parquet(tmp_path / "scores.parquet")
+    here = score_features(bundles[family], training[0])
+    pd.testing.assert_frame_equal(elsewhere, here, rtol=0, atol=1e-9, check_dtype=False)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("place", [0.02, 0.5, 0.98])
+def test_a_changed_byte_is_refused_wherever_it_is(folder: Path, name: str, place: float) -> None:
+    content = bytearray((folder / name).read_bytes())
+    content[int(place * len(content))] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(BundleError):
+        load_model(folder)
+
+
+def test_the_files_that_are_tampered_with_are_all_there_are(folder: Path) -> None:
+    assert {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()} == set(FILES)
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name not in ("MLmodel", "data/manifest.json")])
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(BundleError, match=f"lacks the file {name}"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("name", ["data/extra.json", "data/deep/model.pkl", "code.py", "data/second.ubj"])
+def test_a_file_that_is_not_listed_is_named(folder: Path, name: str) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("x")
+    with pytest.raises(BundleError, match=f"does not list: {name}"):
+        load_model(folder)
+
+
+def test_a_link_is_refused_even_to_the_same_content(folder: Path, tmp_path: Path) -> None:
+    original = folder / "data" / "model.json"
+    moved = original.rename(tmp_path / "model.json")
+    original.symlink_to(moved)
+    with pytest.raises(BundleError, match=r"link.*data/model\.json"):
+        load_model(folder)
+
+
+def test_a_listed_file_outside_the_folder_is_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x")
+
+    def escape(manifest: dict[str, object]) -> None:
+        manifest["files"]["../secret"] = "0" * 64  # type: ignore[index]
+
+    reseal(folder, escape)
+    with pytest.raises(BundleError, match=r"lacks the file \.\./secret"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("loader_module: nbrelapse.scoring.pyfunc", "loader_module: mlflow.pyfunc.model"),
+        ("loader_module: nbrelapse.scoring.pyfunc", "code: code\n    loader_module: nbrelapse.scoring.pyfunc"),
+        ("data: data", "data: /etc"),
+        ("flavors:\n", "flavors:\n  sklearn: {pickled_model: model.pkl}\n"),
+    ],
+)
+def test_a_foreign_loader_is_refused_before_the_manifest_is_read(folder: Path, ours: str, theirs: str) -> None:
+    description = (folder / "MLmodel").read_text()
+    assert ours in description
+    (folder / "MLmodel").write_text(description.replace(ours, theirs))
+    (folder / "data" / "manifest.json").unlink()
+    with pytest.raises(BundleError, match="asks to be loaded by"):
+        load_model(folder)
+
+
+def test_a_newer_format_asks_for_an_upgrade(folder: Path) -> None:
+    reseal(folder, lambda manifest: manifest.update(format_version=2, nbrelapse_version="9.0"))
+    with pytest.raises(BundleError, match=r"nbrelapse 9\.0.*upgrade"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("missing", ["endpoint", "features", "training", "files"])
+def test_a_manifest_without_its_keys_is_a_damaged_model(folder: Path, missing: str) -> None:
+    reseal(folder, lambda manifest: manifest.pop(missing))
+    with pytest.raises(BundleError):
+        load_model(folder)
+
+
+def test_mlflow_may_leave_its_note_of_a_registered_model(folder: Path) -> None:
+    (folder / "registered_model_meta").write_text("model_name: nb\nmodel_version: '1'\n")
+    assert load_model(folder).model.family == "boosted"
+
+
+def test_a_link_to_the_whole_folder_is_followed(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "latest").symlink_to(folder)
+    assert load_model(tmp_path / "latest").model.family == "boosted"
+
+
+def test_what_is_no_model_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no such model"):
+        load_model(tmp_path / "nothing")
+    with pytest.raises(BundleError, match="no MLmodel"):
+        load_model(tmp_path)
+    (tmp_path / "MLmodel").write_text("[not, a, mapping]")
+    with pytest.raises(BundleError, match="cannot be read"):
+        load_model(tmp_path)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_the_files_are_data_and_nothing_else(bundles: dict[str, Bundle], tmp_path: Path) -> None:
+    beside = {"MLmodel", "README.md", "requirements.txt", "python_env.yaml"}
+    data = {"manifest", "model", "baseline", "references", "catalogue"}
+    names = beside | {f"data/{name}.json" for name in data} | {"data/refits.zip"}
+    assert set(contents(write_bundle(bundles["cox"], tmp_path / "cox"))) == names
+    assert set(contents(write_bundle(bundles["boosted"], tmp_path / "boosted"))) == names | {"data/model.ubj"}
+
+
+@pytest.mark.parametrize("family", ["cox", "boosted", "forest", "blend"])
+def test_the_same_model_gives_the_same_bytes_however_often_it_is_loaded(
+    bundles: dict[str, Bundle], tmp_path: Path, family: str
+) -> None:
+    first = write_bundle(bundles[family], tmp_path / "first")
+    second = write_bundle(load_model(first), tmp_path / "second")
+    assert contents(first) == contents(second)
+
+
+def test_mlflow_reads_the_description(bundles: dict[str, Bundle], tmp_path: Path) -> None:
+    description = mlflow.models.Model.load(str(write_bundle(bundles["cox"], tmp_path / "model")))
+    assert description.flavors["python_function"]["loader_module"] == "nbrelapse.scoring.pyfunc"
+    assert description.get_input_schema().input_names() == list(bundles["cox"].schema.index)
+    assert {column.type.name for column in description.get_input_schema().inputs} == {"double"}
+    assert not any(column.required for column in description.get_input_schema().inputs)
+    assert "log_risk" in description.get_output_schema().input_names()
+
+
+def test_the_manifest_says_what_the_model_is(bundles: dict[str, Bundle], tmp_path: Path) -> None:
+    folder = write_bundle(bundles["cox"], tmp_path / "model")
+    manifest = json.loads((folder / "data" / "manifest.json").read_text())
+    assert (manifest["endpoint"], manifest["family"], manifest["refits"]) == ("relapse", "cox", 8)
+    assert manifest["training"]["patients"] == 160
+    assert manifest["followed_days"] == 1500.0
+    assert set(manifest["files"]) == set(contents(folder)) - {"data/manifest.json"}
+    assert not any("patient-" in text.decode(errors="ignore") for text in contents(folder).values())
+
+
+def test_a_folder_that_is_there_is_kept_unless_it_may_be_replaced(bundles: dict[str, Bundle], tmp_path: Path) -> None:
+    target = write_bundle(bundles["cox"], tmp_path / "model")
+    with pytest.raises(InputError, match="there already"):
+        write_bundle(bundles["boosted"], target)
+    assert load_model(target).model.family == "cox"
+    write_bundle(bundles["boosted"], target, overwrite=True)
+    assert load_model(target).model.family == "boosted"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_only_a_saved_model_is_ever_replaced(bundles: dict[str, Bundle], tmp_path: Path) -> None:
+    precious = tmp_path / "thesis"
+    precious.mkdir()
+    (precious / "chapter.tex").write_text("text")
+    with pytest.raises(InputError, match="not a saved model"):
+        write_bundle(bundles["cox"], precious, overwrite=True)
+    assert (precious / "chapter.tex").read_text() == "text"
+
+
+def test_a_failure_leaves_the_old_model_and_nothing_half_written(
+    bundles: dict[str, Bundle], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = write_bundle(bundles["boosted"], tmp_path / "model")
+
+    def fail(model: CoxElasticNet) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(CoxElasticNet, "state", fail)
+    with pytest.raises(InputError, match="No space left"):
+        write_bundle(bundles["cox"], target, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert load_model(target).model.family == "boosted"
+
+
+STATES = [
+    ModelState({"family": "boosted", "offset": 0.1 + 0.2 * number}, {"model.ubj": bytes([number])})
+    for number in range(12)
+]
+
+
+def test_states_come_back_in_their_order() -> None:
+    assert unpack_refits(pack_refits(STATES)) == STATES
+    assert unpack_refits(pack_refits([])) == []
+
+
+def test_the_bytes_do_not_depend_on_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = pack_refits(STATES)
+    later = time.time() + 1e6
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert pack_refits(STATES) == first
+
+
+def test_what_is_no_archive_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a zip file"):
+        unpack_refits(b"{}")
