@@ -126,7 +126,6 @@ class Outcome:
 
     def summary(self) -> dict[str, Any]:
         """Count events and estimate follow-up and survival, see :func:`nbrelapse.outcome`."""
-
         return summarize_outcome(self)
 
     def __len__(self) -> int:
