@@ -1,7 +1,5 @@
-"""From an experiment file to a validated, tracked, explained model."""
+"""From an experiment file to trained, judged, explained and published models."""
 
-from nbrelapse.experiment.config import ExperimentConfig, parse_config, read_config
-from nbrelapse.experiment.publish import publish
-from nbrelapse.experiment.run import ExperimentResult, run_experiment
+import lazy_loader as _lazy
 
-__all__ = ["ExperimentConfig", "ExperimentResult", "parse_config", "publish", "read_config", "run_experiment"]
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

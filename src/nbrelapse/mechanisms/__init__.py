@@ -1,19 +1,5 @@
-"""From a cohort's tables to features tied to mechanisms."""
+"""The catalogue of mechanisms, and from a cohort's tables to features tied to them."""
 
-from nbrelapse.mechanisms.build import build_features
-from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, Mechanism, load_catalogue
-from nbrelapse.mechanisms.feature_table import FeatureTable, read_features, write_features
-from nbrelapse.mechanisms.therapies import Therapy, load_therapies
+import lazy_loader as _lazy
 
-__all__ = [
-    "Catalogue",
-    "FeatureDefinition",
-    "FeatureTable",
-    "Mechanism",
-    "Therapy",
-    "build_features",
-    "load_catalogue",
-    "load_therapies",
-    "read_features",
-    "write_features",
-]
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
-""""""
+"""How well predictions agree with outcomes: discrimination, accuracy, calibration, decisions, with intervals."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
-"""Risk models, one family a module, and the clinical baselines."""
+"""Risk models, a family a file, and the clinical baselines."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,8 +1,5 @@
-"""Readers: from the files of a study to a cohort."""
+"""Files of a study (cBioPortal, GEO, GDC, own tables) to a cohort."""
 
-from nbrelapse.readers.cbioportal import read_cbioportal
-from nbrelapse.readers.gdc import read_gdc
-from nbrelapse.readers.geo import read_geo
-from nbrelapse.readers.tables import read_tables
+import lazy_loader as _lazy
 
-__all__ = ["read_cbioportal", "read_gdc", "read_geo", "read_tables"]
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,7 +1,5 @@
-"""Saved models: the bundle, its loader, scoring a cohort."""
+"""Saved models: bundles, loading, scoring, external validation and explanation."""
 
-from nbrelapse.scoring.bundle import Bundle, make_bundle
-from nbrelapse.scoring.scores import score
-from nbrelapse.scoring.storage import load_model, write_bundle
+import lazy_loader as _lazy
 
-__all__ = ["Bundle", "load_model", "make_bundle", "score", "write_bundle"]
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

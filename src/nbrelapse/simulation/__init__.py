@@ -1,6 +1,5 @@
-"""Cohorts whose true mechanisms are known, written as the raw files of a study."""
+"""Simulated cohorts with known truth, and the raw files of a study of them."""
 
-from nbrelapse.simulation.files import read_truth, write_raw_files
-from nbrelapse.simulation.simulate import simulate_cohort
+import lazy_loader as _lazy
 
-__all__ = ["read_truth", "simulate_cohort", "write_raw_files"]
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,31 +1,5 @@
-"""Every call to MLflow that records or reads a run or a model."""
+"""Experiments and models in MLflow: the store, writing and reading."""
 
-from nbrelapse.tracking.log import DatasetRecord, ExperimentRecord, Logged, ModelRecord, log_experiment
-from nbrelapse.tracking.read import (
-    HOLDOUT_TAG,
-    TRAINING_TAG,
-    RecordedExperiment,
-    count_experiments,
-    count_holdout_openings,
-    fetched_model,
-    read_experiment,
-)
-from nbrelapse.tracking.store import check_store, open_store, store_uri
+import lazy_loader as _lazy
 
-__all__ = [
-    "HOLDOUT_TAG",
-    "TRAINING_TAG",
-    "DatasetRecord",
-    "ExperimentRecord",
-    "Logged",
-    "ModelRecord",
-    "RecordedExperiment",
-    "check_store",
-    "count_experiments",
-    "count_holdout_openings",
-    "fetched_model",
-    "log_experiment",
-    "open_store",
-    "read_experiment",
-    "store_uri",
-]
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
