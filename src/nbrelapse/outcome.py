@@ -1,4 +1,4 @@
-"""The event codes of an outcome, whatever its kind."""
+"""Outcomes of an endpoint: made from a cohort, summarized, and aligned with features."""
 
 from __future__ import annotations
 

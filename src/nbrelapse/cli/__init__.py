@@ -1,4 +1,4 @@
-"""The ``nbrelapse`` command: thin, one module a command group; heavy imports wait until a command runs."""
+"""The ``nbrelapse`` command: thin; heavy imports wait until a command runs."""
 
 from __future__ import annotations
 

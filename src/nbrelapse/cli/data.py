@@ -1,4 +1,4 @@
-"""``nbrelapse cohort``: import, check and simulate cohorts."""
+"""Commands on data: cohort, features, mechanisms."""
 
 from __future__ import annotations
 

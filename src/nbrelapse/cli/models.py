@@ -1,4 +1,4 @@
-"""``nbrelapse evaluate``: external validation of a saved model."""
+"""Commands on saved models: evaluate, explain, score, export."""
 
 from __future__ import annotations
 

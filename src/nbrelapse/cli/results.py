@@ -1,4 +1,4 @@
-"""``nbrelapse compare``: the leaderboard of an experiment."""
+"""Commands on results: compare, ui."""
 
 from __future__ import annotations
 

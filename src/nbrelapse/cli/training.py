@@ -1,4 +1,4 @@
-"""``nbrelapse train``: run an experiment file."""
+"""Commands that train: train, quickstart, and the null check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a reader's raw tables to a validated cohort: the one way in."""
+"""From a reader's raw tables to one checked cohort: names, units, levels and symbols brought to the schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in a cohort, what is missing, what was repaired."""
+"""What a cohort holds and what is missing in it, as a report."""
 
 from __future__ import annotations
 

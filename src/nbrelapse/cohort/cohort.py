@@ -1,4 +1,4 @@
-"""A study's patients, samples and molecular tables, in memory and as a folder."""
+"""The cohort: tables of patients, samples, assays and molecular findings."""
 
 from __future__ import annotations
 

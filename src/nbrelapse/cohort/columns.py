@@ -1,4 +1,4 @@
-"""Work on the distinct values of a column instead of its rows."""
+"""Columns of tables: distinct values, row numbers for messages, and units of time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gene symbols: former names and spreadsheet dates back to the current symbol."""
+"""Gene symbols: former names brought to the current HGNC symbols, and what spreadsheets did to them repaired."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of chromosomes, and of the sequences that are none."""
+"""Chromosome names, genome builds, and the check of positions against their lengths."""
 
 from __future__ import annotations
 

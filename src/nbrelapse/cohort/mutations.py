@@ -1,4 +1,4 @@
-"""Mutations that cannot lie where their file says."""
+"""Tables of mutations and rearrangements: their check, their repair, and classes of rearrangements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of a cohort: their columns, types and legal values."""
+"""The schema of a cohort's tables, and the vocabulary of their levels."""
 
 from __future__ import annotations
 

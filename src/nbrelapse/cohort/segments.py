@@ -1,4 +1,4 @@
-"""Which segments lie side by side."""
+"""Copy-number segments: check, repair, merging of many samples into sorted arrays, and smoothing."""
 
 from __future__ import annotations
 

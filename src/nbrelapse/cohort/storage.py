@@ -1,4 +1,4 @@
-"""A cohort as a folder: one Parquet file a table, and ``cohort.toml``."""
+"""Cohorts on disk: a folder of Parquet tables and a settings file."""
 
 from __future__ import annotations
 

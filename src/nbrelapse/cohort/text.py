@@ -1,4 +1,4 @@
-"""Delimited text as a table, streamed from its file and parsed by Arrow."""
+"""Text tables as people write them: encodings, separators, headers, damaged rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One gate for every cohort, wherever it comes from."""
+"""The check that a cohort's tables follow the schema and agree with each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An experiment file: what is trained, on whom, and how it is judged."""
+"""The experiment file: its keys, their defaults and their checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of an experiment in reports, model cards and bundles; no patient identifiers."""
+"""What MLflow and the model card say of an experiment: parameters, tags, tables and metrics."""
 
 from __future__ import annotations
 

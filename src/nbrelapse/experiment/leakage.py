@@ -1,4 +1,4 @@
-"""What an experiment must not train on: features from later than it predicts from, labels, patients of both sides."""
+"""Checks before training: features known too late, outcomes in disguise, one patient under two names."""
 
 from __future__ import annotations
 

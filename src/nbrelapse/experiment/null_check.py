@@ -1,4 +1,4 @@
-"""The permuted-outcome control: where there is nothing to find, the pipeline has to find nothing."""
+"""The whole protocol on permuted outcomes: what it finds there must be what chance gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From an experiment's settings to features and outcomes of its training and hold-out patients."""
+"""Data and models of an experiment, ready to be trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make an experiment's result last: MLflow runs, saved models, the HTML report."""
+"""A trained experiment in MLflow: runs, reports and the bundle of the chosen model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Train, validate and explain what an experiment file describes."""
+"""Training: validation of every family, final models, their refits and the guards of the figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shapley values of the game whose players are the mechanisms."""
+"""Checks of explanations: the mechanisms' own game, known truth, deletion curves, expected directions."""
 
 from __future__ import annotations
 

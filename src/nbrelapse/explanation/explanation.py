@@ -1,4 +1,4 @@
-"""What a model's predictions are made of, by feature and by mechanism."""
+"""What predictions are made of, by feature and by mechanism, and the tables made of it."""
 
 from __future__ import annotations
 

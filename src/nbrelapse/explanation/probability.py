@@ -1,4 +1,4 @@
-"""The same explanation on the scale of the predicted probability."""
+"""Contributions on the scale of the probability."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a model's explanation would have come out the same in other patients."""
+"""Whether explanations hold when a model is fitted again: bootstrap and fold refits, intervals of patients."""
 
 from __future__ import annotations
 

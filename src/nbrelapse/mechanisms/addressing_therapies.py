@@ -1,4 +1,4 @@
-"""The therapies that address what drives a patient's risk."""
+"""Agents that address a mechanism of one patient, and what the patient's findings say against them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a cohort to its feature table."""
+"""From a cohort to its features: every builder that the catalogue names, packaged or of other packages."""
 
 from __future__ import annotations
 

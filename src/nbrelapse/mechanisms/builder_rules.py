@@ -1,4 +1,4 @@
-"""The error for a catalogue entry that its builder cannot read."""
+"""The checks of a catalogue entry's parameters that all builders share."""
 
 from __future__ import annotations
 

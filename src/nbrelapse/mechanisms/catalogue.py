@@ -1,4 +1,4 @@
-"""The mechanism catalogue: which features exist, how they are read, what is known of them."""
+"""The catalogue: every mechanism and feature with definition, evidence and source."""
 
 from __future__ import annotations
 

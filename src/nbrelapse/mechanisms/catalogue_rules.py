@@ -1,4 +1,4 @@
-"""What a catalogue's mechanisms, features and therapies may say, and the refusal of one that says something else."""
+"""The rules that catalogue files have to follow, and how one catalogue extends another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features of a cohort: a row a patient, a column a mechanism's feature."""
+"""The feature table of a cohort, its storage, and when its features are known."""
 
 from __future__ import annotations
 

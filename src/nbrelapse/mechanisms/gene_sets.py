@@ -1,4 +1,4 @@
-"""Published gene sets that the user names at run time."""
+"""Gene sets: reading, single genes as features, and how many of their genes an assay holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chromosome names, arms and gene spans of the two human genome builds."""
+"""Arms, bands and gene spans of the genome that features speak of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of the effects of features before a cohort is looked at."""
+"""What is expected of features before any training: log hazards, directions and blocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Segments in copies relative to each sample's own scale: the form in which every copy-number feature reads them."""
+"""A sample's copy-number profile in copies: its scale, its centre, and the blocks of its segments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Published classifications, applied to patients whose inputs may be unknown."""
+"""Risk groups by published rules (COG v2, INRG, INSS to INRGSS), as sets where inputs are missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The packaged therapies with their evidence."""
+"""Agents that address mechanisms, with the level of evidence, finding and source."""
 
 from __future__ import annotations
 

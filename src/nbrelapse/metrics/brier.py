@@ -1,4 +1,4 @@
-"""Brier score of every bootstrap resample at once."""
+"""Brier scores with censoring weights, their value for a model that knows nothing, and their integral over time."""
 
 from __future__ import annotations
 

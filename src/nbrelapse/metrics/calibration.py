@@ -1,4 +1,4 @@
-"""Calibration slope of every bootstrap resample at once."""
+"""Calibration slope, calibration in the large, smooth curves and the integrated calibration index."""
 
 from __future__ import annotations
 

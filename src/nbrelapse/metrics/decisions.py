@@ -1,4 +1,4 @@
-"""Whether decisions by a model do more good than decisions by the clinical groups."""
+"""Would decisions change: net benefit, reclassification, observed incidence by group and third of risk."""
 
 from __future__ import annotations
 

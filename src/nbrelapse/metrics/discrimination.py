@@ -1,4 +1,4 @@
-"""Harrell's, Uno's and the cause-specific concordance of every bootstrap resample at once."""
+"""Concordances, ROC areas and time-dependent AUC, for many columns of patient weights at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The times that predictions are made for and judged at."""
+"""The times at which predictions are judged, and the censoring distribution that weighs them."""
 
 from __future__ import annotations
 

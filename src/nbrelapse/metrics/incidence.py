@@ -1,4 +1,4 @@
-"""Observed incidence of a group of patients, with its interval."""
+"""Observed incidence in the presence of competing events, weighted, by pseudo-observations and over time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Out-of-sample predictions of one model."""
+"""Predictions of one model, and the patients that they are judged in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Patient weights that stand for bootstrap resamples."""
+"""Bootstrap and jackknife as columns of patient weights, and the intervals made of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every risk model offers."""
+"""What every model offers: fit, predict, explain, save; survival and binary models."""
 
 from __future__ import annotations
 

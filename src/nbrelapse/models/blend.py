@@ -1,4 +1,4 @@
-"""A convex combination of models of other families."""
+"""A convex combination of other families, its weights learned by cross-fitting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boosted trees on top of what is known."""
+"""Gradient boosting that starts from published effects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the clinic knows without a model: the baselines that every run is compared with."""
+"""The clinical baselines that every model is compared with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models by name."""
+"""Every family by the name that experiment files and bundles give it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random survival forest, saved and explained as an XGBoost model."""
+"""A random survival forest, saved and explained as XGBoost trees."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Breslow's baseline hazard, with a competing event where there is one."""
+"""Hazards under a log risk: partial likelihood, baseline hazard, and the competing event's own model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the linear models share: standardising, missing values, attributions, saving."""
+"""Elastic-net Cox regression, and what all linear models share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Elastic-net logistic regression."""
+"""Elastic-net logistic regression for binary endpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cox regression that starts from what is known."""
+"""Cox regression drawn toward published effects, with a learned trust in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bootstrap and fold refits of a model, and the intervals they give."""
+"""Models fitted again to resamples or folds of their training patients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the models made of trees share: missing values, saving."""
+"""Monotone gradient boosting for a time to an event and for binary endpoints."""
 
 from __future__ import annotations
 

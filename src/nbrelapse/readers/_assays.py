@@ -1,4 +1,4 @@
-"""Rows of ``assays`` for what files show to have been looked at."""
+"""Which samples were assayed for what: rows of the assays table, normals left out, purity, TARGET barcodes."""
 
 from __future__ import annotations
 

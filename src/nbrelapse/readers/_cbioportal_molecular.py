@@ -1,4 +1,4 @@
-"""Molecular files of a cBioPortal study."""
+"""Molecular files of a cBioPortal study, and which samples were profiled."""
 
 from __future__ import annotations
 

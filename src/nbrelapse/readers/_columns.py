@@ -1,4 +1,4 @@
-"""Find a table's columns although their names are written in another way."""
+"""Columns of foreign files by their usual names, genome builds in headers, scales of expression."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of a study, in a folder or in the archive it was downloaded as."""
+"""Files of a study: folders, archives, sheets of workbooks, patterns of many files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Molecular files of the GDC."""
+"""Molecular files of the GDC, sample sheets and STAR counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mapping file of the ``tables`` reader."""
+"""The mapping file of ``tables``: its sections, keys and checks."""
 
 from __future__ import annotations
 

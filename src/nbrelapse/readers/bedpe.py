@@ -1,4 +1,4 @@
-"""Structural variants as pairs of intervals (BEDPE)."""
+"""Rearrangements from BEDPE."""
 
 from __future__ import annotations
 

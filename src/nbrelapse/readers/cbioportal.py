@@ -1,4 +1,4 @@
-"""Studies as cBioPortal offers them for download."""
+"""Studies in the format of cBioPortal."""
 
 from __future__ import annotations
 

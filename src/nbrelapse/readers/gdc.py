@@ -1,4 +1,4 @@
-"""TARGET neuroblastoma as the GDC and the TARGET data matrix offer it."""
+"""TARGET workbooks with files of the GDC."""
 
 from __future__ import annotations
 

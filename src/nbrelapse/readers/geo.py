@@ -1,4 +1,4 @@
-"""Series matrices of the Gene Expression Omnibus."""
+"""GEO series matrices."""
 
 from __future__ import annotations
 

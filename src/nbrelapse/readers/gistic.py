@@ -1,4 +1,4 @@
-"""GISTIC's thresholded gene calls."""
+"""Gene-level copy number as GISTIC writes it."""
 
 from __future__ import annotations
 

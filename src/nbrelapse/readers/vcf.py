@@ -1,4 +1,4 @@
-"""Structural variants in the Variant Call Format."""
+"""Mutations and rearrangements from VCF."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a report says of decisions: in words and as text tables."""
+"""The section of a report that says whether decisions would change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report of one experiment."""
+"""The report of an experiment, and its figures."""
 
 from __future__ import annotations
 

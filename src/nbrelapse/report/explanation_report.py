@@ -1,4 +1,4 @@
-"""The report of ``nbrelapse explain``: a cohort's mechanisms."""
+"""The page of a cohort's explanation, and its figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A catalogue entry in words, the same on the terminal and on the page."""
+"""Tables that reports show: features, therapies, mechanisms, coverage, leaderboards."""
 
 from __future__ import annotations
 

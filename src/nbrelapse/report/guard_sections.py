@@ -1,4 +1,4 @@
-"""How far an experiment's figures carry, in words."""
+"""The sections of a report that say how far its figures carry."""
 
 from __future__ import annotations
 

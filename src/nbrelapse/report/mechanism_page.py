@@ -1,4 +1,4 @@
-"""The catalogue as a page of the documentation."""
+"""The catalogue as a page of Markdown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One self-contained HTML file from a template, written whole or not at all."""
+"""HTML pages from templates, and figures as files or within pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One patient's prediction in plain words."""
+"""What figures mean, in sentences: summary, verdict, stability, importance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How metrics, populations, models and numbers are written."""
+"""Titles of models, metrics, populations and endpoints, and numbers in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Explain a saved model's predictions in a cohort: tables, pictures, pages."""
+"""The explanation of a saved model's predictions for a cohort, as page, pictures and Parquet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The groups of patients that explanations are shown for."""
+"""The clinic's own groups of patients, and the populations that models are judged in."""
 
 from __future__ import annotations
 

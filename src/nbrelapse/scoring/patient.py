@@ -1,4 +1,4 @@
-"""All that a saved model says of one patient of a cohort."""
+"""All that the page of one patient shows, from a saved model and the patient's cohort."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Score the patients of a cohort with a saved model."""
+"""Scores of patients by a saved model, with their evidence and their warnings."""
 
 from __future__ import annotations
 

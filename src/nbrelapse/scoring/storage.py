@@ -1,4 +1,4 @@
-"""Load a saved model, after checking every byte of it."""
+"""Bundles on disk and in MLflow: writing, loading, checksums."""
 
 from __future__ import annotations
 

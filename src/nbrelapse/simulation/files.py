@@ -1,4 +1,4 @@
-"""A simulated study as the files that a real one has."""
+"""The raw files of a simulated study, in the layout of cBioPortal, and its truth."""
 
 from __future__ import annotations
 

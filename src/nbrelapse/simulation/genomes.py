@@ -1,4 +1,4 @@
-"""Copy-number profiles of simulated tumours."""
+"""Simulated segments, mutations, rearrangements and expression."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who the patients are and what their tumours carry."""
+"""Simulated patients: findings, assays, courses and true log hazards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A simulated cohort in one call."""
+"""A simulated cohort."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Record an experiment in MLflow."""
+"""Writing an experiment to MLflow: runs, metrics, artifacts, models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read an experiment back from MLflow."""
+"""Reading experiments and models back from MLflow, and counting hold-out openings."""
 
 from __future__ import annotations
 

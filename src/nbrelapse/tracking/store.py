@@ -1,4 +1,4 @@
-"""Where runs and models are kept."""
+"""The MLflow store: where it is, whether it can be used, and its page."""
 
 from __future__ import annotations
 

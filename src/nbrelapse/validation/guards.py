@@ -1,4 +1,4 @@
-"""How much a model flatters itself in the patients it was fitted to."""
+"""Guards of figures: optimism, choice between families, permuted outcomes, leaking labels, multiplicity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Train on all groups of patients but one, and judge on that one."""
+"""Each cohort or group judged by models trained on the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether there are enough patients for the number of candidate parameters."""
+"""Whether the patients are enough: events per feature, learning curves."""
 
 from __future__ import annotations
 

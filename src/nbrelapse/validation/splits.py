@@ -1,4 +1,4 @@
-"""Who trains and who is predicted."""
+"""Splits of patients into folds, or by a named column."""
 
 from __future__ import annotations
 

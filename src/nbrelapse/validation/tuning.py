@@ -1,4 +1,4 @@
-"""Hyperparameters, chosen by cross-validation within the training patients."""
+"""Tuning of a model's parameters inside the training patients."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One builder a data type."""
+"""Feature builders, one a file: ``build(cohort, definitions)`` returns a column a definition."""

@@ -1,4 +1,4 @@
-"""Measures of arms, chromosomes and the whole genome."""
+"""What the copy-number builder measures: genes, arms, whole genomes, oscillation."""
 
 from __future__ import annotations
 

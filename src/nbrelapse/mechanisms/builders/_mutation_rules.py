@@ -1,4 +1,4 @@
-"""Which calls a rule of the catalogue finds."""
+"""Which mutations count for a feature: genes, classes, codons, protein changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features from the patients' table: age, stage, histology, laboratory values and risk groups."""
+"""Features read from the patients' table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features that combine others, whatever assay each of them needs."""
+"""Features made of other features, in three-valued logic."""
 
 from __future__ import annotations
 

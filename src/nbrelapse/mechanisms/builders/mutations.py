@@ -1,4 +1,4 @@
-"""Features from somatic point mutations and small insertions and deletions."""
+"""Features from somatic mutations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features from structural variants."""
+"""Features from structural rearrangements: breakpoints near genes, between genes, and clustered."""
 
 from __future__ import annotations
 

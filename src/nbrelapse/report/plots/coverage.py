@@ -1,4 +1,4 @@
-"""What was looked at: the share of patients with a value, feature by feature."""
+"""Figures of who was assayed for what."""
 
 from __future__ import annotations
 

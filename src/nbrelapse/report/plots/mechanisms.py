@@ -1,4 +1,4 @@
-"""Which mechanisms move the predicted risk most."""
+"""Figures of mechanisms: importance, co-occurrence, risk groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the predicted probabilities are the observed ones."""
+"""Figures of how well models do: calibration, decisions, survival by risk, learning curves, leaderboard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One look for every picture: sober, colour-blind-safe, readable on white paper and on a dark screen."""
+"""Colours, sizes and parts that all figures share."""
 
 from __future__ import annotations
 
