@@ -12,6 +12,7 @@ from . import simulation as simulation
 from . import tracking as tracking
 from . import validation as validation
 from .cohort import Cohort as Cohort
+from .cohort import CohortReport as CohortReport
 from .cohort import check_cohort as check_cohort
 from .cohort import read_cohort as read_cohort
 from .cohort import write_cohort as write_cohort
@@ -27,6 +28,7 @@ from .mechanisms import Catalogue as Catalogue
 from .mechanisms import FeatureTable as FeatureTable
 from .mechanisms import build_features as build_features
 from .mechanisms import load_catalogue as load_catalogue
+from .mechanisms import read_features as read_features
 from .mechanisms import read_gene_sets as read_gene_sets
 from .mechanisms import write_features as write_features
 from .metrics import Evaluation as Evaluation
@@ -37,6 +39,7 @@ from .models import RiskModel as RiskModel
 from .outcome import Outcome as Outcome
 from .outcome import make_outcome as make_outcome
 from .report import plots as plots
+from .scoring import Bundle as Bundle
 from .scoring import load_model as load_model
 from .scoring import score as score
 from .simulation import simulate_cohort as simulate_cohort

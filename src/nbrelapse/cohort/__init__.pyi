@@ -1,6 +1,7 @@
 from .assemble import assemble_cohort as assemble_cohort
 from .assemble import normalise_matrix as normalise_matrix
 from .assemble import normalise_table as normalise_table
+from .check import CohortReport as CohortReport
 from .check import check_cohort as check_cohort
 from .cohort import ASSAYS as ASSAYS
 from .cohort import Cohort as Cohort
@@ -48,3 +49,4 @@ from .text import read_bytes as read_bytes
 from .text import read_header as read_header
 from .text import read_table as read_table
 from .text import unpack as unpack
+from .validate import validate_cohort as validate_cohort

@@ -1,4 +1,5 @@
 from .config import ExperimentConfig as ExperimentConfig
+from .config import parse_config as parse_config
 from .config import read_config as read_config
 from .null_check import TOLERATED as TOLERATED
 from .null_check import NullCheck as NullCheck

@@ -1,7 +1,10 @@
 from .checks import DeletionCurve as DeletionCurve
+from .checks import TruthAgreement as TruthAgreement
+from .checks import deletion_curve as deletion_curve
 from .checks import direction_agreement as direction_agreement
 from .checks import grouped_shapley as grouped_shapley
 from .checks import roll_up_difference as roll_up_difference
+from .checks import truth_agreement as truth_agreement
 from .explanation import LEAST_PATIENTS as LEAST_PATIENTS
 from .explanation import Explanation as Explanation
 from .explanation import GroupContributions as GroupContributions

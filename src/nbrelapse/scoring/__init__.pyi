@@ -1,3 +1,4 @@
+from .bundle import Bundle as Bundle
 from .bundle import make_bundle as make_bundle
 from .evaluate import evaluate_bundle as evaluate_bundle
 from .explain import ExplainedCohort as ExplainedCohort

@@ -4,6 +4,7 @@ from .log import FAMILIES_TAG as FAMILIES_TAG
 from .log import TRIALS_TAG as TRIALS_TAG
 from .log import DatasetRecord as DatasetRecord
 from .log import ExperimentRecord as ExperimentRecord
+from .log import Logged as Logged
 from .log import ModelRecord as ModelRecord
 from .log import log_experiment as log_experiment
 from .read import HOLDOUT_TAG as HOLDOUT_TAG
@@ -14,4 +15,6 @@ from .read import count_holdout_openings as count_holdout_openings
 from .read import fetched_model as fetched_model
 from .read import read_experiment as read_experiment
 from .store import check_store as check_store
+from .store import open_store as open_store
 from .store import serve as serve
+from .store import store_uri as store_uri
