@@ -10,20 +10,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import settings
 
 from nbrelapse.outcome import SURVIVAL_DTYPE
 
 if TYPE_CHECKING:
+    from nbrelapse.cohort import Cohort
+    from nbrelapse.experiment import ExperimentConfig, ExperimentResult
     from nbrelapse.scoring import Bundle
 
 # New examples are looked for at the desk; in CI a change passes or fails for what it changed.
-settings.register_profile("ci", derandomize=True)
+hypothesis.settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
-    settings.load_profile("ci")
+    hypothesis.settings.load_profile("ci")
 
 
 def random_outcome(n: int, seed: int, *, competing: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -147,3 +149,45 @@ def store(no_store: Path, _empty_database: Path) -> Path:
     no_store.mkdir()
     shutil.copyfile(_empty_database, no_store / "mlflow.db")
     return no_store
+
+
+@pytest.fixture(scope="session")
+def cohort() -> Cohort:
+    """180 simulated patients; `split` says "discovery" of 89 and "validation" of 91."""
+    from nbrelapse.simulation import simulate_cohort
+
+    return simulate_cohort(180, seed=5)
+
+
+@pytest.fixture(scope="session")
+def cohort_folder(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from nbrelapse.cohort import write_cohort
+
+    return write_cohort(cohort, tmp_path_factory.mktemp("cohorts") / "simulated")
+
+
+@pytest.fixture(scope="session")
+def settings(cohort_folder: Path) -> Callable[..., ExperimentConfig]:
+    """The smallest experiment that has everything; keywords replace its sections."""
+
+    from nbrelapse.experiment import parse_config
+
+    def configure(**changes: object) -> ExperimentConfig:
+        document: dict[str, object] = {
+            "name": "small",
+            "seed": 3,
+            "refits": 20,
+            "cohort": {"path": cohort_folder},
+            "split": {"train": ["discovery"], "validation": ["validation"]},
+            "validation": {"folds": 3, "repeats": 1, "inner_folds": 2, "trials": 2, "bootstrap": 100},
+        }
+        return parse_config({key: value for key, value in (document | changes).items() if value is not None})
+
+    return configure
+
+
+@pytest.fixture(scope="session")
+def result(settings: Callable[..., ExperimentConfig]) -> ExperimentResult:
+    from nbrelapse.experiment import run_experiment
+
+    return run_experiment(settings())

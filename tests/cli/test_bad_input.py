@@ -163,7 +163,7 @@ def test_a_store_that_cannot_be_opened(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'notes.db'}")
     nbrelapse("compare", "tiny").assert_refused("MLflow cannot open its store", "MLFLOW_TRACKING_URI")
     # Known before the hours that training may take, not after.
-    monkeypatch.setattr("nbrelapse.experiment.run_experiment", interrupt)
+    monkeypatch.setattr("nbrelapse.experiment.run.run_experiment", interrupt)
     nbrelapse("train", "tiny.toml").assert_refused("MLflow cannot open its store")
 
 
@@ -171,7 +171,7 @@ def test_a_file_where_the_reports_should_go(
     study: Any, nbrelapse: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "reports").write_text("mine")
-    monkeypatch.setattr("nbrelapse.experiment.run_experiment", interrupt)
+    monkeypatch.setattr("nbrelapse.experiment.run.run_experiment", interrupt)
     nbrelapse("train", "tiny.toml", "--reports", tmp_path / "reports").assert_refused(
         "a folder was expected", "reports"
     )
@@ -246,7 +246,7 @@ def test_wrong_usage(empty: Path, nbrelapse: Run, arguments: tuple[str, ...]) ->
 def test_interrupted_while_training(
     study: Any, nbrelapse: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nbrelapse.experiment.run_experiment", interrupt)
+    monkeypatch.setattr("nbrelapse.experiment.run.run_experiment", interrupt)
     answer = nbrelapse("train", "tiny.toml", "--reports", tmp_path / "reports")
     assert (answer.code, answer.out) == (130, "")
     assert answer.err.endswith("interrupted\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +175,7 @@ def test_training_on_another_cohort_than_the_file_says(
     study: Any, nbrelapse: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    monkeypatch.setattr("nbrelapse.experiment.run_experiment", lambda config, **_: seen.append(config) or _stop())
+    monkeypatch.setattr("nbrelapse.experiment.run.run_experiment", lambda config, **_: seen.append(config) or _stop())
     assert nbrelapse("train", "tiny.toml", "--cohort", "new", "--gene-sets", "sets.gmt").code == 130
     assert seen[0].cohort.path == Path("new")
     assert seen[0].cohort.gene_sets == Path("sets.gmt")
@@ -194,7 +195,7 @@ def test_quickstart_does_the_whole_job(
         "models": ["cox"],
         "validation": {"folds": 2, "repeats": 1, "inner_folds": 2, "trials": 1, "bootstrap": 100},
     }
-    monkeypatch.setattr("nbrelapse.experiment.read_config", lambda file: parse_config(document))
+    monkeypatch.setattr("nbrelapse.experiment.config.read_config", lambda file: parse_config(document))
     out = tmp_path / "demo"
     done = nbrelapse("quickstart", "--out", out, "--jobs", 1, "--json")
     assert done.code == 0, done.err
@@ -211,7 +212,7 @@ def test_quickstart_does_the_whole_job(
     assert len(pd.read_parquet(out / "features.parquet")) == 120
     # Once more, with other patients.
     document["cohort"] = {"simulate": {"patients": 60, "seed": 21}}
-    monkeypatch.setattr("nbrelapse.experiment.run_experiment", lambda *_, **__: _stop())
+    monkeypatch.setattr("nbrelapse.experiment.run.run_experiment", lambda *_, **__: _stop())
     assert nbrelapse("quickstart", "--out", out, "--overwrite").code == 130
     assert len(pd.read_parquet(out / "features.parquet")) == 60
     assert len(pd.read_parquet(out / "cohort" / "patients.parquet")) == 60
@@ -237,7 +238,9 @@ def test_null_check_trains_nothing_and_answers_with_its_exit_code(
     assert len(document["permutations"]) == 5
     assert not (tmp_path / "none").exists()
     leak = pd.DataFrame({"cox": [0.7, 0.71, 0.7, 0.72, 0.71], "boosted": [0.72, 0.7, 0.71, 0.7, 0.7]})
-    monkeypatch.setattr("nbrelapse.experiment.null_check.permuted_discrimination", lambda *_, **__: leak)
+    monkeypatch.setattr(
+        import_module("nbrelapse.experiment.null_check"), "permuted_discrimination", lambda *_, **__: leak
+    )
     refused = nbrelapse(*command)
     assert refused.code == 1
     assert "NOT compatible with chance" in refused.out

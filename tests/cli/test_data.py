@@ -224,7 +224,7 @@ def test_a_catalogue_that_leaves_no_feature_is_refused(nbrelapse: Run, folder: P
 def test_bad_names_are_refused_before_the_work(
     nbrelapse: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], texts: list[str]
 ) -> None:
-    monkeypatch.setattr("nbrelapse.cohort.read_cohort", None)
+    monkeypatch.setattr("nbrelapse.cohort.storage.read_cohort", None)
     nbrelapse("features", "cohort", *arguments).assert_refused(*texts)
     assert [path.name for path in folder.iterdir()] == ["cohort"]
 

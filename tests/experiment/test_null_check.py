@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
@@ -45,7 +46,9 @@ def test_only_an_interval_wholly_beyond_what_is_tolerated_speaks_against_chance(
     compatible: bool,
 ) -> None:
     monkeypatch.setattr(
-        "nbrelapse.experiment.null_check.permuted_discrimination", lambda *_, **__: pd.DataFrame({"cox": figures})
+        import_module("nbrelapse.experiment.null_check"),
+        "permuted_discrimination",
+        lambda *_, **__: pd.DataFrame({"cox": figures}),
     )
     found = null_check(settings(models=["cox"]), permutations=3)
     assert TOLERATED == (0.47, 0.53)

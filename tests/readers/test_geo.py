@@ -11,7 +11,7 @@ from nbrelapse.errors import InputError
 from nbrelapse.readers import read_geo
 from nbrelapse.readers.geo import read_geo_series
 
-DATA = Path(os.environ.get("NBRELAPSE_DATA", Path(__file__).parents[4] / "shared" / "data")) / "seqc"
+DATA = Path(os.environ.get("NBRELAPSE_DATA", Path(__file__).parents[3] / "shared" / "data")) / "seqc"
 
 COLUMNS = {
     "dataset": ["1", "2", "1"],

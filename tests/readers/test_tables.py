@@ -9,7 +9,7 @@ import pytest
 from nbrelapse.errors import InputError
 from nbrelapse.readers import read_tables
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("NBRELAPSE_DATA", ROOT.parent / "shared" / "data"))
 
 MAPPING = """
