@@ -1,4 +1,4 @@
-"""Outcomes of an endpoint: made from a cohort, summarized, and aligned with features."""
+"""Endpoints: the outcome of a cohort's patients, as times to an event or as yes and no."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ``nbrelapse`` command: thin; heavy imports wait until a command runs."""
+"""The ``nbrelapse`` command: one module per group of commands, heavy imports only when a command runs."""
 
 from __future__ import annotations
 

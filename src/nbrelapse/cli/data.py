@@ -1,4 +1,4 @@
-"""Commands on data: cohort, features, mechanisms."""
+"""``nbrelapse cohort``, ``features`` and ``mechanisms``: import and check cohorts, build and list features."""
 
 from __future__ import annotations
 

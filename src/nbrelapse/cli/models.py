@@ -1,4 +1,4 @@
-"""Commands on saved models: evaluate, explain, score, export."""
+"""``nbrelapse evaluate``, ``explain``, ``score`` and ``export``: use a saved model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands on results: compare, ui."""
+"""``nbrelapse compare`` and ``ui``: look at runs and their leaderboards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that train: train, quickstart, and the null check."""
+"""``nbrelapse train`` and ``quickstart``: run an experiment file, with a progress bar and a summary."""
 
 from __future__ import annotations
 

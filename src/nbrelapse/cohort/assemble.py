@@ -1,4 +1,4 @@
-"""From a reader's raw tables to one checked cohort: names, units, levels and symbols brought to the schema."""
+"""From a reader's raw tables to a validated cohort."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cohort holds and what is missing in it, as a report."""
+"""What a cohort holds, what is missing, and what was repaired when it was read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cohort: tables of patients, samples, assays and molecular findings."""
+"""A study's patients, samples and molecular tables, in memory and as a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns of tables: distinct values, row numbers for messages, and units of time."""
+"""Checks and lookups on whole columns: distinct values, row numbers for error messages, units of time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gene symbols: former names brought to the current HGNC symbols, and what spreadsheets did to them repaired."""
+"""Gene symbols: former names and symbols that a spreadsheet turned into dates, back to the current symbol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chromosome names, genome builds, and the check of positions against their lengths."""
+"""Chromosome names and the two genome builds, with a check that positions fit the declared build."""
 
 from __future__ import annotations
 

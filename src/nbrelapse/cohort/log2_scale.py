@@ -1,4 +1,4 @@
-"""The log2 ratio of a single copy on each platform, estimated from its samples."""
+"""How far a single copy moves the log2 ratio on each platform, estimated without labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of mutations and rearrangements: their check, their repair, and classes of rearrangements."""
+"""Tables of mutations and rearrangements: checks, certain repairs, and the class of a structural variant."""
 
 from __future__ import annotations
 

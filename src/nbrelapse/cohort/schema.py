@@ -1,4 +1,4 @@
-"""The schema of a cohort's tables, and the vocabulary of their levels."""
+"""The tables of a cohort: columns, types, legal values, and the spellings that sources use for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copy-number segments: check, repair, merging of many samples into sorted arrays, and smoothing."""
+"""Copy-number segments: sorted, smoothed, checked, and repaired where only one meaning is possible."""
 
 from __future__ import annotations
 

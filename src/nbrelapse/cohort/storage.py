@@ -1,4 +1,4 @@
-"""Cohorts on disk: a folder of Parquet tables and a settings file."""
+"""A cohort as a folder: one Parquet file per table, and ``cohort.toml``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text tables as people write them: encodings, separators, headers, damaged rows."""
+"""Delimited text files, plain or compressed: header, comments and rows, parsed by Arrow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The check that a cohort's tables follow the schema and agree with each other."""
+"""The checks that every cohort passes, whatever reader it comes from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The experiment file: its keys, their defaults and their checks."""
+"""An experiment file: what is trained, on whom, and how it is judged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What MLflow and the model card say of an experiment: parameters, tags, tables and metrics."""
+"""An experiment in words and tables for reports, model cards and bundles; no patient identifiers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks before training: features known too late, outcomes in disguise, one patient under two names."""
+"""What an experiment must not train on: later features, labels, patients of both sides or counted twice."""
 
 from __future__ import annotations
 

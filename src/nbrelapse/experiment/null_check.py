@@ -1,4 +1,4 @@
-"""The whole protocol on permuted outcomes: what it finds there must be what chance gives."""
+"""The permuted-outcome control: with permuted outcomes the pipeline must find nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data and models of an experiment, ready to be trained."""
+"""From an experiment's settings to its models and to the features and outcomes they train on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trained experiment in MLflow: runs, reports and the bundle of the chosen model."""
+"""Keep an experiment's result: MLflow runs, saved models, the HTML report."""
 
 from __future__ import annotations
 

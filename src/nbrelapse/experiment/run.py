@@ -1,4 +1,4 @@
-"""Training: validation of every family, final models, their refits and the guards of the figures."""
+"""Train, validate and explain what an experiment file describes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of explanations: the mechanisms' own game, known truth, deletion curves, expected directions."""
+"""Checks of explanations: mechanisms' own Shapley values, deletion curves, known truth, expected directions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What predictions are made of, by feature and by mechanism, and the tables made of it."""
+"""What a model's predictions are made of, by feature and by mechanism, for patients and for groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contributions on the scale of the probability."""
+"""Contributions to the log risk as contributions to the predicted probability."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Agents that address a mechanism of one patient, and what the patient's findings say against them."""
+"""The therapies that address what drives a patient's risk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a cohort to its features: every builder that the catalogue names, packaged or of other packages."""
+"""From a cohort to its feature table, by the builders of this package and of others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checks of a catalogue entry's parameters that all builders share."""
+"""How builders check the parameters of their catalogue entries, and the error for those they cannot read."""
 
 from __future__ import annotations
 

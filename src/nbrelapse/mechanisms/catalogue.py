@@ -1,4 +1,4 @@
-"""The catalogue: every mechanism and feature with definition, evidence and source."""
+"""The mechanism catalogue: which features exist, how they are computed, what is known of them."""
 
 from __future__ import annotations
 

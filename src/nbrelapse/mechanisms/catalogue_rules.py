@@ -1,4 +1,4 @@
-"""The rules that catalogue files have to follow, and how one catalogue extends another."""
+"""The legal keys and values of a catalogue's entries, and how a user's catalogue extends the packaged one."""
 
 from __future__ import annotations
 

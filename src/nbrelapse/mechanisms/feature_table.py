@@ -1,4 +1,4 @@
-"""The feature table of a cohort, its storage, and when its features are known."""
+"""The feature table: a row per patient, a column per feature, how it is stored, when each feature is known."""
 
 from __future__ import annotations
 

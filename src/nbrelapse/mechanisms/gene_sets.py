@@ -1,4 +1,4 @@
-"""Gene sets: reading, single genes as features, and how many of their genes an assay holds."""
+"""Published gene sets, their genes as single features, and which genes each patient's assay covered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arms, bands and gene spans of the genome that features speak of."""
+"""Chromosome names, arms, bands and gene spans of the two human genome builds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is expected of features before any training: log hazards, directions and blocks."""
+"""What is known of the effects of features before a cohort is looked at."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sample's copy-number profile in copies: its scale, its centre, and the blocks of its segments."""
+"""Copy-number profiles in copies relative to each sample's own log2 scale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Risk groups by published rules (COG v2, INRG, INSS to INRGSS), as sets where inputs are missing."""
+"""Published risk classifications, applied to patients whose inputs may be unknown."""
 
 from __future__ import annotations
 

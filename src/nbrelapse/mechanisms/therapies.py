@@ -1,4 +1,4 @@
-"""Agents that address mechanisms, with the level of evidence, finding and source."""
+"""Therapies with their evidence in patients with neuroblastoma, and what each of them requires."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Brier scores with censoring weights, their value for a model that knows nothing, and their integral over time."""
+"""Brier score, integrated Brier score and index of prediction accuracy, by patient weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calibration slope, calibration in the large, smooth curves and the integrated calibration index."""
+"""Calibration of log risks, incidences and probabilities: slope, intercept, ICI and smooth curves."""
 
 from __future__ import annotations
 

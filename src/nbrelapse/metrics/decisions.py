@@ -1,4 +1,4 @@
-"""Would decisions change: net benefit, reclassification, observed incidence by group and third of risk."""
+"""Decisions by a model beside the clinical groups: net benefit, reclassification, observed risk by group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Concordances, ROC areas and time-dependent AUC, for many columns of patient weights at once."""
+"""Concordance, ROC area and time-dependent AUC, by patient weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The times at which predictions are judged, and the censoring distribution that weighs them."""
+"""The times that predictions are made for and judged at, and how far the follow-up supports them."""
 
 from __future__ import annotations
 

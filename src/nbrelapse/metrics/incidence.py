@@ -1,4 +1,4 @@
-"""Observed incidence in the presence of competing events, weighted, by pseudo-observations and over time."""
+"""Observed cumulative incidence with competing events: of groups, of similar patients, as pseudo-observations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predictions of one model, and the patients that they are judged in."""
+"""Out-of-sample predictions of one model, and the patients that it is judged by."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bootstrap and jackknife as columns of patient weights, and the intervals made of them."""
+"""Bootstrap and jackknife as patient weights, and the intervals they give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A convex combination of other families, its weights learned by cross-fitting."""
+"""A convex combination of models of other families, and the weights of its members."""
 
 from __future__ import annotations
 

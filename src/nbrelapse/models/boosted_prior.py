@@ -1,4 +1,4 @@
-"""Gradient boosting that starts from published effects."""
+"""Boosted trees that start from the effects the literature expects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clinical baselines that every model is compared with."""
+"""Clinical baselines: the risk groups that the clinic uses without a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a feature table to the matrix that a model fits: columns, missing values, standardising."""
+"""From a feature table to the matrix that a model computes with, standardised where the model wants it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every family by the name that experiment files and bundles give it."""
+"""The families of models by name: create one, or restore one from its saved state."""
 
 from __future__ import annotations
 

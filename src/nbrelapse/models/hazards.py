@@ -1,4 +1,4 @@
-"""Hazards under a log risk: partial likelihood, baseline hazard, and the competing event's own model."""
+"""Baseline and cause-specific hazards, likelihoods of given risks, and ridge-penalised Cox regression."""
 
 from __future__ import annotations
 

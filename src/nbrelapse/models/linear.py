@@ -1,4 +1,4 @@
-"""Elastic-net Cox regression, and what all linear models share."""
+"""Linear models: what they share, and elastic-net Cox regression."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Elastic-net logistic regression for binary endpoints."""
+"""Elastic-net logistic regression by coordinate descent."""
 
 from __future__ import annotations
 

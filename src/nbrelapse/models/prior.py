@@ -1,4 +1,4 @@
-"""Cox regression drawn toward published effects, with a learned trust in them."""
+"""Cox regression that starts from the literature, or from what a fitted model knows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models fitted again to resamples or folds of their training patients."""
+"""Bootstrap and fold refits of a model, and the intervals they give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Monotone gradient boosting for a time to an event and for binary endpoints."""
+"""Gradient-boosted Cox and logistic regression with monotone constraints, and what all tree models share."""
 
 from __future__ import annotations
 

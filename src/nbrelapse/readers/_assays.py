@@ -1,4 +1,4 @@
-"""Which samples were assayed for what: rows of the assays table, normals left out, purity, TARGET barcodes."""
+"""Which samples were assayed: rows of ``assays``, normal samples left out, tumour purity, TARGET barcodes."""
 
 from __future__ import annotations
 

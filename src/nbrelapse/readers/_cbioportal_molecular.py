@@ -1,4 +1,4 @@
-"""Molecular files of a cBioPortal study, and which samples were profiled."""
+"""Molecular files of a cBioPortal study, and the samples that were profiled for each of them."""
 
 from __future__ import annotations
 

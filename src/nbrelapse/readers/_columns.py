@@ -1,4 +1,4 @@
-"""Columns of foreign files by their usual names, genome builds in headers, scales of expression."""
+"""Columns whose names are written in several ways, the genome build in a header, the scale of expression."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of a study: folders, archives, sheets of workbooks, patterns of many files."""
+"""The files of a study, in a folder, an archive or an Excel workbook, and the samples they belong to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Molecular files of the GDC, sample sheets and STAR counts."""
+"""Molecular files of the GDC, the samples they belong to, and STAR counts of expression."""
 
 from __future__ import annotations
 

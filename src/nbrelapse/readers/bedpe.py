@@ -1,4 +1,4 @@
-"""Rearrangements from BEDPE."""
+"""Structural variants as pairs of intervals (BEDPE)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Studies in the format of cBioPortal."""
+"""Studies as cBioPortal offers them for download: patients, samples and molecular files."""
 
 from __future__ import annotations
 

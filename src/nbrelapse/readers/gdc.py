@@ -1,4 +1,4 @@
-"""TARGET workbooks with files of the GDC."""
+"""TARGET neuroblastoma as the GDC and the TARGET data matrix offer it: clinical workbooks and molecular files."""
 
 from __future__ import annotations
 

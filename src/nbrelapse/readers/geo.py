@@ -1,4 +1,4 @@
-"""GEO series matrices."""
+"""Series matrices of the Gene Expression Omnibus: samples, their characteristics and expression."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gene-level copy number as GISTIC writes it."""
+"""GISTIC's thresholded gene calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""Tables of any study, through a mapping file that says which column is what.
+r"""Tables of any study, through a mapping file in TOML that says which column is what.
 
 A mapping file is TOML::
 

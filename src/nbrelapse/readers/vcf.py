@@ -1,4 +1,4 @@
-"""Mutations and rearrangements from VCF."""
+"""Structural variants in the Variant Call Format, the two records of a junction joined to one row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The section of a report that says whether decisions would change."""
+"""What a report says of decisions: in words and as text tables."""
 
 from __future__ import annotations
 

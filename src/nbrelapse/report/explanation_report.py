@@ -1,4 +1,4 @@
-"""The page of a cohort's explanation, and its figures."""
+"""The page of ``nbrelapse explain``: a cohort's mechanisms, and the pictures of what drives predictions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables that reports show: features, therapies, mechanisms, coverage, leaderboards."""
+"""Features, therapies, coverage and explanations as rows of text, for the terminal and for pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sections of a report that say how far its figures carry."""
+"""How far an experiment's figures carry, in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The catalogue as a page of Markdown."""
+"""The catalogue as a page of the documentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of one patient."""
+"""The page of one patient: what is predicted, why, and how far it can be trusted."""
 
 from __future__ import annotations
 

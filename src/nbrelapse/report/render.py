@@ -1,4 +1,4 @@
-"""HTML pages from templates, and figures as files or within pages."""
+"""One self-contained HTML file from a template, and figures as files or inside a page."""
 
 from __future__ import annotations
 

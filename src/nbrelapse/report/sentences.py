@@ -1,4 +1,4 @@
-"""What figures mean, in sentences: summary, verdict, stability, importance."""
+"""Sentences of reports: a patient's prediction, the verdict on a model, the stability of an explanation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Titles of models, metrics, populations and endpoints, and numbers in words."""
+"""How metrics, populations, models and numbers are written."""
 
 from __future__ import annotations
 

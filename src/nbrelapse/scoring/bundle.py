@@ -1,4 +1,4 @@
-"""The bundle: a trained model with all that is needed to score patients and to know when not to."""
+"""A trained model with all that is needed to score patients and to know when not to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The explanation of a saved model's predictions for a cohort, as page, pictures and Parquet."""
+"""Explain a saved model's predictions in a cohort: tables, pictures, pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clinic's own groups of patients, and the populations that models are judged in."""
+"""Groups of patients: clinical groups, populations of an evaluation, groups that explanations are shown for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that the page of one patient shows, from a saved model and the patient's cohort."""
+"""What a saved model says of one patient, beside the training patients most like this one."""
 
 from __future__ import annotations
 

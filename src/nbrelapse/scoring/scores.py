@@ -1,4 +1,4 @@
-"""Scores of patients by a saved model, with their evidence and their warnings."""
+"""Score the patients of a cohort with a saved model, and say for whom too little is known."""
 
 from __future__ import annotations
 

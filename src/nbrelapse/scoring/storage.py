@@ -1,4 +1,4 @@
-"""Bundles on disk and in MLflow: writing, loading, checksums."""
+"""Saved models: JSON and XGBoost files with checksums, written whole, verified when read, without pickle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The raw files of a simulated study, in the layout of cBioPortal, and its truth."""
+"""A simulated study as the raw files that a real one has, and its true log hazards read back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Simulated segments, mutations, rearrangements and expression."""
+"""Simulated tumours: copy-number segments, mutations, structural variants and gene expression."""
 
 from __future__ import annotations
 

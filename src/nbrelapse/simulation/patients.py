@@ -1,4 +1,4 @@
-"""Simulated patients: findings, assays, courses and true log hazards."""
+"""Simulated patients: tumour findings, assays, courses of disease, relapse samples, and the true hazards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A simulated cohort."""
+"""A simulated cohort in one call."""
 
 from __future__ import annotations
 

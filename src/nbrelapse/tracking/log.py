@@ -1,4 +1,4 @@
-"""Writing an experiment to MLflow: runs, metrics, artifacts, models."""
+"""Record an experiment and its models in MLflow."""
 
 from __future__ import annotations
 

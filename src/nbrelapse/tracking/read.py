@@ -1,4 +1,4 @@
-"""Reading experiments and models back from MLflow, and counting hold-out openings."""
+"""Read experiments and models back from MLflow, and count how often a hold-out was opened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The MLflow store: where it is, whether it can be used, and its page."""
+"""Where runs and models are kept, and MLflow's own page to look at them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predictions of folds kept on disk, by the content that they come from."""
+"""Predictions of folds kept on disk, found again by the content they were computed from."""
 
 from __future__ import annotations
 

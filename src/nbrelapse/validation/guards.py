@@ -1,4 +1,4 @@
-"""Guards of figures: optimism, choice between families, permuted outcomes, leaking labels, multiplicity."""
+"""Checks against overoptimism: optimism, choice among many models, permuted outcomes, leaking features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each cohort or group judged by models trained on the others."""
+"""Train on all groups of patients but one, and judge on that one."""
 
 from __future__ import annotations
 

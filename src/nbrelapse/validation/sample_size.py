@@ -1,4 +1,4 @@
-"""Whether the patients are enough: events per feature, learning curves."""
+"""Whether there are enough patients: Riley's criteria and the learning curve."""
 
 from __future__ import annotations
 

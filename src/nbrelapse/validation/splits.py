@@ -1,4 +1,4 @@
-"""Splits of patients into folds, or by a named column."""
+"""Who trains and who is predicted: repeated stratified folds and named splits."""
 
 from __future__ import annotations
 

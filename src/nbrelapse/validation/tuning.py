@@ -1,4 +1,4 @@
-"""Tuning of a model's parameters inside the training patients."""
+"""Hyperparameters, chosen by cross-validation within the training patients."""
 
 from __future__ import annotations
 

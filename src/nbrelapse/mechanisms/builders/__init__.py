@@ -1,1 +1,1 @@
-"""Feature builders, one a file: ``build(cohort, definitions)`` returns a column a definition."""
+"""Feature builders, one per type of data."""

@@ -1,4 +1,4 @@
-"""What the copy-number builder measures: genes, arms, whole genomes, oscillation."""
+"""Copy-number measures of genes, amplicons, arms, chromosomes and the whole genome."""
 
 from __future__ import annotations
 

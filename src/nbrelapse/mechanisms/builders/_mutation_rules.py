@@ -1,4 +1,4 @@
-"""Which mutations count for a feature: genes, classes, codons, protein changes."""
+"""Which mutation calls a catalogue entry counts: genes, variant classes, protein changes and codons."""
 
 from __future__ import annotations
 

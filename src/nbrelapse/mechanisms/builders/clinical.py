@@ -1,4 +1,4 @@
-"""Features read from the patients' table."""
+"""Features from the patients' table: age, stage, histology, laboratory values and risk groups."""
 
 from __future__ import annotations
 

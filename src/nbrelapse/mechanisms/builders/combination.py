@@ -1,4 +1,4 @@
-"""Features made of other features, in three-valued logic."""
+"""Features that combine others, with answers that may be yes, no or unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features from copy-number segments and gene-level copy number."""
+"""Features from copy-number segments, and from gene copy numbers where there are no segments."""
 
 from __future__ import annotations
 

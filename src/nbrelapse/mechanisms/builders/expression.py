@@ -1,4 +1,4 @@
-"""Features from expression: signatures and single genes, as ranks within the sample."""
+"""Features from gene expression: single-sample rank scores of signatures and ranks of key genes."""
 
 from __future__ import annotations
 

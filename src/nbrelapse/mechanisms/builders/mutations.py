@@ -1,4 +1,4 @@
-"""Features from somatic mutations."""
+"""Features from somatic point mutations and small insertions and deletions."""
 
 from __future__ import annotations
 

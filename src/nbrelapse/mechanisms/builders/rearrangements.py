@@ -1,4 +1,4 @@
-"""Features from structural rearrangements: breakpoints near genes, between genes, and clustered."""
+"""Features from structural variants: breakpoints in windows of the genome, between genes, or in clusters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of contributions: beeswarm, waterfall, dependence, deletion curves."""
+"""Pictures of contributions: of all patients, of one patient, by a feature's value, as deletion curves."""
 
 from __future__ import annotations
 

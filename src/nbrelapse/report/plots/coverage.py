@@ -1,4 +1,4 @@
-"""Figures of who was assayed for what."""
+"""Pictures of what was assayed: by feature, and by mechanism and assay."""
 
 from __future__ import annotations
 

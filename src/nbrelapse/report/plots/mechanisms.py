@@ -1,4 +1,4 @@
-"""Figures of mechanisms: importance, co-occurrence, risk groups."""
+"""Pictures of mechanisms: how much each moves the risk, which occur together, and in which risk groups."""
 
 from __future__ import annotations
 

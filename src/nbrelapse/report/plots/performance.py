@@ -1,4 +1,4 @@
-"""Figures of how well models do: calibration, decisions, survival by risk, learning curves, leaderboard."""
+"""Pictures of how good predictions are: calibration, decisions, survival by risk, models side by side."""
 
 from __future__ import annotations
 

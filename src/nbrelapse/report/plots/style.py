@@ -1,4 +1,4 @@
-"""Colours, sizes and parts that all figures share."""
+"""The look that all pictures share: colours that everyone can distinguish, on white and on dark pages."""
 
 from __future__ import annotations
 
