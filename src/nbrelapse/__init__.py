@@ -13,7 +13,7 @@ __version__ = "0.3.0"
 _HOME = {
     "Cohort": "nbrelapse.cohort",
     "read_cohort": "nbrelapse.cohort",
-    "simulate_cohort": "nbrelapse.cohort",
+    "simulate_cohort": "nbrelapse.simulation",
     "FeatureTable": "nbrelapse.mechanisms",
     "build_features": "nbrelapse.mechanisms",
     "load_catalogue": "nbrelapse.mechanisms",

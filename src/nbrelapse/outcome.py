@@ -1,4 +1,4 @@
-"""The event codes of an outcome, whatever its kind."""
+"""Endpoints: the outcome of a cohort's patients, as times to an event or as yes and no."""
 
 from __future__ import annotations
 
@@ -126,7 +126,6 @@ class Outcome:
 
     def summary(self) -> dict[str, Any]:
         """Count events and estimate follow-up and survival, see :func:`nbrelapse.outcome`."""
-
         return summarize_outcome(self)
 
     def __len__(self) -> int:

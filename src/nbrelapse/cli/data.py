@@ -1,4 +1,4 @@
-"""``nbrelapse cohort``: import, check and simulate cohorts."""
+"""``nbrelapse cohort``, ``features`` and ``mechanisms``: import and check cohorts, build and list features."""
 
 from __future__ import annotations
 

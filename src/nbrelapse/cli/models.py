@@ -1,4 +1,4 @@
-"""``nbrelapse evaluate``: external validation of a saved model."""
+"""``nbrelapse evaluate``, ``explain``, ``score`` and ``export``: use a saved model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``nbrelapse compare``: the leaderboard of an experiment."""
+"""``nbrelapse compare`` and ``ui``: look at runs and their leaderboards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``nbrelapse train``: run an experiment file."""
+"""``nbrelapse train`` and ``quickstart``: run an experiment file, with a progress bar and a summary."""
 
 from __future__ import annotations
 

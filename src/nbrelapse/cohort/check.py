@@ -1,4 +1,4 @@
-"""What is in a cohort, what is missing, what was repaired."""
+"""What a cohort holds, what is missing, and what was repaired when it was read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of a cohort: their columns, types and legal values."""
+"""The tables of a cohort: columns, types, legal values, and the spellings that sources use for them."""
 
 from __future__ import annotations
 

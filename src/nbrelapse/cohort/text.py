@@ -1,4 +1,4 @@
-"""Delimited text as a table, streamed from its file and parsed by Arrow."""
+"""Delimited text files, plain or compressed: header, comments and rows, parsed by Arrow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of an experiment in reports, model cards and bundles; no patient identifiers."""
+"""An experiment in words and tables for reports, model cards and bundles; no patient identifiers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an experiment must not train on: features from later than it predicts from, labels, patients of both sides."""
+"""What an experiment must not train on: later features, labels, patients of both sides or counted twice."""
 
 from __future__ import annotations
 

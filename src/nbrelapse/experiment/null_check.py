@@ -1,4 +1,4 @@
-"""The permuted-outcome control: where there is nothing to find, the pipeline has to find nothing."""
+"""The permuted-outcome control: with permuted outcomes the pipeline must find nothing."""
 
 from __future__ import annotations
 

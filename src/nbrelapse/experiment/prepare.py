@@ -1,4 +1,4 @@
-"""From an experiment's settings to features and outcomes of its training and hold-out patients."""
+"""From an experiment's settings to its models and to the features and outcomes they train on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make an experiment's result last: MLflow runs, saved models, the HTML report."""
+"""Keep an experiment's result: MLflow runs, saved models, the HTML report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shapley values of the game whose players are the mechanisms."""
+"""Checks of explanations: mechanisms' own Shapley values, deletion curves, known truth, expected directions."""
 
 from __future__ import annotations
 

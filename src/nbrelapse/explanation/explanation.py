@@ -1,4 +1,4 @@
-"""What a model's predictions are made of, by feature and by mechanism."""
+"""What a model's predictions are made of, by feature and by mechanism, for patients and for groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same explanation on the scale of the predicted probability."""
+"""Contributions to the log risk as contributions to the predicted probability."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a model's explanation would have come out the same in other patients."""
+"""Whether a model's explanation would have come out the same in other patients, from its refits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a cohort to its feature table."""
+"""From a cohort to its feature table, by the builders of this package and of others."""
 
 from __future__ import annotations
 

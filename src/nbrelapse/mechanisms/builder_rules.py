@@ -1,4 +1,4 @@
-"""The error for a catalogue entry that its builder cannot read."""
+"""How builders check the parameters of their catalogue entries, and the error for those they cannot read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a catalogue's mechanisms, features and therapies may say, and the refusal of one that says something else."""
+"""The legal keys and values of a catalogue's entries, and how a user's catalogue extends the packaged one."""
 
 from __future__ import annotations
 

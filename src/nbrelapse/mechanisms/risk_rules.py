@@ -1,4 +1,4 @@
-"""Published classifications, applied to patients whose inputs may be unknown."""
+"""Published risk classifications, applied to patients whose inputs may be unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The packaged therapies with their evidence."""
+"""Therapies with their evidence in patients with neuroblastoma, and what each of them requires."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-""""""
+"""Metrics of predictions: functions of outcome, prediction and patient weights."""

@@ -1,4 +1,4 @@
-"""Brier score of every bootstrap resample at once."""
+"""Brier score, integrated Brier score and index of prediction accuracy, by patient weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calibration slope of every bootstrap resample at once."""
+"""Calibration of log risks, incidences and probabilities: slope, intercept, ICI and smooth curves."""
 
 from __future__ import annotations
 

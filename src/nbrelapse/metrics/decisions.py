@@ -1,4 +1,4 @@
-"""Whether decisions by a model do more good than decisions by the clinical groups."""
+"""Decisions by a model beside the clinical groups: net benefit, reclassification, observed risk by group."""
 
 from __future__ import annotations
 

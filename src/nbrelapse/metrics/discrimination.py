@@ -1,4 +1,4 @@
-"""Harrell's, Uno's and the cause-specific concordance of every bootstrap resample at once."""
+"""Concordance, ROC area and time-dependent AUC, by patient weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All metrics of all models, with intervals and paired differences."""
+"""All metrics of all models, with intervals and paired differences, overall and by group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The times that predictions are made for and judged at."""
+"""The times that predictions are made for and judged at, and how far the follow-up supports them."""
 
 from __future__ import annotations
 

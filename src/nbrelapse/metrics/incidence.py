@@ -1,4 +1,4 @@
-"""Observed incidence of a group of patients, with its interval."""
+"""Observed cumulative incidence with competing events: of groups, of similar patients, as pseudo-observations."""
 
 from __future__ import annotations
 

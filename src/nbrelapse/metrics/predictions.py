@@ -1,4 +1,4 @@
-"""Out-of-sample predictions of one model."""
+"""Out-of-sample predictions of one model, and the patients that it is judged by."""
 
 from __future__ import annotations
 

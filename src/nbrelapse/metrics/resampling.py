@@ -1,4 +1,4 @@
-"""Patient weights that stand for bootstrap resamples."""
+"""Bootstrap and jackknife as patient weights, and the intervals they give."""
 
 from __future__ import annotations
 

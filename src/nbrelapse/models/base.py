@@ -1,4 +1,4 @@
-"""What every risk model offers."""
+"""What every risk model offers, and the calibration of log odds that binary models share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A convex combination of models of other families."""
+"""A convex combination of models of other families, and the weights of its members."""
 
 from __future__ import annotations
 

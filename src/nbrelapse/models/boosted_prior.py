@@ -1,4 +1,4 @@
-"""Boosted trees on top of what is known."""
+"""Boosted trees that start from the effects the literature expects."""
 
 from __future__ import annotations
 

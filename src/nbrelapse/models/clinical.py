@@ -1,4 +1,4 @@
-"""What the clinic knows without a model: the baselines that every run is compared with."""
+"""Clinical baselines: the risk groups that the clinic uses without a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a feature table into the matrix that a model computes with."""
+"""From a feature table to the matrix that a model computes with, standardised where the model wants it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models by name."""
+"""The families of models by name: create one, or restore one from its saved state."""
 
 from __future__ import annotations
 

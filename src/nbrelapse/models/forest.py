@@ -1,4 +1,4 @@
-"""Random survival forest, saved and explained as an XGBoost model."""
+"""Random survival forest, grown by scikit-survival, saved and explained as an XGBoost model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Breslow's baseline hazard, with a competing event where there is one."""
+"""Baseline and cause-specific hazards, likelihoods of given risks, and ridge-penalised Cox regression."""
 
 from __future__ import annotations
 

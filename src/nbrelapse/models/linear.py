@@ -1,4 +1,4 @@
-"""What the linear models share: standardising, missing values, attributions, saving."""
+"""Linear models: what they share, and elastic-net Cox regression."""
 
 from __future__ import annotations
 

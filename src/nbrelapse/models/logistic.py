@@ -1,4 +1,4 @@
-"""Elastic-net logistic regression."""
+"""Elastic-net logistic regression by coordinate descent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cox regression that starts from what is known."""
+"""Cox regression that starts from the literature, or from what a fitted model knows."""
 
 from __future__ import annotations
 

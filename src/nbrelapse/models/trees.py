@@ -1,4 +1,4 @@
-"""What the models made of trees share: missing values, saving."""
+"""Gradient-boosted Cox and logistic regression with monotone constraints, and what all tree models share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mapping file of the ``tables`` reader."""
+"""The mapping file of the ``tables`` reader: its sections, their keys and legal values."""
 
 from __future__ import annotations
 

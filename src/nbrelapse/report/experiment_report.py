@@ -1,4 +1,4 @@
-"""The report of one experiment."""
+"""The report of one experiment, with its pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report of ``nbrelapse explain``: a cohort's mechanisms."""
+"""The page of ``nbrelapse explain``: a cohort's mechanisms, and the pictures of what drives predictions."""
 
 from __future__ import annotations
 

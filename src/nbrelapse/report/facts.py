@@ -1,4 +1,4 @@
-"""A catalogue entry in words, the same on the terminal and on the page."""
+"""Features, therapies, coverage and explanations as rows of text, for the terminal and for pages."""
 
 from __future__ import annotations
 

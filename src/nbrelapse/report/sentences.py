@@ -1,4 +1,4 @@
-"""One patient's prediction in plain words."""
+"""Sentences of reports: a patient's prediction, the verdict on a model, the stability of an explanation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The groups of patients that explanations are shown for."""
+"""Groups of patients: clinical groups, populations of an evaluation, groups that explanations are shown for."""
 
 from __future__ import annotations
 

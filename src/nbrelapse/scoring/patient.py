@@ -1,4 +1,4 @@
-"""All that a saved model says of one patient of a cohort."""
+"""What a saved model says of one patient, beside the training patients most like this one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A simulated study as the files that a real one has."""
+"""A simulated study as the raw files that a real one has, and its true log hazards read back."""
 
 from __future__ import annotations
 

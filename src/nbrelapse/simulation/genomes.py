@@ -1,4 +1,4 @@
-"""Copy-number profiles of simulated tumours."""
+"""Simulated tumours: copy-number segments, mutations, structural variants and gene expression."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who the patients are and what their tumours carry."""
+"""Simulated patients: tumour findings, assays, courses of disease, relapse samples, and the true hazards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Record an experiment in MLflow."""
+"""Record an experiment and its models in MLflow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read an experiment back from MLflow."""
+"""Read experiments and models back from MLflow, and count how often a hold-out was opened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where runs and models are kept."""
+"""Where runs and models are kept, and MLflow's own page to look at them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much a model flatters itself in the patients it was fitted to."""
+"""Checks against overoptimism: optimism, choice among many models, permuted outcomes, leaking features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether there are enough patients for the number of candidate parameters."""
+"""Whether there are enough patients: Riley's criteria and the learning curve."""
 
 from __future__ import annotations
 

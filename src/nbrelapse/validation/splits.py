@@ -1,4 +1,4 @@
-"""Who trains and who is predicted."""
+"""Who trains and who is predicted: repeated stratified folds and named splits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measures of arms, chromosomes and the whole genome."""
+"""Copy-number measures of genes, amplicons, arms, chromosomes and the whole genome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which calls a rule of the catalogue finds."""
+"""Which mutation calls a catalogue entry counts: genes, variant classes, protein changes and codons."""
 
 from __future__ import annotations
 

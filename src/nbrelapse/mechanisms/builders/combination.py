@@ -1,4 +1,4 @@
-"""Features that combine others, whatever assay each of them needs."""
+"""Features that combine others, with answers that may be yes, no or unknown."""
 
 from __future__ import annotations
 

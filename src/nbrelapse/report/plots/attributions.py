@@ -1,8 +1,4 @@
-"""How each feature's value moves the predicted risk, patient by patient.
-
-shap's own beeswarm jitters from NumPy's global generator and draws on pyplot's current figure; this one is the same
-picture bit by bit every time, draws on a Figure of its own and marks each feature with its mechanism's colour.
-"""
+"""Pictures of contributions: of all patients, of one patient, by a feature's value, as deletion curves."""
 
 from __future__ import annotations
 

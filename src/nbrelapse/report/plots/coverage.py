@@ -1,4 +1,4 @@
-"""What was looked at: the share of patients with a value, feature by feature."""
+"""Pictures of what was assayed: by feature, and by mechanism and assay."""
 
 from __future__ import annotations
 

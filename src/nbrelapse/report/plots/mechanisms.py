@@ -1,4 +1,4 @@
-"""Which mechanisms move the predicted risk most."""
+"""Pictures of mechanisms: how much each moves the risk, which occur together, and in which risk groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the predicted probabilities are the observed ones."""
+"""Pictures of how good predictions are: calibration, decisions, survival by risk, models side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One look for every picture: sober, colour-blind-safe, readable on white paper and on a dark screen."""
+"""The look that all pictures share: colours that everyone can distinguish, on white and on dark pages."""
 
 from __future__ import annotations
 
