@@ -1,4 +1,4 @@
-"""Fixtures that several packages' tests share: random outcomes, a small saved model, and an MLflow store."""
+"""Fixtures that several packages' tests share: a study's header, random outcomes, a small saved model, and an MLflow store."""
 
 from __future__ import annotations
 
@@ -63,6 +63,43 @@ def as_boolean() -> Callable[[np.ndarray], np.ndarray]:
 
 
 FEATURES = ("mycn__amplified", "instability__loss_11q", "cell_state__adrn_minus_mes", "clinical__log2_age")
+
+
+@pytest.fixture(scope="session")
+def target_patient_header() -> list[str]:
+    """Columns of ``data_clinical_patient.txt`` of nbl_target_2018_pub, which the simulator writes too."""
+    return [
+        "PATIENT_ID",
+        "PROTOCOL",
+        "ICDO",
+        "SNOMED",
+        "ICDO_SNOMED_DESCRIPTION",
+        "AGE_IN_DAYS",
+        "AGE",
+        "YEAR_OF_DIAGNOSIS",
+        "INSS_STAGE",
+        "TUMOR_SAMPLE_HISTOLOGY",
+        "DIAGNOSIS",
+        "EFSCENS",
+        "SCENS",
+        "EFS_TIME",
+        "STIME",
+        "SEX",
+        "ETHNICITY",
+        "RACE",
+        "RISK_GROUP",
+        "PERCENTAGE_TUMOR_PURITY",
+        "FIRST_EVENT",
+        "OS_STATUS",
+        "OS_DAYS",
+        "OS_MONTHS",
+        "LAST_FOLLOWUP_YEAR",
+        "PERCENTAGE_NECROSIS",
+        "PERCENT_TUMOR_VS_STROMA",
+        "PERCENT_TUMOR_CELLS_RELAPSE",
+        "RELAPSE_PERCENT_NECROSIS",
+        "RELAPSE_PERCENT_STROMA",
+    ]
 
 
 def _training(n: int = 160) -> tuple[pd.DataFrame, np.ndarray]:

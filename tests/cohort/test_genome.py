@@ -31,7 +31,20 @@ def test_contigs(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "chromosome"), [("chr1", "1"), ("Chromosome 7", "7"), ("chrX", "X"), ("24", "Y"), ("chrM", "MT"), (9, "9")]
+    ("name", "chromosome"),
+    [
+        ("chr1", "1"),
+        ("Chr22", "22"),
+        (" 7", "7"),
+        ("Chromosome 7", "7"),
+        (9, "9"),
+        ("x", "X"),
+        ("chrX", "X"),
+        (23, "X"),
+        ("24", "Y"),
+        ("chrM", "MT"),
+        ("MT", "MT"),
+    ],
 )
 def test_chromosomes(name: object, chromosome: str) -> None:
     ready = normalise_chromosomes(pd.Series([name]))
@@ -52,9 +65,9 @@ def table(position: float | None, chromosome: str | None = "17") -> pd.DataFrame
 
 def test_the_longer_chromosome_of_the_other_build() -> None:
     # 17 has 81.2 Mb in hg19 and 83.3 Mb in hg38.
-    check_positions(table(83_200_000), "chromosome", "end", "hg38", "f")
+    check_positions(table(83_200_000), "chromosome", ["end"], "hg38", "f")
     with pytest.raises(InputError, match="beyond the end of its chromosome in hg19"):
-        check_positions(table(83_200_000), "chromosome", "end", "hg19", "f")
+        check_positions(table(83_200_000), "chromosome", ["end"], "hg19", "f")
 
 
 @pytest.mark.parametrize(
@@ -69,4 +82,4 @@ def test_the_longer_chromosome_of_the_other_build() -> None:
     ],
 )
 def test_what_is_let_pass(position: float | None, chromosome: str | None, build: str | None) -> None:
-    check_positions(table(position, chromosome), "chromosome", "end", build, "f")
+    check_positions(table(position, chromosome), "chromosome", ["end"], build, "f")

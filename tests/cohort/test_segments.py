@@ -3,8 +3,19 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nbrelapse.cohort.segments import MergedSegments, check_segments, merge_segments, repair_segments, smooth_segments
+from nbrelapse.cohort.cohort import Repairs
+from nbrelapse.cohort.segments import (
+    MergedSegments,
+    check_segments,
+    merge_segments,
+    repair_segments,
+    smooth_segments,
+    weighted_median,
+    weighted_median_rows,
+)
 from nbrelapse.errors import InputError
 
 Row = tuple[str, str, int, int, float]
@@ -163,13 +174,30 @@ def test_amplicons_alone_do_not_tell() -> None:
 
 
 def test_repairs_leave_a_table_in_order_alone() -> None:
-    table, repairs = genome(0.0, -0.4), []
+    table, repairs = genome(0.0, -0.4), Repairs()
     pd.testing.assert_frame_equal(repair_segments(table, repairs), table)
-    assert repairs == []
+    assert list(repairs) == []
 
 
 def test_a_row_that_differs_in_its_ratio_is_no_repetition() -> None:
-    repairs: list[str] = []
+    repairs = Repairs()
     table = segments(("s", "1", 1.0, 9.0, 0.1), ("s", "1", 1.0, 9.0, 0.1), ("s", "1", 1.0, 9.0, 0.2))
     assert repair_segments(table, repairs).index.tolist() == [0, 2]
-    assert repairs == ["segments: 1 rows that repeat another removed"]
+    assert list(repairs) == ["segments: 1 rows that repeat another removed"]
+
+
+ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(-9, 9), st.integers(1, 6)), min_size=1, max_size=20)
+
+
+@given(ROWS)
+def test_a_weight_counts_as_so_many_values(rows: list[tuple[int, int, int]]) -> None:
+    group, values, weights = (np.array(column) for column in zip(*sorted(rows), strict=True))
+    found = values[weighted_median_rows(weights, group)]
+    repeated = {one: np.repeat(values[group == one], weights[group == one]) for one in np.unique(group)}
+    assert found.tolist() == [np.sort(each)[(len(each) - 1) // 2] for each in repeated.values()]
+    assert weighted_median(values[group == group[0]], weights[group == group[0]]) == found[0]
+
+
+def test_no_values() -> None:
+    assert np.isnan(weighted_median(np.empty(0), np.empty(0)))
+    assert weighted_median_rows(np.empty(0), np.empty(0, dtype=int)).tolist() == []

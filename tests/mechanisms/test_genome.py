@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import pandas as pd
 import pytest
 
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.genome import GENE_SPANS, band_span, chromosome_arms, normalise_chromosome
+from nbrelapse.mechanisms.genome import GENE_SPANS, band_span, chromosome_arms
 
 
 @pytest.mark.parametrize(
@@ -90,9 +89,3 @@ def test_genes_lie_in_their_bands(build: str, gene: str, band: str) -> None:
     spans = [band_span(build, name) for name in band.split("-")]
     assert {in_chromosome for in_chromosome, _, _ in spans} == {chromosome}
     assert min(start for _, start, _ in spans) <= first < last <= max(end for _, _, end in spans)
-
-
-def test_chromosome_names() -> None:
-    names = pd.Series(["chr1", "Chr22", " 7", "23", "24", "x", "chrM", "MT"])
-    assert normalise_chromosome(names).tolist() == ["1", "22", "7", "X", "Y", "X", "MT", "MT"]
-    assert normalise_chromosome(pd.Series([1, 23])).tolist() == ["1", "X"]

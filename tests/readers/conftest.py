@@ -6,38 +6,6 @@ from pathlib import Path
 
 import pytest
 
-PATIENT_HEADER = [
-    "PATIENT_ID",
-    "PROTOCOL",
-    "ICDO",
-    "SNOMED",
-    "ICDO_SNOMED_DESCRIPTION",
-    "AGE_IN_DAYS",
-    "AGE",
-    "YEAR_OF_DIAGNOSIS",
-    "INSS_STAGE",
-    "TUMOR_SAMPLE_HISTOLOGY",
-    "DIAGNOSIS",
-    "EFSCENS",
-    "SCENS",
-    "EFS_TIME",
-    "STIME",
-    "SEX",
-    "ETHNICITY",
-    "RACE",
-    "RISK_GROUP",
-    "PERCENTAGE_TUMOR_PURITY",
-    "FIRST_EVENT",
-    "OS_STATUS",
-    "OS_DAYS",
-    "OS_MONTHS",
-    "LAST_FOLLOWUP_YEAR",
-    "PERCENTAGE_NECROSIS",
-    "PERCENT_TUMOR_VS_STROMA",
-    "PERCENT_TUMOR_CELLS_RELAPSE",
-    "RELAPSE_PERCENT_NECROSIS",
-    "RELAPSE_PERCENT_STROMA",
-]
 SAMPLE_HEADER = [
     "PATIENT_ID",
     "SAMPLE_ID",
@@ -152,7 +120,7 @@ def clinical(header: list[str], rows: list[dict[str, str]]) -> str:
 
 
 @pytest.fixture
-def study(tmp_path: Path) -> Path:
+def study(tmp_path: Path, target_patient_header: list[str]) -> Path:
     folder = tmp_path / "nbl_demo"
     (folder / "case_lists").mkdir(parents=True)
     a1, a2, b, c = (f"TARGET-30-{name}" for name in ("AAAAAA-01", "AAAAAA-02", "BBBBBB-09", "CCCCCC-04"))
@@ -161,7 +129,7 @@ def study(tmp_path: Path) -> Path:
         for name, code, values in SAMPLES
     ]
     files = {
-        "data_clinical_patient.txt": clinical(PATIENT_HEADER, PATIENTS),
+        "data_clinical_patient.txt": clinical(target_patient_header, PATIENTS),
         "data_clinical_sample.txt": clinical(SAMPLE_HEADER, samples),
         "meta_study.txt": "type_of_cancer: nbl\ncancer_study_identifier: nbl_demo\nname: A demo: hand-made\n",
         "data_mutations.txt": tsv(

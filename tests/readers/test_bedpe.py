@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from nbrelapse.cohort.cohort import Repairs
 from nbrelapse.cohort.schema import REARRANGEMENTS
 from nbrelapse.errors import InputError
 from nbrelapse.readers.bedpe import read_bedpe
@@ -79,11 +80,11 @@ def test_svtools_names_filters_and_build(tmp_path: Path) -> None:
         "1 99 100 1 899 900 a . + - DEL PASS",
         "1 99 100 1 899 900 b . - + DUP LOW",
     )
-    notes: list[str] = []
+    notes = Repairs()
     table, build = read_bedpe(file, "NB01", repairs=notes)
     assert table["class"].tolist() == ["DELETION"]
     assert build == "hg19"
-    assert notes == ["sv.bedpe: 1 rows that did not pass their filters left out"]
+    assert list(notes) == ["sv.bedpe: 1 rows that did not pass their filters left out"]
     assert len(read_bedpe(file, "NB01", passed_only=False)[0]) == 2
 
 

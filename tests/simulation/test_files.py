@@ -9,39 +9,6 @@ from nbrelapse.errors import InputError
 from nbrelapse.readers.cbioportal import read_cbioportal
 from nbrelapse.simulation import read_truth, simulate_cohort, write_raw_files
 
-PATIENT_HEADER = [
-    "PATIENT_ID",
-    "PROTOCOL",
-    "ICDO",
-    "SNOMED",
-    "ICDO_SNOMED_DESCRIPTION",
-    "AGE_IN_DAYS",
-    "AGE",
-    "YEAR_OF_DIAGNOSIS",
-    "INSS_STAGE",
-    "TUMOR_SAMPLE_HISTOLOGY",
-    "DIAGNOSIS",
-    "EFSCENS",
-    "SCENS",
-    "EFS_TIME",
-    "STIME",
-    "SEX",
-    "ETHNICITY",
-    "RACE",
-    "RISK_GROUP",
-    "PERCENTAGE_TUMOR_PURITY",
-    "FIRST_EVENT",
-    "OS_STATUS",
-    "OS_DAYS",
-    "OS_MONTHS",
-    "LAST_FOLLOWUP_YEAR",
-    "PERCENTAGE_NECROSIS",
-    "PERCENT_TUMOR_VS_STROMA",
-    "PERCENT_TUMOR_CELLS_RELAPSE",
-    "RELAPSE_PERCENT_NECROSIS",
-    "RELAPSE_PERCENT_STROMA",
-]
-
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -67,12 +34,12 @@ def test_the_seed_decides_every_byte(tmp_path: Path) -> None:
     }
 
 
-def test_the_clinical_file_has_the_columns_of_the_target_study(study: Path) -> None:
+def test_the_clinical_file_has_the_columns_of_the_target_study(study: Path, target_patient_header: list[str]) -> None:
     lines = (study / "data_clinical_patient.txt").read_text().splitlines()
     assert [line[0] for line in lines[:4]] == ["#"] * 4
     header = lines[4].split("\t")
-    assert header[: len(PATIENT_HEADER)] == PATIENT_HEADER
-    assert header[len(PATIENT_HEADER) :] == ["INDUCTION_RESPONSE", "LDH", "FERRITIN"]
+    assert header[: len(target_patient_header)] == target_patient_header
+    assert header[len(target_patient_header) :] == ["INDUCTION_RESPONSE", "LDH", "FERRITIN"]
     assert {len(line.split("\t")) for line in lines[:5]} == {len(header)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.cohort.columns import is_among, map_distinct
+from nbrelapse.cohort.cohort import Cohort, Repairs
+from nbrelapse.cohort.columns import is_among, map_distinct, require_columns
 from nbrelapse.cohort.genes import repair_symbols
 from nbrelapse.cohort.genome import normalise_chromosomes, on_contigs
 from nbrelapse.cohort.mutations import repair_mutations
 from nbrelapse.cohort.schema import (
     ASSAY_OF,
+    ASSAYS,
     MATRICES,
     TABLES,
     as_text,
@@ -73,7 +74,7 @@ def assemble_cohort(
     (['4S', nan], {'a': 'a'})
     """
     named = dict(files or {})
-    repairs: list[str] = [*(metadata or {}).get("repairs", [])]
+    repairs = Repairs((metadata or {}).get("repairs", ()))
     ready = _normalise(tables, named, repairs)
     ready["patients"] = _repair_outcome(_fill_high_risk(ready["patients"]), repairs)
     ready["samples"] = _complete_samples(ready, repairs)
@@ -83,7 +84,7 @@ def assemble_cohort(
         patients=ready.pop("patients"),
         samples=ready.pop("samples"),
         assays=ready.pop("assays"),
-        metadata={**(metadata or {}), "repairs": repairs},
+        metadata={**(metadata or {}), "repairs": list(repairs)},
         **ready,
     )
     return _with_platform_scales(_renumbered(validate_cohort(cohort, named)))
@@ -98,7 +99,7 @@ def _renumbered(cohort: Cohort) -> Cohort:
 
 
 def _normalise(
-    tables: Mapping[str, pd.DataFrame], files: Mapping[str, str | Path], repairs: list[str]
+    tables: Mapping[str, pd.DataFrame], files: Mapping[str, str | Path], repairs: Repairs
 ) -> dict[str, pd.DataFrame]:
     foreign = sorted(set(tables) - {*TABLES, *MATRICES})
     if foreign or "patients" not in tables:
@@ -124,34 +125,31 @@ def _fill_high_risk(patients: pd.DataFrame) -> pd.DataFrame:
     return patients.assign(high_risk=patients["high_risk"].fillna(from_group))
 
 
-def _repair_outcome(patients: pd.DataFrame, repairs: list[str]) -> pd.DataFrame:
+def _repair_outcome(patients: pd.DataFrame, repairs: Repairs) -> pd.DataFrame:
     """Fill what follows with certainty: death from a fatal first event, follow-up at least until the event."""
     died = (patients["event"] == "death") & patients["death"].isna()
     seen_later = (patients["death"] != 1) & (patients["event_days"] > patients["followup_days"])
-    if died.any():
-        repairs.append(f"patients.death: {int(died.sum())} set to 1, their first event is death")
-    if seen_later.any():
-        repairs.append(f"patients.followup_days: {int(seen_later.sum())} raised to event_days, which is later")
+    repairs.add_count("patients.death", died.sum(), "set to 1, their first event is death")
+    repairs.add_count("patients.followup_days", seen_later.sum(), "raised to event_days, which is later")
     return patients.assign(
         death=patients["death"].mask(died, 1.0),
         followup_days=patients["followup_days"].mask(seen_later, patients["event_days"]),
     )
 
 
-def _complete_samples(tables: dict[str, pd.DataFrame], repairs: list[str]) -> pd.DataFrame:
+def _complete_samples(tables: dict[str, pd.DataFrame], repairs: Repairs) -> pd.DataFrame:
     patients = tables["patients"]
     if "samples" not in tables:
         return _diagnosis_samples(patients["patient_id"])
     samples = tables["samples"]
-    bare = int((~is_among(patients["patient_id"], samples["patient_id"])).sum())
-    if bare:
-        repairs.append(f"samples: {bare} patients have no sample")
+    bare = ~is_among(patients["patient_id"], samples["patient_id"])
+    repairs.add_count("samples", bare.sum(), "patients have no sample")
     at_diagnosis = samples.loc[samples["timepoint"] == "diagnosis", "patient_id"]
     known = patients["mycn_status"].notna()
     without = patients.loc[known & ~is_among(patients["patient_id"], at_diagnosis), "patient_id"].reset_index(drop=True)
     if without.empty:
         return samples
-    repairs.append(f"samples: {len(without)} diagnosis samples added for patients with a MYCN status and none")
+    repairs.add_count("samples", len(without), "diagnosis samples added for patients with a MYCN status and none")
     taken = is_among(without, samples["sample_id"])
     added = _diagnosis_samples(without).assign(sample_id=without.mask(taken, without + "-diagnosis"))
     return pd.concat([samples, added], ignore_index=True)
@@ -167,34 +165,15 @@ def _diagnosis_samples(patient_ids: pd.Series) -> pd.DataFrame:
 
 
 def _complete_assays(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    parts = [tables["assays"]] if "assays" in tables else []
-    for table, assay in ASSAY_OF.items():
-        if table in tables:
-            found = tables[table].columns if table in MATRICES else tables[table]["sample_id"].unique()
-            parts.append(_assay_rows(found, assay))
+    found = [assay_rows(sample_ids_of(name, tables[name]), assay) for name, assay in ASSAY_OF.items() if name in tables]
     patients, samples = tables["patients"], tables["samples"]
     known = patients.loc[patients["mycn_status"].notna(), "patient_id"]
     tested = samples[(samples["timepoint"] == "diagnosis") & is_among(samples["patient_id"], known)]
     first = tested.sort_values("sample_id").drop_duplicates("patient_id")["sample_id"]
-    parts.append(_assay_rows(first, "fish"))
-    assays = pd.concat(parts, ignore_index=True)
-    explicit = len(tables["assays"]) if "assays" in tables else 0
-    repeated = assays.duplicated(["sample_id", "assay"]) & (assays.index >= explicit)
-    assays = assays[~repeated].reset_index(drop=True)
+    found.append(assay_rows(first, "fish"))
+    assays = join_assay_rows(tables.get("assays"), pd.concat(found, ignore_index=True))
     build = assays.groupby("assay")["genome_build"].transform("first")
     return assays.assign(genome_build=assays["genome_build"].fillna(build).astype("str"))
-
-
-def _assay_rows(sample_ids: Any, assay: str) -> pd.DataFrame:
-    frame = pd.DataFrame({"sample_id": pd.Series(list(sample_ids), dtype="str")})
-    empty = pd.Series(float("nan"), index=frame.index).astype("str")
-    return frame.assign(
-        assay=pd.Series(assay, index=frame.index, dtype="str"),
-        genome_build=empty,
-        panel=empty,
-        covered_mb=float("nan"),
-        platform=empty,
-    )
 
 
 def _with_platform_scales(cohort: Cohort) -> Cohort:
@@ -214,7 +193,7 @@ ON_CHROMOSOMES = {"segments": "chromosome", "mutations": "Chromosome"}
 NEEDLESS_WITHOUT = {"segments": ("log2_ratio", "a log2 ratio"), "mutations": ("Hugo_Symbol", "a gene")}
 
 
-def normalise_table(name: str, table: pd.DataFrame, file: str | Path, repairs: list[str]) -> pd.DataFrame:
+def normalise_table(name: str, table: pd.DataFrame, file: str | Path, repairs: Repairs) -> pd.DataFrame:
     """Return the table as the schema wants it; absent columns are added empty.
 
     Segments without a ratio, mutations without a gene, and both on contigs of the reference genome are left out.
@@ -226,8 +205,8 @@ def normalise_table(name: str, table: pd.DataFrame, file: str | Path, repairs: l
     table : DataFrame
     file : path
         For error messages.
-    repairs : list of str
-        What was changed is appended.
+    repairs : Repairs
+        What was changed is added.
 
     Returns
     -------
@@ -249,45 +228,44 @@ def normalise_table(name: str, table: pd.DataFrame, file: str | Path, repairs: l
             expected=", ".join(map(str, schema.columns)),
             fix="correct its name or remove it",
         )
-    absent = [str(column) for column, rule in schema.columns.items() if not rule.nullable and column not in table]
-    if absent:
-        found = ", ".join(map(str, table.columns[:20]))
-        raise InputError("a column is missing", file=file, column=", ".join(absent), fix=f"columns found: {found}")
+    wanted = [str(column) for column, rule in schema.columns.items() if not rule.nullable]
+    found = ", ".join(map(str, table.columns[:20]))
+    require_columns(table.columns, wanted, file, fix=f"columns found: {found}")
     columns = {}
     for column, rule in schema.columns.items():
         raw = table[column] if column in table else pd.Series(float("nan"), index=table.index, name=column)
-        columns[str(column)] = _normalise_column(raw, str(column), str(rule.dtype), file, repairs, name)
+        columns[str(column)] = _normalise_column(raw, str(rule.dtype), name, file, repairs)
     ready = pd.DataFrame(columns, index=table.index)
     return _without_needless(name, ready, repairs)
 
 
-def _without_needless(name: str, table: pd.DataFrame, repairs: list[str]) -> pd.DataFrame:
+def _without_needless(name: str, table: pd.DataFrame, repairs: Repairs) -> pd.DataFrame:
     if name in NEEDLESS_WITHOUT:
         column, what = NEEDLESS_WITHOUT[name]
         empty = table[column].isna()
         if empty.any():
-            repairs.append(f"{name}: {int(empty.sum())} rows without {what} removed")
+            repairs.add_count(name, int(empty.sum()), f"rows without {what} removed")
             table = table[~empty]
     if name in ON_CHROMOSOMES:
         contig = on_contigs(table[ON_CHROMOSOMES[name]])
         if contig.any():
-            repairs.append(f"{name}: {int(contig.sum())} rows on contigs outside the chromosomes left out")
+            repairs.add_count(name, int(contig.sum()), "rows on contigs outside the chromosomes left out")
             table = table[~contig]
     return table
 
 
-def _normalise_column(
-    raw: pd.Series, column: str, dtype: str, file: str | Path, repairs: list[str], table: str
-) -> pd.Series:
+def _normalise_column(raw: pd.Series, dtype: str, table: str, file: str | Path, repairs: Repairs) -> pd.Series:
+    column = str(raw.name)
+    where = f"{table}.{column}"
     if column in ALLELES:
         return map_distinct(raw, _allele)
     if column in CHROMOSOME:
         return normalise_chromosomes(raw, file=file)
     if column in SYMBOL:
-        return repair_symbols(as_text(raw), f"{table}.{column}", file, repairs)
+        return repair_symbols(as_text(raw), where, file, repairs)
     if column in coded_columns():
         ready = normalise_levels(raw, column, file=file)
-        _record(raw, ready, f"{table}.{column}", repairs)
+        _record(raw, ready, where, repairs)
         if dtype == "boolean":
             return ready.map({"true": True, "false": False}).astype("boolean")
         return ready.astype("float64") if dtype == "float64" else ready
@@ -299,19 +277,18 @@ def _allele(raw: pd.Series) -> pd.Series:
     return text.mask(text == "")
 
 
-def _record(raw: pd.Series, ready: pd.Series, where: str, repairs: list[str]) -> None:
+def _record(raw: pd.Series, ready: pd.Series, where: str, repairs: Repairs) -> None:
     """Note the values that were read as another level; words for "not known" are not repairs."""
     text = as_text(raw)
     changed = text.notna() & (text.str.lower() != ready.str.lower())
     if not changed.any():
         return
     pairs = (text[changed] + "' read as '" + ready[changed]).value_counts().sort_index()
-    repairs.extend(f"{where}: '{pair}' ({count})" for pair, count in pairs.items())
+    for pair, count in pairs.items():
+        repairs.add(where, f"'{pair}' ({count})")
 
 
-def normalise_matrix(
-    matrix: pd.DataFrame, file: str | Path, repairs: list[str], *, calls: bool = False
-) -> pd.DataFrame:
+def normalise_matrix(matrix: pd.DataFrame, file: str | Path, repairs: Repairs, *, calls: bool = False) -> pd.DataFrame:
     """Return a gene by sample table of float64, one row a gene.
 
     Rows without a symbol are removed; of rows with the same symbol each sample keeps its largest value (the strongest
@@ -341,11 +318,11 @@ def normalise_matrix(
     numbers.index = pd.Index(genes, name="Hugo_Symbol", dtype="str")
     unnamed = genes.isna().to_numpy()
     if unnamed.any():
-        repairs.append(f"{name}: {int(unnamed.sum())} rows without a gene symbol removed")
+        repairs.add_count(name, unnamed.sum(), "rows without a gene symbol removed")
         numbers = numbers[~unnamed]
     if numbers.index.has_duplicates:
         repeated = numbers.index.duplicated()
-        repairs.append(f"{name}: {int(repeated.sum())} repeated genes removed, in each sample the largest value kept")
+        repairs.add_count(name, repeated.sum(), "repeated genes removed, in each sample the largest value kept")
         numbers = _largest(numbers, repeated, calls)
     return numbers
 
@@ -359,3 +336,74 @@ def _largest(numbers: pd.DataFrame, repeated: np.ndarray, calls: bool) -> pd.Dat
     kept = numbers[~repeated].copy()
     kept.loc[chosen.index] = chosen
     return kept
+
+
+def assay_rows(
+    sample_ids: Iterable[str], assay: str, build: str | None = None, platform: str | None = None
+) -> pd.DataFrame:
+    """Return a row for each sample that was looked at, also for those in which nothing was found.
+
+    Parameters
+    ----------
+    sample_ids : iterable of str
+        Repetitions count once.
+    assay : str
+    build, platform : str, optional
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``assays``, empty where nothing is said.
+
+    Examples
+    --------
+    >>> assay_rows(["a", "a"], "mutations", "hg38").values.tolist()
+    [['a', 'mutations', 'hg38', nan, nan, nan]]
+    """
+    distinct = pd.Series(list(dict.fromkeys(sample_ids)), dtype="str")
+    missing = float("nan")
+    said = {"assay": assay, "genome_build": build or missing, "platform": platform or missing}
+    columns = {"sample_id": distinct}
+    for name in [str(name) for name in ASSAYS.columns if name not in columns]:
+        dtype = "float64" if name == "covered_mb" else "str"
+        columns[name] = pd.Series(said.get(name, missing), distinct.index, dtype=dtype)
+    return pd.DataFrame(columns)
+
+
+def sample_ids_of(name: str, table: pd.DataFrame) -> pd.Series:
+    """Return the distinct samples of a molecular table, as it spells them.
+
+    Examples
+    --------
+    >>> sample_ids_of("mutations", pd.DataFrame({"sample_id": ["b", "a", "b"]})).tolist()
+    ['b', 'a']
+    """
+    ids = pd.Series(table.columns) if name in MATRICES else table["sample_id"]
+    return pd.Series(ids.unique(), dtype="str")
+
+
+def join_assay_rows(given: pd.DataFrame | None, found: pd.DataFrame) -> pd.DataFrame:
+    """Add to what a study says the rows that it does not have.
+
+    Parameters
+    ----------
+    given : DataFrame or None
+        Rows of ``assays`` of the study's own; they win, and stay as they are, repetitions included.
+    found : DataFrame
+        Rows of ``assays``.
+
+    Returns
+    -------
+    DataFrame
+        Numbered anew.
+
+    Examples
+    --------
+    >>> said = assay_rows(["a"], "mutations", "hg19")
+    >>> join_assay_rows(said, assay_rows(["a", "b"], "mutations"))["genome_build"].tolist()
+    ['hg19', nan]
+    """
+    joined = found if given is None else pd.concat([given, found], ignore_index=True)
+    own = 0 if given is None else len(given)
+    repeated = joined.duplicated(["sample_id", "assay"]).to_numpy() & (np.arange(len(joined)) >= own)
+    return joined[~repeated].reset_index(drop=True)

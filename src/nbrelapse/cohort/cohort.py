@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -16,8 +17,8 @@ ASSAYS = ("clinical", "fish", "mutations", "copy_number", "rearrangements", "exp
 class Cohort:
     """Validated tables of one study; times in days from diagnosis, unknown values missing.
 
-    Build one with a reader (``nbrelapse.readers``), :func:`read_cohort` or
-    :func:`simulate_cohort`; all of them validate. The columns are listed in ``nbrelapse.cohort.schema``.
+    Build one with a reader, :func:`nbrelapse.cohort.read_cohort` or :func:`nbrelapse.simulate_cohort`; all of them
+    validate. The columns are listed in ``nbrelapse.cohort.schema``.
 
     Parameters
     ----------
@@ -119,3 +120,89 @@ def counted(number: int, name: str) -> str:
     ('1 patient', '1,200 patients')
     """
     return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One change; as text it is a line of ``cohort.toml``.
+
+    Parameters
+    ----------
+    where : str
+        The file, the table, or the table and column.
+    what : str
+        What was done there.
+    count : int, optional
+        How many rows, columns or values it was done to.
+    """
+
+    where: str
+    what: str
+    count: int | None = None
+
+    def __str__(self) -> str:
+        what = self.what if self.count is None else f"{self.count} {self.what}"
+        return ": ".join(part for part in (self.where, what) if part)
+
+
+class Repairs:
+    """The changes of one import, in the order in which they were made.
+
+    Parameters
+    ----------
+    lines : iterable of str or Repair
+        What is known already, such as the lines of a ``cohort.toml``.
+
+    Examples
+    --------
+    >>> repairs = Repairs(["a.maf: column 'Start_position' read as 'Start_Position'"])
+    >>> repairs.add_count("mutations", 2, "rows that repeat another removed")
+    >>> repairs.add_count("mutations", 0, "rows without a gene removed")
+    >>> list(repairs)[1:]
+    ['mutations: 2 rows that repeat another removed']
+    """
+
+    def __init__(self, lines: Iterable[str | Repair] = ()) -> None:
+        self._entries = [_as_repair(line) for line in lines]
+
+    def __iter__(self) -> Iterator[str]:
+        return map(str, self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __repr__(self) -> str:
+        return f"Repairs({list(self)})"
+
+    def add(self, where: str, what: str) -> None:
+        """Note a change of a file, table or column."""
+        self._entries.append(Repair(where, what))
+
+    def add_count(self, where: str, count: int, what: str) -> None:
+        """Note a change of some rows, columns or values; nothing where there were none."""
+        if count:
+            self._entries.append(Repair(where, what, int(count)))
+
+    def totals(self) -> dict[str, int]:
+        """Return how often each counted change was made, over all files.
+
+        Examples
+        --------
+        >>> repairs = Repairs()
+        >>> repairs.add_count("a.vcf", 2, "records left out")
+        >>> repairs.add_count("b.vcf", 3, "records left out")
+        >>> repairs.totals()
+        {'records left out': 5}
+        """
+        totals: Counter[str] = Counter()
+        for entry in self._entries:
+            if entry.count is not None:
+                totals[entry.what] += entry.count
+        return dict(totals)
+
+
+def _as_repair(line: str | Repair) -> Repair:
+    if isinstance(line, Repair):
+        return line
+    where, _, what = line.partition(": ")
+    return Repair(where, what)

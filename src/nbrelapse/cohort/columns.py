@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -111,6 +112,71 @@ def row_numbers(index: pd.Index, wrong: np.ndarray | pd.Series) -> list[int]:
     if pd.api.types.is_integer_dtype(index.dtype):
         places = index.to_numpy()[places]
     return (places + 1).tolist()
+
+
+def refuse_rows(index: pd.Index, wrong: np.ndarray | pd.Series, problem: str, **place: Any) -> None:
+    """Refuse a table that has wrong rows, and name them.
+
+    Parameters
+    ----------
+    index : Index
+        Of the table, see :func:`row_numbers`.
+    wrong : array of bool, shape (n,)
+    problem : str
+        What is wrong with them.
+    **place
+        ``file``, ``column``, what is ``expected`` and the remedy, as :class:`nbrelapse.errors.InputError` takes them.
+
+    Raises
+    ------
+    InputError
+        Any row is wrong.
+
+    Examples
+    --------
+    >>> refuse_rows(pd.RangeIndex(2), np.array([False, True]), "a segment ends before it starts", column="end")
+    Traceback (most recent call last):
+    ...
+    nbrelapse.errors.InputError: a segment ends before it starts
+      column: end
+      rows: 2
+    """
+    if wrong.any():
+        raise InputError(problem, rows=row_numbers(index, wrong), **place)
+
+
+def require_columns(
+    found: Collection[str], wanted: Iterable[str], file: str | Path, problem: str = "a column is missing", **place: Any
+) -> None:
+    """Refuse a table that lacks columns, and name them.
+
+    Parameters
+    ----------
+    found : collection of str
+        The columns of the table.
+    wanted : iterable of str
+    file : path
+    problem : str
+    **place
+        What is ``expected`` and the remedy, as :class:`nbrelapse.errors.InputError` takes them.
+
+    Raises
+    ------
+    InputError
+        Any wanted column is not there.
+
+    Examples
+    --------
+    >>> require_columns(["start", "end"], ["chromosome", "start"], "a.seg")
+    Traceback (most recent call last):
+    ...
+    nbrelapse.errors.InputError: a column is missing
+      file: a.seg
+      column: chromosome
+    """
+    absent = [name for name in wanted if name not in found]
+    if absent:
+        raise InputError(problem, file=file, column=", ".join(absent), **place)
 
 
 MIN_PATIENTS = 20

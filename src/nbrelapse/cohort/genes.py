@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
+from nbrelapse.cohort.cohort import Repairs
 from nbrelapse.cohort.columns import encode, row_numbers
 from nbrelapse.errors import InputError
 
@@ -157,7 +158,7 @@ SERIALS = range(36526, 47848)
 """Excel's numbers of the days from 2000 to 2030; no human Entrez identifier lies there."""
 
 
-def repair_symbols(symbols: pd.Series, where: str, file: str | Path, repairs: list[str]) -> pd.Series:
+def repair_symbols(symbols: pd.Series, where: str, file: str | Path, repairs: Repairs) -> pd.Series:
     """Give dates back the one gene that they can stand for.
 
     Parameters
@@ -167,8 +168,8 @@ def repair_symbols(symbols: pd.Series, where: str, file: str | Path, repairs: li
         Table and column, for the repairs.
     file : path
         For the error message.
-    repairs : list of str
-        What was changed is appended.
+    repairs : Repairs
+        What was changed is added.
 
     Returns
     -------
@@ -185,10 +186,10 @@ def repair_symbols(symbols: pd.Series, where: str, file: str | Path, repairs: li
 
     Examples
     --------
-    >>> repairs = []
+    >>> repairs = Repairs()
     >>> repair_symbols(pd.Series(["MYCN", "2-Sep", "37226"]), "expression", "e.txt", repairs).tolist()
     ['MYCN', 'SEPTIN2', 'DELEC1']
-    >>> repairs
+    >>> list(repairs)
     ["expression: '2-Sep' read as 'SEPTIN2' (1)", "expression: '37226' read as 'DELEC1' (1)"]
     """
     codes, distinct = encode(symbols)
@@ -208,7 +209,8 @@ def repair_symbols(symbols: pd.Series, where: str, file: str | Path, repairs: li
             fix="write the symbols again from the source of the file, or remove these rows",
         )
     counts = np.bincount(codes[codes >= 0], minlength=len(distinct))
-    repairs.extend(f"{where}: '{distinct[n]}' read as '{genes[n]}' ({counts[n]})" for n in np.flatnonzero(mangled))
+    for n in np.flatnonzero(mangled):
+        repairs.add(where, f"'{distinct[n]}' read as '{genes[n]}' ({counts[n]})")
     return pd.Series(genes.array.take(codes, allow_fill=True), index=symbols.index, name=symbols.name)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbrelapse.cohort.columns import encode, map_distinct, row_numbers
+from nbrelapse.cohort.columns import encode, map_distinct, refuse_rows, row_numbers
 from nbrelapse.cohort.schema import as_text, contig_patterns, levels, spell_level
 from nbrelapse.errors import InputError
 
@@ -94,22 +95,34 @@ def genome_landmarks() -> dict[str, Any]:
 
 
 SLACK = 1_000_000
-"""Bases beyond the end that are let pass: segment files round, and pad their last segment."""
+"""Segment files round, and pad their last segment."""
 
 
-def check_positions(table: pd.DataFrame, chromosome: str, position: str, build: str | None, file: str | Path) -> None:
+def check_positions(
+    table: pd.DataFrame,
+    chromosome: str,
+    positions: Sequence[str],
+    build: str | None,
+    file: str | Path,
+    *,
+    slack: int = SLACK,
+) -> None:
     """Refuse positions far beyond the end of their chromosome: a wrong build, or a wrong column.
 
     Parameters
     ----------
     table : DataFrame
-        ``segments`` or ``rearrangements``.
-    chromosome, position : str
-        Names of two of its columns.
+        ``segments``, ``rearrangements`` or ``mutations``.
+    chromosome : str
+        Name of one of its columns.
+    positions : sequence of str
+        Columns of positions on that chromosome.
     build : str or None
         What the assay says; nothing is checked where it is not known.
     file : path
         For the error message.
+    slack : int
+        Bases beyond the end that are let pass.
 
     Raises
     ------
@@ -118,8 +131,8 @@ def check_positions(table: pd.DataFrame, chromosome: str, position: str, build: 
     Examples
     --------
     >>> segments = pd.DataFrame({"chromosome": ["17", "17"], "end": [83_257_441.0, 80_000_000.0]})
-    >>> check_positions(segments, "chromosome", "end", "hg38", "cohort.seg")
-    >>> check_positions(segments, "chromosome", "end", "hg19", "cohort.seg")
+    >>> check_positions(segments, "chromosome", ["end"], "hg38", "cohort.seg")
+    >>> check_positions(segments, "chromosome", ["end"], "hg19", "cohort.seg")
     Traceback (most recent call last):
     ...
     nbrelapse.errors.InputError: a position is beyond the end of its chromosome in hg19
@@ -132,13 +145,13 @@ def check_positions(table: pd.DataFrame, chromosome: str, position: str, build: 
     lengths = genome_landmarks()["lengths"].get(build, {})
     codes, names = encode(table[chromosome])
     limit = np.append(names.map(lengths).to_numpy(dtype=np.float64, na_value=np.nan), np.nan)[codes]
-    beyond = table[position].to_numpy(dtype=np.float64) > limit + SLACK
-    if beyond.any():
-        raise InputError(
-            f"a position is beyond the end of its chromosome in {build}",
-            file=file,
-            column=position,
-            rows=row_numbers(table.index, beyond),
-            expected=f"positions in {build}",
-            fix="correct the genome build or the positions",
-        )
+    beyond = (table[list(positions)].to_numpy(dtype=np.float64) > limit[:, None] + slack).any(axis=1)
+    refuse_rows(
+        table.index,
+        beyond,
+        f"a position is beyond the end of its chromosome in {build}",
+        file=file,
+        column=", ".join(positions),
+        expected=f"positions in {build}",
+        fix="correct the genome build or the positions",
+    )

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from nbrelapse.cohort.segments import MergedSegments, X, merge_segments, smooth_segments
+from nbrelapse.cohort.segments import (
+    MergedSegments,
+    X,
+    merge_segments,
+    smooth_segments,
+    weighted_median,
+    weighted_median_rows,
+)
 
 MIN_LENGTH = 5_000_000
 """Shorter segments are left out: amplicons, deletions and noise do not show the level of one copy."""
@@ -112,7 +119,7 @@ def _scale(table: MergedSegments) -> dict[str, float | str]:
     loss = trust_loss * loss - (1 - trust_loss) * np.log2(1 - purity_of_gain / 2)
     gain = trust_gain * gain + (1 - trust_gain) * np.log2(1 + purity_of_loss / 2)
     neutral = (level > -NEUTRAL * loss) & (level < NEUTRAL * gain)
-    noise = 1.4826 * _weighted_median(np.abs(level[neutral]), length[neutral])
+    noise = 1.4826 * weighted_median(np.abs(level[neutral]), length[neutral]) if neutral.any() else 0.0
     trust = (trust_loss, trust_gain)
     source = "estimated" if min(trust) == 1 else "shrunk" if max(trust) > 0 else "default"
     return {
@@ -127,12 +134,7 @@ def _scale(table: MergedSegments) -> dict[str, float | str]:
 def sample_centres(table: MergedSegments) -> np.ndarray:
     """Length-weighted median of each sample that has segments."""
     order = np.lexsort((table.log2_ratio, table.sample))
-    length, sample = (table.end - table.start)[order], table.sample[order]
-    first = np.flatnonzero(np.diff(sample, prepend=-1))
-    total = np.add.reduceat(length, first)
-    ends = np.cumsum(length)
-    half = ends[first] - length[first] - (-total // 2)
-    return table.log2_ratio[order][np.searchsorted(ends, half)]
+    return table.log2_ratio[order][weighted_median_rows((table.end - table.start)[order], table.sample[order])]
 
 
 def _steps(table: MergedSegments, level: np.ndarray) -> np.ndarray:
@@ -152,12 +154,3 @@ def _single_copy_step(steps: np.ndarray) -> tuple[float, int]:
     while level != previous:
         previous, level = level, float(np.median(steps[steps > level / 2]))
     return level, int((steps > level / 2).sum())
-
-
-def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
-    """Weighted median; 0 where there are no values."""
-    if not len(values):
-        return 0.0
-    order = np.argsort(values, kind="stable")
-    cumulative = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(cumulative, cumulative[-1] / 2)])

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbrelapse.cohort.columns import encode, map_distinct, row_numbers
-from nbrelapse.cohort.genome import genome_landmarks
+from nbrelapse.cohort.cohort import Repairs
+from nbrelapse.cohort.columns import encode, map_distinct, refuse_rows
+from nbrelapse.cohort.genome import check_positions, genome_landmarks
 from nbrelapse.cohort.schema import variant_classes
-from nbrelapse.errors import InputError
 
 CODON = 3
+INTERVAL = ["Start_Position", "End_Position"]
 READ = [
     "Hugo_Symbol",
     "Chromosome",
-    "Start_Position",
-    "End_Position",
+    *INTERVAL,
     "Reference_Allele",
     "Tumor_Seq_Allele2",
     "Variant_Classification",
@@ -68,18 +68,7 @@ def check_mutations(mutations: pd.DataFrame, build: str | None, file: str | Path
         return
     for other in sorted(set(lengths) - {build}):
         _check_hotspots(mutations, build, other, file)
-    limit = mutations["Chromosome"].map(lengths[build]).to_numpy(dtype=np.float64)
-    last = np.fmax(mutations["Start_Position"].to_numpy(), mutations["End_Position"].to_numpy())
-    beyond = last > limit
-    if beyond.any():
-        raise InputError(
-            f"a position is beyond the end of its chromosome in {build}",
-            file=file,
-            column="Start_Position, End_Position",
-            rows=row_numbers(mutations.index, beyond),
-            expected=f"positions in {build}",
-            fix="correct the genome build or the positions",
-        )
+    check_positions(mutations, "Chromosome", INTERVAL, build, file, slack=0)
 
 
 def _check_intervals(mutations: pd.DataFrame, file: str | Path) -> None:
@@ -96,26 +85,22 @@ def _check_intervals(mutations: pd.DataFrame, file: str | Path) -> None:
             "add 1 to Start_Position",
         ),
     ):
-        if wrong.any():
-            rows = row_numbers(mutations.index, wrong)
-            column = "Start_Position, End_Position"
-            raise InputError(problem, file=file, column=column, rows=rows, expected=expected, fix=fix)
+        refuse_rows(mutations.index, wrong, problem, file=file, column=", ".join(INTERVAL), expected=expected, fix=fix)
 
 
 def _check_hotspots(mutations: pd.DataFrame, build: str, other: str, file: str | Path) -> None:
     for hotspot in genome_landmarks()["hotspots"]:
         rows = mutations[mutations["Hugo_Symbol"] == hotspot["gene"]]
         there = rows["Start_Position"].between(hotspot[other], hotspot[other] + hotspot.get("bases", CODON) - 1)
-        wrong = there & _is_hotspot(rows, hotspot)
-        if wrong.any():
-            raise InputError(
-                f"the file says {build}, but {hotspot['gene']} {hotspot['residue']} lies where {other} has it",
-                file=file,
-                column="Start_Position",
-                rows=row_numbers(rows.index, wrong),
-                expected=f"positions in {build}",
-                fix=f"correct the genome build, or lift the positions over to {build}",
-            )
+        refuse_rows(
+            rows.index,
+            there & _is_hotspot(rows, hotspot),
+            f"the file says {build}, but {hotspot['gene']} {hotspot['residue']} lies where {other} has it",
+            file=file,
+            column="Start_Position",
+            expected=f"positions in {build}",
+            fix=f"correct the genome build, or lift the positions over to {build}",
+        )
 
 
 def _is_hotspot(rows: pd.DataFrame, hotspot: Mapping[str, Any]) -> pd.Series:
@@ -130,7 +115,7 @@ def _is_hotspot(rows: pd.DataFrame, hotspot: Mapping[str, Any]) -> pd.Series:
 POSITIONS = 2**32
 
 
-def repair_mutations(mutations: pd.DataFrame, repairs: list[str]) -> pd.DataFrame:
+def repair_mutations(mutations: pd.DataFrame, repairs: Repairs) -> pd.DataFrame:
     """Remove mutations that are there twice and spell ``Variant_Classification`` as the MAF format does.
 
     Rows repeat each other where all columns agree and the position is known. Classes that the format does not have stay
@@ -140,8 +125,8 @@ def repair_mutations(mutations: pd.DataFrame, repairs: list[str]) -> pd.DataFram
     ----------
     mutations : DataFrame
         Normalised.
-    repairs : list of str
-        What was changed, and the unknown classes, are appended.
+    repairs : Repairs
+        What was changed, and the unknown classes, are added.
 
     Returns
     -------
@@ -150,16 +135,16 @@ def repair_mutations(mutations: pd.DataFrame, repairs: list[str]) -> pd.DataFram
 
     Examples
     --------
-    >>> repairs = []
+    >>> repairs = Repairs()
     >>> mutations = pd.DataFrame({"sample_id": "s", "Start_Position": [7577538.0, 7577538.0],
     ...     "Variant_Classification": ["missense_mutation", "Missense_Mutation"]})
-    >>> len(repair_mutations(mutations, repairs)), repairs[1]
+    >>> len(repair_mutations(mutations, repairs)), list(repairs)[1]
     (1, 'mutations: 1 rows that repeat another removed')
     """
     mutations = mutations.assign(Variant_Classification=_spell_classes(mutations["Variant_Classification"], repairs))
     twice = _repeated(mutations)
     if twice.any():
-        repairs.append(f"mutations: {int(twice.sum())} rows that repeat another removed")
+        repairs.add_count("mutations", twice.sum(), "rows that repeat another removed")
         mutations = mutations[~twice]
     return mutations
 
@@ -176,21 +161,19 @@ def _repeated(mutations: pd.DataFrame) -> np.ndarray:
     return repeated
 
 
-def _spell_classes(classes: pd.Series, repairs: list[str]) -> pd.Series:
-    own = {name.lower(): name for name in variant_classes()}
+def _spell_classes(classes: pd.Series, repairs: Repairs) -> pd.Series:
+    own, where = {name.lower(): name for name in variant_classes()}, "mutations.Variant_Classification"
     ready = map_distinct(classes, lambda words: words.str.lower().map(own).astype("str").fillna(words))
     codes, distinct = encode(classes)
     counts = np.bincount(codes[codes >= 0], minlength=len(distinct))
     for number, word in enumerate(distinct):
         right = own.get(word.lower())
         if right is None:
-            repairs.append(
-                f"mutations.Variant_Classification: '{word}' is no class of the MAF format ({counts[number]})"
-            )
+            repairs.add(where, f"'{word}' is no class of the MAF format ({counts[number]})")
         elif right != word:
-            repairs.append(f"mutations.Variant_Classification: '{word}' read as '{right}' ({counts[number]})")
+            repairs.add(where, f"'{word}' read as '{right}' ({counts[number]})")
     if any(word.lower() not in own for word in distinct):
-        repairs.append("mutations.Variant_Classification: legal are " + ", ".join(variant_classes()))
+        repairs.add(where, "legal are " + ", ".join(variant_classes()))
     return ready
 
 

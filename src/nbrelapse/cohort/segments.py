@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from nbrelapse.cohort.cohort import Repairs
 from nbrelapse.cohort.columns import encode, row_numbers
 from nbrelapse.errors import InputError
 
@@ -308,8 +309,7 @@ def _check_scale(ratio: np.ndarray, length: np.ndarray, file: str | Path) -> Non
     total = length.sum()
     if total < ENOUGH_BASES or length[ratio < 0].sum() >= MOSTLY_NEGATIVE * total:
         return
-    order = np.argsort(ratio, kind="stable")
-    median = ratio[order][np.searchsorted(np.cumsum(length[order]), total / 2)]
+    median = weighted_median(ratio, length)
     if median < RATIO:
         return
     copies = median >= COPIES
@@ -323,7 +323,7 @@ def _check_scale(ratio: np.ndarray, length: np.ndarray, file: str | Path) -> Non
     )
 
 
-def repair_segments(segments: pd.DataFrame, repairs: list[str]) -> pd.DataFrame:
+def repair_segments(segments: pd.DataFrame, repairs: Repairs) -> pd.DataFrame:
     """Remove segments that are there twice and count positions from 1.
 
     A start of 0 does not exist where positions count from 1. Where neighbours share a position, as half-open intervals
@@ -334,8 +334,8 @@ def repair_segments(segments: pd.DataFrame, repairs: list[str]) -> pd.DataFrame:
     ----------
     segments : DataFrame
         Normalised, with known positions.
-    repairs : list of str
-        What was changed is appended.
+    repairs : Repairs
+        What was changed is added.
 
     Returns
     -------
@@ -344,10 +344,10 @@ def repair_segments(segments: pd.DataFrame, repairs: list[str]) -> pd.DataFrame:
 
     Examples
     --------
-    >>> repairs = []
+    >>> repairs = Repairs()
     >>> segments = pd.DataFrame({"sample_id": "s", "chromosome": "1", "start": [0.0, 50.0], "end": [50.0, 90.0],
     ...     "n_probes": [5.0, 4.0], "log2_ratio": [0.0, -0.4]})
-    >>> repair_segments(segments, repairs)[["start", "end"]].to_numpy().tolist(), repairs
+    >>> repair_segments(segments, repairs)[["start", "end"]].to_numpy().tolist(), list(repairs)
     ([[1.0, 50.0], [51.0, 90.0]], ['segments: starts count from 0, all 2 raised by one'])
     """
     if segments[["start", "end"]].isna().to_numpy().any():
@@ -362,7 +362,7 @@ def repair_segments(segments: pd.DataFrame, repairs: list[str]) -> pd.DataFrame:
     if zeros.any():
         segments = segments.assign(start=_from_one(segments, zeros, first, second, repairs))
     if twice.any():
-        repairs.append(f"segments: {int(twice.sum())} rows that repeat another removed")
+        repairs.add_count("segments", twice.sum(), "rows that repeat another removed")
         keep = np.ones(len(segments), dtype=bool)
         keep[second[twice]] = False
         segments = segments[keep]
@@ -370,12 +370,58 @@ def repair_segments(segments: pd.DataFrame, repairs: list[str]) -> pd.DataFrame:
 
 
 def _from_one(
-    segments: pd.DataFrame, zeros: pd.Series, first: np.ndarray, second: np.ndarray, repairs: list[str]
+    segments: pd.DataFrame, zeros: pd.Series, first: np.ndarray, second: np.ndarray, repairs: Repairs
 ) -> pd.Series:
     start, end = segments["start"], segments["end"].to_numpy()
     gap = start.to_numpy()[second] - end[first]
     if (gap == 1).sum() > (gap == 0).sum():
-        repairs.append(f"segments: {int(zeros.sum())} starts of 0 read as 1, positions count from 1")
+        repairs.add_count("segments", int(zeros.sum()), "starts of 0 read as 1, positions count from 1")
         return start.mask(zeros, 1.0)
-    repairs.append(f"segments: starts count from 0, all {len(segments)} raised by one")
+    repairs.add("segments", f"starts count from 0, all {len(segments)} raised by one")
     return start + 1
+
+
+def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+    """Return the smallest value that half of the weight does not exceed; NaN where there are no values.
+
+    Parameters
+    ----------
+    values, weights : ndarray, shape (n,)
+        Weights are whole numbers, such as bases.
+
+    Examples
+    --------
+    >>> weighted_median(np.array([0.4, -0.6, 0.0]), np.array([10, 5, 20]))
+    0.0
+    """
+    if not len(values):
+        return float("nan")
+    order = np.argsort(values, kind="stable")
+    return float(values[order][weighted_median_rows(weights[order], np.zeros(len(order), dtype=np.int8))[0]])
+
+
+def weighted_median_rows(weights: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Return the row that has the weighted median of each group.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (n,)
+        Whole numbers. The rows are sorted by group and, within it, by the value whose median is wanted.
+    group : ndarray of int, shape (n,)
+
+    Returns
+    -------
+    ndarray of int, shape (number of groups that have rows,)
+
+    Examples
+    --------
+    >>> weighted_median_rows(np.array([5, 20, 10, 1, 3]), np.array([0, 0, 0, 4, 4])).tolist()
+    [1, 4]
+    """
+    if not len(group):
+        return np.empty(0, dtype=np.intp)
+    first = np.flatnonzero(np.diff(group, prepend=-1))
+    total, ends = np.add.reduceat(weights, first), np.cumsum(weights)
+    # Half of a whole number, rounded up, stays one: no rounding error moves the row.
+    half = ends[first] - weights[first] - (-total // 2)
+    return np.searchsorted(ends, half)

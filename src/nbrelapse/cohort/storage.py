@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
-import tempfile
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +13,8 @@ import pandas as pd
 import tomli_w
 
 from nbrelapse.cohort.assemble import normalise_matrix, normalise_table
-from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.cohort import Cohort, Repairs
+from nbrelapse.cohort.files import write_beside
 from nbrelapse.cohort.schema import MATRICES, TABLES
 from nbrelapse.cohort.text import decode, read_bytes, read_table
 from nbrelapse.cohort.validate import validate_cohort
@@ -56,17 +55,8 @@ def write_cohort(cohort: Cohort, folder: str | Path, *, overwrite: bool = False,
         validate_cohort(cohort)
     target = Path(folder)
     check_target(target, overwrite=overwrite)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        written = scratch / "new"
-        written.mkdir()
-        _write_files(cohort, written)
-        if target.exists():
-            target.rename(scratch / "old")
-        written.rename(target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with write_beside(target) as beside:
+        _write_files(cohort, beside)
     return target
 
 
@@ -86,6 +76,7 @@ def check_target(folder: str | Path, *, overwrite: bool = False) -> None:
 
 
 def _write_files(cohort: Cohort, folder: Path) -> None:
+    folder.mkdir()
     present = []
     for name in TABLES:
         table = getattr(cohort, name)
@@ -176,7 +167,7 @@ def _read_settings(file: Path) -> dict[str, Any]:
 def _read_one(name: str, file: Path) -> pd.DataFrame:
     table = read_table(file)
     if name not in MATRICES:
-        return normalise_table(name, table, file, []).reset_index(drop=True)
+        return normalise_table(name, table, file, Repairs()).reset_index(drop=True)
     if "Hugo_Symbol" not in table:
         raise InputError("the gene column is missing", file=file, column="Hugo_Symbol")
-    return normalise_matrix(table.set_index("Hugo_Symbol"), file, [])
+    return normalise_matrix(table.set_index("Hugo_Symbol"), file, Repairs())

@@ -10,7 +10,7 @@ import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.cohort.columns import check_time_units, is_among, row_numbers
+from nbrelapse.cohort.columns import check_time_units, is_among, refuse_rows
 from nbrelapse.cohort.genome import check_positions
 from nbrelapse.cohort.mutations import check_mutations
 from nbrelapse.cohort.schema import ASSAY_OF, MATRICES, TABLES, levels
@@ -72,11 +72,11 @@ def validate_cohort(cohort: Cohort, files: Files | None = None) -> Cohort:
     if cohort.segments is not None:
         file = named.get("segments", "segments")
         check_segments(cohort.segments, file)
-        check_positions(cohort.segments, "chromosome", "end", _build(cohort.assays, "copy_number"), file)
+        check_positions(cohort.segments, "chromosome", ["end"], _build(cohort.assays, "copy_number"), file)
     if cohort.rearrangements is not None:
         file, build = named.get("rearrangements", "rearrangements"), _build(cohort.assays, "rearrangements")
         for site in ("site1", "site2"):
-            check_positions(cohort.rearrangements, f"{site}_chromosome", f"{site}_position", build, file)
+            check_positions(cohort.rearrangements, f"{site}_chromosome", [f"{site}_position"], build, file)
     if cohort.mutations is not None:
         check_mutations(cohort.mutations, _build(cohort.assays, "mutations"), named.get("mutations", "mutations"))
     _check_outcome(cohort.patients, named.get("patients", "patients"))
@@ -149,12 +149,12 @@ def _check_samples(cohort: Cohort, files: Files) -> None:
 def _must_be_in(values: pd.Series, known: pd.Series, problem: str, table: str, files: Files) -> None:
     if is_among(pd.Series(values.unique(), dtype="str"), known).all():
         return
-    foreign = ~is_among(values, known)
-    raise InputError(
+    refuse_rows(
+        values.index,
+        ~is_among(values, known),
         problem,
         file=files.get(table, table),
         column=str(values.name),
-        rows=row_numbers(values.index, foreign),
         fix="add it to the table that lists them, or remove these rows",
     )
 
@@ -185,6 +185,6 @@ def _check_outcome(patients: pd.DataFrame, file: str | Path) -> None:
         (late, "an event after death", "event_days", "event_days <= followup_days for patients who died"),
         (alive, "first event is death, yet the patient is recorded alive", "event", "death = 1 for these patients"),
     ):
-        if wrong.any():
-            rows = row_numbers(patients.index, wrong)
-            raise InputError(problem, file=file, column=column, rows=rows, expected=expected, fix="correct the times")
+        refuse_rows(
+            patients.index, wrong, problem, file=file, column=column, expected=expected, fix="correct the times"
+        )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import counted
+from nbrelapse.cohort.files import check_file_name, write_beside
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, Mechanism
 from nbrelapse.mechanisms.therapies import Therapy
@@ -241,6 +240,7 @@ def write_features(table: FeatureTable, file: str | Path) -> Path:
     --------
     >>> from nbrelapse.mechanisms import load_catalogue
     >>> values = pd.DataFrame({"mycn__amplified": [1.0, None]}, index=pd.Index(["a", "b"], name="patient_id"))
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = write_features(FeatureTable(values, load_catalogue()), Path(folder) / "features.csv")
     ...     read_features(Path(folder) / "features.csv").values["mycn__amplified"].tolist()
@@ -252,12 +252,13 @@ def write_features(table: FeatureTable, file: str | Path) -> Path:
     manifest = target.with_name(f"{target.name}.json")
     text = json.dumps(_manifest(table), indent=2, allow_nan=False) + "\n"
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.suffix == ".parquet":
-            _write(target, lambda beside: frame.to_parquet(beside, index=False))
-        else:
-            _write(target, lambda beside: frame.to_csv(beside, index=False, lineterminator="\n"))
-        _write(manifest, lambda beside: beside.write_text(text, encoding="utf-8"))
+        with write_beside(target) as beside:
+            if target.suffix == ".parquet":
+                frame.to_parquet(beside, index=False)
+            else:
+                frame.to_csv(beside, index=False, lineterminator="\n")
+        with write_beside(manifest) as beside:
+            beside.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot write the feature table: {error.strerror}", file=target) from None
     return manifest
@@ -305,26 +306,7 @@ def read_features(file: str | Path) -> FeatureTable:
 
 def check_target(file: str | Path) -> Path:
     """Refuse a name that no feature table can have; a command asks before its work, not after."""
-    path = Path(file)
-    if path.suffix not in SUFFIXES:
-        raise InputError(
-            f"a feature table cannot be a {path.suffix or 'file without extension'}",
-            file=path,
-            expected=" or ".join(SUFFIXES),
-        )
-    return path
-
-
-def _write(target: Path, save: Callable[[Path], Any]) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
-    os.close(handle)
-    beside = Path(name)
-    try:
-        save(beside)
-        beside.chmod(0o644)
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
+    return check_file_name(file, "a feature table", SUFFIXES)
 
 
 def _manifest(table: FeatureTable) -> dict[str, Any]:

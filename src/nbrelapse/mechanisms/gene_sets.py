@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
@@ -296,3 +297,33 @@ def covers_all(coverage: pd.DataFrame, panels: pd.DataFrame | None, genes: Seque
     current = canonical_symbols(panels["gene"])
     listed = current[current.isin(wanted)].groupby(panels["panel"]).nunique()
     return whole | coverage["panel"].isin(listed.index[listed == len(wanted)])
+
+
+def finding_values(counts: np.ndarray, unclear: np.ndarray, looked_at: np.ndarray, *, counted: bool) -> np.ndarray:
+    """Return whether there is a finding, or the logarithm of 1 + how many there are.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (n,)
+        Findings of each patient.
+    unclear : ndarray of bool, shape (n,)
+        Whether there is a call that may be one, or not.
+    looked_at : ndarray of bool, shape (n,)
+        Whether everything was looked at in which there could be one.
+    counted : bool
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Of presence, a single finding is enough for 1; everything else is NaN where it is unclear or not looked at.
+
+    Examples
+    --------
+    >>> counts, unclear, looked_at = np.array([2, 0, 0]), np.array([True, False, False]), np.array([True, True, False])
+    >>> finding_values(counts, unclear, looked_at, counted=False).tolist()
+    [1.0, 0.0, nan]
+    >>> finding_values(counts, unclear, looked_at, counted=True).tolist()
+    [nan, 0.0, nan]
+    """
+    settled = np.where(looked_at & ~unclear, counts, np.nan)
+    return np.log1p(settled) if counted else np.where(counts > 0, 1.0, settled)

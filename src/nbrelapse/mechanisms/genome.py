@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 import pandas as pd
 
+from nbrelapse.cohort.genome import normalise_chromosomes
 from nbrelapse.errors import InputError
 
 BUILDS = ("hg19", "hg38")
@@ -87,27 +88,6 @@ def band_span(build: str, band: str) -> tuple[str, int, int]:
     return str(found["chromosome"].iloc[0]), int(found["start"].min()), int(found["end"].max())
 
 
-def normalise_chromosome(names: pd.Series) -> pd.Series:
-    """Write chromosome names as ``1`` to ``22``, ``X``, ``Y``, ``MT``.
-
-    Parameters
-    ----------
-    names : Series
-        With or without ``chr``, in any case; 23 is X, 24 is Y, M is MT.
-
-    Returns
-    -------
-    Series of str
-
-    Examples
-    --------
-    >>> normalise_chromosome(pd.Series(["chr1", "X", 23, "chrM"])).tolist()
-    ['1', 'X', 'X', 'MT']
-    """
-    bare = names.astype("str").str.strip().str.replace(r"^chr", "", case=False, regex=True).str.upper()
-    return bare.replace({"23": "X", "24": "Y", "M": "MT"})
-
-
 @cache
 def _cytobands(build: str) -> pd.DataFrame:
     if build not in BUILDS:
@@ -116,7 +96,7 @@ def _cytobands(build: str) -> pd.DataFrame:
     import bioframe
 
     bands = bioframe.assembly_info(build).cytobands
-    return bands.assign(chromosome=normalise_chromosome(bands["chrom"]))
+    return bands.assign(chromosome=normalise_chromosomes(bands["chrom"]))
 
 
 def _with_sub_bands(band: str) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.log2_scale import MIN_LENGTH, estimate_platform_scales
-from nbrelapse.cohort.segments import MergedSegments, X, merge_segments, smooth_segments
+from nbrelapse.cohort.segments import MergedSegments, X, merge_segments, smooth_segments, weighted_median_rows
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.genome import BUILDS
 
@@ -372,15 +372,13 @@ def _neutral_shift(segments: MergedSegments, scales: pd.DataFrame) -> np.ndarray
     ratio = np.rint(neutral.log2_ratio * PARTS).astype(np.int64)
     order = np.argsort(neutral.sample.astype(np.int64) << 32 | ratio + (1 << 31), kind="stable")
     sample, length = neutral.sample[order], (neutral.end - neutral.start)[order]
-    shift = np.zeros(len(scales))
-    if not len(sample):
-        return shift
-    first = np.flatnonzero(np.diff(sample, prepend=-1))
-    total, ends, found = np.add.reduceat(length, first), np.cumsum(length), sample[first]
-    half = ends[first] - length[first] - (-total // 2)
-    level = ratio[order][np.searchsorted(ends, half)] / PARTS - scales["centre"].to_numpy()[found]
-    covered = np.bincount(segments.sample, weights=segments.end - segments.start, minlength=len(scales))
-    shift[found] = level * np.minimum(1.0, total / covered[found] / ENOUGH_NEUTRAL)
+    shift, found = np.zeros(len(scales)), np.unique(sample)
+    level = ratio[order][weighted_median_rows(length, sample)] / PARTS - scales["centre"].to_numpy()[found]
+    covered, total = (
+        np.bincount(one.sample, weights=one.end - one.start, minlength=len(scales))[found]
+        for one in (segments, neutral)
+    )
+    shift[found] = level * np.minimum(1.0, total / covered / ENOUGH_NEUTRAL)
     return shift
 
 

@@ -2,49 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Collection, Iterable, Mapping
-from functools import cache
-from importlib import resources
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from nbrelapse.cohort.assemble import join_assay_rows
+from nbrelapse.cohort.cohort import Repairs
 from nbrelapse.cohort.columns import encode, is_among
 from nbrelapse.cohort.schema import ASSAY_OF, MATRICES, as_text, normalise_levels
 from nbrelapse.errors import InputError
-
-
-def assay_rows(
-    sample_ids: Iterable[str], assay: str, build: str | None = None, platform: str | None = None
-) -> pd.DataFrame:
-    """Return a row for each sample that was looked at, also for those in which nothing was found.
-
-    Parameters
-    ----------
-    sample_ids : iterable of str
-        Repetitions count once.
-    assay : str
-    build, platform : str, optional
-
-    Returns
-    -------
-    DataFrame of str
-        ``sample_id``, ``assay``, ``genome_build``, ``platform``.
-
-    Examples
-    --------
-    >>> assay_rows(["a", "a"], "mutations", "hg38").values.tolist()
-    [['a', 'mutations', 'hg38', nan]]
-    """
-    distinct = pd.Series(list(dict.fromkeys(sample_ids)), dtype="str")
-    missing = float("nan")
-    columns = {"assay": assay, "genome_build": build or missing, "platform": platform or missing}
-    return pd.DataFrame(
-        {"sample_id": distinct}
-        | {name: pd.Series(value, distinct.index, dtype="str") for name, value in columns.items()}
-    )
+from nbrelapse.readers._files import reader_keys
 
 
 def single_build(builds: Mapping[Path, str | None], what: str) -> str | None:
@@ -83,7 +52,7 @@ def add_assay_rows(given: pd.DataFrame | None, found: pd.DataFrame, file: str | 
     given : DataFrame or None
         ``assays`` as the study has it; its rows win.
     found : DataFrame
-        Of :func:`assay_rows`.
+        Of :func:`nbrelapse.cohort.assemble.assay_rows`.
     file : path
         Where ``given`` is from, for the error message.
 
@@ -106,7 +75,7 @@ def add_assay_rows(given: pd.DataFrame | None, found: pd.DataFrame, file: str | 
             fix="lift all coordinates over to one build, or import two cohorts",
         )
     if given is None:
-        return found.drop_duplicates(["sample_id", "assay"], ignore_index=True)
+        return join_assay_rows(None, found)
     said = pd.Series(float("nan"), given.index, dtype="str")
     if "genome_build" in given:
         said = normalise_levels(given["genome_build"], "genome_build", file=file)
@@ -123,14 +92,13 @@ def add_assay_rows(given: pd.DataFrame | None, found: pd.DataFrame, file: str | 
             expected=str(build[differs].iloc[0]),
             fix="correct the build, or the coordinates",
         )
-    completed = given.assign(genome_build=said.where(said.notna(), build))
-    joined: pd.DataFrame = pd.concat([completed, found], ignore_index=True)
-    names = joined[["sample_id", "assay"]].apply(as_text)
-    repeated = names.duplicated() & (joined.index >= len(given))
-    return joined[~repeated].reset_index(drop=True)
+    keys = {name: as_text(given[name]) for name in ("sample_id", "assay") if name in given}
+    completed = given.assign(**keys, genome_build=said.where(said.notna(), build))
+    # Columns that files say nothing of would change the type of the study's own.
+    return join_assay_rows(completed, found.drop(columns=["panel", "covered_mb"]))
 
 
-def leave_out_normals(tables: dict[str, pd.DataFrame], normals: Collection[str], repairs: list[str]) -> None:
+def leave_out_normals(tables: dict[str, pd.DataFrame], normals: Collection[str], repairs: Repairs) -> None:
     """Leave the data of matched normal samples out of the molecular tables.
 
     A sample that the clinical table does not have is a normal where the MAF names it as one, or where its TARGET code
@@ -142,16 +110,16 @@ def leave_out_normals(tables: dict[str, pd.DataFrame], normals: Collection[str],
         By name, changed in place; ``samples`` lists the tumours.
     normals : collection of str
         Named as normals.
-    repairs : list of str
-        What was left out is appended.
+    repairs : Repairs
+        What was left out is added.
 
     Examples
     --------
     >>> import pandas as pd
     >>> tables = {"samples": pd.DataFrame({"sample_id": ["a"]}), "expression": pd.DataFrame({"a": [1.0], "a-N": [2.0]})}
-    >>> repairs = []
+    >>> repairs = Repairs()
     >>> leave_out_normals(tables, ["a-N"], repairs)
-    >>> tables["expression"].columns.tolist(), repairs
+    >>> tables["expression"].columns.tolist(), list(repairs)
     (['a'], ['expression: 1 matched normal samples left out'])
     """
     tumours, named = as_text(tables["samples"]["sample_id"]), pd.Series(list(normals), dtype="str")
@@ -165,18 +133,18 @@ def leave_out_normals(tables: dict[str, pd.DataFrame], normals: Collection[str],
             # Rows without a sample stay, to be refused by number.
             keep = ~np.append(normal, False)[codes]
             tables[name] = table.loc[:, keep] if name in MATRICES else table[keep]
-            repairs.append(f"{name}: {int(normal.sum())} matched normal samples left out")
+            repairs.add_count(name, normal.sum(), "matched normal samples left out")
 
 
-def purity_from_percent(percent: pd.Series, repairs: list[str]) -> pd.Series:
+def purity_from_percent(percent: pd.Series, repairs: Repairs) -> pd.Series:
     """Return purity as a fraction.
 
     Parameters
     ----------
     percent : Series
         Percentages; what is no single number ("60-70", ">90") is left out.
-    repairs : list of str
-        How many were left out is appended.
+    repairs : Repairs
+        How many were left out is added.
 
     Returns
     -------
@@ -186,15 +154,14 @@ def purity_from_percent(percent: pd.Series, repairs: list[str]) -> pd.Series:
     Examples
     --------
     >>> import pandas as pd
-    >>> repairs = []
-    >>> purity_from_percent(pd.Series(["80", ">90", "Unknown"]), repairs).tolist(), repairs
+    >>> repairs = Repairs()
+    >>> purity_from_percent(pd.Series(["80", ">90", "Unknown"]), repairs).tolist(), list(repairs)
     ([0.8, nan, nan], ['samples.purity: 1 percentages that are no numbers left out'])
     """
     text = as_text(percent)
     numbers = pd.to_numeric(text, errors="coerce").astype("float64")
-    unread = int((text.notna() & numbers.isna()).sum())
-    if unread:
-        repairs.append(f"samples.purity: {unread} percentages that are no numbers left out")
+    unread = text.notna() & numbers.isna()
+    repairs.add_count("samples.purity", unread.sum(), "percentages that are no numbers left out")
     return (numbers / 100).where(numbers.between(0, 100))
 
 
@@ -256,8 +223,6 @@ def target_timepoints(sample_ids: pd.Series) -> pd.Series:
     return known.mask(code.notna() & known.isna(), "other")
 
 
-@cache
 def _timepoint_of_code() -> dict[str, str]:
-    text = resources.files("nbrelapse.readers").joinpath("cbioportal_keys.toml").read_text(encoding="utf-8")
-    codes = tomllib.loads(text)["target_sample_codes"]
+    codes = reader_keys("cbioportal")["target_sample_codes"]
     return {code: level for level, values in codes.items() for code in values}

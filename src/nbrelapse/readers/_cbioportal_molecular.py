@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 import pandera.pandas as pa
 
-from nbrelapse.cohort.assemble import normalise_matrix
-from nbrelapse.cohort.columns import row_numbers
+from nbrelapse.cohort.assemble import assay_rows, normalise_matrix
+from nbrelapse.cohort.columns import refuse_rows, row_numbers
 from nbrelapse.cohort.schema import MUTATIONS, SEGMENTS, as_text, levels, normalise_levels
+from nbrelapse.cohort.text import TextHeader
 from nbrelapse.errors import InputError
 from nbrelapse.readers._columns import match_columns, to_log2
 from nbrelapse.readers._files import StudyFiles
@@ -47,8 +48,8 @@ class Mutations:
     normals: list[str]
 
 
-def read_mutations(study: StudyFiles, name: str, repairs: list[str]) -> Mutations:
-    """Read a MAF; old spellings of its columns (``Start_position``) are recorded in ``repairs``.
+def read_mutations(study: StudyFiles, name: str) -> Mutations:
+    """Read a MAF; old spellings of its columns (``Start_position``) are recorded in the study's repairs.
 
     Raises
     ------
@@ -57,9 +58,7 @@ def read_mutations(study: StudyFiles, name: str, repairs: list[str]) -> Mutation
         genome build.
     """
     file, header = study.where(name), study.header(name)
-    found = match_columns(header.names, MAF_COLUMNS, ["sample_id", "Hugo_Symbol"], file, repairs)
-    numbers = [own for own, column in found.items() if _is_number(MUTATIONS, column)]
-    raw = study.table(name, columns=found, numbers=numbers, header=header).rename(columns=found)
+    raw = _read(study, name, header, MAF_COLUMNS, ["sample_id", "Hugo_Symbol"], MUTATIONS)
     listed = [line for line in header.comments if line.startswith("#sequenced_samples")]
     normals = _normals(raw, file)
     build = genome_build(raw, file)
@@ -72,45 +71,47 @@ def _normals(raw: pd.DataFrame, file: Path) -> list[str]:
     if "normal_id" not in raw:
         return []
     tumour, normal = as_text(raw["sample_id"]), as_text(raw["normal_id"])
-    same = tumour == normal
-    if same.any():
-        raise InputError(
-            "the tumour sample is the matched normal sample",
-            file=file,
-            column="Tumor_Sample_Barcode, Matched_Norm_Sample_Barcode",
-            rows=row_numbers(raw.index, same),
-            expected="the tumour's barcode, and the normal sample's or an empty cell",
-            fix="correct the barcodes",
-        )
+    refuse_rows(
+        raw.index,
+        tumour == normal,
+        "the tumour sample is the matched normal sample",
+        file=file,
+        column="Tumor_Sample_Barcode, Matched_Norm_Sample_Barcode",
+        expected="the tumour's barcode, and the normal sample's or an empty cell",
+        fix="correct the barcodes",
+    )
     return normal.dropna().unique().tolist()
 
 
-def read_rearrangements(
-    study: StudyFiles, name: str, columns: Mapping[str, str], repairs: list[str]
-) -> tuple[pd.DataFrame, str | None]:
+def read_rearrangements(study: StudyFiles, name: str) -> tuple[pd.DataFrame, str | None]:
     """Read a structural variant file; germline events are left out."""
-    file, header = study.where(name), study.header(name)
-    wanted = {**columns, "SV_Status": "SV_Status", "NCBI_Build": "NCBI_Build"}
-    found = match_columns(header.names, wanted, ["sample_id"], file, repairs)
-    raw = study.table(name, columns=found, header=header).rename(columns=found)
+    wanted = {**study.keys["rearrangement_columns"], "SV_Status": "SV_Status", "NCBI_Build": "NCBI_Build"}
+    raw = _read(study, name, study.header(name), wanted, ["sample_id"])
     if "SV_Status" in raw:
         raw = raw[as_text(raw["SV_Status"]).str.upper() != "GERMLINE"]
-    return raw.drop(columns=["SV_Status", "NCBI_Build"], errors="ignore"), genome_build(raw, file)
+    return raw.drop(columns=["SV_Status", "NCBI_Build"], errors="ignore"), genome_build(raw, study.where(name))
 
 
-def read_segments(
-    study: StudyFiles, name: str, columns: Mapping[str, str], repairs: list[str]
-) -> tuple[pd.DataFrame, str | None]:
+def read_segments(study: StudyFiles, name: str) -> tuple[pd.DataFrame, str | None]:
     """Read a segmented copy-number file; the build is its meta file's or in its name."""
-    header = study.header(name)
-    found = match_columns(header.names, columns, list(columns.values()), study.where(name), repairs)
-    numbers = [own for own, column in found.items() if _is_number(SEGMENTS, column)]
-    raw = study.table(name, columns=found, numbers=numbers, header=header)
-    return raw.rename(columns=found), _segment_build(study, name)
+    columns = study.keys["segment_columns"]
+    raw = _read(study, name, study.header(name), columns, list(columns.values()), SEGMENTS)
+    return raw, _segment_build(study, name)
 
 
-def _is_number(schema: pa.DataFrameSchema, column: str) -> bool:
-    return column in schema.columns and str(schema.columns[column].dtype) == "float64"
+def _read(
+    study: StudyFiles,
+    name: str,
+    header: TextHeader,
+    wanted: Mapping[str, str],
+    required: list[str],
+    schema: pa.DataFrameSchema | None = None,
+) -> pd.DataFrame:
+    """Wanted columns under the cohort's names; those that are numbers in the schema are parsed as such."""
+    found = match_columns(header.names, wanted, required, study.where(name), study.repairs)
+    typed = {} if schema is None else schema.columns
+    numbers = [own for own, column in found.items() if column in typed and str(typed[column].dtype) == "float64"]
+    return study.table(name, columns=found, numbers=numbers, header=header).rename(columns=found)
 
 
 def read_gene_matrix(study: StudyFiles, name: str) -> pd.DataFrame:
@@ -129,10 +130,10 @@ def read_gene_matrix(study: StudyFiles, name: str) -> pd.DataFrame:
     return raw.set_index("Hugo_Symbol")
 
 
-def read_expression(study: StudyFiles, name: str, repairs: list[str]) -> tuple[pd.DataFrame, dict[str, str]]:
+def read_expression(study: StudyFiles, name: str) -> tuple[pd.DataFrame, dict[str, str]]:
     """Read expression and bring it to log2; the second value is what ``cohort.toml`` keeps."""
     file = study.where(name)
-    matrix, unit = to_log2(normalise_matrix(read_gene_matrix(study, name), file, repairs), file)
+    matrix, unit = to_log2(normalise_matrix(read_gene_matrix(study, name), file, study.repairs), file)
     return matrix, {"unit": unit, "platform": Path(name).stem.removeprefix("data_"), "file": name}
 
 
@@ -167,7 +168,7 @@ def _segment_build(study: StudyFiles, name: str) -> str | None:
 GENE_PANEL_MATRIX = "data_gene_panel_matrix.txt"
 
 
-def listed_samples(study: StudyFiles, case_lists: Mapping[str, list[str]]) -> pd.DataFrame:
+def listed_samples(study: StudyFiles) -> pd.DataFrame:
     """Return the samples of the case lists that say who was profiled for mutations or rearrangements.
 
     A sample of a list was looked at even where nothing was found. Copy number and expression need no list: the data
@@ -176,22 +177,20 @@ def listed_samples(study: StudyFiles, case_lists: Mapping[str, list[str]]) -> pd
     Returns
     -------
     DataFrame
-        ``sample_id``, ``assay``.
+        Rows of ``assays``.
     """
-    parts = []
+    parts = [assay_rows([], "mutations")]
     for name in study.names:
         if PurePosixPath(name).parent.name != "case_lists":
             continue
         fields = study.fields(name)
         ending = fields.get("stable_id", "").removeprefix(fields.get("cancer_study_identifier", "") + "_")
         ids = fields.get("case_list_ids", "").split()
-        parts += [pd.DataFrame({"sample_id": ids, "assay": assay}) for assay in case_lists.get(ending, [])]
-    if not parts:
-        return pd.DataFrame({"sample_id": [], "assay": []}).astype("str")
-    return pd.concat(parts, ignore_index=True).drop_duplicates(ignore_index=True).astype("str")
+        parts += [assay_rows(ids, assay) for assay in study.keys["case_lists"].get(ending, [])]
+    return pd.concat(parts, ignore_index=True).drop_duplicates(ignore_index=True)
 
 
-def panel_samples(study: StudyFiles, columns: Mapping[str, str], whole: list[str]) -> pd.DataFrame:
+def panel_samples(study: StudyFiles) -> pd.DataFrame:
     """Return samples and their gene panels, from the gene panel matrix.
 
     Returns
@@ -207,6 +206,7 @@ def panel_samples(study: StudyFiles, columns: Mapping[str, str], whole: list[str
     """
     if study.first([GENE_PANEL_MATRIX]) is None:
         return pd.DataFrame({"sample_id": [], "assay": [], "panel": []}).astype("str")
+    columns, whole = study.keys["panel_columns"], study.keys["panel_words"]["whole"]
     matrix = study.table(GENE_PANEL_MATRIX)
     if "SAMPLE_ID" not in matrix:
         raise InputError("a column is missing", file=study.where(GENE_PANEL_MATRIX), column="SAMPLE_ID")
@@ -222,16 +222,15 @@ def panel_samples(study: StudyFiles, columns: Mapping[str, str], whole: list[str
     long["panel"] = long["panel"].mask(long["panel"].str.lower().isin(whole))
     long = long.drop_duplicates()
     twice = long.duplicated(["sample_id", "assay"])
-    if twice.any():
-        ids = as_text(matrix["SAMPLE_ID"])
-        raise InputError(
-            "a sample has two gene panels for one assay",
-            file=study.where(GENE_PANEL_MATRIX),
-            column="SAMPLE_ID",
-            rows=row_numbers(matrix.index, ids.isin(long.loc[twice, "sample_id"])),
-            expected="one row a sample",
-            fix="keep the panel that it was looked at with",
-        )
+    refuse_rows(
+        matrix.index,
+        as_text(matrix["SAMPLE_ID"]).isin(long.loc[twice, "sample_id"]),
+        "a sample has two gene panels for one assay",
+        file=study.where(GENE_PANEL_MATRIX),
+        column="SAMPLE_ID",
+        expected="one row a sample",
+        fix="keep the panel that it was looked at with",
+    )
     return long.reset_index(drop=True)
 
 

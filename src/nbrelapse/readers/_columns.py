@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from nbrelapse.cohort.cohort import Repairs
 from nbrelapse.cohort.genome import genome_landmarks
 from nbrelapse.errors import InputError
 
@@ -18,7 +19,7 @@ def match_columns(
     wanted: Mapping[str, str],
     required: Sequence[str],
     file: str | Path,
-    repairs: list[str],
+    repairs: Repairs,
 ) -> dict[str, str]:
     """Find the wanted columns; only their names' case, quotes and known variants may differ.
 
@@ -32,8 +33,8 @@ def match_columns(
         Cohort columns that must be found.
     file : path
         For the error message.
-    repairs : list of str
-        Names that are written in another way are appended.
+    repairs : Repairs
+        Names that are written in another way are added.
 
     Returns
     -------
@@ -47,10 +48,10 @@ def match_columns(
 
     Examples
     --------
-    >>> repairs = []
+    >>> repairs = Repairs()
     >>> match_columns(["Start_position", "Gene"], {"Start_Position": "start"}, ["start"], "a.maf", repairs)
     {'Start_position': 'start'}
-    >>> repairs
+    >>> list(repairs)
     ["a.maf: column 'Start_position' read as 'Start_Position'"]
     """
     by_bare: dict[str, list[str]] = {}
@@ -64,7 +65,7 @@ def match_columns(
         if len(candidates) == 1:
             matched[candidates[0]] = column
             if candidates[0] != name:
-                repairs.append(f"{Path(file).name}: column '{candidates[0]}' read as '{name}'")
+                repairs.add(Path(file).name, f"column '{candidates[0]}' read as '{name}'")
     absent = [name for name, column in wanted.items() if column in required and column not in matched.values()]
     if absent:
         raise _missing(found, wanted, absent, bool(matched), file)

@@ -11,73 +11,54 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nbrelapse.cohort.assemble import assay_rows
+from nbrelapse.cohort.columns import require_columns
 from nbrelapse.cohort.schema import MUTATIONS, normalise_numbers
 from nbrelapse.cohort.text import TextHeader, parse_text_table, read_header, read_table
 from nbrelapse.errors import InputError
-from nbrelapse.readers._assays import assay_rows, single_build, target_samples, target_timepoints
+from nbrelapse.readers._assays import single_build, target_samples, target_timepoints
 from nbrelapse.readers._cbioportal_molecular import genome_build
+from nbrelapse.readers._files import RawCohort
 from nbrelapse.readers.gistic import read_gistic
 
 BARCODES = "#tumor.aliquots.submitter_id"
 SEGMENT_BUILD = "hg38"
 
 
-@dataclass(frozen=True)
-class MolecularTables:
-    """What the molecular files hold: ``tables`` by name, rows of ``assays``, and what ``cohort.toml`` keeps."""
-
-    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    assays: list[pd.DataFrame] = field(default_factory=list)
-    metadata: dict[str, Any] = field(default_factory=dict)
-
-
-def read_molecular(
-    files: Mapping[str, Sequence[Path]], sheet: pd.DataFrame, keys: Mapping[str, Any]
-) -> MolecularTables:
-    """Read the mutation, segment, GISTIC and expression files, those that there are.
+def read_molecular(study: GdcStudy) -> None:
+    """Read the mutation, segment, GISTIC and expression files, those that there are, of tumour samples.
 
     Parameters
     ----------
-    files : dict of str to sequence of Path
-        By kind.
-    sheet : DataFrame
-        Of ``read_sample_sheets``.
-    keys : dict
-        ``gdc_keys.toml``.
-
-    Returns
-    -------
-    MolecularTables
-        Of tumour samples only.
+    study : GdcStudy
+        Its ``sheet`` says whose the files are; ``tables``, ``assays`` and ``metadata`` are added to.
 
     Raises
     ------
     InputError
         A file has another format, or does not say whose it is.
     """
-    read = MolecularTables()
-    if files["mutations"]:
-        _add_mutations(read, files["mutations"], sheet)
-    if files["segments"]:
-        _add_segments(read, files["segments"], sheet, keys["segments"]["columns"])
-    if files["gene_copy_number"]:
-        _add_gene_copy_number(read, files["gene_copy_number"], sheet)
-    if files["expression"]:
-        of_file = tumour_of_file(files["expression"], sheet, "expression")
+    if study.sources["mutations"]:
+        _add_mutations(study)
+    if study.sources["segments"]:
+        _add_segments(study)
+    if study.sources["gene_copy_number"]:
+        _add_gene_copy_number(study)
+    if study.sources["expression"]:
+        of_file = tumour_of_file(study.sources["expression"], study.sheet, "expression")
         if len(of_file):
             matrix, about = read_star_counts(list(of_file.index), of_file.to_list())
-            read.tables["expression"] = matrix
-            read.metadata["expression"] = about
-            read.assays.append(assay_rows(matrix.columns, "expression", platform=about["platform"]))
-    return read
+            study.tables["expression"] = matrix
+            study.metadata["expression"] = about
+            study.assays.append(assay_rows(matrix.columns, "expression", platform=about["platform"]))
 
 
-def _add_mutations(read: MolecularTables, files: Sequence[Path], sheet: pd.DataFrame) -> None:
+def _add_mutations(study: GdcStudy) -> None:
     parts: list[pd.DataFrame] = []
     samples: list[str] = []
     builds: dict[Path, str | None] = {}
-    for file in files:
-        table, listed, builds[file] = _read_maf(file, sheet)
+    for file in study.sources["mutations"]:
+        table, listed, builds[file] = _read_maf(file, study.sheet)
         if not set(samples).isdisjoint(listed):
             raise InputError(
                 "two MAF files hold the same sample",
@@ -87,17 +68,15 @@ def _add_mutations(read: MolecularTables, files: Sequence[Path], sheet: pd.DataF
             )
         parts.append(table)
         samples += listed
-    read.tables["mutations"] = pd.concat(parts, ignore_index=True)
-    read.assays.append(assay_rows(samples, "mutations", single_build(builds, "MAF")))
+    study.tables["mutations"] = pd.concat(parts, ignore_index=True)
+    study.assays.append(assay_rows(samples, "mutations", single_build(builds, "MAF")))
 
 
 def _read_maf(file: Path, sheet: pd.DataFrame) -> tuple[pd.DataFrame, list[str], str | None]:
     """Mutations, samples that were looked at, and genome build of one MAF."""
     header = read_header(file, file, comment=True)
-    absent = [name for name in ("Hugo_Symbol", "Tumor_Sample_Barcode") if name not in header.names]
-    if absent:
-        found = ", ".join(header.names[:15])
-        raise InputError("a column is missing", file=file, column=", ".join(absent), fix=f"columns found: {found}")
+    found = ", ".join(header.names[:15])
+    require_columns(header.names, ("Hugo_Symbol", "Tumor_Sample_Barcode"), file, fix=f"columns found: {found}")
     columns = [column for column in map(str, MUTATIONS.columns) if column in header.names]
     wanted = [*columns, "Tumor_Sample_Barcode", "NCBI_Build"]
     raw = parse_text_table(file, file, comment=True, columns=wanted, header=header).astype("str")
@@ -127,26 +106,23 @@ def _named_in(header: TextHeader) -> pd.Series:
     return target_samples(pd.Series(barcodes, dtype="str")).dropna()
 
 
-def _add_segments(
-    read: MolecularTables, files: Sequence[Path], sheet: pd.DataFrame, columns: Mapping[str, str]
-) -> None:
-    of_file = tumour_of_file(files, sheet, "segment")
+def _add_segments(study: GdcStudy) -> None:
+    columns = study.keys["segments"]["columns"]
+    of_file = tumour_of_file(study.sources["segments"], study.sheet, "segment")
     parts = []
     for file, sample in zip(of_file.index, of_file, strict=True):
         table = read_table(file)
-        absent = [column for column in columns if column not in table]
-        if absent:
-            raise InputError(
-                "a column is missing",
-                file=file,
-                column=", ".join(absent),
-                expected=", ".join(columns),
-                fix="download files of the type `Copy Number Segment` or `Masked Copy Number Segment`",
-            )
+        require_columns(
+            table.columns,
+            columns,
+            file,
+            expected=", ".join(columns),
+            fix="download files of the type `Copy Number Segment` or `Masked Copy Number Segment`",
+        )
         parts.append(table[list(columns)].rename(columns=columns).assign(sample_id=sample))
     if parts:
-        read.tables["segments"] = pd.concat(parts, ignore_index=True)
-        read.assays.append(assay_rows(of_file, "copy_number", _segment_build(list(of_file.index))))
+        study.tables["segments"] = pd.concat(parts, ignore_index=True)
+        study.assays.append(assay_rows(of_file, "copy_number", _segment_build(list(of_file.index))))
 
 
 def _segment_build(files: Sequence[Path]) -> str | None:
@@ -154,7 +130,8 @@ def _segment_build(files: Sequence[Path]) -> str | None:
     return single_build({file: "hg19" if "hg19" in file.name.lower() else SEGMENT_BUILD for file in files}, "segment")
 
 
-def _add_gene_copy_number(read: MolecularTables, files: Sequence[Path], sheet: pd.DataFrame) -> None:
+def _add_gene_copy_number(study: GdcStudy) -> None:
+    files = study.sources["gene_copy_number"]
     if len(files) > 1:
         raise InputError("several GISTIC files", file=files[1], expected="one", fix="leave the others out")
     calls = read_gistic(files[0])
@@ -166,14 +143,14 @@ def _add_gene_copy_number(read: MolecularTables, files: Sequence[Path], sheet: p
             expected="TARGET barcodes as sample names",
             fix="name the samples by barcode when GISTIC is run",
         )
-    ids = _with_vial(ids, sheet)
+    ids = _with_vial(ids, study.sheet)
     tumour = (target_timepoints(ids) != "normal").to_numpy()
     twice = ids[tumour].duplicated()
     if twice.any():
         raise InputError(f"{int(twice.sum())} samples are there twice", file=files[0], expected="one column a sample")
-    read.tables["gene_copy_number"] = calls.set_axis(ids.to_list(), axis=1).loc[:, tumour]
-    read.metadata["gene_copy_number"] = {"unit": "gistic", "file": files[0].name}
-    read.assays.append(assay_rows(ids[tumour], "copy_number"))
+    study.tables["gene_copy_number"] = calls.set_axis(ids.to_list(), axis=1).loc[:, tumour]
+    study.metadata["gene_copy_number"] = {"unit": "gistic", "file": files[0].name}
+    study.assays.append(assay_rows(ids[tumour], "copy_number"))
 
 
 def _with_vial(ids: pd.Series, sheet: pd.DataFrame) -> pd.Series:
@@ -185,6 +162,28 @@ def _with_vial(ids: pd.Series, sheet: pd.DataFrame) -> pd.Series:
 
 
 Patterns = Mapping[str, Sequence[str]]
+
+
+@dataclass(kw_only=True)
+class GdcStudy(RawCohort):
+    """What the GDC's files hold.
+
+    Parameters
+    ----------
+    sources : dict of str to list of Path
+        Of :func:`find_gdc_files`.
+    keys : dict
+        ``gdc_keys.toml``.
+    sheet : DataFrame
+        Of :func:`nbrelapse.readers._gdc_molecular.read_sample_sheets`.
+    assays : list of DataFrame
+        Rows of ``assays`` for what the molecular files show.
+    """
+
+    sources: Mapping[str, list[Path]]
+    keys: Mapping[str, Any]
+    sheet: pd.DataFrame = field(default_factory=pd.DataFrame)
+    assays: list[pd.DataFrame] = field(default_factory=list)
 
 
 def find_gdc_files(sources: Sequence[str | Path], patterns: Patterns) -> dict[str, list[Path]]:
@@ -320,10 +319,8 @@ def tumour_of_file(files: Sequence[Path], sheet: pd.DataFrame, what: str) -> pd.
 def _read_sample_sheet(file: Path, keys: Mapping[str, Any]) -> pd.DataFrame:
     columns = keys["sample_sheet"]["columns"]
     table = read_table(file)
-    absent = [name for name, column in columns.items() if name not in table and column != "sample_type"]
-    if absent:
-        expected = ", ".join(columns)
-        raise InputError("a column is missing", file=file, column=", ".join(absent), expected=expected, fix=MEND)
+    required = [name for name, column in columns.items() if column != "sample_type"]
+    require_columns(table.columns, required, file, expected=", ".join(columns), fix=MEND)
     table = table.rename(columns=columns).reindex(columns=list(columns.values())).astype("str")
     # Files of a tumour and its normal name both in each cell, separated by a comma.
     samples = _listed(table["sample_id"])
@@ -427,15 +424,14 @@ def _check_distinct(paths: Sequence[Path], sample_ids: Sequence[str]) -> None:
 def _read_star_counts(path: Path) -> tuple[pd.DataFrame, str]:
     """Genes of one file with their TPM, and the gene model that its first line names."""
     header = read_header(path, path, comment=True)
-    absent = [column for column in STAR_COLUMNS if column not in header.names]
-    if absent:
-        raise InputError(
-            "not a file of GDC STAR counts: a column is missing",
-            file=path,
-            column=", ".join(absent),
-            expected="gene_id, gene_name, gene_type, unstranded, ..., tpm_unstranded, ...",
-            fix="download `Gene Expression Quantification` files of the workflow `STAR - Counts`",
-        )
+    require_columns(
+        header.names,
+        STAR_COLUMNS,
+        path,
+        "not a file of GDC STAR counts: a column is missing",
+        expected="gene_id, gene_name, gene_type, unstranded, ..., tpm_unstranded, ...",
+        fix="download `Gene Expression Quantification` files of the workflow `STAR - Counts`",
+    )
     table = parse_text_table(path, path, comment=True, columns=STAR_COLUMNS, numbers=STAR_COLUMNS[-1:], header=header)
     text = {name: table[name].astype("str") for name in STAR_COLUMNS[:-1]}
     table = pd.DataFrame(text | {"tpm": normalise_numbers(table["tpm_unstranded"], file=path)})

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nbrelapse.cohort.columns import row_numbers
+from nbrelapse.cohort.cohort import Repairs
+from nbrelapse.cohort.columns import refuse_rows, require_columns
 from nbrelapse.cohort.genome import normalise_chromosomes
 from nbrelapse.cohort.mutations import rearrangement_class
 from nbrelapse.cohort.schema import REARRANGEMENTS, as_text, normalise_numbers
@@ -34,7 +35,7 @@ OTHER_NAMES = {
 
 
 def read_bedpe(
-    file: str | Path, sample_id: str | None = None, *, passed_only: bool = True, repairs: list[str] | None = None
+    file: str | Path, sample_id: str | None = None, *, passed_only: bool = True, repairs: Repairs | None = None
 ) -> tuple[pd.DataFrame, str | None]:
     r"""Read a BEDPE of structural variants: one sample a file, as PCAWG has them, or with a column of samples.
 
@@ -46,8 +47,8 @@ def read_bedpe(
         Whose the file is; where it has a column of samples, the one to read.
     passed_only : bool
         Keep only the rows that passed all filters, where there is a column ``filter``.
-    repairs : list of str, optional
-        What was left out is appended.
+    repairs : Repairs, optional
+        What was left out is added.
 
     Returns
     -------
@@ -80,11 +81,10 @@ def read_bedpe(
     [['NB01', 100.0, 510.0, 'DUPLICATION']]
     """
     table, comments = _table(file)
-    notes = [] if repairs is None else repairs
+    notes = Repairs() if repairs is None else repairs
     if passed_only and "filter" in table:
         passed = table["filter"].isna() | table["filter"].isin(["PASS", "."])
-        if not passed.all():
-            notes.append(f"{Path(file).name}: {int((~passed).sum())} rows that did not pass their filters left out")
+        notes.add_count(Path(file).name, (~passed).sum(), "rows that did not pass their filters left out")
         table = table[passed]
     table = table.assign(sample_id=_samples(table, sample_id, file))
     if sample_id is not None:
@@ -108,15 +108,13 @@ def _table(file: str | Path) -> tuple[pd.DataFrame, list[str]]:
     if names is None:
         width = body[0].count("\t") + 1 if body else len(STANDARD)
         names = [*STANDARD[:width], *(f"column {number}" for number in range(len(STANDARD) + 1, width + 1))]
-    absent = [name for name in STANDARD[:6] if name not in names]
-    if absent:
-        raise InputError(
-            "a column is missing",
-            file=file,
-            column=", ".join(absent),
-            expected="tabulators between " + ", ".join(STANDARD[:6]),
-            fix="save it as a BEDPE with these columns",
-        )
+    require_columns(
+        names,
+        STANDARD[:6],
+        file,
+        expected="tabulators between " + ", ".join(STANDARD[:6]),
+        fix="save it as a BEDPE with these columns",
+    )
     text = "\n".join(["\t".join(names), *body, ""])
     return parse_text_table(text.encode(), file, comment=True), comments
 
@@ -147,15 +145,14 @@ def _samples(table: pd.DataFrame, sample_id: str | None, file: str | Path) -> pd
 
 def _position(table: pd.DataFrame, number: int, file: str | Path) -> pd.Series:
     start, end = (normalise_numbers(table[f"{name}{number}"], file=file) for name in ("start", "end"))
-    wrong = end < start
-    if wrong.any():
-        raise InputError(
-            "an interval ends before it starts",
-            file=file,
-            column=f"end{number}",
-            rows=row_numbers(table.index, wrong),
-            expected="0-based start, end after it",
-        )
+    refuse_rows(
+        table.index,
+        end < start,
+        "an interval ends before it starts",
+        file=file,
+        column=f"end{number}",
+        expected="0-based start, end after it",
+    )
     return np.floor((start + 1 + end) / 2)
 
 

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
-from functools import cache
-from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nbrelapse.cohort.assemble import assemble_cohort
-from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.cohort.columns import is_among
-from nbrelapse.cohort.schema import ASSAY_OF, MATRICES, PATIENTS, SAMPLES, as_text, normalise_levels
+from nbrelapse.cohort.assemble import assay_rows, join_assay_rows, sample_ids_of
+from nbrelapse.cohort.cohort import Cohort, Repairs
+from nbrelapse.cohort.columns import is_among, require_columns
+from nbrelapse.cohort.schema import ASSAY_OF, PATIENTS, SAMPLES, as_text, normalise_levels
 from nbrelapse.errors import InputError
 from nbrelapse.readers import _cbioportal_molecular as molecular
 from nbrelapse.readers._assays import leave_out_normals, purity_from_percent, target_timepoints
 from nbrelapse.readers._cbioportal_molecular import listed_samples, panel_samples, read_panels
-from nbrelapse.readers._files import StudyFiles, open_study
+from nbrelapse.readers._files import RawCohort, StudyFiles, open_study
 
 
 def read_cbioportal(source: str | Path, *, timepoint: str | None = None, expression: str | None = None) -> Cohort:
@@ -52,32 +47,21 @@ def read_cbioportal(source: str | Path, *, timepoint: str | None = None, express
         The study, a clinical file or a column is missing, a file is a Git LFS pointer, or the content is not valid.
     """
     study = open_study(source)
-    keys = _keys()
-    repairs: list[str] = []
-    patients, samples, unread = read_clinical(study, keys, timepoint, repairs)
-    tables = {"patients": patients, "samples": samples}
-    files: dict[str, str | Path] = {
-        "patients": study.where(study.first(keys["files"]["patient"]) or ""),
-        "samples": study.where(study.first(keys["files"]["sample"]) or ""),
-        "assays": study.source,
-    }
-    metadata: dict[str, Any] = {
-        "source": {"reader": "cbioportal", "study": _study_name(study), "unread_attributes": unread},
-        "repairs": repairs,
-    }
-    builds, sequenced, normals = _read_molecular(study, keys, tables, files, metadata, expression)
-    leave_out_normals(tables, normals, repairs)
-    tables["assays"] = _assays(study, keys, tables, builds, sequenced, metadata)
+    patients, samples, unread = read_clinical(study, timepoint)
+    name = _study_name(study)
+    raw = RawCohort(
+        tables={"patients": patients, "samples": samples},
+        files={"patients": study.file_of("patient"), "samples": study.file_of("sample"), "assays": study.source},
+        metadata={"source": {"reader": "cbioportal", "study": name, "unread_attributes": unread}},
+        repairs=study.repairs,
+    )
+    builds, sequenced, normals = _read_molecular(study, raw, expression)
+    leave_out_normals(raw.tables, normals, raw.repairs)
+    raw.tables["assays"] = _assays(study, raw, builds, sequenced)
     panels = read_panels(study)
     if len(panels):
-        tables["panels"] = panels
-    return assemble_cohort(_study_name(study), tables, metadata=metadata, files=files)
-
-
-@cache
-def _keys() -> dict[str, Any]:
-    text = resources.files("nbrelapse.readers").joinpath("cbioportal_keys.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+        raw.tables["panels"] = panels
+    return raw.assemble(name)
 
 
 def _study_name(study: StudyFiles) -> str:
@@ -86,46 +70,38 @@ def _study_name(study: StudyFiles) -> str:
 
 
 def _read_molecular(
-    study: StudyFiles,
-    keys: dict[str, Any],
-    tables: dict[str, pd.DataFrame],
-    files: dict[str, str | Path],
-    metadata: dict[str, Any],
-    expression: str | None,
+    study: StudyFiles, raw: RawCohort, expression: str | None
 ) -> tuple[dict[str, str | None], list[str], list[str]]:
     """Add the molecular tables that the study has; return genome builds by assay, sequenced and normal samples."""
     builds: dict[str, str | None] = {}
     sequenced: list[str] = []
     normals: list[str] = []
-    repairs = metadata["repairs"]
-    if name := study.first(keys["files"]["mutations"]):
+    tables, files, names = raw.tables, raw.files, study.keys["files"]
+    if name := study.first(names["mutations"]):
         files["mutations"] = study.where(name)
-        maf = molecular.read_mutations(study, name, repairs)
+        maf = molecular.read_mutations(study, name)
         tables["mutations"], builds["mutations"] = maf.table, maf.genome_build
         sequenced, normals = maf.sequenced, maf.normals
-    if name := study.first(keys["files"]["rearrangements"]):
+    if name := study.first(names["rearrangements"]):
         files["rearrangements"] = study.where(name)
-        columns = keys["rearrangement_columns"]
-        tables["rearrangements"], builds["rearrangements"] = molecular.read_rearrangements(
-            study, name, columns, repairs
-        )
+        tables["rearrangements"], builds["rearrangements"] = molecular.read_rearrangements(study, name)
     if name := next((name for name in study.names if name.endswith(".seg")), None):
         files["segments"] = study.where(name)
-        columns = keys["segment_columns"]
-        tables["segments"], builds["copy_number"] = molecular.read_segments(study, name, columns, repairs)
-    discrete = study.first(keys["files"]["discrete_copy_number"])
-    if name := discrete or study.first(keys["files"]["log2_copy_number"]):
+        tables["segments"], builds["copy_number"] = molecular.read_segments(study, name)
+    discrete = study.first(names["discrete_copy_number"])
+    if name := discrete or study.first(names["log2_copy_number"]):
         files["gene_copy_number"] = study.where(name)
         tables["gene_copy_number"] = molecular.read_gene_matrix(study, name)
-        metadata["gene_copy_number"] = {"unit": "gistic" if discrete else "log2", "file": name}
-    if name := _expression_file(study, keys, expression):
+        raw.metadata["gene_copy_number"] = {"unit": "gistic" if discrete else "log2", "file": name}
+    if name := _expression_file(study, expression):
         files["expression"] = study.where(name)
-        tables["expression"], metadata["expression"] = molecular.read_expression(study, name, repairs)
+        tables["expression"], raw.metadata["expression"] = molecular.read_expression(study, name)
     return builds, sequenced, normals
 
 
-def _expression_file(study: StudyFiles, keys: dict[str, Any], chosen: str | None) -> str | None:
-    name = study.first([chosen] if chosen else keys["files"]["expression"])
+def _expression_file(study: StudyFiles, chosen: str | None) -> str | None:
+    known = study.keys["files"]["expression"]
+    name = study.first([chosen] if chosen else known)
     if chosen is None or name is not None:
         return name
     z_scores = "zscore" in chosen.lower()
@@ -133,84 +109,65 @@ def _expression_file(study: StudyFiles, keys: dict[str, Any], chosen: str | None
         "z-scores cannot be compared between the genes of a sample" if z_scores else "the study has no such file",
         file=study.where(chosen),
         column="--expression",
-        expected=", ".join(name for name in study.names if name in keys["files"]["expression"]) or None,
+        expected=", ".join(name for name in study.names if name in known) or None,
         fix="use the file without z-scores" if z_scores else "name a file of the study",
     )
 
 
-def _assays(
-    study: StudyFiles,
-    keys: dict[str, Any],
-    tables: dict[str, pd.DataFrame],
-    builds: dict[str, str | None],
-    sequenced: list[str],
-    metadata: dict[str, Any],
-) -> pd.DataFrame:
+def _assays(study: StudyFiles, raw: RawCohort, builds: dict[str, str | None], sequenced: list[str]) -> pd.DataFrame:
     """Who was looked at, and how; only for assays that the study has data of."""
-    present = {ASSAY_OF[name] for name in tables if name in ASSAY_OF}
-    panels = panel_samples(study, keys["panel_columns"], keys["panel_words"]["whole"])
-    listed = listed_samples(study, keys["case_lists"])
-    named = pd.DataFrame({"sample_id": sequenced, "assay": "mutations"}).astype("str")
-    said = pd.concat([panels, listed, named], ignore_index=True)
+    present = {ASSAY_OF[name] for name in raw.tables if name in ASSAY_OF}
+    said = pd.concat(
+        [panel_samples(study), listed_samples(study), assay_rows(sequenced, "mutations")], ignore_index=True
+    )
     for assay in ("mutations", "rearrangements"):
         if assay in present and not (said["assay"] == assay).any():
-            metadata["repairs"].append(
-                f"assays: the study does not say who was profiled for {assay}; samples with a finding count"
+            raw.repairs.add(
+                "assays", f"the study does not say who was profiled for {assay}; samples with a finding count"
             )
     found = [
-        pd.DataFrame({"sample_id": _samples_of(name, tables[name]), "assay": assay}).astype("str")
+        assay_rows(as_text(sample_ids_of(name, raw.tables[name])), assay)
         for name, assay in ASSAY_OF.items()
-        if name in tables
+        if name in raw.tables
     ]
-    metadata["repairs"] += _unlisted(said, found)
+    _note_unlisted(said, found, raw.repairs)
     assays = pd.concat([said[said["assay"].isin(present)], *found], ignore_index=True)
-    assays = assays.drop_duplicates(["sample_id", "assay"], ignore_index=True)
-    unknown = ~is_among(assays["sample_id"], tables["samples"]["sample_id"])
+    assays = join_assay_rows(None, assays)
+    unknown = ~is_among(assays["sample_id"], raw.tables["samples"]["sample_id"])
     with_data = pd.concat(found)["sample_id"] if found else pd.Series(dtype="str")
     from_lists = unknown & ~is_among(assays["sample_id"], with_data)
-    if from_lists.any():
-        metadata["repairs"].append(f"assays: {int(from_lists.sum())} rows of samples without clinical data left out")
+    raw.repairs.add_count("assays", from_lists.sum(), "rows of samples without clinical data left out")
     assays = assays[~from_lists].reset_index(drop=True)
-    platform = metadata.get("expression", {}).get("platform")
+    platform = raw.metadata.get("expression", {}).get("platform")
     return assays.assign(
         genome_build=assays["assay"].map(builds).astype("str"),
         platform=assays["assay"].map({"expression": platform}).astype("str"),
     )
 
 
-def _unlisted(said: pd.DataFrame, found: list[pd.DataFrame]) -> list[str]:
+def _note_unlisted(said: pd.DataFrame, found: list[pd.DataFrame], repairs: Repairs) -> None:
     """Note the samples with data that the study's own lists leave out."""
-    notes = []
     for part in found:
         assay = part["assay"].iloc[0] if len(part) else ""
         listed = said[said["assay"] == assay]
-        count = int((~is_among(part["sample_id"], listed["sample_id"])).sum()) if len(listed) else 0
-        if count:
-            notes.append(
-                f"assays: {count} samples have {assay} data but are not listed as profiled; they count as profiled"
+        if len(listed):
+            unlisted = ~is_among(part["sample_id"], listed["sample_id"])
+            repairs.add_count(
+                "assays",
+                unlisted.sum(),
+                f"samples have {assay} data but are not listed as profiled; they count as profiled",
             )
-    return notes
 
 
-def _samples_of(name: str, table: pd.DataFrame) -> pd.Series:
-    ids = pd.Series(table.columns) if name in MATRICES else table["sample_id"]
-    return as_text(pd.Series(ids.unique(), dtype="str")).drop_duplicates()
-
-
-def read_clinical(
-    study: StudyFiles, keys: Mapping[str, Any], timepoint: str | None, repairs: list[str]
-) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+def read_clinical(study: StudyFiles, timepoint: str | None) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Read the clinical files.
 
     Parameters
     ----------
     study : StudyFiles
-    keys : dict
-        ``cbioportal_keys.toml``.
+        Its ``repairs`` say what was changed.
     timepoint : str or None
         Of samples for which neither an attribute nor a TARGET code says it.
-    repairs : list of str
-        What was changed is appended.
 
     Returns
     -------
@@ -224,11 +181,11 @@ def read_clinical(
     InputError
         A clinical file is missing or lacks ``PATIENT_ID`` or ``SAMPLE_ID``.
     """
-    raw_patients, unread = _attributes(study, keys, "patient", ["PATIENT_ID"])
-    raw_samples, unread_samples = _attributes(study, keys, "sample", ["PATIENT_ID", "SAMPLE_ID"])
+    raw_patients, unread = _attributes(study, "patient", ["PATIENT_ID"])
+    raw_samples, unread_samples = _attributes(study, "sample", ["PATIENT_ID", "SAMPLE_ID"])
     samples = pd.DataFrame({name: as_text(raw_samples[name]) for name in ("sample_id", "patient_id")})
-    samples["timepoint"] = _timepoint(study, keys, raw_samples, timepoint)
-    samples["purity"] = _purity(raw_patients, raw_samples, samples, repairs)
+    samples["timepoint"] = _timepoint(study, raw_samples, timepoint)
+    samples["purity"] = _purity(raw_patients, raw_samples, samples, study.repairs)
     patients = raw_patients.drop(columns="purity_percent", errors="ignore")
     patients["patient_id"] = as_text(patients["patient_id"])
     lifted = [str(name) for name in raw_samples.columns if name in PATIENTS.columns and name != "patient_id"]
@@ -241,44 +198,36 @@ def read_clinical(
     return patients, samples, unread + unread_samples
 
 
-def _attributes(
-    study: StudyFiles, keys: Mapping[str, Any], kind: str, required: list[str]
-) -> tuple[pd.DataFrame, list[str]]:
-    name = study.first(keys["files"][kind])
+def _attributes(study: StudyFiles, kind: str, required: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    name = study.first(study.keys["files"][kind])
     if name is None:
         raise InputError(
             f"the study has no {kind} file",
             file=study.source,
-            expected=" or ".join(keys["files"][kind]),
+            expected=" or ".join(study.keys["files"][kind]),
             fix="give the folder or archive of one study, as downloaded",
         )
     table = study.table(name)
-    absent = [column for column in required if column not in table]
-    if absent:
-        raise InputError(
-            "a column is missing",
-            file=study.where(name),
-            column=", ".join(absent),
-            expected="four lines that start with #, then the header",
-        )
+    expected = "four lines that start with #, then the header"
+    require_columns(table.columns, required, study.where(name), expected=expected)
     own = {**PATIENTS.columns, **(SAMPLES.columns if kind == "sample" else {})}
-    known = {column.upper(): column for column in map(str, own)} | keys[f"{kind}_attributes"]
+    known = {column.upper(): column for column in map(str, own)} | study.keys[f"{kind}_attributes"]
     chosen = {column: known[column] for column in table.columns if column in known}
-    superseded = keys["superseded"]["attributes"]
+    superseded = study.keys["superseded"]["attributes"]
     unread = [column for column in table.columns if column not in chosen and column not in superseded]
     return table[list(chosen)].rename(columns=chosen), unread
 
 
-def _timepoint(study: StudyFiles, keys: Mapping[str, Any], samples: pd.DataFrame, default: str | None) -> pd.Series:
+def _timepoint(study: StudyFiles, samples: pd.DataFrame, default: str | None) -> pd.Series:
     by_code = target_timepoints(samples["sample_id"]).replace({"normal": "other"})
     if "timepoint" in samples:
-        file = study.where(study.first(keys["files"]["sample"]) or "")
+        file = study.file_of("sample")
         said = normalise_levels(samples["timepoint"].rename("TIMEPOINT or SAMPLE_TYPE"), "timepoint", file=file)
         by_code = said.fillna(by_code)
     return by_code if default is None else by_code.fillna(default)
 
 
-def _purity(patients: pd.DataFrame, raw_samples: pd.DataFrame, samples: pd.DataFrame, repairs: list[str]) -> pd.Series:
+def _purity(patients: pd.DataFrame, raw_samples: pd.DataFrame, samples: pd.DataFrame, repairs: Repairs) -> pd.Series:
     """Purity as a fraction: the sample's own, or the patient's percentage for diagnosis samples."""
     own = pd.to_numeric(as_text(raw_samples["purity"]), errors="coerce") if "purity" in raw_samples else np.nan
     purity = pd.Series(own, index=samples.index, dtype="float64")

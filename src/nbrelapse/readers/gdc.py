@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from nbrelapse.cohort.assemble import assemble_cohort, normalise_table
-from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.assemble import join_assay_rows, normalise_table
+from nbrelapse.cohort.cohort import Cohort, Repairs
 from nbrelapse.cohort.schema import MATRICES, as_text
 from nbrelapse.errors import InputError
 from nbrelapse.readers._assays import purity_from_percent, target_patients, target_timepoints
-from nbrelapse.readers._files import find_sheet
-from nbrelapse.readers._gdc_molecular import MolecularTables, find_gdc_files, read_molecular, read_sample_sheets
+from nbrelapse.readers._files import find_sheet, reader_keys
+from nbrelapse.readers._gdc_molecular import GdcStudy, find_gdc_files, read_molecular, read_sample_sheets
 
 NAME = "TARGET-NBL"
 
@@ -50,44 +47,31 @@ def read_gdc(sources: Sequence[str | Path], *, timepoint: str | None = None) -> 
         A source is missing or of an unknown kind, no workbook has patients, two workbooks contradict each other, a file
         is not in the sample sheet, or the content is not valid.
     """
-    keys = _keys()
+    keys = reader_keys("gdc")
     files = find_gdc_files(sources, keys["files"])
-    repairs: list[str] = []
-    patients, unread = read_clinical(files["clinical"], keys, repairs)
-    sheet = read_sample_sheets(files["sample_sheet"], keys)
-    read = read_molecular(files, sheet, keys)
-    samples = _of_patients(_samples(read, sheet, timepoint), patients["patient_id"], repairs)
-    purity = purity_from_percent(patients["purity_percent"], repairs).set_axis(patients["patient_id"])
-    tables = {
-        "patients": patients.drop(columns="purity_percent"),
-        "samples": _with_purity(_complete(samples, patients["patient_id"]), purity),
-        **_tables_of(read, samples["sample_id"]),
+    study = GdcStudy(sources=files, files=_named(files), keys=keys)
+    patients, unread = read_clinical(study)
+    study.metadata["source"] = {
+        "reader": "gdc",
+        "files": {kind: len(paths) for kind, paths in files.items()},
+        "unread_columns": unread,
     }
-    metadata: dict[str, Any] = {
-        "source": {
-            "reader": "gdc",
-            "files": {kind: len(paths) for kind, paths in files.items()},
-            "unread_columns": unread,
-        },
-        **read.metadata,
-        "repairs": repairs,
-    }
-    projects = sheet["project"].dropna().unique()
-    name = str(projects[0]) if len(projects) == 1 else NAME
-    return assemble_cohort(name, tables, metadata=metadata, files=_named(files))
+    study.sheet = read_sample_sheets(files["sample_sheet"], keys)
+    read_molecular(study)
+    samples = _of_patients(_samples(study, timepoint), patients["patient_id"], study.repairs)
+    purity = purity_from_percent(patients["purity_percent"], study.repairs).set_axis(patients["patient_id"])
+    _keep_samples(study, samples["sample_id"])
+    study.tables["patients"] = patients.drop(columns="purity_percent")
+    study.tables["samples"] = _with_purity(_complete(samples, patients["patient_id"]), purity)
+    projects = study.sheet["project"].dropna().unique()
+    return study.assemble(str(projects[0]) if len(projects) == 1 else NAME)
 
 
-@cache
-def _keys() -> dict[str, Any]:
-    text = resources.files("nbrelapse.readers").joinpath("gdc_keys.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
-
-
-def _samples(read: MolecularTables, sheet: pd.DataFrame, default: str | None) -> pd.DataFrame:
+def _samples(study: GdcStudy, default: str | None) -> pd.DataFrame:
     """List the samples that any molecular file has."""
-    parts = [rows["sample_id"] for rows in read.assays]
+    parts = [rows["sample_id"] for rows in study.assays]
     ids = pd.Series(pd.concat(parts).unique() if parts else [], dtype="str", name="sample_id")
-    known = sheet.drop_duplicates("sample_id").set_index("sample_id")
+    known = study.sheet.drop_duplicates("sample_id").set_index("sample_id")
     timepoints = ids.map(known["timepoint"]).astype("str").fillna(target_timepoints(ids))
     return pd.DataFrame(
         {
@@ -98,7 +82,7 @@ def _samples(read: MolecularTables, sheet: pd.DataFrame, default: str | None) ->
     )
 
 
-def _of_patients(samples: pd.DataFrame, patient_ids: pd.Series, repairs: list[str]) -> pd.DataFrame:
+def _of_patients(samples: pd.DataFrame, patient_ids: pd.Series, repairs: Repairs) -> pd.DataFrame:
     """Leave out the samples of patients whom no workbook has."""
     known = samples["patient_id"].isin(patient_ids)
     if len(samples) and not known.any():
@@ -108,21 +92,18 @@ def _of_patients(samples: pd.DataFrame, patient_ids: pd.Series, repairs: list[st
             expected="Case IDs of the sample sheet that are a TARGET USI of a workbook",
             fix="name the clinical files of these patients, discovery and validation, among the sources",
         )
-    if not known.all():
-        repairs.append(f"samples: {int((~known).sum())} of patients without clinical data left out")
+    repairs.add_count("samples", (~known).sum(), "of patients without clinical data left out")
     return samples[known]
 
 
-def _tables_of(read: MolecularTables, sample_ids: pd.Series) -> dict[str, pd.DataFrame]:
-    """Molecular tables and ``assays`` of some samples."""
+def _keep_samples(study: GdcStudy, sample_ids: pd.Series) -> None:
+    """Leave other samples out of the molecular tables and of ``assays``."""
     kept = set(sample_ids)
-    tables = dict(read.tables)
-    if read.assays:
-        tables["assays"] = pd.concat(read.assays, ignore_index=True).drop_duplicates(["sample_id", "assay"])
-    return {
-        name: table.loc[:, table.columns.isin(kept)] if name in MATRICES else table[table["sample_id"].isin(kept)]
-        for name, table in tables.items()
-    }
+    if study.assays:
+        study.tables["assays"] = join_assay_rows(None, pd.concat(study.assays, ignore_index=True))
+    for name, table in study.tables.items():
+        within = table.columns.isin(kept) if name in MATRICES else table["sample_id"].isin(kept)
+        study.tables[name] = table.loc[:, within] if name in MATRICES else table[within]
 
 
 def _complete(samples: pd.DataFrame, patient_ids: pd.Series) -> pd.DataFrame:
@@ -151,7 +132,7 @@ def _named(files: Mapping[str, Sequence[Path]]) -> dict[str, str | Path]:
 ORIGIN = ["file", "row"]
 
 
-def read_clinical(files: Sequence[Path], keys: Mapping[str, Any], repairs: list[str]) -> tuple[pd.DataFrame, list[str]]:
+def read_clinical(study: GdcStudy) -> tuple[pd.DataFrame, list[str]]:
     """Read and join the workbooks.
 
     A patient whom several rows describe with the same values is one patient; a value that one of them lacks is taken
@@ -159,12 +140,9 @@ def read_clinical(files: Sequence[Path], keys: Mapping[str, Any], repairs: list[
 
     Parameters
     ----------
-    files : sequence of Path
-        xlsx files; those without a ``TARGET USI`` column (data dictionaries) are left out.
-    keys : dict
-        ``gdc_keys.toml``.
-    repairs : list of str
-        What was changed is appended.
+    study : GdcStudy
+        Of its clinical xlsx files those without a ``TARGET USI`` column (data dictionaries) are left out; its repairs
+        say what was changed.
 
     Returns
     -------
@@ -179,7 +157,7 @@ def read_clinical(files: Sequence[Path], keys: Mapping[str, Any], repairs: list[
         No workbook has patients, a column is missing, a row has no TARGET USI, a value is not legal, or two rows of a
         patient contradict each other.
     """
-    settings = keys["clinical"]
+    settings, files = study.keys["clinical"], study.sources["clinical"]
     sheets = {file: find_sheet(file, settings["patient"]) for file in files}
     found = {file: sheet for file, sheet in sheets.items() if sheet is not None}
     if not found:
@@ -190,7 +168,7 @@ def read_clinical(files: Sequence[Path], keys: Mapping[str, Any], repairs: list[
             expected="a TARGET clinical file, TARGET_NBL_ClinicalData_*.xlsx, with this column",
             fix="name the clinical files of the TARGET data matrix among the sources",
         )
-    raw = pd.concat([_read(file, sheet, settings, repairs) for file, sheet in found.items()], ignore_index=True)
+    raw = pd.concat([_read(file, sheet, settings, study.repairs) for file, sheet in found.items()], ignore_index=True)
     _check_agreement(raw, {str(file): _original_names(sheet, settings) for file, sheet in found.items()})
     unread = {str(name) for sheet in found.values() for name in sheet if str(name).lower() not in settings["columns"]}
     return _one_row_each(raw), sorted(unread)
@@ -201,7 +179,7 @@ def _original_names(sheet: pd.DataFrame, settings: Mapping[str, Any]) -> dict[st
     return {known[str(name).lower()]: str(name) for name in sheet if str(name).lower() in known}
 
 
-def _read(file: Path, sheet: pd.DataFrame, settings: Mapping[str, Any], repairs: list[str]) -> pd.DataFrame:
+def _read(file: Path, sheet: pd.DataFrame, settings: Mapping[str, Any], repairs: Repairs) -> pd.DataFrame:
     """Known columns under their new names, with the file and the row they stand in."""
     lower = sheet.columns.str.lower()
     absent = [name for name in settings["required"] if name.lower() not in lower]
@@ -217,8 +195,7 @@ def _read(file: Path, sheet: pd.DataFrame, settings: Mapping[str, Any], repairs:
     table = table.assign(file=str(file), row=range(1, len(table) + 1)).dropna(how="all", subset=names)
     of_patient = target_patients(table["patient_id"]).notna()
     note = ~of_patient & table[names].drop(columns="patient_id").isna().all(axis=1)
-    if note.any():
-        repairs.append(f"patients: {int(note.sum())} rows without data under the table left out")
+    repairs.add_count("patients", note.sum(), "rows without data under the table left out")
     wrong = ~of_patient & ~note
     if wrong.any():
         raise InputError(
@@ -258,7 +235,7 @@ def _check_agreement(raw: pd.DataFrame, original_names: Mapping[str, Mapping[str
 def _normalised(part: pd.DataFrame, columns: list[str], file: str) -> pd.DataFrame:
     """Values of one file as the schema spells them; with its blank rows, so that errors count the rows it has."""
     whole = part.set_index("row")[columns].reindex(range(1, int(part["row"].max()) + 1))
-    ready = normalise_table("patients", whole.reset_index(drop=True), file, [])[columns]
+    ready = normalise_table("patients", whole.reset_index(drop=True), file, Repairs())[columns]
     return ready.iloc[part["row"].to_numpy() - 1].set_axis(part.index)
 
 

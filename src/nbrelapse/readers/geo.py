@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import csv
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from nbrelapse.cohort.assemble import assemble_cohort, normalise_matrix
+from nbrelapse.cohort.assemble import assay_rows, normalise_matrix
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.schema import PATIENTS, coded_columns, normalise_levels, normalise_numbers
 from nbrelapse.cohort.text import decode, read_bytes, read_table
 from nbrelapse.errors import InputError
 from nbrelapse.readers._columns import to_log2
+from nbrelapse.readers._files import RawCohort, reader_keys
 
 YES_NO = ("had_event", "progressed")
 
@@ -66,32 +64,26 @@ def read_geo(
     patients = _first_event(patients, series)
     titles = patients.index
     patients = patients.reset_index(names="patient_id")
-    taken = timepoint or _vocabulary().get(accessions[0], {}).get("timepoint")
+    taken = timepoint or reader_keys("geo").get(accessions[0], {}).get("timepoint")
     samples = pd.DataFrame({"sample_id": titles, "patient_id": titles, "timepoint": taken}).astype("str")
-    tables = {"patients": patients, "samples": samples}
-    files: dict[str, str | Path] = {"patients": " + ".join(str(one.file) for one in series)}
-    metadata: dict[str, Any] = {
-        "source": {"reader": "geo", "series": accessions, "unread_keys": _unread(series)},
-        "repairs": [],
-    }
+    raw = RawCohort(
+        tables={"patients": patients, "samples": samples},
+        files={"patients": _names_of(series)},
+        metadata={"source": {"reader": "geo", "series": accessions, "unread_keys": _unread(series)}},
+    )
     if expression is not None:
-        matrix = _read_expression(Path(expression), series, titles, metadata)
-        tables["expression"] = matrix
-        tables["assays"] = pd.DataFrame(
-            {"sample_id": matrix.columns, "assay": "expression", "platform": series[0].platform}
-        )
-        files["expression"] = expression
-    return assemble_cohort(name or "+".join(accessions), tables, metadata=metadata, files=files)
+        raw.files["expression"] = expression
+        raw.tables["expression"] = _read_expression(Path(expression), series, raw)
+        raw.tables["assays"] = assay_rows(raw.tables["expression"].columns, "expression", platform=series[0].platform)
+    return raw.assemble(name or "+".join(accessions))
 
 
-@cache
-def _vocabulary() -> dict[str, Any]:
-    text = resources.files("nbrelapse.readers").joinpath("geo_keys.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+def _names_of(series: list[GeoSeries]) -> str:
+    return " + ".join(str(one.file) for one in series)
 
 
 def _keys(series: GeoSeries) -> dict[str, dict[str, Any]]:
-    keys = _vocabulary().get(series.accession, {}).get("keys", _vocabulary()["any"])
+    keys = reader_keys("geo").get(series.accession, {}).get("keys", reader_keys("geo")["any"])
     return {key: rule for key, rule in keys.items() if key in series.characteristics}
 
 
@@ -107,7 +99,7 @@ def _columns_of(series: GeoSeries) -> pd.DataFrame:
             "no characteristic of the series is known",
             file=series.file,
             column=", ".join(series.characteristics.columns[:10]),
-            expected=", ".join(_vocabulary()["any"]),
+            expected=", ".join(reader_keys("geo")["any"]),
             fix="make a table of the annotation and import it with `tables` and a mapping file",
         )
     columns = {}
@@ -160,7 +152,7 @@ def _first_event(patients: pd.DataFrame, series: list[GeoSeries]) -> pd.DataFram
     if impossible.any():
         raise InputError(
             f"{int(impossible.sum())} patients progressed and had no event",
-            file=" + ".join(str(one.file) for one in series),
+            file=_names_of(series),
             column="progression",
         )
     occurred = occurred.fillna(progressed)
@@ -170,7 +162,8 @@ def _first_event(patients: pd.DataFrame, series: list[GeoSeries]) -> pd.DataFram
     return kept.assign(event=event) if occurred.notna().any() else kept
 
 
-def _read_expression(file: Path, series: list[GeoSeries], titles: pd.Index, metadata: dict[str, Any]) -> pd.DataFrame:
+def _read_expression(file: Path, series: list[GeoSeries], raw: RawCohort) -> pd.DataFrame:
+    titles = raw.tables["samples"]["sample_id"]
     table = read_table(file, matrix=True)
     matrix = table.set_index(table.columns[0])
     stems = matrix.columns.str.replace(r"\s*\[\d+\]$", "", regex=True).str.strip()
@@ -184,11 +177,10 @@ def _read_expression(file: Path, series: list[GeoSeries], titles: pd.Index, meta
             column=", ".join(table.columns[1:4]),
             expected=f"sample titles such as {titles[0]}, or their GSM accessions",
         )
-    if not known.all():
-        metadata["repairs"].append(f"{file.name}: {int((~known).sum())} columns are no samples of the series, left out")
-    matrix = normalise_matrix(matrix.loc[:, known], file, metadata["repairs"])
+    raw.repairs.add_count(file.name, (~known).sum(), "columns are no samples of the series, left out")
+    matrix = normalise_matrix(matrix.loc[:, known], file, raw.repairs)
     matrix, unit = to_log2(matrix, file)
-    metadata["expression"] = {"unit": unit, "platform": series[0].platform, "file": file.name}
+    raw.metadata["expression"] = {"unit": unit, "platform": series[0].platform, "file": file.name}
     return matrix
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from nbrelapse.cohort.columns import require_columns
 from nbrelapse.cohort.schema import as_text
 from nbrelapse.cohort.text import read_table
 from nbrelapse.errors import InputError
@@ -35,10 +36,8 @@ def read_gistic(file: str | Path) -> pd.DataFrame:
     """
     path = Path(file)
     table = read_table(path, matrix=True)
-    absent = [column for column in (GENE, *NO_SAMPLES) if column not in table]
-    if absent:
-        expected = "the header of all_thresholded.by_genes.txt: Gene Symbol, Locus ID, Cytoband, samples"
-        raise InputError("a column is missing", file=path, column=", ".join(absent), expected=expected)
+    expected = "the header of all_thresholded.by_genes.txt: Gene Symbol, Locus ID, Cytoband, samples"
+    require_columns(table.columns, (GENE, *NO_SAMPLES), path, expected=expected)
     calls = table.drop(columns=[GENE, *NO_SAMPLES])
     if calls.shape[1] == 0:
         raise InputError("the file has no samples", file=path, expected="a column a sample after Cytoband")

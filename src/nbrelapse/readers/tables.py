@@ -66,22 +66,22 @@ Values are spelled as in ``vocabulary.toml``, also after ``values`` has been app
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from nbrelapse.cohort.assemble import assemble_cohort, normalise_matrix
-from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.assemble import assay_rows, normalise_matrix
+from nbrelapse.cohort.cohort import Cohort, Repairs
+from nbrelapse.cohort.columns import require_columns
 from nbrelapse.cohort.schema import ASSAY_OF, TABLES, as_text, normalise_numbers
 from nbrelapse.cohort.text import read_table
 from nbrelapse.errors import InputError
-from nbrelapse.readers._assays import add_assay_rows, assay_rows, single_build
+from nbrelapse.readers._assays import add_assay_rows, single_build
 from nbrelapse.readers._cbioportal_molecular import genome_build
 from nbrelapse.readers._columns import to_log2
-from nbrelapse.readers._files import matching_files, samples_of_files
+from nbrelapse.readers._files import RawCohort, matching_files, samples_of_files
 from nbrelapse.readers._gdc_molecular import read_star_counts
 from nbrelapse.readers._mapping import (
     ColumnSource,
@@ -124,43 +124,38 @@ def read_tables(mapping: str | Path, source: str | Path | None = None) -> Cohort
     folder = Path(mapping).parent if source is None else Path(source)
     if not folder.is_dir():
         raise InputError("the source folder does not exist", file=folder, fix="check --source")
-    files = _named(settings, folder)
-    repairs: list[str] = []
-    tables = _read_tables(settings, folder, files, repairs)
-    metadata: dict[str, Any] = {
+    study = MappedStudy(folder=folder, files=_named(settings, folder))
+    study.metadata = {
         "source": {"reader": "tables", "mapping": Path(mapping).name, "reference": settings.source},
         "units_checked": settings.units_checked,
-        "repairs": repairs,
     }
+    _read_tables(settings, study)
     if settings.gene_copy_number is not None:
-        matrix, about = read_mapped_matrix(settings.gene_copy_number, folder, repairs)
-        tables["gene_copy_number"], metadata["gene_copy_number"] = matrix, about
+        matrix, about = read_mapped_matrix(settings.gene_copy_number, study)
+        study.tables["gene_copy_number"], study.metadata["gene_copy_number"] = matrix, about
     if settings.expression is not None:
-        matrix, about = read_mapped_expression(settings.expression, folder, repairs)
-        tables["expression"], metadata["expression"] = matrix, about
-    if "samples" not in tables and "patient_id" in tables["patients"]:
-        ids = as_text(tables["patients"]["patient_id"])
-        tables["samples"] = pd.DataFrame({"sample_id": ids, "patient_id": ids, "timepoint": settings.timepoint})
-    return assemble_cohort(settings.name, tables, metadata=metadata, files=files)
+        matrix, about = read_mapped_expression(settings.expression, study)
+        study.tables["expression"], study.metadata["expression"] = matrix, about
+    if "samples" not in study.tables and "patient_id" in study.tables["patients"]:
+        ids = as_text(study.tables["patients"]["patient_id"])
+        study.tables["samples"] = pd.DataFrame({"sample_id": ids, "patient_id": ids, "timepoint": settings.timepoint})
+    return study.assemble(settings.name)
 
 
-def _read_tables(
-    settings: TableMapping, folder: Path, files: dict[str, str | Path], repairs: list[str]
-) -> dict[str, pd.DataFrame]:
-    tables: dict[str, pd.DataFrame] = {}
+def _read_tables(settings: TableMapping, study: MappedStudy) -> None:
     looked_at: list[pd.DataFrame] = []
     for name in TABLES:
         parts = getattr(settings, name)
         if parts and name in SAMPLE_TABLES:
-            read = [read_sample_tables(name, part, folder, repairs) for part in parts]
-            tables[name] = pd.concat([table for table, _ in read], ignore_index=True)
+            read = [read_sample_tables(name, part, study) for part in parts]
+            study.tables[name] = pd.concat([table for table, _ in read], ignore_index=True)
             looked_at += [rows for _, rows in read]
         elif parts:
-            tables[name] = pd.concat([read_mapped_table(part, folder) for part in parts], ignore_index=True)
+            study.tables[name] = pd.concat([read_mapped_table(part, study.folder) for part in parts], ignore_index=True)
     if looked_at:
         found = pd.concat(looked_at, ignore_index=True)
-        tables["assays"] = add_assay_rows(tables.get("assays"), found, files.get("assays", "assays"))
-    return tables
+        assays = add_assay_rows(study.tables.get("assays"), found, study.files.get("assays", "assays"))
+        study.tables["assays"] = assays
 
 
 def _named(settings: TableMapping, folder: Path) -> dict[str, str | Path]:
@@ -175,6 +170,13 @@ DAYS = {"days": 1.0, "weeks": 7.0, "months": 30.4375, "years": 365.25}
 VARIANT_READERS = {"vcf": read_vcf, "bedpe": read_bedpe}
 
 
+@dataclass(kw_only=True)
+class MappedStudy(RawCohort):
+    """What the files of a mapping hold; ``folder`` is where they are."""
+
+    folder: Path
+
+
 def read_mapped_table(part: TableSource, folder: Path) -> pd.DataFrame:
     """Read the columns that a section names from its file.
 
@@ -187,7 +189,7 @@ def read_mapped_table(part: TableSource, folder: Path) -> pd.DataFrame:
 
 
 def read_sample_tables(
-    name: str, part: SampleTableSource | VariantSource, folder: Path, repairs: list[str]
+    name: str, part: SampleTableSource | VariantSource, study: MappedStudy
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read the files of a section of ``mutations``, ``segments`` or ``rearrangements``.
 
@@ -196,9 +198,8 @@ def read_sample_tables(
     name : str
         The table.
     part : SampleTableSource or VariantSource
-    folder : Path
-    repairs : list of str
-        What was left out is appended.
+    study : MappedStudy
+        Its repairs say what was left out.
 
     Returns
     -------
@@ -213,16 +214,16 @@ def read_sample_tables(
     InputError
         A file is missing or of another format, does not say whose it is, or the files are of several genome builds.
     """
-    files = matching_files(folder, part.file)
+    files = matching_files(study.folder, part.file)
     samples = samples_of_files(files, part.sample_pattern, part.sample_id)
     tables: list[pd.DataFrame] = []
     builds: dict[Path, str | None] = {}
-    notes: dict[Path, list[str]] = {}
+    notes = Repairs()
     for number, file in enumerate(files):
         sample = None if samples is None else samples[number]
         if isinstance(part, VariantSource):
             read = VARIANT_READERS[part.format]
-            table, builds[file] = read(file, sample_id=sample, repairs=notes.setdefault(file, []))
+            table, builds[file] = read(file, sample_id=sample, repairs=notes)
         else:
             table, builds[file] = _columns(part, file)
             if sample is not None:
@@ -234,14 +235,16 @@ def read_sample_tables(
                 fix="add `sample_pattern` or `sample_id` to the mapping",
             )
         tables.append(table)
-    repairs.extend(_summed(notes, name))
+    # A line stands for all files, and none shows a file's name.
+    for what, count in notes.totals().items():
+        study.repairs.add_count(name, count, what)
     joined = pd.concat(tables, ignore_index=True)
     found = [*(samples or []), *as_text(joined["sample_id"]).dropna().unique()]
     return joined, assay_rows(found, ASSAY_OF[name], single_build(builds, name))
 
 
 def read_mapped_matrix(
-    source: MatrixSource | GisticSource | StarCountsSource, folder: Path, repairs: list[str]
+    source: MatrixSource | GisticSource | StarCountsSource, study: MappedStudy
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read a gene by sample table, and what ``cohort.toml`` keeps of it.
 
@@ -251,54 +254,41 @@ def read_mapped_matrix(
         A file or column is missing, or of another format.
     """
     if isinstance(source, GisticSource):
-        return read_gistic(folder / source.file), {"unit": "gistic", "file": Path(source.file).name}
+        return read_gistic(study.folder / source.file), {"unit": "gistic", "file": Path(source.file).name}
     if isinstance(source, StarCountsSource):
-        files = matching_files(folder, source.file)
+        files = matching_files(study.folder, source.file)
         samples = samples_of_files(files, source.sample_pattern, source.sample_id) or []
         return read_star_counts(files, samples, source.gene_types)
-    file = folder / source.file
+    file = study.folder / source.file
     table = read_table(file, separator=source.separator, sheet=source.sheet, matrix=True)
-    absent = [name for name in (source.gene_column, *source.ignored_columns) if name not in table]
-    if absent:
-        expected = f"one of {', '.join(map(str, table.columns[:5]))}"
-        raise InputError("a column is missing", file=file, column=", ".join(absent), expected=expected)
+    expected = f"one of {', '.join(map(str, table.columns[:5]))}"
+    require_columns(table.columns, (source.gene_column, *source.ignored_columns), file, expected=expected)
     matrix = table.drop(columns=source.ignored_columns).set_index(source.gene_column)
-    return normalise_matrix(matrix, file, repairs), {"file": file.name}
+    return normalise_matrix(matrix, file, study.repairs), {"file": file.name}
 
 
 def read_mapped_expression(
-    source: MatrixSource | StarCountsSource, folder: Path, repairs: list[str]
+    source: MatrixSource | StarCountsSource, study: MappedStudy
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read expression in log2, and what ``cohort.toml`` keeps of it; raises as :func:`read_mapped_matrix`."""
-    matrix, about = read_mapped_matrix(source, folder, repairs)
+    matrix, about = read_mapped_matrix(source, study)
     if isinstance(source, StarCountsSource):
         return matrix, about
-    matrix, unit = to_log2(matrix, folder / source.file)
+    matrix, unit = to_log2(matrix, study.folder / source.file)
     return matrix, {"unit": unit, **about}
-
-
-def _summed(notes: Mapping[Path, list[str]], name: str) -> list[str]:
-    """Add up what the files of a table say, so that a line stands for all of them and none shows a file's name."""
-    totals: Counter[str] = Counter()
-    for file, lines in notes.items():
-        for line in lines:
-            count, _, what = line.removeprefix(f"{file.name}: ").partition(" ")
-            totals[what] += int(count)
-    return [f"{name}: {count} {what}" for what, count in totals.items()]
 
 
 def _columns(part: TableSource, file: Path) -> tuple[pd.DataFrame, str | None]:
     """Columns of one file, and the genome build that its ``NCBI_Build`` names."""
     table = read_table(file, separator=part.separator, sheet=part.sheet)
-    absent = [source.column for source in part.columns.values() if source.column and source.column not in table]
-    if absent:
-        raise InputError(
-            "a column that the mapping names is missing",
-            file=file,
-            column=", ".join(absent),
-            expected=f"one of {', '.join(map(str, table.columns[:30]))}",
-            fix="correct the mapping file, or `separator` in it",
-        )
+    require_columns(
+        table.columns,
+        [source.column for source in part.columns.values() if source.column],
+        file,
+        "a column that the mapping names is missing",
+        expected=f"one of {', '.join(map(str, table.columns[:30]))}",
+        fix="correct the mapping file, or `separator` in it",
+    )
     columns = {name: _column(source, table, file) for name, source in part.columns.items()}
     return pd.DataFrame(columns), genome_build(table, file)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nbrelapse.cohort.columns import row_numbers
+from nbrelapse.cohort.cohort import Repairs
+from nbrelapse.cohort.columns import refuse_rows, row_numbers
 from nbrelapse.cohort.genome import normalise_chromosomes
 from nbrelapse.cohort.mutations import INSERTION, TRANSLOCATION, class_of_word, rearrangement_class
 from nbrelapse.cohort.schema import REARRANGEMENTS, levels, normalise_numbers
@@ -21,7 +22,7 @@ FIXED = ["CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
 
 
 def read_vcf(
-    file: str | Path, sample_id: str | None = None, *, passed_only: bool = True, repairs: list[str] | None = None
+    file: str | Path, sample_id: str | None = None, *, passed_only: bool = True, repairs: Repairs | None = None
 ) -> tuple[pd.DataFrame, str | None]:
     r"""Read the structural variants of a VCF, as Manta, Delly, GRIDSS, SvABA, Lumpy and others write it.
 
@@ -35,8 +36,8 @@ def read_vcf(
         normal is a sample of its own name.
     passed_only : bool
         Keep only what passed all filters (``PASS`` or ``.``).
-    repairs : list of str, optional
-        What was left out is appended.
+    repairs : Repairs, optional
+        What was left out is added.
 
     Returns
     -------
@@ -71,20 +72,21 @@ def read_vcf(
     >>> table[["sample_id", "site1_chromosome", "site1_position", "site2_position", "class"]].values.tolist(), build
     ([['NB01', '2', 900.0, 70.0, 'TRANSLOCATION']], 'hg38')
     """
-    notes = [] if repairs is None else repairs
+    notes = Repairs() if repairs is None else repairs
+    name = Path(file).name
     meta, samples, records = _records(file)
     if passed_only:
         passed = records["FILTER"].isin(["PASS", "."]) | records["FILTER"].isna()
-        _note(notes, file, int((~passed).sum()), "records that did not pass their filters")
+        notes.add_count(name, (~passed).sum(), "records that did not pass their filters left out")
         records = records[passed]
     variants = structural_variants(records, file)
-    _note(notes, file, len(records) - len(variants), "small variants and copy-number records")
+    notes.add_count(name, len(records) - len(variants), "small variants and copy-number records left out")
     if variants.empty and not records.empty:
         fix = "give the file of a structural variant caller (Manta, Delly, GRIDSS, SvABA, Lumpy)"
         raise InputError("the file holds no structural variants", file=file, expected="SVTYPE in INFO", fix=fix)
     records = records.loc[variants.index]
     carried, germline = carried_variants(records, samples, sample_id, meta, file)
-    _note(notes, file, germline, "variants that the normal carries too")
+    notes.add_count(name, germline, "variants that the normal carries too left out")
     calls = without_mates(variants.loc[carried.index].assign(sample_id=carried))
     return calls.reindex(columns=list(REARRANGEMENTS.columns)), header_build(meta)
 
@@ -107,11 +109,6 @@ def _records(file: str | Path) -> tuple[list[str], list[str], pd.DataFrame]:
     columns = [*names[:9], *(f"sample {number}" for number in range(1, len(samples) + 1))]
     body = "\t".join(columns) + "\n" + text[header.end() :].lstrip("\r\n")
     return text[: header.start()].splitlines(), samples, parse_text_table(body.encode(), file, comment=True)
-
-
-def _note(repairs: list[str], file: str | Path, count: int, what: str) -> None:
-    if count:
-        repairs.append(f"{Path(file).name}: {count} {what} left out")
 
 
 NORMAL = re.compile(r"(?:^|[-_.])(?:normal|control|ctrl|blood|germline)(?:[-_.]|$)", re.IGNORECASE)
@@ -161,12 +158,13 @@ def carried_variants(
         return pd.Series(names[0], index=records.index, dtype="str"), 0
     called, variant = _genotypes(records, len(samples))
     unsaid = np.asarray(~called.any(axis=1))
-    if len(wanted) > 1 and unsaid.any():
-        raise InputError(
+    if len(wanted) > 1:
+        refuse_rows(
+            records.index,
+            unsaid,
             "no genotype says which sample carries the variant",
             file=file,
             column="FORMAT",
-            rows=row_numbers(records.index, unsaid),
             expected="GT",
             fix="say which column is the tumour (sample_id)",
         )
@@ -283,11 +281,8 @@ def _check_forms(
 ) -> pd.Series:
     """Return which records are structural variants; refuse those that are of no known form."""
     several = alt.str.contains(",", regex=False).fillna(False).astype(bool)
-    if several.any():
-        fix = "split them first: bcftools norm -m -any"
-        raise InputError(
-            "records with several ALT alleles", file=file, column="ALT", rows=row_numbers(alt.index, several), fix=fix
-        )
+    fix = "split them first: bcftools norm -m -any"
+    refuse_rows(alt.index, several, "records with several ALT alleles", file=file, column="ALT", fix=fix)
     copies = symbol.str.fullmatch(COPY_NUMBER).fillna(False).astype(bool)
     named = (class_of_word(symbol).notna() | (symbol == "BND")).astype(bool)
     breakend = ((joined["open"] == joined["close"]) & ((joined["before"] == "") != (joined["after"] == ""))).astype(
@@ -348,15 +343,15 @@ def _pair(records: pd.DataFrame) -> pd.Series:
 def _check_order(variants: pd.DataFrame, joined: pd.DataFrame, file: str | Path) -> None:
     within = (variants["site1_chromosome"] == variants["site2_chromosome"]) & (variants["class"] != TRANSLOCATION)
     wrong = within & joined["open"].isna() & (variants["site2_position"] < variants["site1_position"])
-    if wrong.any():
-        raise InputError(
-            "a variant ends before it starts",
-            file=file,
-            column="END",
-            rows=row_numbers(variants.index, wrong),
-            expected="END at or after POS",
-            fix="correct END, or CHR2 where it is on another chromosome",
-        )
+    refuse_rows(
+        variants.index,
+        wrong,
+        "a variant ends before it starts",
+        file=file,
+        column="END",
+        expected="END at or after POS",
+        fix="correct END, or CHR2 where it is on another chromosome",
+    )
 
 
 SITES = ("chromosome", "position")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -19,6 +17,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from nbrelapse import __version__
+from nbrelapse.cohort.files import check_file_name, write_beside
 from nbrelapse.errors import InputError
 from nbrelapse.report.plots.style import ABSENT, GRID, INK, MUTED, ON_COLOR, PAPER
 
@@ -59,27 +58,12 @@ def render(template: str, file: str | Path, context: dict[str, Any]) -> Path:
 
 
 def _replace(path: Path, text: str) -> Path:
-    beside = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as stream:
-            beside = Path(stream.name)
-            stream.write(text)
-        beside.chmod(0o666 & ~_umask())
-        beside.replace(path)
+        with write_beside(path) as beside:
+            beside.write_text(text, encoding="utf-8")
     except OSError as error:
-        if beside is not None:
-            beside.unlink(missing_ok=True)
         raise InputError(f"the report cannot be written: {error.strerror}", file=path) from None
     return path
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 _DARK = {INK: "#e6ebf0", MUTED: "#9aa7b4", GRID: "#33404d", ABSENT: "#6f7c89", PAPER: "#151b22", ON_COLOR: ON_COLOR}
@@ -154,14 +138,7 @@ SUFFIXES = (".png", ".svg", ".pdf")
 
 def check_picture(file: str | Path) -> Path:
     """Refuse a name that no picture can have; a command asks before its work, not after."""
-    path = Path(file)
-    if path.suffix not in SUFFIXES:
-        raise InputError(
-            f"a picture cannot be a {path.suffix or 'file without extension'}",
-            file=path,
-            expected=" or ".join(SUFFIXES),
-        )
-    return path
+    return check_file_name(file, "a picture", SUFFIXES)
 
 
 def save_figure(figure: Figure, file: str | Path) -> Path:
@@ -184,9 +161,8 @@ def save_figure(figure: Figure, file: str | Path) -> Path:
     """
     path = check_picture(file)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with mpl.rc_context({"svg.hashsalt": "nbrelapse"}):
-            figure.savefig(path, dpi=180, metadata={"Date": None} if path.suffix == ".svg" else None)
+        with mpl.rc_context({"svg.hashsalt": "nbrelapse"}), write_beside(path) as beside:
+            figure.savefig(beside, dpi=180, metadata={"Date": None} if path.suffix == ".svg" else None)
     except OSError as error:
         raise InputError(f"cannot write the picture: {error.strerror}", file=path) from None
     return path

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.files import write_beside
 from nbrelapse.errors import InputError
 from nbrelapse.explanation.explanation import roll_up
 from nbrelapse.mechanisms.build import build_features
@@ -294,16 +293,8 @@ def write_scores(scores: pd.DataFrame, file: str | Path) -> Path:
         ".json": lambda path: scores.to_json(path, orient="records", double_precision=15, indent=1),
     }
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
-        os.close(handle)
-        beside = Path(name)
-        try:
+        with write_beside(target) as beside:
             writers[target.suffix](beside)
-            beside.chmod(0o644)
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"the scores cannot be written: {error.strerror}", file=target) from None
     return target

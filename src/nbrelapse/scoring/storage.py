@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import platform
-import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse import __version__
+from nbrelapse.cohort.files import write_beside
 from nbrelapse.errors import BundleError, InputError, NbRelapseError
 from nbrelapse.mechanisms.catalogue import parse_catalogue
 from nbrelapse.models.base import ModelState
@@ -189,13 +189,8 @@ def write_bundle(
     if target.exists() and not (target / MANIFEST).is_file():
         raise InputError("what is there is not a saved model; it is not replaced", file=target, fix="name another")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
-            beside = Path(scratch) / "model"
+        with write_beside(target) as beside:
             _write(bundle, beside, {} if mlflow_model is None else mlflow_model.to_dict())
-            if target.exists():
-                target.rename(Path(scratch) / "replaced")
-            beside.rename(target)
     except OSError as error:
         raise InputError(f"the model cannot be written: {error.strerror}", file=target) from None
     return target

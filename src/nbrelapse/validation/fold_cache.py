@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import zipfile
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +14,7 @@ import joblib
 import numpy as np
 import pandas as pd
 
+from nbrelapse.cohort.files import write_beside
 from nbrelapse.errors import InputError
 from nbrelapse.models.design import read_columns
 
@@ -118,10 +118,8 @@ class FoldCache:
         """Write an entry, whole or not at all; a failure is noted in ``failure``."""
         file = self._file(key)
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as part:
-                np.savez(part, key=np.array(key), log_risk=prediction[0], incidence=prediction[1])
-            Path(part.name).replace(file)
+            with write_beside(file) as beside:
+                np.savez(beside, key=np.array(key), log_risk=prediction[0], incidence=prediction[1])
         except OSError as error:
             self.failure = error.strerror or str(error)
 

@@ -18,7 +18,7 @@ from nbrelapse.mechanisms.builders._mutation_rules import (
     short_protein_changes,
 )
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
-from nbrelapse.mechanisms.gene_sets import assay_coverage, covers_all
+from nbrelapse.mechanisms.gene_sets import assay_coverage, covers_all, finding_values
 
 Rules = Sequence[Mapping[str, Any]]
 
@@ -105,13 +105,10 @@ def _values(
     sample = table["sample"].to_numpy()
     certain = np.bincount(sample[found.certain], minlength=len(coverage))
     possible = np.bincount(sample[found.possible], minlength=len(coverage))
-    if definition.kind == "binary":
-        negative = looked_at & (possible == 0)
-        return np.where(certain > 0, 1.0, np.where(negative, 0.0, np.nan))
-    counted = np.where(certain == possible, certain, np.nan)
-    if definition.kind == "count":
-        return np.log1p(np.where(looked_at, counted, np.nan))
-    return np.log1p(counted / _megabases(coverage, definition.parameters))
+    unclear = certain != possible
+    if definition.kind == "continuous":
+        return np.log1p(np.where(unclear, np.nan, certain) / _megabases(coverage, definition.parameters))
+    return finding_values(certain, unclear, looked_at, counted=definition.kind == "count")
 
 
 def _megabases(coverage: pd.DataFrame, parameters: Mapping[str, Any]) -> np.ndarray:

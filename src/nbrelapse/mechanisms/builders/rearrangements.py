@@ -16,7 +16,7 @@ from nbrelapse.cohort.mutations import CLASSES, class_of_word, rearrangement_cla
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.builder_rules import check_parameters
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
-from nbrelapse.mechanisms.gene_sets import assay_coverage, covers_all
+from nbrelapse.mechanisms.gene_sets import assay_coverage, covers_all, finding_values
 from nbrelapse.mechanisms.genome import AUTOSOMES, BUILDS
 
 SITES = ("site1", "site2")
@@ -116,13 +116,10 @@ def _feature(calls: _Calls, rule: RearrangementRule, looked_at: np.ndarray) -> n
     """Value of one entry for every patient looked at."""
     if rule.clusters is not None:
         counts, unclear = _clustered_chromosomes(calls, len(looked_at), *rule.clusters)
-        return np.where(looked_at & ~unclear, np.log1p(counts), np.nan)
-    found, unclear = _match(calls, rule)
-    counts = np.bincount(calls.sample[found], minlength=len(looked_at))
-    unsure = np.bincount(calls.sample[unclear], minlength=len(looked_at)) > 0
-    if rule.counted:
-        return np.where(looked_at & ~unsure, np.log1p(counts), np.nan)
-    return np.where(counts > 0, 1.0, np.where(looked_at & ~unsure, 0.0, np.nan))
+        return finding_values(counts, unclear, looked_at, counted=True)
+    found, unsure = _match(calls, rule)
+    counts, unclear = (np.bincount(calls.sample[which], minlength=len(looked_at)) for which in (found, unsure))
+    return finding_values(counts, unclear > 0, looked_at, counted=rule.counted)
 
 
 def _match(calls: _Calls, rule: RearrangementRule) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,99 @@
+"""Write a file or folder beside its target and rename it, so that it is there whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from nbrelapse.errors import InputError
+
+
+@contextmanager
+def write_beside(target: str | Path) -> Iterator[Path]:
+    """Give a path to write to, and rename what was written there when the block ends without an error.
+
+    An interruption leaves what was there before. The target's folder is made where it does not exist.
+
+    Parameters
+    ----------
+    target : path
+        A file, or a folder; what is there is replaced.
+
+    Yields
+    ------
+    Path
+        A path of the same name in a new folder beside the target; nothing is there yet.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written to, or nothing was written.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with write_beside(Path(folder) / "scores.csv") as beside:
+    ...         _ = beside.write_text("patient_id,risk")
+    ...     [file.name for file in Path(folder).iterdir()]
+    ['scores.csv']
+    """
+    path = Path(target)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        beside = scratch / path.name
+        yield beside
+        if beside.is_dir() and path.exists():
+            _replace_folder(beside, path)
+        else:
+            beside.replace(path)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _replace_folder(new: Path, path: Path) -> None:
+    # A folder cannot be renamed onto one with content, so the old one steps aside, and back where that fails.
+    old = path.rename(new.with_name(f"{new.name}.replaced"))
+    try:
+        new.rename(path)
+    except OSError:
+        old.rename(path)
+        raise
+
+
+def check_file_name(file: str | Path, what: str, suffixes: Sequence[str]) -> Path:
+    """Refuse a name that a kind of file cannot have; a command asks before its work, not after.
+
+    Parameters
+    ----------
+    file : path
+    what : str
+        The kind, with its article.
+    suffixes : sequence of str
+        Extensions that it may have.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        The extension is another one.
+
+    Examples
+    --------
+    >>> check_file_name("features.csv", "a feature table", (".parquet", ".csv")).suffix
+    '.csv'
+    """
+    path = Path(file)
+    if path.suffix not in suffixes:
+        raise InputError(
+            f"{what} cannot be a {path.suffix or 'file without extension'}",
+            file=path,
+            expected=" or ".join(suffixes),
+        )
+    return path
