@@ -1,4 +1,4 @@
-"""Fixtures that several packages' tests share: a study's header, random outcomes, a small saved model, and an MLflow store."""
+"""Fixtures that the tests of several rooms share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-from .cbioportal import read_cbioportal as read_cbioportal
-from .gdc import read_gdc as read_gdc
-from .geo import read_geo as read_geo
-from .tables import read_tables as read_tables
+from .cbioportal import import_cbioportal as import_cbioportal
+from .gdc import import_gdc as import_gdc
+from .geo import import_geo as import_geo
+from .tables import import_tables as import_tables
