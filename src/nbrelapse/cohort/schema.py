@@ -47,7 +47,7 @@ def variant_classes() -> tuple[str, ...]:
 
 @cache
 def missing_words() -> frozenset[str]:
-    """Words for "not known" as files write them, for parsers that tell capitals apart; "" is one."""
+    """Words for "not known" as files write them, for parsers that distinguish capitals; "" is one."""
     words = ["", *_document()["missing"]]
     return frozenset(form for word in words for form in (word, word.upper(), word.capitalize(), word.title()))
 

@@ -182,7 +182,7 @@ def experiment_models(config: ExperimentConfig, data: PreparedData) -> tuple[dic
         if baseline.available(values):
             models[name] = baseline
         else:
-            notes.append(f"{name} is not available: the training patients do not tell its groups apart")
+            notes.append(f"{name} is not available: its groups cannot be distinguished in the training patients")
     without_genes = [name for name in data.columns if catalogue.features[name].role != "gene"]
     for name in config.models:
         columns = data.columns if FAMILIES[name].reads_genes else without_genes

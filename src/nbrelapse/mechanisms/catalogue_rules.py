@@ -293,7 +293,7 @@ def _check_colors(colors: Mapping[str, str], file: str) -> None:
                 f"the mechanisms {first} and {mechanism} have the same color {color}",
                 file=file,
                 column=f"[{mechanism}]",
-                fix="give each its own: pictures tell mechanisms apart by it",
+                fix="give each its own: pictures distinguish mechanisms by it",
             )
 
 

@@ -250,7 +250,7 @@ def blend_weights(y: np.ndarray, log_risks: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n_models,)
-        Equal where the log risks do not tell the models apart.
+        Equal where the log risks do not distinguish the models.
 
     Examples
     --------

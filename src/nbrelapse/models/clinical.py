@@ -42,7 +42,7 @@ class ClinicalReference(LinearModel):
         return {}
 
     def available(self, X: pd.DataFrame) -> bool:
-        """Whether X has the columns, and at least one of them tells its patients apart.
+        """Whether X has the columns, and at least one of them differs between its patients.
 
         A baseline that is not available (no COG group can be told from what is recorded, say) is left out of an
         experiment, which says so.

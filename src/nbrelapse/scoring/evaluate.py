@@ -45,7 +45,7 @@ def evaluate_bundle(
     Returns
     -------
     Evaluation
-        The model goes by its family's name. Baselines whose columns do not tell the cohort's patients apart are left
+        The model goes by its family's name. Baselines whose columns are the same in all patients are left
         out, with a note.
 
     Raises
@@ -77,7 +77,7 @@ def evaluate_bundle(
         )
     for name, reference in bundle.references.items():
         if isinstance(reference, ClinicalReference) and not reference.available(X):
-            notes.append(f"{name} is not available: its columns do not tell these patients apart")
+            notes.append(f"{name} is not available: its columns are the same in all these patients")
         else:
             models[name] = reference
     times = _times(bundle, outcome)

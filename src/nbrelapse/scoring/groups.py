@@ -56,7 +56,7 @@ def patient_groups(cohort: Cohort, X: pd.DataFrame, prediction: pd.Series) -> pd
 
 
 def clinical_groups(cohort: Cohort, X: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Return the clinical groupings that tell patients apart.
+    """Return the clinical groupings that distinguish patients.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def clinical_groups(cohort: Cohort, X: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def clinical_levels(cohort: Cohort, X: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Return all clinical groupings, whether or not they tell the patients apart; see :func:`clinical_groups`."""
+    """Return all clinical groupings, whether or not they distinguish the patients; see :func:`clinical_groups`."""
     recorded = cohort.patients.set_index("patient_id")["high_risk"].reindex(X.index)
     found = {"high_risk": recorded.astype("Float64").to_numpy(dtype=float, na_value=np.nan)}
     for name, columns in CLINICAL_COLUMNS.items():
