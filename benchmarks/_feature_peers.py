@@ -14,7 +14,7 @@ import bioframe
 import numpy as np
 import pandas as pd
 
-from nbrelapse.mechanisms.genome import AUTOSOMES, GENE_SPANS, chromosome_arms
+from nbrelapse.mechanisms.genome import _AUTOSOMES, _GENE_SPANS, _chromosome_arms
 
 TRUNCATING = ["Nonsense_Mutation", "Frame_Shift_Del", "Frame_Shift_Ins", "Splice_Site"]
 ALTERING = [*TRUNCATING, "Missense_Mutation", "In_Frame_Del", "In_Frame_Ins"]
@@ -48,7 +48,7 @@ def read_files(study: Path, scale: Mapping[str, float]) -> tuple[pd.DataFrame, p
     """Mutations, and the autosomal segments with their level in copies."""
     mutations = pd.read_csv(study / "data_mutations.txt", sep="\t", comment="#", low_memory=False)
     segments = pd.read_csv(study / "data_cna_hg19.seg", sep="\t", dtype={"chrom": str})
-    segments = segments[segments["chrom"].isin(AUTOSOMES)]
+    segments = segments[segments["chrom"].isin(_AUTOSOMES)]
     segments = segments.rename(columns={"loc.start": "start", "loc.end": "end"})
     level = segments["seg.mean"] - scale["centre"]
     copies = np.where(level > 0, level / scale["gain"], level / -scale["loss"])
@@ -56,7 +56,7 @@ def read_files(study: Path, scale: Mapping[str, float]) -> tuple[pd.DataFrame, p
 
 
 def arm_table() -> pd.DataFrame:
-    arms = chromosome_arms("hg19").loc[list(AUTOSOMES)]
+    arms = _chromosome_arms("hg19").loc[list(_AUTOSOMES)]
     p = pd.DataFrame({"chrom": arms.index, "start": 0, "end": arms["centromere"], "arm": arms.index + "p"})
     q = pd.DataFrame({"chrom": arms.index, "start": arms["centromere"], "end": arms["length"], "arm": arms.index + "q"})
     return pd.concat([p, q], ignore_index=True)
@@ -93,7 +93,7 @@ def _copy_number_of_sample(rows: pd.DataFrame, arms: pd.DataFrame) -> pd.Series:
         whole = changed["length"].sum() >= NUMERICAL * on["length"].sum()
         found[name] = float(inside >= MIN_ALTERED and not whole)
     for name, gene in GENES.items():
-        chrom, first, last = GENE_SPANS["hg19"][gene]
+        chrom, first, last = _GENE_SPANS["hg19"][gene]
         at = rows[(rows["chrom"] == chrom) & (rows["start"] <= last) & (rows["end"] >= first)]
         found[name] = float(at["copies"].max() >= AMPLIFIED)
     found["instability__segmental_count"] = sum(found[name] for name in ARMS)
@@ -125,7 +125,7 @@ def by_overlap_of_cohort(study: Path, scale: Mapping[str, float]) -> tuple[pd.Da
 def _copy_number_by_overlap(segments: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(index=pd.Index(segments["ID"].unique(), name="ID"))
     _add_arms(table, segments)
-    spans = {gene: GENE_SPANS["hg19"][gene] for gene in GENES.values()}
+    spans = {gene: _GENE_SPANS["hg19"][gene] for gene in GENES.values()}
     genes = pd.DataFrame.from_dict(spans, orient="index", columns=["chrom", "start", "end"]).reset_index(names="gene")
     hits = bioframe.overlap(segments, genes, how="inner", suffixes=("", "_"))
     highest = hits.groupby(["ID", "gene_"])["copies"].max().unstack()

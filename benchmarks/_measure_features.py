@@ -37,11 +37,11 @@ def measure(study: Path, out: Path, cores: int) -> None:
     import pyarrow as pa
 
     from nbrelapse.mechanisms import build_features
-    from nbrelapse.mechanisms.build import COMBINATION, PACKAGED
+    from nbrelapse.mechanisms.build import _PACKAGED, COMBINATION
     from nbrelapse.readers import import_cbioportal
 
     pa.set_cpu_count(cores)
-    builders = {name: import_module(f"nbrelapse.mechanisms.builders.{name}") for name in (*PACKAGED, COMBINATION)}
+    builders = {name: import_module(f"nbrelapse.mechanisms.builders.{name}") for name in (*_PACKAGED, COMBINATION)}
     measured = {"import": time.perf_counter() - start}
     for name, module in builders.items():
         module.__dict__["build"] = _timed(module.build, f"features: {name}", measured)

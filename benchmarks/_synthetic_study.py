@@ -12,7 +12,7 @@ from _document import DataAbsentError
 from _synthetic_mutations import write_mutations
 from _synthetic_segments import write_segments
 from _synthetic_tables import COLUMNS, append_rows, write_lines
-from nbrelapse.mechanisms.genome import AUTOSOMES
+from nbrelapse.mechanisms.genome import _AUTOSOMES
 
 STUDY = "synthetic"
 MUTATIONS, SEGMENTS, REARRANGEMENTS = 10, 50, 30
@@ -112,7 +112,7 @@ def _write_attributes(file: Path, columns: list[str], known: dict[str, object], 
 def _write_rearrangements(file: Path, rng: np.random.Generator, ids: pa.Array) -> None:
     carriers = np.arange(0, len(ids), CARRIERS)
     count = len(carriers) * REARRANGEMENTS
-    chromosomes = np.array([*AUTOSOMES, "X"])
+    chromosomes = np.array([*_AUTOSOMES, "X"])
     first, second = rng.integers(len(chromosomes), size=(2, count))
     second = np.where(rng.random(count) < 0.6, first, second)
     near_tert = (np.arange(count) % (5 * REARRANGEMENTS)) == 0

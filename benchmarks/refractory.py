@@ -27,7 +27,7 @@ from nbrelapse.models.families import create_model
 from nbrelapse.models.linear import LinearModel
 from nbrelapse.models.resamples import bootstrap_refits
 from nbrelapse.scoring.groups import populations
-from nbrelapse.simulation.patients import draw_patients, load_calibration
+from nbrelapse.simulation.patients import _draw_patients, _load_calibration
 from nbrelapse.validation.nested import nested_cross_validation
 from nbrelapse.validation.tuning import tune
 
@@ -79,9 +79,9 @@ def cross_validated(data: PreparedData) -> Evaluation:
 
 def reachable(data: PreparedData) -> dict[str, object]:
     """AUC of the log odds that the patients were drawn with."""
-    calibration = load_calibration()
+    calibration = _load_calibration()
     # The first stream of the seed is that of the patients, see write_raw_files.
-    drawn = draw_patients(np.random.default_rng(SEED).spawn(10)[0], PATIENTS, calibration)
+    drawn = _draw_patients(np.random.default_rng(SEED).spawn(10)[0], PATIENTS, calibration)
     drawn.index = data.cohort.patient_ids
     effects = pd.Series(calibration["refractory"]["log_odds"])
     log_odds = (drawn[effects.index].astype(float) @ effects).loc[data.training.patient_ids].to_numpy()[None]

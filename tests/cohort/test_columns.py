@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbrelapse.cohort.columns import check_time_units
+from nbrelapse.cohort.columns import _check_time_units
 from nbrelapse.errors import InputError
 
 
@@ -21,26 +21,26 @@ MONTHS = [float(month) for month in range(1, 61)]
 @pytest.mark.parametrize("column", ["age_days", "event_days", "followup_days"])
 def test_months_are_refused_and_the_same_in_days_accepted(column: str) -> None:
     with pytest.raises(InputError, match="look like months, not days") as caught:
-        check_time_units(patients(**{column: MONTHS}), file="clinical.csv")
+        _check_time_units(patients(**{column: MONTHS}), file="clinical.csv")
     assert (caught.value.file, caught.value.column) == ("clinical.csv", column)
     assert 'unit = "months"' in str(caught.value.fix)
-    check_time_units(patients(**{column: [month * 30.4375 for month in MONTHS]}))
+    _check_time_units(patients(**{column: [month * 30.4375 for month in MONTHS]}))
 
 
 def test_years_are_called_years() -> None:
     with pytest.raises(InputError, match="look like years"):
-        check_time_units(patients(age_days=[month / 12 for month in MONTHS]))
+        _check_time_units(patients(age_days=[month / 12 for month in MONTHS]))
 
 
 def test_an_infant_trial_in_days_passes() -> None:
-    check_time_units(patients(age_days=[float(day) for day in range(0, 360, 6)]))
+    _check_time_units(patients(age_days=[float(day) for day in range(0, 360, 6)]))
 
 
 def test_a_few_new_patients_are_not_judged() -> None:
-    check_time_units(patients(age_days=[1.0] * 19, event_days=[30.0] * 19, followup_days=[30.0] * 19))
+    _check_time_units(patients(age_days=[1.0] * 19, event_days=[30.0] * 19, followup_days=[30.0] * 19))
 
 
 @given(st.lists(st.floats(0.1, 29), min_size=20, max_size=50))
 def test_follow_up_in_months_below_thirty_years_never_passes(years: list[float]) -> None:
     with pytest.raises(InputError):
-        check_time_units(patients(followup_days=[value * 12 for value in years]))
+        _check_time_units(patients(followup_days=[value * 12 for value in years]))

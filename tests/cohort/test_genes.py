@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbrelapse.cohort.genes import canonical_symbols, excel_gene, is_mangled
+from nbrelapse.cohort.genes import _excel_gene, _is_mangled, canonical_symbols
 from nbrelapse.mechanisms import load_catalogue
 
 
@@ -88,7 +88,7 @@ def test_the_table_gives_every_name_one_gene_and_no_chains() -> None:
     assert not names.str.upper().duplicated().any()
     assert table()["symbol"].is_unique
     assert not set(names.str.upper()) & set(table()["symbol"].str.upper())
-    assert not is_mangled(names.reset_index(drop=True)).any()
+    assert not _is_mangled(names.reset_index(drop=True)).any()
 
 
 @given(st.sampled_from(sorted(former_names())))
@@ -123,28 +123,28 @@ def test_signatures_of_the_catalogue_lose_no_gene_to_another() -> None:
     ],
 )
 def test_a_date_that_means_one_gene_is_that_gene(mangled: str, gene: str) -> None:
-    assert is_mangled(pd.Series([mangled])).tolist() == [True]
-    assert excel_gene(pd.Series([mangled])).tolist() == [gene]
+    assert _is_mangled(pd.Series([mangled])).tolist() == [True]
+    assert _excel_gene(pd.Series([mangled])).tolist() == [gene]
 
 
 @pytest.mark.parametrize(
     "mangled", ["1-Mar", "Mar-02", "2002-03-01", "2009-09-01", "16-Sep", "2-Dec", "7-Jul", "4-Oct"]
 )
 def test_a_date_that_means_two_genes_or_none_is_missing(mangled: str) -> None:
-    assert is_mangled(pd.Series([mangled])).tolist() == [True]
-    assert excel_gene(pd.Series([mangled])).isna().tolist() == [True]
+    assert _is_mangled(pd.Series([mangled])).tolist() == [True]
+    assert _excel_gene(pd.Series([mangled])).isna().tolist() == [True]
 
 
 @pytest.mark.parametrize(
     "symbol", ["MYCN", "MARCH1", "SEPT9", "APR-1", "1-Xyz", "2016-13-01", "43160", "HLA-A", "ODZ3"]
 )
 def test_what_is_no_date_is_unchanged(symbol: str) -> None:
-    assert is_mangled(pd.Series([symbol])).tolist() == [False]
-    assert excel_gene(pd.Series([symbol])).tolist() == [symbol]
+    assert _is_mangled(pd.Series([symbol])).tolist() == [False]
+    assert _excel_gene(pd.Series([symbol])).tolist() == [symbol]
 
 
 def test_missing_symbols_are_not_mangled_and_stay_missing() -> None:
     symbols = pd.Series(["1-Dec", None, "ALK"], index=[5, 4, 4], name="gene", dtype="str")
     expected = pd.Series(["DELEC1", None, "ALK"], index=[5, 4, 4], name="gene", dtype="str")
-    pd.testing.assert_series_equal(is_mangled(symbols), pd.Series([True, False, False], index=[5, 4, 4], name="gene"))
-    pd.testing.assert_series_equal(excel_gene(symbols), expected)
+    pd.testing.assert_series_equal(_is_mangled(symbols), pd.Series([True, False, False], index=[5, 4, 4], name="gene"))
+    pd.testing.assert_series_equal(_excel_gene(symbols), expected)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from nbrelapse.cohort.genome import check_positions, normalise_chromosomes, on_contigs
+from nbrelapse.cohort.genome import _check_positions, _on_contigs, normalise_chromosomes
 from nbrelapse.errors import InputError
 
 CONTIGS = [
@@ -27,7 +27,7 @@ CONTIGS = [
 def test_contigs(name: str) -> None:
     ready = normalise_chromosomes(pd.Series([name]))
     assert ready.tolist() == [name]
-    assert on_contigs(ready).tolist() == [True]
+    assert _on_contigs(ready).tolist() == [True]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_contigs(name: str) -> None:
 def test_chromosomes(name: object, chromosome: str) -> None:
     ready = normalise_chromosomes(pd.Series([name]))
     assert ready.tolist() == [chromosome]
-    assert on_contigs(ready).tolist() == [False]
+    assert _on_contigs(ready).tolist() == [False]
 
 
 @pytest.mark.parametrize("name", ["27", "0", "chr1p", "GL", "random"])
@@ -65,9 +65,9 @@ def table(position: float | None, chromosome: str | None = "17") -> pd.DataFrame
 
 def test_the_longer_chromosome_of_the_other_build() -> None:
     # 17 has 81.2 Mb in hg19 and 83.3 Mb in hg38.
-    check_positions(table(83_200_000), "chromosome", ["end"], "hg38", "f")
+    _check_positions(table(83_200_000), "chromosome", ["end"], "hg38", "f")
     with pytest.raises(InputError, match="beyond the end of its chromosome in hg19"):
-        check_positions(table(83_200_000), "chromosome", ["end"], "hg19", "f")
+        _check_positions(table(83_200_000), "chromosome", ["end"], "hg19", "f")
 
 
 @pytest.mark.parametrize(
@@ -82,4 +82,4 @@ def test_the_longer_chromosome_of_the_other_build() -> None:
     ],
 )
 def test_what_is_let_pass(position: float | None, chromosome: str | None, build: str | None) -> None:
-    check_positions(table(position, chromosome), "chromosome", ["end"], build, "f")
+    _check_positions(table(position, chromosome), "chromosome", ["end"], build, "f")

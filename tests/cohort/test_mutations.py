@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from nbrelapse.cohort.genome import genome_landmarks
-from nbrelapse.cohort.mutations import check_mutations, class_of_word
+from nbrelapse.cohort.mutations import _check_mutations, class_of_word
 from nbrelapse.errors import InputError
 
 CHROMOSOMES = {"ALK": "2", "NRAS": "1", "KRAS": "12", "BRAF": "7", "TP53": "17", "TERT": "5"}
@@ -24,24 +24,24 @@ def test_hotspots_in_both_builds(hotspot: dict[str, object], build: str, other: 
         if "change" in hotspot:
             reference, _, alternative = str(hotspot["change"]).partition(">")
             found = found.assign(Reference_Allele=reference, Tumor_Seq_Allele2=alternative)
-        check_mutations(found, build, "f")
-        check_mutations(found, None, "f")
+        _check_mutations(found, build, "f")
+        _check_mutations(found, None, "f")
         with pytest.raises(InputError, match=f"the file says {other}, but"):
-            check_mutations(found, other, "f")
+            _check_mutations(found, other, "f")
 
 
 def test_another_change_at_such_a_place_is_no_proof() -> None:
-    check_mutations(mutation("ALK", 29443695.0, kind="Intron"), "hg38", "f")
-    check_mutations(mutation("ALK", 29443695.0, "p.K99N"), "hg38", "f")
+    _check_mutations(mutation("ALK", 29443695.0, kind="Intron"), "hg38", "f")
+    _check_mutations(mutation("ALK", 29443695.0, "p.K99N"), "hg38", "f")
     with pytest.raises(InputError, match="ALK F1174 lies where hg19 has it"):
-        check_mutations(mutation("ALK", 29443695.0), "hg38", "f")
+        _check_mutations(mutation("ALK", 29443695.0), "hg38", "f")
 
 
 def test_the_last_base_of_a_chromosome() -> None:
-    check_mutations(mutation("TP53", 81195210.0), "hg19", "f")
+    _check_mutations(mutation("TP53", 81195210.0), "hg19", "f")
     with pytest.raises(InputError, match="beyond the end of its chromosome in hg19"):
-        check_mutations(mutation("TP53", 81195211.0), "hg19", "f")
-    check_mutations(mutation("TP53", 81195211.0), "hg38", "f")
+        _check_mutations(mutation("TP53", 81195211.0), "hg19", "f")
+    _check_mutations(mutation("TP53", 81195211.0), "hg38", "f")
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_impossible_intervals(start: float, end: float, alleles: tuple[str, str]
         Start_Position=start, End_Position=end, Reference_Allele=alleles[0], Tumor_Seq_Allele2=alleles[1]
     )
     with pytest.raises(InputError, match=problem) as caught:
-        check_mutations(pd.concat([good, wrong], ignore_index=True), None, "f")
+        _check_mutations(pd.concat([good, wrong], ignore_index=True), None, "f")
     assert "rows: 2" in str(caught.value)
 
 
@@ -65,7 +65,7 @@ def test_an_insertion_between_two_bases_is_no_mistake() -> None:
     inserted = mutation("ALK", 99.0, kind="Intron").assign(
         End_Position=100.0, Reference_Allele="-", Tumor_Seq_Allele2="T"
     )
-    check_mutations(inserted, None, "f")
+    _check_mutations(inserted, None, "f")
 
 
 @pytest.mark.parametrize(

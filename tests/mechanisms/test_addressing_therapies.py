@@ -9,7 +9,7 @@ import pytest
 
 from nbrelapse.mechanisms import Therapy, load_catalogue
 from nbrelapse.mechanisms.addressing_therapies import AddressingTherapy, addressing_therapies
-from nbrelapse.mechanisms.therapies import Requirement
+from nbrelapse.mechanisms.therapies import _Requirement
 
 CATALOGUE = load_catalogue()
 MDM2 = "MDM2 inhibitors (TP53 wild type)"
@@ -92,7 +92,7 @@ def test_an_agent_named_by_mechanism_and_findings_stands_once() -> None:
 
 
 def test_of_two_conditions_both_must_hold() -> None:
-    both = Therapy("agent", requires=Requirement("A without B", ("alk__amplified",), ("p53__tp53_mutation",)))
+    both = Therapy("agent", requires=_Requirement("A without B", ("alk__amplified",), ("p53__tp53_mutation",)))
     alk = replace(CATALOGUE.mechanisms["alk"], therapies=("agent",))
     catalogue = replace(CATALOGUE, mechanisms={"alk": alk}, own_therapies={"agent": both})
 

@@ -13,7 +13,7 @@ import pytest
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms import Catalogue, build_features, load_catalogue
-from nbrelapse.mechanisms.build import COMBINATION, PACKAGED, load_builder
+from nbrelapse.mechanisms.build import _PACKAGED, COMBINATION, load_builder
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def catalogue() -> Catalogue:
     return Catalogue("1", packaged.mechanisms, {entry.name: entry})
 
 
-@pytest.mark.parametrize("name", PACKAGED)
+@pytest.mark.parametrize("name", _PACKAGED)
 def test_the_packaged_builders_are_found(name: str) -> None:
     assert load_builder(name).__module__ == f"nbrelapse.mechanisms.builders.{name}"
 
@@ -171,7 +171,7 @@ def test_load_builder_a_builder_that_does_not_exist_is_refused(install: Install)
     install(BUILD)
     with pytest.raises(InputError, match="a builder that does not exist: methylation") as error:
         load_builder("methylation")
-    assert error.value.expected == ", ".join([*PACKAGED, COMBINATION, "older_than"])
+    assert error.value.expected == ", ".join([*_PACKAGED, COMBINATION, "older_than"])
     assert "nbrelapse.builders" in str(error.value.fix)
 
 

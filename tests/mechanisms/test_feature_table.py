@@ -20,7 +20,7 @@ from nbrelapse.errors import InputError
 from nbrelapse.mechanisms import Catalogue, FeatureTable, Therapy, load_catalogue
 from nbrelapse.mechanisms.catalogue import parse_catalogue
 from nbrelapse.mechanisms.feature_table import known_at, read_features, write_features
-from nbrelapse.mechanisms.therapies import Requirement
+from nbrelapse.mechanisms.therapies import _Requirement
 
 NAMES = ["mycn__amplified", "alk__amplified", "alk__gain"]
 
@@ -138,7 +138,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, storage_table: FeatureTabl
 def test_therapies_of_one_s_own_are_kept_and_older_tables_have_none(
     tmp_path: Path, storage_table: FeatureTable
 ) -> None:
-    requires = Requirement("TP53 wild type", none_of=("p53__tp53_mutation",))
+    requires = _Requirement("TP53 wild type", none_of=("p53__tp53_mutation",))
     own = {"agent": Therapy("agent", "MDM2", "early", "Children.", "1 of 8 responded.", "a paper", requires)}
     more = FeatureTable(storage_table.values, replace(storage_table.catalogue, own_therapies=own))
     manifest = write_features(more, tmp_path / "features.csv")

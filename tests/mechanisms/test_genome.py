@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.genome import GENE_SPANS, band_span, chromosome_arms
+from nbrelapse.mechanisms.genome import _GENE_SPANS, _band_span, _chromosome_arms
 
 
 @pytest.mark.parametrize(
@@ -14,26 +14,26 @@ from nbrelapse.mechanisms.genome import GENE_SPANS, band_span, chromosome_arms
     ],
 )
 def test_centromeres(build: str, centromeres: dict[str, float]) -> None:
-    found = chromosome_arms(build)["centromere"] / 1e6
+    found = _chromosome_arms(build)["centromere"] / 1e6
     assert found[list(centromeres)].to_dict() == centromeres
 
 
 def test_lengths_of_hg19() -> None:
-    assert chromosome_arms("hg19").loc[["1", "5"], "length"].tolist() == [249250621, 180915260]
+    assert _chromosome_arms("hg19").loc[["1", "5"], "length"].tolist() == [249250621, 180915260]
 
 
 def test_unknown_build_is_refused() -> None:
     with pytest.raises(InputError, match="hg18"):
-        chromosome_arms("hg18")
+        _chromosome_arms("hg18")
 
 
 def test_a_band_covers_its_sub_bands() -> None:
-    assert band_span("hg19", "2p24") == ("2", 12_200_000, 24_000_000)
+    assert _band_span("hg19", "2p24") == ("2", 12_200_000, 24_000_000)
 
 
 def test_unknown_band_is_refused() -> None:
     with pytest.raises(InputError, match="2z9"):
-        band_span("hg38", "2z9")
+        _band_span("hg38", "2z9")
 
 
 BANDS = {
@@ -79,13 +79,13 @@ BANDS = {
 
 
 def test_every_gene_is_checked() -> None:
-    assert all(set(GENE_SPANS[build]) == set(BANDS) for build in ("hg19", "hg38"))
+    assert all(set(_GENE_SPANS[build]) == set(BANDS) for build in ("hg19", "hg38"))
 
 
 @pytest.mark.parametrize("build", ["hg19", "hg38"])
 @pytest.mark.parametrize(("gene", "band"), BANDS.items())
 def test_genes_lie_in_their_bands(build: str, gene: str, band: str) -> None:
-    chromosome, first, last = GENE_SPANS[build][gene]
-    spans = [band_span(build, name) for name in band.split("-")]
+    chromosome, first, last = _GENE_SPANS[build][gene]
+    spans = [_band_span(build, name) for name in band.split("-")]
     assert {in_chromosome for in_chromosome, _, _ in spans} == {chromosome}
     assert min(start for _, start, _ in spans) <= first < last <= max(end for _, _, end in spans)

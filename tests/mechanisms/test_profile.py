@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbrelapse.cohort.segments import MergedSegments, merge_segments
-from nbrelapse.mechanisms.profile import in_copies, sample_scales
+from nbrelapse.mechanisms.profile import _in_copies, _sample_scales
 
 MB = 1_000_000
 PLATFORM = {"centre": 0.0, "loss": -0.4, "gain": 0.3, "noise": 0.01, "purity": 0.6}
@@ -26,7 +26,7 @@ def merged(**profiles: list[tuple[str, int, int, float]]) -> MergedSegments:
 def scales(segments: MergedSegments, known_purity: list[float] | None = None, **changed: float) -> pd.DataFrame:
     platform = pd.DataFrame([{**PLATFORM, **changed}] * len(segments.sample_ids), index=segments.sample_ids)
     known = np.full(len(platform), np.nan) if known_purity is None else np.array(known_purity)
-    return sample_scales(segments, platform, known)
+    return _sample_scales(segments, platform, known)
 
 
 def broken(levels: list[float]) -> list[tuple[str, int, int, float]]:
@@ -88,7 +88,7 @@ def test_without_the_purity_of_the_platform_that_of_a_sample_says_nothing() -> N
 
 def test_in_copies_divides_by_the_level_of_the_direction() -> None:
     table = pd.DataFrame([PLATFORM, {**PLATFORM, "centre": 0.1}])
-    copies = in_copies(np.array([0.6, -0.2, 0.1]), table, np.array([0, 0, 1]))
+    copies = _in_copies(np.array([0.6, -0.2, 0.1]), table, np.array([0, 0, 1]))
     assert copies.tolist() == pytest.approx([2.0, -0.5, 0.0])
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.risk_rules import group_level, reachable_groups, yes_no_inputs
+from nbrelapse.mechanisms.risk_rules import _group_level, _reachable_groups, _yes_no_inputs
 
 SHORT = {
     "stage": "inrgss_stage",
@@ -38,7 +38,7 @@ def table(*cases: dict) -> pd.DataFrame:
 
 
 def groups(case: dict, rule: str) -> set[str]:
-    row = reachable_groups(table(case), rule).iloc[0]
+    row = _reachable_groups(table(case), rule).iloc[0]
     return set(row.index[row])
 
 
@@ -217,7 +217,7 @@ def test_inrg(case: dict, expected: set[str]) -> None:
 
 @pytest.mark.parametrize(("rule", "cases"), [("cog_v2", COG_V2), ("inrg", INRG)])
 def test_a_table_gives_what_its_rows_give(rule: str, cases: list) -> None:
-    together = reachable_groups(table(*(case for case, _ in cases)), rule)
+    together = _reachable_groups(table(*(case for case, _ in cases)), rule)
     expected = pd.DataFrame([[group in found for group in together.columns] for _, found in cases])
     np.testing.assert_array_equal(together.to_numpy(), expected.to_numpy())
     assert together.index[0] == "p0"
@@ -231,8 +231,8 @@ def test_level_is_the_mean_over_the_reachable_groups() -> None:
         {"age": 900},
         {"stage": "MS", "age": 900},
     )
-    np.testing.assert_array_equal(group_level(cases, "cog_v2"), [0.0, np.nan, 1.5, np.nan, np.nan])
-    np.testing.assert_array_equal(group_level(cases, "inrg"), [0.0, 3.0, 2.0, np.nan, np.nan])
+    np.testing.assert_array_equal(_group_level(cases, "cog_v2"), [0.0, np.nan, 1.5, np.nan, np.nan])
+    np.testing.assert_array_equal(_group_level(cases, "inrg"), [0.0, 3.0, 2.0, np.nan, np.nan])
 
 
 def test_dna_index_comes_before_recorded_ploidy() -> None:
@@ -248,22 +248,22 @@ def test_nullable_and_missing_columns() -> None:
             "loss_1p": pd.array([True, None], dtype="boolean"),
         }
     )
-    found = reachable_groups(patients, "cog_v2")
+    found = _reachable_groups(patients, "cog_v2")
     assert found.to_numpy().tolist() == [[False, False, True], [True, True, True]]
-    assert reachable_groups(patients[[]], "inrg").all(axis=None)
+    assert _reachable_groups(patients[[]], "inrg").all(axis=None)
 
 
 def test_an_unknown_rule_names_the_known_ones() -> None:
     with pytest.raises(InputError, match="cog_v9") as caught:
-        reachable_groups(pd.DataFrame({"age_days": [1.0]}), "cog_v9")
+        _reachable_groups(pd.DataFrame({"age_days": [1.0]}), "cog_v9")
     assert caught.value.expected == "inrgss, inss, inpc, cog_inss, cog_v2, inrg"
 
 
 def test_a_yes_or_no_column_comes_before_what_is_recorded() -> None:
     patients = table({"stage": "M", "age": 100, "mna": N}, {"stage": "M", "age": 100, "mna": N})
     given = patients.assign(mycn_amplified=[1.0, np.nan], loss_11q=[np.nan, 0.0])
-    assert reachable_groups(given, "cog_v2").to_numpy().tolist() == [[False, False, True], [False, True, False]]
-    assert yes_no_inputs("cog_inss") == ("mycn_amplified", "unfavorable_histology", "diploid")
+    assert _reachable_groups(given, "cog_v2").to_numpy().tolist() == [[False, False, True], [False, True, False]]
+    assert _yes_no_inputs("cog_inss") == ("mycn_amplified", "unfavorable_histology", "diploid")
 
 
 LEVELS = {

@@ -10,8 +10,8 @@ import pytest
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms import Therapy, load_catalogue, load_therapies
 from nbrelapse.mechanisms.catalogue import parse_catalogue
-from nbrelapse.mechanisms.catalogue_rules import TherapyEntry, check_required_features, check_therapies
-from nbrelapse.mechanisms.therapies import EVIDENCE_LEVELS, Requirement
+from nbrelapse.mechanisms.catalogue_rules import _check_required_features, _check_therapies, _TherapyEntry
+from nbrelapse.mechanisms.therapies import EVIDENCE_LEVELS, _Requirement
 
 OWN = """
 [alk.amplified]
@@ -33,10 +33,10 @@ def test_the_catalogue_names_the_agents_of_the_file_and_no_other() -> None:
 
 def test_every_packaged_therapy_is_complete_and_legal() -> None:
     tables = {name: therapy.to_table() for name, therapy in load_therapies().items()}
-    check_therapies(tables, "therapies.toml")
-    check_required_features(load_therapies(), load_catalogue().features, "therapies.toml")
+    _check_therapies(tables, "therapies.toml")
+    _check_required_features(load_therapies(), load_catalogue().features, "therapies.toml")
     for table in tables.values():
-        assert set(table) | {"requires"} == set(TherapyEntry.model_fields)
+        assert set(table) | {"requires"} == set(_TherapyEntry.model_fields)
         assert all(table[key].endswith(".") for key in ("population", "finding"))
 
 
@@ -74,7 +74,7 @@ def test_therapies_stand_in_order_of_evidence() -> None:
 
 
 def test_a_table_gives_the_therapy_that_it_came_from() -> None:
-    requires = Requirement("TP53 wild type", none_of=("p53__tp53_mutation",))
+    requires = _Requirement("TP53 wild type", none_of=("p53__tp53_mutation",))
     therapy = Therapy("agent", "MDM2", "early", "Children.", "None of 3 responded.", "10.1000/example", requires)
     assert Therapy.from_table("agent", therapy.to_table()) == therapy
     assert (therapy.rank, therapy.level_title) == (3, "early")
@@ -84,7 +84,7 @@ def test_a_catalogue_of_one_s_own_says_what_is_known_of_its_agents(tmp_path: Pat
     (tmp_path / "my.toml").write_text(OWN, encoding="utf-8")
     catalogue = load_catalogue(tmp_path / "my.toml")
     assert list(catalogue.own_therapies) == ["ensartinib"]
-    assert catalogue.therapies["ensartinib"].requires == Requirement("ALK altered", ("alk__amplified",))
+    assert catalogue.therapies["ensartinib"].requires == _Requirement("ALK altered", ("alk__amplified",))
     assert catalogue.therapies["lorlatinib"] == load_therapies()["lorlatinib"]
     assert catalogue.therapies["nobody's agent"] == Therapy("nobody's agent")
     assert list(catalogue.therapies)[-1] == "nobody's agent"

@@ -8,7 +8,7 @@ import pytest
 from nbrelapse.cohort.cohort import Repairs
 from nbrelapse.cohort.schema import REARRANGEMENTS
 from nbrelapse.errors import InputError
-from nbrelapse.readers.bedpe import read_bedpe
+from nbrelapse.readers.bedpe import _read_bedpe
 
 SITES = ["site1_chromosome", "site1_position", "site2_chromosome", "site2_position", "class"]
 PCAWG = "chrom1 start1 end1 chrom2 start2 end2 sv_id pe_support strand1 strand2"
@@ -22,7 +22,7 @@ def bedpe(folder: Path, *lines: str, name: str = "sv.bedpe") -> Path:
 
 
 def rows(file: Path, sample_id: str | None = "NB01") -> list[list]:
-    table, _ = read_bedpe(file, sample_id)
+    table, _ = _read_bedpe(file, sample_id)
     return table[SITES].astype(object).where(table[SITES].notna(), None).to_numpy().tolist()
 
 
@@ -81,26 +81,26 @@ def test_svtools_names_filters_and_build(tmp_path: Path) -> None:
         "1 99 100 1 899 900 b . - + DUP LOW",
     )
     notes = Repairs()
-    table, build = read_bedpe(file, "NB01", repairs=notes)
+    table, build = _read_bedpe(file, "NB01", repairs=notes)
     assert table["class"].tolist() == ["DELETION"]
     assert build == "hg19"
     assert list(notes) == ["sv.bedpe: 1 rows that did not pass their filters left out"]
-    assert len(read_bedpe(file, "NB01", passed_only=False)[0]) == 2
+    assert len(_read_bedpe(file, "NB01", passed_only=False)[0]) == 2
 
 
 @pytest.mark.parametrize("column", ["sample", "sample_id", "Tumor_Sample_Barcode"])
 def test_a_column_of_samples(tmp_path: Path, column: str) -> None:
     file = bedpe(tmp_path, f"{PCAWG} {column}", "1 9 10 1 89 90 a . + - A", "2 9 10 2 89 90 b . + - B")
-    assert read_bedpe(file)[0]["sample_id"].tolist() == ["A", "B"]
+    assert _read_bedpe(file)[0]["sample_id"].tolist() == ["A", "B"]
     assert rows(file, "B") == [["2", 10, "2", 90, "DELETION"]]
     with pytest.raises(InputError, match="not in the file") as caught:
-        read_bedpe(file, "secret")
+        _read_bedpe(file, "secret")
     assert "secret" not in str(caught.value)
 
 
 def test_genes_and_columns_of_the_table(tmp_path: Path) -> None:
     file = bedpe(tmp_path, f"{PCAWG} gene1 gene2", "5 9 10 1 89 90 a . + - TERT BRAF")
-    table, build = read_bedpe(file, "NB01")
+    table, build = _read_bedpe(file, "NB01")
     assert list(table.columns) == list(REARRANGEMENTS.columns)
     assert table[["sample_id", "site1_gene", "site2_gene"]].to_numpy().tolist() == [["NB01", "TERT", "BRAF"]]
     assert build is None
@@ -108,7 +108,7 @@ def test_genes_and_columns_of_the_table(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("lines", [[PCAWG], []])
 def test_a_file_without_rows_is_of_a_sample_without_variants(tmp_path: Path, lines: list[str]) -> None:
-    assert read_bedpe(bedpe(tmp_path, *lines), "NB01")[0].empty
+    assert _read_bedpe(bedpe(tmp_path, *lines), "NB01")[0].empty
 
 
 def test_gzip_and_columns_beyond_the_standard(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_gzip_and_columns_beyond_the_standard(tmp_path: Path) -> None:
     assert rows(packed) == [["1", 100, "1", 900, "DELETION"]]
     packed.write_bytes(gzip.compress(plain)[:-9])
     with pytest.raises(InputError, match="gzip file is damaged"):
-        read_bedpe(packed, "NB01")
+        _read_bedpe(packed, "NB01")
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_bad_files(
     found_rows: list[int] | None,
 ) -> None:
     with pytest.raises(InputError) as caught:
-        read_bedpe(bedpe(tmp_path, *lines), sample_id)
+        _read_bedpe(bedpe(tmp_path, *lines), sample_id)
     assert problem in caught.value.problem
     assert (caught.value.column, caught.value.rows) == (column, found_rows)
     assert "sv.bedpe" in str(caught.value)

@@ -9,7 +9,7 @@ import pytest
 
 from nbrelapse.errors import InputError
 from nbrelapse.readers import import_geo
-from nbrelapse.readers.geo import read_geo_series
+from nbrelapse.readers.geo import _read_geo_series
 
 DATA = Path(os.environ.get("NBRELAPSE_DATA", Path(__file__).parents[3] / "shared" / "data")) / "seqc"
 
@@ -61,7 +61,7 @@ def second(tmp_path: Path) -> Path:
 
 
 def test_ragged_rows_are_read_by_key(second: Path) -> None:
-    series = read_geo_series(second)
+    series = _read_geo_series(second)
     assert series.characteristics.index.tolist() == ["N1", "N2", "N3"]
     assert series.characteristics["a_efs_all"].tolist() == ["1", "0", "1"]
     assert series.characteristics["high risk"].fillna("-").tolist() == ["HR", "-", "-"]

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from nbrelapse.errors import InputError
-from nbrelapse.readers.gistic import read_gistic
+from nbrelapse.readers.gistic import _read_gistic
 
 HEADER = "Gene Symbol\tLocus ID\tCytoband\ta\tb\n"
 
@@ -18,7 +18,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_symbols_lose_their_chromosome_and_blank_cells_are_not_measured(file: Path) -> None:
     file.write_text(HEADER + "MYCN\t4613\t2p24.3\t2\t-2\nSHOX|chrX\t6473\tXp22.33\t0\t\n")
-    calls = read_gistic(file)
+    calls = _read_gistic(file)
     expected = pd.DataFrame({"a": [2.0, 0.0], "b": [-2.0, None]}, index=pd.Index(["MYCN", "SHOX"], name="Hugo_Symbol"))
     pd.testing.assert_frame_equal(calls, expected.astype("float64"))
 
@@ -36,5 +36,5 @@ def test_symbols_lose_their_chromosome_and_blank_cells_are_not_measured(file: Pa
 def test_files_of_another_kind(file: Path, text: str, problem: str, rows: list[int] | None) -> None:
     file.write_text(text)
     with pytest.raises(InputError, match=problem) as caught:
-        read_gistic(file)
+        _read_gistic(file)
     assert caught.value.rows == rows

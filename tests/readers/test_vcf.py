@@ -9,7 +9,7 @@ import pytest
 from nbrelapse.cohort.cohort import Repairs
 from nbrelapse.cohort.schema import REARRANGEMENTS
 from nbrelapse.errors import InputError
-from nbrelapse.readers.vcf import read_vcf
+from nbrelapse.readers.vcf import _read_vcf
 
 SITES = ["site1_chromosome", "site1_position", "site2_chromosome", "site2_position", "class"]
 HG38 = "##fileformat=VCFv4.2\n##contig=<ID=chr1,length=248956422>\n"
@@ -25,7 +25,7 @@ def vcf(folder: Path, *records: str, samples: str = "", meta: str = HG38, name: 
 
 
 def rows(file: Path, sample_id: str | None = "NB01", **options: bool) -> list[list]:
-    table, _ = read_vcf(file, sample_id, **options)
+    table, _ = _read_vcf(file, sample_id, **options)
     return table[SITES].astype(object).where(table[SITES].notna(), None).to_numpy().tolist()
 
 
@@ -76,7 +76,7 @@ def test_a_deletion_without_an_end_has_none(tmp_path: Path) -> None:
 
 
 def test_columns_are_those_of_the_table(tmp_path: Path) -> None:
-    table, _ = read_vcf(vcf(tmp_path, "X 100 a G <DEL> . PASS SVTYPE=DEL;END=900"), "NB01")
+    table, _ = _read_vcf(vcf(tmp_path, "X 100 a G <DEL> . PASS SVTYPE=DEL;END=900"), "NB01")
     assert list(table.columns) == list(REARRANGEMENTS.columns)
     assert table["sample_id"].tolist() == ["NB01"]
     assert table[["site1_gene", "site2_gene"]].isna().all(axis=None)
@@ -118,7 +118,7 @@ def test_only_what_passed_unless_asked(tmp_path: Path) -> None:
         "1 3 c G <DEL> . LowQual SVTYPE=DEL;END=9",
     )
     notes = Repairs()
-    table, _ = read_vcf(file, "NB01", repairs=notes)
+    table, _ = _read_vcf(file, "NB01", repairs=notes)
     assert table["site1_position"].tolist() == [1, 2]
     assert list(notes) == ["sv.vcf: 1 records that did not pass their filters left out"]
     assert len(rows(file, passed_only=False)) == 3
@@ -129,13 +129,13 @@ def test_small_variants_and_copy_numbers_are_left_out(tmp_path: Path) -> None:
     file = vcf(
         tmp_path, "1 1 a G A . PASS DP=9", "1 1 b G <CNV> . PASS SVTYPE=CNV", "1 5 c G <DEL> . PASS SVTYPE=DEL;END=9"
     )
-    assert read_vcf(file, "NB01", repairs=notes)[0]["site1_position"].tolist() == [5]
+    assert _read_vcf(file, "NB01", repairs=notes)[0]["site1_position"].tolist() == [5]
     assert list(notes) == ["sv.vcf: 2 small variants and copy-number records left out"]
 
 
 @pytest.mark.parametrize("samples", ["", "TUMOR", "NORMAL TUMOR"])
 def test_a_file_without_records_is_of_a_sample_without_variants(tmp_path: Path, samples: str) -> None:
-    table, build = read_vcf(vcf(tmp_path, samples=samples), "NB01")
+    table, build = _read_vcf(vcf(tmp_path, samples=samples), "NB01")
     assert table.empty
     assert list(table.columns) == list(REARRANGEMENTS.columns)
     assert build == "hg38"
@@ -156,7 +156,7 @@ def test_a_file_without_records_is_of_a_sample_without_variants(tmp_path: Path, 
     ],
 )
 def test_the_header_tells_the_build(tmp_path: Path, meta: str, build: str | None) -> None:
-    assert read_vcf(vcf(tmp_path, meta=meta), "NB01")[1] == build
+    assert _read_vcf(vcf(tmp_path, meta=meta), "NB01")[1] == build
 
 
 def test_blocked_gzip(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ DELETION = "1 5 c G <DEL> . PASS SVTYPE=DEL;END=9"
 
 
 def carriers(file: Path, sample_id: str | None = None) -> list[str]:
-    return read_vcf(file, sample_id)[0]["sample_id"].tolist()
+    return _read_vcf(file, sample_id)[0]["sample_id"].tolist()
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_who_carries_a_variant(
 def test_a_somatic_call_stays_although_the_normal_has_it(tmp_path: Path) -> None:
     notes = Repairs()
     calls = [f"{DELETION};SOMATIC GT 0/1 0/1", "1 6 d G <DEL> . PASS SVTYPE=DEL;END=9 GT 0/1 0/1"]
-    table, _ = read_vcf(vcf(tmp_path, *calls, samples="N1 T1"), "T1", repairs=notes)
+    table, _ = _read_vcf(vcf(tmp_path, *calls, samples="N1 T1"), "T1", repairs=notes)
     assert table["site1_position"].tolist() == [5]
     assert list(notes) == ["sv.vcf: 1 variants that the normal carries too left out"]
 
@@ -246,7 +246,7 @@ def test_bad_files(
     tmp_path: Path, record: str, samples: str, sample_id: str | None, problem: str, found_rows: list[int] | None
 ) -> None:
     with pytest.raises(InputError) as caught:
-        read_vcf(vcf(tmp_path, record, samples=samples), sample_id)
+        _read_vcf(vcf(tmp_path, record, samples=samples), sample_id)
     assert problem in caught.value.problem
     assert caught.value.rows == found_rows
     assert "sv.vcf" in str(caught.value)
@@ -256,7 +256,7 @@ def test_bad_files(
 def test_row_numbers_count_records_that_were_filtered(tmp_path: Path) -> None:
     file = vcf(tmp_path, "1 5 c G <DEL> . LowQual SVTYPE=DEL;END=9", "1 5 c G <XYZ> . PASS SVTYPE=DEL")
     with pytest.raises(InputError) as caught:
-        read_vcf(file, "NB01")
+        _read_vcf(file, "NB01")
     assert caught.value.rows == [2]
 
 
@@ -264,14 +264,14 @@ def test_no_header_line(tmp_path: Path) -> None:
     file = tmp_path / "sv.vcf"
     file.write_text(HG38 + DELETION.replace(" ", "\t") + "\n")
     with pytest.raises(InputError, match="no #CHROM line"):
-        read_vcf(file, "NB01")
+        _read_vcf(file, "NB01")
 
 
 def test_blanks_instead_of_tabulators(tmp_path: Path) -> None:
     file = tmp_path / "sv.vcf"
     file.write_text("#CHROM POS ID REF ALT QUAL FILTER INFO\n" + DELETION + "\n")
     with pytest.raises(InputError, match="not that of a VCF"):
-        read_vcf(file, "NB01")
+        _read_vcf(file, "NB01")
 
 
 def test_truncated_gzip(tmp_path: Path) -> None:
@@ -279,7 +279,7 @@ def test_truncated_gzip(tmp_path: Path) -> None:
     packed = tmp_path / "sv.vcf.gz"
     packed.write_bytes(gzip.compress(plain)[:-40])
     with pytest.raises(InputError, match="gzip file is damaged"):
-        read_vcf(packed, "NB01")
+        _read_vcf(packed, "NB01")
 
 
 def test_row_order_does_not_matter(tmp_path: Path) -> None:
@@ -290,6 +290,6 @@ def test_row_order_does_not_matter(tmp_path: Path) -> None:
         "2 100 d G G[2:900[ . PASS SVTYPE=BND",
         "2 900 e T ]2:100]T . PASS SVTYPE=BND",
     ]
-    tables = [read_vcf(vcf(tmp_path, *order), "NB01")[0] for order in (records, records[::-1])]
+    tables = [_read_vcf(vcf(tmp_path, *order), "NB01")[0] for order in (records, records[::-1])]
     first, second = (table.sort_values(SITES, ignore_index=True) for table in tables)
     pd.testing.assert_frame_equal(first, second)

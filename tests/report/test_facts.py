@@ -10,7 +10,7 @@ from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.explanation.explanation import Explanation
 from nbrelapse.mechanisms import FeatureTable, Therapy, load_catalogue
 from nbrelapse.mechanisms.catalogue import Catalogue
-from nbrelapse.mechanisms.therapies import Requirement
+from nbrelapse.mechanisms.therapies import _Requirement
 from nbrelapse.report.facts import (
     COUNTS,
     agents_in_words,
@@ -24,7 +24,7 @@ from nbrelapse.report.facts import (
 
 
 def test_all_that_is_known_is_said_in_a_fixed_order() -> None:
-    requires = Requirement("TP53 wild type", none_of=("p53__tp53_mutation",))
+    requires = _Requirement("TP53 wild type", none_of=("p53__tp53_mutation",))
     therapy = Therapy("agent", "MDM2", "single_arm", "Children.", "1 of 9 responded.", "10.1000/example", requires)
     facts = therapy_facts(therapy)
     assert list(facts) == ["acts on", "evidence", "population", "finding", "requires", "source"]

@@ -9,7 +9,7 @@ from lifelines import KaplanMeierFitter
 from sksurv.linear_model import CoxPHSurvivalAnalysis
 from sksurv.util import Surv
 
-from nbrelapse.simulation.patients import draw_courses, draw_patients, load_calibration, true_log_hazards
+from nbrelapse.simulation.patients import _draw_courses, _draw_patients, _load_calibration, _true_log_hazards
 
 N_PATIENTS = 5000
 TREATED = ("CR", "PR", "MR", "SD", "PD")
@@ -17,12 +17,12 @@ TREATED = ("CR", "PR", "MR", "SD", "PD")
 
 @pytest.fixture(scope="module")
 def simulated() -> pd.DataFrame:
-    calibration = load_calibration()
+    calibration = _load_calibration()
     rng = np.random.default_rng(7)
-    drawn = draw_patients(rng, N_PATIENTS, calibration)
-    total = true_log_hazards(drawn, calibration["log_hazards"]).sum(axis=1)
+    drawn = _draw_patients(rng, N_PATIENTS, calibration)
+    total = _true_log_hazards(drawn, calibration["log_hazards"]).sum(axis=1)
     log_hazard = (total - calibration["course"]["mean_log_hazard"]).to_numpy()
-    courses = draw_courses(rng, drawn, log_hazard, calibration)
+    courses = _draw_courses(rng, drawn, log_hazard, calibration)
     high_risk = (drawn["stratum"] < 2).astype(int)
     not_amplified = 1 - drawn["mna"]
     return drawn.join(courses).assign(

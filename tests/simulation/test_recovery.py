@@ -11,8 +11,8 @@ import pytest
 from nbrelapse.mechanisms import build_features, load_catalogue
 from nbrelapse.readers.cbioportal import import_cbioportal
 from nbrelapse.simulation import read_truth, write_raw_files
-from nbrelapse.simulation.genomes import draw_segments
-from nbrelapse.simulation.patients import draw_patients, load_calibration
+from nbrelapse.simulation.genomes import _draw_segments
+from nbrelapse.simulation.patients import _draw_patients, _load_calibration
 
 N_PATIENTS, SEED = 800, 9
 CATALOGUE = load_catalogue()
@@ -23,7 +23,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, p
     """What was drawn, the features that were built, the truth."""
     folder: Path = write_raw_files(tmp_path_factory.mktemp("simulated") / "study", N_PATIENTS, SEED)
     stream = np.random.default_rng(SEED).spawn(10)[0]
-    drawn = draw_patients(stream, N_PATIENTS, load_calibration())
+    drawn = _draw_patients(stream, N_PATIENTS, _load_calibration())
     features = build_features(import_cbioportal(folder)).values
     return drawn.set_index(features.index), features, read_truth(folder)
 
@@ -88,12 +88,12 @@ def test_every_gene_of_the_catalogues_expression_features_is_simulated(tmp_path:
 
 
 def test_segments_tile_the_chromosomes_at_the_expected_levels() -> None:
-    drawn = draw_patients(np.random.default_rng(0), 50, load_calibration())
+    drawn = _draw_patients(np.random.default_rng(0), 50, _load_calibration())
     for name in ("loss_11q", "loss_1p", "gain_17q", "gain_1q", "gain_2p", "loss_3p", "loss_4p", "loss_6q_distal"):
         drawn[name] = 0
     drawn = drawn.assign(loss_11q=1, hyperdiploid=0, mna=1, other_amplified=0, purity=0.8)
     drawn["sample_id"] = [f"s{number}" for number in range(50)]
-    table = draw_segments(np.random.default_rng(1), drawn)
+    table = _draw_segments(np.random.default_rng(1), drawn)
     assert set(table["chrom"]) == {*map(str, range(1, 23)), "X"}
     gaps = table["loc.start"] - table.groupby(["ID", "chrom"])["loc.end"].shift()
     assert ((gaps.dropna() >= 1) & (gaps.dropna() < 60_000)).all()

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from nbrelapse.cohort import Cohort
 from nbrelapse.cohort.schema import MATRICES, TABLES
 from nbrelapse.mechanisms import build_features, load_catalogue
-from nbrelapse.mechanisms.genome import GENE_SPANS, chromosome_arms
+from nbrelapse.mechanisms.genome import _GENE_SPANS, _chromosome_arms
 from nbrelapse.readers import import_cbioportal
 from nbrelapse.simulation import write_raw_files
 
@@ -251,8 +251,8 @@ tumours = st.tuples(arm_events, focal_events, joins, st.sets(st.sampled_from([*H
 
 def inside(build: str, gene: str, place: float) -> tuple[str, int]:
     """A position in units of the gene's length from its first base, or as many bases of 10 kb outside of it."""
-    chromosome, first, last = GENE_SPANS[build][gene]
-    length = min(last - first for _, first, last in (GENE_SPANS[name][gene] for name in GENE_SPANS))
+    chromosome, first, last = _GENE_SPANS[build][gene]
+    length = min(last - first for _, first, last in (_GENE_SPANS[name][gene] for name in _GENE_SPANS))
     if place < 0:
         return chromosome, first + int(place * 10_000)
     return chromosome, first + int(place * length) if place <= 1 else last + int((place - 1) * 10_000)
@@ -260,7 +260,7 @@ def inside(build: str, gene: str, place: float) -> tuple[str, int]:
 
 def segments_of(build: str, arm_changes: dict, focal_changes: dict) -> list[tuple[str, int, int, float]]:
     """Segments of one tumour: arms are changed from their telomere, or else genes with 1 Mb on both sides."""
-    arms = chromosome_arms(build)
+    arms = _chromosome_arms(build)
     rows = []
     for chromosome in [*map(str, range(1, 23)), "X"]:
         centromere, length = (int(value) for value in arms.loc[chromosome, ["centromere", "length"]])
@@ -273,7 +273,7 @@ def segments_of(build: str, arm_changes: dict, focal_changes: dict) -> list[tupl
             levels[length - int(share * (length - centromere))] = LEVELS[change]
         if len(levels) == 1:
             for gene, change in focal_changes.items():
-                name, first, last = GENE_SPANS[build][gene]
+                name, first, last = _GENE_SPANS[build][gene]
                 if name == chromosome:
                     levels |= {first - 1_000_000: LEVELS[change], last + 1_000_000: 0.0}
         starts = [*sorted(levels), length]

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort, Repairs
-from nbrelapse.cohort.columns import is_among, map_distinct, require_columns
-from nbrelapse.cohort.genes import repair_symbols
-from nbrelapse.cohort.genome import normalise_chromosomes, on_contigs
-from nbrelapse.cohort.mutations import repair_mutations
+from nbrelapse.cohort.columns import _map_distinct, is_among, require_columns
+from nbrelapse.cohort.genes import _repair_symbols
+from nbrelapse.cohort.genome import _on_contigs, normalise_chromosomes
+from nbrelapse.cohort.mutations import _repair_mutations
 from nbrelapse.cohort.schema import (
+    _ASSAYS,
     ASSAY_OF,
-    ASSAYS,
     MATRICES,
     TABLES,
     as_text,
@@ -25,7 +25,7 @@ from nbrelapse.cohort.schema import (
     normalise_levels,
     normalise_numbers,
 )
-from nbrelapse.cohort.segments import repair_segments
+from nbrelapse.cohort.segments import _repair_segments
 from nbrelapse.cohort.validate import validate_cohort
 from nbrelapse.errors import InputError
 
@@ -111,9 +111,9 @@ def _normalise(
             file, calls = files.get(key, key), key == "gene_copy_number"
             ready[key] = normalise_matrix(tables[key], file, repairs, calls=calls)
     if "segments" in ready:
-        ready["segments"] = repair_segments(ready["segments"], repairs)
+        ready["segments"] = _repair_segments(ready["segments"], repairs)
     if "mutations" in ready:
-        ready["mutations"] = repair_mutations(ready["mutations"], repairs)
+        ready["mutations"] = _repair_mutations(ready["mutations"], repairs)
     if ready["patients"].empty:
         raise InputError("the cohort has no patients", file=files.get("patients", "patients"))
     return ready
@@ -186,11 +186,11 @@ def _with_platform_scales(cohort: Cohort) -> Cohort:
 
 
 # "-" is an allele: nothing, in an insertion or deletion.
-ALLELES = {"Reference_Allele", "Tumor_Seq_Allele2"}
-CHROMOSOME = {"chromosome", "Chromosome", "site1_chromosome", "site2_chromosome"}
-SYMBOL = {"Hugo_Symbol", "site1_gene", "site2_gene", "gene"}
-ON_CHROMOSOMES = {"segments": "chromosome", "mutations": "Chromosome"}
-NEEDLESS_WITHOUT = {"segments": ("log2_ratio", "a log2 ratio"), "mutations": ("Hugo_Symbol", "a gene")}
+_ALLELES = {"Reference_Allele", "Tumor_Seq_Allele2"}
+_CHROMOSOME = {"chromosome", "Chromosome", "site1_chromosome", "site2_chromosome"}
+_SYMBOL = {"Hugo_Symbol", "site1_gene", "site2_gene", "gene"}
+_ON_CHROMOSOMES = {"segments": "chromosome", "mutations": "Chromosome"}
+_NEEDLESS_WITHOUT = {"segments": ("log2_ratio", "a log2 ratio"), "mutations": ("Hugo_Symbol", "a gene")}
 
 
 def normalise_table(name: str, table: pd.DataFrame, file: str | Path, repairs: Repairs) -> pd.DataFrame:
@@ -240,14 +240,14 @@ def normalise_table(name: str, table: pd.DataFrame, file: str | Path, repairs: R
 
 
 def _without_needless(name: str, table: pd.DataFrame, repairs: Repairs) -> pd.DataFrame:
-    if name in NEEDLESS_WITHOUT:
-        column, what = NEEDLESS_WITHOUT[name]
+    if name in _NEEDLESS_WITHOUT:
+        column, what = _NEEDLESS_WITHOUT[name]
         empty = table[column].isna()
         if empty.any():
             repairs.add_count(name, int(empty.sum()), f"rows without {what} removed")
             table = table[~empty]
-    if name in ON_CHROMOSOMES:
-        contig = on_contigs(table[ON_CHROMOSOMES[name]])
+    if name in _ON_CHROMOSOMES:
+        contig = _on_contigs(table[_ON_CHROMOSOMES[name]])
         if contig.any():
             repairs.add_count(name, int(contig.sum()), "rows on contigs outside the chromosomes left out")
             table = table[~contig]
@@ -257,12 +257,12 @@ def _without_needless(name: str, table: pd.DataFrame, repairs: Repairs) -> pd.Da
 def _normalise_column(raw: pd.Series, dtype: str, table: str, file: str | Path, repairs: Repairs) -> pd.Series:
     column = str(raw.name)
     where = f"{table}.{column}"
-    if column in ALLELES:
-        return map_distinct(raw, _allele)
-    if column in CHROMOSOME:
+    if column in _ALLELES:
+        return _map_distinct(raw, _allele)
+    if column in _CHROMOSOME:
         return normalise_chromosomes(raw, file=file)
-    if column in SYMBOL:
-        return repair_symbols(as_text(raw), where, file, repairs)
+    if column in _SYMBOL:
+        return _repair_symbols(as_text(raw), where, file, repairs)
     if column in coded_columns():
         ready = normalise_levels(raw, column, file=file)
         _record(raw, ready, where, repairs)
@@ -314,7 +314,7 @@ def normalise_matrix(matrix: pd.DataFrame, file: str | Path, repairs: Repairs, *
     numbers = numbers.astype("float64")
     name = Path(str(file)).name
     genes = as_text(pd.Series(matrix.index, dtype="str", name="Hugo_Symbol"))
-    genes = repair_symbols(genes, name, file, repairs)
+    genes = _repair_symbols(genes, name, file, repairs)
     numbers.index = pd.Index(genes, name="Hugo_Symbol", dtype="str")
     unnamed = genes.isna().to_numpy()
     if unnamed.any():
@@ -364,7 +364,7 @@ def assay_rows(
     missing = float("nan")
     said = {"assay": assay, "genome_build": build or missing, "platform": platform or missing}
     columns = {"sample_id": distinct}
-    for name in [str(name) for name in ASSAYS.columns if name not in columns]:
+    for name in [str(name) for name in _ASSAYS.columns if name not in columns]:
         dtype = "float64" if name == "covered_mb" else "str"
         columns[name] = pd.Series(said.get(name, missing), distinct.index, dtype=dtype)
     return pd.DataFrame(columns)

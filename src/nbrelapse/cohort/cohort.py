@@ -123,7 +123,7 @@ def counted(number: int, name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Repair:
+class _Repair:
     """One change; as text it is a line of ``cohort.toml``.
 
     Parameters
@@ -162,7 +162,7 @@ class Repairs:
     ['mutations: 2 rows that repeat another removed']
     """
 
-    def __init__(self, lines: Iterable[str | Repair] = ()) -> None:
+    def __init__(self, lines: Iterable[str | _Repair] = ()) -> None:
         self._entries = [_as_repair(line) for line in lines]
 
     def __iter__(self) -> Iterator[str]:
@@ -176,12 +176,12 @@ class Repairs:
 
     def add(self, where: str, what: str) -> None:
         """Note a change of a file, table or column."""
-        self._entries.append(Repair(where, what))
+        self._entries.append(_Repair(where, what))
 
     def add_count(self, where: str, count: int, what: str) -> None:
         """Note a change of some rows, columns or values; nothing where there were none."""
         if count:
-            self._entries.append(Repair(where, what, int(count)))
+            self._entries.append(_Repair(where, what, int(count)))
 
     def totals(self) -> dict[str, int]:
         """Return how often each counted change was made, over all files.
@@ -201,8 +201,8 @@ class Repairs:
         return dict(totals)
 
 
-def _as_repair(line: str | Repair) -> Repair:
-    if isinstance(line, Repair):
+def _as_repair(line: str | _Repair) -> _Repair:
+    if isinstance(line, _Repair):
         return line
     where, _, what = line.partition(": ")
-    return Repair(where, what)
+    return _Repair(where, what)

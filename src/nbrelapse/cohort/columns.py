@@ -12,7 +12,7 @@ import pandas as pd
 from nbrelapse.errors import InputError
 
 
-def map_distinct(values: pd.Series, function: Callable[[pd.Series], pd.Series]) -> pd.Series:
+def _map_distinct(values: pd.Series, function: Callable[[pd.Series], pd.Series]) -> pd.Series:
     """Apply a function of single values to each distinct value once.
 
     Ten million segments have a few thousand samples and 24 chromosomes; spelling each once saves nearly all the work.
@@ -179,13 +179,13 @@ def require_columns(
         raise InputError(problem, file=file, column=", ".join(absent), **place)
 
 
-MIN_PATIENTS = 20
-YEAR = 365
-FOUR_MONTHS = 120
-TIMES = ("event_days", "followup_days")
+_MIN_PATIENTS = 20
+_YEAR = 365
+_FOUR_MONTHS = 120
+_TIMES = ("event_days", "followup_days")
 
 
-def check_time_units(patients: pd.DataFrame, *, file: str | Path | None = None) -> None:
+def _check_time_units(patients: pd.DataFrame, *, file: str | Path | None = None) -> None:
     """Refuse times that can only be months or years.
 
     Two rules, each applied where at least 20 patients have a value, so that a few new patients can always be scored:
@@ -223,12 +223,12 @@ def check_time_units(patients: pd.DataFrame, *, file: str | Path | None = None) 
       expected: days from diagnosis; the largest value is 348
       fix: convert to days (mapping file: `unit = "months"`), or say `units_checked = true` where they are days
     """
-    for column in TIMES:
+    for column in _TIMES:
         known = patients[column].dropna()
-        if len(known) >= MIN_PATIENTS and known.max() < YEAR:
+        if len(known) >= _MIN_PATIENTS and known.max() < _YEAR:
             raise _mix_up(column, known, "times", "nobody was followed for a year", file)
     ages = patients["age_days"].dropna()
-    if len(ages) >= MIN_PATIENTS and ages.max() < YEAR and ages.quantile(0.9) < FOUR_MONTHS:
+    if len(ages) >= _MIN_PATIENTS and ages.max() < _YEAR and ages.quantile(0.9) < _FOUR_MONTHS:
         raise _mix_up("age_days", ages, "ages", "nine in ten patients would be younger than four months", file)
 
 

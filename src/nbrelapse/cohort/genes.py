@@ -15,13 +15,13 @@ from nbrelapse.cohort.cohort import Repairs
 from nbrelapse.cohort.columns import encode, row_numbers
 from nbrelapse.errors import InputError
 
-Symbols = TypeVar("Symbols", pd.Series, pd.Index)
+_Symbols = TypeVar("_Symbols", pd.Series, pd.Index)
 
 _NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTHS = {text: number for number, name in enumerate(_NAMES, start=1) for text in (name, f"{number:02}")}
 _STEMS = {3: ("MARCH", "MARC"), 9: ("SEPT", "SEP"), 12: ("DEC",)}
 """By month, the former symbols that spreadsheets read as a date: the stem and a number."""
-LARGEST_NUMBER = 15
+_LARGEST_NUMBER = 15
 """Of the symbols that look like a date: SEP15, now SELENOF."""
 _DATES = (
     re.compile(r"(?P<number>\d{1,2})-(?P<month>[a-z]{3})(?:-(?P<year>\d{2}|\d{4}))?", re.IGNORECASE),
@@ -30,7 +30,7 @@ _DATES = (
 )
 
 
-def canonical_symbols(symbols: Symbols) -> Symbols:
+def canonical_symbols(symbols: _Symbols) -> _Symbols:
     """Turn previous symbols and aliases into the current HGNC symbols.
 
     The table ``gene_symbols.tsv`` covers the genes that the catalogue, the builders and the published signatures name.
@@ -63,7 +63,7 @@ def canonical_symbols(symbols: Symbols) -> Symbols:
     return _spread(symbols, codes, current.where(current.notna(), distinct))
 
 
-def is_mangled(symbols: pd.Series) -> pd.Series:
+def _is_mangled(symbols: pd.Series) -> pd.Series:
     """Tell which symbols a spreadsheet has turned into a date.
 
     Parameters
@@ -85,7 +85,7 @@ def is_mangled(symbols: pd.Series) -> pd.Series:
     return pd.Series(dates[codes], index=symbols.index, name=symbols.name)
 
 
-def excel_gene(symbols: pd.Series) -> pd.Series:
+def _excel_gene(symbols: pd.Series) -> pd.Series:
     """Give symbols that a spreadsheet has turned into a date their gene back, where only one can be meant.
 
     Parameters
@@ -108,7 +108,7 @@ def excel_gene(symbols: pd.Series) -> pd.Series:
     return _spread(symbols, codes, genes)
 
 
-def _spread(symbols: Symbols, codes: np.ndarray, distinct: pd.Index) -> Symbols:
+def _spread(symbols: _Symbols, codes: np.ndarray, distinct: pd.Index) -> _Symbols:
     """Return the replaced distinct values in the place of every symbol."""
     values = distinct.array.take(codes, allow_fill=True)
     if isinstance(symbols, pd.Index):
@@ -139,7 +139,7 @@ def _date(symbol: str) -> tuple[int, set[int]] | None:
     numbers = {int(parts["number"])}
     year = int(parts.get("year") or 0) % 100
     # `Mar-02`, read as a month of 2002, becomes its first day: the number may then stand in the year.
-    return month, numbers | ({year} if numbers == {1} and 0 < year <= LARGEST_NUMBER else set())
+    return month, numbers | ({year} if numbers == {1} and 0 < year <= _LARGEST_NUMBER else set())
 
 
 @cache
@@ -154,11 +154,11 @@ def _current_by_former() -> dict[str, str]:
     return dict(zip(pairs["former"], pairs["symbol"], strict=True))
 
 
-SERIALS = range(36526, 47848)
+_SERIALS = range(36526, 47848)
 """Excel's numbers of the days from 2000 to 2030; no human Entrez identifier lies there."""
 
 
-def repair_symbols(symbols: pd.Series, where: str, file: str | Path, repairs: Repairs) -> pd.Series:
+def _repair_symbols(symbols: pd.Series, where: str, file: str | Path, repairs: Repairs) -> pd.Series:
     """Give dates back the one gene that they can stand for.
 
     Parameters
@@ -194,10 +194,10 @@ def repair_symbols(symbols: pd.Series, where: str, file: str | Path, repairs: Re
     """
     codes, distinct = encode(symbols)
     dates = _serials_as_dates(distinct)
-    mangled = is_mangled(dates).to_numpy()
+    mangled = _is_mangled(dates).to_numpy()
     if not mangled.any():
         return symbols
-    genes = excel_gene(dates)
+    genes = _excel_gene(dates)
     lost = np.flatnonzero(genes.isna() & mangled)
     if len(lost):
         raise InputError(
@@ -220,6 +220,6 @@ def _serials_as_dates(distinct: pd.Series) -> pd.Series:
     if not is_number.any() or is_number.mean() > 0.5:
         return distinct
     number = pd.to_numeric(distinct.where(is_number), errors="coerce")
-    serial = number.between(SERIALS.start, SERIALS.stop - 1)
+    serial = number.between(_SERIALS.start, _SERIALS.stop - 1)
     day = pd.Timestamp("1899-12-30") + pd.to_timedelta(number.where(serial), unit="D")
     return distinct.mask(serial, day.dt.strftime("%Y-%m-%d").astype("str"))

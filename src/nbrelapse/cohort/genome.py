@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbrelapse.cohort.columns import encode, map_distinct, refuse_rows, row_numbers
-from nbrelapse.cohort.schema import as_text, contig_patterns, levels, spell_level
+from nbrelapse.cohort.columns import _map_distinct, encode, refuse_rows, row_numbers
+from nbrelapse.cohort.schema import _contig_patterns, _spell_level, as_text, levels
 from nbrelapse.errors import InputError
 
 
@@ -45,7 +45,7 @@ def normalise_chromosomes(values: pd.Series, *, file: str | Path | None = None) 
     """
     text = as_text(values)
     codes, distinct = encode(text)
-    spelled = [spell_level(name, "chromosome") or (name if _is_contig(name) else None) for name in distinct]
+    spelled = [_spell_level(name, "chromosome") or (name if _is_contig(name) else None) for name in distinct]
     foreign = [number for number, name in enumerate(spelled) if name is None]
     if foreign:
         raise InputError(
@@ -60,7 +60,7 @@ def normalise_chromosomes(values: pd.Series, *, file: str | Path | None = None) 
     return pd.Series(ready, index=values.index, name=values.name)
 
 
-def on_contigs(chromosomes: pd.Series) -> pd.Series:
+def _on_contigs(chromosomes: pd.Series) -> pd.Series:
     """Tell the rows that lie on a contig; unknown chromosomes do not.
 
     Examples
@@ -68,7 +68,7 @@ def on_contigs(chromosomes: pd.Series) -> pd.Series:
     >>> on_contigs(pd.Series(["2", "GL000191.1", None])).tolist()
     [False, True, False]
     """
-    contigs = map_distinct(chromosomes, lambda names: (~names.isin(levels("chromosome"))).astype("boolean"))
+    contigs = _map_distinct(chromosomes, lambda names: (~names.isin(levels("chromosome"))).astype("boolean"))
     return contigs.fillna(False).astype(bool)
 
 
@@ -78,7 +78,7 @@ def _is_contig(name: str) -> bool:
 
 @cache
 def _contigs() -> re.Pattern[str]:
-    return re.compile("|".join(contig_patterns()))
+    return re.compile("|".join(_contig_patterns()))
 
 
 @cache
@@ -94,18 +94,18 @@ def genome_landmarks() -> dict[str, Any]:
     return tomllib.loads(text)
 
 
-SLACK = 1_000_000
+_SLACK = 1_000_000
 """Segment files round, and pad their last segment."""
 
 
-def check_positions(
+def _check_positions(
     table: pd.DataFrame,
     chromosome: str,
     positions: Sequence[str],
     build: str | None,
     file: str | Path,
     *,
-    slack: int = SLACK,
+    slack: int = _SLACK,
 ) -> None:
     """Refuse positions far beyond the end of their chromosome: a wrong build, or a wrong column.
 

@@ -8,26 +8,26 @@ import pandas as pd
 from nbrelapse.cohort.segments import (
     MergedSegments,
     X,
+    _weighted_median,
     merge_segments,
     smooth_segments,
-    weighted_median,
     weighted_median_rows,
 )
 
 MIN_LENGTH = 5_000_000
 """Shorter segments are left out: amplicons, deletions and noise do not show the level of one copy."""
-ENOUGH_STEPS = 3
+_ENOUGH_STEPS = 3
 """With fewer steps a level is drawn, in proportion, toward the one that the other direction or the default implies."""
-DEFAULT_PURITY = 0.6
+_DEFAULT_PURITY = 0.6
 """Effective share of tumour cells behind the default levels: the levels that this file finds on the three array
 platforms of 10.1038/sdata.2018.240 correspond to 0.5 to 0.8."""
-MIN_PURITY = 0.1
+_MIN_PURITY = 0.1
 """Steps smaller than a single copy makes at this share of tumour cells are noise: a flat profile has no level."""
-NEUTRAL = 0.5
+_NEUTRAL = 0.5
 """A segment within this fraction of a single-copy level is neutral."""
-MAX_SAMPLES = 2_000
+_MAX_SAMPLES = 2_000
 """Of a larger platform as many samples are looked at, evenly spread over the sorted identifiers."""
-ROUNDS = 5
+_ROUNDS = 5
 """Rounds of smoothing and estimation: the first smooths as for the smallest single-copy level, the next as for the
 level found, until it stays."""
 
@@ -86,15 +86,15 @@ def estimate_platform_scales(
 def _spread(samples: pd.Index) -> pd.Index:
     """Return at most MAX_SAMPLES of the samples, in order."""
     ordered = samples.sort_values()
-    places = np.linspace(0, len(ordered) - 1, min(len(ordered), MAX_SAMPLES)).round().astype(np.int64)
+    places = np.linspace(0, len(ordered) - 1, min(len(ordered), _MAX_SAMPLES)).round().astype(np.int64)
     return ordered[places]
 
 
 def _platform_scale(table: MergedSegments) -> dict[str, float | str]:
     """Scale of one platform: smoothing needs the level of a copy, and the level is read from smoothed profiles."""
     table = table.where(table.chromosome != X)
-    level, scale = -float(np.log2(1 - MIN_PURITY / 2)), _scale(table.where(np.zeros(len(table.start), dtype=bool)))
-    for _ in range(ROUNDS):
+    level, scale = -float(np.log2(1 - _MIN_PURITY / 2)), _scale(table.where(np.zeros(len(table.start), dtype=bool)))
+    for _ in range(_ROUNDS):
         smooth = smooth_segments(table, np.full(len(table.sample_ids), level))
         scale = _scale(smooth.where(smooth.end - smooth.start >= MIN_LENGTH))
         found = min(abs(float(scale["loss"])), float(scale["gain"]))
@@ -110,16 +110,16 @@ def _scale(table: MergedSegments) -> dict[str, float | str]:
     centre = float(np.median(sample_centres(table))) if len(length) else 0.0
     level = table.log2_ratio - centre
     steps = _steps(table, level)
-    loss, seen_down = _single_copy_step(-steps[steps < np.log2(1 - MIN_PURITY / 2)])
-    gain, seen_up = _single_copy_step(steps[steps > np.log2(1 + MIN_PURITY / 2)])
-    trust_loss, trust_gain = min(1.0, seen_down / ENOUGH_STEPS), min(1.0, seen_up / ENOUGH_STEPS)
+    loss, seen_down = _single_copy_step(-steps[steps < np.log2(1 - _MIN_PURITY / 2)])
+    gain, seen_up = _single_copy_step(steps[steps > np.log2(1 + _MIN_PURITY / 2)])
+    trust_loss, trust_gain = min(1.0, seen_down / _ENOUGH_STEPS), min(1.0, seen_up / _ENOUGH_STEPS)
     # Tumour cells at share p have the levels log2(1 - p/2) and log2(1 + p/2), so one direction informs the other.
-    purity_of_loss = trust_loss * 2 * (1 - 2**-loss) + (1 - trust_loss) * DEFAULT_PURITY
-    purity_of_gain = min(1.0, trust_gain * 2 * (2**gain - 1) + (1 - trust_gain) * DEFAULT_PURITY)
+    purity_of_loss = trust_loss * 2 * (1 - 2**-loss) + (1 - trust_loss) * _DEFAULT_PURITY
+    purity_of_gain = min(1.0, trust_gain * 2 * (2**gain - 1) + (1 - trust_gain) * _DEFAULT_PURITY)
     loss = trust_loss * loss - (1 - trust_loss) * np.log2(1 - purity_of_gain / 2)
     gain = trust_gain * gain + (1 - trust_gain) * np.log2(1 + purity_of_loss / 2)
-    neutral = (level > -NEUTRAL * loss) & (level < NEUTRAL * gain)
-    noise = 1.4826 * weighted_median(np.abs(level[neutral]), length[neutral]) if neutral.any() else 0.0
+    neutral = (level > -_NEUTRAL * loss) & (level < _NEUTRAL * gain)
+    noise = 1.4826 * _weighted_median(np.abs(level[neutral]), length[neutral]) if neutral.any() else 0.0
     trust = (trust_loss, trust_gain)
     source = "estimated" if min(trust) == 1 else "shrunk" if max(trust) > 0 else "default"
     return {

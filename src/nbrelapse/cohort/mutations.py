@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Repairs
-from nbrelapse.cohort.columns import encode, map_distinct, refuse_rows
-from nbrelapse.cohort.genome import check_positions, genome_landmarks
-from nbrelapse.cohort.schema import variant_classes
+from nbrelapse.cohort.columns import _map_distinct, encode, refuse_rows
+from nbrelapse.cohort.genome import _check_positions, genome_landmarks
+from nbrelapse.cohort.schema import _variant_classes
 
-CODON = 3
-INTERVAL = ["Start_Position", "End_Position"]
-READ = [
+_CODON = 3
+_INTERVAL = ["Start_Position", "End_Position"]
+_READ = [
     "Hugo_Symbol",
     "Chromosome",
-    *INTERVAL,
+    *_INTERVAL,
     "Reference_Allele",
     "Tumor_Seq_Allele2",
     "Variant_Classification",
@@ -28,7 +28,7 @@ READ = [
 ]
 
 
-def check_mutations(mutations: pd.DataFrame, build: str | None, file: str | Path) -> None:
+def _check_mutations(mutations: pd.DataFrame, build: str | None, file: str | Path) -> None:
     """Refuse impossible positions: intervals that end before they start or count from 0, places beyond the chromosome.
 
     Hotspots that lie where the other build has them are refused as well.
@@ -61,14 +61,14 @@ def check_mutations(mutations: pd.DataFrame, build: str | None, file: str | Path
       expected: positions in hg19
       fix: correct the genome build, or lift the positions over to hg19
     """
-    mutations = mutations.reindex(columns=READ)
+    mutations = mutations.reindex(columns=_READ)
     _check_intervals(mutations, file)
     lengths = genome_landmarks()["lengths"]
     if build is None or build not in lengths:
         return
     for other in sorted(set(lengths) - {build}):
         _check_hotspots(mutations, build, other, file)
-    check_positions(mutations, "Chromosome", INTERVAL, build, file, slack=0)
+    _check_positions(mutations, "Chromosome", _INTERVAL, build, file, slack=0)
 
 
 def _check_intervals(mutations: pd.DataFrame, file: str | Path) -> None:
@@ -85,13 +85,13 @@ def _check_intervals(mutations: pd.DataFrame, file: str | Path) -> None:
             "add 1 to Start_Position",
         ),
     ):
-        refuse_rows(mutations.index, wrong, problem, file=file, column=", ".join(INTERVAL), expected=expected, fix=fix)
+        refuse_rows(mutations.index, wrong, problem, file=file, column=", ".join(_INTERVAL), expected=expected, fix=fix)
 
 
 def _check_hotspots(mutations: pd.DataFrame, build: str, other: str, file: str | Path) -> None:
     for hotspot in genome_landmarks()["hotspots"]:
         rows = mutations[mutations["Hugo_Symbol"] == hotspot["gene"]]
-        there = rows["Start_Position"].between(hotspot[other], hotspot[other] + hotspot.get("bases", CODON) - 1)
+        there = rows["Start_Position"].between(hotspot[other], hotspot[other] + hotspot.get("bases", _CODON) - 1)
         refuse_rows(
             rows.index,
             there & _is_hotspot(rows, hotspot),
@@ -112,10 +112,10 @@ def _is_hotspot(rows: pd.DataFrame, hotspot: Mapping[str, Any]) -> pd.Series:
     return said | ((rows["Variant_Classification"] == "Missense_Mutation") & rows["HGVSp_Short"].isna())
 
 
-POSITIONS = 2**32
+_POSITIONS = 2**32
 
 
-def repair_mutations(mutations: pd.DataFrame, repairs: Repairs) -> pd.DataFrame:
+def _repair_mutations(mutations: pd.DataFrame, repairs: Repairs) -> pd.DataFrame:
     """Remove mutations that are there twice and spell ``Variant_Classification`` as the MAF format does.
 
     Rows repeat each other where all columns agree and the position is known. Classes that the format does not have stay
@@ -151,8 +151,8 @@ def repair_mutations(mutations: pd.DataFrame, repairs: Repairs) -> pd.DataFrame:
 
 def _repeated(mutations: pd.DataFrame) -> np.ndarray:
     position = mutations["Start_Position"].to_numpy()
-    place = encode(mutations["sample_id"])[0].astype(np.int64) * POSITIONS + np.nan_to_num(position).clip(
-        0, POSITIONS - 1
+    place = encode(mutations["sample_id"])[0].astype(np.int64) * _POSITIONS + np.nan_to_num(position).clip(
+        0, _POSITIONS - 1
     )
     # Few rows share sample and position; only those are compared in full.
     shared = pd.Series(place).duplicated(keep=False).to_numpy() & ~np.isnan(position)
@@ -162,8 +162,8 @@ def _repeated(mutations: pd.DataFrame) -> np.ndarray:
 
 
 def _spell_classes(classes: pd.Series, repairs: Repairs) -> pd.Series:
-    own, where = {name.lower(): name for name in variant_classes()}, "mutations.Variant_Classification"
-    ready = map_distinct(classes, lambda words: words.str.lower().map(own).astype("str").fillna(words))
+    own, where = {name.lower(): name for name in _variant_classes()}, "mutations.Variant_Classification"
+    ready = _map_distinct(classes, lambda words: words.str.lower().map(own).astype("str").fillna(words))
     codes, distinct = encode(classes)
     counts = np.bincount(codes[codes >= 0], minlength=len(distinct))
     for number, word in enumerate(distinct):
@@ -173,7 +173,7 @@ def _spell_classes(classes: pd.Series, repairs: Repairs) -> pd.Series:
         elif right != word:
             repairs.add(where, f"'{word}' read as '{right}' ({counts[number]})")
     if any(word.lower() not in own for word in distinct):
-        repairs.add(where, "legal are " + ", ".join(variant_classes()))
+        repairs.add(where, "legal are " + ", ".join(_variant_classes()))
     return ready
 
 
@@ -242,7 +242,7 @@ def class_of_word(words: pd.Series) -> pd.Series:
     >>> class_of_word(pd.Series(["Deletion", "DUP:TANDEM", "BND", None])).tolist()
     ['DELETION', 'DUPLICATION', nan, nan]
     """
-    return map_distinct(words.astype("str"), lambda distinct: pd.Series(map(_class_of, distinct), dtype="str"))
+    return _map_distinct(words.astype("str"), lambda distinct: pd.Series(map(_class_of, distinct), dtype="str"))
 
 
 def _class_of(word: str) -> str | None:

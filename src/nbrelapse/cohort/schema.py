@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from nbrelapse.cohort.columns import encode, map_distinct, row_numbers
+from nbrelapse.cohort.columns import _map_distinct, encode, row_numbers
 from nbrelapse.errors import InputError
 
-MAX_SHOWN = 30
+_MAX_SHOWN = 30
 
 
 @cache
@@ -35,18 +35,18 @@ def coded_columns() -> frozenset[str]:
     return frozenset(_document()["levels"])
 
 
-def contig_patterns() -> tuple[str, ...]:
+def _contig_patterns() -> tuple[str, ...]:
     """Regular expressions for sequences of a reference genome that are no chromosome, in lower case without ``chr``."""
     return tuple(_document()["contigs"]["patterns"])
 
 
-def variant_classes() -> tuple[str, ...]:
+def _variant_classes() -> tuple[str, ...]:
     """Values of ``Variant_Classification`` in a MAF."""
     return tuple(_document()["variant_classes"]["legal"])
 
 
 @cache
-def missing_words() -> frozenset[str]:
+def _missing_words() -> frozenset[str]:
     """Words for "not known" as files write them, for parsers that distinguish capitals; "" is one."""
     words = ["", *_document()["missing"]]
     return frozenset(form for word in words for form in (word, word.upper(), word.capitalize(), word.title()))
@@ -88,7 +88,7 @@ def as_text(values: pd.Series) -> pd.Series:
     >>> as_text(pd.Series([4.0, float("nan")])).tolist()
     ['4', nan]
     """
-    return map_distinct(values, _plain_text)
+    return _map_distinct(values, _plain_text)
 
 
 def _plain_text(values: pd.Series) -> pd.Series:
@@ -132,7 +132,7 @@ def normalise_levels(values: pd.Series, name: str, *, file: str | Path | None = 
     ['4S', '4', '2A', nan]
     """
     codes, distinct = encode(as_text(values))
-    spelled = [spell_level(value, name) for value in distinct]
+    spelled = [_spell_level(value, name) for value in distinct]
     foreign = [number for number, level in enumerate(spelled) if level is None]
     if foreign:
         raise InputError(
@@ -140,14 +140,14 @@ def normalise_levels(values: pd.Series, name: str, *, file: str | Path | None = 
             file=file,
             column=str(values.name or name),
             rows=row_numbers(values.index, np.isin(codes, foreign)),
-            expected=", ".join(levels(name)[:MAX_SHOWN]),
+            expected=", ".join(levels(name)[:_MAX_SHOWN]),
             fix="correct the value, map it to a legal code, or leave the cell empty where it is not known",
         )
     ready = pd.array(spelled, dtype="str").take(codes, allow_fill=True)
     return pd.Series(ready, index=values.index, name=values.name)
 
 
-def spell_level(value: str, name: str) -> str | None:
+def _spell_level(value: str, name: str) -> str | None:
     """One value as the schema spells it; None where it is unknown."""
     word = value.lower()
     spellings = _spellings(name)
@@ -176,7 +176,7 @@ def normalise_numbers(values: pd.Series, *, file: str | Path | None = None) -> p
         wrong = np.isinf(numbers.to_numpy())
     else:
         text = as_text(values)
-        numbers = map_distinct(text, lambda words: pd.to_numeric(words, errors="coerce").astype("float64"))
+        numbers = _map_distinct(text, lambda words: pd.to_numeric(words, errors="coerce").astype("float64"))
         wrong = (numbers.isna() & text.notna()).to_numpy() | np.isinf(numbers.to_numpy())
     if wrong.any():
         raise InputError(
@@ -190,9 +190,9 @@ def normalise_numbers(values: pd.Series, *, file: str | Path | None = None) -> p
     return numbers
 
 
-NON_NEGATIVE = pa.Check.ge(0, error="non_negative")
-FRACTION = pa.Check.in_range(0, 1, error="fraction")
-POSITIVE = pa.Check.gt(0, error="positive")
+_NON_NEGATIVE = pa.Check.ge(0, error="non_negative")
+_FRACTION = pa.Check.in_range(0, 1, error="fraction")
+_POSITIVE = pa.Check.gt(0, error="positive")
 
 
 def _key(unique: bool = False) -> pa.Column:
@@ -214,7 +214,7 @@ def _number(check: pa.Check | None = None, nullable: bool = True) -> pa.Column:
 PATIENTS = pa.DataFrameSchema(
     {
         "patient_id": _key(unique=True),
-        "age_days": _number(NON_NEGATIVE),
+        "age_days": _number(_NON_NEGATIVE),
         "sex": _coded("sex"),
         "diagnosis_year": _number(pa.Check.in_range(1900, 2100, error="year")),
         "inss_stage": _coded("inss_stage"),
@@ -225,18 +225,18 @@ PATIENTS = pa.DataFrameSchema(
         "grade": _coded("grade"),
         "mki": _coded("mki"),
         "mycn_status": _coded("mycn_status"),
-        "dna_index": _number(POSITIVE),
+        "dna_index": _number(_POSITIVE),
         "ploidy": _coded("ploidy"),
-        "ldh": _number(NON_NEGATIVE),
-        "ferritin": _number(NON_NEGATIVE),
+        "ldh": _number(_NON_NEGATIVE),
+        "ferritin": _number(_NON_NEGATIVE),
         "c_circle": _coded("c_circle"),
         "apb": _coded("apb"),
         "primary_site": _text(),
         "induction_response": _coded("induction_response"),
         "event": _coded("event"),
-        "event_days": _number(NON_NEGATIVE),
+        "event_days": _number(_NON_NEGATIVE),
         "death": pa.Column("float64", pa.Check.isin([0.0, 1.0], error="zero_or_one"), nullable=True),
-        "followup_days": _number(NON_NEGATIVE),
+        "followup_days": _number(_NON_NEGATIVE),
         "study": _text(),
         "split": _text(),
     },
@@ -256,19 +256,19 @@ SAMPLES = pa.DataFrameSchema(
         "sample_id": _key(unique=True),
         "patient_id": _key(),
         "timepoint": _coded("timepoint"),
-        "purity": _number(FRACTION),
+        "purity": _number(_FRACTION),
     },
     strict=True,
     name="samples",
 )
 
-ASSAYS = pa.DataFrameSchema(
+_ASSAYS = pa.DataFrameSchema(
     {
         "sample_id": _key(),
         "assay": _coded("assay", nullable=False),
         "genome_build": _coded("genome_build"),
         "panel": _text(),
-        "covered_mb": _number(POSITIVE),
+        "covered_mb": _number(_POSITIVE),
         "platform": _text(),
     },
     strict=True,
@@ -280,21 +280,21 @@ ASSAYS = pa.DataFrameSchema(
 ``covered_mb`` is the size of the coding sequence that mutations were looked for in, in megabases.
 """
 
-PANELS = pa.DataFrameSchema({"panel": _key(), "gene": _key()}, strict=True, unique=["panel", "gene"], name="panels")
+_PANELS = pa.DataFrameSchema({"panel": _key(), "gene": _key()}, strict=True, unique=["panel", "gene"], name="panels")
 
 MUTATIONS = pa.DataFrameSchema(
     {
         "sample_id": _key(),
         "Hugo_Symbol": _key(),
         "Chromosome": _text(),
-        "Start_Position": _number(POSITIVE),
-        "End_Position": _number(POSITIVE),
+        "Start_Position": _number(_POSITIVE),
+        "End_Position": _number(_POSITIVE),
         "Variant_Classification": _text(),
         "Reference_Allele": _text(),
         "Tumor_Seq_Allele2": _text(),
         "HGVSp_Short": _text(),
-        "t_alt_count": _number(NON_NEGATIVE),
-        "t_ref_count": _number(NON_NEGATIVE),
+        "t_alt_count": _number(_NON_NEGATIVE),
+        "t_ref_count": _number(_NON_NEGATIVE),
     },
     strict=True,
     name="mutations",
@@ -304,9 +304,9 @@ SEGMENTS = pa.DataFrameSchema(
     {
         "sample_id": _key(),
         "chromosome": _coded("chromosome", nullable=False),
-        "start": _number(NON_NEGATIVE, nullable=False),
-        "end": _number(POSITIVE, nullable=False),
-        "n_probes": _number(NON_NEGATIVE),
+        "start": _number(_NON_NEGATIVE, nullable=False),
+        "end": _number(_POSITIVE, nullable=False),
+        "n_probes": _number(_NON_NEGATIVE),
         "log2_ratio": _number(nullable=False),
     },
     checks=pa.Check(lambda table: table["end"] >= table["start"], error="end_after_start"),
@@ -320,10 +320,10 @@ REARRANGEMENTS = pa.DataFrameSchema(
         "sample_id": _key(),
         "site1_gene": _text(),
         "site1_chromosome": _text(),
-        "site1_position": _number(NON_NEGATIVE),
+        "site1_position": _number(_NON_NEGATIVE),
         "site2_gene": _text(),
         "site2_chromosome": _text(),
-        "site2_position": _number(NON_NEGATIVE),
+        "site2_position": _number(_NON_NEGATIVE),
         "class": _text(),
     },
     strict=True,
@@ -331,7 +331,7 @@ REARRANGEMENTS = pa.DataFrameSchema(
 )
 
 TABLES: dict[str, pa.DataFrameSchema] = {
-    str(schema.name): schema for schema in (PATIENTS, SAMPLES, ASSAYS, PANELS, MUTATIONS, SEGMENTS, REARRANGEMENTS)
+    str(schema.name): schema for schema in (PATIENTS, SAMPLES, _ASSAYS, _PANELS, MUTATIONS, SEGMENTS, REARRANGEMENTS)
 }
 """The long tables by name."""
 

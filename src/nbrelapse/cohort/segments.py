@@ -12,11 +12,11 @@ from nbrelapse.cohort.cohort import Repairs
 from nbrelapse.cohort.columns import encode, row_numbers
 from nbrelapse.errors import InputError
 
-CHROMOSOMES = 64
-POSITIONS = 2**32
+_CHROMOSOMES = 64
+_POSITIONS = 2**32
 
 
-def adjacent_segments(segments: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def _adjacent_segments(segments: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Find the pairs of segments that follow each other on a chromosome of a sample.
 
     Parameters
@@ -36,8 +36,8 @@ def adjacent_segments(segments: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     [[2], [0]]
     """
     sample, chromosome = encode(segments["sample_id"])[0], encode(segments["chromosome"])[0]
-    profile = sample.astype(np.int64) * CHROMOSOMES + chromosome
-    key = profile * POSITIONS + segments["start"].to_numpy().clip(0, POSITIONS - 1).astype(np.int64)
+    profile = sample.astype(np.int64) * _CHROMOSOMES + chromosome
+    key = profile * _POSITIONS + segments["start"].to_numpy().clip(0, _POSITIONS - 1).astype(np.int64)
     if (key[1:] >= key[:-1]).all():
         order = np.arange(len(key))
     else:
@@ -156,14 +156,14 @@ def _joined(table: MergedSegments) -> MergedSegments:
     return MergedSegments(table.sample_ids, joined.sample, joined.chromosome, joined.start, ends, joined.log2_ratio)
 
 
-EVIDENCE = 0.25 * 3_000_000
+_EVIDENCE = 0.25 * 3_000_000
 """A step must carry as much as half a copy over 3 Mb: squared copies times bases."""
-TRUE_STEPS = 60
+_TRUE_STEPS = 60
 """Steps between neighbours that a profile may really have; what it has beyond them measures its noise. The most
 rearranged of the 397 profiles of 10.1038/sdata.2018.240 has 61."""
-NOISE_WIDTH = 20.0
+_NOISE_WIDTH = 20.0
 """A step must also exceed the variance of noise this many times: 4.5 standard deviations, for there are hundreds."""
-MEDIAN_CHI_SQUARED = 0.455
+_MEDIAN_CHI_SQUARED = 0.455
 
 
 def smooth_segments(segments: MergedSegments, single_copy: np.ndarray) -> MergedSegments:
@@ -200,7 +200,7 @@ def smooth_segments(segments: MergedSegments, single_copy: np.ndarray) -> Merged
     chromosome = np.cumsum(~segments.follows)
     kept = np.ones(len(ratio), dtype=bool)
     rows = np.arange(len(ratio))
-    bar = np.full(len(single_copy), EVIDENCE)
+    bar = np.full(len(single_copy), _EVIDENCE)
     first_pass = True
     while len(rows):
         evidence = _evidence(ratio[rows] / unit[rows], length[rows], chromosome[rows])
@@ -239,23 +239,23 @@ def _bars(evidence: np.ndarray, sample: np.ndarray, n_samples: int) -> np.ndarra
     """Evidence that a step of each sample must have, shape (n_samples,)."""
     within = np.isfinite(evidence)
     steps = np.bincount(sample[within], minlength=n_samples)
-    busy = steps > TRUE_STEPS
+    busy = steps > _TRUE_STEPS
     of_busy = within & busy[sample]
     order = np.lexsort((evidence[of_busy], sample[of_busy]))
     steps = np.where(busy, steps, 0)
-    median = (np.cumsum(steps) - steps + (steps - TRUE_STEPS) // 2)[busy]
-    bars = np.full(n_samples, EVIDENCE)
-    bars[busy] = np.maximum(EVIDENCE, NOISE_WIDTH * evidence[of_busy][order][median] / MEDIAN_CHI_SQUARED)
+    median = (np.cumsum(steps) - steps + (steps - _TRUE_STEPS) // 2)[busy]
+    bars = np.full(n_samples, _EVIDENCE)
+    bars[busy] = np.maximum(_EVIDENCE, _NOISE_WIDTH * evidence[of_busy][order][median] / _MEDIAN_CHI_SQUARED)
     return bars
 
 
-ENOUGH_BASES = 1_000_000_000
+_ENOUGH_BASES = 1_000_000_000
 """A third of a genome: less may be amplicons only, which have no negative ratio."""
-MOSTLY_NEGATIVE = 0.001
+_MOSTLY_NEGATIVE = 0.001
 RATIO, COPIES = 0.5, 1.5
 
 
-def check_segments(segments: pd.DataFrame, file: str | Path) -> None:
+def _check_segments(segments: pd.DataFrame, file: str | Path) -> None:
     """Refuse overlapping segments, and copy numbers or ratios that are no logarithms.
 
     Segments may share their boundary base. Log2 ratios lie around 0: noise and losses put a good part of every genome
@@ -288,7 +288,7 @@ def check_segments(segments: pd.DataFrame, file: str | Path) -> None:
       expected: each base of a sample in one segment; neighbours may share a boundary
       fix: keep one profile a sample, and cut segments where the next one starts
     """
-    first, second = adjacent_segments(segments)
+    first, second = _adjacent_segments(segments)
     start, end = segments["start"].to_numpy(), segments["end"].to_numpy()
     overlap = end[first] - start[second]
     if (overlap > 0).any():
@@ -307,9 +307,9 @@ def check_segments(segments: pd.DataFrame, file: str | Path) -> None:
 
 def _check_scale(ratio: np.ndarray, length: np.ndarray, file: str | Path) -> None:
     total = length.sum()
-    if total < ENOUGH_BASES or length[ratio < 0].sum() >= MOSTLY_NEGATIVE * total:
+    if total < _ENOUGH_BASES or length[ratio < 0].sum() >= _MOSTLY_NEGATIVE * total:
         return
-    median = weighted_median(ratio, length)
+    median = _weighted_median(ratio, length)
     if median < RATIO:
         return
     copies = median >= COPIES
@@ -323,7 +323,7 @@ def _check_scale(ratio: np.ndarray, length: np.ndarray, file: str | Path) -> Non
     )
 
 
-def repair_segments(segments: pd.DataFrame, repairs: Repairs) -> pd.DataFrame:
+def _repair_segments(segments: pd.DataFrame, repairs: Repairs) -> pd.DataFrame:
     """Remove segments that are there twice and count positions from 1.
 
     A start of 0 does not exist where positions count from 1. Where neighbours share a position, as half-open intervals
@@ -352,7 +352,7 @@ def repair_segments(segments: pd.DataFrame, repairs: Repairs) -> pd.DataFrame:
     """
     if segments[["start", "end"]].isna().to_numpy().any():
         return segments
-    first, second = adjacent_segments(segments)
+    first, second = _adjacent_segments(segments)
     twice = np.ones(len(first), dtype=bool)
     for column in ("start", "end", "log2_ratio", "n_probes"):
         values = segments[column].to_numpy()
@@ -381,7 +381,7 @@ def _from_one(
     return start + 1
 
 
-def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
     """Return the smallest value that half of the weight does not exceed; NaN where there are no values.
 
     Parameters

@@ -21,8 +21,8 @@ from nbrelapse.cohort.validate import validate_cohort
 from nbrelapse.errors import InputError
 
 SETTINGS = "cohort.toml"
-FORMAT = 1
-REQUIRED = ("patients", "samples", "assays")
+_FORMAT = 1
+_REQUIRED = ("patients", "samples", "assays")
 
 
 def write_cohort(cohort: Cohort, folder: str | Path, *, overwrite: bool = False, validated: bool = False) -> Path:
@@ -88,7 +88,7 @@ def _write_files(cohort: Cohort, folder: Path) -> None:
         if table is not None:
             table.rename_axis(columns=None).copy().reset_index().to_parquet(folder / f"{name}.parquet", index=False)
             present.append(name)
-    settings = {"name": cohort.name, "format": FORMAT, "tables": present, "metadata": _plain(cohort.metadata)}
+    settings = {"name": cohort.name, "format": _FORMAT, "tables": present, "metadata": _plain(cohort.metadata)}
     (folder / SETTINGS).write_text(tomli_w.dumps(settings), encoding="utf-8")
 
 
@@ -148,15 +148,15 @@ def _read_settings(file: Path) -> dict[str, Any]:
         settings = tomllib.loads(decode(read_bytes(file), file))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"the file is not valid TOML: {error}", file=file) from None
-    if settings.get("format") != FORMAT:
+    if settings.get("format") != _FORMAT:
         raise InputError(
-            f"unknown cohort format {settings.get('format')!r}", file=file, column="format", expected=str(FORMAT)
+            f"unknown cohort format {settings.get('format')!r}", file=file, column="format", expected=str(_FORMAT)
         )
     tables = settings.get("tables")
     if not isinstance(settings.get("name"), str) or not isinstance(tables, list):
         raise InputError("a key is missing or of the wrong type", file=file, column="name, tables")
     wrong = [str(name) for name in tables if name not in (*TABLES, *MATRICES)]
-    absent = [name for name in REQUIRED if name not in tables]
+    absent = [name for name in _REQUIRED if name not in tables]
     if wrong or absent:
         problem = "unknown table" if wrong else "a table is missing"
         expected = ", ".join((*TABLES, *MATRICES))

@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from nbrelapse.cohort.schema import missing_words
+from nbrelapse.cohort.schema import _missing_words
 from nbrelapse.errors import InputError
 
-BLOCK = 16 * 2**20
+_BLOCK = 16 * 2**20
 """Bytes that are parsed at a time; no row may be longer, so wide headers enlarge it."""
-SHOWN_ROWS = 1000
+_SHOWN_ROWS = 1000
 
 
 def parse_text_table(
@@ -105,7 +105,7 @@ def _parse(
         column_names=head.names,
         skip_rows=len(head.comments),
         skip_rows_after_names=1,
-        block_size=max(BLOCK, 4 * head.length),
+        block_size=max(_BLOCK, 4 * head.length),
     )
     parse = pa_csv.ParseOptions(
         delimiter=separator,
@@ -117,7 +117,7 @@ def _parse(
     convert = pa_csv.ConvertOptions(
         column_types={first: pa.string(), **kinds},
         include_columns=list(dict.fromkeys([first, *kinds])),
-        null_values=[""] if only_text else [*missing_words()],
+        null_values=[""] if only_text else [*_missing_words()],
         strings_can_be_null=only_text,
     )
     try:
@@ -128,7 +128,7 @@ def _parse(
             raise _NotANumberError from None
         raise _problem(str(error), source, file, separator, quoted=not comment) from None
     except OSError as error:
-        raise damaged(error, file) from None
+        raise _damaged(error, file) from None
     return _without_comments(table.unify_dictionaries(), first) if comment else table
 
 
@@ -152,7 +152,7 @@ def _without_comments(table: pa.Table, first: str) -> pa.Table:
 def _problem(message: str, source: Path | bytes, file: str | Path, separator: str, quoted: bool) -> InputError:
     """Find what Arrow could not parse; its own messages show cells, which may identify a patient."""
     if "UTF8" in message:
-        return not_utf8(_bad_byte(source, file), file)
+        return _not_utf8(_bad_byte(source, file), file)
     rows = _rows(source, file, separator, quoted)
     width = len(next(rows))
     widths = {number: len(cells) for number, cells in enumerate(rows, 1) if len(cells) != width}
@@ -162,7 +162,7 @@ def _problem(message: str, source: Path | bytes, file: str | Path, separator: st
     return InputError(
         f"the table cannot be parsed: row {first} has {widths[first]} cells, the header has {width}",
         file=file,
-        rows=list(widths)[:SHOWN_ROWS],
+        rows=list(widths)[:_SHOWN_ROWS],
         expected=f"the same number of {separator!r} in each line",
         fix="complete or remove these rows; where it is the last one, the file was cut off: get it again",
     )
@@ -190,7 +190,7 @@ def _bad_byte(source: Path | bytes, file: str | Path) -> int:
     return position
 
 
-SEPARATORS = {"\t": "tabulators", ",": "commas", ";": "semicolons", "|": "vertical bars", " ": "blanks"}
+_SEPARATORS = {"\t": "tabulators", ",": "commas", ";": "semicolons", "|": "vertical bars", " ": "blanks"}
 
 
 @dataclass(frozen=True)
@@ -270,17 +270,17 @@ def _lines(stream: io.BufferedReader, file: str | Path) -> Iterator[str]:
         try:
             line = stream.readline()
         except (OSError, EOFError) as error:
-            raise damaged(error, file) from None
+            raise _damaged(error, file) from None
         if not line:
             return
         try:
             yield line.decode("utf-8-sig" if position == 0 else "utf-8")
         except UnicodeDecodeError as error:
-            raise not_utf8(position + error.start, file) from None
+            raise _not_utf8(position + error.start, file) from None
         position += len(line)
 
 
-def not_utf8(position: int, file: str | Path) -> InputError:
+def _not_utf8(position: int, file: str | Path) -> InputError:
     """Return what to raise where a byte is no UTF-8."""
     return InputError(f"the file is not UTF-8 text (byte {position})", file=file, fix="save it as UTF-8")
 
@@ -312,19 +312,19 @@ def _check_names(names: list[str], separator: str, file: str | Path, matrix: boo
             column=f"{len(twice)} columns" if matrix else ", ".join(twice),
             fix="rename one of them; where the first line is no header, add one",
         )
-    other = next((mark for mark in SEPARATORS if mark != separator and names[0].count(mark) > (mark == " ")), None)
+    other = next((mark for mark in _SEPARATORS if mark != separator and names[0].count(mark) > (mark == " ")), None)
     if len(names) == 1 and other:
         raise InputError(
-            f"the columns are separated by {SEPARATORS[other]}, not by {SEPARATORS.get(separator, repr(separator))}",
+            f"the columns are separated by {_SEPARATORS[other]}, not by {_SEPARATORS.get(separator, repr(separator))}",
             file=file,
             column=names[0].split(other)[0],
-            expected=f"{SEPARATORS.get(separator, repr(separator))} between the columns",
+            expected=f"{_SEPARATORS.get(separator, repr(separator))} between the columns",
             fix="save it so, or say `separator` in the mapping file of `import tables`",
         )
 
 
 LFS_MARK = b"version https://git-lfs"
-GZIP_MARK = b"\x1f\x8b"
+_GZIP_MARK = b"\x1f\x8b"
 
 
 def open_text(source: Path | bytes, file: str | Path) -> pa.NativeFile:
@@ -357,7 +357,7 @@ def open_text(source: Path | bytes, file: str | Path) -> pa.NativeFile:
     return _open(source, file)
 
 
-def damaged(error: Exception, file: str | Path) -> InputError:
+def _damaged(error: Exception, file: str | Path) -> InputError:
     """Return what to raise where unpacking fails."""
     return InputError(f"the gzip file is damaged: {error}", file=file, fix="download it again")
 
@@ -366,7 +366,7 @@ def _head(stream: pa.NativeFile, file: str | Path) -> bytes:
     try:
         return bytes(stream.read(len(LFS_MARK)))
     except (OSError, EOFError) as error:
-        raise damaged(error, file) from None
+        raise _damaged(error, file) from None
 
 
 def _open(source: Path | bytes, file: str | Path) -> pa.NativeFile:
@@ -381,7 +381,7 @@ def _open(source: Path | bytes, file: str | Path) -> pa.NativeFile:
             raise InputError("the file does not exist", file=file, fix="check the path") from None
         except OSError as error:
             raise InputError(f"the file cannot be read: {error.strerror}", file=file) from None
-    packed = raw.read(len(GZIP_MARK)) == GZIP_MARK
+    packed = raw.read(len(_GZIP_MARK)) == _GZIP_MARK
     raw.seek(0)
     return pa.CompressedInputStream(raw, "gzip") if packed else raw
 
@@ -409,7 +409,7 @@ def unpack(source: Path | bytes, file: str | Path) -> bytes:
         try:
             return bytes(stream.read())
         except (OSError, EOFError) as error:
-            raise damaged(error, file) from None
+            raise _damaged(error, file) from None
 
 
 def decode(content: bytes, file: str | Path) -> str:
@@ -417,7 +417,7 @@ def decode(content: bytes, file: str | Path) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise not_utf8(error.start, file) from None
+        raise _not_utf8(error.start, file) from None
 
 
 def read_table(

@@ -10,16 +10,16 @@ import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.cohort.columns import check_time_units, is_among, refuse_rows
-from nbrelapse.cohort.genome import check_positions
-from nbrelapse.cohort.mutations import check_mutations
+from nbrelapse.cohort.columns import _check_time_units, is_among, refuse_rows
+from nbrelapse.cohort.genome import _check_positions
+from nbrelapse.cohort.mutations import _check_mutations
 from nbrelapse.cohort.schema import ASSAY_OF, MATRICES, TABLES, levels
-from nbrelapse.cohort.segments import check_segments
+from nbrelapse.cohort.segments import _check_segments
 from nbrelapse.errors import InputError
 
-Files = Mapping[str, str | Path]
+_Files = Mapping[str, str | Path]
 
-PROBLEMS = {
+_PROBLEMS = {
     "level": ("unknown code", "correct the value or leave the cell empty where it is not known"),
     "zero_or_one": ("unknown code", "0 alive, 1 dead, empty where it is not known"),
     "non_negative": ("negative value", "correct the value; times count in days from diagnosis"),
@@ -33,10 +33,10 @@ PROBLEMS = {
     "column_in_dataframe": ("a column is missing", "add it; its cells may be empty"),
     "column_in_schema": ("unknown column", "correct its name or remove it"),
 }
-EXPECTED = {"zero_or_one": "0, 1", "non_negative": ">= 0", "positive": "> 0", "fraction": "0 to 1"}
+_EXPECTED = {"zero_or_one": "0, 1", "non_negative": ">= 0", "positive": "> 0", "fraction": "0 to 1"}
 
 
-def validate_cohort(cohort: Cohort, files: Files | None = None) -> Cohort:
+def validate_cohort(cohort: Cohort, files: _Files | None = None) -> Cohort:
     """Check a cohort against the schema and the rules that hold between its tables.
 
     Parameters
@@ -71,17 +71,17 @@ def validate_cohort(cohort: Cohort, files: Files | None = None) -> Cohort:
     _check_builds(cohort.assays, named)
     if cohort.segments is not None:
         file = named.get("segments", "segments")
-        check_segments(cohort.segments, file)
-        check_positions(cohort.segments, "chromosome", ["end"], _build(cohort.assays, "copy_number"), file)
+        _check_segments(cohort.segments, file)
+        _check_positions(cohort.segments, "chromosome", ["end"], _build(cohort.assays, "copy_number"), file)
     if cohort.rearrangements is not None:
         file, build = named.get("rearrangements", "rearrangements"), _build(cohort.assays, "rearrangements")
         for site in ("site1", "site2"):
-            check_positions(cohort.rearrangements, f"{site}_chromosome", [f"{site}_position"], build, file)
+            _check_positions(cohort.rearrangements, f"{site}_chromosome", [f"{site}_position"], build, file)
     if cohort.mutations is not None:
-        check_mutations(cohort.mutations, _build(cohort.assays, "mutations"), named.get("mutations", "mutations"))
+        _check_mutations(cohort.mutations, _build(cohort.assays, "mutations"), named.get("mutations", "mutations"))
     _check_outcome(cohort.patients, named.get("patients", "patients"))
     if not cohort.metadata.get("units_checked", False):
-        check_time_units(cohort.patients, file=named.get("patients", "patients"))
+        _check_time_units(cohort.patients, file=named.get("patients", "patients"))
     return cohort
 
 
@@ -99,7 +99,7 @@ def _as_input_error(cases: pd.DataFrame, schema: pa.DataFrameSchema, file: str |
     first = (cases[structural] if structural.any() else cases[of_column] if of_column.any() else cases).iloc[0]
     check = str(first["check"])
     alike = cases[(cases["check"] == first["check"]) & (cases["column"] == first["column"])]
-    problem, fix = PROBLEMS.get(check, (f"wrong type of values ({check})", "convert the column"))
+    problem, fix = _PROBLEMS.get(check, (f"wrong type of values ({check})", "convert the column"))
     if check in ("column_in_dataframe", "column_in_schema"):
         legal = None if check == "column_in_dataframe" else ", ".join(map(str, schema.columns))
         return InputError(problem, file=file, column=str(first["failure_case"]), expected=legal, fix=fix)
@@ -111,7 +111,7 @@ def _as_input_error(cases: pd.DataFrame, schema: pa.DataFrameSchema, file: str |
         problem += f" {first['failure_case']}"
     elif check == "field_uniqueness" and column == "patient_id":
         problem = "duplicated patient"
-    expected = ", ".join(levels(column)) if check == "level" else EXPECTED.get(check)
+    expected = ", ".join(levels(column)) if check == "level" else _EXPECTED.get(check)
     return InputError(problem, file=file, column=column, rows=rows, expected=expected, fix=fix)
 
 
@@ -132,7 +132,7 @@ def _check_matrix(table: pd.DataFrame, file: str | Path) -> None:
         )
 
 
-def _check_samples(cohort: Cohort, files: Files) -> None:
+def _check_samples(cohort: Cohort, files: _Files) -> None:
     _must_be_in(cohort.samples["patient_id"], cohort.patients["patient_id"], "sample without patient", "samples", files)
     samples = cohort.samples["sample_id"]
     _must_be_in(cohort.assays["sample_id"], samples, "assay of an unknown sample", "assays", files)
@@ -146,7 +146,7 @@ def _check_samples(cohort: Cohort, files: Files) -> None:
         _must_be_in(of_table, assayed, f"data of a sample that is not in assays as {assay}", name, files)
 
 
-def _must_be_in(values: pd.Series, known: pd.Series, problem: str, table: str, files: Files) -> None:
+def _must_be_in(values: pd.Series, known: pd.Series, problem: str, table: str, files: _Files) -> None:
     if is_among(pd.Series(values.unique(), dtype="str"), known).all():
         return
     refuse_rows(
@@ -159,7 +159,7 @@ def _must_be_in(values: pd.Series, known: pd.Series, problem: str, table: str, f
     )
 
 
-def _check_builds(assays: pd.DataFrame, files: Files) -> None:
+def _check_builds(assays: pd.DataFrame, files: _Files) -> None:
     builds = assays.dropna(subset=["genome_build"]).groupby("assay")["genome_build"].unique()
     for assay, found in builds.items():
         if len(found) > 1:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nbrelapse.mechanisms.catalogue import Catalogue
-from nbrelapse.mechanisms.therapies import Requirement, Therapy
+from nbrelapse.mechanisms.therapies import Therapy, _Requirement
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def addressing_therapies(
     return sorted(found, key=lambda entry: (entry.requirement == "contradicted", entry.therapy.rank))
 
 
-def _judged(requires: Requirement | None, values: Mapping[str, float], catalogue: Catalogue) -> tuple[str, str]:
+def _judged(requires: _Requirement | None, values: Mapping[str, float], catalogue: Catalogue) -> tuple[str, str]:
     """Say whether the patient's features support or contradict a requirement, and why."""
     if requires is None:
         return "none", ""

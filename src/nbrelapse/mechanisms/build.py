@@ -17,7 +17,7 @@ from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.errors import InputError, NbRelapseError
 from nbrelapse.mechanisms.builders import combination
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, load_catalogue
-from nbrelapse.mechanisms.catalogue_rules import GENE_SET_KEYS
+from nbrelapse.mechanisms.catalogue_rules import _GENE_SET_KEYS
 from nbrelapse.mechanisms.feature_table import FeatureTable
 
 
@@ -74,7 +74,7 @@ def _buildable(catalogue: Catalogue, gene_sets: Mapping[str, Sequence[str]]) -> 
     left_out = {
         name
         for name, definition in catalogue.features.items()
-        if any(definition.parameters[key] not in gene_sets for key in GENE_SET_KEYS if key in definition.parameters)
+        if any(definition.parameters[key] not in gene_sets for key in _GENE_SET_KEYS if key in definition.parameters)
     }
     while more := {
         name
@@ -88,19 +88,19 @@ def _buildable(catalogue: Catalogue, gene_sets: Mapping[str, Sequence[str]]) -> 
 
 def _with_genes(definition: FeatureDefinition, gene_sets: Mapping[str, Sequence[str]]) -> FeatureDefinition:
     """Return the definition with the genes of the sets that it names."""
-    named = {key: gene_sets[definition.parameters[key]] for key in GENE_SET_KEYS if key in definition.parameters}
+    named = {key: gene_sets[definition.parameters[key]] for key in _GENE_SET_KEYS if key in definition.parameters}
     if not named:
         return definition
     kept = {key: value for key, value in definition.parameters.items() if key not in named}
-    return replace(definition, parameters=kept | {GENE_SET_KEYS[key]: list(genes) for key, genes in named.items()})
+    return replace(definition, parameters=kept | {_GENE_SET_KEYS[key]: list(genes) for key, genes in named.items()})
 
 
 Builder = Callable[[Cohort, Sequence[FeatureDefinition]], pd.DataFrame]
 
-PACKAGED = ("clinical", "fish", "copy_number", "mutations", "rearrangements", "expression")
+_PACKAGED = ("clinical", "fish", "copy_number", "mutations", "rearrangements", "expression")
 COMBINATION = "combination"
 """Runs after the others, on what they have built."""
-ENTRY_POINTS = "nbrelapse.builders"
+_ENTRY_POINTS = "nbrelapse.builders"
 """Group of the entry points with which other packages register a builder."""
 
 
@@ -131,23 +131,23 @@ def load_builder(name: str) -> Builder:
     >>> load_builder("clinical").__module__
     'nbrelapse.mechanisms.builders.clinical'
     """
-    points = list(entry_points(group=ENTRY_POINTS))
+    points = list(entry_points(group=_ENTRY_POINTS))
     registered = [point for point in points if point.name == name]
-    if len(registered) > (name not in PACKAGED):
+    if len(registered) > (name not in _PACKAGED):
         raise InputError(
             f"more than one package has a builder {name}",
-            column=ENTRY_POINTS,
-            expected=f"one each; {', '.join((*PACKAGED, COMBINATION))} are the packaged ones",
+            column=_ENTRY_POINTS,
+            expected=f"one each; {', '.join((*_PACKAGED, COMBINATION))} are the packaged ones",
             fix=f"rename or uninstall it in {', '.join(sorted(_package(point) for point in registered))}",
         )
-    if name in PACKAGED:
+    if name in _PACKAGED:
         return cast(Builder, import_module(f"nbrelapse.mechanisms.builders.{name}").build)
     if not registered:
         raise InputError(
             f"the catalogue names a builder that does not exist: {name}",
             column="builder",
-            expected=", ".join((*PACKAGED, COMBINATION, *sorted(point.name for point in points))),
-            fix=f"correct the name, or install the package that registers it ({ENTRY_POINTS})",
+            expected=", ".join((*_PACKAGED, COMBINATION, *sorted(point.name for point in points))),
+            fix=f"correct the name, or install the package that registers it ({_ENTRY_POINTS})",
         )
     return _guarded(_imported(registered[0]), registered[0])
 

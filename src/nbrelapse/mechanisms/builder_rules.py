@@ -8,7 +8,7 @@ from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
 
 
-def illegal_entry(
+def _illegal_entry(
     definition: FeatureDefinition, problem: str, expected: str | None = None, fix: str | None = None
 ) -> InputError:
     """Return the error that says what is wrong with an entry, named as it stands in the catalogue.
@@ -26,7 +26,7 @@ def illegal_entry(
     return InputError(problem, file="catalogue", column=where, expected=expected, fix=fix)
 
 
-def check_parameters(definition: FeatureDefinition, legal: Collection[str], required: Collection[str] = ()) -> None:
+def _check_parameters(definition: FeatureDefinition, legal: Collection[str], required: Collection[str] = ()) -> None:
     """Refuse an entry with a parameter that its builder does not read, or without one that it needs.
 
     Parameters
@@ -52,7 +52,7 @@ def check_parameters(definition: FeatureDefinition, legal: Collection[str], requ
     unknown = [name for name in definition.parameters if name not in legal]
     if unknown:
         problem = f"the builder {definition.builder} does not read {', '.join(unknown)}"
-        raise illegal_entry(definition, problem, ", ".join(legal), "correct the name or remove the key")
+        raise _illegal_entry(definition, problem, ", ".join(legal), "correct the name or remove the key")
     absent = [name for name in required if name not in definition.parameters]
     if absent:
-        raise illegal_entry(definition, "a feature of the catalogue lacks keys", ", ".join(absent))
+        raise _illegal_entry(definition, "a feature of the catalogue lacks keys", ", ".join(absent))

@@ -18,13 +18,13 @@ from nbrelapse.cohort.cohort import counted
 from nbrelapse.cohort.text import decode, read_bytes
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue_rules import (
-    FEATURE_KEYS,
-    THERAPIES,
-    FeatureEntry,
-    check_catalogue,
-    check_required_features,
-    extend_catalogue,
-    named_features,
+    _FEATURE_KEYS,
+    _THERAPIES,
+    _check_catalogue,
+    _check_required_features,
+    _extend_catalogue,
+    _FeatureEntry,
+    _named_features,
 )
 from nbrelapse.mechanisms.therapies import Therapy, load_therapies
 
@@ -109,7 +109,7 @@ class FeatureDefinition:
     @property
     def inputs(self) -> list[str]:
         """The other features that it is computed from."""
-        return named_features(self.parameters)
+        return _named_features(self.parameters)
 
 
 @dataclass(frozen=True)
@@ -162,13 +162,13 @@ class Catalogue:
                 "reference": mechanism.reference,
             }
         for name, definition in self.features.items():
-            entry = {key: getattr(definition, key) for key in FEATURE_KEYS}
+            entry = {key: getattr(definition, key) for key in _FEATURE_KEYS}
             entry |= {"therapies": list(definition.therapies), "direction": dict(definition.direction)}
             entry["log_hazard_prior"] = dict(definition.log_hazard_prior)
             feature = name.removeprefix(f"{definition.mechanism}__")
             document[definition.mechanism][feature] = entry | dict(definition.parameters)
         if self.own_therapies:
-            document[THERAPIES] = {name: therapy.to_table() for name, therapy in self.own_therapies.items()}
+            document[_THERAPIES] = {name: therapy.to_table() for name, therapy in self.own_therapies.items()}
         return document
 
     def subset(self, names: Iterable[str]) -> Catalogue:
@@ -250,10 +250,10 @@ def load_catalogue(file: str | Path | None = None) -> Catalogue:
     if extends:
         packaged = _packaged()
         version = f"{packaged['version']}+{own.pop('version', Path(file).stem)}"
-        own = extend_catalogue(packaged, own, str(file)) | {"version": version}
+        own = _extend_catalogue(packaged, own, str(file)) | {"version": version}
     catalogue = parse_catalogue(own, str(file))
     # Only here: the catalogue of a saved model holds no more than the model's own features.
-    check_required_features(catalogue.own_therapies, catalogue.features, str(file))
+    _check_required_features(catalogue.own_therapies, catalogue.features, str(file))
     return catalogue
 
 
@@ -304,7 +304,7 @@ def parse_catalogue(document: Mapping[str, Any], file: str = "catalogue") -> Cat
     InputError
         An entry lacks a key or has an illegal value.
     """
-    tables = check_catalogue(document, file)
+    tables = _check_catalogue(document, file)
     features = [
         _definition(mechanism, feature, entry)
         for mechanism, (_, entries) in tables.items()
@@ -314,10 +314,10 @@ def parse_catalogue(document: Mapping[str, Any], file: str = "catalogue") -> Cat
         str(document.get("version", "0")),
         {key: Mechanism(key, **dict(mechanism)) for key, (mechanism, _) in tables.items()},
         {definition.name: definition for definition in features},
-        {name: Therapy.from_table(name, table) for name, table in document.get(THERAPIES, {}).items()},
+        {name: Therapy.from_table(name, table) for name, table in document.get(_THERAPIES, {}).items()},
     )
 
 
-def _definition(mechanism: str, feature: str, entry: FeatureEntry) -> FeatureDefinition:
-    keys = {key: getattr(entry, key) for key in FEATURE_KEYS}
+def _definition(mechanism: str, feature: str, entry: _FeatureEntry) -> FeatureDefinition:
+    keys = {key: getattr(entry, key) for key in _FEATURE_KEYS}
     return FeatureDefinition(f"{mechanism}__{feature}", mechanism, parameters=entry.model_extra or {}, **keys)

@@ -13,27 +13,27 @@ from nbrelapse.cohort.cohort import ASSAYS
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.therapies import EVIDENCE_LEVELS, Therapy
 
-THERAPIES = "therapies"
+_THERAPIES = "therapies"
 """The table of a catalogue that is no mechanism: what is known of agents."""
 
-KINDS = ("binary", "count", "fraction", "continuous", "score", "ordinal")
-ROLES = ("feature", "gene", "baseline")
+_KINDS = ("binary", "count", "fraction", "continuous", "score", "ordinal")
+_ROLES = ("feature", "gene", "baseline")
 ENDPOINTS = ("relapse", "efs", "os", "refractory")
-LARGEST_PRIOR = 5.0
+_LARGEST_PRIOR = 5.0
 """A larger log hazard ratio (beyond 150-fold) is a hazard ratio that was not put on the log scale."""
 
-NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
-FEATURE_NAME = re.compile(rf"{NAME.pattern}__{NAME.pattern}")
-GENE_SET_KEYS = {"gene_set": "genes", "gene_set_down": "genes_down"}
+_NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
+_FEATURE_NAME = re.compile(rf"{_NAME.pattern}__{_NAME.pattern}")
+_GENE_SET_KEYS = {"gene_set": "genes", "gene_set_down": "genes_down"}
 """The parameters that name a gene set, and those that its genes become."""
 
 
-def is_number(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     """Whether a value is a finite number; true and false are none."""
     return type(value) is int or (type(value) is float and isfinite(value))
 
 
-def named_features(parameters: Mapping[str, Any]) -> list[str]:
+def _named_features(parameters: Mapping[str, Any]) -> list[str]:
     """Names of other features (``mechanism__feature``) in the parameters of an entry, each once.
 
     Examples
@@ -41,8 +41,10 @@ def named_features(parameters: Mapping[str, Any]) -> list[str]:
     >>> named_features({"difference": ["cell_state__adrenergic", "cell_state__mesenchymal"], "gene_set": "MY__SET"})
     ['cell_state__adrenergic', 'cell_state__mesenchymal']
     """
-    read = {key: value for key, value in parameters.items() if key not in GENE_SET_KEYS}
-    return list(dict.fromkeys(text for text in _leaves(read) if isinstance(text, str) and FEATURE_NAME.fullmatch(text)))
+    read = {key: value for key, value in parameters.items() if key not in _GENE_SET_KEYS}
+    return list(
+        dict.fromkeys(text for text in _leaves(read) if isinstance(text, str) and _FEATURE_NAME.fullmatch(text))
+    )
 
 
 def _leaves(value: Any) -> Iterator[Any]:
@@ -57,7 +59,7 @@ def _leaves(value: Any) -> Iterator[Any]:
 
 
 def _plain(value: Any) -> Any:
-    if not all(isinstance(leaf, (str, bool)) or is_number(leaf) for leaf in _leaves(value)):
+    if not all(isinstance(leaf, (str, bool)) or _is_number(leaf) for leaf in _leaves(value)):
         raise ValueError("not plain data")
     return value
 
@@ -72,7 +74,7 @@ def _sourced(prior: dict[str, Any]) -> dict[str, Any]:
     figures = [figure for key, figure in prior.items() if key in ENDPOINTS]
     source = prior.get("source")
     sourced = isinstance(source, str) and bool(source.strip()) and isinstance(prior.get("adjusted"), bool)
-    plausible = all(is_number(figure) and abs(figure) <= LARGEST_PRIOR for figure in figures)
+    plausible = all(_is_number(figure) and abs(figure) <= _LARGEST_PRIOR for figure in figures)
     if prior and not (figures and sourced and plausible and set(prior) <= {*ENDPOINTS, "source", "adjusted"}):
         raise ValueError("not log hazard ratios with their source")
     return prior
@@ -101,7 +103,7 @@ _Prior = Annotated[
     dict[str, Any],
     AfterValidator(_sourced),
     Field(
-        description=f'{{ endpoint = log hazard ratio (at most {LARGEST_PRIOR:g}), source = "DOI", '
+        description=f'{{ endpoint = log hazard ratio (at most {_LARGEST_PRIOR:g}), source = "DOI", '
         f"adjusted = true or false }}, endpoint one of {', '.join(ENDPOINTS)}"
     ),
 ]
@@ -117,7 +119,7 @@ class _Entry(BaseModel):
     add: ClassVar[str] = "add what is missing; an entry that changes a packaged one must bear its name"
 
 
-class MechanismEntry(_Entry):
+class _MechanismEntry(_Entry):
     """The keys of a mechanism."""
 
     kind_of_entry = "a mechanism"
@@ -130,7 +132,7 @@ class MechanismEntry(_Entry):
     reference: _Reference = ""
 
 
-class FeatureEntry(_Entry):
+class _FeatureEntry(_Entry):
     """The keys that every feature may have; the others are the parameters of its builder."""
 
     model_config = ConfigDict(extra="allow")
@@ -140,17 +142,17 @@ class FeatureEntry(_Entry):
     title: _Title
     definition: _Sentence
     assay: Annotated[str, _one_of(ASSAYS)]
-    kind: Annotated[str, _one_of(KINDS)]
+    kind: Annotated[str, _one_of(_KINDS)]
     builder: Annotated[_Text, Field(description="the name of a builder")]
     direction: _Direction = {"relapse": 0}
-    role: Annotated[str, _one_of(ROLES)] = "feature"
+    role: Annotated[str, _one_of(_ROLES)] = "feature"
     log_hazard_prior: _Prior = {}
     therapies: _Therapies = ()
     reference: _Reference = ""
     known_at_days: _Days = 0
 
 
-class TherapyEntry(_Entry):
+class _TherapyEntry(_Entry):
     """What a catalogue says of an agent."""
 
     kind_of_entry = "a therapy"
@@ -166,7 +168,7 @@ class TherapyEntry(_Entry):
     ] = {}
 
 
-class RequirementEntry(_Entry):
+class _RequirementEntry(_Entry):
     """What a therapy requires of a tumour."""
 
     kind_of_entry = "a therapy"
@@ -177,13 +179,13 @@ class RequirementEntry(_Entry):
     none_of: Annotated[_Texts, Field(description='a list of features: ["p53__tp53_mutation"]')] = ()
 
 
-FEATURE_KEYS = tuple(FeatureEntry.model_fields)
+_FEATURE_KEYS = tuple(_FeatureEntry.model_fields)
 _AnyEntry = TypeVar("_AnyEntry", bound=_Entry)
 
 
-def check_catalogue(
+def _check_catalogue(
     document: Mapping[str, Any], file: str
-) -> dict[str, tuple[MechanismEntry, dict[str, FeatureEntry]]]:
+) -> dict[str, tuple[_MechanismEntry, dict[str, _FeatureEntry]]]:
     """Read the entries of a catalogue, or refuse it for one that lacks a key or has an illegal value.
 
     Parameters
@@ -214,15 +216,15 @@ def check_catalogue(
       expected: a hex colour such as "#0072B2"
       fix: correct the value
     """
-    check_therapies(document.get(THERAPIES, {}), file)
+    _check_therapies(document.get(_THERAPIES, {}), file)
     mechanisms = {
-        key: _mechanism(key, table, file) for key, table in document.items() if key not in ("version", THERAPIES)
+        key: _mechanism(key, table, file) for key, table in document.items() if key not in ("version", _THERAPIES)
     }
     _check_colors({key: mechanism.color for key, (mechanism, _) in mechanisms.items()}, file)
     names = {f"{key}__{feature}" for key, (_, features) in mechanisms.items() for feature in features}
     for key, (_, features) in mechanisms.items():
         for feature, entry in features.items():
-            absent = sorted(set(named_features(entry.model_extra or {})) - names)
+            absent = sorted(set(_named_features(entry.model_extra or {})) - names)
             if absent:
                 raise InputError(
                     f"a feature reads another that does not exist: {', '.join(absent)}",
@@ -233,7 +235,7 @@ def check_catalogue(
     return mechanisms
 
 
-def _mechanism(key: str, table: Any, file: str) -> tuple[MechanismEntry, dict[str, FeatureEntry]]:
+def _mechanism(key: str, table: Any, file: str) -> tuple[_MechanismEntry, dict[str, _FeatureEntry]]:
     if not isinstance(table, dict):
         raise InputError(
             "a key at the top of the catalogue is not a mechanism",
@@ -246,18 +248,18 @@ def _mechanism(key: str, table: Any, file: str) -> tuple[MechanismEntry, dict[st
     own = {
         name: value
         for name, value in table.items()
-        if name in MechanismEntry.model_fields or not isinstance(value, dict)
+        if name in _MechanismEntry.model_fields or not isinstance(value, dict)
     }
-    mechanism = _read(MechanismEntry, own, f"[{key}]", file)
+    mechanism = _read(_MechanismEntry, own, f"[{key}]", file)
     features = {
         name: _feature(name, entry, f"[{key}.{name}]", file) for name, entry in table.items() if name not in own
     }
     return mechanism, features
 
 
-def _feature(name: str, table: dict[str, Any], where: str, file: str) -> FeatureEntry:
+def _feature(name: str, table: dict[str, Any], where: str, file: str) -> _FeatureEntry:
     _check_name(name, where, file)
-    entry = _read(FeatureEntry, table, where, file)
+    entry = _read(_FeatureEntry, table, where, file)
     for endpoint, figure in entry.log_hazard_prior.items():
         if endpoint in ENDPOINTS and figure * entry.direction.get(endpoint, 0) < 0:
             raise InputError(
@@ -267,14 +269,14 @@ def _feature(name: str, table: dict[str, Any], where: str, file: str) -> Feature
                 expected="a negative log hazard ratio where the direction is -1, a positive one where it is 1",
                 fix="correct one of them",
             )
-    both = [f"{named} and {genes}" for named, genes in GENE_SET_KEYS.items() if named in table and genes in table]
+    both = [f"{named} and {genes}" for named, genes in _GENE_SET_KEYS.items() if named in table and genes in table]
     if both:
         raise InputError(f"a feature has both {both[0]}", file=file, column=where, fix="remove one of them")
     return entry
 
 
 def _check_name(name: str, where: str, file: str) -> None:
-    if not NAME.fullmatch(name):
+    if not _NAME.fullmatch(name):
         raise InputError(
             f"illegal name {name!r}",
             file=file,
@@ -297,7 +299,7 @@ def _check_colors(colors: Mapping[str, str], file: str) -> None:
             )
 
 
-def check_therapies(tables: Any, file: str) -> None:
+def _check_therapies(tables: Any, file: str) -> None:
     """Refuse a therapy that lacks a key, has one that is not known, or an illegal value.
 
     Parameters
@@ -334,12 +336,12 @@ def check_therapies(tables: Any, file: str) -> None:
         )
     for name, table in tables.items():
         where = f'[therapies."{name}"]'
-        entry = _read(TherapyEntry, table, where, file)
+        entry = _read(_TherapyEntry, table, where, file)
         if "requires" in table:
-            _read(RequirementEntry, entry.requires, f"{where} requires", file)
+            _read(_RequirementEntry, entry.requires, f"{where} requires", file)
 
 
-def check_required_features(therapies: Mapping[str, Therapy], features: Collection[str], file: str) -> None:
+def _check_required_features(therapies: Mapping[str, Therapy], features: Collection[str], file: str) -> None:
     """Refuse a requirement that names a feature which does not exist: it would contradict nobody."""
     for name, therapy in therapies.items():
         named = () if therapy.requires is None else (*therapy.requires.any_of, *therapy.requires.none_of)
@@ -402,7 +404,7 @@ def _as_input_error(
     )
 
 
-def extend_catalogue(packaged: Mapping[str, Any], own: Mapping[str, Any], file: str) -> dict[str, Any]:
+def _extend_catalogue(packaged: Mapping[str, Any], own: Mapping[str, Any], file: str) -> dict[str, Any]:
     """Return a catalogue's document with the tables of another laid over it.
 
     Of a mechanism or feature that exists, the keys that the other document names are replaced; an entry that names its
@@ -459,7 +461,7 @@ def _overridden(before: Any, own: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(before, dict):
         return dict(own)
     if "builder" in own:
-        before = {key: value for key, value in before.items() if key in FEATURE_KEYS}
+        before = {key: value for key, value in before.items() if key in _FEATURE_KEYS}
     return {**before, **own}
 
 

@@ -210,8 +210,8 @@ class FeatureTable:
         )
 
 
-FORMAT = 1
-SUFFIXES = (".parquet", ".csv")
+_FORMAT = 1
+_SUFFIXES = (".parquet", ".csv")
 
 
 def write_features(table: FeatureTable, file: str | Path) -> Path:
@@ -306,7 +306,7 @@ def read_features(file: str | Path) -> FeatureTable:
 
 def check_target(file: str | Path) -> Path:
     """Refuse a name that no feature table can have; a command asks before its work, not after."""
-    return check_file_name(file, "a feature table", SUFFIXES)
+    return check_file_name(file, "a feature table", _SUFFIXES)
 
 
 def _manifest(table: FeatureTable) -> dict[str, Any]:
@@ -315,7 +315,7 @@ def _manifest(table: FeatureTable) -> dict[str, Any]:
     definitions = {name: table.catalogue.features[name] for name in values.columns}
     used = {definition.mechanism for definition in definitions.values()}
     return {
-        "format": FORMAT,
+        "format": _FORMAT,
         "catalogue_version": table.catalogue.version,
         "patients": len(values),
         "mechanisms": [asdict(entry) for name, entry in table.catalogue.mechanisms.items() if name in used],
@@ -329,8 +329,8 @@ def _manifest(table: FeatureTable) -> dict[str, Any]:
 def _catalogue(manifest: Path) -> Catalogue:
     try:
         document = json.loads(manifest.read_text(encoding="utf-8"))
-        if document["format"] != FORMAT:
-            raise InputError("a manifest of another format", file=manifest, expected=f"format {FORMAT}")
+        if document["format"] != _FORMAT:
+            raise InputError("a manifest of another format", file=manifest, expected=f"format {_FORMAT}")
         mechanisms = [
             Mechanism(**{**entry, "therapies": tuple(entry["therapies"])}) for entry in document["mechanisms"]
         ]
@@ -358,7 +358,7 @@ def _catalogue(manifest: Path) -> Catalogue:
 OUTCOME_COLUMNS = ("event", "event_days", "death", "followup_days")
 """Columns of ``patients`` that hold the outcome: nothing that is predicted from may read them."""
 
-LATER_COLUMNS = ("induction_response",)
+_LATER_COLUMNS = ("induction_response",)
 """Columns of ``patients`` that are filled in after diagnosis."""
 
 
@@ -384,15 +384,15 @@ def known_at(catalogue: Catalogue, name: str) -> float:
     0.0
     """
     definition = catalogue.features[name]
-    columns = columns_read(definition)
-    unsaid = not columns.isdisjoint(LATER_COLUMNS) and definition.known_at_days == 0
+    columns = _columns_read(definition)
+    unsaid = not columns.isdisjoint(_LATER_COLUMNS) and definition.known_at_days == 0
     if unsaid or not columns.isdisjoint(OUTCOME_COLUMNS):
         return float("inf")
     inputs = (known_at(catalogue, read) for read in definition.inputs if read in catalogue.features)
     return max([float(definition.known_at_days), *inputs])
 
 
-def columns_read(definition: FeatureDefinition) -> set[str]:
+def _columns_read(definition: FeatureDefinition) -> set[str]:
     """Return the columns of ``patients`` that an entry names."""
     parameters = definition.parameters
     levels = parameters.get("levels", {})

@@ -12,11 +12,11 @@ import pandas as pd
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.genes import canonical_symbols
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.builders.expression import distinct_genes, genes_of_rows, required_genes
+from nbrelapse.mechanisms.builders.expression import _distinct_genes, _genes_of_rows, _required_genes
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, load_catalogue
-from nbrelapse.mechanisms.catalogue_rules import GENE_SET_KEYS
+from nbrelapse.mechanisms.catalogue_rules import _GENE_SET_KEYS
 
-GENE_SET_COLUMNS = ("gene_set", "Hugo_Symbol")
+_GENE_SET_COLUMNS = ("gene_set", "Hugo_Symbol")
 _LFS_POINTER = "version https://git-lfs"
 
 
@@ -77,13 +77,13 @@ def _from_gmt(text: str, file: str | Path) -> pd.DataFrame:
             "a line has no genes", file=file, rows=short, expected="name, description and genes separated by tabs"
         )
     rows = [(fields[0].strip(), gene.strip()) for fields in lines.values() for gene in fields[2:]]
-    return pd.DataFrame(rows, columns=list(GENE_SET_COLUMNS))
+    return pd.DataFrame(rows, columns=list(_GENE_SET_COLUMNS))
 
 
 def _from_table(text: str, file: str | Path) -> pd.DataFrame:
     rows = [line.split("\t") for line in text.splitlines() if line.strip() and not line.startswith("#")]
     header = [name.strip() for name in rows[0]] if rows else []
-    missing = [name for name in GENE_SET_COLUMNS if name not in header]
+    missing = [name for name in _GENE_SET_COLUMNS if name not in header]
     if missing:
         raise InputError(
             "the gene sets table lacks columns",
@@ -91,11 +91,11 @@ def _from_table(text: str, file: str | Path) -> pd.DataFrame:
             column=", ".join(missing),
             expected="tab-separated columns gene_set and Hugo_Symbol",
         )
-    places = [header.index(name) for name in GENE_SET_COLUMNS]
+    places = [header.index(name) for name in _GENE_SET_COLUMNS]
     short = [number for number, row in enumerate(rows[1:], start=1) if len(row) <= max(places)]
     if short:
         raise InputError("a row is cut short", file=file, rows=short, expected=f"{len(header)} tab-separated fields")
-    return pd.DataFrame([[row[place].strip() for place in places] for row in rows[1:]], columns=list(GENE_SET_COLUMNS))
+    return pd.DataFrame([[row[place].strip() for place in places] for row in rows[1:]], columns=list(_GENE_SET_COLUMNS))
 
 
 def with_gene_features(
@@ -130,7 +130,7 @@ def with_gene_features(
     named = [
         (definition, definition.parameters[key])
         for definition in catalogue.features.values()
-        for key in GENE_SET_KEYS
+        for key in _GENE_SET_KEYS
         if definition.parameters.get(key) in gene_sets
     ]
     known = set(measured)
@@ -158,7 +158,7 @@ def _gene_feature(gene: str, owner: FeatureDefinition) -> FeatureDefinition:
     )
 
 
-FOUND_COLUMNS = ["mechanism", "genes_asked", "genes_measured", "share", "missing", "scorable"]
+_FOUND_COLUMNS = ["mechanism", "genes_asked", "genes_measured", "share", "missing", "scorable"]
 
 
 def genes_found(
@@ -208,18 +208,18 @@ def genes_found(
             asked[name] = [part for parts in scores for part in parts] if all(scores) else []
     measured = _measured_genes(cohort)
     rows = {name: _row(definitions[name], parts, measured) for name, parts in asked.items() if parts}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=FOUND_COLUMNS).rename_axis("feature")
+    return pd.DataFrame.from_dict(rows, orient="index", columns=_FOUND_COLUMNS).rename_axis("feature")
 
 
 def _signatures(definition: FeatureDefinition, gene_sets: Mapping[str, Sequence[str]]) -> list[pd.Index]:
     """Genes that an entry names or takes from a set, by part; none where a set is not at hand."""
     parameters = definition.parameters
-    if any(parameters[key] not in gene_sets for key in GENE_SET_KEYS if key in parameters):
+    if any(parameters[key] not in gene_sets for key in _GENE_SET_KEYS if key in parameters):
         return []
-    lists = [gene_sets[parameters[key]] for key in GENE_SET_KEYS if key in parameters]
-    lists += [parameters[key] for key in GENE_SET_KEYS.values() if key in parameters]
+    lists = [gene_sets[parameters[key]] for key in _GENE_SET_KEYS if key in parameters]
+    lists += [parameters[key] for key in _GENE_SET_KEYS.values() if key in parameters]
     lists += [[parameters["gene"]]] if "gene" in parameters else []
-    return [distinct_genes(genes) for genes in lists]
+    return [_distinct_genes(genes) for genes in lists]
 
 
 def _measured_genes(cohort: Cohort) -> pd.Index:
@@ -227,13 +227,13 @@ def _measured_genes(cohort: Cohort) -> pd.Index:
         return pd.Index([], dtype="str")
     chosen = cohort.assayed_samples("expression")
     values = cohort.expression[chosen[chosen.isin(cohort.expression.columns)].tolist()]
-    return genes_of_rows(cohort.expression.index)[values.notna().any(axis=1).to_numpy()].dropna().unique()
+    return _genes_of_rows(cohort.expression.index)[values.notna().any(axis=1).to_numpy()].dropna().unique()
 
 
 def _row(definition: FeatureDefinition, parts: Sequence[pd.Index], measured: pd.Index) -> list[object]:
     genes = pd.Index([gene for part in parts for gene in part], dtype="str").unique()
     found = genes.isin(measured)
-    scorable = all(part.isin(measured).sum() >= required_genes(len(part)) for part in parts)
+    scorable = all(part.isin(measured).sum() >= _required_genes(len(part)) for part in parts)
     return [
         definition.mechanism,
         len(genes),
@@ -244,7 +244,7 @@ def _row(definition: FeatureDefinition, parts: Sequence[pd.Index], measured: pd.
     ]
 
 
-def assay_coverage(cohort: Cohort, assay: str) -> pd.DataFrame:
+def _assay_coverage(cohort: Cohort, assay: str) -> pd.DataFrame:
     """Return the assayed diagnosis sample of each patient, and how it was looked at.
 
     Parameters
@@ -264,13 +264,13 @@ def assay_coverage(cohort: Cohort, assay: str) -> pd.DataFrame:
     return how.reset_index(names="sample_id").set_index(chosen.index)
 
 
-def covers_all(coverage: pd.DataFrame, panels: pd.DataFrame | None, genes: Sequence[str] | None) -> pd.Series:
+def _covers_all(coverage: pd.DataFrame, panels: pd.DataFrame | None, genes: Sequence[str] | None) -> pd.Series:
     """Whether every gene was looked at.
 
     Parameters
     ----------
     coverage : DataFrame
-        From :func:`assay_coverage`.
+        From :func:`_assay_coverage`.
     panels : DataFrame or None
         ``panel``, ``gene``; a panel without listed genes covers none.
     genes : sequence of str or None
@@ -299,7 +299,7 @@ def covers_all(coverage: pd.DataFrame, panels: pd.DataFrame | None, genes: Seque
     return whole | coverage["panel"].isin(listed.index[listed == len(wanted)])
 
 
-def finding_values(counts: np.ndarray, unclear: np.ndarray, looked_at: np.ndarray, *, counted: bool) -> np.ndarray:
+def _finding_values(counts: np.ndarray, unclear: np.ndarray, looked_at: np.ndarray, *, counted: bool) -> np.ndarray:
     """Return whether there is a finding, or the logarithm of 1 + how many there are.
 
     Parameters

@@ -13,22 +13,22 @@ import pandas as pd
 from nbrelapse.cohort.genome import normalise_chromosomes
 from nbrelapse.errors import InputError
 
-BUILDS = ("hg19", "hg38")
-AUTOSOMES = tuple(str(number) for number in range(1, 23))
+_BUILDS = ("hg19", "hg38")
+_AUTOSOMES = tuple(str(number) for number in range(1, 23))
 
 
 def _gene_spans() -> MappingProxyType[str, dict[str, tuple[str, int, int]]]:
     genes = tomllib.loads(files("nbrelapse.mechanisms").joinpath("gene_spans.toml").read_text("utf-8"))
-    spans = {build: {gene: (row["chromosome"], *row[build]) for gene, row in genes.items()} for build in BUILDS}
+    spans = {build: {gene: (row["chromosome"], *row[build]) for gene, row in genes.items()} for build in _BUILDS}
     return MappingProxyType(spans)
 
 
-GENE_SPANS = _gene_spans()
+_GENE_SPANS = _gene_spans()
 """Chromosome, first and last base by build and current gene symbol: GENCODE v19 for hg19, Ensembl 100 for hg38."""
 
 
 @cache
-def chromosome_arms(build: str) -> pd.DataFrame:
+def _chromosome_arms(build: str) -> pd.DataFrame:
     """Return the two arms of every chromosome.
 
     Parameters
@@ -57,7 +57,7 @@ def chromosome_arms(build: str) -> pd.DataFrame:
     return pd.DataFrame({"centromere": centromere, "length": length}).dropna().astype("int64")
 
 
-def band_span(build: str, band: str) -> tuple[str, int, int]:
+def _band_span(build: str, band: str) -> tuple[str, int, int]:
     """Return where a cytogenetic band, with its sub-bands, lies.
 
     Parameters
@@ -90,8 +90,8 @@ def band_span(build: str, band: str) -> tuple[str, int, int]:
 
 @cache
 def _cytobands(build: str) -> pd.DataFrame:
-    if build not in BUILDS:
-        raise InputError(f"unknown genome build {build!r}", column="genome_build", expected=" or ".join(BUILDS))
+    if build not in _BUILDS:
+        raise InputError(f"unknown genome build {build!r}", column="genome_build", expected=" or ".join(_BUILDS))
     # It brings Matplotlib's pyplot: half a second that commands without copy number need not wait.
     import bioframe
 

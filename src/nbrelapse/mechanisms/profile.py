@@ -13,28 +13,28 @@ from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.log2_scale import MIN_LENGTH, estimate_platform_scales
 from nbrelapse.cohort.segments import MergedSegments, X, merge_segments, smooth_segments, weighted_median_rows
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.genome import BUILDS
+from nbrelapse.mechanisms.genome import _BUILDS
 
-ALTERED = 0.5
+_ALTERED = 0.5
 """Midway between no change and a single copy."""
-NOISE_WIDTHS = 2.0
+_NOISE_WIDTHS = 2.0
 """A change must also exceed this many standard deviations of neutral segments."""
-AMPLIFIED = float(np.log2(5 / 2) / np.log2(3 / 2))
+_AMPLIFIED = float(np.log2(5 / 2) / np.log2(3 / 2))
 """Five copies where a single-copy gain is three, in units of the single-copy gain: 2.26."""
-DEEP = 2.0
+_DEEP = 2.0
 """Deep deletion, in units of the single-copy loss: losing both copies is 2.2 at 30 % tumour cells, and more above."""
-FOCAL = 10_000_000
+_FOCAL = 10_000_000
 """A longer stretch at an amplified level is a gain, not an amplicon."""
-BETWEEN = (0.25, 0.75)
+_BETWEEN = (0.25, 0.75)
 """Neither at the neutral nor at the single-copy level."""
-UNCLEAR = 0.6
+_UNCLEAR = 0.6
 """A profile with a larger part of the genome between the levels is noise: at random it would be about half."""
-NUMERICAL_TENTHS = 9
+_NUMERICAL_TENTHS = 9
 """Tenths of the covered chromosome that a numerical change has to reach."""
 
 
 @dataclass(frozen=True)
-class CopyNumberProfile:
+class _CopyNumberProfile:
     """The segments of every patient's diagnosis sample, in units of a single-copy change.
 
     Parameters
@@ -95,7 +95,7 @@ class CopyNumberProfile:
 
 
 @dataclass(frozen=True)
-class SegmentBlock:
+class _SegmentBlock:
     """The segments of some patients, and what is needed to read them.
 
     Parameters
@@ -105,7 +105,7 @@ class SegmentBlock:
         The platform's scale of each sample, indexed by ``patient_id``.
     purity : ndarray of float64, shape (n_patients,)
     build : ndarray of int, shape (n_patients,)
-        See :class:`CopyNumberProfile`.
+        See :class:`_CopyNumberProfile`.
     """
 
     segments: MergedSegments
@@ -114,7 +114,7 @@ class SegmentBlock:
     build: np.ndarray
 
 
-def segment_blocks(cohort: Cohort, patients_at_once: int = 10_000) -> Iterator[SegmentBlock]:
+def _segment_blocks(cohort: Cohort, patients_at_once: int = 10_000) -> Iterator[_SegmentBlock]:
     """Split the segments of every patient's diagnosis sample into blocks of patients.
 
     Parameters
@@ -142,15 +142,15 @@ def segment_blocks(cohort: Cohort, patients_at_once: int = 10_000) -> Iterator[S
         raise InputError(
             "copy-number samples have no genome build",
             column="assays.genome_build",
-            expected=" or ".join(BUILDS),
+            expected=" or ".join(_BUILDS),
             fix="name the build of the segments when importing the cohort",
         )
-    platform = platform_scales(cohort).reindex(chosen).set_index(chosen.index)
+    platform = _platform_scales(cohort).reindex(chosen).set_index(chosen.index)
     purity = _purity(cohort, chosen)
     for first in range(0, len(chosen), patients_at_once):
         block = slice(first, first + patients_at_once)
         part = _of_samples(segments, block)
-        yield SegmentBlock(part, platform.iloc[block], purity[block], build[block])
+        yield _SegmentBlock(part, platform.iloc[block], purity[block], build[block])
 
 
 def _of_samples(segments: MergedSegments, samples: slice) -> MergedSegments:
@@ -167,7 +167,7 @@ def _of_samples(segments: MergedSegments, samples: slice) -> MergedSegments:
     )
 
 
-def copy_number_profile(block: SegmentBlock) -> CopyNumberProfile:
+def _copy_number_profile(block: _SegmentBlock) -> _CopyNumberProfile:
     """Smooth segments, express them in units of a single-copy change and say which are altered.
 
     Parameters
@@ -192,19 +192,19 @@ def copy_number_profile(block: SegmentBlock) -> CopyNumberProfile:
     """
     platform = block.platform
     segments = smooth_segments(block.segments, np.minimum(platform["gain"].to_numpy(), -platform["loss"].to_numpy()))
-    scales = sample_scales(segments, platform, block.purity)
+    scales = _sample_scales(segments, platform, block.purity)
     threshold = {
-        side: np.maximum(ALTERED, NOISE_WIDTHS * scales["noise"].abs().to_numpy() / scales[side].abs().to_numpy())
+        side: np.maximum(_ALTERED, _NOISE_WIDTHS * scales["noise"].abs().to_numpy() / scales[side].abs().to_numpy())
         for side in ("gain", "loss")
     }
-    copies = in_copies(segments.log2_ratio, scales, segments.sample)
+    copies = _in_copies(segments.log2_ratio, scales, segments.sample)
     gained = copies > threshold["gain"][segments.sample]
     lost = copies < -threshold["loss"][segments.sample]
-    amplified = (copies >= AMPLIFIED) & (segments.end - segments.start <= FOCAL)
+    amplified = (copies >= _AMPLIFIED) & (segments.end - segments.start <= _FOCAL)
     known = _scale_is_told(segments, copies, gained | lost, len(scales))
     scales = scales.assign(threshold_gain=threshold["gain"], threshold_loss=threshold["loss"], known=known)
     base = _numerical_base(segments, copies, scales)
-    return CopyNumberProfile(
+    return _CopyNumberProfile(
         scales.index, block.segments, segments, scales, block.build, copies, gained, lost, base, amplified
     )
 
@@ -213,13 +213,13 @@ def _scale_is_told(segments: MergedSegments, copies: np.ndarray, altered: np.nda
     """Whether a sample has a large altered segment and most of its genome lies at a level."""
     length = np.where(segments.chromosome == X, 0, segments.end - segments.start)
     distance = np.abs(copies)
-    between = (distance > BETWEEN[0]) & (distance < BETWEEN[1])
+    between = (distance > _BETWEEN[0]) & (distance < _BETWEEN[1])
     large = altered & (length >= MIN_LENGTH)
     seen, unclear, covered = (
         np.bincount(segments.sample, weights=length * chosen, minlength=n_samples)
         for chosen in (large, between, np.ones(len(length)))
     )
-    return (seen > 0) & (unclear <= UNCLEAR * covered)
+    return (seen > 0) & (unclear <= _UNCLEAR * covered)
 
 
 def _purity(cohort: Cohort, chosen: pd.Series) -> np.ndarray:
@@ -232,7 +232,7 @@ def _purity(cohort: Cohort, chosen: pd.Series) -> np.ndarray:
 def _builds(cohort: Cohort, chosen: pd.Series) -> np.ndarray:
     """Place of each sample's genome build in BUILDS, -1 where it is not known."""
     assays = cohort.assays[cohort.assays["assay"] == "copy_number"].set_index("sample_id")
-    return pd.Index(BUILDS).get_indexer(pd.Index(assays["genome_build"].reindex(chosen)))
+    return pd.Index(_BUILDS).get_indexer(pd.Index(assays["genome_build"].reindex(chosen)))
 
 
 def _numerical_base(segments: MergedSegments, copies: np.ndarray, scales: pd.DataFrame) -> np.ndarray:
@@ -248,34 +248,34 @@ def _numerical_base(segments: MergedSegments, copies: np.ndarray, scales: pd.Dat
     before = ends[first] - length[first]
     level = copies[order]
     # Whole bases: the position in the table must not move a comparison by a rounding error.
-    low = level[np.searchsorted(ends, before + covered * (10 - NUMERICAL_TENTHS) // 10, side="right")]
-    high = level[np.searchsorted(ends, before - (-covered * NUMERICAL_TENTHS // 10), side="left")]
+    low = level[np.searchsorted(ends, before + covered * (10 - _NUMERICAL_TENTHS) // 10, side="right")]
+    high = level[np.searchsorted(ends, before - (-covered * _NUMERICAL_TENTHS // 10), side="left")]
     sample = segments.sample[first]
     gained = np.where(low > scales["threshold_gain"].to_numpy()[sample], low, 0.0)
     lost = np.where(high < -scales["threshold_loss"].to_numpy()[sample], high, 0.0)
     return (gained + lost)[chromosome]
 
 
-SCALE = ["centre", "loss", "gain", "noise", "purity"]
-SEGMENT_COLUMNS = ["sample_id", "chromosome", "start", "end", "log2_ratio"]
-PLATFORM_WEIGHT = 8
+_SCALE = ["centre", "loss", "gain", "noise", "purity"]
+_SEGMENT_COLUMNS = ["sample_id", "chromosome", "start", "end", "log2_ratio"]
+_PLATFORM_WEIGHT = 8
 """The platform's level weighs as much as this many steps of the sample's own."""
-CENTRE_WEIGHT = 0.5
+_CENTRE_WEIGHT = 0.5
 """Share of the way from the platform's centre to the sample's own neutral level."""
-NEUTRAL = 0.6
+_NEUTRAL = 0.6
 """The neutral level is looked for within this fraction of a single copy around the platform's centre."""
-ENOUGH_NEUTRAL = 0.3
+_ENOUGH_NEUTRAL = 0.3
 """A smaller neutral share of the genome counts in proportion: it may be another ploidy's level."""
 SMALLEST_STEP, LARGEST_STEP = 0.2, 3.0
 """Steps outside are noise or amplicons, in units of the platform's single copy."""
-FACTOR_LIMITS = SMALLEST_STEP, LARGEST_STEP
-ROUNDS = 30
+_FACTOR_LIMITS = SMALLEST_STEP, LARGEST_STEP
+_ROUNDS = 30
 """More than the fixed point of any sample takes: it moves monotonely over a few dozen steps."""
-PARTS = 1_000_000
+_PARTS = 1_000_000
 """Log2 ratios are compared in millionths."""
 
 
-def platform_scales(cohort: Cohort) -> pd.DataFrame:
+def _platform_scales(cohort: Cohort) -> pd.DataFrame:
     """Return the log2 scale of the platform that each copy-number sample was looked at with.
 
     Parameters
@@ -293,14 +293,14 @@ def platform_scales(cohort: Cohort) -> pd.DataFrame:
     platform = assays["platform"].fillna("unknown") if "platform" in assays else pd.Series("unknown", assays.index)
     scales: Mapping[str, Any] = cohort.metadata.get("platforms", {})
     if not set(platform.unique()) <= set(scales):
-        segments = pd.DataFrame(columns=SEGMENT_COLUMNS) if cohort.segments is None else cohort.segments
+        segments = pd.DataFrame(columns=_SEGMENT_COLUMNS) if cohort.segments is None else cohort.segments
         named = platform.rename("platform").reset_index().assign(assay="copy_number")
         scales = {**estimate_platform_scales(segments, named, cohort.samples), **scales}
-    table = pd.DataFrame.from_dict(dict(scales), orient="index").reindex(columns=SCALE)
+    table = pd.DataFrame.from_dict(dict(scales), orient="index").reindex(columns=_SCALE)
     return table.astype(np.float64).reindex(platform).set_axis(platform.index)
 
 
-def sample_scales(segments: MergedSegments, platform: pd.DataFrame, purity: np.ndarray) -> pd.DataFrame:
+def _sample_scales(segments: MergedSegments, platform: pd.DataFrame, purity: np.ndarray) -> pd.DataFrame:
     """Estimate the scale of each sample and draw it toward its platform's.
 
     Tumours of one platform differ in their share of tumour cells, which moves both levels by one factor. The factor
@@ -314,7 +314,7 @@ def sample_scales(segments: MergedSegments, platform: pd.DataFrame, purity: np.n
     segments : MergedSegments
         Smoothed; ``segments.sample`` is a row of `platform`.
     platform : DataFrame, shape (n_samples, 5)
-        Rows of :func:`platform_scales`.
+        Rows of :func:`_platform_scales`.
     purity : ndarray, shape (n_samples,)
         Share of tumour cells, NaN where it is not known. A known purity takes the place of the platform's level as
         what the sample is drawn toward: a single-copy loss (gain) is expected at log2(1 - p/2) (log2(1 + p/2)), times
@@ -327,13 +327,13 @@ def sample_scales(segments: MergedSegments, platform: pd.DataFrame, purity: np.n
     """
     expected = _scaled(platform, _purity_factor(platform, purity))
     large = segments.where((segments.chromosome != X) & (segments.end - segments.start >= MIN_LENGTH))
-    expected = expected.assign(centre=expected["centre"] + CENTRE_WEIGHT * _neutral_shift(large, expected))
+    expected = expected.assign(centre=expected["centre"] + _CENTRE_WEIGHT * _neutral_shift(large, expected))
     factor, steps = _single_copy_factor(large, expected)
-    found = _scaled(expected, factor ** (steps / (steps + PLATFORM_WEIGHT)))
-    return found.assign(centre=found["centre"] + CENTRE_WEIGHT * _neutral_shift(large, found))
+    found = _scaled(expected, factor ** (steps / (steps + _PLATFORM_WEIGHT)))
+    return found.assign(centre=found["centre"] + _CENTRE_WEIGHT * _neutral_shift(large, found))
 
 
-def in_copies(log2_ratio: np.ndarray, scales: pd.DataFrame, sample: np.ndarray) -> np.ndarray:
+def _in_copies(log2_ratio: np.ndarray, scales: pd.DataFrame, sample: np.ndarray) -> np.ndarray:
     """Divide log2 ratios by the single-copy level of their direction.
 
     Parameters
@@ -366,25 +366,25 @@ def _purity_factor(platform: pd.DataFrame, purity: np.ndarray) -> np.ndarray:
 
 def _neutral_shift(segments: MergedSegments, scales: pd.DataFrame) -> np.ndarray:
     """Median level of the neutral segments by length, relative to the centre; drawn to 0 where they are few."""
-    copies = in_copies(segments.log2_ratio, scales, segments.sample)
-    neutral = segments.where(np.abs(copies) < NEUTRAL)
+    copies = _in_copies(segments.log2_ratio, scales, segments.sample)
+    neutral = segments.where(np.abs(copies) < _NEUTRAL)
     # One integer sorts faster than two keys; a millionth is far below any noise.
-    ratio = np.rint(neutral.log2_ratio * PARTS).astype(np.int64)
+    ratio = np.rint(neutral.log2_ratio * _PARTS).astype(np.int64)
     order = np.argsort(neutral.sample.astype(np.int64) << 32 | ratio + (1 << 31), kind="stable")
     sample, length = neutral.sample[order], (neutral.end - neutral.start)[order]
     shift, found = np.zeros(len(scales)), np.unique(sample)
-    level = ratio[order][weighted_median_rows(length, sample)] / PARTS - scales["centre"].to_numpy()[found]
+    level = ratio[order][weighted_median_rows(length, sample)] / _PARTS - scales["centre"].to_numpy()[found]
     covered, total = (
         np.bincount(one.sample, weights=one.end - one.start, minlength=len(scales))[found]
         for one in (segments, neutral)
     )
-    shift[found] = level * np.minimum(1.0, total / covered / ENOUGH_NEUTRAL)
+    shift[found] = level * np.minimum(1.0, total / covered / _ENOUGH_NEUTRAL)
     return shift
 
 
 def _single_copy_factor(segments: MergedSegments, scales: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Single-copy level of each sample in units of its scale, and how many steps show it."""
-    copies = in_copies(segments.log2_ratio, scales, segments.sample)
+    copies = _in_copies(segments.log2_ratio, scales, segments.sample)
     follows = segments.follows
     whole = ~follows & ~np.append(follows[1:], False)
     steps = np.concatenate([np.abs(np.diff(copies))[follows[1:]], np.abs(copies[whole])])
@@ -403,11 +403,11 @@ def _fixed_points(steps: np.ndarray, sample: np.ndarray, n_samples: int) -> tupl
     # From the upper quartile down, as for the platform.
     level[some] = steps[stop[some] - count[some] + 3 * (count[some] - 1) // 4]
     above = count
-    for _ in range(ROUNDS):
+    for _ in range(_ROUNDS):
         above = np.bincount(sample[steps > level[sample] / 2], minlength=n_samples)
         top, last = above[some], stop[some]
         found = (steps[last - top + (top - 1) // 2] + steps[last - top + top // 2]) / 2
         if np.array_equal(found, level[some]):
             break
         level[some] = found
-    return np.clip(level, *FACTOR_LIMITS), above
+    return np.clip(level, *_FACTOR_LIMITS), above

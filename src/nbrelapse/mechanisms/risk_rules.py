@@ -15,7 +15,7 @@ import pandas as pd
 from nbrelapse.errors import InputError
 
 
-def reachable_groups(patients: pd.DataFrame, rule: str) -> pd.DataFrame:
+def _reachable_groups(patients: pd.DataFrame, rule: str) -> pd.DataFrame:
     """Return the groups that remain possible for each patient, given what is recorded.
 
     Every combination of the unknown inputs is tried, so a patient with all inputs known has exactly one group.
@@ -75,13 +75,13 @@ def reachable_groups(patients: pd.DataFrame, rule: str) -> pd.DataFrame:
     return pd.DataFrame(reachable[pattern_of], index=patients.index, columns=groups)
 
 
-def group_level(patients: pd.DataFrame, rule: str) -> pd.Series:
+def _group_level(patients: pd.DataFrame, rule: str) -> pd.Series:
     """Return the mean ordinal level of the reachable groups: 0 for the lowest group, 1 for the next, and so on.
 
     Parameters
     ----------
     patients, rule
-        As for :func:`reachable_groups`.
+        As for :func:`_reachable_groups`.
 
     Returns
     -------
@@ -95,13 +95,13 @@ def group_level(patients: pd.DataFrame, rule: str) -> pd.Series:
     >>> group_level(patients, "cog_v2").tolist()
     [0.0, 1.5]
     """
-    reachable = reachable_groups(patients, rule)
-    levels = mean_reachable(reachable.to_numpy(), np.arange(reachable.shape[1]))
+    reachable = _reachable_groups(patients, rule)
+    levels = _mean_reachable(reachable.to_numpy(), np.arange(reachable.shape[1]))
     return pd.Series(levels, index=patients.index)
 
 
-def yes_no_inputs(rule: str) -> tuple[str, ...]:
-    """Names of the inputs of a rule that are true or false, which :func:`reachable_groups` reads from such columns.
+def _yes_no_inputs(rule: str) -> tuple[str, ...]:
+    """Names of the inputs of a rule that are true or false, which :func:`_reachable_groups` reads from such columns.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def _measured(
     return np.where(np.isnan(numbers), 0, 1 << level)
 
 
-def mean_reachable(reachable: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _mean_reachable(reachable: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Mean value of the groups that each patient can still have.
 
     Parameters

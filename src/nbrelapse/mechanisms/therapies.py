@@ -43,7 +43,7 @@ EVIDENCE_LEVELS = {
 
 
 @dataclass(frozen=True)
-class Requirement:
+class _Requirement:
     """What a tumour must have for an agent to act, or what every patient had in whom it was tried.
 
     Parameters
@@ -92,7 +92,7 @@ class Therapy:
     population: str = ""
     finding: str = ""
     source: str = ""
-    requires: Requirement | None = None
+    requires: _Requirement | None = None
 
     @property
     def rank(self) -> int:
@@ -110,7 +110,7 @@ class Therapy:
         requires = table.get("requires")
         if requires is not None:
             lists = {key: tuple(requires.get(key, ())) for key in ("any_of", "none_of")}
-            requires = Requirement(requires["text"], **lists)
+            requires = _Requirement(requires["text"], **lists)
         return cls(name, **{**table, "requires": requires})
 
     def to_table(self) -> dict[str, Any]:

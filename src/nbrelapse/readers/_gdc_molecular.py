@@ -19,7 +19,7 @@ from nbrelapse.errors import InputError
 from nbrelapse.readers._assays import single_build, target_samples, target_timepoints
 from nbrelapse.readers._cbioportal_molecular import genome_build
 from nbrelapse.readers._files import RawCohort
-from nbrelapse.readers.gistic import read_gistic
+from nbrelapse.readers.gistic import _read_gistic
 
 BARCODES = "#tumor.aliquots.submitter_id"
 SEGMENT_BUILD = "hg38"
@@ -134,7 +134,7 @@ def _add_gene_copy_number(study: GdcStudy) -> None:
     files = study.sources["gene_copy_number"]
     if len(files) > 1:
         raise InputError("several GISTIC files", file=files[1], expected="one", fix="leave the others out")
-    calls = read_gistic(files[0])
+    calls = _read_gistic(files[0])
     ids = target_samples(pd.Series(calls.columns, dtype="str"))
     if ids.isna().any():
         raise InputError(

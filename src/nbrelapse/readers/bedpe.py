@@ -16,8 +16,8 @@ from nbrelapse.cohort.text import decode, parse_text_table, read_bytes
 from nbrelapse.errors import InputError
 from nbrelapse.readers._columns import header_build
 
-STANDARD = ["chrom1", "start1", "end1", "chrom2", "start2", "end2", "name", "score", "strand1", "strand2"]
-OTHER_NAMES = {
+_STANDARD = ["chrom1", "start1", "end1", "chrom2", "start2", "end2", "name", "score", "strand1", "strand2"]
+_OTHER_NAMES = {
     "chrom1": ("chrom_a", "chr1"),
     "start1": ("start_a",),
     "end1": ("end_a",),
@@ -34,7 +34,7 @@ OTHER_NAMES = {
 """Names of columns that svtools, PCAWG, MAF-like and other tables use, in lower case."""
 
 
-def read_bedpe(
+def _read_bedpe(
     file: str | Path, sample_id: str | None = None, *, passed_only: bool = True, repairs: Repairs | None = None
 ) -> tuple[pd.DataFrame, str | None]:
     r"""Read a BEDPE of structural variants: one sample a file, as PCAWG has them, or with a column of samples.
@@ -106,13 +106,13 @@ def _table(file: str | Path) -> tuple[pd.DataFrame, list[str]]:
     names = _header(used[0]) if used else None
     body = used if names is None else used[1:]
     if names is None:
-        width = body[0].count("\t") + 1 if body else len(STANDARD)
-        names = [*STANDARD[:width], *(f"column {number}" for number in range(len(STANDARD) + 1, width + 1))]
+        width = body[0].count("\t") + 1 if body else len(_STANDARD)
+        names = [*_STANDARD[:width], *(f"column {number}" for number in range(len(_STANDARD) + 1, width + 1))]
     require_columns(
         names,
-        STANDARD[:6],
+        _STANDARD[:6],
         file,
-        expected="tabulators between " + ", ".join(STANDARD[:6]),
+        expected="tabulators between " + ", ".join(_STANDARD[:6]),
         fix="save it as a BEDPE with these columns",
     )
     text = "\n".join(["\t".join(names), *body, ""])
@@ -121,7 +121,7 @@ def _table(file: str | Path) -> tuple[pd.DataFrame, list[str]]:
 
 def _header(line: str) -> list[str] | None:
     """Return the names of a header line in our spelling; None for a line of data."""
-    ours = {other: name for name, others in OTHER_NAMES.items() for other in others}
+    ours = {other: name for name, others in _OTHER_NAMES.items() for other in others}
     names = [cell.strip().lower() for cell in line.lstrip("#").split("\t")]
     if not line.startswith("#") and ours.get(names[0], names[0]) != "chrom1":
         return None

@@ -47,7 +47,7 @@ def import_cbioportal(source: str | Path, *, timepoint: str | None = None, expre
         The study, a clinical file or a column is missing, a file is a Git LFS pointer, or the content is not valid.
     """
     study = open_study(source)
-    patients, samples, unread = read_clinical(study, timepoint)
+    patients, samples, unread = _read_clinical(study, timepoint)
     name = _study_name(study)
     raw = RawCohort(
         tables={"patients": patients, "samples": samples},
@@ -159,7 +159,7 @@ def _note_unlisted(said: pd.DataFrame, found: list[pd.DataFrame], repairs: Repai
             )
 
 
-def read_clinical(study: StudyFiles, timepoint: str | None) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+def _read_clinical(study: StudyFiles, timepoint: str | None) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Read the clinical files.
 
     Parameters

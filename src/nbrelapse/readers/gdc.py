@@ -16,7 +16,7 @@ from nbrelapse.readers._assays import purity_from_percent, target_patients, targ
 from nbrelapse.readers._files import find_sheet, reader_keys
 from nbrelapse.readers._gdc_molecular import GdcStudy, find_gdc_files, read_molecular, read_sample_sheets
 
-NAME = "TARGET-NBL"
+_NAME = "TARGET-NBL"
 
 
 def import_gdc(sources: Sequence[str | Path], *, timepoint: str | None = None) -> Cohort:
@@ -50,7 +50,7 @@ def import_gdc(sources: Sequence[str | Path], *, timepoint: str | None = None) -
     keys = reader_keys("gdc")
     files = find_gdc_files(sources, keys["files"])
     study = GdcStudy(sources=files, files=_named(files), keys=keys)
-    patients, unread = read_clinical(study)
+    patients, unread = _read_clinical(study)
     study.metadata["source"] = {
         "reader": "gdc",
         "files": {kind: len(paths) for kind, paths in files.items()},
@@ -64,7 +64,7 @@ def import_gdc(sources: Sequence[str | Path], *, timepoint: str | None = None) -
     study.tables["patients"] = patients.drop(columns="purity_percent")
     study.tables["samples"] = _with_purity(_complete(samples, patients["patient_id"]), purity)
     projects = study.sheet["project"].dropna().unique()
-    return study.assemble(str(projects[0]) if len(projects) == 1 else NAME)
+    return study.assemble(str(projects[0]) if len(projects) == 1 else _NAME)
 
 
 def _samples(study: GdcStudy, default: str | None) -> pd.DataFrame:
@@ -129,10 +129,10 @@ def _named(files: Mapping[str, Sequence[Path]]) -> dict[str, str | Path]:
     }
 
 
-ORIGIN = ["file", "row"]
+_ORIGIN = ["file", "row"]
 
 
-def read_clinical(study: GdcStudy) -> tuple[pd.DataFrame, list[str]]:
+def _read_clinical(study: GdcStudy) -> tuple[pd.DataFrame, list[str]]:
     """Read and join the workbooks.
 
     A patient whom several rows describe with the same values is one patient; a value that one of them lacks is taken
@@ -206,17 +206,17 @@ def _read(file: Path, sheet: pd.DataFrame, settings: Mapping[str, Any], repairs:
             expected="TARGET-30- and six letters",
         )
     split = next((word for word in settings["splits"] if word in file.name.lower()), float("nan"))
-    kept = table[of_patient].reindex(columns=[*settings["columns"].values(), *ORIGIN])
+    kept = table[of_patient].reindex(columns=[*settings["columns"].values(), *_ORIGIN])
     return kept.assign(split=pd.Series(split, index=kept.index, dtype="str"))
 
 
 def _check_agreement(raw: pd.DataFrame, original_names: Mapping[str, Mapping[str, str]]) -> None:
     """Refuse a patient whose rows contradict each other, after the spellings have been made one."""
-    compared = [str(name) for name in raw if name not in (*ORIGIN, "purity_percent", "split")]
+    compared = [str(name) for name in raw if name not in (*_ORIGIN, "purity_percent", "split")]
     parts = [_normalised(part, compared, str(file)) for file, part in raw.groupby("file", sort=False)]
     values = pd.concat(parts).assign(purity_percent=raw["purity_percent"])
     for name in map(str, values.columns.drop("patient_id")):
-        known = raw[["patient_id", *ORIGIN]].assign(value=values[name]).dropna(subset=["value"])
+        known = raw[["patient_id", *_ORIGIN]].assign(value=values[name]).dropna(subset=["value"])
         first = known.drop_duplicates("patient_id").set_index("patient_id")
         other = known[known["value"] != known["patient_id"].map(first["value"])]
         if len(other):
@@ -240,7 +240,7 @@ def _normalised(part: pd.DataFrame, columns: list[str], file: str) -> pd.DataFra
 
 
 def _one_row_each(raw: pd.DataFrame) -> pd.DataFrame:
-    by_patient = raw.drop(columns=ORIGIN).groupby("patient_id", sort=False)
+    by_patient = raw.drop(columns=_ORIGIN).groupby("patient_id", sort=False)
     patients = by_patient.first()
     # A patient of both the discovery and the validation file belongs to neither part.
     both = by_patient["split"].first() != by_patient["split"].last()

@@ -18,7 +18,7 @@ from nbrelapse.errors import InputError
 from nbrelapse.readers._columns import to_log2
 from nbrelapse.readers._files import RawCohort, reader_keys
 
-YES_NO = ("had_event", "progressed")
+_YES_NO = ("had_event", "progressed")
 
 
 def import_geo(
@@ -58,7 +58,7 @@ def import_geo(
     """
     if not sources:
         raise InputError("no series matrix file is given")
-    series = [read_geo_series(source) for source in sources]
+    series = [_read_geo_series(source) for source in sources]
     accessions = [one.accession for one in series]
     patients = _join([_columns_of(one) for one in series], series)
     patients = _first_event(patients, series)
@@ -78,20 +78,20 @@ def import_geo(
     return raw.assemble(name or "+".join(accessions))
 
 
-def _names_of(series: list[GeoSeries]) -> str:
+def _names_of(series: list[_GeoSeries]) -> str:
     return " + ".join(str(one.file) for one in series)
 
 
-def _keys(series: GeoSeries) -> dict[str, dict[str, Any]]:
+def _keys(series: _GeoSeries) -> dict[str, dict[str, Any]]:
     keys = reader_keys("geo").get(series.accession, {}).get("keys", reader_keys("geo")["any"])
     return {key: rule for key, rule in keys.items() if key in series.characteristics}
 
 
-def _unread(series: list[GeoSeries]) -> list[str]:
+def _unread(series: list[_GeoSeries]) -> list[str]:
     return [f"{one.accession}: {key}" for one in series for key in one.characteristics if key not in _keys(one)]
 
 
-def _columns_of(series: GeoSeries) -> pd.DataFrame:
+def _columns_of(series: _GeoSeries) -> pd.DataFrame:
     """Characteristics of one series as normalised patient columns; column names keep the key for messages."""
     keys = _keys(series)
     if not keys:
@@ -107,7 +107,7 @@ def _columns_of(series: GeoSeries) -> pd.DataFrame:
         column, raw = rule["column"], series.characteristics[key]
         raw = raw.replace(rule["values"]) if "values" in rule else raw
         raw = raw.fillna(rule["absent"]) if "absent" in rule else raw
-        if column in YES_NO:
+        if column in _YES_NO:
             columns[column] = normalise_levels(raw, "high_risk", file=series.file)
         elif column in coded_columns():
             columns[column] = normalise_levels(raw, column, file=series.file)
@@ -118,7 +118,7 @@ def _columns_of(series: GeoSeries) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _join(tables: list[pd.DataFrame], series: list[GeoSeries]) -> pd.DataFrame:
+def _join(tables: list[pd.DataFrame], series: list[_GeoSeries]) -> pd.DataFrame:
     joined = tables[0]
     for table, one in zip(tables[1:], series[1:], strict=True):
         shared = joined.index.intersection(table.index)
@@ -144,7 +144,7 @@ def _join(tables: list[pd.DataFrame], series: list[GeoSeries]) -> pd.DataFrame:
     return joined.reindex(tables[0].index)
 
 
-def _first_event(patients: pd.DataFrame, series: list[GeoSeries]) -> pd.DataFrame:
+def _first_event(patients: pd.DataFrame, series: list[_GeoSeries]) -> pd.DataFrame:
     absent = pd.Series(float("nan"), index=patients.index).astype("str")
     occurred = patients.get("had_event", absent)
     progressed = patients.get("progressed", absent)
@@ -158,11 +158,11 @@ def _first_event(patients: pd.DataFrame, series: list[GeoSeries]) -> pd.DataFram
     occurred = occurred.fillna(progressed)
     event = absent.mask(occurred == "false", "none").mask(occurred == "true", "unspecified")
     event = event.mask((occurred == "true") & (progressed == "true"), "progression")
-    kept = patients.drop(columns=[name for name in YES_NO if name in patients])
+    kept = patients.drop(columns=[name for name in _YES_NO if name in patients])
     return kept.assign(event=event) if occurred.notna().any() else kept
 
 
-def _read_expression(file: Path, series: list[GeoSeries], raw: RawCohort) -> pd.DataFrame:
+def _read_expression(file: Path, series: list[_GeoSeries], raw: RawCohort) -> pd.DataFrame:
     titles = raw.tables["samples"]["sample_id"]
     table = read_table(file, matrix=True)
     matrix = table.set_index(table.columns[0])
@@ -185,7 +185,7 @@ def _read_expression(file: Path, series: list[GeoSeries], raw: RawCohort) -> pd.
 
 
 @dataclass(frozen=True)
-class GeoSeries:
+class _GeoSeries:
     """Sample annotation of one series.
 
     Parameters
@@ -209,7 +209,7 @@ class GeoSeries:
     characteristics: pd.DataFrame
 
 
-def read_geo_series(file: str | Path) -> GeoSeries:
+def _read_geo_series(file: str | Path) -> _GeoSeries:
     """Read the annotation of a series matrix file, plain or gzip.
 
     Characteristics are read by key, sample by sample: their rows are ragged, a key that a sample lacks moves its later
@@ -247,7 +247,7 @@ def read_geo_series(file: str | Path) -> GeoSeries:
         )
     index = pd.Index(stems, name="title")
     accessions = _one(rows, "!Sample_geo_accession") or titles
-    return GeoSeries(
+    return _GeoSeries(
         accession=(_one(rows, "!Series_geo_accession") or [path.name.split("_")[0]])[0],
         file=path,
         platform=(_one(rows, "!Series_platform_id") or [""])[0],

@@ -94,11 +94,11 @@ from nbrelapse.readers._mapping import (
     VariantSource,
     read_mapping,
 )
-from nbrelapse.readers.bedpe import read_bedpe
-from nbrelapse.readers.gistic import read_gistic
-from nbrelapse.readers.vcf import read_vcf
+from nbrelapse.readers.bedpe import _read_bedpe
+from nbrelapse.readers.gistic import _read_gistic
+from nbrelapse.readers.vcf import _read_vcf
 
-SAMPLE_TABLES = ("mutations", "segments", "rearrangements")
+_SAMPLE_TABLES = ("mutations", "segments", "rearrangements")
 
 
 def import_tables(mapping: str | Path, source: str | Path | None = None) -> Cohort:
@@ -124,17 +124,17 @@ def import_tables(mapping: str | Path, source: str | Path | None = None) -> Coho
     folder = Path(mapping).parent if source is None else Path(source)
     if not folder.is_dir():
         raise InputError("the source folder does not exist", file=folder, fix="check --source")
-    study = MappedStudy(folder=folder, files=_named(settings, folder))
+    study = _MappedStudy(folder=folder, files=_named(settings, folder))
     study.metadata = {
         "source": {"reader": "tables", "mapping": Path(mapping).name, "reference": settings.source},
         "units_checked": settings.units_checked,
     }
     _read_tables(settings, study)
     if settings.gene_copy_number is not None:
-        matrix, about = read_mapped_matrix(settings.gene_copy_number, study)
+        matrix, about = _read_mapped_matrix(settings.gene_copy_number, study)
         study.tables["gene_copy_number"], study.metadata["gene_copy_number"] = matrix, about
     if settings.expression is not None:
-        matrix, about = read_mapped_expression(settings.expression, study)
+        matrix, about = _read_mapped_expression(settings.expression, study)
         study.tables["expression"], study.metadata["expression"] = matrix, about
     if "samples" not in study.tables and "patient_id" in study.tables["patients"]:
         ids = as_text(study.tables["patients"]["patient_id"])
@@ -142,16 +142,18 @@ def import_tables(mapping: str | Path, source: str | Path | None = None) -> Coho
     return study.assemble(settings.name)
 
 
-def _read_tables(settings: TableMapping, study: MappedStudy) -> None:
+def _read_tables(settings: TableMapping, study: _MappedStudy) -> None:
     looked_at: list[pd.DataFrame] = []
     for name in TABLES:
         parts = getattr(settings, name)
-        if parts and name in SAMPLE_TABLES:
-            read = [read_sample_tables(name, part, study) for part in parts]
+        if parts and name in _SAMPLE_TABLES:
+            read = [_read_sample_tables(name, part, study) for part in parts]
             study.tables[name] = pd.concat([table for table, _ in read], ignore_index=True)
             looked_at += [rows for _, rows in read]
         elif parts:
-            study.tables[name] = pd.concat([read_mapped_table(part, study.folder) for part in parts], ignore_index=True)
+            study.tables[name] = pd.concat(
+                [_read_mapped_table(part, study.folder) for part in parts], ignore_index=True
+            )
     if looked_at:
         found = pd.concat(looked_at, ignore_index=True)
         assays = add_assay_rows(study.tables.get("assays"), found, study.files.get("assays", "assays"))
@@ -166,18 +168,18 @@ def _named(settings: TableMapping, folder: Path) -> dict[str, str | Path]:
     return {name: " + ".join(str(folder / file) for file in named) for name, named in (long | wide).items() if named}
 
 
-DAYS = {"days": 1.0, "weeks": 7.0, "months": 30.4375, "years": 365.25}
-VARIANT_READERS = {"vcf": read_vcf, "bedpe": read_bedpe}
+_DAYS = {"days": 1.0, "weeks": 7.0, "months": 30.4375, "years": 365.25}
+_VARIANT_READERS = {"vcf": _read_vcf, "bedpe": _read_bedpe}
 
 
 @dataclass(kw_only=True)
-class MappedStudy(RawCohort):
+class _MappedStudy(RawCohort):
     """What the files of a mapping hold; ``folder`` is where they are."""
 
     folder: Path
 
 
-def read_mapped_table(part: TableSource, folder: Path) -> pd.DataFrame:
+def _read_mapped_table(part: TableSource, folder: Path) -> pd.DataFrame:
     """Read the columns that a section names from its file.
 
     Raises
@@ -188,8 +190,8 @@ def read_mapped_table(part: TableSource, folder: Path) -> pd.DataFrame:
     return _columns(part, folder / part.file)[0]
 
 
-def read_sample_tables(
-    name: str, part: SampleTableSource | VariantSource, study: MappedStudy
+def _read_sample_tables(
+    name: str, part: SampleTableSource | VariantSource, study: _MappedStudy
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read the files of a section of ``mutations``, ``segments`` or ``rearrangements``.
 
@@ -222,7 +224,7 @@ def read_sample_tables(
     for number, file in enumerate(files):
         sample = None if samples is None else samples[number]
         if isinstance(part, VariantSource):
-            read = VARIANT_READERS[part.format]
+            read = _VARIANT_READERS[part.format]
             table, builds[file] = read(file, sample_id=sample, repairs=notes)
         else:
             table, builds[file] = _columns(part, file)
@@ -243,8 +245,8 @@ def read_sample_tables(
     return joined, assay_rows(found, ASSAY_OF[name], single_build(builds, name))
 
 
-def read_mapped_matrix(
-    source: MatrixSource | GisticSource | StarCountsSource, study: MappedStudy
+def _read_mapped_matrix(
+    source: MatrixSource | GisticSource | StarCountsSource, study: _MappedStudy
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read a gene by sample table, and what ``cohort.toml`` keeps of it.
 
@@ -254,7 +256,7 @@ def read_mapped_matrix(
         A file or column is missing, or of another format.
     """
     if isinstance(source, GisticSource):
-        return read_gistic(study.folder / source.file), {"unit": "gistic", "file": Path(source.file).name}
+        return _read_gistic(study.folder / source.file), {"unit": "gistic", "file": Path(source.file).name}
     if isinstance(source, StarCountsSource):
         files = matching_files(study.folder, source.file)
         samples = samples_of_files(files, source.sample_pattern, source.sample_id) or []
@@ -267,11 +269,11 @@ def read_mapped_matrix(
     return normalise_matrix(matrix, file, study.repairs), {"file": file.name}
 
 
-def read_mapped_expression(
-    source: MatrixSource | StarCountsSource, study: MappedStudy
+def _read_mapped_expression(
+    source: MatrixSource | StarCountsSource, study: _MappedStudy
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Read expression in log2, and what ``cohort.toml`` keeps of it; raises as :func:`read_mapped_matrix`."""
-    matrix, about = read_mapped_matrix(source, study)
+    """Read expression in log2, and what ``cohort.toml`` keeps of it; raises as :func:`_read_mapped_matrix`."""
+    matrix, about = _read_mapped_matrix(source, study)
     if isinstance(source, StarCountsSource):
         return matrix, about
     matrix, unit = to_log2(matrix, study.folder / source.file)
@@ -300,4 +302,4 @@ def _column(source: ColumnSource, table: pd.DataFrame, file: Path) -> pd.Series:
     if source.codes:
         text = as_text(values)
         values = text.replace({key: str(value) for key, value in source.codes.items()})
-    return values if source.unit == "days" else normalise_numbers(values, file=file) * DAYS[source.unit]
+    return values if source.unit == "days" else normalise_numbers(values, file=file) * _DAYS[source.unit]

@@ -18,10 +18,10 @@ from nbrelapse.cohort.text import decode, parse_text_table, read_bytes
 from nbrelapse.errors import InputError
 from nbrelapse.readers._columns import header_build
 
-FIXED = ["CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
+_FIXED = ["CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
 
 
-def read_vcf(
+def _read_vcf(
     file: str | Path, sample_id: str | None = None, *, passed_only: bool = True, repairs: Repairs | None = None
 ) -> tuple[pd.DataFrame, str | None]:
     r"""Read the structural variants of a VCF, as Manta, Delly, GRIDSS, SvABA, Lumpy and others write it.
@@ -79,15 +79,15 @@ def read_vcf(
         passed = records["FILTER"].isin(["PASS", "."]) | records["FILTER"].isna()
         notes.add_count(name, (~passed).sum(), "records that did not pass their filters left out")
         records = records[passed]
-    variants = structural_variants(records, file)
+    variants = _structural_variants(records, file)
     notes.add_count(name, len(records) - len(variants), "small variants and copy-number records left out")
     if variants.empty and not records.empty:
         fix = "give the file of a structural variant caller (Manta, Delly, GRIDSS, SvABA, Lumpy)"
         raise InputError("the file holds no structural variants", file=file, expected="SVTYPE in INFO", fix=fix)
     records = records.loc[variants.index]
-    carried, germline = carried_variants(records, samples, sample_id, meta, file)
+    carried, germline = _carried_variants(records, samples, sample_id, meta, file)
     notes.add_count(name, germline, "variants that the normal carries too left out")
-    calls = without_mates(variants.loc[carried.index].assign(sample_id=carried))
+    calls = _without_mates(variants.loc[carried.index].assign(sample_id=carried))
     return calls.reindex(columns=list(REARRANGEMENTS.columns)), header_build(meta)
 
 
@@ -99,8 +99,8 @@ def _records(file: str | Path) -> tuple[list[str], list[str], pd.DataFrame]:
         fix = "give a VCF; where it was cut out of one, add its header again"
         raise InputError("the file has no #CHROM line", file=file, expected="#CHROM POS ID ...", fix=fix)
     names = header.group().lstrip("#").rstrip("\r").split("\t")
-    if names[:8] != FIXED or (len(names) > 8 and names[8] != "FORMAT"):
-        expected = "tabulators between " + ", ".join([*FIXED, "FORMAT"])
+    if names[:8] != _FIXED or (len(names) > 8 and names[8] != "FORMAT"):
+        expected = "tabulators between " + ", ".join([*_FIXED, "FORMAT"])
         raise InputError("the #CHROM line is not that of a VCF", file=file, expected=expected)
     samples = names[9:]
     if len(set(samples)) < len(samples):
@@ -111,10 +111,10 @@ def _records(file: str | Path) -> tuple[list[str], list[str], pd.DataFrame]:
     return text[: header.start()].splitlines(), samples, parse_text_table(body.encode(), file, comment=True)
 
 
-NORMAL = re.compile(r"(?:^|[-_.])(?:normal|control|ctrl|blood|germline)(?:[-_.]|$)", re.IGNORECASE)
+_NORMAL = re.compile(r"(?:^|[-_.])(?:normal|control|ctrl|blood|germline)(?:[-_.]|$)", re.IGNORECASE)
 
 
-def carried_variants(
+def _carried_variants(
     records: pd.DataFrame, samples: Sequence[str], sample_id: str | None, meta: Sequence[str], file: str | Path
 ) -> tuple[pd.Series, int]:
     """Tell the samples that carry each variant.
@@ -179,7 +179,7 @@ def carried_variants(
 
 def _normals(samples: Sequence[str], meta: Sequence[str]) -> list[int]:
     named = {line.partition("=")[2].strip() for line in meta if line.startswith("##normal_sample=")}
-    return [place for place, name in enumerate(samples) if name in named or NORMAL.search(name)]
+    return [place for place, name in enumerate(samples) if name in named or _NORMAL.search(name)]
 
 
 def _wanted(
@@ -214,16 +214,16 @@ def _genotypes(records: pd.DataFrame, width: int) -> tuple[np.ndarray, np.ndarra
     return called, genotype.str.contains("[1-9]").fillna(False).to_numpy(dtype=bool).reshape(cells.shape) & called
 
 
-BREAKEND = (
+_BREAKEND = (
     r"^(?P<before>[A-Za-z.*]*)(?P<open>[\[\]])(?P<chromosome>.+):(?P<position>\d+)(?P<close>[\[\]])"
     r"(?P<after>[A-Za-z.*]*)$"
 )
-SINGLE = r"\.[A-Za-z]+|[A-Za-z]+\."
-SYMBOL = r"^<([\w:.-]+)>$"
-COPY_NUMBER = r"CNV?\d*"
+_SINGLE = r"\.[A-Za-z]+|[A-Za-z]+\."
+_SYMBOL = r"^<([\w:.-]+)>$"
+_COPY_NUMBER = r"CNV?\d*"
 
 
-def structural_variants(records: pd.DataFrame, file: str | Path) -> pd.DataFrame:
+def _structural_variants(records: pd.DataFrame, file: str | Path) -> pd.DataFrame:
     """Read the places and classes of the structural variants among the records of a VCF.
 
     Parameters
@@ -254,8 +254,8 @@ def structural_variants(records: pd.DataFrame, file: str | Path) -> pd.DataFrame
     [['1', 590.0, 'DELETION'], [nan, nan, nan]]
     """
     alt = records["ALT"].astype("str")
-    symbol = alt.str.extract(SYMBOL, expand=False).astype("str")
-    joined = alt.str.extract(BREAKEND).astype("str")
+    symbol = alt.str.extract(_SYMBOL, expand=False).astype("str")
+    joined = alt.str.extract(_BREAKEND).astype("str")
     kept = _check_forms(alt, symbol, joined, _info(records, "SVTYPE"), file)
     records, symbol, joined = records[kept], symbol[kept], joined[kept]
     told = class_of_word(symbol).notna()
@@ -269,7 +269,7 @@ def structural_variants(records: pd.DataFrame, file: str | Path) -> pd.DataFrame
     variants = pd.DataFrame(sites, index=records.index)
     strands = _strands(joined)
     variants["class"] = rearrangement_class(variants, strands)
-    one_site = (variants["class"] == INSERTION) | records["ALT"].str.fullmatch(SINGLE).fillna(False).astype(bool)
+    one_site = (variants["class"] == INSERTION) | records["ALT"].str.fullmatch(_SINGLE).fillna(False).astype(bool)
     for column in ("site2_chromosome", "site2_position"):
         variants[column] = variants[column].mask(one_site)
     _check_order(variants, joined, file)
@@ -283,12 +283,12 @@ def _check_forms(
     several = alt.str.contains(",", regex=False).fillna(False).astype(bool)
     fix = "split them first: bcftools norm -m -any"
     refuse_rows(alt.index, several, "records with several ALT alleles", file=file, column="ALT", fix=fix)
-    copies = symbol.str.fullmatch(COPY_NUMBER).fillna(False).astype(bool)
+    copies = symbol.str.fullmatch(_COPY_NUMBER).fillna(False).astype(bool)
     named = (class_of_word(symbol).notna() | (symbol == "BND")).astype(bool)
     breakend = ((joined["open"] == joined["close"]) & ((joined["before"] == "") != (joined["after"] == ""))).astype(
         bool
     )
-    single = alt.str.fullmatch(SINGLE).fillna(False).astype(bool)
+    single = alt.str.fullmatch(_SINGLE).fillna(False).astype(bool)
     bases = alt.str.fullmatch("[A-Za-z]+").fillna(False).astype(bool)
     no_allele = alt.isna() | alt.isin([".", "*"])
     unknown = ~(copies | named | breakend | single | bases | no_allele)
@@ -354,10 +354,10 @@ def _check_order(variants: pd.DataFrame, joined: pd.DataFrame, file: str | Path)
     )
 
 
-SITES = ("chromosome", "position")
+_SITES = ("chromosome", "position")
 
 
-def without_mates(calls: pd.DataFrame) -> pd.DataFrame:
+def _without_mates(calls: pd.DataFrame) -> pd.DataFrame:
     """Keep one of two mates, whether they name each other or are only each other's mirror image.
 
     Parameters
@@ -380,7 +380,7 @@ def without_mates(calls: pd.DataFrame) -> pd.DataFrame:
     [['2', '17', '+-']]
     """
     ordered = _lower_site_first(calls.reset_index(drop=True))
-    sites = [f"site{number}_{name}" for number in (1, 2) for name in SITES]
+    sites = [f"site{number}_{name}" for number in (1, 2) for name in _SITES]
     by_site = ordered.sort_values([*sites, "strands"], kind="stable")
     named = by_site["pair"].notna() & by_site.duplicated(["sample_id", "pair"])
     mirrored = by_site["strands"].notna() & by_site.duplicated(["sample_id", *sites, "strands"])
@@ -397,7 +397,7 @@ def _lower_site_first(calls: pd.DataFrame) -> pd.DataFrame:
     higher |= same & (calls["site1_position"] > calls["site2_position"])
     swap = (calls["strands"].notna() & higher).astype(bool)
     columns = {}
-    for name in SITES:
+    for name in _SITES:
         columns[f"site1_{name}"] = calls[f"site1_{name}"].mask(swap, calls[f"site2_{name}"])
         columns[f"site2_{name}"] = calls[f"site2_{name}"].mask(swap, calls[f"site1_{name}"])
     strands = calls["strands"].astype("str")

@@ -13,23 +13,23 @@ import pandas as pd
 
 from nbrelapse.errors import InputError
 from nbrelapse.simulation.genomes import (
-    draw_expression,
-    draw_mutations,
-    draw_rearrangements,
-    draw_segments,
-    load_variants,
+    _draw_expression,
+    _draw_mutations,
+    _draw_rearrangements,
+    _draw_segments,
+    _load_variants,
 )
 from nbrelapse.simulation.patients import (
-    draw_assays,
-    draw_courses,
-    draw_patients,
-    draw_relapse_samples,
-    load_calibration,
-    true_log_hazards,
+    _draw_assays,
+    _draw_courses,
+    _draw_patients,
+    _draw_relapse_samples,
+    _load_calibration,
+    _true_log_hazards,
 )
 
-STUDY = "simulated"
-SMALLEST = 20
+_STUDY = "simulated"
+_SMALLEST = 20
 
 
 def write_raw_files(folder: str | Path, n_patients: int = 500, seed: int = 0) -> Path:
@@ -60,20 +60,20 @@ def write_raw_files(folder: str | Path, n_patients: int = 500, seed: int = 0) ->
     """
     target = Path(folder)
     _check(target, n_patients, seed)
-    calibration = load_calibration()
+    calibration = _load_calibration()
     # One stream for each table: a change in one leaves the others as they are.
     streams = iter(np.random.default_rng(seed).spawn(10))
-    drawn = draw_patients(next(streams), n_patients, calibration)
+    drawn = _draw_patients(next(streams), n_patients, calibration)
     drawn["patient_id"] = [f"SIM-{number:06d}" for number in range(1, n_patients + 1)]
     drawn["sample_id"] = drawn["patient_id"] + "-01"
-    truth = true_log_hazards(drawn, calibration["log_hazards"])
+    truth = _true_log_hazards(drawn, calibration["log_hazards"])
     log_hazard = truth.sum(axis=1).to_numpy() - calibration["course"]["mean_log_hazard"]
-    courses = draw_courses(next(streams), drawn, log_hazard, calibration)
-    drawn = drawn.join(draw_assays(next(streams), drawn, calibration))
-    relapse = draw_relapse_samples(next(streams), drawn, courses, calibration)
+    courses = _draw_courses(next(streams), drawn, log_hazard, calibration)
+    drawn = drawn.join(_draw_assays(next(streams), drawn, calibration))
+    relapse = _draw_relapse_samples(next(streams), drawn, courses, calibration)
     target.mkdir(parents=True, exist_ok=True)
-    _write_clinical(target, "patient", patient_table(next(streams), drawn, courses, calibration))
-    _write_clinical(target, "sample", sample_table(next(streams), drawn, relapse, calibration))
+    _write_clinical(target, "patient", _patient_table(next(streams), drawn, courses, calibration))
+    _write_clinical(target, "sample", _sample_table(next(streams), drawn, relapse, calibration))
     samples = pd.concat([drawn, relapse], ignore_index=True)
     _write_molecular(target, samples, streams)
     _write_profiled(target, samples)
@@ -83,9 +83,9 @@ def write_raw_files(folder: str | Path, n_patients: int = 500, seed: int = 0) ->
 
 
 def _check(folder: Path, n_patients: int, seed: int) -> None:
-    if n_patients < SMALLEST:
+    if n_patients < _SMALLEST:
         raise InputError(
-            f"{n_patients} patients are too few to simulate", column="n_patients", expected=f"at least {SMALLEST}"
+            f"{n_patients} patients are too few to simulate", column="n_patients", expected=f"at least {_SMALLEST}"
         )
     if seed < 0:
         raise InputError(f"illegal seed {seed}", column="seed", expected="0 or more")
@@ -106,10 +106,10 @@ def _write_clinical(folder: Path, kind: str, table: pd.DataFrame) -> None:
 def _write_molecular(folder: Path, samples: pd.DataFrame, streams: Iterable[np.random.Generator]) -> None:
     rng = iter(streams)
     tables = {
-        "data_mutations.txt": draw_mutations(next(rng), _profiled(samples, "mutations")),
-        "data_cna_hg19.seg": draw_segments(next(rng), _profiled(samples, "copy_number")),
-        "data_sv.txt": draw_rearrangements(next(rng), _profiled(samples, "rearrangements")),
-        "data_mrna_seq_rpkm.txt": draw_expression(next(rng), _profiled(samples, "expression")).reset_index(),
+        "data_mutations.txt": _draw_mutations(next(rng), _profiled(samples, "mutations")),
+        "data_cna_hg19.seg": _draw_segments(next(rng), _profiled(samples, "copy_number")),
+        "data_sv.txt": _draw_rearrangements(next(rng), _profiled(samples, "rearrangements")),
+        "data_mrna_seq_rpkm.txt": _draw_expression(next(rng), _profiled(samples, "expression")).reset_index(),
     }
     for name, table in tables.items():
         table.to_csv(folder / name, sep="\t", index=False, lineterminator="\n")
@@ -121,7 +121,7 @@ def _profiled(samples: pd.DataFrame, assay: str) -> pd.DataFrame:
 
 def _write_profiled(folder: Path, samples: pd.DataFrame) -> None:
     """Who was profiled: gene panel matrix, panel, case lists; and the study's name."""
-    panel = load_variants()["panel"]
+    panel = _load_variants()["panel"]
     matrix = pd.DataFrame(
         {
             "SAMPLE_ID": samples["sample_id"],
@@ -138,7 +138,7 @@ def _write_profiled(folder: Path, samples: pd.DataFrame) -> None:
         folder / "meta_study.txt",
         {
             "type_of_cancer": "nbl",
-            "cancer_study_identifier": STUDY,
+            "cancer_study_identifier": _STUDY,
             "name": "Simulated neuroblastoma",
             "description": "Simulated by nbrelapse; no real patient is described",
         },
@@ -147,8 +147,8 @@ def _write_profiled(folder: Path, samples: pd.DataFrame) -> None:
     for name, assay in (lists | {"rna_seq_mrna": "expression"}).items():
         ids = samples["sample_id"] if assay is None else _profiled(samples, assay)["sample_id"]
         fields = {
-            "cancer_study_identifier": STUDY,
-            "stable_id": f"{STUDY}_{name}",
+            "cancer_study_identifier": _STUDY,
+            "stable_id": f"{_STUDY}_{name}",
             "case_list_name": name,
             "case_list_description": f"{len(ids)} samples",
             "case_list_ids": "\t".join(ids),
@@ -161,10 +161,10 @@ def _write_fields(file: Path, fields: Mapping[str, str]) -> None:
     file.write_text("".join(f"{key}: {value}\n" for key, value in fields.items()), encoding="utf-8")
 
 
-RISK_GROUPS = {"high": "High Risk", "intermediate": "Intermediate Risk", "low": "Low Risk"}
+_RISK_GROUPS = {"high": "High Risk", "intermediate": "Intermediate Risk", "low": "Low Risk"}
 
 
-def patient_table(
+def _patient_table(
     rng: np.random.Generator, drawn: pd.DataFrame, courses: pd.DataFrame, calibration: Mapping[str, Any]
 ) -> pd.DataFrame:
     """Rows of ``data_clinical_patient.txt``, with values unknown here and there.
@@ -206,7 +206,7 @@ def patient_table(
     )
 
 
-def sample_table(
+def _sample_table(
     rng: np.random.Generator, drawn: pd.DataFrame, relapse_samples: pd.DataFrame, calibration: Mapping[str, Any]
 ) -> pd.DataFrame:
     """Rows of ``data_clinical_sample.txt``: a diagnosis sample a patient, and the relapse samples.
@@ -253,8 +253,8 @@ def _risk_group(drawn: pd.DataFrame) -> np.ndarray:
     """High: MYCN amplified, or stage 4 from 18 months; intermediate: stages 3 and 4 else, and unfavourable 4S."""
     special = (drawn["stage"] == "4S") & ((drawn["unfavorable_histology"] == 1) | (drawn["hyperdiploid"] == 0))
     intermediate = drawn["stage"].isin(["3", "4"]) | special
-    names = [RISK_GROUPS["high"], RISK_GROUPS["intermediate"]]
-    return np.select([drawn["stratum"] < 2, intermediate], names, RISK_GROUPS["low"])
+    names = [_RISK_GROUPS["high"], _RISK_GROUPS["intermediate"]]
+    return np.select([drawn["stratum"] < 2, intermediate], names, _RISK_GROUPS["low"])
 
 
 def _hide(rng: np.random.Generator, values: np.ndarray | pd.Series, share: float, word: str = "Unknown") -> np.ndarray:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbrelapse.simulation.patients import by_stratum
+from nbrelapse.simulation.patients import _by_stratum
 
 
-def draw_segments(rng: np.random.Generator, drawn: pd.DataFrame) -> pd.DataFrame:
+def _draw_segments(rng: np.random.Generator, drawn: pd.DataFrame) -> pd.DataFrame:
     """Draw the segments of the drawn alterations' copy-number profiles.
 
     Each chromosome is cut at its centromere, one breakpoint an arm and the ends of focal events; parts of equal copy
@@ -129,7 +129,7 @@ def _arm_changes(
     """Change of copies beyond each arm's breakpoint: the listed events, or now and then another one."""
     changes = {event["arm"]: drawn[cause].to_numpy() * event["change"] for cause, event in listed.items()}
     if not listed:
-        chance = by_stratum(shape["random_segmental"], drawn["stratum"].to_numpy())
+        chance = _by_stratum(shape["random_segmental"], drawn["stratum"].to_numpy())
         sign = np.where(rng.random(len(drawn)) < 0.5, -1, 1)
         changes = {arm: (rng.random(len(drawn)) < chance) * sign for arm in arms}
     return changes
@@ -176,13 +176,13 @@ def _measure(
 
 
 @cache
-def load_variants() -> Mapping[str, Any]:
+def _load_variants() -> Mapping[str, Any]:
     """Return the content of ``variants.toml``."""
     text = resources.files("nbrelapse.simulation").joinpath("variants.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
 
 
-def draw_mutations(rng: np.random.Generator, drawn: pd.DataFrame) -> pd.DataFrame:
+def _draw_mutations(rng: np.random.Generator, drawn: pd.DataFrame) -> pd.DataFrame:
     """Draw the MAF rows of the drawn alterations, and passengers.
 
     Parameters
@@ -197,7 +197,7 @@ def draw_mutations(rng: np.random.Generator, drawn: pd.DataFrame) -> pd.DataFram
     DataFrame
         MAF columns, hg19.
     """
-    variants = load_variants()
+    variants = _load_variants()
     parts = [_drivers(rng, drawn, drawn[cause] == 1, choices) for cause, choices in variants["drivers"].items()]
     table = pd.concat([*parts, _passengers(rng, drawn, variants["passengers"])], ignore_index=True)
     genes = pd.DataFrame.from_dict(variants["genes"], orient="index")
@@ -270,7 +270,7 @@ def _passengers(rng: np.random.Generator, drawn: pd.DataFrame, figures: Mapping[
     )
 
 
-def draw_rearrangements(rng: np.random.Generator, drawn: pd.DataFrame) -> pd.DataFrame:
+def _draw_rearrangements(rng: np.random.Generator, drawn: pd.DataFrame) -> pd.DataFrame:
     """Draw TERT rearrangements, ATRX deletions and others.
 
     Parameters
@@ -284,7 +284,7 @@ def draw_rearrangements(rng: np.random.Generator, drawn: pd.DataFrame) -> pd.Dat
     DataFrame
         Columns of cBioPortal's ``data_sv.txt``, GRCh37.
     """
-    variants = load_variants()
+    variants = _load_variants()
     figures = variants["rearrangements"]
     beside = figures["beside_tert"]
     tert, atrx = variants["genes"]["TERT"], variants["genes"]["ATRX"]
@@ -325,7 +325,7 @@ def _frame(patient: np.ndarray, site1: _Site, site2: _Site, kind: str) -> pd.Dat
     return pd.DataFrame({**columns, "Class": kind})
 
 
-def draw_expression(rng: np.random.Generator, drawn: pd.DataFrame) -> pd.DataFrame:
+def _draw_expression(rng: np.random.Generator, drawn: pd.DataFrame) -> pd.DataFrame:
     """Draw the expression of the programs' genes, the key genes and a background.
 
     Parameters

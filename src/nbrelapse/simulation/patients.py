@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-EIGHTEEN_MONTHS = 547
+_EIGHTEEN_MONTHS = 547
 """Days; the cut of the INRG classification, Cohn 2009, PMC2650388."""
 
 
-def draw_patients(rng: np.random.Generator, n_patients: int, calibration: Mapping[str, Any]) -> pd.DataFrame:
+def _draw_patients(rng: np.random.Generator, n_patients: int, calibration: Mapping[str, Any]) -> pd.DataFrame:
     """Draw clinical characteristics, alterations and expression programs.
 
     Parameters
@@ -53,22 +53,22 @@ def _stage_and_age(rng: np.random.Generator, n_patients: int, stages: Mapping[st
     oldest = np.where(stage == "4S", 364, 25 * 365)
     age = np.clip(np.floor(np.exp(log_age)), 0, oldest).astype(int)
     amplified = rng.random(n_patients) < own["mycn_amplified"]
-    high_risk = amplified | ((stage == "4") & (age >= EIGHTEEN_MONTHS))
+    high_risk = amplified | ((stage == "4") & (age >= _EIGHTEEN_MONTHS))
     stratum = np.where(amplified, 0, np.where(high_risk, 1, 2))
     drawn = pd.DataFrame({"stage": stage, "age_days": age, "stratum": stratum})
-    for code, name in enumerate(STRATA):
+    for code, name in enumerate(_STRATA):
         drawn[name] = (stratum == code).astype(int)
     return drawn.assign(
         stage_4=(stage == "4").astype(int),
         stage_3=(stage == "3").astype(int),
         stage_4s=(stage == "4S").astype(int),
-        age_over_18_months=(age >= EIGHTEEN_MONTHS).astype(int),
+        age_over_18_months=(age >= _EIGHTEEN_MONTHS).astype(int),
         log2_age=np.log2(1 + age / 30.4375),
     )
 
 
 def _draw_alteration(rng: np.random.Generator, drawn: pd.DataFrame, figures: Mapping[str, Any]) -> np.ndarray:
-    probability = by_stratum(figures, drawn["stratum"].to_numpy())
+    probability = _by_stratum(figures, drawn["stratum"].to_numpy())
     for cause, log_odds in figures.get("log_odds", {}).items():
         odds = probability / (1 - probability) * np.exp(log_odds * drawn[cause].to_numpy())
         probability = odds / (1 + odds)
@@ -79,8 +79,8 @@ def _telomere(rng: np.random.Generator, drawn: pd.DataFrame, figures: Mapping[st
     """TERT rearrangement or ATRX alteration, never both."""
     stratum = drawn["stratum"].to_numpy()
     age = drawn["age_days"].to_numpy()
-    tert = by_stratum(figures["tert"], stratum)
-    atrx = np.where(age < 365, 0.0, by_stratum(figures["atrx"], stratum))
+    tert = _by_stratum(figures["tert"], stratum)
+    atrx = np.where(age < 365, 0.0, _by_stratum(figures["atrx"], stratum))
     atrx = np.where((age >= 12 * 365) & (stratum == 1), figures["atrx_adolescent"], atrx)
     u = rng.random(len(drawn))
     altered = (u >= tert) & (u < tert + atrx)
@@ -97,14 +97,14 @@ def _clinical(rng: np.random.Generator, drawn: pd.DataFrame, figures: Mapping[st
     n_patients = len(drawn)
     stratum = drawn["stratum"].to_numpy()
     u = rng.random(n_patients)
-    low = by_stratum(figures["mki_low"], stratum)
-    intermediate = low + by_stratum(figures["mki_intermediate"], stratum)
+    low = _by_stratum(figures["mki_low"], stratum)
+    intermediate = low + _by_stratum(figures["mki_intermediate"], stratum)
     mki = np.where(u < low, "Low", np.where(u < intermediate, "Intermediate", "High"))
     first, last = figures["years"]
-    unfavorable = rng.random(n_patients) < by_stratum(figures["unfavorable_histology"], stratum)
-    undifferentiated = rng.random(n_patients) < by_stratum(figures["undifferentiated"], stratum)
-    ldh = by_stratum(figures["log2_ldh"], stratum) + figures["log2_ldh"]["sd"] * rng.standard_normal(n_patients)
-    ferritin = by_stratum(figures["log2_ferritin"], stratum)
+    unfavorable = rng.random(n_patients) < _by_stratum(figures["unfavorable_histology"], stratum)
+    undifferentiated = rng.random(n_patients) < _by_stratum(figures["undifferentiated"], stratum)
+    ldh = _by_stratum(figures["log2_ldh"], stratum) + figures["log2_ldh"]["sd"] * rng.standard_normal(n_patients)
+    ferritin = _by_stratum(figures["log2_ferritin"], stratum)
     ferritin = ferritin + figures["log2_ferritin"]["sd"] * rng.standard_normal(n_patients)
     return drawn.assign(
         male=(rng.random(n_patients) < figures["male"]).astype(int),
@@ -120,17 +120,17 @@ def _clinical(rng: np.random.Generator, drawn: pd.DataFrame, figures: Mapping[st
     )
 
 
-ASSAYS = ("copy_number", "mutations", "rearrangements", "expression")
+_ASSAYS = ("copy_number", "mutations", "rearrangements", "expression")
 
 
-def draw_assays(rng: np.random.Generator, drawn: pd.DataFrame, calibration: Mapping[str, Any]) -> pd.DataFrame:
+def _draw_assays(rng: np.random.Generator, drawn: pd.DataFrame, calibration: Mapping[str, Any]) -> pd.DataFrame:
     """Draw each patient's site, and from site and year of diagnosis the assays: they are missing in blocks.
 
     Parameters
     ----------
     rng : Generator
     drawn : DataFrame
-        From :func:`draw_patients`.
+        From :func:`_draw_patients`.
     calibration : dict
 
     Returns
@@ -143,15 +143,15 @@ def draw_assays(rng: np.random.Generator, drawn: pd.DataFrame, calibration: Mapp
     position = rng.choice(len(sites), size=len(drawn), p=sites["share"] / sites["share"].sum())
     own = sites.iloc[position]
     year = drawn["diagnosis_year"].to_numpy()
-    assays = pd.DataFrame({name: year >= own[name].to_numpy() for name in ASSAYS}, index=drawn.index)
+    assays = pd.DataFrame({name: year >= own[name].to_numpy() for name in _ASSAYS}, index=drawn.index)
     panel = own["panel"].eq(True).to_numpy() & assays["mutations"].to_numpy()
     return assays.assign(site=own.index.to_numpy(), panel=panel)
 
 
-DAYS_PER_YEAR = 365.25
+_DAYS_PER_YEAR = 365.25
 
 
-def draw_courses(
+def _draw_courses(
     rng: np.random.Generator, drawn: pd.DataFrame, log_hazard: np.ndarray, calibration: Mapping[str, Any]
 ) -> pd.DataFrame:
     """Draw response, first event, death and end of follow-up.
@@ -164,7 +164,7 @@ def draw_courses(
     ----------
     rng : Generator
     drawn : DataFrame
-        From :func:`draw_patients`.
+        From :func:`_draw_patients`.
     log_hazard : ndarray of shape (n_patients,)
         Sum of the true contributions.
     calibration : dict
@@ -180,7 +180,7 @@ def draw_courses(
     stratum = drawn["stratum"].to_numpy()
     hazard = figures["plateau"] * np.exp(log_hazard)
     relapse = _time(rng, hazard, figures["relapse_median_days"], figures["relapse_log_sd"])
-    competing = -np.log1p(-by_stratum(figures["competing"], stratum))
+    competing = -np.log1p(-_by_stratum(figures["competing"], stratum))
     other = _time(rng, competing, figures["competing_median_days"], figures["competing_log_sd"])
     end = _end_of_followup(rng, drawn, calibration)
     first = np.minimum(relapse, other)
@@ -226,7 +226,7 @@ def _end_of_followup(rng: np.random.Generator, drawn: pd.DataFrame, calibration:
     figures = calibration["clinical"]
     since = figures["followup_until"] - drawn["diagnosis_year"].to_numpy() - rng.random(len(drawn))
     dropout = rng.exponential(1 / figures["dropout_per_year"], size=len(drawn))
-    return np.ceil(np.minimum(since, dropout) * DAYS_PER_YEAR) + 1
+    return np.ceil(np.minimum(since, dropout) * _DAYS_PER_YEAR) + 1
 
 
 def _refractory(rng: np.random.Generator, drawn: pd.DataFrame, figures: Mapping[str, Any]) -> np.ndarray:
@@ -259,19 +259,19 @@ def _death(
     rng: np.random.Generator, stratum: np.ndarray, from_days: np.ndarray, figures: Mapping[str, Any]
 ) -> np.ndarray:
     """Day of death after the first event; infinite for those who do not die of it."""
-    fatal = rng.random(len(stratum)) < by_stratum(figures["fatal"], stratum)
-    median = by_stratum(figures["fatal_median_days"], stratum)
+    fatal = rng.random(len(stratum)) < _by_stratum(figures["fatal"], stratum)
+    median = _by_stratum(figures["fatal_median_days"], stratum)
     after = median * np.exp(figures["fatal_log_sd"] * rng.standard_normal(len(stratum)))
     return np.where(fatal, from_days + after, np.inf)
 
 
-def true_log_hazards(drawn: pd.DataFrame, log_hazards: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
+def _true_log_hazards(drawn: pd.DataFrame, log_hazards: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
     """Contribution of each mechanism to the log hazard of relapse or progression.
 
     Parameters
     ----------
     drawn : DataFrame
-        From :func:`draw_patients`.
+        From :func:`_draw_patients`.
     log_hazards : dict of str to dict
         Log hazard ratio per unit of a drawn quantity, by mechanism.
 
@@ -293,7 +293,7 @@ def true_log_hazards(drawn: pd.DataFrame, log_hazards: Mapping[str, Mapping[str,
     return pd.DataFrame({**columns, "microenvironment": 0.0}, index=drawn.index, dtype=np.float64)
 
 
-def draw_relapse_samples(
+def _draw_relapse_samples(
     rng: np.random.Generator, drawn: pd.DataFrame, courses: pd.DataFrame, calibration: Mapping[str, Any]
 ) -> pd.DataFrame:
     """Draw samples of some relapsed patients; they keep what the first sample carried and gain some.
@@ -321,18 +321,18 @@ def draw_relapse_samples(
     return second.assign(sample_id=second["patient_id"] + "-02", **gained)
 
 
-STRATA = ("mna", "high_na", "other")
+_STRATA = ("mna", "high_na", "other")
 """MYCN amplified; high-risk without; not high-risk."""
 
 
 @cache
-def load_calibration() -> Mapping[str, Any]:
+def _load_calibration() -> Mapping[str, Any]:
     """Return the content of ``calibration.toml``."""
     text = resources.files("nbrelapse.simulation").joinpath("calibration.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
 
 
-def by_stratum(values: Mapping[str, float], stratum: np.ndarray) -> np.ndarray:
+def _by_stratum(values: Mapping[str, float], stratum: np.ndarray) -> np.ndarray:
     """Return each patient's value of a figure that is given by stratum.
 
     Parameters
@@ -342,4 +342,4 @@ def by_stratum(values: Mapping[str, float], stratum: np.ndarray) -> np.ndarray:
     stratum : ndarray of int, shape (n_patients,)
         Positions in ``STRATA``.
     """
-    return np.array([values[name] for name in STRATA], dtype=np.float64)[stratum]
+    return np.array([values[name] for name in _STRATA], dtype=np.float64)[stratum]

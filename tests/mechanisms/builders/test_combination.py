@@ -7,7 +7,7 @@ import pytest
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.builders import combination
-from nbrelapse.mechanisms.builders.combination import ThreeValued, check_combination
+from nbrelapse.mechanisms.builders.combination import _check_combination, _ThreeValued
 from nbrelapse.mechanisms.catalogue import FeatureDefinition, load_catalogue
 
 NAN = np.nan
@@ -241,11 +241,11 @@ def test_risk_groups_read_the_patients_and_the_copy_number() -> None:
 YES, NO, UNKNOWN = (True, True), (False, False), (False, True)
 
 
-def three_valued_one(answer: tuple[bool, bool]) -> ThreeValued:
-    return ThreeValued(np.array([answer[0]]), np.array([answer[1]]))
+def three_valued_one(answer: tuple[bool, bool]) -> _ThreeValued:
+    return _ThreeValued(np.array([answer[0]]), np.array([answer[1]]))
 
 
-def told(answer: ThreeValued) -> tuple[bool, bool]:
+def told(answer: _ThreeValued) -> tuple[bool, bool]:
     return bool(answer.certain[0]), bool(answer.possible[0])
 
 
@@ -272,7 +272,7 @@ def test_the_opposite(answer: tuple, opposite: tuple) -> None:
 
 
 def test_an_answer_is_unknown_where_nothing_is_known() -> None:
-    found = ThreeValued.known(np.array([True, True, False, False]), np.array([True, False, True, False]))
+    found = _ThreeValued.known(np.array([True, True, False, False]), np.array([True, False, True, False]))
     assert found.certain.tolist() == [True, False, False, False]
     assert found.possible.tolist() == [True, True, False, True]
 
@@ -309,21 +309,21 @@ def test_an_answer_is_unknown_where_nothing_is_known() -> None:
 def test_an_entry_that_cannot_be_read_is_refused(parameters: dict, problem: str) -> None:
     definition = FeatureDefinition("m__x", "m", "X", "", "mutations", "binary", "combination", parameters)
     with pytest.raises(InputError, match=problem):
-        check_combination(definition)
+        _check_combination(definition)
 
 
 def test_the_error_names_the_entry_and_the_legal_inputs() -> None:
     parameters = {"rule": "cog_inss", "inputs": {"loss_1p": "m__a"}}
     definition = FeatureDefinition("m__x", "m", "X", "", "mutations", "binary", "combination", parameters)
     with pytest.raises(InputError) as caught:
-        check_combination(definition)
+        _check_combination(definition)
     assert caught.value.column == "[m.x]"
     assert caught.value.expected == "a feature's name for any of mycn_amplified, unfavorable_histology, diploid"
 
 
 @pytest.mark.parametrize("definition", load_catalogue().by_builder("combination"), ids=lambda entry: entry.name)
 def test_packaged_entries_can_be_read(definition: FeatureDefinition) -> None:
-    check_combination(definition)
+    _check_combination(definition)
     others = load_catalogue().features
     assert definition.inputs
     assert set(definition.inputs) <= others.keys()

@@ -15,7 +15,7 @@ from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms import build_features
 from nbrelapse.mechanisms.builders import expression
-from nbrelapse.mechanisms.builders.expression import within_sample_ranks
+from nbrelapse.mechanisms.builders.expression import _within_sample_ranks
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, load_catalogue
 
 CATALOGUE = load_catalogue()
@@ -340,18 +340,18 @@ NAN = np.nan
     ],
 )
 def test_ranks_of_a_row(row: list[float], ranks: list[float]) -> None:
-    np.testing.assert_array_equal(within_sample_ranks(np.array([row])), [ranks])
+    np.testing.assert_array_equal(_within_sample_ranks(np.array([row])), [ranks])
 
 
 def test_a_tie_does_not_reach_into_the_next_row() -> None:
-    np.testing.assert_array_equal(within_sample_ranks(np.array([[1.0, 4.0], [4.0, 4.0]])), [[1, 2], [1.5, 1.5]])
+    np.testing.assert_array_equal(_within_sample_ranks(np.array([[1.0, 4.0], [4.0, 4.0]])), [[1, 2], [1.5, 1.5]])
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
 def test_nothing_to_rank(shape: tuple[int, int]) -> None:
-    assert within_sample_ranks(np.empty(shape)).shape == shape
+    assert _within_sample_ranks(np.empty(shape)).shape == shape
 
 
 @given(arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(1, 30)), elements=st.integers(0, 6).map(float)))
 def test_agrees_with_scipy(values: np.ndarray) -> None:
-    np.testing.assert_array_equal(within_sample_ranks(values), rankdata(values, axis=1))
+    np.testing.assert_array_equal(_within_sample_ranks(values), rankdata(values, axis=1))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.mechanisms.builders import mutations
-from nbrelapse.mechanisms.builders.mutations import COLUMNS
+from nbrelapse.mechanisms.builders.mutations import _COLUMNS
 from nbrelapse.mechanisms.catalogue import FeatureDefinition, load_catalogue
 
 CATALOGUE = load_catalogue()
@@ -58,7 +58,7 @@ def cohort_of(
     """A cohort of patients p0, p1, ... with sample s0, s1, ...; the last patient of all has no sample."""
     samples = [f"s{number}" for number in range(len(panels))]
     patients = [f"p{number}" for number in range(len(panels) + 1)]
-    types = {column: "float64" if column in NUMBERS else "str" for column in COLUMNS}
+    types = {column: "float64" if column in NUMBERS else "str" for column in _COLUMNS}
     return Cohort(
         "hand-written",
         pd.DataFrame({"patient_id": patients}),
@@ -73,7 +73,7 @@ def cohort_of(
             }
         ),
         panels=pd.DataFrame({"panel": "P", "gene": PANEL}),
-        mutations=pd.DataFrame(calls, columns=COLUMNS).astype(types),
+        mutations=pd.DataFrame(calls, columns=_COLUMNS).astype(types),
     )
 
 

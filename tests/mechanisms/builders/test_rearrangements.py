@@ -9,9 +9,9 @@ import pytest
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.builders import rearrangements
-from nbrelapse.mechanisms.builders.rearrangements import clustered_breakpoints, rearrangement_rule
+from nbrelapse.mechanisms.builders.rearrangements import _clustered_breakpoints, _rearrangement_rule
 from nbrelapse.mechanisms.catalogue import FeatureDefinition, load_catalogue
-from nbrelapse.mechanisms.genome import GENE_SPANS
+from nbrelapse.mechanisms.genome import _GENE_SPANS
 
 DEFINITIONS = {definition.name: definition for definition in load_catalogue().by_builder("rearrangements")}
 TERT = "telomere__tert_rearrangement"
@@ -250,11 +250,11 @@ ENTRIES = load_catalogue().by_builder("rearrangements")
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=[entry.name for entry in ENTRIES])
 def test_windows_of_the_catalogue_are_the_genes_and_their_flanks(entry: FeatureDefinition) -> None:
-    rule, flank = rearrangement_rule(entry), FLANKS.get(entry.name, 0)
+    rule, flank = _rearrangement_rule(entry), FLANKS.get(entry.name, 0)
     for build, windows in rule.windows.items():
-        spans = [GENE_SPANS[build][gene] for gene in rule.genes]
+        spans = [_GENE_SPANS[build][gene] for gene in rule.genes]
         assert windows == [(chromosome, first - flank, last + flank) for chromosome, first, last in spans]
-    assert set(rule.windows) == (set(GENE_SPANS) if rule.genes else set())
+    assert set(rule.windows) == (set(_GENE_SPANS) if rule.genes else set())
 
 
 @pytest.mark.parametrize(
@@ -287,10 +287,10 @@ def test_windows_of_the_catalogue_are_the_genes_and_their_flanks(entry: FeatureD
 def test_parameters(kind: str, parameters: dict[str, Any], problem: str | None) -> None:
     entry = FeatureDefinition("mycn__x", "mycn", "X", "", "rearrangements", kind, "rearrangements", parameters)
     if problem is None:
-        assert rearrangement_rule(entry).classes == ["DELETION"]
+        assert _rearrangement_rule(entry).classes == ["DELETION"]
         return
     with pytest.raises(InputError, match=problem) as caught:
-        rearrangement_rule(entry)
+        _rearrangement_rule(entry)
     assert caught.value.column == "[mycn.x]"
 
 
@@ -299,7 +299,7 @@ TEN = np.arange(10) * 1_000_000
 
 def clustered(position: np.ndarray, chromosome: int | np.ndarray = 0, **options: float) -> list[bool]:
     zero = np.zeros(len(position), dtype=int)
-    return clustered_breakpoints(zero, zero + chromosome, position, **options).tolist()
+    return _clustered_breakpoints(zero, zero + chromosome, position, **options).tolist()
 
 
 def test_ten_close_breakpoints_are_a_cluster_nine_are_not() -> None:
@@ -323,7 +323,7 @@ def test_breakpoints_elsewhere_make_the_tumours_own_mean_smaller() -> None:
 
 def test_a_run_does_not_leave_its_chromosome_or_sample() -> None:
     assert not any(clustered(TEN, np.repeat([0, 1], 5)))
-    assert not clustered_breakpoints(np.repeat([0, 1], 5), np.zeros(10, dtype=int), TEN).any()
+    assert not _clustered_breakpoints(np.repeat([0, 1], 5), np.zeros(10, dtype=int), TEN).any()
 
 
 def test_a_long_run_is_marked_from_its_first_to_its_last() -> None:
@@ -338,9 +338,9 @@ def test_row_order_does_not_matter(seed: int) -> None:
     rng = np.random.default_rng(seed)
     sample, chromosome = rng.integers(0, 3, 200), rng.integers(0, 4, 200)
     position = np.where(chromosome == 1, rng.integers(0, 10_000_000, 200), rng.integers(0, 200_000_000, 200))
-    straight = clustered_breakpoints(sample, chromosome, position, size=8)
+    straight = _clustered_breakpoints(sample, chromosome, position, size=8)
     order = rng.permutation(200)
-    mixed = clustered_breakpoints(sample[order], chromosome[order], position[order], size=8)
+    mixed = _clustered_breakpoints(sample[order], chromosome[order], position[order], size=8)
     assert straight.any()
     assert not straight.all()
     np.testing.assert_array_equal(mixed, straight[order])

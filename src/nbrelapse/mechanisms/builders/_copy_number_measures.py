@@ -14,8 +14,16 @@ from nbrelapse.cohort.genes import canonical_symbols
 from nbrelapse.cohort.log2_scale import sample_centres
 from nbrelapse.cohort.segments import CHROMOSOME_NUMBERS, MergedSegments, X
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.genome import AUTOSOMES, BUILDS, GENE_SPANS, band_span, chromosome_arms
-from nbrelapse.mechanisms.profile import ALTERED, AMPLIFIED, DEEP, FOCAL, CopyNumberProfile, in_copies, platform_scales
+from nbrelapse.mechanisms.genome import _AUTOSOMES, _BUILDS, _GENE_SPANS, _band_span, _chromosome_arms
+from nbrelapse.mechanisms.profile import (
+    _ALTERED,
+    _AMPLIFIED,
+    _DEEP,
+    _FOCAL,
+    _CopyNumberProfile,
+    _in_copies,
+    _platform_scales,
+)
 
 MIN_ALTERED = 3_000_000
 """Bases of an arm that have to be altered."""
@@ -23,12 +31,12 @@ TELOMERE_DISTANCE = 10_000_000
 """A distal loss reaches within this distance of the end of the chromosome."""
 COVERED = 0.5
 """Part of an arm, a band or the genome that must be covered before it counts as looked at."""
-ARMS = tuple(f"{chromosome}{side}" for chromosome in AUTOSOMES for side in "pq")
+ARMS = tuple(f"{chromosome}{side}" for chromosome in _AUTOSOMES for side in "pq")
 
 Parameters = Mapping[str, Any]
 
 
-def arm_lengths(profile: CopyNumberProfile) -> dict[str, pd.DataFrame]:
+def arm_lengths(profile: _CopyNumberProfile) -> dict[str, pd.DataFrame]:
     """Cut the smoothed segments at the centromeres and add up what is covered, gained and lost of each arm.
 
     Parameters
@@ -59,16 +67,16 @@ def arm_lengths(profile: CopyNumberProfile) -> dict[str, pd.DataFrame]:
     return {**tables, "lost_at_end": tables["lost_at_end"] > 0}
 
 
-def _by_build(profile: CopyNumberProfile, name: str) -> np.ndarray:
+def _by_build(profile: _CopyNumberProfile, name: str) -> np.ndarray:
     """Centromere or length of each segment's chromosome."""
-    chromosomes = ["0", *AUTOSOMES, "X"]
-    table = np.stack([chromosome_arms(build)[name].reindex(chromosomes).fillna(0).to_numpy() for build in BUILDS])
+    chromosomes = ["0", *_AUTOSOMES, "X"]
+    table = np.stack([_chromosome_arms(build)[name].reindex(chromosomes).fillna(0).to_numpy() for build in _BUILDS])
     return table[profile.build[profile.segments.sample], profile.segments.chromosome].astype(np.int64)
 
 
-def _by_chromosome(profile: CopyNumberProfile, weights: np.ndarray) -> np.ndarray:
+def _by_chromosome(profile: _CopyNumberProfile, weights: np.ndarray) -> np.ndarray:
     """Sum a value by patient and autosome, shape (n_patients, 22)."""
-    width = len(AUTOSOMES) + 2
+    width = len(_AUTOSOMES) + 2
     place = profile.segments.sample.astype(np.int64) * width + profile.segments.chromosome
     cells = len(profile.patient_ids) * width
     return np.bincount(place, weights=weights, minlength=cells).reshape(len(profile.patient_ids), width)[:, 1:-1]
@@ -106,13 +114,13 @@ def _called(tables: CopyNumberTables, positive: np.ndarray, name: str) -> np.nda
     return np.where(tables.known & (positive | looked_at), positive.astype(np.float64), np.nan)
 
 
-def _arm_length(profile: CopyNumberProfile, name: str) -> np.ndarray:
+def _arm_length(profile: _CopyNumberProfile, name: str) -> np.ndarray:
     """Length of an arm in each patient's build."""
-    return np.array([_length(build, name) for build in BUILDS], dtype=np.float64)[profile.build]
+    return np.array([_length(build, name) for build in _BUILDS], dtype=np.float64)[profile.build]
 
 
 def _length(build: str, name: str) -> int:
-    arms = chromosome_arms(build)
+    arms = _chromosome_arms(build)
     centromere = int(arms["centromere"][name[:-1]])
     return centromere if name.endswith("p") else int(arms["length"][name[:-1]]) - centromere
 
@@ -123,7 +131,7 @@ def band(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:
     changed = {"gain": profile.segmental_gain, "loss": profile.segmental_loss}
     if parameters["change"] not in changed:
         raise illegal(parameters, "change", changed)
-    spans = [band_span(build, parameters["band"]) for build in BUILDS]
+    spans = [_band_span(build, parameters["band"]) for build in _BUILDS]
     first, last = (np.array([span[place] for span in spans]) for place in (1, 2))
     here = segments.chromosome == int(spans[0][0])
     of_segment = profile.build[segments.sample]
@@ -200,18 +208,18 @@ def breakpoints(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:
     return genome_wide(tables, np.log1p(tables.per_patient(steps)))
 
 
-def _autosomal_length(profile: CopyNumberProfile) -> np.ndarray:
+def _autosomal_length(profile: _CopyNumberProfile) -> np.ndarray:
     return np.where(profile.autosomal, profile.segments.end - profile.segments.start, 0)
 
 
 def genome_wide(tables: CopyNumberTables, values: np.ndarray) -> np.ndarray:
     """Return the values of patients of whose genome enough is covered."""
-    arms = chromosome_arms("hg19")["length"]
-    looked_at = tables.covered.sum(axis=1).to_numpy() >= COVERED * arms[list(AUTOSOMES)].sum()
+    arms = _chromosome_arms("hg19")["length"]
+    looked_at = tables.covered.sum(axis=1).to_numpy() >= COVERED * arms[list(_AUTOSOMES)].sum()
     return np.where(tables.known & looked_at, values, np.nan)
 
 
-DISCRETE = {-2.0: -DEEP, -1.0: -1.0, 0.0: 0.0, 1.0: 1.0, 2.0: AMPLIFIED}
+DISCRETE = {-2.0: -_DEEP, -1.0: -1.0, 0.0: 0.0, 1.0: 1.0, 2.0: _AMPLIFIED}
 """GISTIC's discrete calls, in copies."""
 CHANGES = ("amplification", "gain", "loss", "deep_deletion")
 STRONGER = {"gain": "amplification", "loss": "deep_deletion"}
@@ -241,12 +249,12 @@ def gene_copies(cohort: Cohort) -> pd.DataFrame:
     current = matrix.index == canonical_symbols(matrix.index)
     values = pd.concat([values[current], values[~current]])
     values.index = canonical_symbols(values.index)
-    values = values[values.index.isin(GENE_SPANS["hg19"]) & ~values.index.duplicated()]
+    values = values[values.index.isin(_GENE_SPANS["hg19"]) & ~values.index.duplicated()]
     if _is_discrete(cohort):
         return values.replace(DISCRETE)
-    scale = platform_scales(cohort).reindex(chosen)
+    scale = _platform_scales(cohort).reindex(chosen)
     sample = np.repeat(np.arange(len(chosen)), len(values))
-    copies = in_copies(values.to_numpy().T.ravel(), scale, sample)
+    copies = _in_copies(values.to_numpy().T.ravel(), scale, sample)
     return pd.DataFrame(copies.reshape(len(chosen), -1).T, values.index, values.columns)
 
 
@@ -278,17 +286,17 @@ def gene(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:
     return hit
 
 
-def _smoothed_hit(profile: CopyNumberProfile, name: str, change: str, extent: str | None) -> np.ndarray:
+def _smoothed_hit(profile: _CopyNumberProfile, name: str, change: str, extent: str | None) -> np.ndarray:
     here = _overlaps_gene(profile, profile.segments, name)
     altered = (profile.gained if change == "gain" else profile.lost) & here & _of_extent(profile.segments, extent)
     looked_at = _known(profile) & _covered(profile, name)
     return np.where(looked_at, _any(profile, profile.segments.sample[altered], looked_at), np.nan)
 
 
-def _level_hit(profile: CopyNumberProfile, name: str, change: str, extent: str | None) -> np.ndarray:
+def _level_hit(profile: _CopyNumberProfile, name: str, change: str, extent: str | None) -> np.ndarray:
     raw = profile.raw
     here = np.flatnonzero(_overlaps_gene(profile, raw, name) & _of_extent(raw, extent))
-    copies = in_copies(raw.log2_ratio[here], profile.scales, raw.sample[here])
+    copies = _in_copies(raw.log2_ratio[here], profile.scales, raw.sample[here])
     looked_at = _known(profile) & _covered(profile, name)
     found = _any(profile, raw.sample[here[_beyond(copies, change)]], looked_at)
     # A flat profile says nothing of what is missing, and an amplicon is seen on any scale.
@@ -297,52 +305,52 @@ def _level_hit(profile: CopyNumberProfile, name: str, change: str, extent: str |
 
 def _beyond(copies: np.ndarray, change: str) -> np.ndarray:
     return {
-        "amplification": copies >= AMPLIFIED,
-        "gain": copies > ALTERED,
-        "loss": copies < -ALTERED,
-        "deep_deletion": copies <= -DEEP,
+        "amplification": copies >= _AMPLIFIED,
+        "gain": copies > _ALTERED,
+        "loss": copies < -_ALTERED,
+        "deep_deletion": copies <= -_DEEP,
     }[change]
 
 
 def _of_extent(segments: MergedSegments, extent: str | None) -> np.ndarray:
     if extent is None:
         return np.ones(len(segments.sample), dtype=bool)
-    focal = segments.end - segments.start <= FOCAL
+    focal = segments.end - segments.start <= _FOCAL
     return focal if extent == "focal" else ~focal
 
 
-def _any(profile: CopyNumberProfile, samples: np.ndarray, looked_at: np.ndarray) -> np.ndarray:
+def _any(profile: _CopyNumberProfile, samples: np.ndarray, looked_at: np.ndarray) -> np.ndarray:
     """1 for the samples, else 0 where it was looked at, else missing."""
     hit = np.where(looked_at, 0.0, np.nan)
     hit[samples] = 1.0
     return hit
 
 
-def _known(profile: CopyNumberProfile) -> np.ndarray:
+def _known(profile: _CopyNumberProfile) -> np.ndarray:
     return profile.scales["known"].to_numpy(dtype=bool)
 
 
-def _covered(profile: CopyNumberProfile, name: str) -> np.ndarray:
+def _covered(profile: _CopyNumberProfile, name: str) -> np.ndarray:
     """Whether a segment of each patient covers the gene."""
     covered = np.zeros(len(profile.patient_ids), dtype=bool)
     covered[profile.raw.sample[_overlaps_gene(profile, profile.raw, name)]] = True
     return covered
 
 
-def _overlaps_gene(profile: CopyNumberProfile, segments: MergedSegments, name: str) -> np.ndarray:
-    missing = [build for build in BUILDS if name not in GENE_SPANS[build]]
+def _overlaps_gene(profile: _CopyNumberProfile, segments: MergedSegments, name: str) -> np.ndarray:
+    missing = [build for build in _BUILDS if name not in _GENE_SPANS[build]]
     if missing:
-        raise illegal({"gene": name}, "gene", sorted(set.intersection(*(set(GENE_SPANS[build]) for build in BUILDS))))
-    return _overlaps(profile, segments, {build: GENE_SPANS[build][name] for build in BUILDS})
+        raise illegal({"gene": name}, "gene", sorted(set.intersection(*(set(_GENE_SPANS[build]) for build in _BUILDS))))
+    return _overlaps(profile, segments, {build: _GENE_SPANS[build][name] for build in _BUILDS})
 
 
 def _overlaps(
-    profile: CopyNumberProfile, segments: MergedSegments, spans: Mapping[str, tuple[str, int, int]]
+    profile: _CopyNumberProfile, segments: MergedSegments, spans: Mapping[str, tuple[str, int, int]]
 ) -> np.ndarray:
     """Whether a segment overlaps a place, in the build of its sample."""
-    rows = np.flatnonzero(segments.chromosome == CHROMOSOME_NUMBERS[spans[BUILDS[0]][0]])
+    rows = np.flatnonzero(segments.chromosome == CHROMOSOME_NUMBERS[spans[_BUILDS[0]][0]])
     build = profile.build[segments.sample[rows]]
-    first, last = (np.array([spans[name][place] for name in BUILDS]) for place in (1, 2))
+    first, last = (np.array([spans[name][place] for name in _BUILDS]) for place in (1, 2))
     found = np.zeros(len(segments.sample), dtype=bool)
     found[rows] = (segments.start[rows] <= last[build]) & (segments.end[rows] >= first[build])
     return found
@@ -352,7 +360,7 @@ def other_amplification(tables: CopyNumberTables, parameters: Parameters) -> np.
     """1 where there is an amplicon that does not overlap a cytogenetic band."""
     profile = tables.profile
     inside = _overlaps(
-        profile, profile.segments, {build: band_span(build, parameters["outside_band"]) for build in BUILDS}
+        profile, profile.segments, {build: _band_span(build, parameters["outside_band"]) for build in _BUILDS}
     )
     found = profile.amplified & profile.autosomal & ~inside
     return _any(profile, profile.segments.sample[found], tables.known)
@@ -361,18 +369,18 @@ def other_amplification(tables: CopyNumberTables, parameters: Parameters) -> np.
 def deletion_on_x(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:
     """1 where a gene is deleted relative to the rest of X: in males its only copy, in females at least one."""
     profile, name = tables.profile, parameters["gene"]
-    if GENE_SPANS[BUILDS[0]].get(name, ("",))[0] != "X":
-        raise illegal(parameters, "gene", [key for key, span in GENE_SPANS[BUILDS[0]].items() if span[0] == "X"])
+    if _GENE_SPANS[_BUILDS[0]].get(name, ("",))[0] != "X":
+        raise illegal(parameters, "gene", [key for key, span in _GENE_SPANS[_BUILDS[0]].items() if span[0] == "X"])
     raw = profile.raw.where(profile.raw.chromosome == X)
     here = _overlaps_gene(profile, raw, name)
     level = _level_of_x(raw, len(profile.patient_ids))
-    copies = in_copies(raw.log2_ratio - level[raw.sample], profile.scales.assign(centre=0.0), raw.sample)
+    copies = _in_copies(raw.log2_ratio - level[raw.sample], profile.scales.assign(centre=0.0), raw.sample)
     lowest = np.full(len(profile.patient_ids), np.inf)
     np.minimum.at(lowest, raw.sample[here], copies[here])
     # Half way to the loss of one of two copies, and to that of the only copy.
-    one, only = lowest <= -ALTERED, lowest <= -DEEP / 2 - ROUNDING
+    one, only = lowest <= -_ALTERED, lowest <= -_DEEP / 2 - ROUNDING
     female, male = (tables.female == sex for sex in (True, False))
-    found = np.select([female, male, lowest <= -DEEP, ~one], [one, only, 1.0, 0.0], np.nan)
+    found = np.select([female, male, lowest <= -_DEEP, ~one], [one, only, 1.0, 0.0], np.nan)
     return np.where(tables.known & np.isfinite(lowest), found, np.nan)
 
 
@@ -402,7 +410,7 @@ class CopyNumberTables:
         Genes by ``patient_id``, in copies, from ``gene_copy_number``.
     """
 
-    profile: CopyNumberProfile
+    profile: _CopyNumberProfile
     covered: pd.DataFrame
     gained: pd.DataFrame
     lost: pd.DataFrame

@@ -12,17 +12,17 @@ import pandas as pd
 
 from nbrelapse.cohort.genes import canonical_symbols
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.builder_rules import check_parameters, illegal_entry
-from nbrelapse.mechanisms.builders.combination import ThreeValued
+from nbrelapse.mechanisms.builder_rules import _check_parameters, _illegal_entry
+from nbrelapse.mechanisms.builders.combination import _ThreeValued
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
-from nbrelapse.mechanisms.genome import BUILDS
+from nbrelapse.mechanisms.genome import _BUILDS
 
 RANGE = re.compile(r"(\d+)-(\d+)")
 INTERVAL = re.compile(r"(\w+):(\d+)-(\d+)")
 POSITION = re.compile(r"(\w+):(\d+):([ACGT]+>[ACGT]+)")
 
 
-def match_rules(calls: pd.DataFrame, rules: Sequence[Mapping[str, Any]]) -> ThreeValued:
+def match_rules(calls: pd.DataFrame, rules: Sequence[Mapping[str, Any]]) -> _ThreeValued:
     """Say for each call whether any of the rules finds it.
 
     Parameters
@@ -47,7 +47,7 @@ def match_rules(calls: pd.DataFrame, rules: Sequence[Mapping[str, Any]]) -> Thre
     ([True, False, False], [True, False, True])
     """
     nowhere = np.zeros(len(calls), dtype=bool)
-    found = ThreeValued.known(nowhere)
+    found = _ThreeValued.known(nowhere)
     for rule in rules:
         found |= _match_of_genes(calls, rule) if "genes" in rule else _match(calls, rule)
     return found
@@ -59,15 +59,15 @@ def current_genes(rules: Sequence[Mapping[str, Any]]) -> list[str]:
     return canonical_symbols(pd.Index(named, dtype="str")).unique().tolist()
 
 
-def _match_of_genes(calls: pd.DataFrame, rule: Mapping[str, Any]) -> ThreeValued:
+def _match_of_genes(calls: pd.DataFrame, rule: Mapping[str, Any]) -> _ThreeValued:
     rows = np.flatnonzero(calls["gene"].isin(current_genes([rule])))
     found = _match(calls.iloc[rows], rule)
     certain, possible = np.zeros((2, len(calls)), dtype=bool)
     certain[rows], possible[rows] = found.certain, found.possible
-    return ThreeValued(certain, possible)
+    return _ThreeValued(certain, possible)
 
 
-def _match(calls: pd.DataFrame, rule: Mapping[str, Any]) -> ThreeValued:
+def _match(calls: pd.DataFrame, rule: Mapping[str, Any]) -> _ThreeValued:
     if "positions" in rule:
         found = _at_positions(calls, rule["positions"])
     else:
@@ -80,33 +80,33 @@ def _match(calls: pd.DataFrame, rule: Mapping[str, Any]) -> ThreeValued:
     return found & _of_clonality(calls, rule)
 
 
-def _of_class(calls: pd.DataFrame, classes: Sequence[str]) -> ThreeValued:
+def _of_class(calls: pd.DataFrame, classes: Sequence[str]) -> _ThreeValued:
     variant_class = calls["variant_class"]
-    return ThreeValued.known(_isin(variant_class, classes), _isin(variant_class, KNOWN))
+    return _ThreeValued.known(_isin(variant_class, classes), _isin(variant_class, KNOWN))
 
 
-def _of_clonality(calls: pd.DataFrame, rule: Mapping[str, Any]) -> ThreeValued:
-    found = ThreeValued.known(np.ones(len(calls), dtype=bool))
+def _of_clonality(calls: pd.DataFrame, rule: Mapping[str, Any]) -> _ThreeValued:
+    found = _ThreeValued.known(np.ones(len(calls), dtype=bool))
     limits = {"vaf_above": np.greater, "vaf_at_least": np.greater_equal, "vaf_at_most": np.less_equal}
     for name, compare in limits.items():
         if name in rule:
             vaf = calls["vaf"].to_numpy()
-            found &= ThreeValued.known(compare(vaf, rule[name]), ~np.isnan(vaf))
+            found &= _ThreeValued.known(compare(vaf, rule[name]), ~np.isnan(vaf))
     return found
 
 
-def _changed(calls: pd.DataFrame, changes: Sequence[str], codons: Mapping[str, Any]) -> ThreeValued:
+def _changed(calls: pd.DataFrame, changes: Sequence[str], codons: Mapping[str, Any]) -> _ThreeValued:
     """Whether an amino acid change is one of `changes`: by its name, or by its position where it has none."""
     by_name = np.zeros(len(calls), dtype=bool)
-    by_position = ThreeValued.known(by_name)
+    by_position = _ThreeValued.known(by_name)
     for change in changes:
         by_name = by_name | _is_named(calls, change)
         inside = _in_codon(calls, codons.get(codon_of(change), {}))
         exact = not change.endswith("*") and not RANGE.fullmatch(change)
-        by_position |= ThreeValued(inside.certain & (not exact), inside.possible)
+        by_position |= _ThreeValued(inside.certain & (not exact), inside.possible)
     by_position &= _of_class(calls, ("Missense_Mutation",))
     named = calls["protein_change"].notna().to_numpy(dtype=bool)
-    return ThreeValued(
+    return _ThreeValued(
         np.where(named, by_name, by_position.certain),
         np.where(named, by_name, by_position.possible),
     )
@@ -128,7 +128,7 @@ def _is_named(calls: pd.DataFrame, change: str) -> np.ndarray:
     return found.to_numpy(dtype=bool, na_value=False)
 
 
-def _in_codon(calls: pd.DataFrame, intervals: Mapping[str, Sequence[str]]) -> ThreeValued:
+def _in_codon(calls: pd.DataFrame, intervals: Mapping[str, Sequence[str]]) -> _ThreeValued:
     """Whether a call overlaps the codon; `intervals` by genome build, unknown in a build that has none."""
     located = _located(calls, [*intervals])
     inside = np.zeros(len(calls), dtype=bool)
@@ -137,7 +137,7 @@ def _in_codon(calls: pd.DataFrame, intervals: Mapping[str, Sequence[str]]) -> Th
         for chromosome, first, last in (parse_interval(place) for place in places):
             overlap = (calls["first"] <= last) & (calls["last"] >= first)
             inside |= of_build & _isin(calls["chromosome"], [chromosome]) & overlap.to_numpy(dtype=bool)
-    return ThreeValued.known(inside, located)
+    return _ThreeValued.known(inside, located)
 
 
 def parse_interval(text: str) -> tuple[str, int, int]:
@@ -146,7 +146,7 @@ def parse_interval(text: str) -> tuple[str, int, int]:
     return chromosome, int(first), int(last)
 
 
-def _at_positions(calls: pd.DataFrame, positions: Mapping[str, Sequence[str]]) -> ThreeValued:
+def _at_positions(calls: pd.DataFrame, positions: Mapping[str, Sequence[str]]) -> _ThreeValued:
     """Whether a call is one of the listed base changes of a promoter."""
     place = calls["chromosome"].astype("str") + ":" + calls["first"].astype("Int64").astype("str")
     change = place + ":" + calls["alleles"]
@@ -158,7 +158,7 @@ def _at_positions(calls: pd.DataFrame, positions: Mapping[str, Sequence[str]]) -
         beside |= of_build & _isin(place, [text.rpartition(":")[0] for text in listed])
     unread = beside & calls["alleles"].isna().to_numpy(dtype=bool)
     unplaced = ~_located(calls, [*positions]) & ~_isin(calls["variant_class"], OUTSIDE_PROMOTER)
-    return ThreeValued.known(found, ~(unread | unplaced))
+    return _ThreeValued.known(found, ~(unread | unplaced))
 
 
 def _located(calls: pd.DataFrame, builds: Sequence[str]) -> np.ndarray:
@@ -288,15 +288,15 @@ def check_mutation_rules(definition: FeatureDefinition) -> list[Mapping[str, Any
     """
     parameters = definition.parameters
     if "any_of" not in parameters:
-        check_parameters(definition, (*RULE, "any_of", *BURDEN))
+        _check_parameters(definition, (*RULE, "any_of", *BURDEN))
         rules = [parameters]
     else:
-        check_parameters(definition, ("any_of", *BURDEN))
+        _check_parameters(definition, ("any_of", *BURDEN))
         if not _are(parameters["any_of"], lambda rule: isinstance(rule, dict)):
             raise _illegal(definition, "any_of", parameters["any_of"], "a list of rules, each with genes")
         rules = parameters["any_of"]
         for rule in rules:
-            check_parameters(replace(definition, parameters=rule), RULE, ["genes"])
+            _check_parameters(replace(definition, parameters=rule), RULE, ["genes"])
     _check_values(definition, [parameters, *rules])
     _check_burden(definition)
     for rule in rules:
@@ -333,7 +333,7 @@ def _check_together(definition: FeatureDefinition, rule: Mapping[str, Any]) -> N
 
 
 def _illegal(definition: FeatureDefinition, name: str, value: Any, expected: str) -> InputError:
-    return illegal_entry(definition, f"illegal {name} {value!r}", expected)
+    return _illegal_entry(definition, f"illegal {name} {value!r}", expected)
 
 
 def _are(values: Any, is_legal: Callable[[Any], bool]) -> bool:
@@ -357,7 +357,7 @@ def _is_interval(value: Any) -> bool:
 
 
 def _by_build(values: Any, is_legal: Callable[[Any], bool]) -> bool:
-    of_builds = isinstance(values, dict) and bool(values) and set(values) <= set(BUILDS)
+    of_builds = isinstance(values, dict) and bool(values) and set(values) <= set(_BUILDS)
     return of_builds and all(_are(listed, is_legal) for listed in values.values())
 
 

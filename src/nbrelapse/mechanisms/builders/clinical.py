@@ -10,12 +10,12 @@ import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.schema import PATIENTS, coded_columns, levels
-from nbrelapse.mechanisms.builder_rules import check_parameters, illegal_entry
+from nbrelapse.mechanisms.builder_rules import _check_parameters, _illegal_entry
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
-from nbrelapse.mechanisms.catalogue_rules import is_number
-from nbrelapse.mechanisms.risk_rules import group_level
+from nbrelapse.mechanisms.catalogue_rules import _is_number
+from nbrelapse.mechanisms.risk_rules import _group_level
 
-TRANSFORMATIONS = ("divide_by", "log2_offset", "at_least", "above")
+_TRANSFORMATIONS = ("divide_by", "log2_offset", "at_least", "above")
 
 
 def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFrame:
@@ -53,7 +53,7 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
     {'clinical__stage_metastatic': [1.0, nan], 'clinical__age_over_18_months': [1.0, 0.0]}
     """
     for definition in definitions:
-        _check_parameters(definition)
+        _check_entry(definition)
     patients = cohort.patients.set_index(cohort.patient_ids)
     columns = {definition.name: _encode(patients, definition.parameters) for definition in definitions}
     return pd.DataFrame(columns, index=cohort.patient_ids, dtype=np.float64)
@@ -68,7 +68,7 @@ def _encode(patients: pd.DataFrame, parameters: Mapping[str, Any]) -> pd.Series:
         if column in patients.columns:
             values = values.fillna(_level(patients[column], level_values))
     if "rule" in parameters:
-        values = values.fillna(group_level(patients, parameters["rule"]))
+        values = values.fillna(_group_level(patients, parameters["rule"]))
     return values
 
 
@@ -94,16 +94,16 @@ def _level(recorded: pd.Series, level_values: Mapping[str, float]) -> pd.Series:
     return pd.Series(found[codes], index=recorded.index)
 
 
-def _check_parameters(definition: FeatureDefinition) -> None:
+def _check_entry(definition: FeatureDefinition) -> None:
     """Refuse an entry that would be read as something else than it says."""
     parameters = definition.parameters
-    check_parameters(definition, ("column", *TRANSFORMATIONS, "levels", "rule"))
+    _check_parameters(definition, ("column", *_TRANSFORMATIONS, "levels", "rule"))
     if not parameters.keys() & {"column", "levels", "rule"}:
-        raise illegal_entry(definition, "nothing says what to read", "column, levels or rule")
-    _check_number(definition, [name for name in TRANSFORMATIONS if name in parameters])
+        raise _illegal_entry(definition, "nothing says what to read", "column, levels or rule")
+    _check_number(definition, [name for name in _TRANSFORMATIONS if name in parameters])
     recorded = parameters.get("levels", {})
     if not isinstance(recorded, Mapping) or not all(isinstance(values, Mapping) for values in recorded.values()):
-        raise illegal_entry(definition, "illegal levels", "{ column = { level = value } }")
+        raise _illegal_entry(definition, "illegal levels", "{ column = { level = value } }")
     for column, values in recorded.items():
         _check_levels(definition, column, values)
 
@@ -112,20 +112,20 @@ def _check_number(definition: FeatureDefinition, transformations: Sequence[str])
     parameters = definition.parameters
     numeric = [name for name, column in PATIENTS.columns.items() if str(column.dtype) == "float64"]
     if "column" in parameters and parameters["column"] not in numeric:
-        raise illegal_entry(definition, f"no numeric column {parameters['column']}", ", ".join(numeric))
+        raise _illegal_entry(definition, f"no numeric column {parameters['column']}", ", ".join(numeric))
     if transformations and "column" not in parameters:
-        raise illegal_entry(definition, f"{', '.join(transformations)} without a column", "column")
-    if not all(is_number(parameters[name]) for name in transformations) or parameters.get("divide_by") == 0:
-        raise illegal_entry(definition, f"illegal {' or '.join(transformations)}", "a number; to divide by, not 0")
+        raise _illegal_entry(definition, f"{', '.join(transformations)} without a column", "column")
+    if not all(_is_number(parameters[name]) for name in transformations) or parameters.get("divide_by") == 0:
+        raise _illegal_entry(definition, f"illegal {' or '.join(transformations)}", "a number; to divide by, not 0")
     if len({*transformations} - {"divide_by"}) > 1:
-        raise illegal_entry(definition, "contradictory parameters", "one of " + ", ".join(TRANSFORMATIONS[1:]))
+        raise _illegal_entry(definition, "contradictory parameters", "one of " + ", ".join(_TRANSFORMATIONS[1:]))
 
 
 def _check_levels(definition: FeatureDefinition, column: str, values: Mapping[str, Any]) -> None:
     coded = sorted(coded_columns() & {*PATIENTS.columns})
     if column not in coded:
-        raise illegal_entry(definition, f"no column {column} with levels", ", ".join(coded))
-    foreign = [level for level, value in values.items() if level not in levels(column) or not is_number(value)]
+        raise _illegal_entry(definition, f"no column {column} with levels", ", ".join(coded))
+    foreign = [level for level, value in values.items() if level not in levels(column) or not _is_number(value)]
     if foreign:
         problem = f"illegal level or value of {column}: {', '.join(foreign)}"
-        raise illegal_entry(definition, problem, "a number for any of " + ", ".join(levels(column)))
+        raise _illegal_entry(definition, problem, "a number for any of " + ", ".join(levels(column)))

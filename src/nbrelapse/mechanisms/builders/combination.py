@@ -14,10 +14,10 @@ import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.builder_rules import check_parameters, illegal_entry
+from nbrelapse.mechanisms.builder_rules import _check_parameters, _illegal_entry
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
-from nbrelapse.mechanisms.catalogue_rules import FEATURE_NAME, is_number
-from nbrelapse.mechanisms.risk_rules import group_level, mean_reachable, yes_no_inputs
+from nbrelapse.mechanisms.catalogue_rules import _FEATURE_NAME, _is_number
+from nbrelapse.mechanisms.risk_rules import _group_level, _mean_reachable, _yes_no_inputs
 
 
 def build(cohort: Cohort, values: pd.DataFrame, definitions: Sequence[FeatureDefinition]) -> pd.DataFrame:
@@ -66,7 +66,7 @@ def build(cohort: Cohort, values: pd.DataFrame, definitions: Sequence[FeatureDef
     [1.0, nan, 0.0]
     """
     for definition in definitions:
-        check_combination(definition)
+        _check_combination(definition)
     names = {name for definition in definitions for name in definition.inputs}
     features = {name: values[name].to_numpy(dtype=np.float64) for name in names if name in values}
     for definition in _in_order(definitions):
@@ -101,7 +101,7 @@ class _Entry:
         if "feature" in operand:
             feature = self.value(operand["feature"])
             return np.where(np.isnan(feature), np.nan, feature >= operand["at_least"])
-        name = next(name for name in OPERATORS if name in operand)
+        name = next(name for name in _OPERATORS if name in operand)
         if name == "rule":
             return self._level(operand["rule"], operand.get("inputs", {}))
         if name == "classes":
@@ -115,36 +115,36 @@ class _Entry:
         answer = reduce(operator.and_ if name == "all_of" else operator.or_, answers)
         return _numbers(~answer if name == "none_of" else answer)
 
-    def _truth(self, operand: Any) -> ThreeValued:
+    def _truth(self, operand: Any) -> _ThreeValued:
         truth = self.value(operand)
         if not (np.isnan(truth) | (truth == 0) | (truth == 1)).all():
-            raise illegal_entry(
+            raise _illegal_entry(
                 self.definition,
                 f"{operand if isinstance(operand, str) else 'an operand'} has other values than 0 and 1",
                 fix="compare it with a number: { feature = name, at_least = number }",
             )
-        return ThreeValued(truth == 1, truth != 0)
+        return _ThreeValued(truth == 1, truth != 0)
 
     def _mean_class(self, classes: Sequence[Mapping[str, Any]]) -> np.ndarray:
         left = np.ones(len(self.cohort.patients), dtype=bool)
         reachable = np.empty((len(left), len(classes)), dtype=bool)
         for number, item in enumerate(classes):
-            holds = self._truth(item["when"]) if "when" in item else ThreeValued.known(np.ones_like(left))
+            holds = self._truth(item["when"]) if "when" in item else _ThreeValued.known(np.ones_like(left))
             reachable[:, number] = left & holds.possible
             left = left & ~holds.certain
-        return mean_reachable(reachable, np.array([item["value"] for item in classes]))
+        return _mean_reachable(reachable, np.array([item["value"] for item in classes]))
 
     def _level(self, rule: str, inputs: Mapping[str, str]) -> np.ndarray:
         given = {name: _numbers(self._truth(feature)) for name, feature in inputs.items()}
-        return group_level(self.cohort.patients.assign(**given), rule).to_numpy()
+        return _group_level(self.cohort.patients.assign(**given), rule).to_numpy()
 
 
-def _numbers(answer: ThreeValued) -> np.ndarray:
+def _numbers(answer: _ThreeValued) -> np.ndarray:
     return np.where(answer.certain, 1.0, np.where(answer.possible, np.nan, 0.0))
 
 
 @dataclass(frozen=True)
-class ThreeValued:
+class _ThreeValued:
     """Kleene's logic on arrays: an unknown answer stays unknown unless the other side decides.
 
     Parameters
@@ -164,26 +164,26 @@ class ThreeValued:
     possible: np.ndarray
 
     @classmethod
-    def known(cls, answer: np.ndarray, where: np.ndarray | None = None) -> ThreeValued:
+    def known(cls, answer: np.ndarray, where: np.ndarray | None = None) -> _ThreeValued:
         """Return yes and no as given; unknown except where `where` is true."""
         return cls(answer, answer) if where is None else cls(answer & where, answer | ~where)
 
-    def __and__(self, other: ThreeValued) -> ThreeValued:
-        return ThreeValued(self.certain & other.certain, self.possible & other.possible)
+    def __and__(self, other: _ThreeValued) -> _ThreeValued:
+        return _ThreeValued(self.certain & other.certain, self.possible & other.possible)
 
-    def __or__(self, other: ThreeValued) -> ThreeValued:
-        return ThreeValued(self.certain | other.certain, self.possible | other.possible)
+    def __or__(self, other: _ThreeValued) -> _ThreeValued:
+        return _ThreeValued(self.certain | other.certain, self.possible | other.possible)
 
-    def __invert__(self) -> ThreeValued:
-        return ThreeValued(~self.possible, ~self.certain)
-
-
-LOGIC = ("any_of", "all_of", "none_of")
-LISTS = (*LOGIC, "first_known", "count_known")
-OPERATORS = (*LISTS, "classes", "rule")
+    def __invert__(self) -> _ThreeValued:
+        return _ThreeValued(~self.possible, ~self.certain)
 
 
-def check_combination(definition: FeatureDefinition) -> None:
+_LOGIC = ("any_of", "all_of", "none_of")
+_LISTS = (*_LOGIC, "first_known", "count_known")
+_OPERATORS = (*_LISTS, "classes", "rule")
+
+
+def _check_combination(definition: FeatureDefinition) -> None:
     """Refuse an entry without exactly one operator, or with an operand that cannot be read.
 
     Parameters
@@ -204,13 +204,13 @@ def check_combination(definition: FeatureDefinition) -> None:
     nbrelapse.errors.InputError: ...
     """
     parameters = definition.parameters
-    check_parameters(definition, (*OPERATORS, "inputs"))
-    if sum(name in parameters for name in OPERATORS) != 1:
-        raise illegal_entry(definition, "a combination needs one operator", "one of " + ", ".join(OPERATORS))
+    _check_parameters(definition, (*_OPERATORS, "inputs"))
+    if sum(name in parameters for name in _OPERATORS) != 1:
+        raise _illegal_entry(definition, "a combination needs one operator", "one of " + ", ".join(_OPERATORS))
     if "rule" in parameters:
         _check_rule(definition, parameters["rule"], parameters.get("inputs", {}))
     elif "inputs" in parameters:
-        raise illegal_entry(definition, "inputs without a rule", "rule")
+        raise _illegal_entry(definition, "inputs without a rule", "rule")
     elif "classes" in parameters:
         _check_classes(definition, parameters["classes"])
     else:
@@ -219,28 +219,28 @@ def check_combination(definition: FeatureDefinition) -> None:
 
 def _check_rule(definition: FeatureDefinition, rule: Any, inputs: Any) -> None:
     if not isinstance(rule, str) or not isinstance(inputs, Mapping):
-        raise illegal_entry(definition, "illegal rule or inputs", 'rule = "name", inputs = { input = "feature" }')
-    legal = yes_no_inputs(rule)
+        raise _illegal_entry(definition, "illegal rule or inputs", 'rule = "name", inputs = { input = "feature" }')
+    legal = _yes_no_inputs(rule)
     foreign = [name for name, feature in inputs.items() if name not in legal or not _is_name(feature)]
     if foreign:
         problem = f"illegal inputs of the rule {rule}: {', '.join(foreign)}"
-        raise illegal_entry(definition, problem, "a feature's name for any of " + ", ".join(legal))
+        raise _illegal_entry(definition, problem, "a feature's name for any of " + ", ".join(legal))
 
 
 def _check_classes(definition: FeatureDefinition, classes: Any) -> None:
     listed = isinstance(classes, list) and len(classes) > 1
     if not listed or not all(isinstance(item, Mapping) and _is_class(item) for item in classes):
-        raise illegal_entry(definition, "illegal classes", "[{ value = number, when = operand }, ...], two or more")
+        raise _illegal_entry(definition, "illegal classes", "[{ value = number, when = operand }, ...], two or more")
     for item in classes[:-1]:
         if "when" not in item:
-            raise illegal_entry(definition, "only the last class may be without a condition", "when")
+            raise _illegal_entry(definition, "only the last class may be without a condition", "when")
     for item in classes:
         if "when" in item:
             _check_operand(definition, item["when"])
 
 
 def _is_class(item: Mapping[str, Any]) -> bool:
-    return item.keys() - {"when"} == {"value"} and is_number(item["value"])
+    return item.keys() - {"when"} == {"value"} and _is_number(item["value"])
 
 
 def _check_operand(definition: FeatureDefinition, operand: Any) -> None:
@@ -248,18 +248,18 @@ def _check_operand(definition: FeatureDefinition, operand: Any) -> None:
     if _is_name(operand) or _is_comparison(operand):
         return
     if not isinstance(operand, Mapping) or len(operand) != 1 or not _is_list(operand):
-        raise illegal_entry(
+        raise _illegal_entry(
             definition,
             "an operand that cannot be read",
             "a feature's name (mechanism__feature), { feature = name, at_least = number }, or one of "
-            + ", ".join(f"{{ {name} = [...] }}" for name in LISTS),
+            + ", ".join(f"{{ {name} = [...] }}" for name in _LISTS),
         )
     for item in next(iter(operand.values())):
         _check_operand(definition, item)
 
 
 def _is_name(operand: Any) -> bool:
-    return isinstance(operand, str) and FEATURE_NAME.fullmatch(operand) is not None
+    return isinstance(operand, str) and _FEATURE_NAME.fullmatch(operand) is not None
 
 
 def _is_comparison(operand: Any) -> bool:
@@ -267,10 +267,10 @@ def _is_comparison(operand: Any) -> bool:
         isinstance(operand, Mapping)
         and operand.keys() == {"feature", "at_least"}
         and _is_name(operand["feature"])
-        and is_number(operand["at_least"])
+        and _is_number(operand["at_least"])
     )
 
 
 def _is_list(operand: Mapping[str, Any]) -> bool:
     operator, items = next(iter(operand.items()))
-    return operator in LISTS and isinstance(items, list) and bool(items)
+    return operator in _LISTS and isinstance(items, list) and bool(items)

@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.mechanisms.builder_rules import check_parameters
+from nbrelapse.mechanisms.builder_rules import _check_parameters
 from nbrelapse.mechanisms.builders import _copy_number_measures as arms
 from nbrelapse.mechanisms.builders import _copy_number_measures as genes
 from nbrelapse.mechanisms.builders._copy_number_measures import CopyNumberTables, illegal, oscillation
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
-from nbrelapse.mechanisms.profile import SegmentBlock, copy_number_profile, segment_blocks
+from nbrelapse.mechanisms.profile import _copy_number_profile, _segment_blocks, _SegmentBlock
 
-MEASURES: dict[str, tuple[Callable[[CopyNumberTables, Mapping[str, Any]], np.ndarray], tuple[str, ...]]] = {
+_MEASURES: dict[str, tuple[Callable[[CopyNumberTables, Mapping[str, Any]], np.ndarray], tuple[str, ...]]] = {
     "arm": (arms.arm, ("arm", "change")),
     "band": (arms.band, ("band", "change")),
     "distal_loss": (arms.distal_loss, ("arm",)),
@@ -36,8 +36,8 @@ MEASURES: dict[str, tuple[Callable[[CopyNumberTables, Mapping[str, Any]], np.nda
     "deletion_on_x": (genes.deletion_on_x, ("gene",)),
 }
 """What a copy-number feature may measure: the function, and the parameters that it reads."""
-OPTIONAL = {"at_least", "extent"}
-WORKERS = 2
+_OPTIONAL = {"at_least", "extent"}
+_WORKERS = 2
 
 
 def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFrame:
@@ -103,25 +103,25 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
     sex = cohort.patients.set_index(cohort.patient_ids).get("sex", pd.Series(dtype="object"))
     gene_copies = genes.gene_copies(cohort)
     # NumPy works outside the interpreter's lock, so two blocks at a time keep two processors busy.
-    with ThreadPoolExecutor(WORKERS) as workers:
+    with ThreadPoolExecutor(_WORKERS) as workers:
         measured = partial(_measure, definitions=definitions, sex=sex, gene_copies=gene_copies)
-        parts = list(workers.map(measured, segment_blocks(cohort)))
+        parts = list(workers.map(measured, _segment_blocks(cohort)))
     empty = pd.DataFrame({definition.name: [] for definition in definitions}, dtype=np.float64)
     return pd.concat([empty, *parts]).reindex(cohort.patient_ids)
 
 
 def _measure(
-    block: SegmentBlock,
+    block: _SegmentBlock,
     definitions: Sequence[FeatureDefinition],
     sex: pd.Series,
     gene_copies: pd.DataFrame,
 ) -> pd.DataFrame:
     """Compute the features of a block of patients."""
-    profile = copy_number_profile(block)
+    profile = _copy_number_profile(block)
     female = sex.reindex(profile.patient_ids).map({"female": True, "male": False}).astype("object").to_numpy()
     tables = CopyNumberTables(profile, **arms.arm_lengths(profile), female=female, gene_copies=gene_copies)
     columns = {
-        definition.name: MEASURES[definition.parameters["measure"]][0](tables, definition.parameters)
+        definition.name: _MEASURES[definition.parameters["measure"]][0](tables, definition.parameters)
         for definition in definitions
     }
     return pd.DataFrame(columns, index=profile.patient_ids, dtype=np.float64)
@@ -129,7 +129,7 @@ def _measure(
 
 def _check(definition: FeatureDefinition) -> None:
     measure = definition.parameters.get("measure")
-    if measure not in MEASURES:
-        raise illegal(definition.parameters, "measure", MEASURES)
-    names = MEASURES[measure][1]
-    check_parameters(definition, ("measure", *names), [name for name in names if name not in OPTIONAL])
+    if measure not in _MEASURES:
+        raise illegal(definition.parameters, "measure", _MEASURES)
+    names = _MEASURES[measure][1]
+    _check_parameters(definition, ("measure", *names), [name for name in names if name not in _OPTIONAL])

@@ -11,15 +11,15 @@ import pandas as pd
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.genes import canonical_symbols
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.builder_rules import check_parameters
+from nbrelapse.mechanisms.builder_rules import _check_parameters
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
 
-FORMS = {"difference": ["difference"], "gene": ["gene"], "genes": ["genes", "genes_down"]}
+_FORMS = {"difference": ["difference"], "gene": ["gene"], "genes": ["genes", "genes_down"]}
 """The three forms of an entry, by the parameter that each needs, and what else it may say."""
-SAMPLES_AT_A_TIME = 32
+_SAMPLES_AT_A_TIME = 32
 """So few that their values stay in the processor's cache."""
 
-Part = tuple[np.ndarray, int]
+_Part = tuple[np.ndarray, int]
 """Columns of the genes that a score sums up, and how many of them must be measured."""
 
 
@@ -36,7 +36,7 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
     Parameters
     ----------
     cohort : Cohort
-        ``expression`` holds genes by samples. Genes are matched by their current symbols, see :func:`genes_of_rows`.
+        ``expression`` holds genes by samples. Genes are matched by their current symbols, see :func:`_genes_of_rows`.
     definitions : sequence of FeatureDefinition
         Each has one of the parameters ``gene`` (percentile of one gene), ``genes`` with or without
         ``genes_down`` (a signature), or ``difference`` (the names of two other scores: first minus second).
@@ -46,7 +46,7 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
     -------
     DataFrame of float64
         Indexed by ``cohort.patient_ids``. NaN where the patient has no expression sample at diagnosis, where too few
-        genes were measured (:func:`required_genes`), and in differences with a score that is not built.
+        genes were measured (:func:`_required_genes`), and in differences with a score that is not built.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
     return table[names].astype(np.float64).reindex(cohort.patient_ids)
 
 
-def required_genes(asked: int) -> int:
+def _required_genes(asked: int) -> int:
     """Return how many of the genes of a signature must be measured for a score.
 
     Parameters
@@ -107,7 +107,7 @@ def required_genes(asked: int) -> int:
     return min(asked, max(2, min(8, math.ceil(asked / 4))))
 
 
-def genes_of_rows(symbols: pd.Index) -> pd.Index:
+def _genes_of_rows(symbols: pd.Index) -> pd.Index:
     """Return the gene that each row of an expression matrix stands for.
 
     Parameters
@@ -133,14 +133,14 @@ def genes_of_rows(symbols: pd.Index) -> pd.Index:
     return current.where(counts)
 
 
-def distinct_genes(genes: Collection[str]) -> pd.Index:
+def _distinct_genes(genes: Collection[str]) -> pd.Index:
     """Return the current symbols of a signature's genes, each once."""
     return canonical_symbols(pd.Index(list(genes), dtype="str")).unique()
 
 
 def _check(definition: FeatureDefinition, definitions: Sequence[FeatureDefinition]) -> None:
-    form = next((name for name in FORMS if name in definition.parameters), "genes")
-    check_parameters(definition, FORMS[form], [form])
+    form = next((name for name in _FORMS if name in definition.parameters), "genes")
+    _check_parameters(definition, _FORMS[form], [form])
     differences = {other.name for other in definitions if "difference" in other.parameters}
     for name, value in definition.parameters.items():
         texts = [value] if name == "gene" else value
@@ -165,26 +165,26 @@ def _scores(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.Data
     if cohort.expression is None or not names:
         return pd.DataFrame(index=chosen.index[:0], columns=names, dtype=np.float64)
     chosen = chosen[chosen.isin(cohort.expression.columns)]
-    rows = genes_of_rows(cohort.expression.index)
+    rows = _genes_of_rows(cohort.expression.index)
     codes, genes = pd.factorize(rows)
     parts = {definition.name: _parts(definition, genes) for definition in definitions}
     blocks = [np.empty((0, len(names)))]
     for values in _blocks(cohort.expression, chosen, codes):
-        ranks = within_sample_ranks(values)
+        ranks = _within_sample_ranks(values)
         measured = np.isfinite(ranks).sum(axis=1, dtype=np.float64)
         blocks.append(np.column_stack([_score(ranks, measured, definition, parts) for definition in definitions]))
     return pd.DataFrame(np.concatenate(blocks), index=pd.Index(chosen.index, name="patient_id"), columns=names)
 
 
-def _parts(definition: FeatureDefinition, genes: pd.Index) -> list[Part]:
+def _parts(definition: FeatureDefinition, genes: pd.Index) -> list[_Part]:
     """Columns of the genes that raise the score and, in second place, of those that lower it."""
     parts = []
     for name in ("gene", "genes", "genes_down"):
         if name in definition.parameters:
             value = definition.parameters[name]
-            wanted = distinct_genes([value] if name == "gene" else value)
+            wanted = _distinct_genes([value] if name == "gene" else value)
             places = genes.get_indexer(wanted)
-            parts.append((places[places >= 0], required_genes(len(wanted))))
+            parts.append((places[places >= 0], _required_genes(len(wanted))))
     return parts
 
 
@@ -193,8 +193,8 @@ def _blocks(expression: pd.DataFrame, chosen: pd.Series, codes: np.ndarray) -> I
     order = np.argsort(codes, kind="stable")
     order = order[codes[order] >= 0]
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
-    for first in range(0, len(chosen), SAMPLES_AT_A_TIME):
-        samples = chosen.iloc[first : first + SAMPLES_AT_A_TIME].tolist()
+    for first in range(0, len(chosen), _SAMPLES_AT_A_TIME):
+        samples = chosen.iloc[first : first + _SAMPLES_AT_A_TIME].tolist()
         values = expression[samples].to_numpy(dtype=np.float64).T.take(order, axis=1)
         if len(starts) < len(order):
             known = ~np.isnan(values)
@@ -205,7 +205,7 @@ def _blocks(expression: pd.DataFrame, chosen: pd.Series, codes: np.ndarray) -> I
 
 
 def _score(
-    ranks: np.ndarray, measured: np.ndarray, definition: FeatureDefinition, parts: Mapping[str, list[Part]]
+    ranks: np.ndarray, measured: np.ndarray, definition: FeatureDefinition, parts: Mapping[str, list[_Part]]
 ) -> np.ndarray:
     """Score of one entry for every ranked sample."""
     up, *down = parts[definition.name]
@@ -216,7 +216,7 @@ def _score(
     return score - _mean_percentile(ranks, measured, down[0]) if down else score
 
 
-def _mean_percentile(ranks: np.ndarray, measured: np.ndarray, part: Part) -> np.ndarray:
+def _mean_percentile(ranks: np.ndarray, measured: np.ndarray, part: _Part) -> np.ndarray:
     """Mean rank percentile of the genes minus 0.5; NaN where too few of them were measured."""
     places, required = part
     found = ranks[:, places]
@@ -227,7 +227,7 @@ def _mean_percentile(ranks: np.ndarray, measured: np.ndarray, part: Part) -> np.
     return (total / np.where(enough, counts, 1) - 0.5) / np.where(enough, measured, 1.0) - 0.5
 
 
-def within_sample_ranks(values: np.ndarray) -> np.ndarray:
+def _within_sample_ranks(values: np.ndarray) -> np.ndarray:
     """Rank each row.
 
     Parameters

@@ -18,9 +18,9 @@ from nbrelapse.mechanisms.builders._mutation_rules import (
     short_protein_changes,
 )
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
-from nbrelapse.mechanisms.gene_sets import assay_coverage, covers_all, finding_values
+from nbrelapse.mechanisms.gene_sets import _assay_coverage, _covers_all, _finding_values
 
-Rules = Sequence[Mapping[str, Any]]
+_Rules = Sequence[Mapping[str, Any]]
 
 
 def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFrame:
@@ -77,8 +77,10 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
     {'p1': 1.0, 'p2': 0.0, 'p3': nan}
     """
     rules = {definition.name: check_mutation_rules(definition) for definition in definitions}
-    coverage = assay_coverage(cohort, "mutations")
-    calls = prepare_calls(cohort.mutations, coverage, current_genes([rule for each in rules.values() for rule in each]))
+    coverage = _assay_coverage(cohort, "mutations")
+    calls = _prepare_calls(
+        cohort.mutations, coverage, current_genes([rule for each in rules.values() for rule in each])
+    )
     columns = {}
     for definition in definitions:
         looked_at = _looked_at(calls, coverage, cohort.panels, rules[definition.name])
@@ -86,9 +88,9 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
     return pd.DataFrame(columns, index=coverage.index, dtype=np.float64).reindex(cohort.patient_ids)
 
 
-def _looked_at(calls: MutationCalls, coverage: pd.DataFrame, panels: pd.DataFrame | None, rules: Rules) -> np.ndarray:
+def _looked_at(calls: _MutationCalls, coverage: pd.DataFrame, panels: pd.DataFrame | None, rules: _Rules) -> np.ndarray:
     """Whether each sample was looked at for all that the rules ask for."""
-    looked_at = covers_all(coverage, panels, current_genes(rules) or None).to_numpy(dtype=bool)
+    looked_at = _covers_all(coverage, panels, current_genes(rules) or None).to_numpy(dtype=bool)
     if any("positions" in rule for rule in rules):
         in_flanks = calls.everywhere.loc[calls.everywhere["variant_class"] == "5'Flank", "sample"]
         flanks = np.bincount(in_flanks, minlength=len(coverage)) > 0
@@ -97,7 +99,7 @@ def _looked_at(calls: MutationCalls, coverage: pd.DataFrame, panels: pd.DataFram
 
 
 def _values(
-    definition: FeatureDefinition, rules: Rules, calls: MutationCalls, coverage: pd.DataFrame, looked_at: np.ndarray
+    definition: FeatureDefinition, rules: _Rules, calls: _MutationCalls, coverage: pd.DataFrame, looked_at: np.ndarray
 ) -> np.ndarray:
     """Value of one entry for every sequenced patient."""
     table = calls.of_genes if "genes" in rules[0] else calls.everywhere
@@ -108,7 +110,7 @@ def _values(
     unclear = certain != possible
     if definition.kind == "continuous":
         return np.log1p(np.where(unclear, np.nan, certain) / _megabases(coverage, definition.parameters))
-    return finding_values(certain, unclear, looked_at, counted=definition.kind == "count")
+    return _finding_values(certain, unclear, looked_at, counted=definition.kind == "count")
 
 
 def _megabases(coverage: pd.DataFrame, parameters: Mapping[str, Any]) -> np.ndarray:
@@ -117,7 +119,7 @@ def _megabases(coverage: pd.DataFrame, parameters: Mapping[str, Any]) -> np.ndar
     return size.where(size >= parameters.get("least_mb", 0)).to_numpy(dtype=np.float64)
 
 
-COLUMNS = [
+_COLUMNS = [
     "sample_id",
     "Hugo_Symbol",
     "Chromosome",
@@ -133,7 +135,7 @@ COLUMNS = [
 
 
 @dataclass(frozen=True)
-class MutationCalls:
+class _MutationCalls:
     """Calls with the row number of their sample.
 
     Parameters
@@ -151,7 +153,7 @@ class MutationCalls:
     of_genes: pd.DataFrame
 
 
-def prepare_calls(mutations: pd.DataFrame | None, coverage: pd.DataFrame, genes: Collection[str]) -> MutationCalls:
+def _prepare_calls(mutations: pd.DataFrame | None, coverage: pd.DataFrame, genes: Collection[str]) -> _MutationCalls:
     """Return the calls of the samples in `coverage`.
 
     Parameters
@@ -171,7 +173,7 @@ def prepare_calls(mutations: pd.DataFrame | None, coverage: pd.DataFrame, genes:
     >>> prepare_calls(mutations, coverage, ["ALK"]).of_genes[["sample", "gene", "codon", "vaf"]].values.tolist()
     [[1, 'ALK', 'F1174', 0.25]]
     """
-    table = pd.DataFrame(columns=COLUMNS, dtype="str") if mutations is None else mutations
+    table = pd.DataFrame(columns=_COLUMNS, dtype="str") if mutations is None else mutations
     codes, samples = pd.factorize(table["sample_id"])
     sample = pd.Index(coverage["sample_id"]).get_indexer(samples)[codes]
     codes, symbols = pd.factorize(table["Hugo_Symbol"])
@@ -185,10 +187,10 @@ def prepare_calls(mutations: pd.DataFrame | None, coverage: pd.DataFrame, genes:
         }
     )
     builds = coverage["genome_build"].astype("category").array
-    of_genes = _described(table.take(rows).reindex(columns=COLUMNS).reset_index(drop=True)).assign(
+    of_genes = _described(table.take(rows).reindex(columns=_COLUMNS).reset_index(drop=True)).assign(
         sample=sample[rows], gene=current.take(codes[rows]).astype("category"), build=builds.take(sample[rows])
     )
-    return MutationCalls(everywhere, of_genes)
+    return _MutationCalls(everywhere, of_genes)
 
 
 def _described(table: pd.DataFrame) -> pd.DataFrame:

@@ -14,13 +14,13 @@ from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.genes import canonical_symbols
 from nbrelapse.cohort.mutations import CLASSES, class_of_word, rearrangement_class
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.builder_rules import check_parameters
+from nbrelapse.mechanisms.builder_rules import _check_parameters
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
-from nbrelapse.mechanisms.gene_sets import assay_coverage, covers_all, finding_values
-from nbrelapse.mechanisms.genome import AUTOSOMES, BUILDS
+from nbrelapse.mechanisms.gene_sets import _assay_coverage, _covers_all, _finding_values
+from nbrelapse.mechanisms.genome import _AUTOSOMES, _BUILDS
 
-SITES = ("site1", "site2")
-COLUMNS = ["sample_id", *(f"{site}_{name}" for site in SITES for name in ("gene", "chromosome", "position")), "class"]
+_SITES = ("site1", "site2")
+_COLUMNS = ["sample_id", *(f"{site}_{name}" for site in _SITES for name in ("gene", "chromosome", "position")), "class"]
 ELSEWHERE, UNKNOWN = -1, -2
 
 
@@ -67,12 +67,12 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
     >>> build(cohort, [tert])["telomere__tert_rearrangement"].to_dict()
     {'p1': 1.0, 'p2': 0.0, 'p3': nan}
     """
-    rules = [rearrangement_rule(definition) for definition in definitions]
-    coverage = assay_coverage(cohort, "rearrangements")
+    rules = [_rearrangement_rule(definition) for definition in definitions]
+    coverage = _assay_coverage(cohort, "rearrangements")
     calls = _calls(cohort.rearrangements, coverage)
     columns = {}
     for rule in rules:
-        looked_at = covers_all(coverage, cohort.panels, rule.genes or None).to_numpy(dtype=bool)
+        looked_at = _covers_all(coverage, cohort.panels, rule.genes or None).to_numpy(dtype=bool)
         columns[rule.name] = _feature(calls, rule, looked_at)
     return pd.DataFrame(columns, index=coverage.index, dtype=np.float64).reindex(cohort.patient_ids)
 
@@ -92,37 +92,37 @@ class _Calls:
 
 
 def _calls(table: pd.DataFrame | None, coverage: pd.DataFrame) -> _Calls:
-    calls = pd.DataFrame(columns=COLUMNS, dtype="str") if table is None else table.reindex(columns=COLUMNS)
+    calls = pd.DataFrame(columns=_COLUMNS, dtype="str") if table is None else table.reindex(columns=_COLUMNS)
     sample = pd.Index(coverage["sample_id"]).get_indexer(pd.Index(calls["sample_id"]))
     calls, sample = calls[sample >= 0], sample[sample >= 0]
-    places = pd.concat([calls[f"{site}_chromosome"] for site in SITES], ignore_index=True).astype("str")
-    symbols = pd.concat([calls[f"{site}_gene"] for site in SITES], ignore_index=True).astype("str")
+    places = pd.concat([calls[f"{site}_chromosome"] for site in _SITES], ignore_index=True).astype("str")
+    symbols = pd.concat([calls[f"{site}_gene"] for site in _SITES], ignore_index=True).astype("str")
     chromosome, chromosomes = pd.factorize(places)
     gene, distinct = pd.factorize(canonical_symbols(symbols))
-    build_of = pd.Index(BUILDS).get_indexer(pd.Index(coverage["genome_build"], dtype="str"))
+    build_of = pd.Index(_BUILDS).get_indexer(pd.Index(coverage["genome_build"], dtype="str"))
     return _Calls(
         sample,
         build_of[sample],
         pd.Index(CLASSES).get_indexer(pd.Index(rearrangement_class(calls))),
         chromosome.reshape(2, -1),
         list(chromosomes),
-        np.stack([calls[f"{site}_position"].to_numpy(dtype=np.float64, na_value=np.nan) for site in SITES]),
+        np.stack([calls[f"{site}_position"].to_numpy(dtype=np.float64, na_value=np.nan) for site in _SITES]),
         gene.reshape(2, -1),
         pd.Index(distinct),
     )
 
 
-def _feature(calls: _Calls, rule: RearrangementRule, looked_at: np.ndarray) -> np.ndarray:
+def _feature(calls: _Calls, rule: _RearrangementRule, looked_at: np.ndarray) -> np.ndarray:
     """Value of one entry for every patient looked at."""
     if rule.clusters is not None:
         counts, unclear = _clustered_chromosomes(calls, len(looked_at), *rule.clusters)
-        return finding_values(counts, unclear, looked_at, counted=True)
+        return _finding_values(counts, unclear, looked_at, counted=True)
     found, unsure = _match(calls, rule)
     counts, unclear = (np.bincount(calls.sample[which], minlength=len(looked_at)) for which in (found, unsure))
-    return finding_values(counts, unclear > 0, looked_at, counted=rule.counted)
+    return _finding_values(counts, unclear > 0, looked_at, counted=rule.counted)
 
 
-def _match(calls: _Calls, rule: RearrangementRule) -> tuple[np.ndarray, np.ndarray]:
+def _match(calls: _Calls, rule: _RearrangementRule) -> tuple[np.ndarray, np.ndarray]:
     """Which rearrangements an entry finds, and which it cannot judge."""
     if not rule.genes:
         every = np.ones(len(calls.sample), dtype=bool)
@@ -141,13 +141,13 @@ def _match(calls: _Calls, rule: RearrangementRule) -> tuple[np.ndarray, np.ndarr
     return found, unclear
 
 
-def _where(calls: _Calls, rule: RearrangementRule) -> np.ndarray:
+def _where(calls: _Calls, rule: _RearrangementRule) -> np.ndarray:
     """Return the number of the gene at each site, ELSEWHERE or UNKNOWN; shape (2, n)."""
     numbers = pd.Index(rule.genes).get_indexer(calls.symbols)
     places = np.append(numbers, UNKNOWN)[calls.gene]
     located = np.isfinite(calls.position) & (calls.chromosome >= 0)
     for genome_build, windows in rule.windows.items():
-        judged = located & (calls.build == BUILDS.index(genome_build))
+        judged = located & (calls.build == _BUILDS.index(genome_build))
         places[judged] = ELSEWHERE
         for number, (chromosome, start, end) in enumerate(windows):
             on_chromosome = np.array([name == chromosome for name in calls.chromosomes] + [False])[calls.chromosome]
@@ -159,7 +159,7 @@ def _clustered_chromosomes(calls: _Calls, patients: int, size: int, density: flo
     """Return the number of chromosomes with a cluster, and who has a rearrangement without a place."""
     located = np.isfinite(calls.position) & (calls.chromosome >= 0)
     samples = np.broadcast_to(calls.sample, located.shape)[located]
-    clustered = clustered_breakpoints(
+    clustered = _clustered_breakpoints(
         samples, calls.chromosome[located], calls.position[located], size=size, density=density
     )
     hit = np.unique(np.stack([samples[clustered], calls.chromosome[located][clustered]]), axis=1)
@@ -167,13 +167,13 @@ def _clustered_chromosomes(calls: _Calls, patients: int, size: int, density: flo
     return np.bincount(hit[0], minlength=patients), unclear
 
 
-CHROMOSOMES = (*AUTOSOMES, "X", "Y")
-Window = tuple[str, int, int]
+_CHROMOSOMES = (*_AUTOSOMES, "X", "Y")
+_Window = tuple[str, int, int]
 
 
-def breakpoint_windows(
+def _breakpoint_windows(
     written: Mapping[str, str | Sequence[str]], genes: Sequence[str], where: str
-) -> dict[str, list[Window]]:
+) -> dict[str, list[_Window]]:
     """Read the windows of an entry.
 
     Parameters
@@ -202,10 +202,13 @@ def breakpoint_windows(
     """
     if not isinstance(written, Mapping):
         raise _illegal_window("windows are not given by genome build", where)
-    foreign = [build for build in written if build not in BUILDS]
+    foreign = [build for build in written if build not in _BUILDS]
     if foreign:
         raise InputError(
-            f"unknown genome build {', '.join(foreign)!r}", file="catalogue", column=where, expected=" or ".join(BUILDS)
+            f"unknown genome build {', '.join(foreign)!r}",
+            file="catalogue",
+            column=where,
+            expected=" or ".join(_BUILDS),
         )
     windows = {}
     for build, given in written.items():
@@ -221,9 +224,9 @@ def breakpoint_windows(
     return windows
 
 
-def _window(text: str, where: str) -> Window:
+def _window(text: str, where: str) -> _Window:
     found = re.fullmatch(r"(\w+):(\d+)-(\d+)", str(text))
-    if found is None or found[1] not in CHROMOSOMES or int(found[2]) > int(found[3]):
+    if found is None or found[1] not in _CHROMOSOMES or int(found[2]) > int(found[3]):
         raise _illegal_window(f"{text!r} is no window", where)
     return found[1], int(found[2]), int(found[3])
 
@@ -233,12 +236,12 @@ def _illegal_window(problem: str, where: str) -> InputError:
     return InputError(problem, file="catalogue", column=where, expected=expected)
 
 
-PARAMETERS = ("genes", "windows", "both_ends", "partner_outside", "classes", "clusters")
-KINDS = ("binary", "count")
+_PARAMETERS = ("genes", "windows", "both_ends", "partner_outside", "classes", "clusters")
+_KINDS = ("binary", "count")
 
 
 @dataclass(frozen=True)
-class RearrangementRule:
+class _RearrangementRule:
     """The parameters of an entry of the builder ``rearrangements``, checked.
 
     Parameters
@@ -261,14 +264,14 @@ class RearrangementRule:
     name: str
     counted: bool
     genes: list[str]
-    windows: dict[str, list[Window]]
+    windows: dict[str, list[_Window]]
     both_ends: bool
     partner_outside: bool
     classes: list[str]
     clusters: tuple[int, float] | None
 
 
-def rearrangement_rule(definition: FeatureDefinition) -> RearrangementRule:
+def _rearrangement_rule(definition: FeatureDefinition) -> _RearrangementRule:
     """Read the parameters of an entry.
 
     Raises
@@ -284,23 +287,23 @@ def rearrangement_rule(definition: FeatureDefinition) -> RearrangementRule:
     >>> rule.genes, rule.classes, rule.windows
     (['TENM3'], ['DELETION'], {})
     """
-    check_parameters(definition, PARAMETERS)
+    _check_parameters(definition, _PARAMETERS)
     given = definition.parameters
     where = f"[{definition.mechanism}.{definition.name.removeprefix(f'{definition.mechanism}__')}]"
     genes = given.get("genes", [])
     if not isinstance(genes, (list, tuple)) or ("genes" in given and not genes):
         raise _illegal("genes is not a list of symbols", where, 'such as ["TERT"]')
     placed = any(name in given for name in ("windows", "both_ends", "partner_outside", "classes"))
-    if definition.kind not in KINDS or (not genes and (definition.kind == "binary" or placed)):
+    if definition.kind not in _KINDS or (not genes and (definition.kind == "binary" or placed)):
         raise _illegal("it is not clear which rearrangements are looked for", where, "kind binary or count, and genes")
     both_ends, partner_outside = (_flag(given, name, where) for name in ("both_ends", "partner_outside"))
     if both_ends and partner_outside:
         raise _illegal("both_ends and partner_outside exclude each other", where, "one of them")
-    return RearrangementRule(
+    return _RearrangementRule(
         definition.name,
         definition.kind == "count",
         canonical_symbols(pd.Index(genes, dtype="str")).tolist(),
-        breakpoint_windows(given.get("windows", {}), genes, where),
+        _breakpoint_windows(given.get("windows", {}), genes, where),
         both_ends,
         partner_outside,
         _classes(given.get("classes", []), where),
@@ -336,12 +339,12 @@ def _illegal(problem: str, where: str, expected: str) -> InputError:
     return InputError(problem, file="catalogue", column=where, expected=expected)
 
 
-GENOME_LENGTH = 3.1e9
+_GENOME_LENGTH = 3.1e9
 """In bases, for both builds, so that the same event gives the same answer."""
-LONGEST_CHROMOSOME = 2**28
+_LONGEST_CHROMOSOME = 2**28
 
 
-def clustered_breakpoints(
+def _clustered_breakpoints(
     sample: np.ndarray, chromosome: np.ndarray, position: np.ndarray, *, size: int = 10, density: float = 10.0
 ) -> np.ndarray:
     """Tell the breakpoints that belong to a cluster.
@@ -378,10 +381,10 @@ def clustered_breakpoints(
     if len(position) < size:
         return clustered
     place = sample.astype(np.int64) * (int(chromosome.max()) + 1) + chromosome
-    key = place * LONGEST_CHROMOSOME + position.astype(np.int64)
+    key = place * _LONGEST_CHROMOSOME + position.astype(np.int64)
     order = np.argsort(key, kind="stable")
     starts, ends = order[: len(order) - size + 1], order[size - 1 :]
-    allowed = (size - 1) * GENOME_LENGTH / np.bincount(sample)[sample[starts]] / density
+    allowed = (size - 1) * _GENOME_LENGTH / np.bincount(sample)[sample[starts]] / density
     dense = (place[starts] == place[ends]) & (key[ends] - key[starts] <= allowed)
     # Each dense run opens at its first breakpoint and closes after its last.
     change = np.zeros(len(order) + 1, dtype=np.int64)
