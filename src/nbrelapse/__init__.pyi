@@ -38,6 +38,10 @@ from .models import ClinicalLogistic as ClinicalLogistic
 from .models import RiskModel as RiskModel
 from .outcome import Outcome as Outcome
 from .outcome import make_outcome as make_outcome
+from .readers import import_cbioportal as import_cbioportal
+from .readers import import_gdc as import_gdc
+from .readers import import_geo as import_geo
+from .readers import import_tables as import_tables
 from .report import plots as plots
 from .scoring import Bundle as Bundle
 from .scoring import load_model as load_model

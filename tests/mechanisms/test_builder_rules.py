@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.builder_rules import _check_parameters
+from nbrelapse.mechanisms.builder_rules import check_parameters
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
 
 
@@ -14,18 +14,18 @@ def entry(**parameters: object) -> FeatureDefinition:
 
 
 def test_what_the_builder_reads_is_accepted() -> None:
-    _check_parameters(entry(genes=["NF1"]), ["genes", "variants"], ["genes"])
-    _check_parameters(entry(), ["genes"])
+    check_parameters(entry(genes=["NF1"]), ["genes", "variants"], ["genes"])
+    check_parameters(entry(), ["genes"])
 
 
 def test_what_it_does_not_read_is_named_with_what_it_does() -> None:
     with pytest.raises(InputError, match="the builder mutations does not read gene, variant") as error:
-        _check_parameters(entry(gene="NF1", variant="truncating"), ["genes", "variants"])
+        check_parameters(entry(gene="NF1", variant="truncating"), ["genes", "variants"])
     assert (error.value.column, error.value.expected) == ("[ras_mapk.nf1_loss]", "genes, variants")
     assert error.value.fix == "correct the name or remove the key"
 
 
 def test_what_it_needs_is_asked_for() -> None:
     with pytest.raises(InputError, match="lacks keys") as error:
-        _check_parameters(entry(variants="truncating"), ["genes", "variants"], ["genes"])
+        check_parameters(entry(variants="truncating"), ["genes", "variants"], ["genes"])
     assert (error.value.column, error.value.expected) == ("[ras_mapk.nf1_loss]", "genes")

@@ -11,7 +11,7 @@ from nbrelapse.errors import InputError
 from nbrelapse.mechanisms import build_features, load_catalogue
 from nbrelapse.mechanisms.builders import expression
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition
-from nbrelapse.mechanisms.gene_sets import _assay_coverage, _covers_all, genes_found, read_gene_sets, with_gene_features
+from nbrelapse.mechanisms.gene_sets import assay_coverage, covers_all, genes_found, read_gene_sets, with_gene_features
 from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
 
 
@@ -218,7 +218,7 @@ def test_the_diagnosis_sample_and_how_it_was_looked_at() -> None:
             }
         ),
     )
-    found = _assay_coverage(cohort, "mutations")
+    found = assay_coverage(cohort, "mutations")
     assert found.index.tolist() == ["p1", "p0"]
     assert found["sample_id"].tolist() == ["s1", "s0"]
     assert found["panel"].isna().tolist() == [True, False]
@@ -233,7 +233,7 @@ def test_assays_without_a_size_or_a_panel() -> None:
         pd.DataFrame({"sample_id": ["s0"], "patient_id": ["p0"], "timepoint": ["diagnosis"]}),
         pd.DataFrame({"sample_id": ["s0"], "assay": ["mutations"]}),
     )
-    assert _assay_coverage(cohort, "mutations")[["panel", "genome_build", "covered_mb"]].isna().all(axis=None)
+    assert assay_coverage(cohort, "mutations")[["panel", "genome_build", "covered_mb"]].isna().all(axis=None)
 
 
 @pytest.mark.parametrize(
@@ -248,16 +248,16 @@ def test_assays_without_a_size_or_a_panel() -> None:
     ],
 )
 def test_a_panel_covers_its_genes_under_any_of_their_names(genes: list[str] | None, expected: list[bool]) -> None:
-    found = _covers_all(COVERAGE, PANELS, genes)
+    found = covers_all(COVERAGE, PANELS, genes)
     assert found.tolist() == expected
     assert found.index.tolist() == COVERAGE.index.tolist()
 
 
 def test_a_gene_that_a_panel_lists_by_both_names_is_one() -> None:
     panels = pd.DataFrame({"panel": "P", "gene": ["KMT2D", "MLL2"]})
-    assert _covers_all(COVERAGE[:1], panels, ["KMT2D"]).tolist() == [True]
-    assert _covers_all(COVERAGE[:1], panels, ["KMT2D", "ALK"]).tolist() == [False]
+    assert covers_all(COVERAGE[:1], panels, ["KMT2D"]).tolist() == [True]
+    assert covers_all(COVERAGE[:1], panels, ["KMT2D", "ALK"]).tolist() == [False]
 
 
 def test_without_lists_a_panel_covers_nothing() -> None:
-    assert _covers_all(COVERAGE, None, ["ALK"]).tolist() == [False, False, False, True]
+    assert covers_all(COVERAGE, None, ["ALK"]).tolist() == [False, False, False, True]

@@ -43,7 +43,7 @@ class Cohort:
 
     Examples
     --------
-    >>> from nbrelapse.cohort import simulate_cohort
+    >>> from nbrelapse.simulation import simulate_cohort
     >>> simulate_cohort(60, seed=1)
     Cohort 'simulated': 60 patients; fish 59, mutations 49, copy number 59, rearrangements 41, expression 56
     """

@@ -32,7 +32,7 @@ def _map_distinct(values: pd.Series, function: Callable[[pd.Series], pd.Series])
     Examples
     --------
     >>> import pandas as pd
-    >>> map_distinct(pd.Series(["chr2", None, "chr2"]), lambda names: names.str.removeprefix("chr")).tolist()
+    >>> _map_distinct(pd.Series(["chr2", None, "chr2"]), lambda names: names.str.removeprefix("chr")).tolist()
     ['2', nan, '2']
     """
     # Objects of different types may be equal, such as 1 and True, but are spelled differently.
@@ -214,8 +214,8 @@ def _check_time_units(patients: pd.DataFrame, *, file: str | Path | None = None)
     --------
     >>> import pandas as pd
     >>> patients = pd.DataFrame({"age_days": range(30), "event_days": range(30), "followup_days": range(30)})
-    >>> check_time_units(patients * 30)
-    >>> check_time_units(patients * 12)
+    >>> _check_time_units(patients * 30)
+    >>> _check_time_units(patients * 12)
     Traceback (most recent call last):
     ...
     nbrelapse.errors.InputError: the times look like months, not days: nobody was followed for a year

@@ -77,7 +77,7 @@ def _is_mangled(symbols: pd.Series) -> pd.Series:
 
     Examples
     --------
-    >>> is_mangled(pd.Series(["1-Mar", "Sep-09", "2016-12-01", "MARCH1", "APR-1"])).tolist()
+    >>> _is_mangled(pd.Series(["1-Mar", "Sep-09", "2016-12-01", "MARCH1", "APR-1"])).tolist()
     [True, True, True, False, False]
     """
     codes, distinct = pd.factorize(symbols)
@@ -100,7 +100,7 @@ def _excel_gene(symbols: pd.Series) -> pd.Series:
 
     Examples
     --------
-    >>> excel_gene(pd.Series(["2-Sep", "1-Mar", "Dec-01", "5-Mar", "7-Jul", "MYCN"])).tolist()
+    >>> _excel_gene(pd.Series(["2-Sep", "1-Mar", "Dec-01", "5-Mar", "7-Jul", "MYCN"])).tolist()
     ['SEPTIN2', nan, 'DELEC1', 'MARCHF5', nan, 'MYCN']
     """
     codes, distinct = pd.factorize(symbols)
@@ -187,7 +187,7 @@ def _repair_symbols(symbols: pd.Series, where: str, file: str | Path, repairs: R
     Examples
     --------
     >>> repairs = Repairs()
-    >>> repair_symbols(pd.Series(["MYCN", "2-Sep", "37226"]), "expression", "e.txt", repairs).tolist()
+    >>> _repair_symbols(pd.Series(["MYCN", "2-Sep", "37226"]), "expression", "e.txt", repairs).tolist()
     ['MYCN', 'SEPTIN2', 'DELEC1']
     >>> list(repairs)
     ["expression: '2-Sep' read as 'SEPTIN2' (1)", "expression: '37226' read as 'DELEC1' (1)"]

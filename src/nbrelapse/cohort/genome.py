@@ -65,7 +65,7 @@ def _on_contigs(chromosomes: pd.Series) -> pd.Series:
 
     Examples
     --------
-    >>> on_contigs(pd.Series(["2", "GL000191.1", None])).tolist()
+    >>> _on_contigs(pd.Series(["2", "GL000191.1", None])).tolist()
     [False, True, False]
     """
     contigs = _map_distinct(chromosomes, lambda names: (~names.isin(levels("chromosome"))).astype("boolean"))
@@ -131,8 +131,8 @@ def _check_positions(
     Examples
     --------
     >>> segments = pd.DataFrame({"chromosome": ["17", "17"], "end": [83_257_441.0, 80_000_000.0]})
-    >>> check_positions(segments, "chromosome", ["end"], "hg38", "cohort.seg")
-    >>> check_positions(segments, "chromosome", ["end"], "hg19", "cohort.seg")
+    >>> _check_positions(segments, "chromosome", ["end"], "hg38", "cohort.seg")
+    >>> _check_positions(segments, "chromosome", ["end"], "hg19", "cohort.seg")
     Traceback (most recent call last):
     ...
     nbrelapse.errors.InputError: a position is beyond the end of its chromosome in hg19

@@ -50,8 +50,8 @@ def _check_mutations(mutations: pd.DataFrame, build: str | None, file: str | Pat
     --------
     >>> mutations = pd.DataFrame({"Hugo_Symbol": ["ALK"], "Chromosome": ["2"], "Start_Position": [29220829.0],
     ...     "End_Position": [29220829.0], "HGVSp_Short": ["p.F1174L"], "Variant_Classification": ["Missense_Mutation"]})
-    >>> check_mutations(mutations, "hg38", "data_mutations.txt")
-    >>> check_mutations(mutations, "hg19", "data_mutations.txt")
+    >>> _check_mutations(mutations, "hg38", "data_mutations.txt")
+    >>> _check_mutations(mutations, "hg19", "data_mutations.txt")
     Traceback (most recent call last):
     ...
     nbrelapse.errors.InputError: the file says hg19, but ALK F1174 lies where hg38 has it
@@ -138,7 +138,7 @@ def _repair_mutations(mutations: pd.DataFrame, repairs: Repairs) -> pd.DataFrame
     >>> repairs = Repairs()
     >>> mutations = pd.DataFrame({"sample_id": "s", "Start_Position": [7577538.0, 7577538.0],
     ...     "Variant_Classification": ["missense_mutation", "Missense_Mutation"]})
-    >>> len(repair_mutations(mutations, repairs)), list(repairs)[1]
+    >>> len(_repair_mutations(mutations, repairs)), list(repairs)[1]
     (1, 'mutations: 1 rows that repeat another removed')
     """
     mutations = mutations.assign(Variant_Classification=_spell_classes(mutations["Variant_Classification"], repairs))

@@ -32,7 +32,7 @@ def _adjacent_segments(segments: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     Examples
     --------
     >>> segments = pd.DataFrame({"sample_id": "s", "chromosome": ["1", "2", "1"], "start": [51.0, 1.0, 1.0]})
-    >>> [places.tolist() for places in adjacent_segments(segments)]
+    >>> [places.tolist() for places in _adjacent_segments(segments)]
     [[2], [0]]
     """
     sample, chromosome = encode(segments["sample_id"])[0], encode(segments["chromosome"])[0]
@@ -278,7 +278,7 @@ def _check_segments(segments: pd.DataFrame, file: str | Path) -> None:
     --------
     >>> segments = pd.DataFrame({"sample_id": "s", "chromosome": "1", "start": [1, 40], "end": [50, 90],
     ...     "log2_ratio": [0.0, -0.4]})
-    >>> check_segments(segments, "cohort.seg")
+    >>> _check_segments(segments, "cohort.seg")
     Traceback (most recent call last):
     ...
     nbrelapse.errors.InputError: segments of a sample overlap by up to 11 bases
@@ -347,7 +347,7 @@ def _repair_segments(segments: pd.DataFrame, repairs: Repairs) -> pd.DataFrame:
     >>> repairs = Repairs()
     >>> segments = pd.DataFrame({"sample_id": "s", "chromosome": "1", "start": [0.0, 50.0], "end": [50.0, 90.0],
     ...     "n_probes": [5.0, 4.0], "log2_ratio": [0.0, -0.4]})
-    >>> repair_segments(segments, repairs)[["start", "end"]].to_numpy().tolist(), list(repairs)
+    >>> _repair_segments(segments, repairs)[["start", "end"]].to_numpy().tolist(), list(repairs)
     ([[1.0, 50.0], [51.0, 90.0]], ['segments: starts count from 0, all 2 raised by one'])
     """
     if segments[["start", "end"]].isna().to_numpy().any():
@@ -391,7 +391,7 @@ def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
 
     Examples
     --------
-    >>> weighted_median(np.array([0.4, -0.6, 0.0]), np.array([10, 5, 20]))
+    >>> _weighted_median(np.array([0.4, -0.6, 0.0]), np.array([10, 5, 20]))
     0.0
     """
     if not len(values):

@@ -4,6 +4,7 @@ from .build import COMBINATION as COMBINATION
 from .build import Builder as Builder
 from .build import build_features as build_features
 from .build import load_builder as load_builder
+from .builder_rules import check_parameters as check_parameters
 from .catalogue import Catalogue as Catalogue
 from .catalogue import FeatureDefinition as FeatureDefinition
 from .catalogue import Mechanism as Mechanism
@@ -16,6 +17,8 @@ from .feature_table import check_target as check_target
 from .feature_table import known_at as known_at
 from .feature_table import read_features as read_features
 from .feature_table import write_features as write_features
+from .gene_sets import assay_coverage as assay_coverage
+from .gene_sets import covers_all as covers_all
 from .gene_sets import genes_found as genes_found
 from .gene_sets import read_gene_sets as read_gene_sets
 from .gene_sets import with_gene_features as with_gene_features

@@ -16,7 +16,7 @@ def _illegal_entry(
     Examples
     --------
     >>> entry = FeatureDefinition("alk__hotspot", "alk", "Hotspot", "", "mutations", "binary", "mutations")
-    >>> print(illegal_entry(entry, "no gene is named", expected="genes"))
+    >>> print(_illegal_entry(entry, "no gene is named", expected="genes"))
     no gene is named
       file: catalogue
       column: [alk.hotspot]
@@ -26,7 +26,7 @@ def _illegal_entry(
     return InputError(problem, file="catalogue", column=where, expected=expected, fix=fix)
 
 
-def _check_parameters(definition: FeatureDefinition, legal: Collection[str], required: Collection[str] = ()) -> None:
+def check_parameters(definition: FeatureDefinition, legal: Collection[str], required: Collection[str] = ()) -> None:
     """Refuse an entry with a parameter that its builder does not read, or without one that it needs.
 
     Parameters

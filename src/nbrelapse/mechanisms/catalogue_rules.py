@@ -38,7 +38,7 @@ def _named_features(parameters: Mapping[str, Any]) -> list[str]:
 
     Examples
     --------
-    >>> named_features({"difference": ["cell_state__adrenergic", "cell_state__mesenchymal"], "gene_set": "MY__SET"})
+    >>> _named_features({"difference": ["cell_state__adrenergic", "cell_state__mesenchymal"], "gene_set": "MY__SET"})
     ['cell_state__adrenergic', 'cell_state__mesenchymal']
     """
     read = {key: value for key, value in parameters.items() if key not in _GENE_SET_KEYS}
@@ -207,7 +207,7 @@ def _check_catalogue(
 
     Examples
     --------
-    >>> check_catalogue({"alk": {"title": "ALK", "color": "blue", "description": "The kinase."}}, "my.toml")
+    >>> _check_catalogue({"alk": {"title": "ALK", "color": "blue", "description": "The kinase."}}, "my.toml")
     Traceback (most recent call last):
     ...
     nbrelapse.errors.InputError: illegal color 'blue'
@@ -317,7 +317,7 @@ def _check_therapies(tables: Any, file: str) -> None:
     Examples
     --------
     >>> entry = {"target": "ALK", "level": "early", "population": "Neuroblastoma.", "finding": "3 of 20 responded."}
-    >>> check_therapies({"lorlatinib": entry}, "my.toml")
+    >>> _check_therapies({"lorlatinib": entry}, "my.toml")
     Traceback (most recent call last):
     ...
     nbrelapse.errors.InputError: source missing
@@ -430,7 +430,7 @@ def _extend_catalogue(packaged: Mapping[str, Any], own: Mapping[str, Any], file:
     Examples
     --------
     >>> packaged = {"alk": {"title": "ALK", "hotspot": {"title": "Hotspot"}, "amplified": {"title": "Amplified"}}}
-    >>> extend_catalogue(packaged, {"alk": {"hotspot": {"kind": "binary"}, "amplified": {"remove": True}}}, "my.toml")
+    >>> _extend_catalogue(packaged, {"alk": {"hotspot": {"kind": "binary"}, "amplified": {"remove": True}}}, "my.toml")
     {'alk': {'title': 'ALK', 'hotspot': {'title': 'Hotspot', 'kind': 'binary'}}}
     """
     document = dict(packaged)

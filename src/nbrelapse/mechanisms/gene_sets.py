@@ -244,7 +244,7 @@ def _row(definition: FeatureDefinition, parts: Sequence[pd.Index], measured: pd.
     ]
 
 
-def _assay_coverage(cohort: Cohort, assay: str) -> pd.DataFrame:
+def assay_coverage(cohort: Cohort, assay: str) -> pd.DataFrame:
     """Return the assayed diagnosis sample of each patient, and how it was looked at.
 
     Parameters
@@ -264,13 +264,13 @@ def _assay_coverage(cohort: Cohort, assay: str) -> pd.DataFrame:
     return how.reset_index(names="sample_id").set_index(chosen.index)
 
 
-def _covers_all(coverage: pd.DataFrame, panels: pd.DataFrame | None, genes: Sequence[str] | None) -> pd.Series:
+def covers_all(coverage: pd.DataFrame, panels: pd.DataFrame | None, genes: Sequence[str] | None) -> pd.Series:
     """Whether every gene was looked at.
 
     Parameters
     ----------
     coverage : DataFrame
-        From :func:`_assay_coverage`.
+        From :func:`assay_coverage`.
     panels : DataFrame or None
         ``panel``, ``gene``; a panel without listed genes covers none.
     genes : sequence of str or None
@@ -320,9 +320,9 @@ def _finding_values(counts: np.ndarray, unclear: np.ndarray, looked_at: np.ndarr
     Examples
     --------
     >>> counts, unclear, looked_at = np.array([2, 0, 0]), np.array([True, False, False]), np.array([True, True, False])
-    >>> finding_values(counts, unclear, looked_at, counted=False).tolist()
+    >>> _finding_values(counts, unclear, looked_at, counted=False).tolist()
     [1.0, 0.0, nan]
-    >>> finding_values(counts, unclear, looked_at, counted=True).tolist()
+    >>> _finding_values(counts, unclear, looked_at, counted=True).tolist()
     [nan, 0.0, nan]
     """
     settled = np.where(looked_at & ~unclear, counts, np.nan)

@@ -48,7 +48,7 @@ def _chromosome_arms(build: str) -> pd.DataFrame:
 
     Examples
     --------
-    >>> chromosome_arms("hg19").loc["11"].to_dict()
+    >>> _chromosome_arms("hg19").loc["11"].to_dict()
     {'centromere': 53700000, 'length': 135006516}
     """
     bands = _cytobands(build)
@@ -78,7 +78,7 @@ def _band_span(build: str, band: str) -> tuple[str, int, int]:
 
     Examples
     --------
-    >>> band_span("hg19", "2p24.3")
+    >>> _band_span("hg19", "2p24.3")
     ('2', 12200000, 16700000)
     """
     bands = _cytobands(build)

@@ -187,7 +187,7 @@ def _copy_number_profile(block: _SegmentBlock) -> _CopyNumberProfile:
     ...     pd.DataFrame({"sample_id": ["s"], "assay": ["copy_number"], "genome_build": ["hg19"], "platform": ["P"]}),
     ...     segments=segments,
     ...     metadata={"platforms": {"P": {"centre": 0.0, "loss": -0.4, "gain": 0.3, "noise": 0.02}}})
-    >>> [copy_number_profile(block).lost.tolist() for block in segment_blocks(cohort)]
+    >>> [_copy_number_profile(block).lost.tolist() for block in _segment_blocks(cohort)]
     [[True, False]]
     """
     platform = block.platform

@@ -49,11 +49,11 @@ def _reachable_groups(patients: pd.DataFrame, rule: str) -> pd.DataFrame:
     --------
     >>> import pandas as pd
     >>> patients = pd.DataFrame({"inrgss_stage": ["M", "M"], "age_days": [600, 100], "mycn_status": [None, None]})
-    >>> reachable_groups(patients, "cog_v2").astype(int)
+    >>> _reachable_groups(patients, "cog_v2").astype(int)
        low  intermediate  high
     0    0             0     1
     1    0             1     1
-    >>> reachable_groups(pd.DataFrame({"inss_stage": ["2B", "4S", None]}), "inrgss").astype(int)
+    >>> _reachable_groups(pd.DataFrame({"inss_stage": ["2B", "4S", None]}), "inrgss").astype(int)
        L1  L2  M  MS
     0   1   1  0   0
     1   0   0  0   1
@@ -92,7 +92,7 @@ def _group_level(patients: pd.DataFrame, rule: str) -> pd.Series:
     --------
     >>> import pandas as pd
     >>> patients = pd.DataFrame({"inrgss_stage": ["L1", "M"], "mycn_status": ["not_amplified"] * 2})
-    >>> group_level(patients, "cog_v2").tolist()
+    >>> _group_level(patients, "cog_v2").tolist()
     [0.0, 1.5]
     """
     reachable = _reachable_groups(patients, rule)
@@ -110,7 +110,7 @@ def _yes_no_inputs(rule: str) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> yes_no_inputs("inrg")
+    >>> _yes_no_inputs("inrg")
     ('mycn_amplified', 'ganglioneuroma_or_intermixed', 'hyperdiploid', 'loss_11q')
     """
     inputs = _document()["inputs"]
@@ -209,9 +209,9 @@ def _mean_reachable(reachable: np.ndarray, values: np.ndarray) -> np.ndarray:
     Examples
     --------
     >>> import numpy as np
-    >>> mean_reachable(np.array([[True, False, True], [True, True, True]]), np.array([0, 1, 3]))
+    >>> _mean_reachable(np.array([[True, False, True], [True, True, True]]), np.array([0, 1, 3]))
     array([1.5, nan])
-    >>> mean_reachable(np.array([[True, False, True, False]]), np.arange(4))
+    >>> _mean_reachable(np.array([[True, False, True, False]]), np.arange(4))
     array([nan])
     """
     count = reachable.sum(axis=1)

@@ -76,7 +76,7 @@ def _read_bedpe(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = Path(folder) / "NB01.bedpe"
     ...     _ = file.write_text("2\t99\t100\t2\t499\t520\tsv1\t12\t-\t+\n")
-    ...     table, _ = read_bedpe(file, sample_id="NB01")
+    ...     table, _ = _read_bedpe(file, sample_id="NB01")
     >>> table[["sample_id", "site1_position", "site2_position", "class"]].values.tolist()
     [['NB01', 100.0, 510.0, 'DUPLICATION']]
     """

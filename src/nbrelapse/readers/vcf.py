@@ -68,7 +68,7 @@ def _read_vcf(
     ...     file = Path(folder) / "sv.vcf"
     ...     _ = file.write_text(header + "chr2\t900\ta\tG\tG]chr5:70]\t.\tPASS\tSVTYPE=BND;MATEID=b\n"
     ...                                  "chr5\t70\tb\tT\tT]chr2:900]\t.\tPASS\tSVTYPE=BND;MATEID=a\n")
-    ...     table, build = read_vcf(file, sample_id="NB01")
+    ...     table, build = _read_vcf(file, sample_id="NB01")
     >>> table[["sample_id", "site1_chromosome", "site1_position", "site2_position", "class"]].values.tolist(), build
     ([['NB01', '2', 900.0, 70.0, 'TRANSLOCATION']], 'hg38')
     """
@@ -148,7 +148,7 @@ def _carried_variants(
     --------
     >>> records = pd.DataFrame({"INFO": [".", "."], "FORMAT": ["GT", "GT"], "sample 1": ["0/1", "0/1"],
     ...     "sample 2": ["0/0", "0/1"]})
-    >>> carried, germline = carried_variants(records, ["TUMOR", "NORMAL"], None, [], "a.vcf")
+    >>> carried, germline = _carried_variants(records, ["TUMOR", "_NORMAL"], None, [], "a.vcf")
     >>> carried.tolist(), germline
     (['TUMOR'], 1)
     """
@@ -250,7 +250,7 @@ def _structural_variants(records: pd.DataFrame, file: str | Path) -> pd.DataFram
     --------
     >>> records = pd.DataFrame({"CHROM": ["1", "1"], "POS": ["500", "9"], "ID": ["a", "b"], "REF": ["G", "C"],
     ...     "ALT": ["<DEL>", "C."], "INFO": ["SVTYPE=DEL;SVLEN=-90", "SVTYPE=BND"]})
-    >>> structural_variants(records, "a.vcf")[["site2_chromosome", "site2_position", "class"]].values.tolist()
+    >>> _structural_variants(records, "a.vcf")[["site2_chromosome", "site2_position", "class"]].values.tolist()
     [['1', 590.0, 'DELETION'], [nan, nan, nan]]
     """
     alt = records["ALT"].astype("str")
@@ -376,7 +376,7 @@ def _without_mates(calls: pd.DataFrame) -> pd.DataFrame:
     --------
     >>> calls = pd.DataFrame({"sample_id": "a", "site1_chromosome": ["17", "2"], "site1_position": [9.0, 4.0],
     ...     "site2_chromosome": ["2", "17"], "site2_position": [4.0, 9.0], "strands": ["-+", "+-"], "pair": None})
-    >>> without_mates(calls)[["site1_chromosome", "site2_chromosome", "strands"]].values.tolist()
+    >>> _without_mates(calls)[["site1_chromosome", "site2_chromosome", "strands"]].values.tolist()
     [['2', '17', '+-']]
     """
     ordered = _lower_site_first(calls.reset_index(drop=True))

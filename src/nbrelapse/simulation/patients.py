@@ -283,7 +283,7 @@ def _true_log_hazards(drawn: pd.DataFrame, log_hazards: Mapping[str, Mapping[str
     Examples
     --------
     >>> drawn = pd.DataFrame({"alk_hotspot": [1, 0], "alk_expression": [2.0, 0.0]})
-    >>> true_log_hazards(drawn, {"alk": {"alk_hotspot": 0.5, "alk_expression": 0.25}})["alk"].tolist()
+    >>> _true_log_hazards(drawn, {"alk": {"alk_hotspot": 0.5, "alk_expression": 0.25}})["alk"].tolist()
     [1.0, 0.0]
     """
     columns = {

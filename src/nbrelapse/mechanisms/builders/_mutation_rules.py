@@ -12,7 +12,7 @@ import pandas as pd
 
 from nbrelapse.cohort.genes import canonical_symbols
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.builder_rules import _check_parameters, _illegal_entry
+from nbrelapse.mechanisms.builder_rules import _illegal_entry, check_parameters
 from nbrelapse.mechanisms.builders.combination import _ThreeValued
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
 from nbrelapse.mechanisms.genome import _BUILDS
@@ -288,15 +288,15 @@ def check_mutation_rules(definition: FeatureDefinition) -> list[Mapping[str, Any
     """
     parameters = definition.parameters
     if "any_of" not in parameters:
-        _check_parameters(definition, (*RULE, "any_of", *BURDEN))
+        check_parameters(definition, (*RULE, "any_of", *BURDEN))
         rules = [parameters]
     else:
-        _check_parameters(definition, ("any_of", *BURDEN))
+        check_parameters(definition, ("any_of", *BURDEN))
         if not _are(parameters["any_of"], lambda rule: isinstance(rule, dict)):
             raise _illegal(definition, "any_of", parameters["any_of"], "a list of rules, each with genes")
         rules = parameters["any_of"]
         for rule in rules:
-            _check_parameters(replace(definition, parameters=rule), RULE, ["genes"])
+            check_parameters(replace(definition, parameters=rule), RULE, ["genes"])
     _check_values(definition, [parameters, *rules])
     _check_burden(definition)
     for rule in rules:

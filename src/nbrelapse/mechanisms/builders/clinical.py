@@ -10,7 +10,7 @@ import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.schema import PATIENTS, coded_columns, levels
-from nbrelapse.mechanisms.builder_rules import _check_parameters, _illegal_entry
+from nbrelapse.mechanisms.builder_rules import _illegal_entry, check_parameters
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
 from nbrelapse.mechanisms.catalogue_rules import _is_number
 from nbrelapse.mechanisms.risk_rules import _group_level
@@ -97,7 +97,7 @@ def _level(recorded: pd.Series, level_values: Mapping[str, float]) -> pd.Series:
 def _check_entry(definition: FeatureDefinition) -> None:
     """Refuse an entry that would be read as something else than it says."""
     parameters = definition.parameters
-    _check_parameters(definition, ("column", *_TRANSFORMATIONS, "levels", "rule"))
+    check_parameters(definition, ("column", *_TRANSFORMATIONS, "levels", "rule"))
     if not parameters.keys() & {"column", "levels", "rule"}:
         raise _illegal_entry(definition, "nothing says what to read", "column, levels or rule")
     _check_number(definition, [name for name in _TRANSFORMATIONS if name in parameters])

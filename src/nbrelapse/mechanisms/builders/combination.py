@@ -14,7 +14,7 @@ import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.builder_rules import _check_parameters, _illegal_entry
+from nbrelapse.mechanisms.builder_rules import _illegal_entry, check_parameters
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
 from nbrelapse.mechanisms.catalogue_rules import _FEATURE_NAME, _is_number
 from nbrelapse.mechanisms.risk_rules import _group_level, _mean_reachable, _yes_no_inputs
@@ -154,8 +154,8 @@ class _ThreeValued:
 
     Examples
     --------
-    >>> yes_no_unknown = ThreeValued(np.array([True, False, False]), np.array([True, False, True]))
-    >>> answer = ~yes_no_unknown & ThreeValued.known(np.array([True, True, False]))
+    >>> yes_no_unknown = _ThreeValued(np.array([True, False, False]), np.array([True, False, True]))
+    >>> answer = ~yes_no_unknown & _ThreeValued.known(np.array([True, True, False]))
     >>> answer.certain.tolist(), answer.possible.tolist()
     ([False, True, False], [False, True, False])
     """
@@ -199,12 +199,12 @@ def _check_combination(definition: FeatureDefinition) -> None:
     Examples
     --------
     >>> entry = FeatureDefinition("a__b", "a", "B", "", "fish", "binary", "combination", {"any_of": ["a__c", 3]})
-    >>> check_combination(entry)
+    >>> _check_combination(entry)
     Traceback (most recent call last):
     nbrelapse.errors.InputError: ...
     """
     parameters = definition.parameters
-    _check_parameters(definition, (*_OPERATORS, "inputs"))
+    check_parameters(definition, (*_OPERATORS, "inputs"))
     if sum(name in parameters for name in _OPERATORS) != 1:
         raise _illegal_entry(definition, "a combination needs one operator", "one of " + ", ".join(_OPERATORS))
     if "rule" in parameters:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.mechanisms.builder_rules import _check_parameters
+from nbrelapse.mechanisms.builder_rules import check_parameters
 from nbrelapse.mechanisms.builders import _copy_number_measures as arms
 from nbrelapse.mechanisms.builders import _copy_number_measures as genes
 from nbrelapse.mechanisms.builders._copy_number_measures import CopyNumberTables, illegal, oscillation
@@ -132,4 +132,4 @@ def _check(definition: FeatureDefinition) -> None:
     if measure not in _MEASURES:
         raise illegal(definition.parameters, "measure", _MEASURES)
     names = _MEASURES[measure][1]
-    _check_parameters(definition, ("measure", *names), [name for name in names if name not in _OPTIONAL])
+    check_parameters(definition, ("measure", *names), [name for name in names if name not in _OPTIONAL])

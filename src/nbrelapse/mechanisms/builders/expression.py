@@ -11,7 +11,7 @@ import pandas as pd
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.genes import canonical_symbols
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.builder_rules import _check_parameters
+from nbrelapse.mechanisms.builder_rules import check_parameters
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
 
 _FORMS = {"difference": ["difference"], "gene": ["gene"], "genes": ["genes", "genes_down"]}
@@ -101,7 +101,7 @@ def _required_genes(asked: int) -> int:
 
     Examples
     --------
-    >>> [required_genes(asked) for asked in (1, 2, 9, 369)]
+    >>> [_required_genes(asked) for asked in (1, 2, 9, 369)]
     [1, 2, 3, 8]
     """
     return min(asked, max(2, min(8, math.ceil(asked / 4))))
@@ -123,7 +123,7 @@ def _genes_of_rows(symbols: pd.Index) -> pd.Index:
 
     Examples
     --------
-    >>> genes_of_rows(pd.Index(["MYCN", "NMYC", "ODZ3"])).tolist()
+    >>> _genes_of_rows(pd.Index(["MYCN", "NMYC", "ODZ3"])).tolist()
     ['MYCN', nan, 'TENM3']
     """
     current = canonical_symbols(symbols)
@@ -140,7 +140,7 @@ def _distinct_genes(genes: Collection[str]) -> pd.Index:
 
 def _check(definition: FeatureDefinition, definitions: Sequence[FeatureDefinition]) -> None:
     form = next((name for name in _FORMS if name in definition.parameters), "genes")
-    _check_parameters(definition, _FORMS[form], [form])
+    check_parameters(definition, _FORMS[form], [form])
     differences = {other.name for other in definitions if "difference" in other.parameters}
     for name, value in definition.parameters.items():
         texts = [value] if name == "gene" else value
@@ -242,7 +242,7 @@ def _within_sample_ranks(values: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> within_sample_ranks(np.array([[7.0, 2.0, np.nan, 7.0]])).tolist()
+    >>> _within_sample_ranks(np.array([[7.0, 2.0, np.nan, 7.0]])).tolist()
     [[2.5, 1.0, nan, 2.5]]
     """
     genes = values.shape[1]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.mechanisms.builder_rules import _check_parameters
+from nbrelapse.mechanisms.builder_rules import check_parameters
 from nbrelapse.mechanisms.builders import clinical
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
 
@@ -41,5 +41,5 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
     {'p1': 1.0, 'p2': nan}
     """
     for definition in definitions:
-        _check_parameters(definition, ("levels",), ("levels",))
+        check_parameters(definition, ("levels",), ("levels",))
     return clinical.build(cohort, definitions)

@@ -18,7 +18,7 @@ from nbrelapse.mechanisms.builders._mutation_rules import (
     short_protein_changes,
 )
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
-from nbrelapse.mechanisms.gene_sets import _assay_coverage, _covers_all, _finding_values
+from nbrelapse.mechanisms.gene_sets import _finding_values, assay_coverage, covers_all
 
 _Rules = Sequence[Mapping[str, Any]]
 
@@ -77,7 +77,7 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
     {'p1': 1.0, 'p2': 0.0, 'p3': nan}
     """
     rules = {definition.name: check_mutation_rules(definition) for definition in definitions}
-    coverage = _assay_coverage(cohort, "mutations")
+    coverage = assay_coverage(cohort, "mutations")
     calls = _prepare_calls(
         cohort.mutations, coverage, current_genes([rule for each in rules.values() for rule in each])
     )
@@ -90,7 +90,7 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
 
 def _looked_at(calls: _MutationCalls, coverage: pd.DataFrame, panels: pd.DataFrame | None, rules: _Rules) -> np.ndarray:
     """Whether each sample was looked at for all that the rules ask for."""
-    looked_at = _covers_all(coverage, panels, current_genes(rules) or None).to_numpy(dtype=bool)
+    looked_at = covers_all(coverage, panels, current_genes(rules) or None).to_numpy(dtype=bool)
     if any("positions" in rule for rule in rules):
         in_flanks = calls.everywhere.loc[calls.everywhere["variant_class"] == "5'Flank", "sample"]
         flanks = np.bincount(in_flanks, minlength=len(coverage)) > 0
@@ -170,7 +170,7 @@ def _prepare_calls(mutations: pd.DataFrame | None, coverage: pd.DataFrame, genes
     >>> mutations = pd.DataFrame({"sample_id": ["s1", "s9"], "Hugo_Symbol": ["ALK", "ALK"], "HGVSp_Short": "p.F1174L",
     ...     "Variant_Classification": "Missense_Mutation", "t_alt_count": 3.0, "t_ref_count": 9.0})
     >>> coverage = pd.DataFrame({"sample_id": ["s0", "s1"], "genome_build": "hg19"})
-    >>> prepare_calls(mutations, coverage, ["ALK"]).of_genes[["sample", "gene", "codon", "vaf"]].values.tolist()
+    >>> _prepare_calls(mutations, coverage, ["ALK"]).of_genes[["sample", "gene", "codon", "vaf"]].values.tolist()
     [[1, 'ALK', 'F1174', 0.25]]
     """
     table = pd.DataFrame(columns=_COLUMNS, dtype="str") if mutations is None else mutations

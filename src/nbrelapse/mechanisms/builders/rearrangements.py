@@ -14,9 +14,9 @@ from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.genes import canonical_symbols
 from nbrelapse.cohort.mutations import CLASSES, class_of_word, rearrangement_class
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.builder_rules import _check_parameters
+from nbrelapse.mechanisms.builder_rules import check_parameters
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
-from nbrelapse.mechanisms.gene_sets import _assay_coverage, _covers_all, _finding_values
+from nbrelapse.mechanisms.gene_sets import _finding_values, assay_coverage, covers_all
 from nbrelapse.mechanisms.genome import _AUTOSOMES, _BUILDS
 
 _SITES = ("site1", "site2")
@@ -68,11 +68,11 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
     {'p1': 1.0, 'p2': 0.0, 'p3': nan}
     """
     rules = [_rearrangement_rule(definition) for definition in definitions]
-    coverage = _assay_coverage(cohort, "rearrangements")
+    coverage = assay_coverage(cohort, "rearrangements")
     calls = _calls(cohort.rearrangements, coverage)
     columns = {}
     for rule in rules:
-        looked_at = _covers_all(coverage, cohort.panels, rule.genes or None).to_numpy(dtype=bool)
+        looked_at = covers_all(coverage, cohort.panels, rule.genes or None).to_numpy(dtype=bool)
         columns[rule.name] = _feature(calls, rule, looked_at)
     return pd.DataFrame(columns, index=coverage.index, dtype=np.float64).reindex(cohort.patient_ids)
 
@@ -197,7 +197,7 @@ def _breakpoint_windows(
 
     Examples
     --------
-    >>> breakpoint_windows({"hg19": "5:1203262-1345184"}, ["TERT"], "[telomere.tert_rearrangement]")
+    >>> _breakpoint_windows({"hg19": "5:1203262-1345184"}, ["TERT"], "[telomere.tert_rearrangement]")
     {'hg19': [('5', 1203262, 1345184)]}
     """
     if not isinstance(written, Mapping):
@@ -283,11 +283,11 @@ def _rearrangement_rule(definition: FeatureDefinition) -> _RearrangementRule:
     --------
     >>> definition = FeatureDefinition("telomere__x", "telomere", "X", "", "rearrangements", "binary", "rearrangements",
     ...     {"genes": ["ODZ3"], "classes": ["DEL"]})
-    >>> rule = rearrangement_rule(definition)
+    >>> rule = _rearrangement_rule(definition)
     >>> rule.genes, rule.classes, rule.windows
     (['TENM3'], ['DELETION'], {})
     """
-    _check_parameters(definition, _PARAMETERS)
+    check_parameters(definition, _PARAMETERS)
     given = definition.parameters
     where = f"[{definition.mechanism}.{definition.name.removeprefix(f'{definition.mechanism}__')}]"
     genes = given.get("genes", [])
@@ -374,7 +374,7 @@ def _clustered_breakpoints(
     --------
     >>> position = np.array([1, 2, 3, 200_000_000])
     >>> zero = np.zeros(4, dtype=int)
-    >>> clustered_breakpoints(zero, zero, position, size=3).tolist()
+    >>> _clustered_breakpoints(zero, zero, position, size=3).tolist()
     [True, True, True, False]
     """
     clustered = np.zeros(len(position), dtype=bool)
