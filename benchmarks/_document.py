@@ -34,10 +34,10 @@ def read_seqc(scratch: Path) -> tuple[Path, Path | None]:
     NBRELAPSE_GENE_SETS names that file, default ../shared/reference/gene_sets.tsv.
     """
     from nbrelapse.cohort import write_cohort
-    from nbrelapse.readers import read_geo
+    from nbrelapse.readers import import_geo
 
     source = data_folder("seqc")
-    cohort = read_geo(
+    cohort = import_geo(
         [source / "GSE49711_series_matrix.txt.gz", source / "GSE62564_series_matrix.txt.gz"],
         expression=source / "expression_log2_2000_genes.tsv.gz",
     )

@@ -38,7 +38,7 @@ def measure(study: Path, out: Path, cores: int) -> None:
 
     from nbrelapse.mechanisms import build_features
     from nbrelapse.mechanisms.build import COMBINATION, PACKAGED
-    from nbrelapse.readers import read_cbioportal
+    from nbrelapse.readers import import_cbioportal
 
     pa.set_cpu_count(cores)
     builders = {name: import_module(f"nbrelapse.mechanisms.builders.{name}") for name in (*PACKAGED, COMBINATION)}
@@ -46,7 +46,7 @@ def measure(study: Path, out: Path, cores: int) -> None:
     for name, module in builders.items():
         module.__dict__["build"] = _timed(module.build, f"features: {name}", measured)
     start, cpu = time.perf_counter(), time.process_time()
-    cohort = read_cbioportal(study)
+    cohort = import_cbioportal(study)
     measured |= {"read": time.perf_counter() - start, "cpu_read": time.process_time() - cpu, "peak_read": peak_gib()}
     table = build_features(cohort)
     measured |= {"total": time.perf_counter() - start, "cpu": time.process_time() - cpu, "peak": peak_gib()}

@@ -17,7 +17,7 @@ from nbrelapse.experiment.prepare import experiment_models, prepare_data
 from nbrelapse.explanation import explain, to_probability
 from nbrelapse.explanation.explanation import TOLERANCE
 from nbrelapse.metrics.horizons import YEAR
-from nbrelapse.readers import read_geo, read_tables
+from nbrelapse.readers import import_geo, import_tables
 from nbrelapse.simulation import simulate_cohort
 
 FAMILIES = ("cox", "cox_prior", "boosted", "boosted_prior", "blend", "forest")
@@ -36,9 +36,9 @@ def experiments(scratch: Path) -> list[ExperimentConfig]:
         print(f"additivity: the real cohorts are left out, {error}", file=sys.stderr)
         return found
     series = [seqc / "GSE49711_series_matrix.txt.gz", seqc / "GSE62564_series_matrix.txt.gz"]
-    write_cohort(read_geo(series, expression=seqc / "expression_log2_2000_genes.tsv.gz"), scratch / "seqc")
+    write_cohort(import_geo(series, expression=seqc / "expression_log2_2000_genes.tsv.gz"), scratch / "seqc")
     mapping = ROOT / "experiments" / "mappings" / "high_risk_copy_number.toml"
-    write_cohort(read_tables(mapping, copy_number), scratch / "copy_number")
+    write_cohort(import_tables(mapping, copy_number), scratch / "copy_number")
     groups = experiment_config("high_risk_copy_number", scratch / "copy_number")
     # The JAP patients have no event-free survival.
     groups = groups.model_copy(update={"split": groups.split.model_copy(update={"train": ("GPOH",)})})

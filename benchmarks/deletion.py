@@ -16,7 +16,7 @@ from nbrelapse.cohort import write_cohort
 from nbrelapse.experiment.config import ExperimentConfig
 from nbrelapse.experiment.prepare import experiment_models, prepare_data
 from nbrelapse.explanation import DeletionCurve, deletion_curve, explain
-from nbrelapse.readers import read_tables
+from nbrelapse.readers import import_tables
 from nbrelapse.report.plots import deletion_curves
 from nbrelapse.validation.tuning import tune
 
@@ -47,7 +47,7 @@ def deletion(scratch: Path) -> list[dict[str, object]]:
     found = curves("SEQC", experiment_config("seqc_relapse", seqc, gene_sets))
     mapping = ROOT / "experiments" / "mappings" / "high_risk_copy_number.toml"
     cohort = scratch / "copy_number"
-    write_cohort(read_tables(mapping, data_folder("high_risk_copy_number")), cohort)
+    write_cohort(import_tables(mapping, data_folder("high_risk_copy_number")), cohort)
     found |= curves("High-risk copy number", experiment_config("high_risk_copy_number", cohort))
     results: list[dict[str, object]] = []
     for title, curve in found.items():

@@ -20,7 +20,7 @@ from nbrelapse.experiment.prepare import experiment_models, prepare_data
 from nbrelapse.explanation import explain, grouped_shapley, roll_up_difference
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.models.base import RiskModel
-from nbrelapse.readers import read_tables
+from nbrelapse.readers import import_tables
 from nbrelapse.validation.tuning import tune
 
 EXPLAINED, BACKGROUND = 40, 120
@@ -79,7 +79,7 @@ def grouped_game(scratch: Path) -> list[dict[str, object]]:
     results = models("SEQC", experiment_config("seqc_relapse", seqc, gene_sets))
     cohort = scratch / "copy_number"
     mapping = ROOT / "experiments" / "mappings" / "high_risk_copy_number.toml"
-    write_cohort(read_tables(mapping, data_folder("high_risk_copy_number")), cohort)
+    write_cohort(import_tables(mapping, data_folder("high_risk_copy_number")), cohort)
     return results + models("High-risk copy number", experiment_config("high_risk_copy_number", cohort))
 
 

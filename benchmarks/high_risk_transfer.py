@@ -20,7 +20,7 @@ from nbrelapse.experiment.config import ExperimentConfig
 from nbrelapse.experiment.prepare import PreparedData, experiment_models, prepare_data
 from nbrelapse.mechanisms import build_features
 from nbrelapse.models.base import RiskModel
-from nbrelapse.readers import read_tables
+from nbrelapse.readers import import_tables
 from nbrelapse.validation.leave_one_group_out import leave_one_group_out
 from nbrelapse.validation.tuning import tune
 from platform_shift import NOISE, shifted
@@ -32,7 +32,7 @@ GOAL = 0.60
 
 def high_risk_transfer(scratch: Path) -> list[dict[str, object]]:
     mapping = ROOT / "experiments" / "mappings" / "high_risk_copy_number.toml"
-    write_cohort(read_tables(mapping, data_folder("high_risk_copy_number")), scratch / "cohort")
+    write_cohort(import_tables(mapping, data_folder("high_risk_copy_number")), scratch / "cohort")
     base = experiment_config("high_risk_copy_number", scratch / "cohort")
     results: list[dict[str, object]] = []
     for endpoint in ("efs", "os"):

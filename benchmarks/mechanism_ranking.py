@@ -26,7 +26,7 @@ from nbrelapse.models.base import RiskModel
 from nbrelapse.models.families import create_model
 from nbrelapse.models.linear import LinearModel
 from nbrelapse.models.resamples import bootstrap_refits, fold_refits
-from nbrelapse.readers import read_tables
+from nbrelapse.readers import import_tables
 from nbrelapse.validation.tuning import tune
 
 REFITS = 100
@@ -41,7 +41,7 @@ def cohorts(scratch: Path) -> Iterator[tuple[str, ExperimentConfig]]:
     folder, gene_sets = read_seqc(scratch)
     yield "SEQC", experiment_config("seqc_relapse", folder, gene_sets)
     mapping = ROOT / "experiments" / "mappings" / "high_risk_copy_number.toml"
-    write_cohort(read_tables(mapping, data_folder("high_risk_copy_number")), scratch / "high_risk")
+    write_cohort(import_tables(mapping, data_folder("high_risk_copy_number")), scratch / "high_risk")
     yield "high-risk", experiment_config("high_risk_copy_number", scratch / "high_risk")
 
 

@@ -34,7 +34,7 @@ from nbrelapse.experiment.prepare import experiment_models, prepare_data
 from nbrelapse.metrics.discrimination import concordance
 from nbrelapse.metrics.horizons import CensoringDistribution, prediction_times
 from nbrelapse.metrics.resampling import bootstrap_interval, bootstrap_weights
-from nbrelapse.readers import read_geo
+from nbrelapse.readers import import_geo
 from nbrelapse.validation.nested import nested_cross_validation
 from nbrelapse.validation.splits import repeated_folds
 
@@ -110,7 +110,7 @@ def seqc_training(scratch: Path) -> tuple[dict[str, Any], pd.DataFrame, np.ndarr
     The features are those of the experiment, and the most variable genes where these are fewer than 60.
     """
     source = data_folder("seqc")
-    cohort = read_geo(
+    cohort = import_geo(
         [source / "GSE49711_series_matrix.txt.gz", source / "GSE62564_series_matrix.txt.gz"],
         expression=source / "expression_log2_2000_genes.tsv.gz",
     )

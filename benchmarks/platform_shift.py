@@ -19,7 +19,7 @@ import pandas as pd
 from _document import ROOT, data_folder, main
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.log2_scale import estimate_platform_scales
-from nbrelapse.readers.tables import read_tables
+from nbrelapse.readers.tables import import_tables
 from segmental_calls import MYCN, PUBLISHED, accuracies, calls
 
 FACTORS = (1.0, 0.8, 0.6, 0.4)
@@ -85,7 +85,7 @@ def settings(cohort: Cohort) -> Iterator[tuple[str, Cohort, float | None]]:
 
 def platform_shift() -> list[dict[str, Any]]:
     folder = data_folder("high_risk_copy_number")
-    cohort = read_tables(ROOT / "experiments" / "mappings" / "high_risk_copy_number.toml", source=folder)
+    cohort = import_tables(ROOT / "experiments" / "mappings" / "high_risk_copy_number.toml", source=folder)
     published = pd.read_csv(folder / "samples.txt", sep="\t", dtype={"Name": "str"}).set_index("Name")
     results: list[dict[str, Any]] = []
     for setting, changed, goal in settings(cohort):

@@ -20,7 +20,7 @@ from scipy.stats import binomtest
 from _document import ROOT, DataAbsentError, data_folder, main
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.mechanisms import build_features
-from nbrelapse.readers import read_geo, read_tables
+from nbrelapse.readers import import_geo, import_tables
 from nbrelapse.simulation import simulate_cohort
 
 SIMULATED_PATIENTS = 2000
@@ -29,12 +29,12 @@ EIGHTEEN_MONTHS = 547
 
 def high_risk_copy_number() -> Cohort:
     folder = data_folder("high_risk_copy_number")
-    return read_tables(ROOT / "experiments" / "mappings" / "high_risk_copy_number.toml", source=folder)
+    return import_tables(ROOT / "experiments" / "mappings" / "high_risk_copy_number.toml", source=folder)
 
 
 def seqc() -> Cohort:
     folder = data_folder("seqc")
-    return read_geo([folder / "GSE49711_series_matrix.txt.gz", folder / "GSE62564_series_matrix.txt.gz"])
+    return import_geo([folder / "GSE49711_series_matrix.txt.gz", folder / "GSE62564_series_matrix.txt.gz"])
 
 
 def simulated() -> Cohort:

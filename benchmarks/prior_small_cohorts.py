@@ -26,7 +26,7 @@ from nbrelapse.metrics.discrimination import concordance
 from nbrelapse.metrics.horizons import CensoringDistribution
 from nbrelapse.metrics.resampling import bootstrap_weights
 from nbrelapse.models.families import create_model
-from nbrelapse.readers import read_tables
+from nbrelapse.readers import import_tables
 from nbrelapse.validation.tuning import tune
 
 SIZES = (40, 80, 160)
@@ -41,7 +41,7 @@ def prior_small_cohorts(scratch: Path) -> list[dict[str, object]]:
     config = config.model_copy(update={"features": config.features.model_copy(update={"genes": False})})
     results = _compare("SEQC training half", prepare_data(config), GOALS)
     mapping = ROOT / "experiments" / "mappings" / "high_risk_copy_number.toml"
-    write_cohort(read_tables(mapping, data_folder("high_risk_copy_number")), scratch / "cohort")
+    write_cohort(import_tables(mapping, data_folder("high_risk_copy_number")), scratch / "cohort")
     high_risk = experiment_config("high_risk_copy_number", scratch / "cohort").model_copy(update={"split": None})
     return results + _compare("high-risk copy number", prepare_data(high_risk), {})
 

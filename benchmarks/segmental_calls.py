@@ -19,7 +19,7 @@ from _document import ROOT, data_folder, main
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.mechanisms import load_catalogue
 from nbrelapse.mechanisms.builders import copy_number
-from nbrelapse.readers.tables import read_tables
+from nbrelapse.readers.tables import import_tables
 
 PUBLISHED = {
     "instability__loss_1p": "chr1p",
@@ -84,7 +84,7 @@ def left_out(cohort: Cohort, published: pd.DataFrame) -> list[dict[str, Any]]:
 
 def segmental_calls() -> list[dict[str, Any]]:
     folder: Path = data_folder("high_risk_copy_number")
-    cohort = read_tables(ROOT / "experiments" / "mappings" / "high_risk_copy_number.toml", source=folder)
+    cohort = import_tables(ROOT / "experiments" / "mappings" / "high_risk_copy_number.toml", source=folder)
     published = pd.read_csv(folder / "samples.txt", sep="\t", dtype={"Name": "str"}).set_index("Name")
     called = calls(cohort).loc[published.index]
     random = np.random.default_rng(0)

@@ -28,7 +28,7 @@ from nbrelapse.experiment.config import ExperimentConfig, parse_config
 from nbrelapse.experiment.prepare import PreparedData, experiment_models, prepare_data
 from nbrelapse.explanation import Explanation, TruthAgreement, explain, truth_agreement
 from nbrelapse.models.base import RiskModel
-from nbrelapse.readers.cbioportal import read_cbioportal
+from nbrelapse.readers.cbioportal import import_cbioportal
 from nbrelapse.simulation import read_truth, write_raw_files
 from nbrelapse.validation.tuning import tune
 
@@ -56,7 +56,7 @@ class Study:
 
     def __init__(self, scratch: Path, patients: int, seed: int) -> None:
         raw = write_raw_files(scratch / "raw", patients, seed)
-        write_cohort(read_cbioportal(raw), scratch / "cohort")
+        write_cohort(import_cbioportal(raw), scratch / "cohort")
         cohort = {"path": str(scratch / "cohort")}
         settings = {"name": "truth_recovery", "seed": seed, "cohort": cohort, "models": list(GOALS)}
         self.config: ExperimentConfig = parse_config(settings)

@@ -10,7 +10,7 @@ import pytest
 
 from nbrelapse.cohort import Cohort
 from nbrelapse.errors import InputError
-from nbrelapse.readers import read_cbioportal
+from nbrelapse.readers import import_cbioportal
 
 A, B, C = "TARGET-30-AAAAAA", "TARGET-30-BBBBBB", "TARGET-30-CCCCCC"
 
@@ -26,7 +26,7 @@ def edit(file: Path, old: str, new: str) -> None:
 
 
 def test_patients(study: Path) -> None:
-    patients = read_cbioportal(study).patients.set_index("patient_id")
+    patients = import_cbioportal(study).patients.set_index("patient_id")
     a = patients.loc[A]
     assert a[["age_days", "diagnosis_year", "event_days", "death", "followup_days"]].tolist() == [
         900,
@@ -50,7 +50,7 @@ def test_patients(study: Path) -> None:
 
 
 def test_what_a_relapse_sample_says_is_not_the_diagnosis(study: Path) -> None:
-    cohort = read_cbioportal(study)
+    cohort = import_cbioportal(study)
     patients = cohort.patients.set_index("patient_id")
     assert patients["mycn_status"].tolist()[:2] == ["amplified", "not_amplified"]
     assert pd.isna(patients.loc[C, "mycn_status"])
@@ -60,7 +60,7 @@ def test_what_a_relapse_sample_says_is_not_the_diagnosis(study: Path) -> None:
 
 
 def test_timepoints_and_purity_of_target_samples(study: Path) -> None:
-    cohort = read_cbioportal(study)
+    cohort = import_cbioportal(study)
     samples = cohort.samples.set_index("sample_id")
     assert samples["timepoint"].to_dict() == {
         f"{A}-02": "relapse",
@@ -73,7 +73,7 @@ def test_timepoints_and_purity_of_target_samples(study: Path) -> None:
 
 
 def test_who_was_profiled_for_what(study: Path) -> None:
-    cohort = read_cbioportal(study)
+    cohort = import_cbioportal(study)
     assert assayed(cohort, "mutations") == [f"{A}-01", f"{A}-02", f"{B}-09"]
     assert assayed(cohort, "rearrangements") == [f"{A}-01", f"{B}-09"]
     assert assayed(cohort, "copy_number") == [f"{A}-01", f"{B}-09"]
@@ -87,7 +87,7 @@ def test_who_was_profiled_for_what(study: Path) -> None:
 
 
 def test_molecular_tables(study: Path) -> None:
-    cohort = read_cbioportal(study)
+    cohort = import_cbioportal(study)
     assert cohort.mutations is not None and cohort.segments is not None and cohort.rearrangements is not None
     assert cohort.mutations[["sample_id", "Hugo_Symbol", "HGVSp_Short"]].to_numpy().tolist() == [
         [f"{A}-01", "ALK", "p.F1174L"],
@@ -106,7 +106,7 @@ def test_molecular_tables(study: Path) -> None:
 
 
 def test_linear_expression_is_logged_and_recorded(study: Path) -> None:
-    cohort = read_cbioportal(study)
+    cohort = import_cbioportal(study)
     assert cohort.expression is not None
     assert cohort.expression.loc["MYCN"].tolist() == [10.0, 3.0]
     assert cohort.metadata["expression"] == {
@@ -119,7 +119,7 @@ def test_linear_expression_is_logged_and_recorded(study: Path) -> None:
 def test_older_file_names(study: Path) -> None:
     (study / "data_mutations.txt").rename(study / "data_mutations_extended.txt")
     (study / "data_cna.txt").rename(study / "data_log2_cna.txt")
-    cohort = read_cbioportal(study)
+    cohort = import_cbioportal(study)
     assert cohort.mutations is not None and len(cohort.mutations) == 2
     assert cohort.metadata["gene_copy_number"]["unit"] == "log2"
 
@@ -127,7 +127,7 @@ def test_older_file_names(study: Path) -> None:
 def test_without_lists_only_samples_with_a_finding_count_and_it_is_said(study: Path) -> None:
     for file in [*(study / "case_lists").iterdir(), study / "data_gene_panel_matrix.txt"]:
         file.unlink()
-    cohort = read_cbioportal(study)
+    cohort = import_cbioportal(study)
     assert assayed(cohort, "mutations") == [f"{A}-01", f"{A}-02"]
     assert sum("does not say who was profiled" in repair for repair in cohort.metadata["repairs"]) == 2
 
@@ -137,12 +137,12 @@ def test_sequenced_samples_line_of_the_maf(study: Path) -> None:
         file.unlink()
     maf = study / "data_mutations.txt"
     maf.write_text(f"#sequenced_samples: {A}-01 {B}-09\n" + maf.read_text())
-    assert assayed(read_cbioportal(study), "mutations") == [f"{A}-01", f"{A}-02", f"{B}-09"]
+    assert assayed(import_cbioportal(study), "mutations") == [f"{A}-01", f"{A}-02", f"{B}-09"]
 
 
 def test_a_list_without_data_profiles_nobody(study: Path) -> None:
     (study / "data_mutations.txt").unlink()
-    cohort = read_cbioportal(study)
+    cohort = import_cbioportal(study)
     assert cohort.mutations is None
     assert assayed(cohort, "mutations") == []
 
@@ -150,7 +150,7 @@ def test_a_list_without_data_profiles_nobody(study: Path) -> None:
 def test_sample_type_attribute_comes_first(study: Path) -> None:
     edit(study / "data_clinical_sample.txt", "CNS_SITE_OF_RELAPSE", "SAMPLE_TYPE")
     edit(study / "data_clinical_sample.txt", "Adrenal\t", "Adrenal\tMetastasis")
-    samples = read_cbioportal(study).samples.set_index("sample_id")
+    samples = import_cbioportal(study).samples.set_index("sample_id")
     assert samples.loc[f"{A}-01", "timepoint"] == "other"
     assert samples.loc[f"{B}-09", "timepoint"] == "diagnosis"
 
@@ -158,8 +158,8 @@ def test_sample_type_attribute_comes_first(study: Path) -> None:
 def test_without_codes_the_time_point_is_unknown_unless_given(study: Path) -> None:
     for file in study.rglob("*.*"):
         file.write_text(file.read_text().replace("TARGET-30-", "P"))
-    assert read_cbioportal(study).samples["timepoint"].notna().sum() == 0
-    assert set(read_cbioportal(study, timepoint="diagnosis").samples["timepoint"]) == {"diagnosis"}
+    assert import_cbioportal(study).samples["timepoint"].notna().sum() == 0
+    assert set(import_cbioportal(study, timepoint="diagnosis").samples["timepoint"]) == {"diagnosis"}
 
 
 def test_archive_and_folder_are_the_same(study: Path, tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_archive_and_folder_are_the_same(study: Path, tmp_path: Path) -> None:
         link = tarfile.TarInfo("nbl_demo/data_link.txt")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         tar.addfile(link)
-    read, expected = read_cbioportal(archive), read_cbioportal(study)
+    read, expected = import_cbioportal(archive), import_cbioportal(study)
     assert read.name == expected.name == "nbl_demo"
     for name in ("patients", "samples", "assays", "mutations", "segments", "expression"):
         pd.testing.assert_frame_equal(getattr(read, name), getattr(expected, name))
@@ -183,23 +183,23 @@ def test_archive_and_folder_are_the_same(study: Path, tmp_path: Path) -> None:
 def test_lfs_pointer(study: Path, name: str) -> None:
     (study / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n")
     with pytest.raises(InputError, match="Git LFS pointer") as caught:
-        read_cbioportal(study)
+        import_cbioportal(study)
     assert str(caught.value.file).endswith(name)
     assert "git lfs pull" in str(caught.value.fix)
 
 
 def test_missing_study_and_clinical_file(study: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the study does not exist"):
-        read_cbioportal(tmp_path / "nowhere")
+        import_cbioportal(tmp_path / "nowhere")
     (study / "data_clinical_sample.txt").unlink()
     with pytest.raises(InputError, match="the study has no sample file"):
-        read_cbioportal(study)
+        import_cbioportal(study)
 
 
 def test_damaged_archive(tmp_path: Path) -> None:
     (tmp_path / "study.tar.gz").write_bytes(b"\x1f\x8b\x08nonsense")
     with pytest.raises(InputError, match="the archive cannot be read"):
-        read_cbioportal(tmp_path / "study.tar.gz")
+        import_cbioportal(tmp_path / "study.tar.gz")
 
 
 @pytest.mark.parametrize(
@@ -220,5 +220,5 @@ def test_damaged_archive(tmp_path: Path) -> None:
 def test_bad_files(study: Path, name: str, old: str, new: str, problem: str, column: str) -> None:
     edit(study / name, old, new)
     with pytest.raises(InputError) as caught:
-        read_cbioportal(study)
+        import_cbioportal(study)
     assert (caught.value.problem, caught.value.column) == (problem, column)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from nbrelapse.errors import InputError
-from nbrelapse.readers import read_geo
+from nbrelapse.readers import import_geo
 from nbrelapse.readers.geo import read_geo_series
 
 DATA = Path(os.environ.get("NBRELAPSE_DATA", Path(__file__).parents[4] / "shared" / "data")) / "seqc"
@@ -68,7 +68,7 @@ def test_ragged_rows_are_read_by_key(second: Path) -> None:
 
 
 def test_joined_series(first: Path, second: Path) -> None:
-    cohort = read_geo([first, second])
+    cohort = import_geo([first, second])
     patients = cohort.patients.set_index("patient_id")
     assert patients["event"].tolist() == ["progression", "none", "unspecified"]
     assert patients["event_days"].tolist() == [593, 2000, 100]
@@ -83,18 +83,18 @@ def test_joined_series(first: Path, second: Path) -> None:
 
 
 def test_the_first_series_alone_has_no_times(first: Path) -> None:
-    patients = read_geo([first]).patients
+    patients = import_geo([first]).patients
     assert patients["event"].tolist() == ["progression", "none", "none"]
     assert patients["event_days"].isna().all()
 
 
 def test_an_absent_high_risk_key_of_the_second_means_not_high_risk(second: Path) -> None:
-    assert read_geo([second]).patients["high_risk"].tolist() == [True, False, False]
+    assert import_geo([second]).patients["high_risk"].tolist() == [True, False, False]
 
 
 def test_expression_by_title_or_accession(first: Path, tmp_path: Path) -> None:
     (tmp_path / "e.tsv").write_text("gene\tN3\tGSM497110\tother\nMYCN\t1.5\t2.5\t9\n")
-    cohort = read_geo([first], expression=tmp_path / "e.tsv")
+    cohort = import_geo([first], expression=tmp_path / "e.tsv")
     assert cohort.expression is not None
     assert cohort.expression.loc["MYCN"].to_dict() == {"N3": 1.5, "N1": 2.5}
     assert "e.tsv: 1 columns are no samples of the series, left out" in cohort.metadata["repairs"]
@@ -106,39 +106,39 @@ def test_contradictions_name_the_key_and_the_number(first: Path, tmp_path: Path)
     rows = [["age: 987", "age: 1", "age: 2"]]
     other = write(tmp_path / "b.txt", "GSE62564", ["N1", "N2", "N3"], rows)
     with pytest.raises(InputError, match="contradict each other for 2 patients") as caught:
-        read_geo([first, other])
+        import_geo([first, other])
     assert caught.value.column == "age_days"
 
 
 def test_progression_without_event(first: Path, tmp_path: Path) -> None:
     other = write(tmp_path / "b.txt", "GSE62564", ["N1", "N2", "N3"], [["efs bin: 0"] * 3])
     with pytest.raises(InputError, match="1 patients progressed and had no event"):
-        read_geo([first, other])
+        import_geo([first, other])
 
 
 def test_other_samples(first: Path, tmp_path: Path) -> None:
     other = write(tmp_path / "b.txt", "GSE62564", ["X1"], [["age: 987"]])
     with pytest.raises(InputError, match="GSE62564 has no sample of GSE49711"):
-        read_geo([first, other])
+        import_geo([first, other])
 
 
 def test_foreign_expression(first: Path, tmp_path: Path) -> None:
     (tmp_path / "e.tsv").write_text("gene\tX\nMYCN\t1.5\n")
     with pytest.raises(InputError, match="no sample of the series") as caught:
-        read_geo([first], expression=tmp_path / "e.tsv")
+        import_geo([first], expression=tmp_path / "e.tsv")
     assert "N1" in str(caught.value.expected)
 
 
 def test_no_known_key(tmp_path: Path) -> None:
     other = write(tmp_path / "b.txt", "GSE1", ["X1"], [["colour: red"]])
     with pytest.raises(InputError, match="no characteristic of the series is known"):
-        read_geo([other])
+        import_geo([other])
 
 
 def test_an_unknown_series_with_known_keys_has_no_time_point_unless_given(tmp_path: Path) -> None:
     other = write(tmp_path / "b.txt", "GSE1", ["X1"], [["gender: F"]])
-    assert read_geo([other]).samples["timepoint"].isna().all()
-    assert read_geo([other], timepoint="relapse").samples["timepoint"].tolist() == ["relapse"]
+    assert import_geo([other]).samples["timepoint"].isna().all()
+    assert import_geo([other], timepoint="relapse").samples["timepoint"].tolist() == ["relapse"]
 
 
 @pytest.mark.parametrize(
@@ -153,12 +153,12 @@ def test_an_unknown_series_with_known_keys_has_no_time_point_unless_given(tmp_pa
 def test_bad_files(tmp_path: Path, content: bytes, problem: str) -> None:
     (tmp_path / "s.txt").write_bytes(content)
     with pytest.raises(InputError, match=problem):
-        read_geo([tmp_path / "s.txt"])
+        import_geo([tmp_path / "s.txt"])
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no seqc in {DATA.parent}")
 def test_seqc() -> None:
-    cohort = read_geo(
+    cohort = import_geo(
         [DATA / "GSE49711_series_matrix.txt.gz", DATA / "GSE62564_series_matrix.txt.gz"],
         expression=DATA / "expression_log2_2000_genes.tsv.gz",
     )

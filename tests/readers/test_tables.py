@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from nbrelapse.errors import InputError
-from nbrelapse.readers import read_tables
+from nbrelapse.readers import import_tables
 
 ROOT = Path(__file__).parents[3]
 DATA = Path(os.environ.get("NBRELAPSE_DATA", ROOT.parent / "shared" / "data"))
@@ -71,7 +71,7 @@ def edit(file: Path, old: str, new: str) -> None:
 
 
 def test_a_mapping(folder: Path) -> None:
-    cohort = read_tables(folder / "map.toml")
+    cohort = import_tables(folder / "map.toml")
     patients = cohort.patients.set_index("patient_id")
     assert patients["age_days"].dropna().to_dict() == {"p1": 304.375, "p2": 730.5}
     assert patients["event_days"].dropna().to_dict() == {"p1": 1461.0, "p2": 182.625}
@@ -89,13 +89,13 @@ def test_a_mapping(folder: Path) -> None:
 
 
 def test_any_file_format_reads_the_same(folder: Path, tmp_path: Path) -> None:
-    expected = read_tables(folder / "map.toml").patients
+    expected = import_tables(folder / "map.toml").patients
     clinical = pd.read_csv(folder / "clinical.csv", sep=";", dtype="str", keep_default_na=False)
     clinical.to_parquet(folder / "clinical.parquet")
     clinical.to_excel(folder / "clinical.xlsx", index=False)
     for suffix in ("parquet", "xlsx"):
         (folder / f"{suffix}.toml").write_text(MAPPING.replace("clinical.csv", f"clinical.{suffix}"))
-        pd.testing.assert_frame_equal(read_tables(folder / f"{suffix}.toml").patients, expected)
+        pd.testing.assert_frame_equal(import_tables(folder / f"{suffix}.toml").patients, expected)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_any_file_format_reads_the_same(folder: Path, tmp_path: Path) -> None:
 def test_bad_mappings(folder: Path, old: str, new: str, problem: str, column: str | None) -> None:
     edit(folder / "map.toml", old, new)
     with pytest.raises(InputError) as caught:
-        read_tables(folder / "map.toml")
+        import_tables(folder / "map.toml")
     assert problem in caught.value.problem
     assert caught.value.column == column
 
@@ -131,22 +131,22 @@ def test_bad_mappings(folder: Path, old: str, new: str, problem: str, column: st
 def test_bad_value_names_the_file_and_row(folder: Path) -> None:
     edit(folder / "clinical.csv", "p2;24;3;1;0.5", "p2;24;3;2;0.5")
     with pytest.raises(InputError, match="unknown code '2'") as caught:
-        read_tables(folder / "map.toml")
+        import_tables(folder / "map.toml")
     assert (caught.value.column, caught.value.rows) == ("event", [2])
     assert str(caught.value.file).endswith("clinical.csv")
 
 
 def test_missing_mapping_and_source(folder: Path) -> None:
     with pytest.raises(InputError, match="the file does not exist"):
-        read_tables(folder / "none.toml")
+        import_tables(folder / "none.toml")
     with pytest.raises(InputError, match="the source folder does not exist"):
-        read_tables(folder / "map.toml", folder / "none")
+        import_tables(folder / "map.toml", folder / "none")
 
 
 @pytest.mark.skipif(not (DATA / "high_risk_copy_number").is_dir(), reason=f"no high_risk_copy_number in {DATA}")
 def test_the_high_risk_cohort() -> None:
     mapping = ROOT / "experiments" / "mappings" / "high_risk_copy_number.toml"
-    cohort = read_tables(mapping, DATA / "high_risk_copy_number")
+    cohort = import_tables(mapping, DATA / "high_risk_copy_number")
     patients = cohort.patients
     assert patients["study"].value_counts().to_dict() == {"COG": 207, "GPOH": 122, "JAP": 68}
     assert patients["event"].fillna("-").value_counts().to_dict() == {"unspecified": 234, "none": 95, "-": 68}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nbrelapse.errors import InputError
-from nbrelapse.readers import read_tables
+from nbrelapse.readers import import_tables
 
 PATIENTS = """
 name = "demo"
@@ -103,12 +103,12 @@ def mapping(folder: Path, *sections: str) -> Path:
 
 def refused(folder: Path, *sections: str) -> InputError:
     with pytest.raises(InputError) as caught:
-        read_tables(mapping(folder, *sections))
+        import_tables(mapping(folder, *sections))
     return caught.value
 
 
 def test_one_file_a_sample(folder: Path) -> None:
-    cohort = read_tables(mapping(folder, MUTATIONS, SEGMENTS))
+    cohort = import_tables(mapping(folder, MUTATIONS, SEGMENTS))
     assert cohort.mutations is not None and cohort.segments is not None
     assert cohort.mutations[["sample_id", "Hugo_Symbol"]].to_numpy().tolist() == [["p1", "ALK"], ["p1", "TP53"]]
     assert cohort.segments[["sample_id", "chromosome"]].to_numpy().tolist() == [["p1", "1"], ["p3", "X"]]
@@ -116,7 +116,7 @@ def test_one_file_a_sample(folder: Path) -> None:
 
 
 def test_a_file_without_rows_was_looked_at(folder: Path) -> None:
-    cohort = read_tables(mapping(folder, MUTATIONS))
+    cohort = import_tables(mapping(folder, MUTATIONS))
     assert cohort.assayed_samples("mutations").index.tolist() == ["p1", "p2"]
     assays = cohort.assays[cohort.assays["assay"] == "mutations"]
     assert assays["genome_build"].tolist() == ["hg38", "hg38"]
@@ -126,13 +126,13 @@ def test_one_sample_id_for_a_file(folder: Path) -> None:
     section = MUTATIONS.replace("maf/*.maf", "maf/p2.maf").replace(
         "sample_pattern = '^(.+)\\.maf$'", 'sample_id = "p3"'
     )
-    cohort = read_tables(mapping(folder, section))
+    cohort = import_tables(mapping(folder, section))
     assert cohort.assayed_samples("mutations").index.tolist() == ["p3"]
 
 
 def test_the_build_of_the_files_completes_the_assays(folder: Path) -> None:
     without = ASSAYS.replace('genome_build = { constant = "hg19" }\n', "")
-    cohort = read_tables(mapping(folder, MUTATIONS, without))
+    cohort = import_tables(mapping(folder, MUTATIONS, without))
     assays = cohort.assays[cohort.assays["assay"] == "mutations"].set_index("sample_id")
     assert assays["genome_build"].to_dict() == {"p1": "hg38", "p2": "hg38", "p3": "hg38"}
 
@@ -152,7 +152,7 @@ def test_files_of_two_builds(folder: Path) -> None:
 
 
 def test_gistic_and_star_counts(folder: Path) -> None:
-    cohort = read_tables(mapping(folder, GISTIC, COUNTS))
+    cohort = import_tables(mapping(folder, GISTIC, COUNTS))
     assert cohort.gene_copy_number is not None and cohort.expression is not None
     assert cohort.gene_copy_number.to_dict() == {"p2": {"MYCN": 2.0}}
     assert cohort.expression.to_dict() == {"p1": {"MYCN": 10.0}, "p2": {"MYCN": 3.0}}
@@ -161,7 +161,7 @@ def test_gistic_and_star_counts(folder: Path) -> None:
 
 
 def test_vcf_files(folder: Path) -> None:
-    cohort = read_tables(mapping(folder, VARIANTS))
+    cohort = import_tables(mapping(folder, VARIANTS))
     assert cohort.rearrangements is not None
     found = cohort.rearrangements[["sample_id", "site1_chromosome", "site1_position", "site2_position", "class"]]
     assert found.to_numpy().tolist() == [["p1", "5", 1290000.0, 1300000.0, "DELETION"]]
@@ -173,7 +173,7 @@ def test_what_the_files_leave_out_is_one_line_without_names(folder: Path) -> Non
     for name in ("p1", "p2"):
         file = folder / "sv" / f"{name}.vcf"
         file.write_text(file.read_text() + DELETION.replace("PASS", "LowQual"))
-    repairs = read_tables(mapping(folder, VARIANTS)).metadata["repairs"]
+    repairs = import_tables(mapping(folder, VARIANTS)).metadata["repairs"]
     assert repairs == ["rearrangements: 2 records that did not pass their filters left out"]
 
 
@@ -185,7 +185,7 @@ def test_a_variant_file_without_variants_that_is_nobodys(folder: Path) -> None:
 
 
 def test_a_bedpe_file(folder: Path) -> None:
-    cohort = read_tables(mapping(folder, BREAKENDS))
+    cohort = import_tables(mapping(folder, BREAKENDS))
     assert cohort.rearrangements is not None
     found = cohort.rearrangements[["sample_id", "site1_chromosome", "site2_chromosome"]]
     assert found.to_numpy().tolist() == [["p1", "5", "7"]]

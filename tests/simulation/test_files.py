@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from nbrelapse.errors import InputError
-from nbrelapse.readers.cbioportal import read_cbioportal
+from nbrelapse.readers.cbioportal import import_cbioportal
 from nbrelapse.simulation import read_truth, simulate_cohort, write_raw_files
 
 
@@ -59,14 +59,14 @@ def test_the_truth_is_apart_from_the_study(study: Path) -> None:
     ]
     assert (truth["microenvironment"] == 0).all()
     assert (truth.drop(columns="microenvironment").std() > 0.25).all()
-    cohort = read_cbioportal(study)
+    cohort = import_cbioportal(study)
     assert truth.index.tolist() == cohort.patient_ids.tolist()
     written = [path.name for path in study.rglob("*.txt") if "hazard" in path.read_text().lower()]
     assert written == []
 
 
 def test_relapse_samples_gain_mutations(study: Path) -> None:
-    cohort = read_cbioportal(study)
+    cohort = import_cbioportal(study)
     counts = cohort.samples["timepoint"].value_counts()
     assert counts["diagnosis"] == 400
     assert counts["relapse"] >= 5
@@ -74,7 +74,7 @@ def test_relapse_samples_gain_mutations(study: Path) -> None:
 
 
 def test_assays_are_missing_in_blocks(study: Path) -> None:
-    cohort = read_cbioportal(study)
+    cohort = import_cbioportal(study)
     clinical = pd.read_csv(study / "data_clinical_patient.txt", sep="\t", comment="#")
     site = clinical.set_index("PATIENT_ID")["PROTOCOL"]
     by_site = {
@@ -94,7 +94,7 @@ def test_assays_are_missing_in_blocks(study: Path) -> None:
 
 def test_simulate_cohort_is_the_study_read_back(study: Path) -> None:
     cohort = simulate_cohort(400, seed=5)
-    pd.testing.assert_frame_equal(cohort.patients, read_cbioportal(study).patients)
+    pd.testing.assert_frame_equal(cohort.patients, import_cbioportal(study).patients)
     assert cohort.metadata["source"] == {"reader": "simulation", "n_patients": 400, "seed": 5}
 
 

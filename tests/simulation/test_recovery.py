@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from nbrelapse.mechanisms import build_features, load_catalogue
-from nbrelapse.readers.cbioportal import read_cbioportal
+from nbrelapse.readers.cbioportal import import_cbioportal
 from nbrelapse.simulation import read_truth, write_raw_files
 from nbrelapse.simulation.genomes import draw_segments
 from nbrelapse.simulation.patients import draw_patients, load_calibration
@@ -24,7 +24,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, p
     folder: Path = write_raw_files(tmp_path_factory.mktemp("simulated") / "study", N_PATIENTS, SEED)
     stream = np.random.default_rng(SEED).spawn(10)[0]
     drawn = draw_patients(stream, N_PATIENTS, load_calibration())
-    features = build_features(read_cbioportal(folder)).values
+    features = build_features(import_cbioportal(folder)).values
     return drawn.set_index(features.index), features, read_truth(folder)
 
 

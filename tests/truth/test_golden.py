@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.mechanisms import build_features, load_catalogue
-from nbrelapse.readers import read_cbioportal
+from nbrelapse.readers import import_cbioportal
 from nbrelapse.simulation import write_raw_files
 
 GOLDEN = Path(__file__).parent / "golden" / "simulated.csv"
@@ -22,7 +22,7 @@ LOGARITHMS = ("count", "continuous")
 
 def golden_table(folder: Path) -> pd.DataFrame:
     """Simulate raw files, import them and compute every feature; a row a patient, a column a feature."""
-    return build_features(read_cbioportal(write_raw_files(folder, PATIENTS, SEED))).values
+    return build_features(import_cbioportal(write_raw_files(folder, PATIENTS, SEED))).values
 
 
 def write_golden(table: pd.DataFrame, file: Path) -> None:

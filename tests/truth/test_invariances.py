@@ -18,7 +18,7 @@ from nbrelapse.cohort import Cohort
 from nbrelapse.cohort.schema import MATRICES, TABLES
 from nbrelapse.mechanisms import build_features, load_catalogue
 from nbrelapse.mechanisms.genome import GENE_SPANS, chromosome_arms
-from nbrelapse.readers import read_cbioportal
+from nbrelapse.readers import import_cbioportal
 from nbrelapse.simulation import write_raw_files
 
 PATIENTS = 24
@@ -50,7 +50,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cohort(study: Path) -> Cohort:
-    return read_cbioportal(study)
+    return import_cbioportal(study)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def features(cohort: Cohort) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     """Another study, on a platform whose ratios are half as large."""
-    cohort = read_cbioportal(write_raw_files(tmp_path_factory.mktemp("other") / "study", PATIENTS, seed=4))
+    cohort = import_cbioportal(write_raw_files(tmp_path_factory.mktemp("other") / "study", PATIENTS, seed=4))
     names = {
         "patients": ["patient_id"],
         "samples": ["patient_id", "sample_id"],
@@ -87,7 +87,7 @@ def rewritten(study: Path, folder: Path, change: Callable[[str, pd.DataFrame], p
         table = pd.read_csv(folder / name, sep="\t", dtype="str", skiprows=len(comments), keep_default_na=False)
         body = change(name, table).to_csv(sep="\t", index=False)
         (folder / name).write_text("".join(comments) + body)
-    return build_features(read_cbioportal(folder)).values
+    return build_features(import_cbioportal(folder)).values
 
 
 def assert_same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
@@ -206,7 +206,7 @@ def test_more_patients_do_not_choose_between_the_rows_of_a_gene(
         lines += [[gene, *values[: len(patients)]] for gene, repeats in rows.items() for values in repeats]
         text = "\n".join(" ".join(line) for line in lines)
         folder = write_study(tmp_path / "-".join(patients), {"data_mrna_seq_tpm.txt": text}, patients)
-        tables[len(patients)] = build_features(read_cbioportal(folder)).values
+        tables[len(patients)] = build_features(import_cbioportal(folder)).values
     assert_same(tables[2], tables[1])
 
 
@@ -223,7 +223,7 @@ def test_a_former_name_beside_the_current_one(
     """In any order of the rows the current name counts, as it does in expression."""
     text = "\n".join(["Hugo_Symbol A", *order])
     folder = write_study(tmp_path / "study", {"data_cna.txt": text}, ["A"])
-    assert build_features(read_cbioportal(folder)).values.loc["A", "mycn__amplified_copy_number"] == 0
+    assert build_features(import_cbioportal(folder)).values.loc["A", "mycn__amplified_copy_number"] == 0
 
 
 PLACES = ["MYCN", "ALK", "TERT", "CDKN2A", "MDM2", "CDK4", "CCND1", "MYC", "ATRX", "PTPRD", "TENM3", "PHOX2B", "RAF1"]

@@ -28,7 +28,7 @@ import pytest
 from nbrelapse.cohort.cohort import ASSAYS, Cohort
 from nbrelapse.mechanisms import build_features, load_catalogue
 from nbrelapse.mechanisms.catalogue import Catalogue
-from nbrelapse.readers import read_cbioportal, read_gdc, read_tables
+from nbrelapse.readers import import_cbioportal, import_gdc, import_tables
 
 BUILDS = ("hg19", "hg38")
 DOCUMENTS = {
@@ -36,9 +36,9 @@ DOCUMENTS = {
 }
 CASES: list[dict[str, Any]] = [case for document in DOCUMENTS.values() for case in document["case"]]
 READERS: dict[str, Callable[[Path], Cohort]] = {
-    "cbioportal": read_cbioportal,
-    "tables": lambda folder: read_tables(folder / "map.toml"),
-    "gdc": lambda folder: read_gdc([folder]),
+    "cbioportal": import_cbioportal,
+    "tables": lambda folder: import_tables(folder / "map.toml"),
+    "gdc": lambda folder: import_gdc([folder]),
 }
 CATALOGUE = load_catalogue()
 KEYS = {"title", "why", "files", "expect", "places", "build", "reader", "background", "complete", "gene_sets", "fails"}

@@ -29,7 +29,7 @@ Timepoint = Annotated[
 
 
 @import_app.command("geo")
-def import_geo(
+def geo(
     sources: Annotated[list[Path], typer.Argument(help="Series matrix files of the same samples.")],
     out: Out,
     expression: Annotated[Path | None, typer.Option(help="Gene by sample table.")] = None,
@@ -39,15 +39,15 @@ def import_geo(
 ) -> None:
     """Join GEO series matrices on sample titles."""
     from nbrelapse.cohort.storage import check_target
-    from nbrelapse.readers.geo import read_geo
+    from nbrelapse.readers.geo import import_geo
 
     check_target(out, overwrite=overwrite)
-    cohort = read_geo(sources, expression=expression, timepoint=_timepoint(timepoint))
+    cohort = import_geo(sources, expression=expression, timepoint=_timepoint(timepoint))
     _write(cohort, out, overwrite=overwrite, as_json=as_json)
 
 
 @import_app.command("tables")
-def import_tables(
+def tables(
     mapping: Annotated[Path, typer.Argument(help="The mapping file (TOML).")],
     out: Out,
     source: Annotated[Path | None, typer.Option(help="Folder of the files; the mapping's own by default.")] = None,
@@ -56,14 +56,14 @@ def import_tables(
 ) -> None:
     """Read any CSV, TSV, xlsx or Parquet tables through a mapping file."""
     from nbrelapse.cohort.storage import check_target
-    from nbrelapse.readers.tables import read_tables
+    from nbrelapse.readers.tables import import_tables
 
     check_target(out, overwrite=overwrite)
-    _write(read_tables(mapping, source), out, overwrite=overwrite, as_json=as_json)
+    _write(import_tables(mapping, source), out, overwrite=overwrite, as_json=as_json)
 
 
 @import_app.command("gdc")
-def import_gdc(
+def gdc(
     sources: Annotated[
         list[Path],
         typer.Argument(help="TARGET clinical workbooks, the GDC sample sheet and GDC files; or folders of them."),
@@ -75,15 +75,15 @@ def import_gdc(
 ) -> None:
     """Join TARGET clinical workbooks with the molecular files of the GDC."""
     from nbrelapse.cohort.storage import check_target
-    from nbrelapse.readers.gdc import read_gdc
+    from nbrelapse.readers.gdc import import_gdc
 
     check_target(out, overwrite=overwrite)
-    cohort = read_gdc(sources, timepoint=_timepoint(timepoint))
+    cohort = import_gdc(sources, timepoint=_timepoint(timepoint))
     _write(cohort, out, overwrite=overwrite, as_json=as_json)
 
 
 @import_app.command("cbioportal")
-def import_cbioportal(
+def cbioportal(
     source: Annotated[Path, typer.Argument(help="Study folder or .tar.gz.")],
     out: Out,
     expression: Annotated[
@@ -95,10 +95,10 @@ def import_cbioportal(
 ) -> None:
     """Read a cBioPortal study as downloaded."""
     from nbrelapse.cohort.storage import check_target
-    from nbrelapse.readers.cbioportal import read_cbioportal
+    from nbrelapse.readers.cbioportal import import_cbioportal
 
     check_target(out, overwrite=overwrite)
-    cohort = read_cbioportal(source, timepoint=_timepoint(timepoint), expression=expression)
+    cohort = import_cbioportal(source, timepoint=_timepoint(timepoint), expression=expression)
     _write(cohort, out, overwrite=overwrite, as_json=as_json)
 
 

@@ -128,7 +128,7 @@ def quickstart(
     from nbrelapse.experiment.run import run_experiment
     from nbrelapse.mechanisms.build import build_features
     from nbrelapse.mechanisms.feature_table import write_features
-    from nbrelapse.readers.cbioportal import read_cbioportal
+    from nbrelapse.readers.cbioportal import import_cbioportal
     from nbrelapse.scoring.scores import score, write_scores
     from nbrelapse.scoring.storage import load_model
     from nbrelapse.simulation.files import TRUTH_FILE, write_raw_files
@@ -144,7 +144,7 @@ def quickstart(
         shutil.rmtree(out / "raw")
     out.mkdir(parents=True, exist_ok=True)
     write_raw_files(out / "raw", simulation.patients, simulation.seed)
-    cohort = read_cbioportal(out / "raw")
+    cohort = import_cbioportal(out / "raw")
     write_cohort(cohort, out / "cohort", overwrite=True)
     write_features(build_features(cohort), out / "features.parquet")
 

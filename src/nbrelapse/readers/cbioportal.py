@@ -18,7 +18,7 @@ from nbrelapse.readers._cbioportal_molecular import listed_samples, panel_sample
 from nbrelapse.readers._files import RawCohort, StudyFiles, open_study
 
 
-def read_cbioportal(source: str | Path, *, timepoint: str | None = None, expression: str | None = None) -> Cohort:
+def import_cbioportal(source: str | Path, *, timepoint: str | None = None, expression: str | None = None) -> Cohort:
     """Read a study folder or archive.
 
     ``FIRST_EVENT`` with ``EFS_TIME`` and ``OS_STATUS`` with ``OS_DAYS`` are the outcome; ``EFSCENS``, ``SCENS`` and

@@ -19,7 +19,7 @@ from nbrelapse.readers._gdc_molecular import GdcStudy, find_gdc_files, read_mole
 NAME = "TARGET-NBL"
 
 
-def read_gdc(sources: Sequence[str | Path], *, timepoint: str | None = None) -> Cohort:
+def import_gdc(sources: Sequence[str | Path], *, timepoint: str | None = None) -> Cohort:
     """Read TARGET clinical workbooks with the molecular files of the GDC.
 
     ``First Event`` and ``Vital Status`` with their times are the outcome; ``First Event`` "Event" is an event of

@@ -21,7 +21,7 @@ from nbrelapse.readers._files import RawCohort, reader_keys
 YES_NO = ("had_event", "progressed")
 
 
-def read_geo(
+def import_geo(
     sources: Sequence[str | Path],
     *,
     expression: str | Path | None = None,

@@ -101,7 +101,7 @@ from nbrelapse.readers.vcf import read_vcf
 SAMPLE_TABLES = ("mutations", "segments", "rearrangements")
 
 
-def read_tables(mapping: str | Path, source: str | Path | None = None) -> Cohort:
+def import_tables(mapping: str | Path, source: str | Path | None = None) -> Cohort:
     """Read a cohort through a mapping file.
 
     Parameters

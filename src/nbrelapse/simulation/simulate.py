@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.readers.cbioportal import read_cbioportal
+from nbrelapse.readers.cbioportal import import_cbioportal
 from nbrelapse.simulation.files import write_raw_files
 
 
@@ -38,6 +38,6 @@ def simulate_cohort(n_patients: int = 500, seed: int = 0) -> Cohort:
     (60, 'simulated')
     """
     with tempfile.TemporaryDirectory(prefix="nbrelapse-simulated-") as folder:
-        cohort = read_cbioportal(write_raw_files(Path(folder) / "simulated", n_patients, seed))
+        cohort = import_cbioportal(write_raw_files(Path(folder) / "simulated", n_patients, seed))
     source: dict[str, Any] = {"reader": "simulation", "n_patients": n_patients, "seed": seed}
     return replace(cohort, metadata={**cohort.metadata, "source": source})

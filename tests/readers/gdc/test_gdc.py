@@ -14,14 +14,14 @@ from typer.testing import CliRunner
 
 from nbrelapse.cli.data import cohort_app as app
 from nbrelapse.cohort import Cohort
-from nbrelapse.readers import read_gdc
+from nbrelapse.readers import import_gdc
 
 A, B, C, D = (f"TARGET-30-{letter * 6}" for letter in "ABCD")
 
 
 @pytest.fixture
 def cohort(gdc: Path) -> Cohort:
-    return read_gdc([gdc])
+    return import_gdc([gdc])
 
 
 def column(cohort: Cohort, name: str) -> dict[str, object]:
@@ -33,7 +33,7 @@ def test_cells_are_read_by_reference(gdc: Path) -> None:
     book = openpyxl.load_workbook(gdc / "TARGET_NBL_ClinicalData_Discovery_20220125.xlsx")
     sheet = book["Clinical Data"]
     assert [cell.value for cell in sheet[5]][8:13] == [2000, None, None, "Stage 4s", "Not Amplified"]
-    cohort = read_gdc([gdc])
+    cohort = import_gdc([gdc])
     assert column(cohort, "diagnosis_year") == {A: 2005.0}
     assert column(cohort, "inss_stage") == {A: "4", B: "4S", D: "2B"}
 
@@ -117,7 +117,7 @@ def test_what_was_left_out_is_said(cohort: Cohort) -> None:
 
 
 def test_a_workbook_alone_is_a_cohort(gdc: Path) -> None:
-    cohort = read_gdc([gdc / "TARGET_NBL_ClinicalData_Discovery_20220125.xlsx"])
+    cohort = import_gdc([gdc / "TARGET_NBL_ClinicalData_Discovery_20220125.xlsx"])
     samples = cohort.samples.set_index("sample_id")
     assert samples["timepoint"].to_dict() == {A: "diagnosis", B: "diagnosis", C: "diagnosis"}
     assert samples["purity"].dropna().to_dict() == {A: 0.8}
@@ -129,14 +129,14 @@ def test_a_row_without_data_under_the_table(
 ) -> None:
     file = gdc / "TARGET_NBL_ClinicalData_Discovery_20220125.xlsx"
     write_clinical(file, [patients["discovery"][0], {}, {"TARGET USI": "* as of January 2022"}])
-    cohort = read_gdc([file])
+    cohort = import_gdc([file])
     assert cohort.patients["patient_id"].tolist() == [A]
     assert "patients: 1 rows without data under the table left out" in cohort.metadata["repairs"]
 
 
 def test_mafs_need_no_sample_sheet(gdc: Path) -> None:
     """The barcodes say whose a MAF is, those of its comments where it has no rows."""
-    cohort = read_gdc([gdc / "TARGET_NBL_ClinicalData_Discovery_20220125.xlsx", gdc / "mutations"])
+    cohort = import_gdc([gdc / "TARGET_NBL_ClinicalData_Discovery_20220125.xlsx", gdc / "mutations"])
     assert cohort.assayed_samples("mutations").to_dict() == {A: f"{A}-01A", B: f"{B}-01A"}
 
 
@@ -144,9 +144,9 @@ def test_a_sample_sheet_without_sample_types(gdc: Path) -> None:
     """Newer sheets have no such column; the sample code says the same."""
     file = gdc / "gdc_sample_sheet.2026-11-24.tsv"
     sheet = pd.read_csv(file, sep="\t", dtype="str")
-    expected = read_gdc([gdc])
+    expected = import_gdc([gdc])
     sheet.drop(columns="Sample Type").assign(**{"Tissue Type": "Tumor"}).to_csv(file, sep="\t", index=False)
-    pd.testing.assert_frame_equal(read_gdc([gdc]).samples, expected.samples)
+    pd.testing.assert_frame_equal(import_gdc([gdc]).samples, expected.samples)
 
 
 def test_files_may_have_been_unpacked(gdc: Path) -> None:
@@ -155,14 +155,14 @@ def test_files_may_have_been_unpacked(gdc: Path) -> None:
     packed = gdc / "mutations" / "maf-b.wxs.aliquot_ensemble_masked.maf.gz"
     packed.with_suffix("").write_bytes(gzip.decompress(packed.read_bytes()))
     packed.unlink()
-    assert read_gdc([gdc]).assayed_samples("mutations").to_dict() == {A: f"{A}-01A", B: f"{B}-01A"}
+    assert import_gdc([gdc]).assayed_samples("mutations").to_dict() == {A: f"{A}-01A", B: f"{B}-01A"}
 
 
 def test_the_time_point_of_a_sample_without_code(gdc: Path) -> None:
     file = gdc / "all_thresholded.by_genes.txt"
     file.write_text(file.read_text().replace("TARGET-30-CCCCCC-01A-01D", "TARGET-30-CCCCCC"))
-    assert C not in read_gdc([gdc]).assayed_samples("copy_number")
-    assert read_gdc([gdc], timepoint="diagnosis").assayed_samples("copy_number")[C] == C
+    assert C not in import_gdc([gdc]).assayed_samples("copy_number")
+    assert import_gdc([gdc], timepoint="diagnosis").assayed_samples("copy_number")[C] == C
 
 
 def test_the_command(gdc: Path, tmp_path: Path) -> None:
