@@ -1,4 +1,4 @@
-"""Check the documentation: links lead somewhere, commands and Python blocks work when pasted, no page is out of date.
+"""Check the documentation: links and paths lead somewhere, commands and Python blocks work, pages are current.
 
 Commands that need the real cohorts run where NBRELAPSE_DATA (default ../shared/data) has them, and are skipped, with
 the reason, where it has not.
@@ -16,13 +16,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("NBRELAPSE_DATA", ROOT.parent / "shared" / "data")).resolve()
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def broken_links(page: Path) -> list[str]:
     """Relative links of a page that lead nowhere."""
     links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     return [link for link in links if "://" not in link and not (page.parent / link).exists()]
+
+
+def missing_files(page: Path) -> list[str]:
+    """Files of the package, such as `models/base.py`, that a page names and that are not there."""
+    source = ROOT / "src" / "nbrelapse"
+    named = re.findall(r"`([\w/]+\.(?:py|pyi|toml|tsv))`", page.read_text(encoding="utf-8"))
+    return [name for name in named if (source / name.split("/")[0]).is_dir() and not (source / name).exists()]
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -77,6 +84,9 @@ def main() -> int:
     for page in PAGES:
         for link in broken_links(page):
             print(f"FAILED: {page.relative_to(ROOT)}: no such file {link}")
+            failed += 1
+        for name in missing_files(page):
+            print(f"FAILED: {page.relative_to(ROOT)}: src/nbrelapse has no {name}")
             failed += 1
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
