@@ -21,7 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 from _document import ROOT, data_folder, experiment_config, main, read_seqc
 from nbrelapse.cohort import write_cohort
 from nbrelapse.experiment.prepare import PreparedData, prepare_data
-from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
+from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.metrics.discrimination import concordance
 from nbrelapse.metrics.horizons import CensoringDistribution
 from nbrelapse.metrics.resampling import bootstrap_weights

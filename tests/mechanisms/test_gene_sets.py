@@ -10,9 +10,8 @@ from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms import build_features, load_catalogue
 from nbrelapse.mechanisms.builders import expression
-from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition
+from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, PriorKnowledge
 from nbrelapse.mechanisms.gene_sets import assay_coverage, covers_all, genes_found, read_gene_sets, with_gene_features
-from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
 
 
 def test_table(tmp_path: Path) -> None:

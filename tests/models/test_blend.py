@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
+from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.base import ModelState, inner_folds
 from nbrelapse.models.blend import Blend, blend_weights
 from nbrelapse.models.design import training_order

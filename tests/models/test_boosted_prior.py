@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
+from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.base import ModelState
 from nbrelapse.models.boosted_prior import BoostedPrior
 from nbrelapse.models.trees import BoostedCox

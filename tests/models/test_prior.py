@@ -6,7 +6,7 @@ import pytest
 from sklearn.base import clone
 
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
+from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.prior import CoxPrior, prior_effects, prior_of_model
 from nbrelapse.models.trees import BoostedCox
 

@@ -14,16 +14,15 @@ from nbrelapse.cohort.storage import read_cohort
 from nbrelapse.errors import InputError
 from nbrelapse.experiment.config import ExperimentConfig, FeatureChoice
 from nbrelapse.mechanisms.build import build_features
-from nbrelapse.mechanisms.catalogue import load_catalogue
+from nbrelapse.mechanisms.catalogue import PriorKnowledge, load_catalogue
 from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.mechanisms.gene_sets import read_gene_sets, with_gene_features
-from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.families import FAMILIES, clinical_baselines, create_model
 from nbrelapse.models.prior import prior_of_model
 from nbrelapse.outcome import Outcome, event_of, make_outcome, outcome_fingerprint, outcome_hashes
 from nbrelapse.scoring.storage import load_model
-from nbrelapse.simulation.simulate import simulate_cohort
+from nbrelapse.simulation.files import simulate_cohort
 from nbrelapse.validation.splits import named_split
 
 

@@ -8,6 +8,7 @@ from .builder_rules import check_parameters as check_parameters
 from .catalogue import Catalogue as Catalogue
 from .catalogue import FeatureDefinition as FeatureDefinition
 from .catalogue import Mechanism as Mechanism
+from .catalogue import PriorKnowledge as PriorKnowledge
 from .catalogue import load_catalogue as load_catalogue
 from .catalogue import parse_catalogue as parse_catalogue
 from .catalogue_rules import ENDPOINTS as ENDPOINTS
@@ -22,7 +23,6 @@ from .gene_sets import covers_all as covers_all
 from .gene_sets import genes_found as genes_found
 from .gene_sets import read_gene_sets as read_gene_sets
 from .gene_sets import with_gene_features as with_gene_features
-from .prior_knowledge import PriorKnowledge as PriorKnowledge
 from .therapies import EVIDENCE_LEVELS as EVIDENCE_LEVELS
 from .therapies import Therapy as Therapy
 from .therapies import load_therapies as load_therapies

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.base import clone
 
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
+from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.base import Attribution, ModelState, RiskModel, SurvivalModel, inner_folds
 from nbrelapse.models.design import training_matrix, training_order
 from nbrelapse.models.forest import SurvivalForest

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
-from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
+from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.base import Attribution, ModelState, RiskModel
 from nbrelapse.models.design import training_matrix
 from nbrelapse.models.prior import CoxPrior

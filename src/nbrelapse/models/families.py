@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
+from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.base import ModelState, RiskModel
 from nbrelapse.models.blend import MEMBERS, Blend
 from nbrelapse.models.boosted_prior import BoostedPrior

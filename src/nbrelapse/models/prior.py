@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
+from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.base import ModelState, RiskModel
 from nbrelapse.models.hazards import ridge_cox
 from nbrelapse.models.linear import LinearCox, LinearModel
