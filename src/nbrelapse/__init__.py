@@ -19,7 +19,9 @@ _HOME = {
     "load_catalogue": "nbrelapse.mechanisms",
     "Outcome": "nbrelapse.outcome",
     "make_outcome": "nbrelapse.outcome",
+    "explain": "nbrelapse.explanation",
     "load_model": "nbrelapse.scoring",
+    "save_model": "nbrelapse.scoring",
     "score": "nbrelapse.scoring",
     "run_experiment": "nbrelapse.experiment",
 }
@@ -29,12 +31,13 @@ if TYPE_CHECKING:
     from nbrelapse.cohort.cohort import Cohort
     from nbrelapse.cohort.storage import read_cohort
     from nbrelapse.experiment.run import run_experiment
+    from nbrelapse.explanation.explanation import explain
     from nbrelapse.mechanisms.build import build_features
     from nbrelapse.mechanisms.catalogue import load_catalogue
     from nbrelapse.mechanisms.feature_table import FeatureTable
     from nbrelapse.outcome import Outcome, make_outcome
     from nbrelapse.scoring.scores import score
-    from nbrelapse.scoring.storage import load_model
+    from nbrelapse.scoring.storage import load_model, save_model
     from nbrelapse.simulation.simulate import simulate_cohort
 
 
