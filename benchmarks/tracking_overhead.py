@@ -25,7 +25,7 @@ from nbrelapse.mechanisms import build_features
 from nbrelapse.models.families import CLINICAL_BASELINES, create_model
 from nbrelapse.models.resamples import bootstrap_refits
 from nbrelapse.outcome import make_outcome
-from nbrelapse.scoring import Bundle, load_model, make_bundle, write_bundle
+from nbrelapse.scoring import Bundle, TrainingSummary, load_model, make_bundle, write_bundle
 from nbrelapse.scoring.scores import score_features
 from nbrelapse.simulation import simulate_cohort
 from nbrelapse.tracking import DatasetRecord, ExperimentRecord, ModelRecord, log_experiment, open_store
@@ -50,7 +50,7 @@ def bundle_of(family: str) -> tuple[Bundle, pd.DataFrame]:
         references={name: create_model(name).fit(X, y) for name in CLINICAL_BASELINES},
         catalogue=table.catalogue,
         gene_sets={},
-        training={"patients": len(y)},
+        training=TrainingSummary(patients=len(y)),
     )
     return bundle, X
 

@@ -136,7 +136,7 @@ def bundles(training: tuple[pd.DataFrame, np.ndarray]) -> dict[str, Bundle]:
     from nbrelapse.models.clinical import ClinicalBaseline
     from nbrelapse.models.families import create_model
     from nbrelapse.models.resamples import bootstrap_refits
-    from nbrelapse.scoring import make_bundle
+    from nbrelapse.scoring import TrainingSummary, make_bundle
 
     X, y = training
     found = {}
@@ -156,7 +156,7 @@ def bundles(training: tuple[pd.DataFrame, np.ndarray]) -> dict[str, Bundle]:
             references={"clinical_cox": ClinicalBaseline(["clinical__log2_age", "mycn__amplified"]).fit(X, y)},
             catalogue=load_catalogue(),
             gene_sets={"UNREAD": ["TP53"]},
-            training={"patients": len(y), "events": int((y["event"] == 1).sum())},
+            training=TrainingSummary(patients=len(y)),
             card="# A made-up model\n",
         )
     return found

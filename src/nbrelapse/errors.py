@@ -107,7 +107,3 @@ def illegal_key(
 
 class BundleError(NbRelapseError):
     """A saved model that is missing, damaged, foreign or made by an incompatible version."""
-
-
-class MissingPackageError(NbRelapseError):
-    """An optional package is not installed; the message holds the command that installs it."""

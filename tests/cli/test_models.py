@@ -16,7 +16,7 @@ from nbrelapse.mechanisms import build_features
 from nbrelapse.models.families import create_model
 from nbrelapse.models.resamples import bootstrap_refits
 from nbrelapse.outcome import make_outcome
-from nbrelapse.scoring import make_bundle, score, write_bundle
+from nbrelapse.scoring import TrainingSummary, make_bundle, score, write_bundle
 from nbrelapse.scoring.scores import LEAST_EVIDENCE
 from nbrelapse.simulation import simulate_cohort
 
@@ -41,7 +41,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         references={},
         catalogue=table.catalogue,
         gene_sets={},
-        training={"patients": len(X)},
+        training=TrainingSummary(patients=len(X)),
     )
     write_bundle(bundle, folder / "model")
     return folder

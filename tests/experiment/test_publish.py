@@ -6,9 +6,8 @@ import json
 import shutil
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import mlflow
 import numpy as np
@@ -29,7 +28,8 @@ from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.report.experiment_report import PLACED_FIGURES
 from nbrelapse.report.patient_report import GroupCourse, SimilarPatients
 from nbrelapse.scoring import score
-from nbrelapse.scoring.patient import group_course, similar_patients
+from nbrelapse.scoring.bundle import ObservedOutcomes, SimilarOutcomes
+from nbrelapse.scoring.patient import _group_course, _similar_patients
 
 FAMILIES = ["cox", "boosted"]
 BASELINES = ["clinical_risk_group", "clinical_cog_v2", "clinical_inrg", "clinical_cox"]
@@ -224,10 +224,11 @@ def test_the_models_load_and_score(
     bundle = nbrelapse.load_model(uri)
     assert bundle.model.family == family
     assert bundle.endpoint == "relapse"
-    assert bundle.training["patients"] == len(result.data.training.y)
-    observed = bundle.training["observed"]
-    assert observed["similar"]["horizon_days"] == 5 * 365.25
-    assert all(group["patients"] >= 20 for group in observed["clinical_groups"])
+    assert bundle.training.patients == len(result.data.training.y)
+    observed = bundle.training.observed
+    assert observed is not None
+    assert observed.similar.horizon_days == 5 * 365.25
+    assert all(group.patients >= 20 for group in observed.clinical_groups)
     X = result.data.table.values.loc[cohort.patient_ids]
     scores = score(bundle, cohort).set_index("patient_id")
     scored = scores["log_risk"].notna()
@@ -295,27 +296,28 @@ def predictions() -> Predictions:
 
 
 @pytest.fixture(scope="module")
-def training(cohort: Cohort, features: pd.DataFrame, y: np.ndarray, predictions: Predictions) -> dict[str, Any]:
-    return json.loads(json.dumps({"observed": observed_in_training(cohort, features, y, predictions)}, allow_nan=False))
+def training(cohort: Cohort, features: pd.DataFrame, y: np.ndarray, predictions: Predictions) -> ObservedOutcomes:
+    found = asdict(observed_in_training(cohort, features, y, predictions))
+    return ObservedOutcomes.from_dict(json.loads(json.dumps(found, allow_nan=False)))
 
 
-def test_groups_of_twenty_keep_their_course(training: dict[str, Any], y: np.ndarray) -> None:
-    groups = [group for group in training["observed"]["clinical_groups"] if group["grouping"] == "clinical_risk_group"]
-    assert [(group["level"], group["patients"]) for group in groups] == [(1, 60), (2, 100)]
-    assert groups[0]["events"] == int((y["event"][19:79] == 1).sum())
-    assert groups[0]["course"] == observed_course(y[19:79])
+def test_groups_of_twenty_keep_their_course(training: ObservedOutcomes, y: np.ndarray) -> None:
+    groups = [group for group in training.clinical_groups if group.grouping == "clinical_risk_group"]
+    assert [(group.level, group.patients) for group in groups] == [(1, 60), (2, 100)]
+    assert groups[0].events == int((y["event"][19:79] == 1).sum())
+    assert groups[0].course == observed_course(y[19:79])
 
 
-def test_likeness_is_of_the_mean_prediction_over_repeats(training: dict[str, Any]) -> None:
-    similar = training["observed"]["similar"]
-    assert similar["horizon_days"] == 5 * YEAR
-    assert similar["points"][0]["probability"] == pytest.approx(0.05)
-    assert similar["points"][-1]["probability"] == pytest.approx(0.95)
-    assert {point["patients"] for point in similar["points"]} == {45}
+def test_likeness_is_of_the_mean_prediction_over_repeats(training: ObservedOutcomes) -> None:
+    similar = training.similar
+    assert similar.horizon_days == 5 * YEAR
+    assert similar.points[0].probability == pytest.approx(0.05)
+    assert similar.points[-1].probability == pytest.approx(0.95)
+    assert {point.patients for point in similar.points} == {45}
 
 
-def test_no_identifier_is_kept(training: dict[str, Any], cohort: Cohort) -> None:
-    text = json.dumps(training)
+def test_no_identifier_is_kept(training: ObservedOutcomes, cohort: Cohort) -> None:
+    text = json.dumps(asdict(training))
     assert not any(patient in text for patient in cohort.patients["patient_id"])
 
 
@@ -324,9 +326,9 @@ def test_a_binary_endpoint_has_no_courses(cohort: Cohort, features: pd.DataFrame
     odds = np.linspace(0, 1, N)
     predictions = Predictions("logistic", odds[None], np.zeros((1, N), int), odds[None, :, None], np.array([np.inf]))
     found = observed_in_training(cohort, features, refractory, predictions)
-    assert found["clinical_groups"] == []
-    assert found["similar"]["horizon_days"] is None
-    own = similar_patients({"observed": found}, {None: 0.9})
+    assert found.clinical_groups == ()
+    assert found.similar.horizon_days is None
+    own = _similar_patients(found, {None: 0.9})
     assert isinstance(own, SimilarPatients)
     assert own.observed["incidence"].tolist() == [1.0]
 
@@ -338,31 +340,31 @@ def row(features: pd.DataFrame, cohort: Cohort, level: float) -> tuple[Cohort, p
 
 
 def test_a_patient_is_shown_the_course_of_the_group(
-    training: dict[str, Any], features: pd.DataFrame, cohort: Cohort
+    training: ObservedOutcomes, features: pd.DataFrame, cohort: Cohort
 ) -> None:
-    group = group_course(training, *row(features, cohort, 2.0))
+    group = _group_course(training, *row(features, cohort, 2.0))
     assert isinstance(group, GroupCourse)
     assert (group.title, group.patients) == ("Recorded risk group: high", 100)
     assert list(group.curve) == ["days", "incidence", "low", "high"]
 
 
-def test_a_missing_course_has_its_reason(training: dict[str, Any], features: pd.DataFrame, cohort: Cohort) -> None:
-    assert "too few training patients" in str(group_course(training, *row(features, cohort, 0.0)))
-    assert "is unknown" in str(group_course(training, *row(features, cohort, np.nan)))
-    assert "was saved without" in str(group_course({}, *row(features, cohort, 2.0)))
+def test_a_missing_course_has_its_reason(training: ObservedOutcomes, features: pd.DataFrame, cohort: Cohort) -> None:
+    assert "too few training patients" in str(_group_course(training, *row(features, cohort, 0.0)))
+    assert "is unknown" in str(_group_course(training, *row(features, cohort, np.nan)))
+    assert "was saved without" in str(_group_course(None, *row(features, cohort, 2.0)))
 
 
-def test_the_nearest_point_is_found_and_what_lies_beyond_is_said(training: dict[str, Any]) -> None:
-    near = similar_patients(training, {5 * YEAR: 0.5, YEAR: 0.1})
-    far = similar_patients(training, {5 * YEAR: 0.99})
+def test_the_nearest_point_is_found_and_what_lies_beyond_is_said(training: ObservedOutcomes) -> None:
+    near = _similar_patients(training, {5 * YEAR: 0.5, YEAR: 0.1})
+    far = _similar_patients(training, {5 * YEAR: 0.99})
     assert isinstance(near, SimilarPatients)
     assert isinstance(far, SimilarPatients)
     assert near.low < 0.5 < near.high
     assert (near.beyond, far.beyond) == (False, True)
 
 
-def test_missing_likeness_has_its_reason(training: dict[str, Any]) -> None:
-    assert "was saved without" in str(similar_patients({}, {5 * YEAR: 0.5}))
-    assert "no prediction" in str(similar_patients(training, {YEAR: 0.5}))
-    few = {"observed": {"similar": {"horizon_days": 5 * YEAR, "points": []}}}
-    assert "too few patients" in str(similar_patients(few, {5 * YEAR: 0.5}))
+def test_missing_likeness_has_its_reason(training: ObservedOutcomes) -> None:
+    assert "was saved without" in str(_similar_patients(None, {5 * YEAR: 0.5}))
+    assert "no prediction" in str(_similar_patients(training, {YEAR: 0.5}))
+    few = ObservedOutcomes((), SimilarOutcomes(5 * YEAR, ()))
+    assert "too few patients" in str(_similar_patients(few, {5 * YEAR: 0.5}))

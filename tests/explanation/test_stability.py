@@ -10,7 +10,7 @@ from scipy.stats import kendalltau, spearmanr
 
 from nbrelapse.errors import InputError
 from nbrelapse.explanation import Stability, explain, patient_intervals, stability
-from nbrelapse.explanation.stability import MOST_PATIENTS, rank_agreement, value_effects
+from nbrelapse.explanation.stability import MOST_PATIENTS, _value_effects, rank_agreement
 from nbrelapse.mechanisms import load_catalogue
 from nbrelapse.models.base import Attribution
 from nbrelapse.models.linear import CoxElasticNet
@@ -200,7 +200,7 @@ def test_rank_agreement_is_kendalls_and_spearmans():
 def test_the_effect_of_a_value_is_its_slope_times_its_deviation():
     values = pd.DataFrame({"a": [0.0, 1.0, 2.0, np.nan], "constant": [1.0] * 4})
     contributions = pd.DataFrame({"a": [0.0, 2.0, 4.0, 50.0], "constant": [1.0, 2.0, 3.0, 4.0]})
-    np.testing.assert_allclose(value_effects(values, contributions), [2 * np.sqrt(2 / 3), 0.0])
+    np.testing.assert_allclose(_value_effects(values, contributions), [2 * np.sqrt(2 / 3), 0.0])
 
 
 CATALOGUE = load_catalogue()

@@ -13,9 +13,9 @@ from nbrelapse.report.patient_report import (
     PatientContent,
     PatientPrediction,
     SimilarPatients,
-    contribution_rows,
-    patient_summary,
-    range_sentences,
+    _contribution_rows,
+    _patient_summary,
+    _range_sentences,
     write_patient_report,
 )
 from nbrelapse.report.wording import signed
@@ -78,7 +78,7 @@ def test_what_is_not_known_of_the_training_is_said(
 
 
 def test_contributions_add_up_on_both_scales(patient_content: PatientContent, prediction: PatientPrediction) -> None:
-    rows = contribution_rows(prediction, patient_content.catalogue)
+    rows = _contribution_rows(prediction, patient_content.catalogue)
     total = sum(float(row["value"].replace("−", "-")) for row in rows)
     assert total == pytest.approx(prediction.explanation.features.iloc[0].sum(), abs=0.005 * len(rows))
     points = sum(float(row["points"].removesuffix(" pp").replace("−", "-")) for row in rows)
@@ -88,7 +88,7 @@ def test_contributions_add_up_on_both_scales(patient_content: PatientContent, pr
 def test_what_was_not_assayed_stands_apart_and_last(
     patient_content: PatientContent, prediction: PatientPrediction
 ) -> None:
-    rows = contribution_rows(prediction, patient_content.catalogue)
+    rows = _contribution_rows(prediction, patient_content.catalogue)
     assert [row["absent"] for row in rows] == [False] * (len(rows) - 1) + [True]
     missing = {row["title"]: row for row in rows[-1]["features"]}
     tert = missing["TERT rearrangement"]
@@ -106,7 +106,7 @@ def test_the_summary_names_only_what_the_refits_bear_out(
         {"value": [0.9, 0.3, -0.4, 0.01, 0.5], "established": [True, False, True, True, True]},
         index=["mycn", "alk", "p53", "clinical", "not_assayed"],
     )
-    summary = patient_summary(replace(patient_content, prediction=replace(prediction, intervals=table)))
+    summary = _patient_summary(replace(patient_content, prediction=replace(prediction, intervals=table)))
     assert (summary.raising, summary.lowering, summary.unsettled) == (["MYCN amplification"], ["p53 pathway"], ["ALK"])
     assert (summary.horizon_years, summary.out_of_range) == (5.0, ["Age at diagnosis"])
 
@@ -116,7 +116,7 @@ def test_a_value_out_of_range_comes_with_the_range(
 ) -> None:
     values = prediction.explanation.values.assign(clinical__age_months=130.4)
     outside = replace(prediction, explanation=replace(prediction.explanation, values=values))
-    assert range_sentences(outside, patient_content.catalogue) == ["Age at diagnosis: 130; in training 1 to 60"]
+    assert _range_sentences(outside, patient_content.catalogue) == ["Age at diagnosis: 130; in training 1 to 60"]
 
 
 def test_where_too_little_is_known_there_is_no_number(unscored_report: Path) -> None:

@@ -82,7 +82,7 @@ def test_the_same_seed_gives_the_same_intervals(bundle: Bundle, others: Cohort) 
 def test_events_of_unknown_kind_count_as_in_training(bundle: Bundle, others: Cohort) -> None:
     unknown = others.patients["event"].replace({"relapse": "unspecified"})
     cohort = replace(others, patients=others.patients.assign(event=unknown))
-    excluded = replace(bundle, training={**bundle.training, "unspecified": "exclude"})
+    excluded = replace(bundle, training=replace(bundle.training, unspecified="exclude"))
     counted, left_out = (evaluate_bundle(model, cohort, n_bootstrap=100).metrics for model in (bundle, excluded))
     relapses = int((others.patients["event"] == "relapse").sum())
     assert counted["n"].max() - left_out["n"].max() >= relapses > 0
@@ -98,7 +98,7 @@ def test_a_baseline_that_tells_nobody_apart_is_left_out_with_a_note(bundle: Bund
 
 def test_the_training_patients_are_refused(bundle: Bundle, others: Cohort) -> None:
     outcome = make_outcome(others, bundle.endpoint)
-    known = replace(bundle, training={**bundle.training, "outcome_fingerprint": outcome_fingerprint(outcome)})
+    known = replace(bundle, training=replace(bundle.training, outcome_fingerprint=outcome_fingerprint(outcome)))
     with pytest.raises(InputError, match="trained on"):
         evaluate_bundle(known, others, n_bootstrap=100)
 

@@ -97,6 +97,6 @@ def test_ranks_among_other_genes_are_warned_of(bundle: Bundle, studied: StudiedP
     assert studied.cohort.expression is not None
     genes = len(studied.cohort.expression)
     for trained_on, warned in ((genes, False), (genes * 2, True)):
-        trained = replace(bundle, training={**bundle.training, "expression_genes": trained_on})
+        trained = replace(bundle, training=replace(bundle.training, expression_genes=trained_on))
         warnings = describe_patient(trained, own, "today").warnings
         assert any("another selection of genes" in warning for warning in warnings) == warned

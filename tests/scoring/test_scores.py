@@ -12,7 +12,7 @@ from nbrelapse.cohort import Cohort
 from nbrelapse.errors import InputError
 from nbrelapse.models.families import create_model
 from nbrelapse.models.resamples import prediction_interval
-from nbrelapse.scoring import Bundle, make_bundle, score, write_bundle
+from nbrelapse.scoring import Bundle, TrainingSummary, make_bundle, score, write_bundle
 from nbrelapse.scoring import scores as module
 from nbrelapse.scoring.bundle import TEXT_COLUMNS, score_columns
 from nbrelapse.scoring.scores import score_features, write_scores
@@ -63,7 +63,7 @@ def test_ranks_among_other_genes_are_warned_of(bundles: dict[str, Bundle], cohor
     expressed = cohort.patient_ids.isin(cohort.assayed_samples("expression").index)
     relies = replace(bundle, schema=bundle.schema.assign(assay="expression"))
     for trained_on, warned in ((genes, False), (int(genes * 1.4), False), (2 * genes, True), (genes // 2, True)):
-        known = replace(relies, training={**bundle.training, "expression_genes": trained_on})
+        known = replace(relies, training=replace(bundle.training, expression_genes=trained_on))
         told = score(known, cohort, allow_missing_assays=True)["warnings"].str.contains("another selection of genes")
         assert told.tolist() == (expressed & warned).tolist()
 
@@ -216,7 +216,14 @@ def test_a_model_that_found_nothing_is_scored_all_the_same(training: tuple[pd.Da
     null = create_model("cox", columns=list(FULL), penalty=100.0).fit(X, y)
     assert not null.coefficients_.any()  # type: ignore[attr-defined]
     bundle = make_bundle(
-        "relapse", null, X, refits=(null,), references={}, catalogue=load_catalogue(), gene_sets={}, training={}
+        "relapse",
+        null,
+        X,
+        refits=(null,),
+        references={},
+        catalogue=load_catalogue(),
+        gene_sets={},
+        training=TrainingSummary(),
     )
     scores = score_features(bundle, pd.concat([one(), one(**dict.fromkeys(FULL, np.nan))]))
     assert scores["log_risk"].iloc[0] == 0.0
@@ -235,7 +242,7 @@ def test_a_missing_column_is_an_error_here(cox: Bundle) -> None:
 
 
 def test_a_model_with_a_landmark_says_whom_its_horizons_hold_for(cox: Bundle) -> None:
-    landmark = replace(cox, training={**cox.training, "landmark_days": 90.0})
+    landmark = replace(cox, training=replace(cox.training, landmark_days=90.0))
     assert (cox.landmark_days, landmark.landmark_days) == (0.0, 90.0)
     words = "for patients event-free on day 90: horizons count from then"
     assert words in score_features(landmark, one()).loc[0, "warnings"]

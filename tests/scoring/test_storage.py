@@ -12,11 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import nbrelapse as nb
+from nbrelapse.cohort import Cohort, simulate_cohort
 from nbrelapse.errors import BundleError, InputError
-from nbrelapse.models.base import ModelState
+from nbrelapse.mechanisms import FeatureTable, build_features, load_catalogue
+from nbrelapse.models.base import ModelState, RiskModel
+from nbrelapse.models.families import create_model
 from nbrelapse.models.linear import CoxElasticNet
+from nbrelapse.outcome import Outcome, make_outcome
 from nbrelapse.scoring import Bundle, load_model, write_bundle
-from nbrelapse.scoring.bundle import sealed
+from nbrelapse.scoring.bundle import HORIZON_YEARS, sealed
 from nbrelapse.scoring.scores import score_features
 from nbrelapse.scoring.storage import pack_refits, unpack_refits
 
@@ -275,3 +280,149 @@ def test_the_bytes_do_not_depend_on_the_time(monkeypatch: pytest.MonkeyPatch) ->
 def test_what_is_no_archive_is_refused() -> None:
     with pytest.raises(ValueError, match="not a zip file"):
         unpack_refits(b"{}")
+
+
+COLUMNS = ("mycn__amplified", "instability__loss_11q", "cell_state__adrn_minus_mes", "clinical__log2_age")
+Fitted = tuple[RiskModel, FeatureTable, Outcome]
+
+
+@pytest.fixture(scope="module")
+def cohort() -> Cohort:
+    return simulate_cohort(150, 8)
+
+
+@pytest.fixture(scope="module")
+def fitted(cohort: Cohort) -> Fitted:
+    """A Cox model of relapse on four features of the patients with an outcome."""
+    table, outcome = build_features(cohort), make_outcome(cohort, "relapse", unspecified="censor")
+    model = create_model("cox", columns=COLUMNS, penalty=0.05)
+    return model.fit(table.values.loc[outcome.patient_ids], outcome.y), table, outcome
+
+
+def test_a_model_scores_as_it_predicted_before_it_was_saved(fitted: Fitted, cohort: Cohort, tmp_path: Path) -> None:
+    model, table, outcome = fitted
+    folder = nb.save_model(model, tmp_path / "m", cohort=cohort, X=table, y=outcome, refits=4, seed=2)
+    scores = nb.score(nb.load_model(folder), cohort).set_index("patient_id")
+    scored = scores["log_risk"].notna()
+    assert scored.mean() > 0.9
+    np.testing.assert_array_equal(scores["log_risk"][scored], model.predict_log_risk(table.values)[scored])
+    times = np.array(HORIZON_YEARS) * 365.25
+    _, incidence = model.predict_risk(table.values, times)
+    for column, years in enumerate(HORIZON_YEARS):
+        np.testing.assert_array_equal(scores[f"incidence_{years}y"][scored], incidence[scored, column])
+    assert (scores["log_risk_low"] < scores["log_risk_high"])[scored].all()
+
+
+def test_the_bundle_says_what_it_was_trained_on_and_that_nothing_was_validated(
+    fitted: Fitted, cohort: Cohort, tmp_path: Path
+) -> None:
+    model, table, outcome = fitted
+    bundle = nb.load_model(nb.save_model(model, tmp_path / "m", cohort=cohort, X=table, y=outcome, refits=2))
+    training = bundle.training
+    assert (bundle.endpoint, len(bundle.refits), list(bundle.schema.index)) == ("relapse", 2, list(COLUMNS))
+    assert (training.cohort, training.patients) == (cohort.name, len(outcome.y))
+    assert training.events == int((outcome.y["event"] == 1).sum())
+    assert (training.unspecified, training.validated, training.experiment) == ("censor", False, None)
+    assert "Not validated" in bundle.card
+    assert "not validated" in repr(bundle)
+    assert set(bundle.catalogue.features) < set(table.catalogue.features)
+
+
+def test_features_and_outcome_come_from_the_cohort_where_they_are_not_given(
+    fitted: Fitted, cohort: Cohort, tmp_path: Path
+) -> None:
+    model, table, outcome = fitted
+    built = nb.save_model(model, tmp_path / "built", cohort=cohort, y=outcome, refits=2)
+    given = nb.save_model(model, tmp_path / "given", cohort=cohort, X=table, y=outcome, refits=2)
+    assert (built / "data" / "manifest.json").read_bytes() == (given / "data" / "manifest.json").read_bytes()
+    made = nb.load_model(nb.save_model(model, tmp_path / "made", cohort=cohort, endpoint="relapse", refits=0))
+    assert made.training.patients == len(make_outcome(cohort, "relapse").y)
+
+
+def test_without_refits_there_are_scores_and_no_bands(fitted: Fitted, cohort: Cohort, tmp_path: Path) -> None:
+    model, table, outcome = fitted
+    X = table.values.loc[outcome.patient_ids]
+    folder = nb.save_model(model, tmp_path / "m", X=X, y=outcome.y, endpoint="relapse", refits=0)
+    scores = nb.score(folder, cohort)
+    assert scores["log_risk"].notna().any()
+    assert scores[["log_risk_low", "log_risk_high", "incidence_1y_low", "incidence_1y_high"]].isna().all(axis=None)
+
+
+def test_a_bundle_is_written_as_it_is(bundles: dict[str, Bundle], tmp_path: Path) -> None:
+    folder = nb.save_model(bundles["cox"], tmp_path / "m")
+    assert nb.load_model(folder).training == bundles["cox"].training
+    with pytest.raises(InputError, match="the folder is there already"):
+        nb.save_model(bundles["cox"], folder)
+    nb.save_model(bundles["cox"], folder, overwrite=True)
+
+
+def test_a_binary_model_keeps_its_rule(tmp_path: Path) -> None:
+    cohort = simulate_cohort(200, 3)
+    table, outcome = build_features(cohort), make_outcome(cohort, "refractory", progressive="exclude")
+    model = create_model("logistic", binary=True, columns=COLUMNS, penalty=0.05, calibration_folds=0)
+    model.fit(table.values.loc[outcome.patient_ids], outcome.y)
+    bundle = nb.load_model(nb.save_model(model, tmp_path / "m", X=table, y=outcome, refits=2))
+    assert bundle.training.progressive == "exclude"
+    assert bundle.training.events == int(outcome.y.sum())
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({}, "the training features are not known"),
+        ({"X": "table"}, "the outcome that the model was trained on is not known"),
+        ({"X": "values", "y": "array"}, "the outcome that the model was trained on is not known"),
+        ({"X": "values", "y": "array", "endpoint": "relapse"}, "150 rows of features, but outcomes of"),
+        ({"X": "values", "y": "outcome", "endpoint": "os"}, "the outcome is of the endpoint 'relapse'"),
+        ({"X": "few", "y": "outcome"}, "patients with an outcome have no row in X"),
+        ({"X": "narrow", "y": "outcome"}, "the training features lack what the model reads: mycn__amplified"),
+        ({"X": "values", "y": "outcome", "catalogue": "other"}, "the catalogue does not know what the model reads"),
+        ({"X": "values", "y": "outcome", "refits": -1}, "illegal number of refits -1"),
+        ({"X": "values", "y": "yes or no", "endpoint": "refractory"}, "the model is of a time to an event"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_what_is_missing_or_does_not_fit_is_refused(
+    fitted: Fitted, tmp_path: Path, given: dict[str, object], problem: str
+) -> None:
+    model, table, outcome = fitted
+    things = {
+        "table": table,
+        "values": table.values,
+        "few": table.values.iloc[:20],
+        "narrow": table.values.drop(columns="mycn__amplified"),
+        "array": outcome.y[:-1],
+        "outcome": outcome,
+        "other": load_catalogue().subset(["mycn__amplified"]),
+        "yes or no": np.zeros(len(table.values), dtype=np.int8),
+    }
+    arguments = {name: things.get(str(value), value) if name != "endpoint" else value for name, value in given.items()}
+    with pytest.raises(InputError, match=problem):
+        nb.save_model(model, tmp_path / "m", **arguments)  # type: ignore[arg-type]
+    assert not (tmp_path / "m").exists()
+
+
+def test_an_unfitted_model_is_refused(fitted: Fitted, tmp_path: Path) -> None:
+    _, table, outcome = fitted
+    with pytest.raises(InputError, match="the model is not fitted"):
+        nb.save_model(create_model("cox"), tmp_path / "m", X=table, y=outcome)
+
+
+def test_no_identifier_is_saved(fitted: Fitted, tmp_path: Path) -> None:
+    model, table, outcome = fitted
+    folder = nb.save_model(model, tmp_path / "m", X=table, y=outcome, refits=0)
+    texts = [file.read_text(encoding="utf-8", errors="ignore") for file in folder.rglob("*") if file.is_file()]
+    assert not any(f'"{patient}"' in text for patient in outcome.patient_ids for text in texts)
+
+
+def test_a_patient_is_explained_without_refits(fitted: Fitted, cohort: Cohort, tmp_path: Path) -> None:
+    from nbrelapse.scoring.explain import ExplainRequest, explain_cohort
+
+    model, table, outcome = fitted
+    bundle = nb.load_model(nb.save_model(model, tmp_path / "m", X=table, y=outcome, refits=0))
+    found = explain_cohort(bundle, cohort, tmp_path / "out", ExplainRequest(patient=str(cohort.patient_ids[0])))
+    assert found.patient_report is not None
+    page = found.patient_report.read_text(encoding="utf-8")
+    assert "(no band)" in page
+    assert "95% of the refits: " not in page
+    assert "nan%" not in page

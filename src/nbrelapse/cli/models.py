@@ -106,12 +106,17 @@ def explain(
 
 
 def _document(found: ExplainedCohort) -> dict[str, Any]:
-    explanation, stable = found.explanation, found.stability
+    explanation, stable, attributions = found.explanation, found.stability, found.attributions
     document = {
         "patients": len(explanation.values),
         "mechanisms": {name: float(value) for name, value in explanation.mechanism_importance().items()},
         "stability": None if stable is None else _stability_document(stable),
-        **found.attributions,
+        "attributions": str(attributions.log_risk),
+        "probability": {
+            "attributions": str(attributions.probability),
+            "horizon_days": attributions.horizon_days,
+            "mechanisms": attributions.mechanisms,
+        },
         **({} if found.game is None else {"game": _nulls(found.game)}),
         "report": str(found.report),
         "figures": [str(file) for file in found.figures],

@@ -36,6 +36,7 @@ from nbrelapse.report.guard_sections import (
 )
 from nbrelapse.report.plots.performance import learning_curve
 from nbrelapse.report.sentences import stability_sentences, verdict
+from nbrelapse.scoring.bundle import TrainingSummary
 from nbrelapse.scoring.groups import populations
 from nbrelapse.tracking.log import APPARENT_METRIC, CORRECTED_METRIC
 from nbrelapse.validation.guards import Multiplicity
@@ -119,21 +120,21 @@ def _commit() -> str | None:
     return done.stdout.strip()
 
 
-def training_summary(result: ExperimentResult) -> dict[str, Any]:
+def training_summary(result: ExperimentResult) -> TrainingSummary:
     """Return what a bundle says of its training patients."""
     data = result.data
-    return {
-        "experiment": result.config.name,
-        "cohort": data.cohort.name,
-        "patients": len(data.training.y),
-        "high_risk": _high_risk(data, data.training),
-        "outcome": summarize_outcome(data.training),
-        "unspecified": result.config.unspecified,
-        "landmark_days": result.config.landmark_days,
-        "progressive": result.config.progressive,
-        "outcome_fingerprint": outcome_fingerprint(data.training),
-        "expression_genes": None if data.cohort.expression is None else len(data.cohort.expression),
-    }
+    return TrainingSummary(
+        experiment=result.config.name,
+        cohort=data.cohort.name,
+        patients=len(data.training.y),
+        high_risk=_high_risk(data, data.training),
+        outcome=summarize_outcome(data.training),
+        unspecified=result.config.unspecified,
+        landmark_days=result.config.landmark_days,
+        progressive=result.config.progressive,
+        outcome_fingerprint=outcome_fingerprint(data.training),
+        expression_genes=None if data.cohort.expression is None else len(data.cohort.expression),
+    )
 
 
 def model_card(result: ExperimentResult, name: str, tried: Multiplicity | None = None) -> str:

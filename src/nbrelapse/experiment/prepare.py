@@ -20,7 +20,7 @@ from nbrelapse.mechanisms.gene_sets import read_gene_sets, with_gene_features
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.families import FAMILIES, clinical_baselines, create_model
 from nbrelapse.models.prior import prior_of_model
-from nbrelapse.outcome import Outcome, event_of, make_outcome, outcome_fingerprint, outcome_hashes
+from nbrelapse.outcome import Outcome, event_of, hash_outcomes, make_outcome, outcome_fingerprint
 from nbrelapse.scoring.storage import load_model
 from nbrelapse.simulation.files import simulate_cohort
 from nbrelapse.validation.splits import named_split
@@ -220,7 +220,7 @@ def expected_effects(config: ExperimentConfig, data: PreparedData) -> PriorKnowl
             column="prior_model",
             expected=f"a model of {config.endpoint!r}",
         )
-    if bundle.training.get("outcome_fingerprint") == outcome_fingerprint(data.training):
+    if bundle.training.outcome_fingerprint == outcome_fingerprint(data.training):
         raise InputError(
             "the saved model was trained on the patients of this experiment: they would count twice",
             file=config.prior_model,
@@ -233,5 +233,5 @@ def expected_effects(config: ExperimentConfig, data: PreparedData) -> PriorKnowl
 def data_fingerprint(data: PreparedData) -> str:
     """SHA-256 of the training features and outcomes, in hex; patient identifiers and row order do not enter."""
     values = data.features(data.training)[data.columns]
-    rows = pd.util.hash_pandas_object(values, index=False).to_numpy() ^ outcome_hashes(data.training)
+    rows = pd.util.hash_pandas_object(values, index=False).to_numpy() ^ hash_outcomes(data.training)
     return hashlib.sha256(np.sort(rows).tobytes()).hexdigest()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,7 +41,7 @@ from nbrelapse.report.explanation_report import explanation_figures
 from nbrelapse.report.plots.attributions import patient_waterfall
 from nbrelapse.report.sentences import ProbabilityImportance
 from nbrelapse.report.wording import METRICS
-from nbrelapse.scoring.bundle import make_bundle
+from nbrelapse.scoring.bundle import ClinicalGroup, NearPatients, ObservedOutcomes, SimilarOutcomes, make_bundle
 from nbrelapse.scoring.groups import clinical_groups, judge_decisions, patient_groups
 from nbrelapse.scoring.storage import write_bundle
 from nbrelapse.tracking.log import (
@@ -220,7 +220,7 @@ def _model_record(result: ExperimentResult, name: str, tried: Multiplicity) -> M
         references={baseline: result.models[baseline] for baseline in result.baselines},
         catalogue=catalogue,
         gene_sets=result.data.gene_sets,
-        training=training_summary(result) | {"observed": _observed(result, name)},
+        training=replace(training_summary(result), observed=_observed(result, name)),
         card=card,
     )
     return ModelRecord(
@@ -250,7 +250,7 @@ def _groups(result: ExperimentResult, name: str) -> pd.Series:
     return patient_groups(result.data.cohort, features, result.explanations[name].prediction)
 
 
-def _observed(result: ExperimentResult, name: str) -> dict[str, Any]:
+def _observed(result: ExperimentResult, name: str) -> ObservedOutcomes:
     training = result.data.training
     features = result.data.features(training)
     return observed_in_training(result.data.cohort, features, training.y, result.predictions[name])
@@ -271,7 +271,7 @@ LEAST_GROUP = 20
 """Patients that a clinical group must have for its course to be kept. A choice, for the sake of privacy and noise."""
 
 
-def observed_in_training(cohort: Cohort, X: pd.DataFrame, y: np.ndarray, predictions: Predictions) -> dict[str, Any]:
+def observed_in_training(cohort: Cohort, X: pd.DataFrame, y: np.ndarray, predictions: Predictions) -> ObservedOutcomes:
     """Return what a bundle keeps of the outcomes of its training patients.
 
     Parameters
@@ -285,18 +285,15 @@ def observed_in_training(cohort: Cohort, X: pd.DataFrame, y: np.ndarray, predict
 
     Returns
     -------
-    dict
-        JSON data. ``clinical_groups``: a list of ``grouping``, ``level``, ``patients``, ``events`` and ``course``
-        (:func:`observed_course`) of each group of at least 20 patients; empty for a binary endpoint. ``similar``:
-        ``horizon_days`` (None for a binary endpoint) and ``points`` (:func:`similar_outcomes`), of the mean predicted
-        probability over the repeats.
+    ObservedOutcomes
+        The courses (:func:`observed_course`) of the clinical groups of at least 20 patients, and the outcomes by the
+        mean predicted probability over the repeats (:func:`similar_outcomes`).
     """
     days = _horizon(predictions.times) if is_survival(y) else None
     probability = predictions.incidence_at(np.inf if days is None else days).mean(axis=0)
-    return {
-        "clinical_groups": _courses(clinical_groups(cohort, X), y) if is_survival(y) else [],
-        "similar": {"horizon_days": days, "points": similar_outcomes(probability, y)},
-    }
+    points = tuple(NearPatients(**point) for point in similar_outcomes(probability, y))
+    groups = tuple(_courses(clinical_groups(cohort, X), y)) if is_survival(y) else ()
+    return ObservedOutcomes(groups, SimilarOutcomes(days, points))
 
 
 def _horizon(times: np.ndarray) -> float:
@@ -304,13 +301,10 @@ def _horizon(times: np.ndarray) -> float:
     return max(reached, default=float(times[-1]))
 
 
-def _courses(groupings: dict[str, np.ndarray], y: np.ndarray) -> list[dict[str, Any]]:
-    courses = []
+def _courses(groupings: dict[str, np.ndarray], y: np.ndarray) -> Iterator[ClinicalGroup]:
     for name, level in groupings.items():
         for value in np.unique(level[~np.isnan(level)]):
             own = y[level == value]
             if len(own) >= LEAST_GROUP:
                 events = int((own["event"] == 1).sum())
-                group = {"grouping": name, "level": int(value), "patients": len(own), "events": events}
-                courses.append(group | {"course": observed_course(own)})
-    return courses
+                yield ClinicalGroup(name, int(value), len(own), events, observed_course(own))

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from html import escape
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.errors import InputError, NbRelapseError
-from nbrelapse.mechanisms.catalogue import Catalogue
+from nbrelapse.explanation.plotting import ExplanationPlots
+from nbrelapse.mechanisms.build import build_features
+from nbrelapse.mechanisms.catalogue import Catalogue, load_catalogue
+from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.models.base import BinaryModel, RiskModel
 
 if TYPE_CHECKING:
@@ -22,7 +28,28 @@ TOLERANCE = 1e-5
 computes its contributions in float32."""
 
 
-@dataclass(frozen=True)
+_SHOWN = 12
+"""Mechanisms that the text of an explanation lists at most."""
+
+
+@runtime_checkable
+class SavedModel(Protocol):
+    """A fitted model together with what its features are built from, such as a bundle."""
+
+    @property
+    def model(self) -> RiskModel:
+        """The fitted model."""
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The entries that it reads."""
+
+    @property
+    def gene_sets(self) -> Mapping[str, list[str]]:
+        """The gene sets that they need."""
+
+
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """Additive explanation of a model's predictions.
 
@@ -55,6 +82,31 @@ class Explanation:
         Of a probability, the days by which the event is to happen; None for a binary endpoint.
     background : DataFrame of shape (n_background, n_features) or None
         The patients compared with; None: path-dependent, or against the training mean.
+    catalogue : Catalogue, optional
+        Where titles and colours come from; the packaged one by default.
+
+    Examples
+    --------
+    >>> features = pd.DataFrame({"alk__gain": [0.5, -0.25], "mycn__amplified": [1.0, -0.5]}, index=["P1", "P2"])
+    >>> mechanism_of = pd.Series({"alk__gain": "alk", "mycn__amplified": "mycn"})
+    >>> values = pd.DataFrame({"alk__gain": [1.0, 0.0], "mycn__amplified": [1.0, None]}, index=["P1", "P2"])
+    >>> found = Explanation(
+    ...     0.0, features, roll_up(features, mechanism_of), values, features.sum(axis=1), mechanism_of
+    ... )
+    >>> found
+    Explanation of the log hazard: patients 2, features 2, mechanisms 2
+    baseline 0.00, predictions -0.75 to 1.50
+               mean absolute contribution  of it not assayed
+    mechanism
+    mycn                             0.75                33%
+    alk                              0.38                 0%
+    >>> found.patient("P2")
+    Explanation of the log hazard of one patient: features 2, mechanisms 2
+    baseline 0.00, prediction -0.75
+               contribution  of it not assayed
+    mechanism
+    mycn              -0.50              -0.50
+    alk               -0.25               0.00
     """
 
     baseline: float
@@ -67,6 +119,12 @@ class Explanation:
     scale: str = "log hazard"
     horizon_days: float | None = None
     background: pd.DataFrame | None = None
+    catalogue: Catalogue | None = field(default=None, compare=False)
+
+    @property
+    def plot(self) -> ExplanationPlots:
+        """Pictures: ``plot()``, ``plot.mechanisms()``, ``plot.beeswarm()``, ``plot.dependence(feature)``, and more."""
+        return ExplanationPlots(self)
 
     @property
     def mechanisms_not_assayed(self) -> pd.DataFrame:
@@ -99,7 +157,36 @@ class Explanation:
         n = len(self.features)
         if n <= most:
             return self
-        rows = np.linspace(0, n - 1, most).round().astype(int)
+        return self._rows(np.linspace(0, n - 1, most).round().astype(int))
+
+    def patient(self, patient_id: Hashable) -> Explanation:
+        """Return the explanation of one patient.
+
+        Parameters
+        ----------
+        patient_id : str
+            A row label of the tables.
+
+        Returns
+        -------
+        Explanation
+
+        Raises
+        ------
+        InputError
+            The explanation has no such patient.
+        """
+        found = np.flatnonzero(self.features.index == patient_id)
+        if not len(found):
+            raise InputError(
+                "the patient is not among the explained ones",
+                column="patient_id",
+                expected=f"an id of its {len(self.features)} patients",
+                fix="list them with explanation.features.index",
+            )
+        return self._rows(found[:1])
+
+    def _rows(self, rows: np.ndarray) -> Explanation:
         return replace(
             self,
             features=self.features.iloc[rows],
@@ -118,6 +205,32 @@ class Explanation:
             data=self.values.to_numpy(),
             feature_names=list(self.features.columns),
         )
+
+    def __repr__(self) -> str:
+        return "\n".join([*self._headlines(), self._overview().to_string()])
+
+    def _repr_html_(self) -> str:
+        return f"<p>{'<br>'.join(escape(line) for line in self._headlines())}</p>{self._overview().to_html()}"
+
+    def _headlines(self) -> list[str]:
+        n, risk = len(self.features), self.prediction
+        size = f"features {self.features.shape[1]}, mechanisms {self.mechanisms.shape[1]}"
+        patients = f" of one patient: {size}" if n == 1 else f": patients {n}, {size}"
+        predicted = f"prediction {risk.iloc[0]:.2f}" if n == 1 else f"predictions {risk.min():.2f} to {risk.max():.2f}"
+        return [f"Explanation of the {self.scale}{patients}", f"baseline {self.baseline:.2f}, {predicted}"]
+
+    def _overview(self) -> pd.DataFrame:
+        """Return the leading mechanisms as text, the contributions of one patient with their sign."""
+        order = self.mechanism_importance().index[:_SHOWN]
+        if len(self.features) == 1:
+            table = pd.DataFrame(
+                {"contribution": self.mechanisms.iloc[0], "of it not assayed": self.mechanisms_not_assayed.iloc[0]}
+            ).map("{:.2f}".format)
+        else:
+            size = self.mechanism_importance().map("{:.2f}".format)
+            absent = self.not_assayed_share().map("{:.0%}".format)
+            table = pd.DataFrame({"mean absolute contribution": size, "of it not assayed": absent})
+        return table.loc[order].rename_axis("mechanism")
 
 
 def roll_up(features: pd.DataFrame, mechanism_of: pd.Series) -> pd.DataFrame:
@@ -149,19 +262,24 @@ def roll_up(features: pd.DataFrame, mechanism_of: pd.Series) -> pd.DataFrame:
 
 
 def explain(
-    model: RiskModel, X: pd.DataFrame, catalogue: Catalogue, *, background: pd.DataFrame | None = None
+    model: RiskModel | SavedModel,
+    X: pd.DataFrame | FeatureTable | Cohort,
+    catalogue: Catalogue | None = None,
+    *,
+    background: pd.DataFrame | FeatureTable | Cohort | None = None,
 ) -> Explanation:
     """Explain a model's log risks by feature and by mechanism.
 
     Parameters
     ----------
-    model : RiskModel
-        A fitted model.
-    X : DataFrame of shape (n_patients, n_features)
-        Its features; NaN = not assayed. Columns that the model does not read are left out.
-    catalogue : Catalogue
-        Says which mechanism each feature belongs to.
-    background : DataFrame of shape (n_background, n_features), optional
+    model : RiskModel or Bundle
+        A fitted model, or a saved one.
+    X : DataFrame or FeatureTable of shape (n_patients, n_features), or Cohort
+        Its features; NaN = not assayed. Columns that the model does not read are left out. Of a cohort they are built.
+    catalogue : Catalogue, optional
+        Says which mechanism each feature belongs to. By default that of the saved model, of the feature table, or the
+        packaged one, in this order.
+    background : DataFrame or FeatureTable of shape (n_background, n_features), or Cohort, optional
         Patients to compare with, for interventional contributions; see :meth:`RiskModel.attribute`. Some hundred are
         enough, and time grows with their number.
 
@@ -176,7 +294,38 @@ def explain(
     NbRelapseError
         The contributions do not add up to the log risk: the model's ``attribute`` and ``predict_log_risk``
         contradict each other, so no explanation is given.
+
+    Examples
+    --------
+    >>> from nbrelapse.models.logistic import LogisticElasticNet
+    >>> X = pd.DataFrame({"mycn__amplified": [0.0, 1.0] * 20, "clinical__age_months": [3.0, 9.0, 30.0, 50.0] * 10})
+    >>> y = np.array([0, 1, 0, 1, 1, 1, 0, 1] * 5, dtype=np.int8)
+    >>> found = explain(LogisticElasticNet(penalty=0.01, calibration_folds=0).fit(X, y), X)
+    >>> list(found.mechanisms), found.scale
+    (['mycn', 'clinical'], 'log odds')
+    >>> found.patient(1).mechanisms["mycn"].item() > 0
+    True
     """
+    gene_sets: Mapping[str, Sequence[str]] | None = None
+    if isinstance(model, SavedModel):
+        catalogue = model.catalogue if catalogue is None else catalogue
+        gene_sets, model = model.gene_sets, model.model
+    if catalogue is None:
+        catalogue = X.catalogue if isinstance(X, FeatureTable) else load_catalogue()
+    X = _values(X, catalogue, gene_sets)
+    background = None if background is None else _values(background, catalogue, gene_sets)
+    return _explain(model, X, catalogue, background)
+
+
+def _values(
+    X: pd.DataFrame | FeatureTable | Cohort, catalogue: Catalogue, gene_sets: Mapping[str, Sequence[str]] | None
+) -> pd.DataFrame:
+    if isinstance(X, Cohort):
+        return build_features(X, catalogue, gene_sets).values
+    return X.values if isinstance(X, FeatureTable) else X
+
+
+def _explain(model: RiskModel, X: pd.DataFrame, catalogue: Catalogue, background: pd.DataFrame | None) -> Explanation:
     attribution = model.attribute(X, background)
     features = attribution.values
     mechanism_of = _mechanism_of(features.columns, catalogue)
@@ -193,6 +342,7 @@ def explain(
         constrained=frozenset(name for name, sign in (getattr(model, "directions", None) or {}).items() if sign),
         scale="log odds" if isinstance(model, BinaryModel) else "log hazard",
         background=None if background is None else background[list(features.columns)],
+        catalogue=catalogue,
     )
 
 

@@ -17,6 +17,15 @@ from nbrelapse.models.base import RiskModel
 MOST_PATIENTS = 1000
 """Patients explained by every refit; a mean of so many varies by some 3 %, far less than refits do. A choice."""
 
+ESTABLISHED = 0.95
+"""Smallest share of the refits that must give a feature the model's sign. A feature without any effect gets there about
+one time in ten: its sign is chosen by the same patients."""
+
+SUGGESTED = 0.80
+"""The same of a sign that is only suggested. A choice."""
+
+_TAILS = (0.025, 0.975)
+
 
 @dataclass(frozen=True)
 class Stability:
@@ -87,6 +96,22 @@ class Stability:
         return self.features[self.features["agrees"].eq(False).fillna(False).astype(bool)]
 
 
+@dataclass(frozen=True)
+class _RefitFigures:
+    """Figures of refits, a row a refit; the columns are the model's mechanisms or features, in its order."""
+
+    # Mean absolute contribution; standard deviation over patients of the difference to the model's contribution;
+    # Spearman's correlation of the patients' contributions with the model's, 0 where one is constant.
+
+    mechanism_importance: np.ndarray
+    mechanism_change: np.ndarray
+    agreement: np.ndarray
+    # Mean absolute contribution; see _value_effects; sign of Spearman's correlation of value and contribution.
+    feature_importance: np.ndarray
+    effect: np.ndarray
+    sign: np.ndarray
+
+
 def stability(
     explanation: Explanation,
     refits: Sequence[RiskModel],
@@ -126,14 +151,14 @@ def stability(
             "the explanation is of probabilities", column="explanation", expected="one on the scale of the log risk"
         )
     own = explanation.evenly(MOST_PATIENTS)
-    found = refit_figures(own, refits, catalogue)
-    by_fold = refit_figures(own, folds, catalogue)
+    found = _refit_figures(own, refits, catalogue)
+    by_fold = _refit_figures(own, folds, catalogue)
     agreement = {"refits": rank_agreement(found.mechanism_importance)}
     if folds:
         agreement["folds"] = rank_agreement(by_fold.mechanism_importance)
     return Stability(
-        mechanisms=mechanism_table(own, found, by_fold),
-        features=feature_table(own, found, direction_agreement(own, catalogue, endpoint)),
+        mechanisms=_mechanism_table(own, found, by_fold),
+        features=_feature_table(own, found, direction_agreement(own, catalogue, endpoint)),
         rank_agreement=pd.DataFrame.from_dict(agreement, orient="index").rename_axis("between"),
         n_patients=len(own.features),
         n_refits=len(refits),
@@ -142,18 +167,33 @@ def stability(
     )
 
 
-ESTABLISHED = 0.95
-"""Smallest share of the refits that must give a feature the model's sign. A feature without any effect gets there about
-one time in ten: its sign is chosen by the same patients."""
+def _refit_figures(explanation: Explanation, refits: Sequence[RiskModel], catalogue: Catalogue) -> _RefitFigures:
+    """Explain the patients by each refit, against the background of the explanation."""
+    mechanisms, features = explanation.mechanisms.columns, explanation.features.columns
+    wide = {"mechanism": mechanisms, "feature": features}
+    found = _RefitFigures(*(np.zeros((len(refits), len(wide[kind]))) for kind in ("mechanism",) * 3 + ("feature",) * 3))
+    for row, refit in enumerate(refits):
+        own = explain(refit, explanation.values, catalogue, background=explanation.background)
+        by_mechanism = own.mechanisms.reindex(columns=mechanisms, fill_value=0.0)
+        by_feature = own.features.reindex(columns=features, fill_value=0.0)
+        found.mechanism_importance[row] = by_mechanism.abs().mean()
+        found.mechanism_change[row] = (by_mechanism - explanation.mechanisms).std(ddof=0)
+        found.agreement[row] = rank_correlation(explanation.mechanisms, by_mechanism).fillna(0.0)
+        found.feature_importance[row] = by_feature.abs().mean()
+        found.effect[row] = _value_effects(explanation.values, by_feature)
+        found.sign[row] = np.sign(rank_correlation(explanation.values, by_feature).fillna(0.0))
+    return found
 
-SUGGESTED = 0.80
-"""The same of a sign that is only suggested. A choice."""
 
-_TAILS = (0.025, 0.975)
+def _value_effects(values: pd.DataFrame, contributions: pd.DataFrame) -> np.ndarray:
+    """Least-squares slope of each feature's contribution on its known values, times their standard deviation."""
+    known = values.notna().to_numpy()
+    centred = (values - values.mean()).fillna(0.0).to_numpy()
+    size = np.sqrt((centred**2).sum(axis=0) * known.sum(axis=0))
+    return (centred * contributions.to_numpy()).sum(axis=0) / np.where(size > 0, size, np.inf)
 
 
-def mechanism_table(own: Explanation, refits: RefitFigures, folds: RefitFigures) -> pd.DataFrame:
-    """Return the table of the mechanisms, see :class:`nbrelapse.explanation.stability.Stability`."""
+def _mechanism_table(own: Explanation, refits: _RefitFigures, folds: _RefitFigures) -> pd.DataFrame:
     names = own.mechanisms.columns
     ranks = _ranks(refits.mechanism_importance)
     importance = own.mechanism_importance()[names]
@@ -182,14 +222,14 @@ def mechanism_table(own: Explanation, refits: RefitFigures, folds: RefitFigures)
     return table.sort_values("importance", ascending=False, kind="stable")
 
 
-def feature_table(own: Explanation, refits: RefitFigures, directions: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of the features, given what :func:`direction_agreement` says of the model."""
+def _feature_table(own: Explanation, refits: _RefitFigures, directions: pd.DataFrame) -> pd.DataFrame:
+    """Join what the refits say to what :func:`direction_agreement` says of the model."""
     names = own.features.columns
     found = directions["found"].reindex(names).to_numpy()
     same = np.where(found != 0, (refits.sign == found).mean(axis=0), np.nan)
     columns = pd.DataFrame(index=names)
     columns["low"], columns["high"] = np.quantile(refits.feature_importance, _TAILS, axis=0)
-    columns["effect"] = value_effects(own.values, own.features)
+    columns["effect"] = _value_effects(own.values, own.features)
     columns["effect_low"], columns["effect_high"] = np.quantile(refits.effect, _TAILS, axis=0)
     columns["same_sign"] = same
     columns["status"] = np.select(
@@ -203,84 +243,6 @@ def feature_table(own: Explanation, refits: RefitFigures, directions: pd.DataFra
 def _ranks(importances: np.ndarray) -> np.ndarray:
     """Rank each row, 1 = largest; those that tie share the worse rank."""
     return pd.DataFrame(-importances).rank(axis=1, method="max").to_numpy().astype(int)
-
-
-@dataclass(frozen=True)
-class RefitFigures:
-    """Figures of refits, a row a refit; the columns are the model's mechanisms or features, in its order.
-
-    Parameters
-    ----------
-    mechanism_importance, mechanism_change : ndarray of shape (n_refits, n_mechanisms)
-        Mean absolute contribution; standard deviation over patients of the difference to the model's contribution.
-    agreement : ndarray of shape (n_refits, n_mechanisms)
-        Spearman's correlation of the patients' contributions with the model's; 0 where one is constant.
-    feature_importance, effect, sign : ndarray of shape (n_refits, n_features)
-        Mean absolute contribution; see :func:`value_effects`; sign of Spearman's correlation of value and contribution.
-    """
-
-    mechanism_importance: np.ndarray
-    mechanism_change: np.ndarray
-    agreement: np.ndarray
-    feature_importance: np.ndarray
-    effect: np.ndarray
-    sign: np.ndarray
-
-
-def refit_figures(explanation: Explanation, refits: Sequence[RiskModel], catalogue: Catalogue) -> RefitFigures:
-    """Explain the explanation's patients by each refit, against its background.
-
-    Parameters
-    ----------
-    explanation : Explanation
-        Of the model that was refitted.
-    refits : sequence of RiskModel
-    catalogue : Catalogue
-
-    Returns
-    -------
-    RefitFigures
-    """
-    mechanisms, features = explanation.mechanisms.columns, explanation.features.columns
-    wide = {"mechanism": mechanisms, "feature": features}
-    found = RefitFigures(*(np.zeros((len(refits), len(wide[kind]))) for kind in ("mechanism",) * 3 + ("feature",) * 3))
-    for row, refit in enumerate(refits):
-        own = explain(refit, explanation.values, catalogue, background=explanation.background)
-        by_mechanism = own.mechanisms.reindex(columns=mechanisms, fill_value=0.0)
-        by_feature = own.features.reindex(columns=features, fill_value=0.0)
-        found.mechanism_importance[row] = by_mechanism.abs().mean()
-        found.mechanism_change[row] = (by_mechanism - explanation.mechanisms).std(ddof=0)
-        found.agreement[row] = rank_correlation(explanation.mechanisms, by_mechanism).fillna(0.0)
-        found.feature_importance[row] = by_feature.abs().mean()
-        found.effect[row] = value_effects(explanation.values, by_feature)
-        found.sign[row] = np.sign(rank_correlation(explanation.values, by_feature).fillna(0.0))
-    return found
-
-
-def value_effects(values: pd.DataFrame, contributions: pd.DataFrame) -> np.ndarray:
-    """Least-squares slope of each feature's contribution on its value, times the value's standard deviation.
-
-    Parameters
-    ----------
-    values : DataFrame of shape (n_patients, n_features)
-        NaN = not assayed: the patient is left out of that feature.
-    contributions : DataFrame of shape (n_patients, n_features)
-
-    Returns
-    -------
-    ndarray of shape (n_features,)
-        On the scale of the contributions; 0 where the value does not vary.
-
-    Examples
-    --------
-    >>> values = pd.DataFrame({"age": [1.0, 3.0, None]})
-    >>> value_effects(values, pd.DataFrame({"age": [-0.2, 0.2, 9.0]}))
-    array([0.2])
-    """
-    known = values.notna().to_numpy()
-    centred = (values - values.mean()).fillna(0.0).to_numpy()
-    size = np.sqrt((centred**2).sum(axis=0) * known.sum(axis=0))
-    return (centred * contributions.to_numpy()).sum(axis=0) / np.where(size > 0, size, np.inf)
 
 
 def rank_agreement(importances: np.ndarray) -> dict[str, float]:

@@ -130,17 +130,12 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
     ----------
     content : ReportContent
     file : path
-        An older file is replaced only once the new one is complete.
+        Written as :func:`nbrelapse.report.render.render` does.
 
     Returns
     -------
     Path
         The file.
-
-    Raises
-    ------
-    InputError
-        The file cannot be written.
     """
     judged = content.cross_validation if content.holdout is None else content.holdout
     populations = set(judged.metrics["population"])

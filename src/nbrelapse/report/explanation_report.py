@@ -68,17 +68,12 @@ def write_explanation_report(content: ExplanationContent, file: str | Path) -> P
     ----------
     content : ExplanationContent
     file : path
-        An older file is replaced only once the new one is complete.
+        Written as :func:`nbrelapse.report.render.render` does.
 
     Returns
     -------
     Path
         The file.
-
-    Raises
-    ------
-    InputError
-        The file cannot be written.
     """
     return render(
         "explanation.html",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,17 +40,12 @@ def write_patient_report(content: PatientContent, file: str | Path) -> Path:
     ----------
     content : PatientContent
     file : path
-        An older file is replaced only once the new one is complete.
+        Written as :func:`nbrelapse.report.render.render` does.
 
     Returns
     -------
     Path
         The file.
-
-    Raises
-    ------
-    InputError
-        The file cannot be written.
     """
     prediction = content.prediction
     return render(
@@ -61,7 +57,7 @@ def write_patient_report(content: PatientContent, file: str | Path) -> Path:
             "created": content.created,
             "subtitle": f"{model_title(content.model)}, {ENDPOINTS.get(content.endpoint, content.endpoint)}",
             "event": EVENTS.get(content.endpoint, content.endpoint),
-            "summary": summary_sentence(patient_summary(content)),
+            "summary": summary_sentence(_patient_summary(content)),
             "missing_assays": content.missing_assays,
             "warnings": content.warnings,
             "facts": content.facts,
@@ -78,10 +74,10 @@ def _shown(prediction: PatientPrediction, content: PatientContent) -> dict[str, 
         "scale": log_risk.scale,
         "horizon": _by(days),
         "probability": percent(float(probability.prediction.iloc[0])),
-        "band": f"{percent(prediction.band[0])} to {percent(prediction.band[1])}",
+        "band": _band(*prediction.band),
         "percentile": percent(prediction.percentile / 100),
         "tiles": [
-            {"name": name, "value": percent(value), "note": f"{percent(low)} to {percent(high)}"}
+            {"name": name, "value": percent(value), "note": _band(low, high)}
             for name, (value, low, high) in prediction.probabilities.items()
         ],
         "baseline": signed(log_risk.baseline),
@@ -89,12 +85,12 @@ def _shown(prediction: PatientPrediction, content: PatientContent) -> dict[str, 
         "baseline_probability": prediction_text(probability.baseline, "probability"),
         "moved": contribution_text(float(probability.features.iloc[0].sum()), "probability"),
         "background": None if log_risk.background is None else len(log_risk.background),
-        "rows": contribution_rows(prediction, content.catalogue),
+        "rows": _contribution_rows(prediction, content.catalogue),
         "drivers": [driver | {"status": _status(prediction, driver["name"])} for driver in drivers],
         "no_recommendation": NO_RECOMMENDATION,
         "competing": prediction.competing,
         "evidence": "All" if prediction.evidence >= 1 else percent(prediction.evidence).capitalize(),
-        "ranges": range_sentences(prediction, content.catalogue),
+        "ranges": _range_sentences(prediction, content.catalogue),
         "group": _group(prediction.group),
         "similar": _similar(prediction),
         "figures": {name: figure_data_uri(figure) for name, figure in prediction.figures.items()},
@@ -139,6 +135,94 @@ def _by(days: float | None) -> str:
 
 def _status(prediction: PatientPrediction, mechanism: str) -> str:
     return "" if prediction.intervals.loc[mechanism, "established"] else "not established"
+
+
+def _band(low: float, high: float) -> str:
+    return "no band" if math.isnan(low) else f"{percent(low)} to {percent(high)}"
+
+
+def _patient_summary(content: PatientContent) -> PatientSummary:
+    """Return what the summary of a patient is made of."""
+    event = EVENTS.get(content.endpoint, content.endpoint)
+    prediction = content.prediction
+    if prediction is None:
+        return PatientSummary(event, None, float("nan"), missing_assays=content.missing_assays)
+    table = prediction.intervals.drop(index=NOT_ASSAYED, errors="ignore")
+    moves = table[table["value"].abs() >= DRIVES]
+    settled = moves[moves["established"]]
+    days = prediction.probability.horizon_days
+    return PatientSummary(
+        event=event,
+        probability=(float(prediction.probability.prediction.iloc[0]), *prediction.band),
+        percentile=prediction.percentile,
+        horizon_years=None if days is None else days / YEAR,
+        landmark_days=content.landmark_days,
+        raising=_titles(settled.index[settled["value"] > 0], content.catalogue),
+        lowering=_titles(settled.index[settled["value"] < 0], content.catalogue),
+        unsettled=_titles(moves.index[~moves["established"]], content.catalogue),
+        missing_assays=content.missing_assays,
+        out_of_range=[content.catalogue.features[str(name)].title for name in prediction.ranges.index],
+    )
+
+
+def _contribution_rows(prediction: PatientPrediction, catalogue: Catalogue) -> list[dict[str, Any]]:
+    """Return the mechanisms, then what was not assayed, each with its features, the largest first, on both scales."""
+    log_risk, probability = prediction.explanation, prediction.probability
+    features = pd.DataFrame(
+        {
+            "seen": log_risk.values.iloc[0],
+            "value": log_risk.features.iloc[0],
+            "points": probability.features.iloc[0],
+            "mechanism": log_risk.mechanism_of,
+        }
+    )
+    features = features.sort_values("value", key=abs, ascending=False, kind="stable")
+    rows = []
+    for name, row in prediction.intervals.iterrows():
+        absent = name == NOT_ASSAYED
+        seen = features["seen"].notna()
+        own = features[~seen if absent else seen & (features["mechanism"] == name)]
+        mechanism = None if absent else catalogue.mechanisms[str(name)]
+        rows.append(
+            {
+                "title": "What was not assayed" if mechanism is None else mechanism.title,
+                "color": MUTED if mechanism is None else mechanism.color,
+                "absent": absent,
+                "value": signed(row["value"]),
+                "points": contribution_text(own["points"].sum(), "probability"),
+                "interval": "–" if pd.isna(row["low"]) else f"{signed(row['low'])} to {signed(row['high'])}",
+                "status": "established" if row["established"] else "not established",
+                "features": [_feature(str(feature), entry, catalogue) for feature, entry in own.iterrows()],
+            }
+        )
+    return rows
+
+
+def _range_sentences(prediction: PatientPrediction, catalogue: Catalogue) -> list[str]:
+    """Say which values lie outside the range of the training patients, and what that range is."""
+    values = prediction.explanation.values.iloc[0]
+    sentences = []
+    for name, row in prediction.ranges.iterrows():
+        feature = catalogue.features[str(name)]
+        seen = (values[feature.name], row["low"], row["high"])
+        own, low, high = (feature_value(feature.kind, value) for value in seen)
+        sentences.append(f"{feature.title}: {own}; in training {low} to {high}")
+    return sentences
+
+
+def _feature(name: str, entry: pd.Series, catalogue: Catalogue) -> dict[str, str]:
+    feature = catalogue.features[name]
+    seen = "not assayed" if pd.isna(entry["seen"]) else feature_value(feature.kind, entry["seen"])
+    return {
+        "title": feature.title,
+        "seen": seen,
+        "value": signed(entry["value"]),
+        "points": contribution_text(entry["points"], "probability"),
+    }
+
+
+def _titles(names: pd.Index, catalogue: Catalogue) -> Sequence[str]:
+    return [catalogue.mechanisms[str(name)].title for name in names]
 
 
 @dataclass(frozen=True)
@@ -197,7 +281,7 @@ class PatientPrediction:
     probability : Explanation
         The same on the scale of the probability of the event.
     band : (float, float)
-        Limits of the probability that hold 95% of the bootstrap refits.
+        Limits of the probability that hold 95% of the bootstrap refits; NaN without any.
     percentile : float
         Of the log risk among the training patients, 0 to 100.
     probabilities : dict of str to (float, float, float)
@@ -268,99 +352,3 @@ class PatientContent:
     landmark_days: float = 0.0
     warnings: Sequence[str] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
-
-
-def patient_summary(content: PatientContent) -> PatientSummary:
-    """Return what the summary of a patient is made of."""
-    event = EVENTS.get(content.endpoint, content.endpoint)
-    prediction = content.prediction
-    if prediction is None:
-        return PatientSummary(event, None, float("nan"), missing_assays=content.missing_assays)
-    table = prediction.intervals.drop(index=NOT_ASSAYED, errors="ignore")
-    moves = table[table["value"].abs() >= DRIVES]
-    settled = moves[moves["established"]]
-    days = prediction.probability.horizon_days
-    return PatientSummary(
-        event=event,
-        probability=(float(prediction.probability.prediction.iloc[0]), *prediction.band),
-        percentile=prediction.percentile,
-        horizon_years=None if days is None else days / YEAR,
-        landmark_days=content.landmark_days,
-        raising=_titles(settled.index[settled["value"] > 0], content.catalogue),
-        lowering=_titles(settled.index[settled["value"] < 0], content.catalogue),
-        unsettled=_titles(moves.index[~moves["established"]], content.catalogue),
-        missing_assays=content.missing_assays,
-        out_of_range=[content.catalogue.features[str(name)].title for name in prediction.ranges.index],
-    )
-
-
-def contribution_rows(prediction: PatientPrediction, catalogue: Catalogue) -> list[dict[str, Any]]:
-    """Return the mechanisms, and what was not assayed, with their features, on both scales.
-
-    Parameters
-    ----------
-    prediction : PatientPrediction
-    catalogue : Catalogue
-
-    Returns
-    -------
-    list of dict
-        ``title``, ``color``, ``absent``, ``value``, ``points``, ``interval``, ``status`` and ``features``, each with
-        ``title``, ``seen`` (its value in words), ``value`` and ``points``; the largest first, what is not assayed last.
-    """
-    log_risk, probability = prediction.explanation, prediction.probability
-    features = pd.DataFrame(
-        {
-            "seen": log_risk.values.iloc[0],
-            "value": log_risk.features.iloc[0],
-            "points": probability.features.iloc[0],
-            "mechanism": log_risk.mechanism_of,
-        }
-    )
-    features = features.sort_values("value", key=abs, ascending=False, kind="stable")
-    rows = []
-    for name, row in prediction.intervals.iterrows():
-        absent = name == NOT_ASSAYED
-        seen = features["seen"].notna()
-        own = features[~seen if absent else seen & (features["mechanism"] == name)]
-        mechanism = None if absent else catalogue.mechanisms[str(name)]
-        rows.append(
-            {
-                "title": "What was not assayed" if mechanism is None else mechanism.title,
-                "color": MUTED if mechanism is None else mechanism.color,
-                "absent": absent,
-                "value": signed(row["value"]),
-                "points": contribution_text(own["points"].sum(), "probability"),
-                "interval": "–" if pd.isna(row["low"]) else f"{signed(row['low'])} to {signed(row['high'])}",
-                "status": "established" if row["established"] else "not established",
-                "features": [_feature(str(feature), entry, catalogue) for feature, entry in own.iterrows()],
-            }
-        )
-    return rows
-
-
-def range_sentences(prediction: PatientPrediction, catalogue: Catalogue) -> list[str]:
-    """Say which values lie outside the range of the training patients, and what that range is."""
-    values = prediction.explanation.values.iloc[0]
-    sentences = []
-    for name, row in prediction.ranges.iterrows():
-        feature = catalogue.features[str(name)]
-        seen = (values[feature.name], row["low"], row["high"])
-        own, low, high = (feature_value(feature.kind, value) for value in seen)
-        sentences.append(f"{feature.title}: {own}; in training {low} to {high}")
-    return sentences
-
-
-def _feature(name: str, entry: pd.Series, catalogue: Catalogue) -> dict[str, str]:
-    feature = catalogue.features[name]
-    seen = "not assayed" if pd.isna(entry["seen"]) else feature_value(feature.kind, entry["seen"])
-    return {
-        "title": feature.title,
-        "seen": seen,
-        "value": signed(entry["value"]),
-        "points": contribution_text(entry["points"], "probability"),
-    }
-
-
-def _titles(names: pd.Index, catalogue: Catalogue) -> Sequence[str]:
-    return [catalogue.mechanisms[str(name)].title for name in names]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -96,10 +97,10 @@ def summary_sentence(summary: PatientSummary) -> str:
 
 
 def _prediction(summary: PatientSummary, value: float, low: float, high: float) -> str:
+    band = "" if math.isnan(low) else f" (95% of the refits: {percent(low)} to {percent(high)})"
     return (
-        f"The model predicts a probability of {summary.event} of {percent(value)}{_when(summary)} (95% of the refits: "
-        f"{percent(low)} to {percent(high)}), a higher risk than that of {percent(summary.percentile / 100)} of the "
-        "training patients."
+        f"The model predicts a probability of {summary.event} of {percent(value)}{_when(summary)}{band}, a higher risk "
+        f"than that of {percent(summary.percentile / 100)} of the training patients."
     )
 
 

@@ -4,149 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from nbrelapse import __version__
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.metrics.horizons import YEAR, longest_horizon
 from nbrelapse.models.base import RiskModel, SurvivalModel
-
-QUANTILES = np.linspace(0.0, 1.0, 1001)
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """A trained model, ready to be saved, loaded and scored with.
-
-    Parameters
-    ----------
-    endpoint : {"relapse", "efs", "os", "refractory"}
-    model : RiskModel
-        Fitted.
-    refits : sequence of RiskModel
-        Bootstrap refits, for intervals.
-    references : dict of str to RiskModel
-        The fitted clinical baselines, for external validation.
-    catalogue : Catalogue
-        The entries that the model and the references read, as they were when the training features were built: a
-        later catalogue cannot change what the model reads.
-    gene_sets : dict of str to list of str
-        The user's gene sets that features are built from.
-    schema : DataFrame
-        Index: the model's features. ``mechanism``, ``title``, ``assay``; ``low`` and ``high``, the training range;
-        ``observed``, the share of training patients with a value; ``importance``, the mean absolute contribution
-        to the log risk in training.
-    log_risk_quantiles : ndarray of shape (1001,)
-        Of the training patients, at 0, 0.1, …, 100 %.
-    training : dict
-        Summary of the training patients: counts, events, follow-up. JSON types only, no identifiers.
-    card : str
-        The model card, Markdown.
-    """
-
-    endpoint: str
-    model: RiskModel
-    refits: tuple[RiskModel, ...]
-    references: Mapping[str, RiskModel]
-    catalogue: Catalogue
-    gene_sets: Mapping[str, list[str]]
-    schema: pd.DataFrame
-    log_risk_quantiles: np.ndarray
-    training: Mapping[str, Any] = field(default_factory=dict)
-    card: str = ""
-
-    @property
-    def landmark_days(self) -> float:
-        """Days from diagnosis that horizons count from: the model is of patients event-free then. 0: of all."""
-        return float(self.training.get("landmark_days", 0.0))
-
-    @property
-    def followed_days(self) -> float | None:
-        """Longest follow-up in training; None for a binary endpoint, which knows no time."""
-        return self.model.baseline_.last_time if isinstance(self.model, SurvivalModel) else None
-
-    @property
-    def score_columns(self) -> list[str]:
-        """Names of the columns of a score, ``patient_id`` aside."""
-        return score_columns(self.mechanisms, None if isinstance(self.model, SurvivalModel) else self.endpoint)
-
-    @property
-    def mechanisms(self) -> list[str]:
-        """Mechanisms that the model reads, in the catalogue's order."""
-        read = set(self.schema["mechanism"])
-        return [name for name in self.catalogue.mechanisms if name in read]
-
-
-def make_bundle(
-    endpoint: str,
-    model: RiskModel,
-    X: pd.DataFrame,
-    *,
-    refits: tuple[RiskModel, ...],
-    references: Mapping[str, RiskModel],
-    catalogue: Catalogue,
-    gene_sets: Mapping[str, list[str]],
-    training: Mapping[str, Any],
-    card: str = "",
-) -> Bundle:
-    """Describe a fitted model's training patients and bundle it.
-
-    Parameters
-    ----------
-    endpoint : str
-    model : RiskModel
-        Fitted on ``X``.
-    X : DataFrame of shape (n_patients, n_features)
-        The training features.
-    refits, references, catalogue, gene_sets, training, card
-        As in :class:`Bundle`; of the catalogue and the gene sets only what is read is kept.
-
-    Returns
-    -------
-    Bundle
-    """
-    names = [str(name) for name in model.feature_names_in_]
-    definitions = [catalogue.features[name] for name in names]
-    values = X[names]
-    schema = pd.DataFrame(
-        {
-            "mechanism": [definition.mechanism for definition in definitions],
-            "title": [definition.title for definition in definitions],
-            "assay": [definition.assay for definition in definitions],
-            "low": values.min().to_numpy(),
-            "high": values.max().to_numpy(),
-            "observed": values.notna().mean().to_numpy(),
-            "importance": model.attribute(X).values.abs().mean().to_numpy(),
-        },
-        index=pd.Index(names, name="feature"),
-    )
-    read = [*names, *(str(name) for reference in references.values() for name in reference.feature_names_in_)]
-    kept = catalogue.subset(read)
-    return Bundle(
-        endpoint=endpoint,
-        model=model,
-        refits=refits,
-        references=references,
-        catalogue=kept,
-        gene_sets=_sets_read(kept, gene_sets),
-        schema=schema,
-        log_risk_quantiles=np.quantile(model.predict_log_risk(X), QUANTILES),
-        training=training,
-        card=card,
-    )
-
-
-def _sets_read(catalogue: Catalogue, gene_sets: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    parameters = [definition.parameters for definition in catalogue.features.values()]
-    read = {entry.get(key) for entry in parameters for key in ("gene_set", "gene_set_down")}
-    return {name: list(genes) for name, genes in gene_sets.items() if name in read}
-
+from nbrelapse.models.resamples import prediction_interval
+from nbrelapse.report.wording import ENDPOINTS, model_title
 
 FORMAT_VERSION = 1
 LOADER_MODULE = "nbrelapse.scoring.pyfunc"
@@ -279,3 +153,351 @@ def score_columns(mechanisms: Sequence[str], binary: str | None = None) -> list[
         "evidence",
         *TEXT_COLUMNS,
     ]
+
+
+@dataclass(frozen=True)
+class ClinicalGroup:
+    """Observed course of a clinical group of training patients.
+
+    Parameters
+    ----------
+    grouping : str
+        ``high_risk`` or a clinical baseline.
+    level : int
+        Of the group in its grouping; higher is worse.
+    patients, events : int
+    course : mapping of str to sequence of float
+        ``days``, ``incidence``, ``low`` and ``high``.
+    """
+
+    grouping: str
+    level: int
+    patients: int
+    events: int
+    course: Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True)
+class NearPatients:
+    """Outcome of the training patients whose cross-validated predictions are the nearest to a probability.
+
+    Parameters
+    ----------
+    probability : float
+        Of the event.
+    low, high : float
+        Range of their predictions.
+    patients, events : int
+    observed : sequence of mapping
+        ``years`` (None for a binary endpoint), ``incidence``, ``low`` and ``high``, one a horizon.
+    """
+
+    probability: float
+    low: float
+    high: float
+    patients: int
+    events: int
+    observed: Sequence[Mapping[str, float | None]]
+
+
+@dataclass(frozen=True)
+class SimilarOutcomes:
+    """Outcomes of training patients by predicted probability.
+
+    Parameters
+    ----------
+    horizon_days : float or None
+        Of the predictions; None for a binary endpoint.
+    points : tuple of NearPatients
+        By rising probability; empty where there were too few patients.
+    """
+
+    horizon_days: float | None
+    points: tuple[NearPatients, ...]
+
+
+@dataclass(frozen=True)
+class ObservedOutcomes:
+    """What became of the training patients: counts and curves of groups.
+
+    Parameters
+    ----------
+    clinical_groups : tuple of ClinicalGroup
+        Empty for a binary endpoint.
+    similar : SimilarOutcomes
+    """
+
+    clinical_groups: tuple[ClinicalGroup, ...]
+    similar: SimilarOutcomes
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> ObservedOutcomes:
+        """Read what :func:`dataclasses.asdict` writes."""
+        similar = document["similar"]
+        return cls(
+            tuple(ClinicalGroup(**group) for group in document["clinical_groups"]),
+            SimilarOutcomes(similar["horizon_days"], tuple(NearPatients(**point) for point in similar["points"])),
+        )
+
+
+@dataclass(frozen=True)
+class TrainingSummary:
+    """Summary of a model's training patients. None: not recorded, which older versions did of less.
+
+    Parameters
+    ----------
+    experiment, cohort : str, optional
+        Their names.
+    patients, high_risk : int, optional
+        Numbers of patients.
+    outcome : mapping, optional
+        See :func:`nbrelapse.outcome`.
+    unspecified, progressive : str, optional
+        Rules of the endpoint, see :func:`nbrelapse.outcome`; its defaults where nothing was recorded.
+    landmark_days : float, optional
+        Days from diagnosis that horizons count from.
+    outcome_fingerprint : str, optional
+        See :func:`nbrelapse.outcome.outcome_fingerprint`.
+    expression_genes : int, optional
+        Genes whose expression was measured.
+    observed : ObservedOutcomes, optional
+    validated : bool, optional
+        False: the model was saved without any validation. None: the model card says how it did.
+
+    Examples
+    --------
+    >>> summary = TrainingSummary.from_dict({"patients": 2, "outcome": {"events": {"event": 1, "censored": 1}}})
+    >>> summary.patients, summary.events
+    (2, 1)
+    >>> TrainingSummary(cohort="simulated", patients=2, expression_genes=600).to_dict()
+    {'cohort': 'simulated', 'patients': 2, 'expression_genes': 600}
+    """
+
+    experiment: str | None = None
+    cohort: str | None = None
+    patients: int | None = None
+    high_risk: int | None = None
+    outcome: Mapping[str, Any] | None = None
+    unspecified: str | None = None
+    landmark_days: float | None = None
+    progressive: str | None = None
+    outcome_fingerprint: str | None = None
+    expression_genes: int | None = None
+    observed: ObservedOutcomes | None = None
+    validated: bool | None = None
+
+    @property
+    def events(self) -> int | None:
+        """Training patients with the event; None where the outcome was not recorded."""
+        counts: Mapping[str, int] = {} if self.outcome is None else self.outcome["events"]
+        return counts.get("event", counts.get("refractory"))
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> TrainingSummary:
+        """Read the summary of a bundle of this or an earlier version; what is not known is left out.
+
+        Raises
+        ------
+        KeyError, TypeError
+            A part of it is not what was written.
+        """
+        known = {field.name: document[field.name] for field in fields(cls) if field.name in document}
+        if known.get("observed") is not None:
+            known["observed"] = ObservedOutcomes.from_dict(known["observed"])
+        return cls(**known)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON data. What was not recorded is left out."""
+        # An experiment without expression has recorded that none was measured.
+        told = () if self.experiment is None else ("expression_genes",)
+        return {name: value for name, value in asdict(self).items() if value is not None or name in told}
+
+
+QUANTILES = np.linspace(0.0, 1.0, 1001)
+
+
+@dataclass(frozen=True, repr=False)
+class Bundle:
+    """A trained model, ready to be saved, loaded and scored with.
+
+    Parameters
+    ----------
+    endpoint : {"relapse", "efs", "os", "refractory"}
+    model : RiskModel
+        Fitted.
+    refits : sequence of RiskModel
+        Bootstrap refits, for intervals.
+    references : dict of str to RiskModel
+        The fitted clinical baselines, for external validation.
+    catalogue : Catalogue
+        The entries that the model and the references read, as they were when the training features were built: a
+        later catalogue cannot change what the model reads.
+    gene_sets : dict of str to list of str
+        The user's gene sets that features are built from.
+    schema : DataFrame
+        Index: the model's features. ``mechanism``, ``title``, ``assay``; ``low`` and ``high``, the training range;
+        ``observed``, the share of training patients with a value; ``importance``, the mean absolute contribution
+        to the log risk in training.
+    log_risk_quantiles : ndarray of shape (1001,)
+        Of the training patients, at 0, 0.1, …, 100 %.
+    training : TrainingSummary
+        Of the training patients: counts, events, follow-up. No identifiers.
+    card : str
+        The model card, Markdown.
+    version : str
+        Of nbrelapse that saved it, or this one.
+    """
+
+    endpoint: str
+    model: RiskModel
+    refits: tuple[RiskModel, ...]
+    references: Mapping[str, RiskModel]
+    catalogue: Catalogue
+    gene_sets: Mapping[str, list[str]]
+    schema: pd.DataFrame
+    log_risk_quantiles: np.ndarray
+    training: TrainingSummary = field(default_factory=TrainingSummary)
+    card: str = ""
+    version: str = __version__
+
+    @property
+    def landmark_days(self) -> float:
+        """Days from diagnosis that horizons count from: the model is of patients event-free then. 0: of all."""
+        return float(self.training.landmark_days or 0.0)
+
+    @property
+    def followed_days(self) -> float | None:
+        """Longest follow-up in training; None for a binary endpoint, which knows no time."""
+        return self.model.baseline_.last_time if isinstance(self.model, SurvivalModel) else None
+
+    def band(self, X: pd.DataFrame, times: np.ndarray) -> dict[str, np.ndarray]:
+        """Return :func:`nbrelapse.models.resamples.prediction_interval` of the refits; NaN where there are none."""
+        if self.refits:
+            return prediction_interval(self.refits, X, times)
+        log_risk, incidence = np.full(len(X), np.nan), np.full((len(X), len(times)), np.nan)
+        return {
+            "log_risk_low": log_risk,
+            "log_risk_high": log_risk,
+            "incidence_low": incidence,
+            "incidence_high": incidence,
+        }
+
+    @property
+    def score_columns(self) -> list[str]:
+        """Names of the columns of a score, ``patient_id`` aside."""
+        return score_columns(self.mechanisms, None if isinstance(self.model, SurvivalModel) else self.endpoint)
+
+    @property
+    def mechanisms(self) -> list[str]:
+        """Mechanisms that the model reads, in the catalogue's order."""
+        read = set(self.schema["mechanism"])
+        return [name for name in self.catalogue.mechanisms if name in read]
+
+    def __repr__(self) -> str:
+        facts = self._facts()
+        width = max(map(len, facts))
+        lines = [f"{label:<{width}}  {fact}" for label, fact in facts.items()]
+        return "\n".join([self._headline(), *lines, self._needs().to_string()])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th>{escape(label)}</th><td>{escape(fact)}</td></tr>" for label, fact in self._facts().items()
+        )
+        return f"<p>{escape(self._headline())}</p><table>{rows}</table>{self._needs().to_html()}"
+
+    def _headline(self) -> str:
+        title, endpoint = model_title(self.model.family), ENDPOINTS.get(self.endpoint, self.endpoint)
+        return f"{title} ({self.model.family}), endpoint {self.endpoint}: {endpoint}"
+
+    def _facts(self) -> dict[str, str]:
+        training = self.training
+        events = "" if training.events is None else f", {training.events} with the event"
+        cohort = "" if training.cohort is None else f" of {training.cohort}"
+        followed = "" if self.followed_days is None else f", followed for up to {self.followed_days / YEAR:.1f} years"
+        patients = "not recorded" if training.patients is None else f"patients {training.patients}{cohort}{events}"
+        return {
+            "performance": "not validated" if training.validated is False else self._performance(),
+            "training": f"{patients}{followed}",
+            "landmark": f"day {self.landmark_days:g}" if self.landmark_days else "none",
+            "needs": ", ".join(dict.fromkeys(self.schema["assay"])),
+            "bands": f"bootstrap refits {len(self.refits)}" if self.refits else "none",
+            "versions": f"nbrelapse {self.version}, catalogue {self.catalogue.version}",
+        }
+
+    def _performance(self) -> str:
+        """Return the leading metric of all patients, as the model card has it."""
+        metric, title = ("auc", "AUC") if self.followed_days is None else ("harrell_c", "Harrell C")
+        found = re.search(rf"^\| all \| {metric} \| (\S+) \| (\S+ to \S+) \|", self.card, re.MULTILINE)
+        where = re.search(r"^## Performance, in (.+)$", self.card, re.MULTILINE)
+        if found is None or where is None:
+            return "not recorded"
+        return f"{title} {found[1]} (95% interval {found[2]}) in {where[1]}"
+
+    def _needs(self) -> pd.DataFrame:
+        counts = self.schema["mechanism"].value_counts()
+        return pd.DataFrame({"features": counts[self.mechanisms]}).rename_axis("mechanism")
+
+
+def make_bundle(
+    endpoint: str,
+    model: RiskModel,
+    X: pd.DataFrame,
+    *,
+    refits: tuple[RiskModel, ...],
+    references: Mapping[str, RiskModel],
+    catalogue: Catalogue,
+    gene_sets: Mapping[str, list[str]],
+    training: TrainingSummary,
+    card: str = "",
+) -> Bundle:
+    """Describe a fitted model's training patients and bundle it.
+
+    Parameters
+    ----------
+    endpoint : str
+    model : RiskModel
+        Fitted on ``X``.
+    X : DataFrame of shape (n_patients, n_features)
+        The training features.
+    refits, references, catalogue, gene_sets, training, card
+        As in :class:`Bundle`; of the catalogue and the gene sets only what is read is kept.
+
+    Returns
+    -------
+    Bundle
+    """
+    names = [str(name) for name in model.feature_names_in_]
+    definitions = [catalogue.features[name] for name in names]
+    values = X[names]
+    schema = pd.DataFrame(
+        {
+            "mechanism": [definition.mechanism for definition in definitions],
+            "title": [definition.title for definition in definitions],
+            "assay": [definition.assay for definition in definitions],
+            "low": values.min().to_numpy(),
+            "high": values.max().to_numpy(),
+            "observed": values.notna().mean().to_numpy(),
+            "importance": model.attribute(X).values.abs().mean().to_numpy(),
+        },
+        index=pd.Index(names, name="feature"),
+    )
+    read = [*names, *(str(name) for reference in references.values() for name in reference.feature_names_in_)]
+    kept = catalogue.subset(read)
+    return Bundle(
+        endpoint=endpoint,
+        model=model,
+        refits=refits,
+        references=references,
+        catalogue=kept,
+        gene_sets=_sets_read(kept, gene_sets),
+        schema=schema,
+        log_risk_quantiles=np.quantile(model.predict_log_risk(X), QUANTILES),
+        training=training,
+        card=card,
+    )
+
+
+def _sets_read(catalogue: Catalogue, gene_sets: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    parameters = [definition.parameters for definition in catalogue.features.values()]
+    read = {entry.get(key) for entry in parameters for key in ("gene_set", "gene_set_down")}
+    return {name: list(genes) for name, genes in gene_sets.items() if name in read}

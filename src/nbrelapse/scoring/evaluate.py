@@ -57,11 +57,11 @@ def evaluate_bundle(
     outcome = make_outcome(
         cohort,
         bundle.endpoint,
-        unspecified=bundle.training.get("unspecified", "event"),
-        progressive=bundle.training.get("progressive", "refractory"),
+        unspecified=bundle.training.unspecified or "event",
+        progressive=bundle.training.progressive or "refractory",
         landmark_days=bundle.landmark_days,
     )
-    if outcome_fingerprint(outcome) == bundle.training.get("outcome_fingerprint"):
+    if outcome_fingerprint(outcome) == bundle.training.outcome_fingerprint:
         raise InputError(
             "these are the patients that the model was trained on: judging it by them would flatter it",
             fix="name another cohort; the cross-validated figures are in the model card",
@@ -71,7 +71,7 @@ def evaluate_bundle(
         require_assays(bundle, X[list(bundle.schema.index)])
     models = {bundle.model.family: bundle.model}
     notes = []
-    if bundle.training.get("cohort") == cohort.name:
+    if bundle.training.cohort == cohort.name:
         notes.append(
             f"the model was trained on patients of a cohort of this name, {cohort.name!r}: are any among these?"
         )

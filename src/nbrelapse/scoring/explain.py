@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -62,6 +61,27 @@ class ExplainRequest:
 
 
 @dataclass(frozen=True)
+class WrittenAttributions:
+    """The tables of attributions, a row a patient.
+
+    Parameters
+    ----------
+    log_risk, probability : Path
+        Parquet files; see :func:`nbrelapse.explanation.explanation`. No number stands there of patients of whom
+        too little is known for a score.
+    mechanisms : dict of str to float or None
+        Mean absolute contributions to the probability, over those who have one; None where nobody has.
+    horizon_days : float or None
+        Days of the probability; None for a binary endpoint.
+    """
+
+    log_risk: Path
+    probability: Path
+    mechanisms: dict[str, float | None]
+    horizon_days: float | None
+
+
+@dataclass(frozen=True)
 class ExplainedCohort:
     """What was found, and where it was written.
 
@@ -73,8 +93,7 @@ class ExplainedCohort:
     game : DataFrame or None
         With a background: how far the sums lie from the game whose players are the mechanisms, see
         :func:`nbrelapse.explanation.checks`.
-    attributions : dict
-        See :func:`nbrelapse.scoring.explain.write_attributions`.
+    attributions : WrittenAttributions
     report : Path
     patient_report : Path or None
     figures : list of Path
@@ -83,10 +102,23 @@ class ExplainedCohort:
     explanation: Explanation
     stability: Stability | None
     game: pd.DataFrame | None
-    attributions: dict[str, Any]
+    attributions: WrittenAttributions
     report: Path
     patient_report: Path | None
     figures: list[Path]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What is known of a cohort before anything is written; a row of evidence and groups a patient."""
+
+    bundle: Bundle
+    cohort: Cohort
+    explanation: Explanation
+    evidence: np.ndarray
+    groups: pd.Series
+    stability: Stability | None
+    horizon_days: float | None
 
 
 def explain_cohort(bundle: Bundle, cohort: Cohort, out: Path, request: ExplainRequest) -> ExplainedCohort:
@@ -120,14 +152,15 @@ def explain_cohort(bundle: Bundle, cohort: Cohort, out: Path, request: ExplainRe
     if request.patient is not None:
         studied = StudiedPatient(cohort, features, request.patient, horizon, background)
         page = describe_patient(bundle, studied, created)
-    explanation = explain(bundle.model, X, bundle.catalogue, background=background)
+    explanation = explain(bundle, X, background=background)
     stable = None
     if bundle.refits and len(X):
         stable = stability(explanation, bundle.refits, bundle.catalogue, bundle.endpoint)
     groups = patient_groups(cohort, features, explanation.prediction)
-    content = replace(_content(bundle, cohort, explanation, stable, groups, created), game=_game(bundle, explanation))
+    found = _Found(bundle, cohort, explanation, evidence_of(bundle, X), groups, stable, horizon)
+    content = _content(found, created)
     try:
-        return _write(out, bundle, content, page, horizon)
+        return _write(out, found, content, page)
     except OSError as error:
         raise InputError(f"the explanation cannot be written: {error.strerror}", file=out) from None
 
@@ -153,15 +186,9 @@ def _game(bundle: Bundle, explanation: Explanation) -> pd.DataFrame | None:
     return roll_up_difference(some, grouped_shapley(predict, some.values, background, some.mechanism_of))
 
 
-def _content(
-    bundle: Bundle,
-    cohort: Cohort,
-    explanation: Explanation,
-    stable: Stability | None,
-    groups: pd.Series,
-    created: str,
-) -> ExplanationContent:
-    unscored = int((evidence_of(bundle, explanation.values) < LEAST_EVIDENCE).sum())
+def _content(found: _Found, created: str) -> ExplanationContent:
+    bundle, explanation = found.bundle, found.explanation
+    unscored = int((found.evidence < LEAST_EVIDENCE).sum())
     notes = []
     if unscored:
         notes.append(
@@ -171,37 +198,35 @@ def _content(
     if explanation.background is not None:
         notes.append(f"Contributions compare with {len(explanation.background)} patients of the background cohort.")
     return ExplanationContent(
-        title=f"What drives the predictions in {cohort.name}",
+        title=f"What drives the predictions in {found.cohort.name}",
         created=created,
         model=bundle.model.family,
         endpoint=bundle.endpoint,
         explanation=explanation,
         catalogue=bundle.catalogue,
-        figures=explanation_figures(explanation, bundle.catalogue, stable, groups),
-        stability=stable,
+        figures=explanation_figures(explanation, bundle.catalogue, found.stability, found.groups),
+        stability=found.stability,
         facts={
             "Model": model_title(bundle.model.family),
             "Features read": len(bundle.schema),
-            "Cohort": cohort.name,
+            "Cohort": found.cohort.name,
             "Patients": len(explanation.values),
             "Catalogue": bundle.catalogue.version,
         },
         notes=notes,
+        game=_game(bundle, explanation),
     )
 
 
-def _write(
-    out: Path, bundle: Bundle, content: ExplanationContent, page: PatientContent | None, horizon: float | None
-) -> ExplainedCohort:
+def _write(out: Path, found: _Found, content: ExplanationContent, page: PatientContent | None) -> ExplainedCohort:
     figures = dict(content.figures)
     if page is not None and page.prediction is not None:
         figures |= page.prediction.figures
-    evidence = evidence_of(bundle, content.explanation.values)
-    attributions = write_attributions(out, bundle, content.explanation, horizon, evidence)
-    content = replace(content, probability=ProbabilityImportance(attributions["probability"]["mechanisms"], horizon))
+    attributions = _write_attributions(out, found)
+    content = replace(content, probability=ProbabilityImportance(attributions.mechanisms, found.horizon_days))
     return ExplainedCohort(
-        explanation=content.explanation,
-        stability=content.stability,
+        explanation=found.explanation,
+        stability=found.stability,
         game=content.game,
         attributions=attributions,
         report=write_explanation_report(content, out / "explanation.html"),
@@ -210,47 +235,19 @@ def _write(
     )
 
 
-def write_attributions(
-    out: Path, bundle: Bundle, explanation: Explanation, horizon_days: float | None, evidence: np.ndarray
-) -> dict[str, Any]:
-    """Write the attributions of the log risks and of the probabilities as Parquet.
-
-    Parameters
-    ----------
-    out : path
-    bundle : Bundle
-    explanation : Explanation
-        Of the log risks.
-    horizon_days : float or None
-        Days of the probability; None for a binary endpoint.
-    evidence : ndarray of shape (n_patients,)
-        Where it is too little for a score the prediction and its parts are missing.
-
-    Returns
-    -------
-    dict
-        ``attributions``, the file; and ``probability`` with its file, ``horizon_days`` and ``mechanisms``, the mean
-        absolute contributions over those who have one.
-
-    Raises
-    ------
-    InputError
-        A file cannot be written.
-    """
-    likely = to_probability(explanation, bundle.model, horizon_days)
-    importance = likely.mechanisms[evidence >= LEAST_EVIDENCE].abs().mean()
-    return {
-        "attributions": _write_table(out / "attributions.parquet", explanation, evidence),
-        "probability": {
-            "attributions": _write_table(out / "attributions_probability.parquet", likely, evidence),
-            "horizon_days": horizon_days,
-            "mechanisms": {str(name): None if math.isnan(value) else value for name, value in importance.items()},
-        },
-    }
+def _write_attributions(out: Path, found: _Found) -> WrittenAttributions:
+    likely = to_probability(found.explanation, found.bundle.model, found.horizon_days)
+    importance = likely.mechanisms[found.evidence >= LEAST_EVIDENCE].abs().mean()
+    return WrittenAttributions(
+        log_risk=_write_table(out / "attributions.parquet", found.explanation, found.evidence),
+        probability=_write_table(out / "attributions_probability.parquet", likely, found.evidence),
+        mechanisms={str(name): None if math.isnan(value) else value for name, value in importance.items()},
+        horizon_days=found.horizon_days,
+    )
 
 
-def _write_table(file: Path, explanation: Explanation, evidence: np.ndarray) -> str:
+def _write_table(file: Path, explanation: Explanation, evidence: np.ndarray) -> Path:
     table = attribution_table(explanation, evidence)
     numbers = table.columns.difference(["patient_id", "horizon_days", "evidence"])
     table.loc[evidence < LEAST_EVIDENCE, numbers] = math.nan
-    return str(write_scores(table, file))
+    return write_scores(table, file)

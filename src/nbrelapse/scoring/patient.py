@@ -20,14 +20,15 @@ from nbrelapse.mechanisms.build import build_features
 from nbrelapse.mechanisms.catalogue import load_catalogue
 from nbrelapse.metrics.horizons import LONGEST_YEARS, YEAR
 from nbrelapse.models.base import SurvivalModel
-from nbrelapse.models.resamples import prediction_interval
 from nbrelapse.report.patient_report import GroupCourse, PatientContent, PatientPrediction, SimilarPatients
 from nbrelapse.report.plots.attributions import patient_waterfall
 from nbrelapse.report.plots.performance import incidence_course
 from nbrelapse.report.wording import model_title
-from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle
+from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle, ObservedOutcomes
 from nbrelapse.scoring.groups import GROUPINGS, clinical_levels
 from nbrelapse.scoring.scores import OTHER_GENES, other_genes, score_features
+
+_NOT_KEPT = "the model was saved without the observed courses of its training patients"
 
 
 @dataclass(frozen=True)
@@ -97,10 +98,10 @@ def _prediction(
 ) -> PatientPrediction:
     explanation = explain(bundle.model, row[list(bundle.schema.index)], bundle.catalogue, background=studied.background)
     probability = to_probability(explanation, bundle.model, studied.horizon_days)
-    group = group_course(bundle.training, studied.cohort, row)
+    group = _group_course(bundle.training.observed, studied.cohort, row)
     model = bundle.model
     at = np.array([np.inf if studied.horizon_days is None else studied.horizon_days])
-    interval = prediction_interval(bundle.refits, row, at)
+    interval = bundle.band(row, at)
     outside = [name for name in scores["out_of_range_features"].split(", ") if name]
     return PatientPrediction(
         explanation=explanation,
@@ -113,7 +114,7 @@ def _prediction(
         known=_required(bundle, studied) | {str(name): float(value) for name, value in row.iloc[0].items()},
         ranges=bundle.schema.loc[outside, ["low", "high"]],
         group=group,
-        similar=similar_patients(bundle.training, _by_days(bundle, scores)),
+        similar=_similar_patients(bundle.training.observed, _by_days(bundle, scores)),
         competing=isinstance(model, SurvivalModel) and model.competing_ is not None,
         figures={
             "waterfall": patient_waterfall(explanation, studied.patient_id, bundle.catalogue),
@@ -155,8 +156,8 @@ def _facts(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
     facts = {
         "Model": model_title(bundle.model.family),
         "Features read": len(bundle.schema),
-        "Trained on": training.get("cohort"),
-        "Training patients": training.get("patients"),
+        "Trained on": training.cohort,
+        "Training patients": training.patients,
         "Bootstrap refits": len(bundle.refits),
         "This patient's cohort": cohort.name,
         "Catalogue": bundle.catalogue.version,
@@ -177,7 +178,7 @@ def _course(bundle: Bundle, row: pd.DataFrame, group: GroupCourse | None) -> dic
     if followed is None:
         return {}
     times = np.linspace(0.0, min(followed, LONGEST_YEARS * YEAR), 121)
-    interval = prediction_interval(bundle.refits, row, times)
+    interval = bundle.band(row, times)
     _, incidence = bundle.model.predict_risk(row, times)
     figure = incidence_course(
         times,
@@ -190,75 +191,45 @@ def _course(bundle: Bundle, row: pd.DataFrame, group: GroupCourse | None) -> dic
     return {"course": figure}
 
 
-_NOT_KEPT = "the model was saved without the observed courses of its training patients"
-
-
-def group_course(training: Mapping[str, Any], cohort: Cohort, row: pd.DataFrame) -> GroupCourse | str:
-    """Return the observed course of a patient's clinical group.
-
-    Parameters
-    ----------
-    training : mapping
-        Of a bundle; ``observed`` from :func:`nbrelapse.experiment.publish.observed_in_training`.
-    cohort : Cohort
-        The patient's.
-    row : DataFrame of shape (1, n_features)
-        The patient's features, the clinical groupings among them.
-
-    Returns
-    -------
-    GroupCourse or str
-        In the first grouping that the patient has a group of with a course, the most detailed first; else why there is
-        none.
-    """
-    if "observed" not in training:
+def _group_course(observed: ObservedOutcomes | None, cohort: Cohort, row: pd.DataFrame) -> GroupCourse | str:
+    """Return the course of the first grouping that has one, the most detailed first, or why there is none."""
+    if observed is None:
         return _NOT_KEPT
-    kept = {(group["grouping"], group["level"]): group for group in training["observed"]["clinical_groups"]}
+    kept = {(group.grouping, group.level): group for group in observed.clinical_groups}
     levels = {name: float(level[0]) for name, level in clinical_levels(cohort, row).items()}
-    known = [name for name in GROUPINGS if not np.isnan(levels.get(name, np.nan))]
-    for name in known:
-        group = kept.get((name, levels[name]))
-        if group is not None and group["course"]["days"]:
+    known = {name: int(levels[name]) for name in GROUPINGS if not math.isnan(levels.get(name, math.nan))}
+    for name, level in known.items():
+        group = kept.get((name, level))
+        if group is not None and group.course["days"]:
             title, names = GROUPINGS[name]
-            label = f"{title}: {names[int(levels[name])].lower()}"
-            return GroupCourse(label, group["patients"], group["events"], pd.DataFrame(group["course"]))
+            return GroupCourse(
+                f"{title}: {names[level].lower()}", group.patients, group.events, pd.DataFrame(group.course)
+            )
     return (
         "too few training patients were of this patient's clinical group" if known else "the clinical group is unknown"
     )
 
 
-def similar_patients(training: Mapping[str, Any], probability: Mapping[float | None, float]) -> SimilarPatients | str:
-    """Return the outcome of the training patients with the nearest predictions.
-
-    Parameters
-    ----------
-    training : mapping
-        Of a bundle.
-    probability : mapping of float or None to float
-        The patient's predicted probability by horizon in days; None for a binary endpoint.
-
-    Returns
-    -------
-    SimilarPatients or str
-        Or why there are none.
-    """
-    if "observed" not in training:
+def _similar_patients(
+    observed: ObservedOutcomes | None, probability: Mapping[float | None, float]
+) -> SimilarPatients | str:
+    """Return the outcome of the nearest predictions, given the patient's by horizon in days, or why there is none."""
+    if observed is None:
         return _NOT_KEPT
-    similar = training["observed"]["similar"]
-    points, days = similar["points"], similar["horizon_days"]
+    points, days = observed.similar.points, observed.similar.horizon_days
     if not points:
         return "the model was trained on too few patients for it"
     own = probability.get(days)
     if own is None:
         return "its horizon has no prediction"
-    centres = np.array([point["probability"] for point in points])
+    centres = np.array([point.probability for point in points])
     point = points[int(np.abs(centres - own).argmin())]
     return SimilarPatients(
         horizon_days=days,
-        low=point["low"],
-        high=point["high"],
-        patients=point["patients"],
-        events=point["events"],
-        observed=pd.DataFrame(point["observed"], columns=["years", "incidence", "low", "high"]),
+        low=point.low,
+        high=point.high,
+        patients=point.patients,
+        events=point.events,
+        observed=pd.DataFrame(point.observed, columns=["years", "incidence", "low", "high"]),
         beyond=not centres[0] <= own <= centres[-1],
     )

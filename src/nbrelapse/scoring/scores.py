@@ -15,7 +15,6 @@ from nbrelapse.mechanisms.build import build_features
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.models.base import SurvivalModel
 from nbrelapse.models.design import read_columns
-from nbrelapse.models.resamples import prediction_interval
 from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle, evidence_of
 from nbrelapse.scoring.storage import load_model
 
@@ -75,7 +74,7 @@ def other_genes(bundle: Bundle, cohort: Cohort) -> bool:
     bool
         Far more genes were measured, or far fewer, and the model relies on expression.
     """
-    trained_on = bundle.training.get("expression_genes")
+    trained_on = bundle.training.expression_genes
     if not trained_on or cohort.expression is None or "expression" not in relied_on(bundle):
         return False
     return not 1 / GENE_RATIO <= len(cohort.expression) / trained_on <= GENE_RATIO
@@ -193,7 +192,7 @@ def _by_years(bundle: Bundle, X: pd.DataFrame) -> tuple[np.ndarray, _Columns]:
     assert isinstance(bundle.model, SurvivalModel)
     times = np.array(HORIZON_YEARS) * YEAR
     states = bundle.model.predict_cumulative_incidence(X, times)
-    interval = prediction_interval(bundle.refits, X, times)
+    interval = bundle.band(X, times)
     followed = times <= bundle.model.baseline_.last_time
     columns = {name: interval[name] for name in ("log_risk_low", "log_risk_high")}
     for column, years in enumerate(HORIZON_YEARS):
@@ -211,7 +210,7 @@ def _once(bundle: Bundle, X: pd.DataFrame) -> tuple[np.ndarray, _Columns]:
     """Log odds, and the probability of a binary endpoint."""
     whenever = np.array([np.inf])
     log_risk, probability = bundle.model.predict_risk(X, whenever)
-    interval = prediction_interval(bundle.refits, X, whenever)
+    interval = bundle.band(X, whenever)
     columns = {name: interval[name] for name in ("log_risk_low", "log_risk_high")}
     name = f"probability_{bundle.endpoint}"
     columns |= {name: probability[:, 0]}

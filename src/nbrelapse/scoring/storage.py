@@ -7,6 +7,7 @@ import json
 import platform
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,16 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse import __version__
+from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.files import write_beside
 from nbrelapse.errors import BundleError, InputError, NbRelapseError
-from nbrelapse.mechanisms.catalogue import parse_catalogue
-from nbrelapse.models.base import ModelState
+from nbrelapse.mechanisms.build import build_features
+from nbrelapse.mechanisms.catalogue import Catalogue, load_catalogue, parse_catalogue
+from nbrelapse.mechanisms.feature_table import FeatureTable
+from nbrelapse.models.base import BinaryModel, ModelState, RiskModel
 from nbrelapse.models.families import model_from_state
+from nbrelapse.models.resamples import bootstrap_refits
+from nbrelapse.outcome import Outcome, make_outcome, outcome_fingerprint, summarize_outcome
 from nbrelapse.scoring.bundle import (
     CARD,
     DESCRIPTION,
@@ -30,6 +36,8 @@ from nbrelapse.scoring.bundle import (
     REFITS,
     TEXT_COLUMNS,
     Bundle,
+    TrainingSummary,
+    make_bundle,
     sealed,
     sha256,
     to_json,
@@ -147,8 +155,9 @@ def _read(folder: Path, manifest: Mapping[str, Any]) -> Bundle:
         gene_sets=manifest["gene_sets"],
         schema=schema.astype(dict.fromkeys(numbers, float)),
         log_risk_quantiles=np.asarray(_json(data / "baseline.json")["log_risk_quantiles"], dtype=float),
-        training=manifest["training"],
+        training=TrainingSummary.from_dict(manifest["training"]),
         card=card.read_text(encoding="utf-8") if card.exists() else "",
+        version=str(manifest.get("nbrelapse_version")),
     )
 
 
@@ -230,7 +239,7 @@ def _manifest(bundle: Bundle, files: Mapping[str, str]) -> dict[str, Any]:
         "catalogue_version": bundle.catalogue.version,
         "followed_days": bundle.followed_days,
         "refits": len(bundle.refits),
-        "training": dict(bundle.training),
+        "training": bundle.training.to_dict(),
         "features": schema.where(pd.notna(schema), None).to_dict("records"),
         "gene_sets": {name: list(genes) for name, genes in bundle.gene_sets.items()},
         "files": dict(files),
@@ -357,3 +366,202 @@ def _installed() -> list[str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+@dataclass(frozen=True)
+class _Training:
+    """What a model was fitted on; a row of X and of the outcome a patient, in the same order."""
+
+    X: pd.DataFrame
+    outcome: Outcome
+    catalogue: Catalogue
+    cohort: Cohort | None
+
+
+def save_model(
+    model: RiskModel | Bundle,
+    folder: str | Path,
+    *,
+    cohort: Cohort | None = None,
+    X: pd.DataFrame | FeatureTable | None = None,
+    y: Outcome | np.ndarray | None = None,
+    endpoint: str | None = None,
+    catalogue: Catalogue | None = None,
+    gene_sets: Mapping[str, list[str]] | None = None,
+    refits: int = 20,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> Path:
+    """Save a model that was fitted in Python, for :func:`load_model` and :func:`score`.
+
+    A saved model keeps of its training patients the range of every feature, how many had a value, the distribution of
+    predicted risks and a summary of the outcome; no rows and no identifiers. Nothing was validated: the model card and
+    the model's text say so. Use :func:`nbrelapse.run_experiment` for a model with cross-validated figures.
+
+    Parameters
+    ----------
+    model : RiskModel or Bundle
+        Fitted. A bundle is written as it is; of the arguments below only ``overwrite`` goes with it.
+    folder : path
+    cohort : Cohort, optional
+        The training patients. Their features are built where ``X`` is not given, their outcome is made where ``y`` is
+        not given.
+    X : DataFrame or FeatureTable of shape (n_patients, n_features), optional
+        The features that the model was fitted on; NaN = not assayed. Rows of patients without an outcome are left out
+        where ``y`` is an Outcome.
+    y : Outcome or ndarray of shape (n_patients,), optional
+        The outcome that the model was fitted on; an array has the rows of ``X``.
+    endpoint : {"relapse", "efs", "os", "refractory"}, optional
+        Needed where ``y`` is not an Outcome.
+    catalogue : Catalogue, optional
+        Defines the features; by default that of ``X``, or the packaged one.
+    gene_sets : dict of str to list of str, optional
+        The user's gene sets that features are built from.
+    refits : int, default 20
+        Bootstrap refits, for the bands of the scores. Bands of 20 are rough; experiments use 100. 0: no bands.
+    seed : int, default 0
+        Of the refits.
+    overwrite : bool
+        Replace a folder that is there.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        Training features or outcome are missing, do not fit each other or the model, or the folder is there already.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nbrelapse.cohort import simulate_cohort
+    >>> from nbrelapse.models.families import create_model
+    >>> from nbrelapse.scoring import load_model, score
+    >>> cohort = simulate_cohort(120, seed=1)
+    >>> table, outcome = build_features(cohort), make_outcome(cohort, "efs")
+    >>> model = create_model("cox", columns=["mycn__amplified", "clinical__log2_age"], penalty=0.1)
+    >>> model = model.fit(table.values.loc[outcome.patient_ids], outcome.y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     saved = save_model(model, f"{folder}/efs", cohort=cohort, X=table, y=outcome, refits=0)
+    ...     scores = score(load_model(saved), cohort)
+    >>> len(scores)
+    120
+    """
+    if isinstance(model, Bundle):
+        return write_bundle(model, folder, overwrite=overwrite)
+    if refits < 0:
+        raise InputError(f"illegal number of refits {refits}", column="refits", expected="0 or more")
+    training = _training(model, cohort, X, y, endpoint, catalogue, gene_sets or {})
+    bundle = make_bundle(
+        training.outcome.endpoint,
+        model,
+        training.X,
+        refits=tuple(bootstrap_refits(model, training.X, training.outcome.y, n_refits=refits, seed=seed)),
+        references={},
+        catalogue=training.catalogue,
+        gene_sets=gene_sets or {},
+        training=_summary(training),
+    )
+    return write_bundle(replace(bundle, card=_card(bundle)), folder, overwrite=overwrite)
+
+
+def _training(
+    model: RiskModel,
+    cohort: Cohort | None,
+    X: pd.DataFrame | FeatureTable | None,
+    y: Outcome | np.ndarray | None,
+    endpoint: str | None,
+    catalogue: Catalogue | None,
+    gene_sets: Mapping[str, list[str]],
+) -> _Training:
+    """Bring together what was given, and refuse what does not fit."""
+    if X is None:
+        if cohort is None:
+            raise InputError(
+                "the training features are not known", column="X", fix="give X, or the cohort that it was built from"
+            )
+        X = build_features(cohort, catalogue, gene_sets)
+    if catalogue is None:
+        catalogue = X.catalogue if isinstance(X, FeatureTable) else load_catalogue()
+    values = X.values if isinstance(X, FeatureTable) else X
+    outcome = _outcome(values, cohort, y, endpoint)
+    if isinstance(y, Outcome) or y is None:
+        absent = int((~outcome.patient_ids.isin(values.index)).sum())
+        if absent:
+            raise InputError(
+                f"{absent} of the {len(outcome.patient_ids)} patients with an outcome have no row in X",
+                column="X",
+                fix="give the features and the outcome of the same patients",
+            )
+        values = values.loc[outcome.patient_ids]
+    _refuse_misfit(model, values, outcome, catalogue)
+    return _Training(values, outcome, catalogue, cohort)
+
+
+def _outcome(X: pd.DataFrame, cohort: Cohort | None, y: Outcome | np.ndarray | None, endpoint: str | None) -> Outcome:
+    if isinstance(y, Outcome):
+        if endpoint not in (None, y.endpoint):
+            raise InputError(f"the outcome is of the endpoint {y.endpoint!r}", column="endpoint", fix="leave it out")
+        return y
+    if endpoint is None or (y is None and cohort is None):
+        raise InputError(
+            "the outcome that the model was trained on is not known",
+            column="y",
+            expected="an Outcome, an array with its endpoint, or a cohort with an endpoint",
+            fix="give y=make_outcome(cohort, endpoint)",
+        )
+    if y is None:
+        assert cohort is not None
+        return make_outcome(cohort, endpoint)
+    if len(y) != len(X):
+        raise InputError(f"{len(X)} rows of features, but outcomes of {len(y)} patients", column="y")
+    return Outcome(endpoint, X.index, y)
+
+
+def _refuse_misfit(model: RiskModel, X: pd.DataFrame, outcome: Outcome, catalogue: Catalogue) -> None:
+    if isinstance(model, BinaryModel) == outcome.is_survival:
+        kinds = "yes or no", "a time to an event"
+        own, other = kinds if outcome.is_survival else kinds[::-1]
+        raise InputError(f"the model is of {own}, the endpoint {outcome.endpoint!r} is {other}", column="endpoint")
+    names = [str(name) for name in getattr(model, "feature_names_in_", ())]
+    if not names:
+        raise InputError("the model is not fitted", column="model", fix="fit it first")
+    for known, where, column in ((X.columns, "the training features lack", "X"),
+                                 (catalogue.features, "the catalogue does not know", "catalogue")):  # fmt: skip
+        lacking = [name for name in names if name not in known]
+        if lacking:
+            raise InputError(f"{where} what the model reads: {', '.join(lacking[:5])}", column=column)
+
+
+def _summary(training: _Training) -> TrainingSummary:
+    outcome, cohort = training.outcome, training.cohort
+    measured = None if cohort is None else cohort.expression
+    return TrainingSummary(
+        cohort=None if cohort is None else cohort.name,
+        patients=len(outcome.y),
+        outcome=summarize_outcome(outcome),
+        unspecified=outcome.choices.get("unspecified"),
+        landmark_days=outcome.choices.get("landmark_days"),
+        progressive=outcome.choices.get("progressive"),
+        outcome_fingerprint=outcome_fingerprint(outcome),
+        expression_genes=None if measured is None else len(measured),
+        validated=False,
+    )
+
+
+def _card(bundle: Bundle) -> str:
+    training = bundle.training
+    trained_on = "" if training.cohort is None else f" of {training.cohort}"
+    return (
+        f"# {bundle.model.family}: {bundle.endpoint}\n\n"
+        "For research. Not for treatment decisions.\n\n"
+        f"- Endpoint: {bundle.endpoint}\n"
+        f"- Saved from Python with nbrelapse {__version__}\n"
+        f"- Training patients: {training.patients}{trained_on}, {training.events} with the event\n"
+        f"- Features read: {len(bundle.schema)}\n"
+        f"- Bootstrap refits: {len(bundle.refits)}\n\n"
+        "## Performance\n\n"
+        "Not validated: the model was saved without cross-validation or a hold-out.\n"
+    )
