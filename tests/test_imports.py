@@ -53,11 +53,18 @@ def room_of(module: str) -> str:
     return module.split(".")[1] if "." in module else ""
 
 
+def is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
 @cache
-def imports(module: str) -> frozenset[tuple[str, str]]:
-    """Modules of this package that a file imports, each with the name that it takes from there."""
+def imports(module: str, *, running: bool = False) -> frozenset[tuple[str, str]]:
+    """Modules of this package that a file imports (for types too, unless running), each with the name it takes."""
     found = set()
-    for node in ast.walk(ast.parse(FILES[module].read_text(encoding="utf-8"))):
+    tree = ast.parse(FILES[module].read_text(encoding="utf-8"))
+    if running:
+        tree.body = [node for node in tree.body if not is_for_types(node)]
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "nbrelapse":
             for name in node.names:
                 whole = f"{node.module}.{name.name}"
@@ -98,7 +105,7 @@ def test_every_room_has_a_place_in_the_order() -> None:
 
 
 def test_no_files_import_each_other() -> None:
-    drawn = {name: {other for other, _ in imports(name) if other in MODULES} for name in MODULES}
+    drawn = {name: {other for other, _ in imports(name, running=True) if other in MODULES} for name in MODULES}
     for name, others in drawn.items():
         drawn[name] = {other for other in others if (room_of(name), room_of(other)) not in UPWARD}
     TopologicalSorter(drawn).prepare()

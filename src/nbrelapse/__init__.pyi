@@ -45,6 +45,7 @@ from .readers import import_tables as import_tables
 from .report import plots as plots
 from .scoring import Bundle as Bundle
 from .scoring import load_model as load_model
+from .scoring import save_model as save_model
 from .scoring import score as score
 from .simulation import simulate_cohort as simulate_cohort
 

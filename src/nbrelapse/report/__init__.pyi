@@ -35,5 +35,6 @@ from .sentences import ProbabilityImportance as ProbabilityImportance
 from .sentences import stability_sentences as stability_sentences
 from .sentences import strongest_reference as strongest_reference
 from .sentences import verdict as verdict
+from .wording import ENDPOINTS as ENDPOINTS
 from .wording import METRICS as METRICS
 from .wording import model_title as model_title

@@ -1,4 +1,9 @@
 from .bundle import Bundle as Bundle
+from .bundle import ClinicalGroup as ClinicalGroup
+from .bundle import NearPatients as NearPatients
+from .bundle import ObservedOutcomes as ObservedOutcomes
+from .bundle import SimilarOutcomes as SimilarOutcomes
+from .bundle import TrainingSummary as TrainingSummary
 from .bundle import make_bundle as make_bundle
 from .evaluate import evaluate_bundle as evaluate_bundle
 from .explain import ExplainedCohort as ExplainedCohort
@@ -13,4 +18,5 @@ from .scores import check_scores_file as check_scores_file
 from .scores import score as score
 from .scores import write_scores as write_scores
 from .storage import load_model as load_model
+from .storage import save_model as save_model
 from .storage import write_bundle as write_bundle

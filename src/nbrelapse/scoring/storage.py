@@ -436,7 +436,7 @@ def save_model(
     Examples
     --------
     >>> import tempfile
-    >>> from nbrelapse.cohort import simulate_cohort
+    >>> from nbrelapse.simulation import simulate_cohort
     >>> from nbrelapse.models.families import create_model
     >>> from nbrelapse.scoring import load_model, score
     >>> cohort = simulate_cohort(120, seed=1)
