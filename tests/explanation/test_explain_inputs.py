@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 import nbrelapse
-from nbrelapse.cohort import simulate_cohort
 from nbrelapse.errors import InputError
 from nbrelapse.explanation import Explanation, explain
 from nbrelapse.mechanisms import FeatureTable, build_features, load_catalogue
 from nbrelapse.scoring import Bundle
+from nbrelapse.simulation import simulate_cohort
 
 Training = tuple[pd.DataFrame, np.ndarray]
 

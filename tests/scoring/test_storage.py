@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import nbrelapse as nb
-from nbrelapse.cohort import Cohort, simulate_cohort
+from nbrelapse.cohort import Cohort
 from nbrelapse.errors import BundleError, InputError
 from nbrelapse.mechanisms import FeatureTable, build_features, load_catalogue
 from nbrelapse.models.base import ModelState, RiskModel
@@ -24,6 +24,7 @@ from nbrelapse.scoring import Bundle, load_model, write_bundle
 from nbrelapse.scoring.bundle import HORIZON_YEARS, sealed
 from nbrelapse.scoring.scores import score_features
 from nbrelapse.scoring.storage import pack_refits, unpack_refits
+from nbrelapse.simulation import simulate_cohort
 
 FILES = [
     "MLmodel",
