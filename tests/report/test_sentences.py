@@ -11,7 +11,7 @@ import pytest
 from nbrelapse.explanation.explanation import Explanation
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
-from nbrelapse.metrics.evaluation import Evaluation
+from nbrelapse.metrics.evaluation import Evaluation, strongest_reference
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.report.facts import disagreements, mechanism_rows
 from nbrelapse.report.sentences import (
@@ -19,7 +19,6 @@ from nbrelapse.report.sentences import (
     ProbabilityImportance,
     established_sentence,
     stability_sentences,
-    strongest_reference,
     summary_sentence,
     verdict,
 )

@@ -134,8 +134,7 @@ def multiplicity_document(tried: Multiplicity | None) -> dict[str, Any] | None:
 def _table(title: str, evaluation: Evaluation, metric: str, chosen: str | None) -> Any:
     from rich.table import Table
 
-    from nbrelapse.metrics.evaluation import MetricKind
-    from nbrelapse.report.sentences import strongest_reference
+    from nbrelapse.metrics.evaluation import MetricKind, strongest_reference
 
     rows = evaluation.metrics[evaluation.metrics["metric"] == metric]
     populations = list(dict.fromkeys(rows["population"]))

@@ -515,6 +515,17 @@ def leading_metric(metrics: pd.DataFrame) -> str:
     return "auc" if "auc" in set(metrics["metric"]) else "harrell_c"
 
 
+def strongest_reference(evaluation: Evaluation, population: str, metric: str | None = None) -> str | None:
+    """Return the reference model with the best value (of the leading metric) in a population; None without one."""
+    metric = metric or leading_metric(evaluation.metrics)
+    references = set(evaluation.differences["reference"])
+    table = evaluation.metrics
+    table = table[
+        (table["population"] == population) & (table["metric"] == metric) & table["model"].isin(references)
+    ].dropna(subset=["value"])
+    return None if table.empty else str(MetricKind.of(metric).goodness(table.set_index("model")["value"]).idxmax())
+
+
 def discrimination(y: np.ndarray, prediction: Predictions) -> float:
     """Return Harrell's C of a time to an event, or the AUC of a yes or no.
 

@@ -15,7 +15,7 @@ from nbrelapse.explanation.explanation import Explanation, mechanism_cooccurrenc
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.metrics.decisions import ClinicalUtility
-from nbrelapse.metrics.evaluation import MEAN, Evaluation, leading_metric
+from nbrelapse.metrics.evaluation import MEAN, Evaluation, leading_metric, strongest_reference
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.outcome import is_survival
@@ -32,7 +32,7 @@ from nbrelapse.report.plots.performance import (
     leaderboard_forest,
 )
 from nbrelapse.report.render import figure_data_uri, render
-from nbrelapse.report.sentences import ProbabilityImportance, stability_sentences, strongest_reference, verdict
+from nbrelapse.report.sentences import ProbabilityImportance, stability_sentences, verdict
 from nbrelapse.report.wording import ENDPOINTS, METRICS, POPULATIONS, model_title, signed
 
 PLACED_FIGURES = (

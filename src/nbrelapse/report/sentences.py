@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from nbrelapse.explanation.stability import Stability
-from nbrelapse.metrics.evaluation import MetricKind, leading_metric
+from nbrelapse.metrics.evaluation import leading_metric, strongest_reference
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.report.wording import METRICS, POPULATIONS, model_title, percent, signed
 
@@ -168,17 +168,6 @@ class Verdict:
     difference: float
     low: float
     high: float
-
-
-def strongest_reference(evaluation: Evaluation, population: str, metric: str | None = None) -> str | None:
-    """Return the reference model with the best value (of the leading metric) in a population; None without one."""
-    metric = metric or leading_metric(evaluation.metrics)
-    references = set(evaluation.differences["reference"])
-    table = evaluation.metrics
-    table = table[
-        (table["population"] == population) & (table["metric"] == metric) & table["model"].isin(references)
-    ].dropna(subset=["value"])
-    return None if table.empty else str(MetricKind.of(metric).goodness(table.set_index("model")["value"]).idxmax())
 
 
 def verdict(evaluation: Evaluation, model: str, population: str = "all", metric: str | None = None) -> Verdict:

@@ -29,6 +29,7 @@ _CODE = (
     "models/*.py",
     "outcome.py",
     "validation/fold_cache.py",
+    "validation/foreign.py",
     "validation/nested.py",
     "validation/splits.py",
     "validation/tuning.py",

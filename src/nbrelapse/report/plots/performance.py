@@ -14,7 +14,7 @@ from sksurv.nonparametric import kaplan_meier_estimator
 
 from nbrelapse.metrics.calibration import calibration_curve
 from nbrelapse.metrics.decisions import TREAT_ALL, TREAT_NONE
-from nbrelapse.metrics.evaluation import MetricKind, leading_metric
+from nbrelapse.metrics.evaluation import MetricKind, leading_metric, strongest_reference
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.report.plots.style import (
@@ -29,7 +29,6 @@ from nbrelapse.report.plots.style import (
     styled,
     zero_line,
 )
-from nbrelapse.report.sentences import strongest_reference
 from nbrelapse.report.wording import METRICS, POPULATIONS, model_title, number, signed, strategy_title
 
 if TYPE_CHECKING:
@@ -328,9 +327,9 @@ def leaderboard_forest(evaluation: Evaluation, chosen: str | None = None, metric
     metric = metric or leading_metric(evaluation.metrics)
     kind = MetricKind.of(metric)
     metrics = evaluation.metrics[evaluation.metrics["metric"] == metric]
-    blocks = [
-        (name, metrics[metrics["population"] == name]) for name in POPULATIONS if name in set(metrics["population"])
-    ]
+    judged = set(metrics["population"])
+    populations = [name for name in POPULATIONS if name in judged] + sorted(judged - set(POPULATIONS))
+    blocks = [(name, metrics[metrics["population"] == name]) for name in populations]
     n_rows = sum(len(block) + 1 for _, block in blocks)
     figure = new_figure(7.8, 0.27 * n_rows + 0.9)
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.0, 0.85])
@@ -367,7 +366,8 @@ def leaderboard_forest(evaluation: Evaluation, chosen: str | None = None, metric
 
 def _header(axes: Axes, y: float, population: str, block: pd.DataFrame) -> None:
     beside = axes.get_yaxis_transform()
-    axes.text(-0.02, y, POPULATIONS[population], transform=beside, fontweight="bold", ha="right", va="center")
+    title = POPULATIONS.get(population, population.replace("_", " "))
+    axes.text(-0.02, y, title, transform=beside, fontweight="bold", ha="right", va="center")
     size = f"{int(block['n'].max())} patients, {int(block['events'].max())} events"
     axes.text(1.02, y, size, transform=beside, color=MUTED, va="center", fontsize=8.5)
 
