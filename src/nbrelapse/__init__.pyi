@@ -48,5 +48,7 @@ from .scoring import load_model as load_model
 from .scoring import save_model as save_model
 from .scoring import score as score
 from .simulation import simulate_cohort as simulate_cohort
+from .validation import CrossValidation as CrossValidation
+from .validation import cross_validate as cross_validate
 
 __version__: str

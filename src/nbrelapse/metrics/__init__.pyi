@@ -30,6 +30,7 @@ from .evaluation import discriminations as discriminations
 from .evaluation import evaluate as evaluate
 from .evaluation import evaluate_groups as evaluate_groups
 from .evaluation import leading_metric as leading_metric
+from .evaluation import strongest_reference as strongest_reference
 from .horizons import HORIZON_YEARS as HORIZON_YEARS
 from .horizons import LONGEST_YEARS as LONGEST_YEARS
 from .horizons import YEAR as YEAR

@@ -33,7 +33,6 @@ from .render import save_figure as save_figure
 from .render import save_figures as save_figures
 from .sentences import ProbabilityImportance as ProbabilityImportance
 from .sentences import stability_sentences as stability_sentences
-from .sentences import strongest_reference as strongest_reference
 from .sentences import verdict as verdict
 from .wording import ENDPOINTS as ENDPOINTS
 from .wording import METRICS as METRICS

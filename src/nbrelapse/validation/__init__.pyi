@@ -1,3 +1,5 @@
+from .cross_validate import CrossValidation as CrossValidation
+from .cross_validate import cross_validate as cross_validate
 from .fold_cache import CACHE_FOLDER as CACHE_FOLDER
 from .fold_cache import FoldCache as FoldCache
 from .guards import Multiplicity as Multiplicity
