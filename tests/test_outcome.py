@@ -147,10 +147,44 @@ def test_an_unspecified_event_on_the_day_of_death_is_the_death(unspecified: str)
     assert make_outcome(cohort, "relapse", unspecified=unspecified).y.tolist() == [(2, 80.0), (1, 5.0)]
 
 
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        # The day before the death is not the day of death, and a month before is not either.
+        (("unspecified", 79.0, 1, 80.0), (1, 79.0)),
+        (("unspecified", 50.0, 1, 80.0), (1, 50.0)),
+        # On the last day of follow-up of a patient who lives.
+        (("unspecified", 80.0, 0, 80.0), (1, 80.0)),
+        # A kind that is recorded stands, also on the day of death.
+        (("relapse", 80.0, 1, 80.0), (1, 80.0)),
+        (("progression", 80.0, 1, 80.0), (1, 80.0)),
+        (("second_malignancy", 80.0, 1, 80.0), (2, 80.0)),
+    ],
+)
+def test_only_an_unspecified_event_on_the_very_day_of_death_is_the_death(row: tuple, expected: tuple) -> None:
+    assert make_outcome(cohort_of(row, ("relapse", 5.0, 0, 9.0)), "relapse").y[0].tolist() == expected
+
+
 def test_death_without_another_event_is_the_first_event() -> None:
     cohort = cohort_of(("none", 400.0, 1, 450.0), ("relapse", 10.0, 0, 20.0))
     assert make_outcome(cohort, "relapse").y.tolist() == [(2, 450.0), (1, 10.0)]
     assert make_outcome(cohort, "efs").y.tolist() == [(1, 450.0), (1, 10.0)]
+
+
+def test_event_free_time_is_the_one_recorded_and_follow_up_only_where_there_is_none() -> None:
+    # Seen without event on day 1000, known to live on day 1200; the other was seen after his last follow-up.
+    cohort = cohort_of(("none", 1000.0, 0, 1200.0), ("none", 70.0, 0, 60.0), ("relapse", 5.0, 0, 9.0))
+    for endpoint in ("relapse", "efs"):
+        assert make_outcome(cohort, endpoint).y.tolist() == [(0, 1000.0), (0, 70.0), (1, 5.0)]
+
+
+def test_overall_survival_reads_death_and_follow_up_only() -> None:
+    cohort = cohort_of(
+        ("relapse", -1.0, 1, 9.0), ("relapse", 90.0, 0, 60.0), ("relapse", None, 0, 30.0), (None, None, 0, None)
+    )
+    outcome = make_outcome(cohort, "os")
+    assert outcome.y.tolist() == [(1, 9.0), (0, 60.0), (0, 30.0)]
+    assert outcome.excluded == {"follow-up time not recorded": 1}
 
 
 def test_patients_without_an_outcome_are_left_out_and_counted() -> None:
@@ -179,9 +213,41 @@ def test_an_event_on_the_day_of_diagnosis_counts_as_half_a_day() -> None:
     assert make_outcome(cohort, "os").y["time"].tolist() == [0.5, 9.0]
 
 
+def test_only_censoring_on_day_0_is_left_out() -> None:
+    cohort = cohort_of(("none", 1.0, 0, 1.0), ("none", 0.5, 0, 0.5), ("none", 0.0, 0, 0.0), ("relapse", 1.0, 0, 9.0))
+    for endpoint in ("relapse", "efs"):
+        outcome = make_outcome(cohort, endpoint)
+        assert outcome.y.tolist() == [(0, 1.0), (0, 0.5), (1, 1.0)]
+        assert outcome.excluded == {"censored on the day of diagnosis": 1}
+
+
+def test_a_patient_is_counted_under_the_first_reason_to_leave_him_out() -> None:
+    cohort = cohort_of(
+        ("unspecified", 0.0, 0, 90.0), (None, 0.0, 0, 90.0), ("unspecified", 40.0, 0, 90.0), ("relapse", 80.0, 0, 90.0)
+    )
+    assert make_outcome(cohort, "efs").excluded == {"first event not recorded": 1}
+    expected = {"kind of first event not recorded": 2, "first event not recorded": 1}
+    for landmark in (0, 50):
+        outcome = make_outcome(cohort, "relapse", unspecified="exclude", landmark_days=landmark)
+        assert outcome.excluded == expected
+
+
+def test_choices_name_what_the_endpoint_depends_on() -> None:
+    relapse = {"day_0_events": "half a day", "unspecified": "event"}
+    assert make_outcome(EVERY_KIND, "relapse").choices == relapse
+    assert make_outcome(EVERY_KIND, "efs").choices == {"day_0_events": "half a day"}
+    assert make_outcome(EVERY_KIND, "os", landmark_days=30).choices == {
+        "day_0_events": "half a day",
+        "landmark_days": 30.0,
+    }
+
+
 @pytest.mark.parametrize(
     ("row", "endpoint", "problem", "column"),
     [
+        (("none", -0.5, 0, 9.0), "relapse", "negative time", "event_days"),
+        (("none", 5.0, 0, -9.0), "relapse", "negative time", "followup_days"),
+        (("relapse", 9.5, 0, 9.0), "relapse", "after the end of follow-up", "event_days"),
         (("relapse", -1.0, 0, 9.0), "relapse", "negative time", "event_days"),
         (("none", 5.0, 0, -9.0), "os", "negative time", "followup_days"),
         (("relapse", None, 0, 9.0), "efs", "a first event has no time", "event_days"),
@@ -202,6 +268,15 @@ def test_contradictions_are_refused_with_their_rows(row: tuple, endpoint: str, p
 def test_a_cohort_without_events_is_refused(endpoint: str) -> None:
     with pytest.raises(InputError, match=f"endpoint '{endpoint}'"):
         make_outcome(cohort_of(("none", 50.0, 0, 60.0), ("none", 70.0, 0, 70.0)), endpoint)
+
+
+@pytest.mark.parametrize(("landmark", "problem"), [(0, "no patient of cohort"), (30, "after the landmark")])
+def test_competing_events_alone_are_no_events(landmark: float, problem: str) -> None:
+    cohort = cohort_of(("death", 50.0, 1, 50.0), ("none", 70.0, 0, 70.0), ("relapse", 20.0, 0, 30.0))
+    others = Cohort("deaths", cohort.patients.iloc[: 3 if landmark else 2], pd.DataFrame(), pd.DataFrame())
+    with pytest.raises(InputError, match=problem) as caught:
+        make_outcome(others, "relapse", landmark_days=landmark)
+    assert "2 patients" in str(caught.value.expected)
 
 
 def test_a_cohort_without_outcome_columns_is_refused() -> None:
