@@ -47,8 +47,8 @@ def cohort(n: int, *, competing: bool = False) -> tuple[np.ndarray, np.ndarray]:
 
 
 def prepared(y: np.ndarray, risk: np.ndarray, weights: np.ndarray) -> Callable[[], Concordance]:
-    fold, censoring = np.zeros((1, len(y)), dtype=np.int64), CensoringDistribution.fit(y)
-    return lambda: concordance(y, risk[np.newaxis], fold, weights, censoring, tau=1800.0)
+    censoring = CensoringDistribution.fit(y)
+    return lambda: concordance(y, risk, weights=weights, censoring=censoring, tau=1800.0)
 
 
 def best(call: Callable[[], Any], runs: int = RUNS) -> tuple[float, Any]:

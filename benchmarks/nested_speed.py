@@ -173,7 +173,8 @@ def concordances(y: np.ndarray, log_risk: dict[str, np.ndarray], fold: np.ndarra
     """Harrell's C within the folds of the first repeat, and our best against the peers' best on the same resamples."""
     weights, censoring = bootstrap_weights(len(y), RESAMPLES, SEED), CensoringDistribution.fit(y)
     found = {
-        name: concordance(y, risk, fold, weights, censoring, tau=1826.0).harrell for name, risk in log_risk.items()
+        name: concordance(y, risk, fold=fold, weights=weights, censoring=censoring, tau=1826.0).harrell
+        for name, risk in log_risk.items()
     }
     rows: list[dict[str, object]] = [_row(f"C of {name}", values) for name, values in found.items()]
     best = max(FAMILIES, key=lambda name: found[name][0])

@@ -22,9 +22,7 @@ from _document import ROOT, data_folder, experiment_config, main, read_seqc
 from nbrelapse.cohort import write_cohort
 from nbrelapse.experiment.prepare import PreparedData, prepare_data
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
-from nbrelapse.metrics.discrimination import concordance
-from nbrelapse.metrics.horizons import CensoringDistribution
-from nbrelapse.metrics.resampling import bootstrap_weights
+from nbrelapse.metrics.discrimination import harrell_c
 from nbrelapse.models.families import create_model
 from nbrelapse.readers import import_tables
 from nbrelapse.validation.tuning import tune
@@ -74,14 +72,8 @@ def _draw(models: dict, X: pd.DataFrame, y: np.ndarray, size: int, draw: int) ->
             warnings.simplefilter("ignore", ConvergenceWarning)
             tuned = tune(model, X.iloc[drawn], y[drawn], n_trials=TRIALS, n_folds=5, seed=draw)
             fitted = tuned.fit(X.iloc[drawn], y[drawn])
-        found[name] = _harrell(y[judges], fitted.predict_log_risk(X.iloc[judges]))
+        found[name] = float(harrell_c(y[judges], fitted.predict_log_risk(X.iloc[judges])))
     return found | {"trust": fitted.trust_}
-
-
-def _harrell(y: np.ndarray, log_risk: np.ndarray) -> float:
-    fold, weights = np.zeros((1, len(y)), dtype=int), bootstrap_weights(len(y), 0, 0)
-    censoring = CensoringDistribution.fit(y)
-    return float(concordance(y, log_risk[np.newaxis], fold, weights, censoring, float(y["time"].max()))[0][0])
 
 
 def _row(name: str, values: pd.Series) -> dict[str, object]:

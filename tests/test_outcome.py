@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,18 @@ from sklearn.model_selection import train_test_split
 from nbrelapse.cohort import Cohort
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms import FeatureTable, load_catalogue
-from nbrelapse.outcome import SURVIVAL_DTYPE, Outcome, align_patients, make_outcome, summarize_outcome
+from nbrelapse.outcome import (
+    BINARY,
+    SURVIVAL,
+    SURVIVAL_DTYPE,
+    Outcome,
+    align_patients,
+    kind_of,
+    kind_of_endpoint,
+    make_outcome,
+    summarize_outcome,
+    values_of,
+)
 
 
 @pytest.fixture
@@ -296,7 +308,7 @@ def test_refractory_is_less_than_a_partial_response() -> None:
     cohort = cohort_of(induction_response=["CR", "PR", "MR", "SD", "PD", None])
     outcome = make_outcome(cohort, "refractory")
     assert outcome.y.tolist() == [0, 0, 1, 1, 1]
-    assert not outcome.is_survival
+    assert outcome.kind is BINARY
     assert outcome.excluded == {"response to induction not recorded": 1}
     without = make_outcome(cohort, "refractory", progressive="exclude")
     assert without.y.tolist() == [0, 0, 1, 1]
@@ -478,6 +490,32 @@ def test_arrays_of_other_lengths_are_refused(table: FeatureTable) -> None:
         align_patients(np.zeros(4), outcome("abcd"))
     with pytest.raises(InputError, match="y has one value"):
         align_patients(table, np.array(1))
+
+
+TIMED = np.array([(1, 30.0), (0, 900.0), (2, 400.0)], dtype=SURVIVAL_DTYPE)
+YES_OR_NO = np.array([1, 0, 0, 1], dtype=np.int8)
+
+
+def test_an_outcome_and_its_array_are_of_one_kind():
+    for y, endpoint, kind in ((TIMED, "efs", SURVIVAL), (YES_OR_NO, "refractory", BINARY)):
+        outcome = Outcome(endpoint, pd.RangeIndex(len(y)), y)
+        assert kind_of(y) is kind_of(outcome) is outcome.kind is kind_of_endpoint(endpoint) is kind
+        assert values_of(outcome) is y
+
+
+def test_kinds_are_equal_after_a_journey_to_another_process():
+    assert pickle.loads(pickle.dumps(BINARY)) == BINARY != SURVIVAL
+
+
+@pytest.mark.parametrize(("y", "event", "rarest"), [(TIMED, [1, 0, 2], 1), (YES_OR_NO, [1, 0, 0, 1], 2)])
+def test_events_and_the_rarest_that_is_needed(y, event, rarest):
+    assert kind_of(y).event(y).tolist() == event
+    assert kind_of(y).rarest(y) == rarest
+
+
+def test_those_without_a_binary_event_outlive_those_with_it():
+    assert BINARY.with_times(YES_OR_NO).tolist() == [(1, 1.0), (0, 2.0), (0, 2.0), (1, 1.0)]
+    assert SURVIVAL.with_times(TIMED) is TIMED
 
 
 @pytest.fixture

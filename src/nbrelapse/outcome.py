@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -37,15 +38,12 @@ def event_of(y: np.ndarray) -> np.ndarray:
     >>> event_of(np.array([0, 1, 1])).tolist()
     [0, 1, 1]
     """
-    return y["event"] if is_survival(y) else y
+    return kind_of(y).event(y)
 
 
 def is_survival(y: np.ndarray) -> bool:
     """Whether ``y`` is a time to an event; otherwise it is binary."""
-    return y.dtype.names is not None
-
-
-SURVIVAL_DTYPE = np.dtype([("event", np.int8), ("time", np.float64)])
+    return kind_of(y).has_time
 
 
 @dataclass(frozen=True)
@@ -87,9 +85,9 @@ class Outcome:
     choices: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def is_survival(self) -> bool:
-        """Whether the endpoint is a time to an event."""
-        return self.endpoint != "refractory"
+    def kind(self) -> OutcomeKind:
+        """What depends on whether it is a time to an event or a yes or no."""
+        return kind_of(self.y)
 
     @property
     def index(self) -> pd.Index:
@@ -236,13 +234,13 @@ def make_outcome(
     _legal("progressive", progressive, PROGRESSIVE)
     if not 0 <= landmark_days < np.inf:
         raise InputError(f"illegal landmark {landmark_days!r}", column="landmark_days", expected="days, 0 or more")
-    if endpoint == "refractory" and landmark_days:
-        raise InputError(
-            "endpoint 'refractory' has no landmark",
-            column="landmark_days",
-            expected="a landmark with the endpoints that are a time to an event only",
-        )
-    if endpoint == "refractory":
+    if not kind_of_endpoint(endpoint).has_time:
+        if landmark_days:
+            raise InputError(
+                f"endpoint {endpoint!r} has no landmark",
+                column="landmark_days",
+                expected="a landmark with the endpoints that are a time to an event only",
+            )
         return _refractory(cohort, progressive)
     course = _course(cohort)
     _refuse_contradictions(course, endpoint)
@@ -339,7 +337,7 @@ def _refuse(wrong: pd.Series, problem: str, column: str, expected: str, fix: str
         raise InputError(problem, file="patients", column=column, rows=rows, expected=expected, fix=fix)
 
 
-_Survival = tuple[pd.Series, pd.Series, pd.Series]
+_Coded = tuple[pd.Series, pd.Series, pd.Series]
 
 
 def _first_event(course: pd.DataFrame) -> pd.Series:
@@ -350,7 +348,7 @@ def _first_event(course: pd.DataFrame) -> pd.Series:
     return reason
 
 
-def _relapse(course: pd.DataFrame, unspecified: str) -> _Survival:
+def _relapse(course: pd.DataFrame, unspecified: str) -> _Coded:
     codes = {"none": 0, "relapse": 1, "progression": 1, "death": 2, "second_malignancy": 2}
     codes["unspecified"] = 1 if unspecified == "event" else 0
     on_day_of_death = (course["death"] == 1) & (course["event_days"] == course["followup_days"])
@@ -361,18 +359,18 @@ def _relapse(course: pd.DataFrame, unspecified: str) -> _Survival:
     return event.map(codes), course["event_days"], reason
 
 
-def _efs(course: pd.DataFrame, unspecified: str) -> _Survival:
+def _efs(course: pd.DataFrame, unspecified: str) -> _Coded:
     return course["event"].isin(EVENTS).astype(int), course["event_days"], _first_event(course)
 
 
-def _os(course: pd.DataFrame, unspecified: str) -> _Survival:
+def _os(course: pd.DataFrame, unspecified: str) -> _Coded:
     reason = pd.Series(None, index=course.index, dtype="object")
     reason[course["followup_days"].isna()] = "follow-up time not recorded"
     reason[course["death"].isna()] = "death not recorded"
     return course["death"], course["followup_days"], reason
 
 
-_OUTCOMES: dict[str, Callable[[pd.DataFrame, str], _Survival]] = {"relapse": _relapse, "efs": _efs, "os": _os}
+_OUTCOMES: dict[str, Callable[[pd.DataFrame, str], _Coded]] = {"relapse": _relapse, "efs": _efs, "os": _os}
 
 
 def _refractory(cohort: Cohort, progressive: str) -> Outcome:
@@ -398,94 +396,6 @@ def _refractory(cohort: Cohort, progressive: str) -> Outcome:
 
 def _counts(reason: pd.Series) -> dict[str, int]:
     return {str(name): int(count) for name, count in reason.value_counts().items()}
-
-
-DAYS_PER_YEAR = 365.25
-YEARS = (1, 2, 3, 5)
-
-
-def summarize_outcome(outcome: Outcome, years: Sequence[float] = YEARS) -> dict[str, Any]:
-    """Count events and estimate follow-up and survival.
-
-    Parameters
-    ----------
-    outcome : Outcome
-    years : sequence of float, default (1, 2, 3, 5)
-        Times, in years from diagnosis, at which survival is read.
-
-    Returns
-    -------
-    dict
-        JSON types only. ``n``, ``events`` (by kind), ``excluded``, ``choices``, and for survival endpoints:
-
-        - ``median_followup_years``: by the reverse Kaplan-Meier method (10.1016/0197-2456(96)00075-X); None where
-          fewer than half are estimated to have been censored.
-        - ``event_free``: Kaplan-Meier estimates with 95% log-log intervals, as ``{years, estimate, low, high}``.
-          For ``relapse`` a competing event ends the event-free time as well.
-        - ``cumulative_incidence``: of the event, in the presence of the competing one (Aalen-Johansen); only
-          where there is a competing event.
-
-        The estimate is None beyond the longest observed time, an interval limit None while nobody has had an event.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from nbrelapse.outcome import SURVIVAL_DTYPE
-    >>> y = np.array([(1, 100.0), (0, 2000.0), (0, 3000.0), (1, 400.0)], dtype=SURVIVAL_DTYPE)
-    >>> summary = summarize_outcome(Outcome("efs", pd.Index(list("abcd")), y))
-    >>> summary["events"], summary["event_free"][0]["estimate"]
-    ({'event': 2, 'censored': 2}, 0.75)
-    """
-    summary: dict[str, Any] = {"endpoint": outcome.endpoint, "n": len(outcome.y)}
-    if not outcome.is_survival:
-        refractory = int(outcome.y.sum())
-        summary["events"] = {"refractory": refractory, "responding": len(outcome.y) - refractory}
-        return summary | {"excluded": dict(outcome.excluded), "choices": dict(outcome.choices)}
-    event, time = outcome.y["event"].astype(int), outcome.y["time"]
-    kinds = {"event": 1, "competing": 2, "censored": 0}
-    counts = {kind: int((event == code).sum()) for kind, code in kinds.items()}
-    summary["events"] = {kind: count for kind, count in counts.items() if count or kind != "competing"}
-    summary["excluded"] = dict(outcome.excluded)
-    summary["choices"] = dict(outcome.choices)
-    summary["median_followup_years"] = _median_followup(event > 0, time)
-    times, survival, interval = kaplan_meier_estimator(event > 0, time, conf_type="log-log")
-    summary["event_free"] = _at(years, times, survival, interval, start=1.0)
-    if counts["competing"] and counts["event"]:
-        times, incidence, intervals = cumulative_incidence_competing_risks(event, time, conf_type="log-log")
-        summary["cumulative_incidence"] = _at(years, times, incidence[1], intervals[1], start=0.0)
-    return summary
-
-
-def _median_followup(had_event: np.ndarray, time: np.ndarray) -> float | None:
-    times, still_followed = kaplan_meier_estimator(had_event, time, reverse=True)
-    reached = np.flatnonzero(still_followed <= 0.5)
-    return float(times[reached[0]] / DAYS_PER_YEAR) if len(reached) else None
-
-
-def _at(
-    years: Sequence[float], times: np.ndarray, estimate: np.ndarray, interval: np.ndarray, start: float
-) -> list[dict[str, float | None]]:
-    """Value of a step function and its interval at some times; `start` is its value before the first step."""
-    rows: list[dict[str, float | None]] = []
-    for year in years:
-        day = year * DAYS_PER_YEAR
-        step = int(np.searchsorted(times, day, side="right")) - 1
-        if day > times[-1]:
-            values = (np.nan, np.nan, np.nan)
-        elif step < 0 or estimate[step] == start:
-            values = (start, np.nan, np.nan)
-        else:
-            values = (estimate[step], interval[0, step], interval[1, step])
-        low, high = (None if np.isnan(value) else float(value) for value in values[1:])
-        rows.append(
-            {
-                "years": float(year),
-                "estimate": None if np.isnan(values[0]) else float(values[0]),
-                "low": low,
-                "high": high,
-            }
-        )
-    return rows
 
 
 def align_patients(
@@ -596,6 +506,263 @@ def _fix(X: Any, y: Any, more_in_x: bool, more_in_y: bool) -> str:
     if more_in_x and more_in_y:
         return f"both = X.index.intersection({ids}), then {take_x.format('both')} and {take_y.format('both')}"
     return take_x.format(ids) if more_in_x else take_y.format("X.index")
+
+
+SURVIVAL_DTYPE = np.dtype([("event", np.int8), ("time", np.float64)])
+
+YEAR = 365.25
+"""Days."""
+
+HORIZON_YEARS = (1, 2, 3, 5)
+"""Horizons at which incidence is scored and predictions are judged."""
+
+LONGEST_YEARS = 5
+"""Nothing is judged beyond: first events are rare later, and few patients are followed so long."""
+
+_STEPS_PER_YEAR = 4
+
+
+@dataclass(frozen=True)
+class OutcomeKind(ABC):
+    """What depends on whether an outcome is a time to an event or a yes or no.
+
+    There are two, ``SURVIVAL`` and ``BINARY``; :func:`kind_of` says which one an outcome is of, and
+    :func:`kind_of_endpoint` which one an endpoint has.
+
+    Attributes
+    ----------
+    name : {"survival", "binary"}
+    has_time : bool
+        Whether the event has a time, so that there are horizons, censoring and competing events.
+    scale : {"log hazard", "log odds"}
+        Of the log risks of models.
+    leading_metric : str
+        The metric that models are chosen and ranked by.
+    needed : mapping of int to str
+        Event codes that training and judging cannot do without, and what their patients are called.
+    """
+
+    name: ClassVar[str]
+    has_time: ClassVar[bool]
+    scale: ClassVar[str]
+    leading_metric: ClassVar[str]
+    needed: ClassVar[Mapping[int, str]]
+
+    @abstractmethod
+    def event(self, y: np.ndarray) -> np.ndarray:
+        """Return what happened to each patient: 0 no event seen, 1 the event, 2 a competing event."""
+
+    @abstractmethod
+    def with_times(self, y: np.ndarray) -> np.ndarray:
+        """Return ``event`` and ``time``; those with a binary event all have it at one time, and the others outlive it.
+
+        Harrell's C of the result is the AUC of a binary ``y``.
+        """
+
+    @abstractmethod
+    def prediction_times(self, y: np.ndarray) -> np.ndarray:
+        """Return the times to predict for in days; see :func:`nbrelapse.metrics.horizons.prediction_times`."""
+
+    def rarest(self, y: np.ndarray) -> int:
+        """Return the number of patients of the rarest code that is ``needed``."""
+        event = self.event(y)
+        return min(int((event == code).sum()) for code in self.needed)
+
+
+@dataclass(frozen=True)
+class _Survival(OutcomeKind):
+    name = "survival"
+    has_time = True
+    scale = "log hazard"
+    leading_metric = "harrell_c"
+    needed: ClassVar[Mapping[int, str]] = {1: "events"}
+
+    def event(self, y: np.ndarray) -> np.ndarray:
+        return y["event"]
+
+    def with_times(self, y: np.ndarray) -> np.ndarray:
+        return y
+
+    def prediction_times(self, y: np.ndarray) -> np.ndarray:
+        grid = np.arange(1, LONGEST_YEARS * _STEPS_PER_YEAR + 1) * (YEAR / _STEPS_PER_YEAR)
+        longest = float(np.max(y["time"], initial=0.0))
+        grid = grid[grid < longest]
+        if len(grid) < 2:
+            raise InputError(
+                f"the longest follow-up is {longest:g} days",
+                column="time",
+                expected="times in days, some of them longer than half a year",
+                fix="check the unit of the times (months or years read as days?)",
+            )
+        return grid
+
+
+@dataclass(frozen=True)
+class _Binary(OutcomeKind):
+    name = "binary"
+    has_time = False
+    scale = "log odds"
+    leading_metric = "auc"
+    needed: ClassVar[Mapping[int, str]] = {1: "events", 0: "patients without the event"}
+
+    def event(self, y: np.ndarray) -> np.ndarray:
+        return y
+
+    def with_times(self, y: np.ndarray) -> np.ndarray:
+        timed = np.empty(len(y), dtype=SURVIVAL_DTYPE)
+        timed["event"], timed["time"] = y, 2.0 - y
+        return timed
+
+    def prediction_times(self, y: np.ndarray) -> np.ndarray:
+        return np.array([np.inf])
+
+
+SURVIVAL: OutcomeKind = _Survival()
+"""A time to an event: ``relapse``, ``efs``, ``os``."""
+
+BINARY: OutcomeKind = _Binary()
+"""A yes or no: ``refractory``."""
+
+
+def kind_of(y: np.ndarray | Outcome) -> OutcomeKind:
+    """Return the kind of an outcome.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,) or Outcome
+        Structured, ``event`` and ``time``, for a time to an event; integers 0 and 1 for a yes or no.
+
+    Examples
+    --------
+    >>> kind_of(np.array([0, 1, 1])).leading_metric
+    'auc'
+    >>> kind_of(np.array([(1, 30.0), (0, 90.0)], dtype=SURVIVAL_DTYPE)).scale
+    'log hazard'
+    """
+    return BINARY if values_of(y).dtype.names is None else SURVIVAL
+
+
+def kind_of_endpoint(endpoint: str) -> OutcomeKind:
+    """Return the kind of outcome that an endpoint has, before anybody's is known.
+
+    Examples
+    --------
+    >>> kind_of_endpoint("refractory").name, kind_of_endpoint("efs").name
+    ('binary', 'survival')
+    """
+    return BINARY if endpoint == "refractory" else SURVIVAL
+
+
+def values_of(y: np.ndarray | Outcome, kind: OutcomeKind | None = None) -> np.ndarray:
+    """Return the array of an outcome.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,) or Outcome
+    kind : OutcomeKind, optional
+        The kind that is asked for.
+
+    Raises
+    ------
+    ValueError
+        The outcome is of the other kind.
+
+    Examples
+    --------
+    >>> values_of(np.array([0, 1]), SURVIVAL)
+    Traceback (most recent call last):
+    ...
+    ValueError: the outcome is binary, it must be survival
+    """
+    values = np.asarray(y if isinstance(y, np.ndarray) else getattr(y, "y", y))
+    found = BINARY if values.dtype.names is None else SURVIVAL
+    if kind is not None and found != kind:
+        raise ValueError(f"the outcome is {found.name}, it must be {kind.name}")
+    return values
+
+
+def summarize_outcome(outcome: Outcome, years: Sequence[float] = HORIZON_YEARS) -> dict[str, Any]:
+    """Count events and estimate follow-up and survival.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    years : sequence of float, default (1, 2, 3, 5)
+        Times, in years from diagnosis, at which survival is read.
+
+    Returns
+    -------
+    dict
+        JSON types only. ``n``, ``events`` (by kind), ``excluded``, ``choices``, and for survival endpoints:
+
+        - ``median_followup_years``: by the reverse Kaplan-Meier method (10.1016/0197-2456(96)00075-X); None where
+          fewer than half are estimated to have been censored.
+        - ``event_free``: Kaplan-Meier estimates with 95% log-log intervals, as ``{years, estimate, low, high}``.
+          For ``relapse`` a competing event ends the event-free time as well.
+        - ``cumulative_incidence``: of the event, in the presence of the competing one (Aalen-Johansen); only
+          where there is a competing event.
+
+        The estimate is None beyond the longest observed time, an interval limit None while nobody has had an event.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from nbrelapse.outcome import SURVIVAL_DTYPE
+    >>> y = np.array([(1, 100.0), (0, 2000.0), (0, 3000.0), (1, 400.0)], dtype=SURVIVAL_DTYPE)
+    >>> summary = summarize_outcome(Outcome("efs", pd.Index(list("abcd")), y))
+    >>> summary["events"], summary["event_free"][0]["estimate"]
+    ({'event': 2, 'censored': 2}, 0.75)
+    """
+    summary: dict[str, Any] = {"endpoint": outcome.endpoint, "n": len(outcome.y)}
+    if not outcome.kind.has_time:
+        refractory = int(outcome.y.sum())
+        summary["events"] = {"refractory": refractory, "responding": len(outcome.y) - refractory}
+        return summary | {"excluded": dict(outcome.excluded), "choices": dict(outcome.choices)}
+    event, time = outcome.y["event"].astype(int), outcome.y["time"]
+    kinds = {"event": 1, "competing": 2, "censored": 0}
+    counts = {kind: int((event == code).sum()) for kind, code in kinds.items()}
+    summary["events"] = {kind: count for kind, count in counts.items() if count or kind != "competing"}
+    summary["excluded"] = dict(outcome.excluded)
+    summary["choices"] = dict(outcome.choices)
+    summary["median_followup_years"] = _median_followup(event > 0, time)
+    times, survival, interval = kaplan_meier_estimator(event > 0, time, conf_type="log-log")
+    summary["event_free"] = _at(years, times, survival, interval, start=1.0)
+    if counts["competing"] and counts["event"]:
+        times, incidence, intervals = cumulative_incidence_competing_risks(event, time, conf_type="log-log")
+        summary["cumulative_incidence"] = _at(years, times, incidence[1], intervals[1], start=0.0)
+    return summary
+
+
+def _median_followup(had_event: np.ndarray, time: np.ndarray) -> float | None:
+    times, still_followed = kaplan_meier_estimator(had_event, time, reverse=True)
+    reached = np.flatnonzero(still_followed <= 0.5)
+    return float(times[reached[0]] / YEAR) if len(reached) else None
+
+
+def _at(
+    years: Sequence[float], times: np.ndarray, estimate: np.ndarray, interval: np.ndarray, start: float
+) -> list[dict[str, float | None]]:
+    """Value of a step function and its interval at some times; `start` is its value before the first step."""
+    rows: list[dict[str, float | None]] = []
+    for year in years:
+        day = year * YEAR
+        step = int(np.searchsorted(times, day, side="right")) - 1
+        if day > times[-1]:
+            values = (np.nan, np.nan, np.nan)
+        elif step < 0 or estimate[step] == start:
+            values = (start, np.nan, np.nan)
+        else:
+            values = (estimate[step], interval[0, step], interval[1, step])
+        low, high = (None if np.isnan(value) else float(value) for value in values[1:])
+        rows.append(
+            {
+                "years": float(year),
+                "estimate": None if np.isnan(values[0]) else float(values[0]),
+                "low": low,
+                "high": high,
+            }
+        )
+    return rows
 
 
 def outcome_fingerprint(outcome: Outcome) -> str:

@@ -19,7 +19,7 @@ def test_resamples_equal_scikit_survival(outcome, as_boolean, seed):
     times = np.array([365.25, 730.5, 1095.75, 1500.0])
     incidence = 1 - np.exp(-np.exp(risk)[:, None] * times / 900)
     weights = bootstrap_weights(len(y), 10, seed)
-    found = brier_score(y, incidence[np.newaxis], times, weights, CensoringDistribution.fit(train))
+    found = brier_score(y, incidence[np.newaxis], times, weights=weights, censoring=CensoringDistribution.fit(train))
     for column in range(weights.shape[1]):
         rows = np.repeat(np.arange(len(y)), weights[:, column].astype(int))
         _, expected = scikit_survival_brier_score(train, as_boolean(y[rows]), 1 - incidence[rows], times)
@@ -42,16 +42,18 @@ def test_competing_events_equal_the_definition(outcome):
             else:
                 squared = 0.0
             expected[k] += weights[i] * squared / 60
-    np.testing.assert_allclose(brier_score(y, incidence, times, weights, censoring), expected, rtol=1e-9)
+    np.testing.assert_allclose(
+        brier_score(y, incidence, times, weights=weights, censoring=censoring), expected, rtol=1e-9
+    )
 
 
 def test_chunks_of_columns_change_nothing(outcome, monkeypatch):
     y, _ = outcome(60, 1)
     times, incidence = np.array([400.0, 900.0]), np.random.default_rng(0).uniform(size=(1, 60, 2))
-    arguments = (y, incidence, times, bootstrap_weights(60, 40, 0), CensoringDistribution.fit(y))
-    whole = brier_score(*arguments)
+    weights = bootstrap_weights(60, 40, 0)
+    whole = brier_score(y, incidence, times, weights=weights)
     monkeypatch.setattr("nbrelapse.metrics.resampling._CHUNK_VALUES", 60)
-    np.testing.assert_allclose(brier_score(*arguments), whole, rtol=1e-12)
+    np.testing.assert_allclose(brier_score(y, incidence, times, weights=weights), whole, rtol=1e-12)
 
 
 @pytest.mark.parametrize("competing", [False, True])
@@ -60,16 +62,18 @@ def test_it_is_the_brier_score_of_the_incidence_of_each_resample(outcome, compet
     times = np.array([365.25, 1095.75])
     censoring = CensoringDistribution.fit(y)
     weights = bootstrap_weights(len(y), 8, 0)
-    found = null_brier_score(y, times, weights, censoring)
+    found = null_brier_score(y, times, weights=weights, censoring=censoring)
     for column in range(weights.shape[1]):
         own = weights[:, [column]]
         average = np.broadcast_to(weighted_incidence(y, own, times).T, (1, len(y), 2))
-        np.testing.assert_allclose(found[:, [column]], brier_score(y, average, times, own, censoring), rtol=1e-9)
+        np.testing.assert_allclose(
+            found[:, [column]], brier_score(y, average, times, weights=own, censoring=censoring), rtol=1e-9
+        )
 
 
 def test_without_censoring_it_is_the_variance_of_the_event():
     y = np.array([(1, 1.0), (2, 2.0), (1, 5.0), (1, 6.0)], dtype=[("event", np.int8), ("time", float)])
-    found = null_brier_score(y, np.array([0.5, 3.0]), np.ones((4, 1)), CensoringDistribution.fit(y))
+    found = null_brier_score(y, np.array([0.5, 3.0]), weights=np.ones((4, 1)))
     assert found.ravel().tolist() == [0, 0.25 * 0.75]
 
 
@@ -81,7 +85,9 @@ def test_integrated_brier_resamples_equal_scikit_survival(outcome, as_boolean, s
     times = np.arange(300, 1500, 91.3)
     incidence = 1 - np.exp(-np.exp(risk)[:, None] * times / 900)
     weights = bootstrap_weights(len(y), 10, seed)
-    found = integrated_brier(y, incidence[np.newaxis], times, weights, CensoringDistribution.fit(train))
+    found = integrated_brier(
+        y, incidence[np.newaxis], times, weights=weights, censoring=CensoringDistribution.fit(train)
+    )
     for column in range(weights.shape[1]):
         rows = np.repeat(np.arange(len(y)), weights[:, column].astype(int))
         expected = integrated_brier_score(train, as_boolean(y[rows]), 1 - incidence[rows], times)
@@ -94,10 +100,10 @@ def test_a_competing_event_counts_as_not_having_the_event():
     perfect = np.array([[[1.0, 1.0], [0.0, 0.0], [0.0, 0.0]]])
     censoring = CensoringDistribution.fit(y)
     ones = np.ones((3, 1))
-    assert integrated_brier(y, perfect, times, ones, censoring)[0] == 0
+    assert integrated_brier(y, perfect, times, weights=ones, censoring=censoring)[0] == 0
     wrong = perfect.copy()
     wrong[0, 1] = 1
-    assert integrated_brier(y, wrong, times, ones, censoring)[0] == pytest.approx(1 / 3)
+    assert integrated_brier(y, wrong, times, weights=ones, censoring=censoring)[0] == pytest.approx(1 / 3)
 
 
 def test_repeats_are_averaged(outcome):
@@ -106,5 +112,7 @@ def test_repeats_are_averaged(outcome):
     incidence = np.random.default_rng(0).uniform(size=(2, 40, 2))
     weights = bootstrap_weights(40, 3, 0)
     censoring = CensoringDistribution.fit(y)
-    single = [integrated_brier(y, incidence[[r]], times, weights, censoring) for r in range(2)]
-    np.testing.assert_allclose(integrated_brier(y, incidence, times, weights, censoring), np.mean(single, axis=0))
+    single = [integrated_brier(y, incidence[[r]], times, weights=weights, censoring=censoring) for r in range(2)]
+    np.testing.assert_allclose(
+        integrated_brier(y, incidence, times, weights=weights, censoring=censoring), np.mean(single, axis=0)
+    )

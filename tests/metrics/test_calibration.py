@@ -13,11 +13,11 @@ from nbrelapse.metrics.calibration import (
     SmoothCalibration,
     calibration_curve,
     calibration_intercept,
-    calibration_metrics,
     calibration_slope,
     integrated_calibration_index,
 )
-from nbrelapse.metrics.horizons import YEAR, CensoringDistribution, SupportedHorizons
+from nbrelapse.metrics.evaluation import metric_replicates
+from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.metrics.incidence import pseudo_observations
 from nbrelapse.metrics.predictions import JudgedPatients, Predictions
 from nbrelapse.metrics.resampling import bootstrap_weights
@@ -27,7 +27,7 @@ from nbrelapse.metrics.resampling import bootstrap_weights
 def test_resamples_equal_scikit_survival(outcome, as_boolean, seed):
     y, risk = outcome(120, seed, competing=True)
     weights = bootstrap_weights(len(y), 10, seed)
-    found = calibration_slope(y, 3 * risk[np.newaxis], np.zeros((1, len(y)), dtype=int), weights)
+    found = calibration_slope(y, 3 * risk[np.newaxis], weights=weights)
     for column in range(weights.shape[1]):
         rows = np.repeat(np.arange(len(y)), weights[:, column].astype(int))
         cox = CoxPHSurvivalAnalysis(ties="breslow", tol=1e-12).fit(3 * risk[rows, None], as_boolean(y[rows]))
@@ -42,7 +42,7 @@ def test_folds_are_strata_as_in_lifelines(outcome):
     shifted = risk + fold
     table = pd.DataFrame({"x": shifted, "time": y["time"], "event": y["event"] == 1, "fold": fold})
     expected = CoxPHFitter().fit(table, "time", "event", strata=["fold"]).params_["x"]
-    found = calibration_slope(y, shifted[np.newaxis], fold[np.newaxis], np.ones((200, 1)))
+    found = calibration_slope(y, shifted[np.newaxis], fold=fold[np.newaxis], weights=np.ones((200, 1)))
     assert found[0] == pytest.approx(expected, abs=1e-5)
 
 
@@ -50,8 +50,8 @@ def test_a_log_risk_twice_too_large_has_half_the_slope(outcome):
     y, risk = outcome(100, 1)
     fold = np.zeros((1, 100), dtype=int)
     weights = bootstrap_weights(100, 5, 0)
-    once = calibration_slope(y, risk[np.newaxis], fold, weights)
-    twice = calibration_slope(y, 2 * risk[np.newaxis], fold, weights)
+    once = calibration_slope(y, risk[np.newaxis], fold=fold, weights=weights)
+    twice = calibration_slope(y, 2 * risk[np.newaxis], fold=fold, weights=weights)
     np.testing.assert_allclose(once, 2 * twice, rtol=1e-6)
 
 
@@ -62,7 +62,7 @@ def test_a_log_risk_twice_too_large_has_half_the_slope(outcome):
 )
 def test_no_finite_slope_is_nan(event, risk):
     y = np.array(list(zip(event, range(1, 5), strict=True)), dtype=[("event", np.int8), ("time", float)])
-    found = calibration_slope(y, np.array([risk]), np.zeros((1, 4), dtype=int), np.ones((4, 2)))
+    found = calibration_slope(y, np.array([risk]), weights=np.ones((4, 2)))
     assert np.isnan(found).all()
 
 
@@ -129,7 +129,7 @@ def test_the_intercept_of_a_resample_is_that_of_its_patients(outcome):
     y, risk = outcome(100, 3, competing=True)
     predicted = 1 - np.exp(-0.4 * np.exp(np.stack([risk, risk + 0.2])))
     weights = bootstrap_weights(100, 6, 0)
-    found = calibration_intercept(predicted, y, 1000.0, weights)
+    found = calibration_intercept(y, predicted, 1000.0, weights=weights)
     for column in range(7):
         rows = np.repeat(np.arange(100), weights[:, column].astype(int))
         times, incidence = cumulative_incidence_competing_risks(y["event"][rows].astype(int), y["time"][rows])
@@ -139,25 +139,24 @@ def test_the_intercept_of_a_resample_is_that_of_its_patients(outcome):
 
 def test_hazards_twice_too_large_shift_it_by_log_two():
     y = np.array([(1, 10.0), (1, 20.0), (0, 50.0), (0, 60.0)], dtype=[("event", np.int8), ("time", float)])
-    ones = np.ones((4, 1))
-    assert calibration_intercept(np.full((1, 4), 0.5), y, 30.0, ones)[0] == pytest.approx(0.0)
-    assert calibration_intercept(np.full((1, 4), 0.75), y, 30.0, ones)[0] == pytest.approx(-np.log(2))
+    assert calibration_intercept(y, np.full(4, 0.5), 30.0) == pytest.approx(0.0)
+    assert calibration_intercept(y, np.full(4, 0.75), 30.0) == pytest.approx(-np.log(2))
 
 
 def test_it_is_undefined_without_events_before_the_horizon():
     y = np.array([(1, 10.0), (0, 20.0)], dtype=[("event", np.int8), ("time", float)])
     weights = np.array([[1.0, 0.0], [1.0, 2.0]])
-    assert np.isnan(calibration_intercept(np.full((1, 2), 0.5), y, 15.0, weights)).tolist() == [False, True]
+    assert np.isnan(calibration_intercept(y, np.full(2, 0.5), 15.0, weights=weights)).tolist() == [False, True]
 
 
 def test_there_are_two_metrics_a_horizon(outcome):
     y, risk = outcome(60, 1)
     times = np.array([1, 2]) * YEAR
     predictions = Predictions("x", risk[None], np.zeros((1, 60), int), np.full((1, 60, 2), 0.3), times)
-    censoring = CensoringDistribution.fit(y)
-    judged = JudgedPatients(y, np.ones((60, 1)), censoring, SupportedHorizons.of(y, censoring, times))
-    found = calibration_metrics(predictions, judged)
-    assert list(found) == [f"{metric}_{year}y" for year in (1, 2) for metric in ("calibration_intercept", "ici")]
+    judged = JudgedPatients(y, np.ones((60, 1)), times, observed=y)
+    replicates, _ = metric_replicates({"x": predictions}, judged, 0)
+    found = {metric: values for (_, metric), values in replicates.items()}
+    assert list(found)[-4:] == [f"{metric}_{year}y" for year in (1, 2) for metric in ("calibration_intercept", "ici")]
     expected = integrated_calibration_index(np.full((1, 60), 0.3), pseudo_observations(y, YEAR), np.ones((60, 1)))
     assert found["ici_1y"] == expected
 

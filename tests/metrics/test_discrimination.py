@@ -12,10 +12,6 @@ from nbrelapse.metrics.horizons import CensoringDistribution
 from nbrelapse.metrics.resampling import bootstrap_weights
 
 
-def one_fold(risk):
-    return risk[np.newaxis], np.zeros((1, len(risk)), dtype=int)
-
-
 def brute_force(y, risk, fold, weights, censoring, tau):
     """Pair by pair, from the definitions."""
     sums = np.zeros(6)
@@ -40,7 +36,7 @@ def test_resamples_equal_scikit_survival(outcome, as_boolean, seed):
     train = as_boolean(outcome(150, seed + 100)[0])
     weights = bootstrap_weights(len(y), 20, seed)
     tau = 1500.0
-    harrell, uno, _ = concordance(y, *one_fold(risk), weights, CensoringDistribution.fit(train), tau)
+    harrell, uno, _ = concordance(y, risk, weights=weights, censoring=CensoringDistribution.fit(train), tau=tau)
     for column in range(weights.shape[1]):
         rows = np.repeat(np.arange(len(y)), weights[:, column].astype(int))
         test = as_boolean(y[rows])
@@ -66,7 +62,7 @@ def test_competing_events_and_folds_equal_the_definition(rows, tau):
     censoring = CensoringDistribution.fit(y)
     tau = min(float(tau), censoring.last_time)
     weights = bootstrap_weights(len(y), 3, 0)
-    found = concordance(y, risk, fold, weights, censoring, tau)
+    found = concordance(y, risk, fold=fold, weights=weights, censoring=censoring, tau=tau)
     with np.errstate(invalid="ignore"):
         expected = [brute_force(y, risk, fold, weights[:, b], censoring, tau) for b in range(4)]
     np.testing.assert_allclose(np.transpose(found), np.array(expected, dtype=float), rtol=1e-6)
@@ -81,8 +77,8 @@ def test_a_competing_event_is_never_having_the_event(outcome):
     forever["event"][y["event"] == 2] = 0
     weights = bootstrap_weights(len(y), 5, 0)
     censoring = CensoringDistribution.fit(y)
-    harrell, *_ = concordance(y, *one_fold(risk), weights, censoring, 1000.0)
-    expected, *_ = concordance(forever, *one_fold(risk), weights, censoring, 1000.0)
+    harrell, *_ = concordance(y, risk, weights=weights, censoring=censoring, tau=1000.0)
+    expected, *_ = concordance(forever, risk, weights=weights, censoring=censoring, tau=1000.0)
     np.testing.assert_allclose(harrell, expected, rtol=1e-12)
 
 
@@ -92,8 +88,8 @@ def test_log_risks_of_different_folds_are_not_compared(outcome):
     ones = np.ones((100, 1), dtype=np.float32)
     censoring = CensoringDistribution.fit(y)
     shifted = risk + 100 * fold[0]
-    assert concordance(y, risk[np.newaxis], fold, ones, censoring, 900.0) == concordance(
-        y, shifted[np.newaxis], fold, ones, censoring, 900.0
+    assert concordance(y, risk[np.newaxis], fold=fold, weights=ones, censoring=censoring, tau=900.0) == concordance(
+        y, shifted[np.newaxis], fold=fold, weights=ones, censoring=censoring, tau=900.0
     )
 
 
@@ -103,8 +99,8 @@ def test_the_cause_specific_c_censors_competing_events(outcome, as_boolean):
     censored["event"][y["event"] == 2] = 0
     weights = bootstrap_weights(len(y), 5, 0)
     distribution = CensoringDistribution.fit(y)
-    found = concordance(y, *one_fold(risk), weights, distribution, 1000.0)
-    expected = concordance(censored, *one_fold(risk), weights, distribution, 1000.0)
+    found = concordance(y, risk, weights=weights, censoring=distribution, tau=1000.0)
+    expected = concordance(censored, risk, weights=weights, censoring=distribution, tau=1000.0)
     np.testing.assert_array_equal(found.cause_specific, expected.harrell)
     np.testing.assert_array_equal(expected.cause_specific, expected.harrell)
     assert (found.cause_specific != found.harrell).all()
@@ -118,7 +114,7 @@ def test_the_cause_specific_c_censors_competing_events(outcome, as_boolean):
 def test_equals_lifelines(outcome, seed):
     y, risk = outcome(150, seed)
     ones = np.ones((len(y), 1), dtype=np.float32)
-    found = concordance(y, *one_fold(risk), ones, CensoringDistribution.fit(y), 1000.0)
+    found = concordance(y, risk, weights=ones, censoring=CensoringDistribution.fit(y), tau=1000.0)
     assert found.harrell[0] == pytest.approx(concordance_index(y["time"], -risk, y["event"] == 1), abs=1e-12)
 
 
@@ -126,15 +122,15 @@ def test_chunks_of_columns_change_nothing(outcome, monkeypatch):
     y, risk = outcome(80, 2, competing=True)
     weights = bootstrap_weights(80, 40, 0)
     censoring = CensoringDistribution.fit(y)
-    whole = concordance(y, *one_fold(risk), weights, censoring, 900.0)
+    whole = concordance(y, risk, weights=weights, censoring=censoring, tau=900.0)
     monkeypatch.setattr("nbrelapse.metrics.resampling._CHUNK_VALUES", 80)
-    np.testing.assert_allclose(concordance(y, *one_fold(risk), weights, censoring, 900.0), whole, rtol=1e-12)
+    np.testing.assert_allclose(concordance(y, risk, weights=weights, censoring=censoring, tau=900.0), whole, rtol=1e-12)
 
 
 def test_no_comparable_pair_is_nan():
     y = np.array([(0, 5.0), (0, 6.0)], dtype=[("event", np.int8), ("time", float)])
     ones = np.ones((2, 1), dtype=np.float32)
-    found = concordance(y, *one_fold(np.array([1.0, 2.0])), ones, CensoringDistribution.fit(y), 6.0)
+    found = concordance(y, np.array([1.0, 2.0]), weights=ones, tau=6.0)
     assert np.isnan(found).all()
 
 
@@ -171,7 +167,9 @@ def test_dynamic_auc_resamples_equal_scikit_survival(outcome, as_boolean, seed, 
     train["time"][0], train["event"][0] = 9000, False  # scikit-survival wants G at every test time
     weights = bootstrap_weights(len(y), 10, seed)
     fold = np.zeros((1, len(y)), dtype=int)
-    found = dynamic_auc(y, risk[np.newaxis], fold, weights, CensoringDistribution.fit(train), horizon)
+    found = dynamic_auc(
+        y, risk[np.newaxis], horizon, fold=fold, weights=weights, censoring=CensoringDistribution.fit(train)
+    )
     for column in range(weights.shape[1]):
         rows = np.repeat(np.arange(len(y)), weights[:, column].astype(int))
         expected, _ = cumulative_dynamic_auc(train, as_boolean(y[rows]), risk[rows], horizon)
@@ -197,12 +195,12 @@ def test_competing_events_folds_and_repeats_equal_the_definition(outcome):
                     pair = weights[i] * weights[j] / censoring.at(y["time"][i])
                     pair = pair / censoring.at(min(y["time"][j], horizon))
                     expected += np.outer([credit, 1], pair)
-    found = dynamic_auc(y, log_risk, fold, weights, censoring, horizon)
+    found = dynamic_auc(y, log_risk, horizon, fold=fold, weights=weights, censoring=censoring)
     np.testing.assert_allclose(found, expected[0] / expected[1], rtol=1e-6)
 
 
 def test_cases_without_controls_in_their_fold_are_nan():
     y = np.array([(1, 5.0), (0, 60.0)], dtype=[("event", np.int8), ("time", float)])
     fold = np.array([[0, 1]])
-    found = dynamic_auc(y, np.array([[1.0, 0.0]]), fold, np.ones((2, 1)), CensoringDistribution.fit(y), 20.0)
+    found = dynamic_auc(y, np.array([[1.0, 0.0]]), 20.0, fold=fold)
     assert np.isnan(found).all()

@@ -12,12 +12,11 @@ from sksurv.metrics import brier_score, concordance_index_censored
 from sksurv.nonparametric import kaplan_meier_estimator
 
 from nbrelapse.metrics.discrimination import roc_area
-from nbrelapse.metrics.evaluation import MEAN, MetricKind, binary_metrics, discrimination, evaluate, evaluate_groups
+from nbrelapse.metrics.evaluation import MEAN, discrimination, evaluate, evaluate_groups, metric_replicates
 from nbrelapse.metrics.horizons import YEAR, prediction_times
-from nbrelapse.metrics.predictions import Predictions
+from nbrelapse.metrics.predictions import JudgedPatients, Predictions
 from nbrelapse.metrics.resampling import bootstrap_weights
 from nbrelapse.models.hazards import log_likelihood
-from nbrelapse.report.wording import METRICS
 
 EXPECTED_METRICS = [
     *("harrell_c", "uno_c", "auc_1y", "auc_2y", "auc_3y", "auc_5y"),
@@ -249,6 +248,11 @@ def predicted(log_odds: np.ndarray, fold: np.ndarray | None = None) -> Predictio
     return Predictions("m", log_odds, fold, expit(log_odds)[:, :, None], np.array([np.inf]))
 
 
+def binary_metrics(prediction: Predictions, y: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    judged = JudgedPatients(y, weights, prediction.times, observed=y)
+    return {metric: values for (_, metric), values in metric_replicates({"m": prediction}, judged, 0)[0].items()}
+
+
 @pytest.fixture(scope="module")
 def drawn() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Outcomes, overconfident log odds with ties, and the weights of 20 resamples."""
@@ -364,51 +368,22 @@ def test_the_log_likelihood_is_minus_the_log_loss(drawn):
     assert log_likelihood(y, log_odds) == pytest.approx(-log_loss(y, expit(log_odds)), abs=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("metric", "better", "worse"),
-    [
-        ("harrell_c", 0.8, 0.7),
-        ("cause_specific_c", 0.8, 0.7),
-        ("auc_3y", 0.8, 0.7),
-        ("ipa_5y", 0.1, -0.2),
-        ("brier_5y", 0.1, 0.2),
-        ("integrated_brier", 0.1, 0.2),
-        ("calibration_slope", 1.1, 0.8),
-        ("calibration_slope", 0.9, 1.2),
-    ],
-)
-def test_goodness_is_higher_for_the_better_value(metric, better, worse):
-    kind = MetricKind.of(metric)
-    assert kind.goodness(better) > kind.goodness(worse)
-    assert np.isnan(kind.goodness(np.nan))
-
-
-def test_every_metric_with_a_title_has_a_kind():
-    assert all(MetricKind.of(metric) for metric in METRICS)
-
-
-def discrimination_predicted(log_risk: np.ndarray, fold: np.ndarray | None = None) -> Predictions:
-    risk = log_risk[np.newaxis]
-    folds = np.zeros(risk.shape, dtype=int) if fold is None else fold[np.newaxis]
-    return Predictions("m", risk, folds, np.zeros((*risk.shape, 1)), np.ones(1))
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_a_time_to_an_event_gives_harrells_c(outcome, seed):
     y, risk = outcome(150, seed)
     expected = concordance_index_censored(y["event"] == 1, y["time"], risk)[0]
-    assert discrimination(y, discrimination_predicted(risk)) == pytest.approx(expected, abs=1e-6)
+    assert discrimination(y, risk) == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_binary_outcome_gives_the_auc_ties_among_it():
     generator = np.random.default_rng(1)
     risk = generator.normal(size=200).round(1)
     y = (generator.random(200) < 1 / (1 + np.exp(-risk))).astype(np.int8)
-    assert discrimination(y, discrimination_predicted(risk)) == pytest.approx(roc_auc_score(y, risk), abs=1e-6)
+    assert discrimination(y, risk) == pytest.approx(roc_auc_score(y, risk), abs=1e-6)
 
 
 def test_patients_of_different_folds_are_not_compared():
     y = np.array([1, 0, 1, 0])
     risk, fold = np.array([1.0, 0.0, -5.0, -6.0]), np.array([0, 0, 1, 1])
-    assert discrimination(y, discrimination_predicted(risk)) == 0.75
-    assert discrimination(y, discrimination_predicted(risk, fold)) == 1.0
+    assert discrimination(y, risk) == 0.75
+    assert discrimination(y, risk, fold=fold) == 1.0

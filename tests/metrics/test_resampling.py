@@ -44,7 +44,7 @@ def test_bca_of_a_concordance_equals_scipy(outcome):
     fold, censoring = np.zeros((1, 60), int), CensoringDistribution.fit(y)
 
     def harrell(weights):
-        return concordance(y, risk[None], fold, weights, censoring, 900.0).harrell
+        return concordance(y, risk[None], fold=fold, weights=weights, censoring=censoring, tau=900.0).harrell
 
     def of_rows(rows):
         return harrell(np.bincount(rows, minlength=60)[:, None].astype(np.float32))[0]

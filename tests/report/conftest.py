@@ -19,7 +19,7 @@ from nbrelapse.metrics.evaluation import Evaluation
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.models.base import Attribution
-from nbrelapse.outcome import SURVIVAL_DTYPE
+from nbrelapse.outcome import SURVIVAL, SURVIVAL_DTYPE
 from nbrelapse.report.experiment_report import ReportContent, write_experiment_report
 from nbrelapse.report.explanation_report import ExplanationContent, explanation_figures, write_explanation_report
 from nbrelapse.report.facts import coverage_table
@@ -164,6 +164,7 @@ def evaluation() -> Evaluation:
         pd.DataFrame(metrics, columns=["model", "population", "metric", "value", "low", "high", "n", "events"]),
         pd.DataFrame(differences, columns=["model", "reference", "population", "metric", "difference", "low", "high"]),
         [],
+        SURVIVAL,
     )
 
 

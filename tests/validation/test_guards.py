@@ -45,7 +45,7 @@ def test_it_is_harrells_bootstrap_step_by_step(data):
 
     def slope(fitted: CoxElasticNet, chosen: np.ndarray) -> float:
         risk = fitted.predict_log_risk(X.iloc[chosen])[np.newaxis]
-        return calibration_slope(y[chosen], risk, np.zeros_like(risk, dtype=int), np.ones((120, 1)))[0]
+        return calibration_slope(y[chosen], risk)
 
     everyone = np.arange(120)
     found = optimism(model, refits, rows, X, y)
@@ -115,7 +115,7 @@ def test_it_is_the_mean_over_resamples_of_the_winner_among_the_others(outcome):
 def test_the_best_of_many_coins_is_a_coin(outcome):
     y, _ = outcome(120, 8)
     coins = {str(seed): predicted(np.random.default_rng(seed).normal(size=120)) for seed in range(100, 120)}
-    apparent = max(discrimination(y, coin) for coin in coins.values())
+    apparent = max(discrimination(y, coin.log_risk, fold=coin.fold) for coin in coins.values())
     corrected = corrected_choice(coins, y)
     assert apparent > 0.53
     assert corrected < apparent - 0.01
@@ -124,7 +124,7 @@ def test_the_best_of_many_coins_is_a_coin(outcome):
 def test_a_clear_winner_keeps_its_figure(outcome):
     y, risk = outcome(200, 9)
     models = {"good": predicted(risk), "bad": predicted(-risk)}
-    assert corrected_choice(models, y) == pytest.approx(discrimination(y, models["good"]), abs=0.01)
+    assert corrected_choice(models, y) == pytest.approx(discrimination(y, models["good"].log_risk), abs=0.01)
 
 
 def test_without_a_choice_there_is_nothing_to_correct(outcome):

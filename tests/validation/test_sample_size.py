@@ -84,7 +84,9 @@ def test_the_last_point_is_the_nested_cross_validation(data):
         "cox", CoxElasticNet(), X, y, **SETTINGS, n_bootstrap=100, progress=lambda *step: told.append(step)
     )
     nested = nested_cross_validation({"cox": CoxElasticNet()}, X, y, **SETTINGS)["cox"]
-    assert found.table["value"].iloc[-1] == pytest.approx(discrimination(y, nested), abs=1e-12)
+    assert found.table["value"].iloc[-1] == pytest.approx(
+        discrimination(y, nested.log_risk, fold=nested.fold), abs=1e-12
+    )
     assert found.table["patients"].tolist() == pytest.approx([40, 80, 120, 160], abs=1.5)
     assert found.table["events"].is_monotonic_increasing
     assert found.table["step"].iloc[1:].tolist() == pytest.approx(np.diff(found.table["value"]).tolist())

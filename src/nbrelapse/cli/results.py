@@ -28,7 +28,6 @@ def compare(
     import json
 
     from nbrelapse.errors import InputError
-    from nbrelapse.metrics.evaluation import leading_metric
     from nbrelapse.tracking.read import read_experiment
 
     found = read_experiment(experiment)
@@ -36,7 +35,7 @@ def compare(
         typer.echo(json.dumps(_document(found), indent=2, allow_nan=False))
         return
     known = list(dict.fromkeys(found.cross_validation.metrics["metric"]))
-    metric = metric or leading_metric(found.cross_validation.metrics)
+    metric = metric or found.cross_validation.kind.leading_metric
     if metric not in known:
         raise InputError(f"the run has no metric {metric!r}", column="--metric", expected=", ".join(known))
     _print(found, metric)
@@ -134,7 +133,8 @@ def multiplicity_document(tried: Multiplicity | None) -> dict[str, Any] | None:
 def _table(title: str, evaluation: Evaluation, metric: str, chosen: str | None) -> Any:
     from rich.table import Table
 
-    from nbrelapse.metrics.evaluation import MetricKind, strongest_reference
+    from nbrelapse.metrics.evaluation import strongest_reference
+    from nbrelapse.metrics.table import METRICS
 
     rows = evaluation.metrics[evaluation.metrics["metric"] == metric]
     populations = list(dict.fromkeys(rows["population"]))
@@ -145,7 +145,7 @@ def _table(title: str, evaluation: Evaluation, metric: str, chosen: str | None) 
         table.add_column(population, no_wrap=True)
         table.add_column(f"minus {reference[population] or 'baseline'}", no_wrap=True)
     first = rows[rows["population"] == populations[0]].sort_values(
-        "value", key=MetricKind.of(metric).goodness, ascending=False, kind="stable"
+        "value", key=METRICS[metric].goodness, ascending=False, kind="stable"
     )
     values = rows.set_index(["model", "population"])
     differences = evaluation.differences[evaluation.differences["metric"] == metric]

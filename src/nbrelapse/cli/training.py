@@ -174,9 +174,11 @@ def print_null_check(config: ExperimentConfig, found: NullCheck, *, as_json: boo
     from rich.console import Console
     from rich.table import Table
 
+    from nbrelapse.metrics.table import metric_title
+    from nbrelapse.outcome import kind_of_endpoint
     from nbrelapse.report.wording import model_title
 
-    metric = "AUC" if config.endpoint == "refractory" else "Harrell C"
+    metric = metric_title(kind_of_endpoint(config.endpoint).leading_metric)
     title = f"{config.name}: {metric} in nested cross-validation of {len(found.values)} permutations of the outcomes"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     low, high = TOLERATED
@@ -233,14 +235,13 @@ def print_summary(
         return
     from rich.console import Console
 
-    from nbrelapse.metrics.evaluation import leading_metric
     from nbrelapse.report.guard_sections import multiplicity_sentence
     from nbrelapse.report.sentences import verdict
 
     console = Console()
     evaluation, label = _judging(result)
     title = f"{result.config.name}: {result.config.endpoint}, {label}"
-    metric = leading_metric(evaluation.metrics)
+    metric = evaluation.kind.leading_metric
     print_leaderboard(title, evaluation, metric, result.chosen)
     if result.leave_one_out is not None:
         title = f"{result.config.name}: {result.config.endpoint}, left out"

@@ -12,6 +12,7 @@ from nbrelapse.cohort.text import decode, read_bytes
 from nbrelapse.errors import InputError, illegal_key
 from nbrelapse.metrics.resampling import IntervalKind
 from nbrelapse.models.families import BINARY_FAMILIES, SURVIVAL_FAMILIES
+from nbrelapse.outcome import BINARY, SURVIVAL, kind_of_endpoint
 
 
 class _Section(BaseModel):
@@ -83,8 +84,12 @@ class Validation(_Section):
 _Family = Literal["cox", "cox_prior", "boosted", "boosted_prior", "forest", "blend", "logistic", "boosted_classifier"]
 
 
+_FAMILIES = {SURVIVAL: SURVIVAL_FAMILIES, BINARY: BINARY_FAMILIES}
+_DEFAULTS = {SURVIVAL: ("cox", "boosted"), BINARY: ("logistic", "boosted_classifier")}
+
+
 def _default_models(earlier: dict[str, Any]) -> tuple[str, ...]:
-    return ("logistic", "boosted_classifier") if earlier.get("endpoint") == "refractory" else ("cox", "boosted")
+    return _DEFAULTS[kind_of_endpoint(earlier.get("endpoint", "relapse"))]
 
 
 class ExperimentConfig(_Section):
@@ -144,7 +149,7 @@ class ExperimentConfig(_Section):
     @classmethod
     def _models_of_the_endpoint(cls, models: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         endpoint = info.data.get("endpoint", "relapse")
-        legal = BINARY_FAMILIES if endpoint == "refractory" else SURVIVAL_FAMILIES
+        legal = _FAMILIES[kind_of_endpoint(endpoint)]
         if any(name not in legal for name in models):
             raise ValueError(f"models of endpoint {endpoint!r}: {', '.join(legal)}")
         return models

@@ -24,7 +24,7 @@ from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.metrics.evaluation import Evaluation
 from nbrelapse.metrics.horizons import YEAR
-from nbrelapse.models.base import RiskModel, SurvivalModel
+from nbrelapse.models.base import RiskModel
 from nbrelapse.outcome import Outcome, outcome_fingerprint, summarize_outcome
 from nbrelapse.report.facts import coverage_table, disagreements
 from nbrelapse.report.guard_sections import (
@@ -198,9 +198,9 @@ def model_card(result: ExperimentResult, name: str, tried: Multiplicity | None =
 
 
 def _longest_followup(model: RiskModel) -> list[str]:
-    if not isinstance(model, SurvivalModel):
+    if model.followed_days is None:
         return []
-    return [f"- Longest training follow-up: {model.baseline_.last_time / YEAR:.1f} years; nothing is predicted beyond"]
+    return [f"- Longest training follow-up: {model.followed_days / YEAR:.1f} years; nothing is predicted beyond"]
 
 
 def _mechanism_table(stable: Stability, catalogue: Catalogue) -> list[str]:

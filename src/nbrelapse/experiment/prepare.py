@@ -175,7 +175,7 @@ def experiment_models(config: ExperimentConfig, data: PreparedData) -> tuple[dic
     prior = expected_effects(config, data)
     models: dict[str, RiskModel] = {}
     notes = []
-    binary = not data.training.is_survival
+    binary = not data.training.kind.has_time
     for name in clinical_baselines(binary=binary):
         baseline = create_model(name, binary=binary)
         if baseline.available(values):

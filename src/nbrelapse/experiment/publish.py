@@ -29,18 +29,16 @@ from nbrelapse.experiment.describe import (
 from nbrelapse.experiment.prepare import data_fingerprint
 from nbrelapse.experiment.run import ExperimentResult, Progress
 from nbrelapse.explanation.probability import to_probability
-from nbrelapse.metrics.evaluation import leading_metric
-from nbrelapse.metrics.horizons import HORIZON_YEARS, YEAR, longest_horizon
+from nbrelapse.metrics.horizons import longest_horizon
 from nbrelapse.metrics.incidence import observed_course, similar_outcomes
 from nbrelapse.metrics.predictions import Predictions
-from nbrelapse.models.base import SurvivalModel
+from nbrelapse.metrics.table import metric_title
 from nbrelapse.models.blend import Blend
-from nbrelapse.outcome import event_of, is_survival, outcome_fingerprint
+from nbrelapse.outcome import event_of, kind_of, outcome_fingerprint
 from nbrelapse.report.experiment_report import ReportContent, experiment_figures, write_experiment_report
 from nbrelapse.report.explanation_report import explanation_figures
 from nbrelapse.report.plots.attributions import patient_waterfall
 from nbrelapse.report.sentences import ProbabilityImportance
-from nbrelapse.report.wording import METRICS
 from nbrelapse.scoring.bundle import ClinicalGroup, NearPatients, ObservedOutcomes, SimilarOutcomes, make_bundle
 from nbrelapse.scoring.groups import clinical_groups, judge_decisions, patient_groups
 from nbrelapse.scoring.storage import write_bundle
@@ -170,7 +168,7 @@ def _content(result: ExperimentResult, openings: int | None, tried: Multiplicity
         chosen=result.chosen,
         chosen_because=(
             f"{len(result.config.models)} model families were compared; {result.chosen} has the highest "
-            f"{METRICS[leading_metric(result.cross_validation.metrics)]} in "
+            f"{metric_title(result.cross_validation.kind.leading_metric)} in "
             "nested cross-validation of the training patients."
         ),
         explanations=result.explanations,
@@ -239,7 +237,7 @@ def _model_record(result: ExperimentResult, name: str, tried: Multiplicity) -> M
 
 def _probability(result: ExperimentResult, name: str) -> ProbabilityImportance:
     model = result.models[name]
-    horizon = longest_horizon(model.baseline_.last_time if isinstance(model, SurvivalModel) else None)
+    horizon = longest_horizon(model.followed_days)
     importance = to_probability(result.explanations[name], model, horizon).mechanism_importance()
     return ProbabilityImportance({str(key): float(value) for key, value in importance.items()}, horizon)
 
@@ -289,16 +287,11 @@ def observed_in_training(cohort: Cohort, X: pd.DataFrame, y: np.ndarray, predict
         The courses (:func:`observed_course`) of the clinical groups of at least 20 patients, and the outcomes by the
         mean predicted probability over the repeats (:func:`similar_outcomes`).
     """
-    days = _horizon(predictions.times) if is_survival(y) else None
+    days = longest_horizon(float(predictions.times[-1]))
     probability = predictions.incidence_at(np.inf if days is None else days).mean(axis=0)
     points = tuple(NearPatients(**point) for point in similar_outcomes(probability, y))
-    groups = tuple(_courses(clinical_groups(cohort, X), y)) if is_survival(y) else ()
+    groups = tuple(_courses(clinical_groups(cohort, X), y)) if kind_of(y).has_time else ()
     return ObservedOutcomes(groups, SimilarOutcomes(days, points))
-
-
-def _horizon(times: np.ndarray) -> float:
-    reached = [years * YEAR for years in HORIZON_YEARS if np.isclose(times, years * YEAR).any()]
-    return max(reached, default=float(times[-1]))
 
 
 def _courses(groupings: dict[str, np.ndarray], y: np.ndarray) -> Iterator[ClinicalGroup]:

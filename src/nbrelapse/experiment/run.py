@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,14 +15,14 @@ from nbrelapse.experiment.leakage import leakage_check
 from nbrelapse.experiment.prepare import PreparedData, experiment_models, prepare_data
 from nbrelapse.explanation.explanation import Explanation, explain
 from nbrelapse.explanation.stability import Stability, stability
-from nbrelapse.metrics.evaluation import Evaluation, discrimination, evaluate, leading_metric
+from nbrelapse.metrics.evaluation import Evaluation, discrimination, evaluate
 from nbrelapse.metrics.horizons import prediction_times
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.blend import Blend
 from nbrelapse.models.hazards import FEWEST_COMPETING_EVENTS
 from nbrelapse.models.resamples import bootstrap_refits, bootstrap_rows, fold_refits
-from nbrelapse.outcome import Outcome, event_of, is_survival
+from nbrelapse.outcome import Outcome, event_of, kind_of
 from nbrelapse.report.wording import model_title
 from nbrelapse.scoring.groups import populations
 from nbrelapse.validation.fold_cache import FoldCache
@@ -190,9 +190,9 @@ def _evaluate(
 
 def _best(evaluation: Evaluation, families: tuple[str, ...]) -> str:
     table = evaluation.metrics
-    scores = table[(table["metric"] == leading_metric(table)) & (table["population"] == "all")].set_index("model")[
-        "value"
-    ]
+    scores = table[(table["metric"] == evaluation.kind.leading_metric) & (table["population"] == "all")].set_index(
+        "model"
+    )["value"]
     scores = scores.reindex(list(families))
     if scores.isna().all():
         raise InputError("no model could be judged: no fold has a comparable pair of patients")
@@ -294,7 +294,7 @@ def leave_one_out(
         progress=progress,
     ).evaluation
     notes = [f"{name}: left out, nobody in it has an outcome of endpoint {config.endpoint!r}" for name in without]
-    return Evaluation(found.metrics, found.differences, [*notes, *found.notes])
+    return replace(found, notes=[*notes, *found.notes])
 
 
 def patient_groups(column: str, data: PreparedData) -> tuple[pd.Series, list[str]]:
@@ -419,7 +419,7 @@ def run_guards(
         )
     return Guards(
         training_size(y, len(data.columns)),
-        discrimination(y, predictions[chosen]),
+        float(discrimination(y, predictions[chosen].log_risk, fold=predictions[chosen].fold)),
         corrected_choice(families, y, seed=config.seed),
         {name: optimism(fitted[name], refits[name], rows, X, y) for name in families},
         learning,
@@ -429,7 +429,7 @@ def run_guards(
 def training_size(y: np.ndarray, parameters: int) -> SampleSize:
     """Hold the patients of an outcome against a number of candidate parameters."""
     events = int(np.count_nonzero(event_of(y) == 1))
-    return sample_size(len(y), events, parameters, binary=not is_survival(y))
+    return sample_size(len(y), events, parameters, binary=not kind_of(y).has_time)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from nbrelapse.explanation.plotting import ExplanationPlots
 from nbrelapse.mechanisms.build import build_features
 from nbrelapse.mechanisms.catalogue import Catalogue, load_catalogue
 from nbrelapse.mechanisms.feature_table import FeatureTable
-from nbrelapse.models.base import BinaryModel, RiskModel
+from nbrelapse.models.base import RiskModel
 
 if TYPE_CHECKING:
     import shap
@@ -340,7 +340,7 @@ def _explain(model: RiskModel, X: pd.DataFrame, catalogue: Catalogue, background
         prediction=pd.Series(log_risk, index=features.index, name="log_risk"),
         mechanism_of=mechanism_of,
         constrained=frozenset(name for name, sign in (getattr(model, "directions", None) or {}).items() if sign),
-        scale="log odds" if isinstance(model, BinaryModel) else "log hazard",
+        scale=model.kind.scale,
         background=None if background is None else background[list(features.columns)],
         catalogue=catalogue,
     )

@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from nbrelapse.errors import InputError
 from nbrelapse.explanation.explanation import Explanation, refuse_a_gap, roll_up
-from nbrelapse.models.base import BinaryModel, RiskModel, SurvivalModel
+from nbrelapse.models.base import RiskModel, SurvivalModel
 from nbrelapse.models.design import read_columns
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
@@ -91,12 +91,11 @@ def to_probability(explanation: Explanation, model: RiskModel, horizon_days: flo
 def _checked_horizon(explanation: Explanation, model: RiskModel, horizon_days: float | None) -> float:
     if explanation.scale == "probability":
         raise InputError("the explanation is of a probability already", expected="an explanation of log risks")
-    if isinstance(model, BinaryModel):
+    followed = model.followed_days
+    if followed is None:
         if horizon_days is not None:
             raise InputError("a binary endpoint knows no time", column="horizon_days", expected="none")
         return np.inf
-    assert isinstance(model, SurvivalModel)
-    followed = model.baseline_.last_time
     if horizon_days is None or not 0 < horizon_days <= followed:
         raise InputError(
             f"illegal horizon {horizon_days!r}",
@@ -109,7 +108,7 @@ def _checked_horizon(explanation: Explanation, model: RiskModel, horizon_days: f
 def _competing_terms(explanation: Explanation, model: RiskModel) -> tuple[np.ndarray, float]:
     """Return what each feature adds to the competing log risk beyond the slope, and where that starts."""
     nothing = np.zeros(explanation.features.shape)
-    if not isinstance(model, SurvivalModel) or model.competing_ is None:
+    if model.competing_ is None:
         return nothing, 0.0
     names = np.asarray(explanation.features.columns, dtype=object)
     order = pd.Index(model.feature_names_in_).get_indexer(names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -10,14 +11,22 @@ import pandas as pd
 from scipy.special import expit
 
 from nbrelapse.metrics.decisions import observed_by_group
-from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.metrics.incidence import pseudo_observations, weighted_incidence
 from nbrelapse.metrics.predictions import Predictions
-from nbrelapse.metrics.resampling import bootstrap_weights, weight_chunks
+from nbrelapse.metrics.resampling import (
+    Value,
+    as_columns,
+    as_given,
+    as_incidence,
+    as_log_risks,
+    bootstrap_weights,
+    weight_chunks,
+)
 from nbrelapse.models.base import weighted_logistic
+from nbrelapse.outcome import BINARY, SURVIVAL, kind_of, values_of
 
 if TYPE_CHECKING:
-    from nbrelapse.metrics.predictions import JudgedPatients
+    from nbrelapse.outcome import Outcome
 
 _ITERATIONS = 30
 _LARGEST_STEP = 2.0
@@ -25,41 +34,58 @@ _LARGEST_SLOPE = 50.0
 _TOLERANCE = 1e-7
 
 
-def calibration_slope(y: np.ndarray, log_risk: np.ndarray, fold: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the slope of the log risk in a Cox model of the outcome, for each column of patient weights.
+def calibration_slope(
+    y: np.ndarray | Outcome, log_risk: np.ndarray, *, fold: np.ndarray | None = None, weights: np.ndarray | None = None
+) -> Value:
+    """Return the slope of the log risk in a Cox model of the outcome, or of the log odds in a logistic regression.
 
     1 means that predicted log hazard ratios are as large as the observed ones; below 1 they are too extreme, as
     those of an overfitted model [1]_. The Cox model has the log risk as its only covariate and a baseline hazard
     of its own in each fold, because fold models differ; repeats share the slope. Competing events are censored
     (the hazard is cause-specific). Tied times follow Breslow: then the slope of a resample is the slope of the
-    patients with their multiplicities as weights.
+    patients with their multiplicities as weights. Log odds of calibrated models have one scale: folds and repeats are
+    pooled [2]_.
 
     Parameters
     ----------
-    y : structured ndarray of shape (n,)
-    log_risk, fold : ndarray of shape (n_repeats, n)
-    weights : ndarray of shape (n, n_columns)
-        See :func:`bootstrap_weights`; column 0 is where the search for the others starts.
+    y : ndarray of shape (n,) or Outcome
+        Structured, ``event`` and ``time``; or 0 and 1.
+    log_risk : ndarray of shape (n,) or (n_repeats, n)
+    fold : ndarray of int of the same shape, optional
+        By default one model predicted all.
+    weights : ndarray of shape (n,) or (n, n_columns), optional
+        How often each patient counts; by default once. Column 0 is where the search for the other slopes starts.
 
     Returns
     -------
-    ndarray of shape (n_columns,)
-        NaN where there is no finite slope: the same log risk for all, no events, or events that the log risk
-        separates completely.
+    float, or ndarray of shape (n_columns,) where the weights have columns
+        NaN where there is no finite slope: the same log risk for all of each fold, no events (of a binary outcome, one
+        class only), or events that the log risk separates completely.
+
+    Raises
+    ------
+    ValueError
+        The shapes do not agree.
 
     References
     ----------
     .. [1] van Houwelingen 2000, Statistics in Medicine,
        10.1002/1097-0258(20001230)19:24<3401::AID-SIM554>3.0.CO;2-2
+    .. [2] Cox 1958, Biometrika, 10.1093/biomet/45.3-4.562; Van Calster 2019, BMC Medicine, 10.1186/s12916-019-1466-7
 
     Examples
     --------
-    >>> import numpy as np
     >>> y = np.array([(1, 3.0), (1, 1.0), (1, 2.0), (0, 4.0)], dtype=[("event", "i1"), ("time", "f8")])
-    >>> risk, fold = np.array([[1.0, 0.5, 0.0, -1.0]]), np.zeros((1, 4), int)
-    >>> calibration_slope(y, risk, fold, np.ones((4, 1))).round(3).tolist()
-    [0.708]
+    >>> round(calibration_slope(y, np.array([1.0, 0.5, 0.0, -1.0])), 3)
+    0.708
     """
+    y = values_of(y)
+    log_risk, fold = as_log_risks(log_risk, fold, len(y))
+    slope = {SURVIVAL: _cox_slope, BINARY: logistic_slope}[kind_of(y)]
+    return as_given(slope(y, log_risk, fold, as_columns(weights, len(y))), weights)
+
+
+def _cox_slope(y: np.ndarray, log_risk: np.ndarray, fold: np.ndarray, weights: np.ndarray) -> np.ndarray:
     strata, scale = _strata(y, log_risk, fold)
     if not strata:
         return np.full(weights.shape[1], np.nan)
@@ -281,19 +307,8 @@ def _terms(predicted: np.ndarray, knots: np.ndarray) -> np.ndarray:
 _CONSTANT = 1e-8
 
 
-def binary_calibration(
-    y: np.ndarray, log_odds: np.ndarray, fold: np.ndarray, weights: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Return slope, intercept and integrated calibration index for each column of patient weights.
-
-    - ``calibration_slope``: of the log odds in a logistic regression of the outcome [1]_; below 1 they are too extreme.
-    - ``calibration_intercept``: of that regression with the slope held at 1 (calibration in the large); above 0 the
-      event is commoner than predicted.
-    - ``ici``: mean absolute distance between the predicted probability and a smooth curve of the observed one [2]_, a
-      logistic regression on a restricted cubic spline of the log odds with knots at their deciles 1, 5 and 9; a
-      straight line where too few log odds differ for a curve, as with two clinical groups.
-
-    Repeats are pooled: log odds of calibrated models have one scale.
+def logistic_slope(y: np.ndarray, log_odds: np.ndarray, fold: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the slope of the log odds in a logistic regression, for each column of patient weights.
 
     Parameters
     ----------
@@ -301,48 +316,113 @@ def binary_calibration(
         0 or 1.
     log_odds, fold : ndarray of shape (n_repeats, n)
     weights : ndarray of shape (n, n_columns)
-        See :func:`bootstrap_weights`.
 
     Returns
     -------
-    dict of str to ndarray of shape (n_columns,)
-        NaN where there is no finite value: one class only, an outcome that the log odds separate, or (slope and index)
-        the same log odds for all patients of each fold.
-
-    References
-    ----------
-    .. [1] Cox 1958, Biometrika, 10.1093/biomet/45.3-4.562; Van Calster 2019, BMC Medicine, 10.1186/s12916-019-1466-7
-    .. [2] Austin and Steyerberg 2019, Statistics in Medicine, 10.1002/sim.8281
+    ndarray of shape (n_columns,)
+        See :func:`nbrelapse.metrics.calibration.calibration_slope`.
 
     Examples
     --------
     Log odds twice as extreme as what happens, 1 of 4 and 3 of 4:
 
-    >>> import numpy as np
     >>> y = np.array([0, 0, 0, 1, 0, 1, 1, 1])
     >>> log_odds = np.repeat([[-2.0, 2.0]], 4, axis=1) * np.log(3)
-    >>> found = binary_calibration(y, log_odds, np.zeros((1, 8), int), np.ones((8, 1)))
-    >>> {name: round(float(values[0]) + 0.0, 3) for name, values in found.items()}
-    {'calibration_slope': 0.5, 'calibration_intercept': 0.0, 'ici': 0.15}
+    >>> logistic_slope(y, log_odds, np.zeros((1, 8), int), np.ones((8, 1))).round(3).tolist()
+    [0.5]
+    """
+    found = np.full(weights.shape[1], np.nan)
+    if _varies(log_odds, fold):
+        flat, target = log_odds.ravel(), np.tile(y.astype(float), len(log_odds))
+        terms = _spline_terms(flat)
+        for columns, own in _pooled(weights, len(log_odds)):
+            found[columns] = weighted_logistic(terms[:, :2], target, own)[1] / np.std(flat)
+    return found
+
+
+def logistic_intercept(y: np.ndarray, log_odds: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return calibration in the large: the intercept of that regression with the slope held at 1.
+
+    Above 0 the event is commoner than predicted.
+
+    Parameters
+    ----------
+    y, log_odds, weights
+        As in :func:`logistic_slope`.
+
+    Returns
+    -------
+    ndarray of shape (n_columns,)
+        NaN where all weighted patients have the same outcome.
+
+    Examples
+    --------
+    >>> y, log_odds = np.array([0, 1, 1, 1]), np.zeros((1, 4))
+    >>> logistic_intercept(y, log_odds, np.ones((4, 1))).round(3).tolist()  # log(3)
+    [1.099]
     """
     flat, target = log_odds.ravel(), np.tile(y.astype(float), len(log_odds))
     terms = _spline_terms(flat)
-    varies = any(
+    found = np.full(weights.shape[1], np.nan)
+    for columns, own in _pooled(weights, len(log_odds)):
+        found[columns] = weighted_logistic(terms[:, :1], target, own, offset=flat)[0]
+    return found
+
+
+def logistic_calibration_index(
+    y: np.ndarray, log_odds: np.ndarray, fold: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Return the mean absolute distance between the predicted probability and a smooth curve of the observed one.
+
+    The curve [1]_ is a logistic regression on a restricted cubic spline of the log odds with knots at their deciles 1,
+    5 and 9; a straight line where too few log odds differ for a curve, as with two clinical groups.
+
+    Parameters
+    ----------
+    y, log_odds, fold, weights
+        As in :func:`logistic_slope`.
+
+    Returns
+    -------
+    ndarray of shape (n_columns,)
+        NaN where there is no curve: one class only, an outcome that the log odds separate, or the same log odds for all
+        patients of each fold.
+
+    References
+    ----------
+    .. [1] Austin and Steyerberg 2019, Statistics in Medicine, 10.1002/sim.8281
+
+    Examples
+    --------
+    >>> y = np.array([0, 0, 0, 1, 0, 1, 1, 1])
+    >>> log_odds = np.repeat([[-2.0, 2.0]], 4, axis=1) * np.log(3)
+    >>> logistic_calibration_index(y, log_odds, np.zeros((1, 8), int), np.ones((8, 1))).round(3).tolist()
+    [0.15]
+    """
+    found = np.full(weights.shape[1], np.nan)
+    if _varies(log_odds, fold):
+        flat, target = log_odds.ravel(), np.tile(y.astype(float), len(log_odds))
+        terms = _spline_terms(flat)
+        for columns, own in _pooled(weights, len(log_odds)):
+            observed = expit(terms @ weighted_logistic(terms, target, own))
+            distance = np.abs(observed - expit(flat)[:, None])
+            found[columns] = (own * distance).sum(axis=0) / own.sum(axis=0, dtype=float)
+    return found
+
+
+def _varies(log_odds: np.ndarray, fold: np.ndarray) -> bool:
+    """Whether the patients of some fold have different log odds."""
+    return any(
         np.ptp(risk[folds == name]) > _CONSTANT
         for risk, folds in zip(log_odds, fold, strict=True)
         for name in np.unique(folds)
     )
-    names = ("calibration_slope", "calibration_intercept", "ici")
-    found = {name: np.full(weights.shape[1], np.nan) for name in names}
-    for columns in weight_chunks(len(flat), weights.shape[1]):
-        own = np.tile(weights[:, columns], (len(log_odds), 1))
-        found["calibration_intercept"][columns] = weighted_logistic(terms[:, :1], target, own, offset=flat)[0]
-        if varies:
-            found["calibration_slope"][columns] = weighted_logistic(terms[:, :2], target, own)[1] / np.std(flat)
-            observed = expit(terms @ weighted_logistic(terms, target, own))
-            distance = np.abs(observed - expit(flat)[:, None])
-            found["ici"][columns] = (own * distance).sum(axis=0) / own.sum(axis=0, dtype=float)
-    return found
+
+
+def _pooled(weights: np.ndarray, n_repeats: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield chunks of weight columns, repeated for each repeat."""
+    for columns in weight_chunks(n_repeats * len(weights), weights.shape[1]):
+        yield columns, np.tile(weights[:, columns], (n_repeats, 1))
 
 
 def _spline_terms(log_odds: np.ndarray) -> np.ndarray:
@@ -361,61 +441,114 @@ def _spline_terms(log_odds: np.ndarray) -> np.ndarray:
 _ROUNDING = 1e-9
 
 
-def calibration_metrics(prediction: Predictions, judged: JudgedPatients) -> dict[str, np.ndarray]:
-    """Return ``calibration_intercept_{years}y`` and ``ici_{years}y`` for each column of patient weights.
+def calibration_intercept(
+    y: np.ndarray | Outcome, prediction: np.ndarray, times: Value = np.inf, *, weights: np.ndarray | None = None
+) -> Value:
+    """Return calibration in the large; 0 is perfect.
+
+    Of a time to an event it is the log of the observed over the expected cumulative hazard at a horizon: complementary
+    log-log of the observed incidence (Aalen-Johansen) less that of the mean prediction [1]_. Of a binary outcome it is
+    the intercept of a logistic regression with the log odds as offset [2]_. Above 0 the event is commoner than
+    predicted, below it is rarer.
 
     Parameters
     ----------
-    prediction : Predictions
-    judged : JudgedPatients
-        With the horizons.
+    y : ndarray of shape (n,) or Outcome
+        Structured, ``event`` and ``time`` in days; or 0 and 1.
+    prediction : ndarray of shape (n, n_times) or (n_repeats, n, n_times)
+        Cumulative incidence at ``times``; repeats are averaged. Where the times are a number, of shape (n,) or
+        (n_repeats, n). Of a binary outcome the log odds, of shape (n,) or (n_repeats, n).
+    times : float or ndarray of shape (n_times,)
+        Horizons in days; not for a binary outcome.
+    weights : ndarray of shape (n,) or (n, n_columns), optional
+        How often each patient counts; by default once.
 
     Returns
     -------
-    dict of str to ndarray of shape (n_columns,)
-        By metric; see :func:`calibration_intercept` and :func:`integrated_calibration_index`.
-    """
-    found = {}
-    for years, column in judged.horizons.incidence_at.items():
-        predicted, horizon = prediction.incidence[:, :, column], years * YEAR
-        found[f"calibration_intercept_{years}y"] = calibration_intercept(predicted, judged.y, horizon, judged.weights)
-        pseudo = pseudo_observations(judged.y, horizon)
-        found[f"ici_{years}y"] = integrated_calibration_index(predicted, pseudo, judged.weights)
-    return found
+    float, or ndarray of shape (n_times,), (n_columns,) or (n_times, n_columns)
+        An axis where the times are an array, and one where the weights have columns. NaN where nobody has the event by
+        the horizon, or everybody.
 
-
-def calibration_intercept(predicted: np.ndarray, y: np.ndarray, horizon: float, weights: np.ndarray) -> np.ndarray:
-    """Return calibration in the large at a horizon, for each column of patient weights.
-
-    The log of the observed over the expected cumulative hazard: complementary log-log of the observed incidence
-    (Aalen-Johansen) less that of the mean prediction [1]_. 0 is perfect, below it the event is rarer than predicted.
-
-    Parameters
-    ----------
-    predicted : ndarray of shape (n_repeats, n)
-        Cumulative incidence at the horizon; repeats are averaged.
-    y : structured ndarray of shape (n,)
-    horizon : float
-        Days.
-    weights : ndarray of shape (n, n_columns)
-        See :func:`bootstrap_weights`.
-
-    Returns
-    -------
-    ndarray of shape (n_columns,)
-        NaN where nobody has the event by the horizon, or everybody.
+    Raises
+    ------
+    ValueError
+        The shapes do not agree.
 
     References
     ----------
     .. [1] van Geloven 2022, BMJ, 10.1136/bmj-2021-069249, who shift single predictions on the same scale
+    .. [2] Van Calster 2019, BMC Medicine, 10.1186/s12916-019-1466-7
 
     Examples
     --------
-    >>> import numpy as np
     >>> y = np.array([(1, 10.0), (0, 30.0)], dtype=[("event", "i1"), ("time", "f8")])
-    >>> calibration_intercept(np.array([[0.3, 0.7]]), y, 20.0, np.ones((2, 1))).tolist()
-    [0.0]
+    >>> calibration_intercept(y, np.array([0.3, 0.7]), 20.0)
+    0.0
     """
+    y = values_of(y)
+    columns = as_columns(weights, len(y))
+    if not kind_of(y).has_time:
+        log_odds, _ = as_log_risks(prediction, None, len(y))
+        return as_given(logistic_intercept(y, log_odds, columns), weights)
+    incidence = as_incidence(prediction, times, len(y))
+    found = [
+        _intercept_at(y, incidence[:, :, number], horizon, columns)
+        for number, horizon in enumerate(np.atleast_1d(times))
+    ]
+    return as_given(np.stack(found), weights, times)
+
+
+def ici(
+    y: np.ndarray | Outcome,
+    prediction: np.ndarray,
+    times: Value = np.inf,
+    *,
+    fold: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
+) -> Value:
+    """Return the integrated calibration index: the mean distance between smooth observed and predicted probability.
+
+    0 is perfect. As a mean of distances it is never negative and is larger by chance in few patients; in resamples,
+    which add to the chance, it is larger again.
+
+    Parameters
+    ----------
+    y, prediction, times, weights
+        As in :func:`calibration_intercept`. The horizons are before the end of the follow-up.
+    fold : ndarray of int of the shape of ``prediction``, optional
+        Of a binary outcome: there is no curve where log odds do not vary within any fold.
+
+    Returns
+    -------
+    float, or ndarray of shape (n_times,), (n_columns,) or (n_times, n_columns)
+        As in :func:`calibration_intercept`; see :func:`integrated_calibration_index` and, of a binary outcome,
+        :func:`logistic_calibration_index`.
+
+    Raises
+    ------
+    ValueError
+        The shapes do not agree.
+
+    Examples
+    --------
+    >>> y = np.array([0, 0, 0, 1, 0, 1, 1, 1])
+    >>> round(ici(y, np.repeat([-2.0, 2.0], 4) * np.log(3)), 3)
+    0.15
+    """
+    y = values_of(y)
+    columns = as_columns(weights, len(y))
+    if not kind_of(y).has_time:
+        log_odds, fold = as_log_risks(prediction, fold, len(y))
+        return as_given(logistic_calibration_index(y, log_odds, fold, columns), weights)
+    incidence = as_incidence(prediction, times, len(y))
+    found = [
+        integrated_calibration_index(incidence[:, :, number], pseudo_observations(y, horizon), columns)
+        for number, horizon in enumerate(np.atleast_1d(times))
+    ]
+    return as_given(np.stack(found), weights, times)
+
+
+def _intercept_at(y: np.ndarray, predicted: np.ndarray, horizon: float, weights: np.ndarray) -> np.ndarray:
     observed = weighted_incidence(y, weights, np.array([horizon]))[0]
     observed[observed > 1 - _ROUNDING] = 1.0
     expected = predicted.mean(axis=0) @ weights / weights.sum(axis=0, dtype=float)

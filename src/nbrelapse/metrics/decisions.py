@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from nbrelapse.metrics.horizons import YEAR
+from nbrelapse.metrics.horizons import YEAR, reached_years
 from nbrelapse.metrics.incidence import observed_incidence, weighted_incidence
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.resampling import bootstrap_interval, bootstrap_weights
@@ -94,9 +94,10 @@ def decision_curve(
     rows: list[pd.DataFrame] = []
     differences: list[pd.DataFrame] = []
     notes = []
+    reached = reached_years(min((model.times for model in models.values()), key=lambda times: times[-1]), y, years)
     for year in years:
         horizon = year * YEAR
-        if y["time"].max() <= horizon or any(model.times[-1] < horizon for model in models.values()):
+        if year not in reached:
             notes.append(f"net benefit at {year} years is left out, the follow-up or the predictions end before")
             continue
         treated = {TREAT_ALL: everyone, TREAT_NONE: ~everyone}
@@ -412,9 +413,7 @@ def clinical_utility(
     ((3,), 'high_risk', ['net_benefit', 'net_benefit_differences'])
     """
     own = predictions[model]
-    years = tuple(
-        year for year in UTILITY_YEARS if (own.times >= year * YEAR - 1).any() and y["time"].max() > year * YEAR
-    )
+    years = tuple(reached_years(own.times, y, UTILITY_YEARS))
     levels, unknown = _known_groups(groups)
     treated = _distinct({name: group == np.nanmax(group) for name, group in levels.items()})
     models = {name: predictions[name] for name in dict.fromkeys([model, "clinical_cox"]) if name in predictions}

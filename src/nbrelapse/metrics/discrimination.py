@@ -3,36 +3,151 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
 from nbrelapse.metrics.horizons import CensoringDistribution
-from nbrelapse.metrics.resampling import weight_chunks
+from nbrelapse.metrics.resampling import Value, as_columns, as_given, as_log_risks, weight_chunks
+from nbrelapse.outcome import BINARY, SURVIVAL, values_of
+
+if TYPE_CHECKING:
+    from nbrelapse.outcome import Outcome
 
 
 class Concordance(NamedTuple):
-    """Three concordances for each column of patient weights; NaN where these hold no comparable pair.
+    """Three concordances; NaN where there is no comparable pair.
 
     Parameters
     ----------
-    harrell, uno, cause_specific : ndarray of shape (n_columns,)
+    harrell, uno, cause_specific : float or ndarray of shape (n_columns,)
     """
 
-    harrell: np.ndarray
-    uno: np.ndarray
-    cause_specific: np.ndarray
+    harrell: Value
+    uno: Value
+    cause_specific: Value
+
+
+def harrell_c(
+    y: np.ndarray | Outcome, log_risk: np.ndarray, *, fold: np.ndarray | None = None, weights: np.ndarray | None = None
+) -> Value:
+    """Return Harrell's C: how often the patient with the event first has the higher log risk.
+
+    A patient with a competing event is known never to have the event, so he is comparable with every patient who has
+    it. 1 is perfect, 0.5 is chance; the formula is at :func:`concordance`.
+
+    Parameters
+    ----------
+    y : structured ndarray of shape (n,) or Outcome
+        ``event`` (0 censored, 1 the event, 2 competing) and ``time`` in days.
+    log_risk : ndarray of shape (n,) or (n_repeats, n)
+        Higher is worse.
+    fold : ndarray of int of the same shape, optional
+        Only patients of one fold are compared, because log risks of different models have no common scale.
+    weights : ndarray of shape (n,) or (n, n_columns), optional
+        How often each patient counts; by default once.
+
+    Returns
+    -------
+    float, or ndarray of shape (n_columns,) where the weights have columns
+        NaN where there is no comparable pair.
+
+    Raises
+    ------
+    ValueError
+        The outcome is binary, or the shapes do not agree.
+
+    Examples
+    --------
+    >>> y = np.array([(1, 10.0), (1, 20.0), (0, 30.0)], dtype=[("event", "i1"), ("time", "f8")])
+    >>> round(harrell_c(y, np.array([2.0, 0.0, 1.0])), 3)
+    0.667
+    """
+    return concordance(y, log_risk, fold=fold, weights=weights).harrell
+
+
+def uno_c(
+    y: np.ndarray | Outcome,
+    log_risk: np.ndarray,
+    *,
+    fold: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
+    censoring: CensoringDistribution | None = None,
+    tau: float | None = None,
+) -> Value:
+    """Return Uno's C, which does not depend on how long patients were followed.
+
+    Pairs are weighted by the inverse probability of being observed, and events before ``tau`` count; see
+    :func:`concordance`.
+
+    Parameters
+    ----------
+    y, log_risk, fold, weights
+        As in :func:`harrell_c`.
+    censoring : CensoringDistribution, optional
+        By default that of ``y``.
+    tau : float, optional
+        Days; by default the longest time of ``censoring``.
+
+    Returns
+    -------
+    float, or ndarray of shape (n_columns,) where the weights have columns
+        NaN where there is no comparable pair.
+
+    Raises
+    ------
+    ValueError
+        The outcome is binary, or the shapes do not agree.
+
+    Examples
+    --------
+    >>> y = np.array([(1, 10.0), (0, 15.0), (1, 20.0), (0, 30.0)], dtype=[("event", "i1"), ("time", "f8")])
+    >>> round(uno_c(y, np.array([2.0, 0.0, 0.0, 1.0])), 3)
+    0.632
+    """
+    return concordance(y, log_risk, fold=fold, weights=weights, censoring=censoring, tau=tau).uno
+
+
+def cause_specific_c(
+    y: np.ndarray | Outcome, log_risk: np.ndarray, *, fold: np.ndarray | None = None, weights: np.ndarray | None = None
+) -> Value:
+    """Return Harrell's C with competing events censored: the ranking of those still at risk.
+
+    Parameters
+    ----------
+    y, log_risk, fold, weights
+        As in :func:`harrell_c`.
+
+    Returns
+    -------
+    float, or ndarray of shape (n_columns,) where the weights have columns
+        NaN where there is no comparable pair.
+
+    Raises
+    ------
+    ValueError
+        The outcome is binary, or the shapes do not agree.
+
+    Examples
+    --------
+    >>> y = np.array([(2, 10.0), (1, 20.0), (0, 30.0)], dtype=[("event", "i1"), ("time", "f8")])
+    >>> risk = np.array([2.0, 1.0, 0.0])
+    >>> cause_specific_c(y, risk), harrell_c(y, risk)
+    (1.0, 0.5)
+    """
+    return concordance(y, log_risk, fold=fold, weights=weights).cause_specific
 
 
 def concordance(
-    y: np.ndarray,
+    y: np.ndarray | Outcome,
     log_risk: np.ndarray,
-    fold: np.ndarray,
-    weights: np.ndarray,
-    censoring: CensoringDistribution,
-    tau: float,
+    *,
+    fold: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
+    censoring: CensoringDistribution | None = None,
+    tau: float | None = None,
 ) -> Concordance:
-    r"""Return Harrell's C, Uno's C and the cause-specific C for each column of patient weights.
+    r"""Return Harrell's C, Uno's C and the cause-specific C in one go.
 
     All are ratios of bilinear forms, :math:`C(w) = w^T N w / w^T D w`: :math:`D_{ij}` says whether i is known
     to have had the event before j, and :math:`N_{ij}` is the credit for it (1 where i has the higher log risk,
@@ -48,17 +163,21 @@ def concordance(
 
     Parameters
     ----------
-    y : structured ndarray of shape (n,)
-    log_risk, fold : ndarray of shape (n_repeats, n)
-    weights : ndarray of shape (n, n_columns)
-        See :func:`bootstrap_weights`.
-    censoring : CensoringDistribution
-    tau : float
-        Days; at most ``censoring.last_time``.
+    y, log_risk, fold, weights
+        As in :func:`harrell_c`.
+    censoring : CensoringDistribution, optional
+        By default that of ``y``.
+    tau : float, optional
+        Days; at most ``censoring.last_time``, which is the default.
 
     Returns
     -------
     Concordance
+
+    Raises
+    ------
+    ValueError
+        The outcome is binary, or the shapes do not agree.
 
     References
     ----------
@@ -68,12 +187,16 @@ def concordance(
 
     Examples
     --------
-    >>> import numpy as np
     >>> y = np.array([(1, 10.0), (1, 20.0), (0, 30.0)], dtype=[("event", "i1"), ("time", "f8")])
-    >>> risk, fold, ones = np.array([[2.0, 0.0, 1.0]]), np.zeros((1, 3), int), np.ones((3, 1), np.float32)
-    >>> concordance(y, risk, fold, ones, CensoringDistribution.fit(y), tau=30.0).harrell.round(3).tolist()
-    [0.667]
+    >>> found = concordance(y, np.array([[2.0, 0.0, 1.0]]), weights=np.ones((3, 2)))
+    >>> found.harrell.round(3).tolist()
+    [0.667, 0.667]
     """
+    y = values_of(y, SURVIVAL)
+    log_risk, fold = as_log_risks(log_risk, fold, len(y))
+    columns_of = as_columns(weights, len(y))
+    censoring = CensoringDistribution.fit(y) if censoring is None else censoring
+    tau = censoring.last_time if tau is None else tau
     times, when = np.unique(y["time"], return_inverse=True)
     early = times < tau
     inverse = np.zeros(len(times))
@@ -81,9 +204,9 @@ def concordance(
     later, earlier = _pairs(y["event"], when, log_risk, fold)
     patients = np.tile(np.arange(len(y)), len(log_risk))
     inverse, one = inverse[when[patients]], np.ones(len(patients))
-    sums = np.zeros((2, 3, weights.shape[1]))
-    for columns in weight_chunks(len(patients), weights.shape[1]):
-        own = weights[:, columns].astype(float)[patients]
+    sums = np.zeros((2, 3, columns_of.shape[1]))
+    for columns in weight_chunks(len(patients), columns_of.shape[1]):
+        own = columns_of[:, columns].astype(float)[patients]
         harrell, uno = later.sums(own, own, np.stack([one, inverse**2])).swapaxes(0, 1)
         sums[:, 2, columns] = harrell
         if earlier is not None:
@@ -91,7 +214,7 @@ def concordance(
             uno = uno + earlier.sums(own, own * inverse[:, None], inverse[None])[:, 0]
         sums[:, 0, columns], sums[:, 1, columns] = harrell, uno
     with np.errstate(invalid="ignore", divide="ignore"):
-        return Concordance(*(sums[0] / sums[1]))
+        return Concordance(*(as_given(ratio, weights) for ratio in sums[0] / sums[1]))
 
 
 def _pairs(
@@ -263,6 +386,40 @@ def risk_ranks(log_risk: np.ndarray, fold: np.ndarray) -> np.ndarray:
     return ranks
 
 
+def auc(
+    y: np.ndarray | Outcome, log_odds: np.ndarray, *, fold: np.ndarray | None = None, weights: np.ndarray | None = None
+) -> Value:
+    """Return the probability that a patient with the event has higher log odds than one without; ties count half.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,) or Outcome
+        0 or 1. A time to an event has an AUC at each horizon, see :func:`dynamic_auc`.
+    log_odds : ndarray of shape (n,) or (n_repeats, n)
+        Or probabilities: the order counts.
+    fold, weights
+        As in :func:`nbrelapse.metrics.discrimination.harrell_c`.
+
+    Returns
+    -------
+    float, or ndarray of shape (n_columns,) where the weights have columns
+        0.5 is chance. NaN where no fold holds a patient with the event and one without.
+
+    Raises
+    ------
+    ValueError
+        The outcome is a time to an event, or the shapes do not agree.
+
+    Examples
+    --------
+    >>> auc(np.array([1, 1, 0, 0]), np.array([2.0, 0.5, 1.0, 0.5]))
+    0.625
+    """
+    y = values_of(y, BINARY)
+    log_odds, fold = as_log_risks(log_odds, fold, len(y))
+    return as_given(roc_area(log_odds, fold, as_columns(weights, len(y)), y == 1, y == 0), weights)
+
+
 def roc_area(
     log_risk: np.ndarray,
     fold: np.ndarray,
@@ -324,14 +481,15 @@ def roc_area(
 
 
 def dynamic_auc(
-    y: np.ndarray,
+    y: np.ndarray | Outcome,
     log_risk: np.ndarray,
-    fold: np.ndarray,
-    weights: np.ndarray,
-    censoring: CensoringDistribution,
-    horizon: float,
-) -> np.ndarray:
-    """Return the cumulative/dynamic AUC at a horizon for each column of patient weights.
+    times: Value,
+    *,
+    fold: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
+    censoring: CensoringDistribution | None = None,
+) -> Value:
+    """Return the cumulative/dynamic AUC at horizons.
 
     Cases had the event by the horizon; controls are those without it: still under observation then, or with a
     competing event before (the second definition of [1]_). Cases and competing events are weighted by 1/G at
@@ -340,18 +498,21 @@ def dynamic_auc(
 
     Parameters
     ----------
-    y : structured ndarray of shape (n,)
-    log_risk, fold : ndarray of shape (n_repeats, n)
-    weights : ndarray of shape (n, n_columns)
-        See :func:`bootstrap_weights`.
-    censoring : CensoringDistribution
-    horizon : float
-        Days, before ``censoring.last_time``.
+    y, log_risk, fold, weights, censoring
+        As in :func:`nbrelapse.metrics.discrimination.uno_c`.
+    times : float or ndarray of shape (n_times,)
+        Horizons in days, before ``censoring.last_time``.
 
     Returns
     -------
-    ndarray of shape (n_columns,)
-        NaN where no fold holds both a case and a control.
+    float, or ndarray of shape (n_times,), (n_columns,) or (n_times, n_columns)
+        An axis where the times are an array, and one where the weights have columns. NaN where no fold holds both a
+        case and a control.
+
+    Raises
+    ------
+    ValueError
+        The outcome is binary, or the shapes do not agree.
 
     References
     ----------
@@ -359,12 +520,27 @@ def dynamic_auc(
 
     Examples
     --------
-    >>> import numpy as np
     >>> y = np.array([(1, 10.0), (1, 20.0), (0, 30.0), (2, 15.0)], dtype=[("event", "i1"), ("time", "f8")])
-    >>> risk, fold, ones = np.array([[2.0, 0.5, 1.0, 0.0]]), np.zeros((1, 4), int), np.ones((4, 1), np.float32)
-    >>> dynamic_auc(y, risk, fold, ones, CensoringDistribution.fit(y), horizon=25.0).tolist()
-    [0.75]
+    >>> risk = np.array([2.0, 0.5, 1.0, 0.0])
+    >>> dynamic_auc(y, risk, 25.0), dynamic_auc(y, risk, np.array([12.0, 25.0])).tolist()
+    (0.75, [1.0, 0.75])
     """
+    y = values_of(y, SURVIVAL)
+    log_risk, fold = as_log_risks(log_risk, fold, len(y))
+    censoring = CensoringDistribution.fit(y) if censoring is None else censoring
+    columns = as_columns(weights, len(y))
+    found = [_at(y, log_risk, fold, columns, censoring, horizon) for horizon in np.atleast_1d(times)]
+    return as_given(np.stack(found), weights, times)
+
+
+def _at(
+    y: np.ndarray,
+    log_risk: np.ndarray,
+    fold: np.ndarray,
+    weights: np.ndarray,
+    censoring: CensoringDistribution,
+    horizon: float,
+) -> np.ndarray:
     past = y["time"] <= horizon
     case, control = past & (y["event"] == 1), ~past | (y["event"] == 2)
     inverse = 1 / censoring.at(np.minimum(y["time"], horizon))

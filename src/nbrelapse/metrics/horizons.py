@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from sksurv.nonparametric import kaplan_meier_estimator
 
-from nbrelapse.errors import InputError
-from nbrelapse.outcome import is_survival
+from nbrelapse.outcome import HORIZON_YEARS, LONGEST_YEARS, YEAR, kind_of, values_of
 
-YEAR = 365.25
-"""Days."""
-
-HORIZON_YEARS = (1, 2, 3, 5)
-"""Horizons of the metrics at one time: AUC, Brier score, index of prediction accuracy."""
-
-LONGEST_YEARS = 5
-"""Nothing is judged beyond: first events are rare later, and few patients are followed so long."""
-
-_STEPS_PER_YEAR = 4
+__all__ = ["HORIZON_YEARS", "LONGEST_YEARS", "YEAR", "prediction_times", "reached_years"]
 
 
 def prediction_times(y: np.ndarray) -> np.ndarray:
@@ -51,19 +42,31 @@ def prediction_times(y: np.ndarray) -> np.ndarray:
     >>> prediction_times(y).round(1).tolist()
     [91.3, 182.6, 273.9, 365.2]
     """
-    if not is_survival(y):
-        return np.array([np.inf])
-    grid = np.arange(1, LONGEST_YEARS * _STEPS_PER_YEAR + 1) * (YEAR / _STEPS_PER_YEAR)
-    longest = float(np.max(y["time"], initial=0.0))
-    grid = grid[grid < longest]
-    if len(grid) < 2:
-        raise InputError(
-            f"the longest follow-up is {longest:g} days",
-            column="time",
-            expected="times in days, some of them longer than half a year",
-            fix="check the unit of the times (months or years read as days?)",
-        )
-    return grid
+    return kind_of(y).prediction_times(values_of(y))
+
+
+def reached_years(times: np.ndarray, y: np.ndarray, years: Sequence[int]) -> list[int]:
+    """Return the horizons that both the predictions and the follow-up reach.
+
+    Parameters
+    ----------
+    times : ndarray of shape (n_times,)
+        Of the predictions, in days.
+    y : structured ndarray of shape (n,)
+    years : sequence of int
+
+    Returns
+    -------
+    list of int
+
+    Examples
+    --------
+    >>> y = np.array([(1, 100.0), (0, 1200.0)], dtype=[("event", "i1"), ("time", "f8")])
+    >>> reached_years(np.array([365.25, 1095.75]), y, (3, 5))
+    [3]
+    """
+    end = min(np.nextafter(y["time"].max(), 0.0), times[-1])
+    return [year for year in years if year * YEAR <= end]
 
 
 def longest_horizon(followed_days: float | None) -> float | None:
@@ -72,7 +75,7 @@ def longest_horizon(followed_days: float | None) -> float | None:
     Parameters
     ----------
     followed_days : float or None
-        None for a binary endpoint, which knows no time.
+        None or infinity for a binary endpoint, which knows no time.
 
     Returns
     -------
@@ -83,10 +86,9 @@ def longest_horizon(followed_days: float | None) -> float | None:
     >>> longest_horizon(1400.0), longest_horizon(200.0), longest_horizon(None)
     (1095.75, 200.0, None)
     """
-    reached = (
-        [] if followed_days is None else [years * YEAR for years in HORIZON_YEARS if years * YEAR <= followed_days]
-    )
-    return max(reached, default=followed_days)
+    if followed_days is None or math.isinf(followed_days):
+        return None
+    return max((years * YEAR for years in HORIZON_YEARS if years * YEAR <= followed_days), default=followed_days)
 
 
 @dataclass(frozen=True)
@@ -127,14 +129,11 @@ class SupportedHorizons:
 
         Parameters
         ----------
-        y : ndarray of shape (n,)
-            A binary outcome knows no horizon.
+        y : structured ndarray of shape (n,)
         censoring : CensoringDistribution
         times : ndarray of shape (n_times,)
             Of the predicted incidence, in days.
         """
-        if not is_survival(y):
-            return cls(auc_years=(), incidence_at={}, tau=np.inf, n_times=0, notes=())
         end = min(censoring.last_time, float(y["time"].max()))
         longest = LONGEST_YEARS * YEAR
         tau = min(longest, end)
@@ -194,9 +193,7 @@ class CensoringDistribution:
 
     @classmethod
     def fit(cls, y: np.ndarray) -> Self:
-        """Estimate from ``event`` 0/1/2 and ``time`` in days; with a binary ``y`` nobody is censored."""
-        if not is_survival(y):
-            return cls(np.array([np.inf]), np.ones(1))
+        """Estimate from ``event`` 0/1/2 and ``time`` in days."""
         return cls(*kaplan_meier_estimator(y["event"] != 0, y["time"], reverse=True))
 
     @property

@@ -8,9 +8,9 @@ import numpy as np
 from scipy.stats import binomtest
 from sksurv.nonparametric import cumulative_incidence_competing_risks, kaplan_meier_estimator
 
-from nbrelapse.metrics.horizons import HORIZON_YEARS, LONGEST_YEARS, YEAR
+from nbrelapse.metrics.horizons import LONGEST_YEARS
 from nbrelapse.metrics.resampling import weight_chunks
-from nbrelapse.outcome import event_of, is_survival
+from nbrelapse.outcome import HORIZON_YEARS, YEAR, event_of, kind_of
 
 _TAIL = 0.025
 
@@ -254,7 +254,7 @@ def similar_outcomes(probability: np.ndarray, y: np.ndarray) -> list[dict[str, A
                 "high": float(probability[nearest].max()),
                 "patients": count,
                 "events": int((event_of(own) == 1).sum()),
-                "observed": _by_years(own) if is_survival(own) else [_once(own)],
+                "observed": _by_years(own) if kind_of(own).has_time else [_once(own)],
             }
         )
     return points

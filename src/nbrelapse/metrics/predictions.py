@@ -7,9 +7,10 @@ from functools import cached_property
 
 import numpy as np
 
-from nbrelapse.metrics.brier import null_brier_score
-from nbrelapse.metrics.horizons import YEAR, CensoringDistribution, SupportedHorizons
-from nbrelapse.outcome import event_of, is_survival
+from nbrelapse.metrics.brier import brier_score, null_brier_score, prediction_accuracy
+from nbrelapse.metrics.discrimination import Concordance, concordance
+from nbrelapse.metrics.horizons import CensoringDistribution, SupportedHorizons
+from nbrelapse.outcome import YEAR, OutcomeKind, kind_of
 
 
 @dataclass(frozen=True)
@@ -94,28 +95,99 @@ class JudgedPatients:
 
     Parameters
     ----------
-    y : structured ndarray of shape (n,)
+    y : ndarray of shape (n,)
     weights : ndarray of shape (n, n_columns)
         See :func:`bootstrap_weights`.
-    censoring : CensoringDistribution
-    horizons : SupportedHorizons
+    times : ndarray of shape (n_times,)
+        Of the predictions, in days.
+    observed : ndarray of shape (n_observed,)
+        Outcomes that the censoring distribution is that of.
     """
 
     y: np.ndarray
     weights: np.ndarray
-    censoring: CensoringDistribution
-    horizons: SupportedHorizons
+    times: np.ndarray
+    observed: np.ndarray
+
+    @property
+    def kind(self) -> OutcomeKind:
+        """The kind of outcome, on which the metrics depend."""
+        return kind_of(self.y)
+
+    @cached_property
+    def censoring(self) -> CensoringDistribution:
+        """Of a time to an event: how likely patients are still under observation."""
+        return CensoringDistribution.fit(self.observed)
+
+    @cached_property
+    def horizons(self) -> SupportedHorizons:
+        """Of a time to an event: what the follow-up supports."""
+        return SupportedHorizons.of(self.y, self.censoring, self.times)
 
     @property
     def compete(self) -> bool:
         """Whether anybody has a competing event."""
         return bool((self.y["event"] == 2).any())
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not judged for want of follow-up."""
+        return self.horizons.notes if self.kind.has_time else ()
+
     @cached_property
     def null_brier(self) -> np.ndarray:
         """Brier score of the patients' own incidence, shape (n_years, n_columns), at ``horizons.incidence_at``."""
         days = np.array(list(self.horizons.incidence_at)) * YEAR
-        return null_brier_score(self.y, days, self.weights, self.censoring)
+        return np.asarray(null_brier_score(self.y, days, weights=self.weights, censoring=self.censoring))
+
+
+@dataclass(frozen=True)
+class JudgedModel:
+    """One model's predictions of the patients judged, with what several metrics share computed once.
+
+    Parameters
+    ----------
+    prediction : Predictions
+    patients : JudgedPatients
+    """
+
+    prediction: Predictions
+    patients: JudgedPatients
+
+    @cached_property
+    def concordance(self) -> Concordance:
+        """The three concordances of a time to an event."""
+        return concordance(
+            self.patients.y,
+            self.prediction.log_risk,
+            fold=self.prediction.fold,
+            weights=self.patients.weights,
+            censoring=self.patients.censoring,
+            tau=self.patients.horizons.tau,
+        )
+
+    @cached_property
+    def brier(self) -> dict[int, np.ndarray]:
+        """Brier scores of a time to an event by year, each of shape (n_columns,)."""
+        at = self.patients.horizons.incidence_at
+        return dict(zip(at, self._brier, strict=True)) if at else {}
+
+    @cached_property
+    def ipa(self) -> dict[int, np.ndarray]:
+        """Indices of prediction accuracy of a time to an event by year, each of shape (n_columns,)."""
+        at = self.patients.horizons.incidence_at
+        if not at:
+            return {}
+        return dict(zip(at, np.asarray(prediction_accuracy(self._brier, self.patients.null_brier)), strict=True))
+
+    @cached_property
+    def _brier(self) -> np.ndarray:
+        at = list(self.patients.horizons.incidence_at.values())
+        incidence, times = self.prediction.incidence[:, :, at], self.prediction.times[at]
+        patients = self.patients
+        return np.asarray(
+            brier_score(patients.y, incidence, times, weights=patients.weights, censoring=patients.censoring)
+        )
 
 
 FEWEST_PATIENTS = 10
@@ -131,6 +203,4 @@ def enough_patients(y: np.ndarray) -> bool:
     >>> enough_patients(np.array([1] * 5 + [0] * 5)), enough_patients(np.array([1] * 4 + [0] * 20))
     (True, False)
     """
-    events = int((event_of(y) == 1).sum())
-    rarest = events if is_survival(y) else min(events, len(y) - events)
-    return len(y) >= FEWEST_PATIENTS and rarest >= FEWEST_EVENTS
+    return len(y) >= FEWEST_PATIENTS and kind_of(y).rarest(y) >= FEWEST_EVENTS

@@ -169,3 +169,135 @@ def interval_weights(n_patients: int, n_bootstrap: int, seed: int, kind: Interva
         raise ValueError(f"interval {kind!r} is none of {', '.join(get_args(IntervalKind))}")
     weights = bootstrap_weights(n_patients, n_bootstrap, seed)
     return weights if kind == "percentile" else np.hstack([weights, jackknife_weights(n_patients, seed)])
+
+
+Value = float | np.ndarray
+"""Of a metric: a number, or an array with a last axis of weight columns."""
+
+
+def as_log_risks(log_risk: np.ndarray, fold: np.ndarray | None, n_patients: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return log risks and folds with an axis of repeats.
+
+    Parameters
+    ----------
+    log_risk : ndarray of shape (n,) or (n_repeats, n)
+    fold : ndarray of int of the same shape, optional
+        The fold whose model predicted the patient; by default one model predicted all.
+    n_patients : int
+
+    Returns
+    -------
+    log_risk, fold : ndarray of shape (n_repeats, n)
+
+    Raises
+    ------
+    ValueError
+        The shapes do not agree.
+
+    Examples
+    --------
+    >>> as_log_risks(np.array([0.5, -1.0]), None, 2)
+    (array([[ 0.5, -1. ]]), array([[0, 0]]))
+    """
+    risks = np.atleast_2d(np.asarray(log_risk, dtype=float))
+    folds = np.zeros(risks.shape, dtype=np.int64) if fold is None else np.atleast_2d(np.asarray(fold))
+    if risks.ndim != 2 or risks.shape[1] != n_patients or folds.shape != risks.shape:
+        raise ValueError(f"log risks {risks.shape}, folds {folds.shape} and {n_patients} outcomes do not agree")
+    return risks, folds
+
+
+def as_incidence(incidence: np.ndarray, times: Value, n_patients: int) -> np.ndarray:
+    """Return predicted probabilities with an axis of repeats and one of times.
+
+    Parameters
+    ----------
+    incidence : ndarray of shape (n, n_times) or (n_repeats, n, n_times)
+        Of a single time, given as a number: of shape (n,) or (n_repeats, n).
+    times : float or ndarray of shape (n_times,)
+    n_patients : int
+
+    Returns
+    -------
+    ndarray of shape (n_repeats, n, n_times)
+
+    Raises
+    ------
+    ValueError
+        The shapes do not agree.
+
+    Examples
+    --------
+    >>> as_incidence(np.array([0.1, 0.4, 0.9]), 365.25, 3).shape
+    (1, 3, 1)
+    """
+    found = np.asarray(incidence, dtype=float)
+    if np.ndim(times) == 0:
+        found = found[..., None]
+    if found.ndim == 2:
+        found = found[None]
+    if found.ndim != 3 or found.shape[1:] != (n_patients, np.size(times)):
+        raise ValueError(
+            f"predictions {np.shape(incidence)}, {np.size(times)} times and {n_patients} outcomes do not agree"
+        )
+    return found
+
+
+def as_columns(weights: np.ndarray | None, n_patients: int) -> np.ndarray:
+    """Return patient weights as columns.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n,) or (n, n_columns), optional
+        By default each patient counts once.
+    n_patients : int
+
+    Returns
+    -------
+    ndarray of shape (n, n_columns)
+
+    Raises
+    ------
+    ValueError
+        There are not as many weights as patients.
+
+    Examples
+    --------
+    >>> as_columns(np.array([1.0, 2.0]), 2).tolist(), as_columns(None, 2).tolist()
+    ([[1.0], [2.0]], [[1.0], [1.0]])
+    """
+    if weights is None:
+        return np.ones((n_patients, 1), dtype=np.float32)
+    found = np.asarray(weights)
+    found = found[:, None] if found.ndim == 1 else found
+    if found.ndim != 2 or len(found) != n_patients:
+        raise ValueError(
+            f"weights {np.shape(weights)} of {n_patients} patients: give one a patient, or columns of them"
+        )
+    return found
+
+
+def as_given(found: np.ndarray, weights: np.ndarray | None, times: Value | None = None) -> Value:
+    """Return the values of a metric as the arguments were given.
+
+    Parameters
+    ----------
+    found : ndarray of shape (n_columns,) or (n_times, n_columns)
+    weights : ndarray of shape (n,) or (n, n_columns), optional
+        The last axis stays where they are columns.
+    times : float or ndarray, optional
+        The axis of times goes where it is a number.
+
+    Returns
+    -------
+    float or ndarray
+
+    Examples
+    --------
+    >>> as_given(np.array([[0.25], [0.5]]), None, np.array([1.0, 2.0])).tolist(), as_given(np.array([0.25]), None)
+    ([0.25, 0.5], 0.25)
+    """
+    if times is not None and np.ndim(times) == 0:
+        found = found[0]
+    if weights is None or np.ndim(weights) == 1:
+        found = found[..., 0]
+    return float(found) if found.ndim == 0 else found

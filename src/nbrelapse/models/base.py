@@ -16,6 +16,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from nbrelapse.models.design import read_columns, training_matrix, training_order
 from nbrelapse.models.hazards import BaselineHazard, CompetingRisk
+from nbrelapse.outcome import BINARY, SURVIVAL, OutcomeKind
 
 if TYPE_CHECKING:
     import optuna
@@ -70,7 +71,16 @@ class RiskModel(BaseEstimator, ABC):
     reads_genes: ClassVar[bool] = False
     """Whether it can weigh hundreds of single genes, features of the role ``gene``."""
 
+    kind: ClassVar[OutcomeKind]
+    """The kind of outcome that it predicts."""
+
     feature_names_in_: np.ndarray
+    competing_: CompetingRisk | None = None
+
+    @property
+    def followed_days(self) -> float | None:
+        """Longest follow-up in training; None where the outcome knows no time."""
+        return None
 
     @abstractmethod
     def fit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
@@ -178,9 +188,15 @@ class SurvivalModel(RiskModel):
         before 0.3.0: the competing hazard is then that of the baseline.
     """
 
+    kind: ClassVar[OutcomeKind] = SURVIVAL
+
     baseline_: BaselineHazard
-    competing_: CompetingRisk | None = None
     _log_risk_alone: bool = False
+
+    @property
+    def followed_days(self) -> float:
+        """Longest follow-up in training."""
+        return self.baseline_.last_time
 
     def for_trial(self) -> Self:
         """Return an unfitted copy that leaves out the competing event: a trial is judged by log risks."""
@@ -251,6 +267,8 @@ class BinaryModel(RiskModel):
     calibration_ : tuple of (intercept, slope)
         ``log_risk = intercept + slope * log odds as fitted``; (0, 1) where they were left alone.
     """
+
+    kind: ClassVar[OutcomeKind] = BINARY
 
     calibration_folds: int
     calibration_: tuple[float, float]

@@ -15,10 +15,11 @@ from nbrelapse.explanation.explanation import Explanation, mechanism_cooccurrenc
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.metrics.decisions import ClinicalUtility
-from nbrelapse.metrics.evaluation import MEAN, Evaluation, leading_metric, strongest_reference
-from nbrelapse.metrics.horizons import YEAR
+from nbrelapse.metrics.evaluation import MEAN, Evaluation, strongest_reference
+from nbrelapse.metrics.horizons import YEAR, reached_years
 from nbrelapse.metrics.predictions import Predictions
-from nbrelapse.outcome import is_survival
+from nbrelapse.metrics.table import metric_title
+from nbrelapse.outcome import kind_of, kind_of_endpoint
 from nbrelapse.report.decisions import decisions_section
 from nbrelapse.report.explanation_report import explanation_figures
 from nbrelapse.report.facts import cooccurrence_rows, coverage_rows, disagreements, leaderboard, mechanism_rows
@@ -33,7 +34,7 @@ from nbrelapse.report.plots.performance import (
 )
 from nbrelapse.report.render import figure_data_uri, render
 from nbrelapse.report.sentences import ProbabilityImportance, stability_sentences, verdict
-from nbrelapse.report.wording import ENDPOINTS, METRICS, POPULATIONS, model_title, signed
+from nbrelapse.report.wording import ENDPOINTS, POPULATIONS, model_title, signed
 
 PLACED_FIGURES = (
     "leaderboard",
@@ -148,7 +149,7 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
             "created": content.created,
             "subtitle": content.description,
             "endpoint": ENDPOINTS.get(content.endpoint, content.endpoint),
-            "scale": "log odds" if content.endpoint == "refractory" else "log hazard",
+            "scale": kind_of_endpoint(content.endpoint).scale,
             "main": {"verdict": verdict(judged, content.chosen)},
             "tiles": _tiles(judged, content.chosen),
             "high_risk": verdict(judged, content.chosen, "high_risk") if "high_risk" in populations else None,
@@ -209,7 +210,7 @@ _CROSS_VALIDATION = "Training patients, predicted by models tuned and fitted wit
 
 
 def _standing_caveats(content: ReportContent) -> list[str]:
-    return [*_STANDING_CAVEATS, *([] if content.endpoint == "refractory" else [_SURVIVAL_CAVEAT])]
+    return [*_STANDING_CAVEATS, *([_SURVIVAL_CAVEAT] if kind_of_endpoint(content.endpoint).has_time else [])]
 
 
 def _unsaid_notes(content: ReportContent) -> list[str]:
@@ -288,7 +289,7 @@ def _in_order(evaluation: Evaluation) -> list[str]:
 def _tiles(evaluation: Evaluation, chosen: str) -> dict[str, list[dict[str, str]]]:
     """Leading metric of the chosen model and of the strongest baseline, and their difference, by population."""
     groups = {}
-    metric = leading_metric(evaluation.metrics)
+    metric = evaluation.kind.leading_metric
     for population, where in POPULATIONS.items():
         tiles = []
         for model in (chosen, strongest_reference(evaluation, population)):
@@ -314,7 +315,7 @@ def _tiles(evaluation: Evaluation, chosen: str) -> dict[str, list[dict[str, str]
                 }
             )
         if tiles:
-            groups[f"{METRICS[metric]}, {where.lower()}"] = tiles
+            groups[f"{metric_title(metric)}, {where.lower()}"] = tiles
     return groups
 
 
@@ -369,15 +370,14 @@ def experiment_figures(
         **explanation_figures(explanation, catalogue, stability, groups),
         "coverage": feature_coverage(coverage, catalogue),
     }
-    if not is_survival(y):
+    if not kind_of(y).has_time:
         return figures | {"calibration": binary_calibration(predictions.incidence[:, :, 0].mean(axis=0), y)}
     return figures | _over_time(predictions, y, utility)
 
 
 def _over_time(predictions: Predictions, y: np.ndarray, utility: ClinicalUtility | None) -> dict[str, Figure]:
     incidence = predictions.incidence.mean(axis=0)
-    end = y["time"].max()
-    reached = [years for years in _HORIZONS if predictions.times[-1] >= years * YEAR and end > years * YEAR]
+    reached = reached_years(predictions.times, y, _HORIZONS)
     horizon = np.searchsorted(predictions.times, max(reached, default=_HORIZONS[0]) * YEAR, side="right") - 1
     figures = {"kaplan_meier": kaplan_meier_by_risk(incidence[:, max(int(horizon), 0)], y)}
     if reached:

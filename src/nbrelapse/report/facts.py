@@ -19,8 +19,9 @@ from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition
 from nbrelapse.mechanisms.catalogue_rules import ENDPOINTS
 from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.mechanisms.therapies import EVIDENCE_LEVELS, Therapy, load_therapies
+from nbrelapse.metrics.table import metric_title
 from nbrelapse.report.sentences import ProbabilityImportance, established_sentence
-from nbrelapse.report.wording import METRICS, POPULATIONS, feature_value, model_title, number, signed
+from nbrelapse.report.wording import POPULATIONS, feature_value, model_title, number, signed
 
 if TYPE_CHECKING:
     from nbrelapse.metrics.evaluation import Evaluation
@@ -440,15 +441,19 @@ def game_rows(difference: pd.DataFrame | None, catalogue: Catalogue) -> list[dic
 
 
 _UNKNOWN = "–"
-_LEFT_TO_THE_TABLES = {"brier_1y", "brier_2y", "brier_3y", "brier_5y", "ipa_1y", "ipa_2y"}
-"""Metrics that the leaderboard has no room for; the run's tables hold them."""
+_COLUMNS = (
+    *("harrell_c", "uno_c", "cause_specific_c", "auc_1y", "auc_2y", "auc_3y", "auc_5y"),
+    *("integrated_brier", "ipa_3y", "ipa_5y", "auc", "brier", "ipa"),
+    *("calibration_slope", "calibration_intercept_5y", "ici_5y", "calibration_intercept", "ici"),
+)
+"""Metrics that the leaderboard has room for; the run's tables hold the others."""
 _DIRECTIONS = {1: "raises the risk", -1: "lowers the risk", 0: "no effect"}
 
 
 def leaderboard(evaluation: Evaluation, population: str, chosen: str) -> dict[str, Any]:
     """Metrics of one population, a row a model the best first, a cell a metric with its interval."""
     table = evaluation.metrics[evaluation.metrics["population"] == population]
-    metrics = [name for name in METRICS if name in set(table["metric"]) - _LEFT_TO_THE_TABLES]
+    metrics = [name for name in _COLUMNS if name in set(table["metric"])]
     references = set(evaluation.differences["reference"])
     cells = {(row["model"], row["metric"]): row for row in table.to_dict("records")}
     rank = table[table["metric"] == metrics[0]].sort_values("value", ascending=False, kind="stable")["model"]
@@ -463,7 +468,7 @@ def leaderboard(evaluation: Evaluation, population: str, chosen: str) -> dict[st
     ]
     n, events = int(table["n"].max()), int(table["events"].max())
     title = f"{POPULATIONS.get(population, population)}: {n} patients, {events} events"
-    return {"title": title, "columns": [METRICS[name] for name in metrics], "rows": rows}
+    return {"title": title, "columns": [metric_title(name) for name in metrics], "rows": rows}
 
 
 def _cell(row: dict[Hashable, Any] | None) -> dict[str, str]:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nbrelapse.report.wording import METRICS, model_title, number, signed
+from nbrelapse.metrics.table import metric_title
+from nbrelapse.report.wording import model_title, number, signed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,7 +133,7 @@ def optimism_section(tables: Mapping[str, pd.DataFrame]) -> GuardSection:
         By model, see :func:`nbrelapse.validation.guards.optimism`.
     """
     rows = [
-        (f"{model_title(model)}, {METRICS.get(str(metric), str(metric))}", *(_known(row[name]) for name in _OPTIMISM))
+        (f"{model_title(model)}, {metric_title(str(metric))}", *(_known(row[name]) for name in _OPTIMISM))
         for model, table in tables.items()
         for metric, row in table.iterrows()
     ]

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from nbrelapse.explanation.stability import Stability
-from nbrelapse.metrics.evaluation import leading_metric, strongest_reference
+from nbrelapse.metrics.evaluation import strongest_reference
 from nbrelapse.metrics.horizons import YEAR
-from nbrelapse.report.wording import METRICS, POPULATIONS, model_title, percent, signed
+from nbrelapse.metrics.table import metric_title
+from nbrelapse.report.wording import POPULATIONS, model_title, percent, signed
 
 if TYPE_CHECKING:
     from nbrelapse.metrics.evaluation import Evaluation
@@ -185,7 +186,7 @@ def verdict(evaluation: Evaluation, model: str, population: str = "all", metric:
     -------
     Verdict
     """
-    metric = metric or leading_metric(evaluation.metrics)
+    metric = metric or evaluation.kind.leading_metric
     where = POPULATIONS.get(population, population).lower()
     reference = strongest_reference(evaluation, population, metric)
     table = evaluation.differences
@@ -208,7 +209,7 @@ def verdict(evaluation: Evaluation, model: str, population: str = "all", metric:
     answer, headline, words = _judge(float(row["low"]), float(row["high"]))
     sentence = (
         f"Among {where}, {model_title(model)} {words} {model_title(reference)}, the strongest clinical baseline: "
-        f"{METRICS.get(metric, metric)} {_value(evaluation.metrics, model, population, metric):.3f} against "
+        f"{metric_title(metric)} {_value(evaluation.metrics, model, population, metric):.3f} against "
         f"{_value(evaluation.metrics, reference, population, metric):.3f}, difference {signed(row['difference'], 3)} "
         f"(95% interval {signed(row['low'], 3)} to {signed(row['high'], 3)})."
     )

@@ -2,32 +2,6 @@
 
 from __future__ import annotations
 
-METRICS = {
-    "harrell_c": "Harrell C",
-    "uno_c": "Uno C",
-    "cause_specific_c": "Cause-specific C",
-    "auc_1y": "AUC 1 y",
-    "auc_2y": "AUC 2 y",
-    "auc_3y": "AUC 3 y",
-    "auc_5y": "AUC 5 y",
-    "brier_1y": "Brier 1 y",
-    "brier_2y": "Brier 2 y",
-    "brier_3y": "Brier 3 y",
-    "brier_5y": "Brier 5 y",
-    "integrated_brier": "Integrated Brier",
-    "ipa_1y": "IPA 1 y",
-    "ipa_2y": "IPA 2 y",
-    "ipa_3y": "IPA 3 y",
-    "ipa_5y": "IPA 5 y",
-    "auc": "AUC",
-    "brier": "Brier",
-    "ipa": "IPA",
-    "calibration_slope": "Calibration slope",
-    "calibration_intercept_5y": "Calibration intercept 5 y",
-    "ici_5y": "Calibration error (ICI) 5 y",
-    "calibration_intercept": "Calibration intercept",
-    "ici": "Calibration error (ICI)",
-}
 POPULATIONS = {"all": "All patients", "high_risk": "High-risk patients"}
 ENDPOINTS = {
     "relapse": "relapse or progression",

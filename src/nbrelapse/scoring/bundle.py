@@ -18,8 +18,9 @@ from nbrelapse import __version__
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.metrics.horizons import YEAR, longest_horizon
-from nbrelapse.models.base import RiskModel, SurvivalModel
+from nbrelapse.models.base import RiskModel
 from nbrelapse.models.resamples import prediction_interval
+from nbrelapse.outcome import HORIZON_YEARS
 from nbrelapse.report.wording import ENDPOINTS, model_title
 
 FORMAT_VERSION = 1
@@ -115,7 +116,6 @@ def explained_horizon(bundle: Bundle, years: float | None) -> float | None:
     return years * YEAR
 
 
-HORIZON_YEARS = (1, 2, 3, 5)
 TEXT_COLUMNS = ("missing_assays", "out_of_range_features", "warnings")
 
 
@@ -368,7 +368,7 @@ class Bundle:
     @property
     def followed_days(self) -> float | None:
         """Longest follow-up in training; None for a binary endpoint, which knows no time."""
-        return self.model.baseline_.last_time if isinstance(self.model, SurvivalModel) else None
+        return self.model.followed_days
 
     def band(self, X: pd.DataFrame, times: np.ndarray) -> dict[str, np.ndarray]:
         """Return :func:`nbrelapse.models.resamples.prediction_interval` of the refits; NaN where there are none."""
@@ -385,7 +385,7 @@ class Bundle:
     @property
     def score_columns(self) -> list[str]:
         """Names of the columns of a score, ``patient_id`` aside."""
-        return score_columns(self.mechanisms, None if isinstance(self.model, SurvivalModel) else self.endpoint)
+        return score_columns(self.mechanisms, None if self.model.kind.has_time else self.endpoint)
 
     @property
     def mechanisms(self) -> list[str]:

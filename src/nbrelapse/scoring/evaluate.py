@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from nbrelapse.cohort.cohort import Cohort
@@ -96,7 +98,7 @@ def evaluate_bundle(
     utility = judge_decisions(
         bundle.model.family, predictions, cohort, X, outcome.y, n_bootstrap=n_bootstrap, seed=seed
     )
-    return Evaluation(found.metrics, found.differences, notes + found.notes, utility)
+    return replace(found, notes=notes + found.notes, utility=utility)
 
 
 def _times(bundle: Bundle, outcome: Outcome) -> np.ndarray:

@@ -11,7 +11,7 @@ from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.metrics.decisions import ClinicalUtility, clinical_utility
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.models.clinical import CLINICAL_COLUMNS
-from nbrelapse.outcome import Outcome, is_survival
+from nbrelapse.outcome import Outcome, kind_of
 
 _THREE = {0: "Low", 1: "Intermediate", 2: "High"}
 GROUPINGS = {
@@ -129,7 +129,7 @@ def judge_decisions(
     ClinicalUtility or None
         None of a binary endpoint, which has no horizon.
     """
-    if not is_survival(y):
+    if not kind_of(y).has_time:
         return None
     resamples = min(n_bootstrap, _MOST_RESAMPLES)
     return clinical_utility(model, predictions, clinical_groups(cohort, X), y, n_bootstrap=resamples, seed=seed)

@@ -19,7 +19,6 @@ from nbrelapse.explanation.stability import patient_intervals
 from nbrelapse.mechanisms.build import build_features
 from nbrelapse.mechanisms.catalogue import load_catalogue
 from nbrelapse.metrics.horizons import LONGEST_YEARS, YEAR
-from nbrelapse.models.base import SurvivalModel
 from nbrelapse.report.patient_report import GroupCourse, PatientContent, PatientPrediction, SimilarPatients
 from nbrelapse.report.plots.attributions import patient_waterfall
 from nbrelapse.report.plots.performance import incidence_course
@@ -115,7 +114,7 @@ def _prediction(
         ranges=bundle.schema.loc[outside, ["low", "high"]],
         group=group,
         similar=_similar_patients(bundle.training.observed, _by_days(bundle, scores)),
-        competing=isinstance(model, SurvivalModel) and model.competing_ is not None,
+        competing=model.competing_ is not None,
         figures={
             "waterfall": patient_waterfall(explanation, studied.patient_id, bundle.catalogue),
             "waterfall_probability": patient_waterfall(probability, studied.patient_id, bundle.catalogue),

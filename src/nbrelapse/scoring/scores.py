@@ -15,6 +15,7 @@ from nbrelapse.mechanisms.build import build_features
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.models.base import SurvivalModel
 from nbrelapse.models.design import read_columns
+from nbrelapse.outcome import BINARY, SURVIVAL
 from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle, evidence_of
 from nbrelapse.scoring.storage import load_model
 
@@ -174,7 +175,7 @@ def relied_on(bundle: Bundle) -> dict[str, np.ndarray]:
 def _numbers(bundle: Bundle, X: pd.DataFrame) -> pd.DataFrame:
     attribution = bundle.model.attribute(X)
     mechanisms = roll_up(attribution.values, bundle.schema["mechanism"])
-    log_risk, columns = (_by_years if isinstance(bundle.model, SurvivalModel) else _once)(bundle, X)
+    log_risk, columns = _PREDICTED[bundle.model.kind](bundle, X)
     columns |= {
         "risk_percentile": _percentile(log_risk, bundle.log_risk_quantiles),
         "log_risk": log_risk,
@@ -215,6 +216,9 @@ def _once(bundle: Bundle, X: pd.DataFrame) -> tuple[np.ndarray, _Columns]:
     name = f"probability_{bundle.endpoint}"
     columns |= {name: probability[:, 0]}
     return log_risk, columns | {f"{name}_{side}": interval[f"incidence_{side}"][:, 0] for side in ("low", "high")}
+
+
+_PREDICTED = {SURVIVAL: _by_years, BINARY: _once}
 
 
 def _percentile(log_risk: np.ndarray, quantiles: np.ndarray) -> np.ndarray:

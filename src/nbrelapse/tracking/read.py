@@ -16,6 +16,7 @@ import pandas as pd
 
 from nbrelapse.errors import InputError
 from nbrelapse.metrics.evaluation import Evaluation
+from nbrelapse.outcome import OutcomeKind, kind_of_endpoint
 from nbrelapse.tracking.log import (
     APPARENT_METRIC,
     CHOSEN_TAG,
@@ -98,19 +99,21 @@ def read_experiment(name: str) -> RecordedExperiment:
     if not runs:
         raise InputError(f"the experiment {name!r} has no finished run", fix="train it first")
     run = runs[0]
-    cross_validation = _evaluation(client, run.info.run_id, "cross_validation")
+    endpoint = run.data.params.get("endpoint", "")
+    kind = kind_of_endpoint(endpoint)
+    cross_validation = _evaluation(client, run.info.run_id, "cross_validation", kind)
     if cross_validation is None:
         raise InputError(f"run {run.info.run_id} of the experiment {name!r} has no table of its metrics")
     return RecordedExperiment(
         name=name,
         run_id=run.info.run_id,
         started=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
-        endpoint=run.data.params.get("endpoint", ""),
+        endpoint=endpoint,
         chosen=run.data.tags.get(CHOSEN_TAG, ""),
         cross_validation=cross_validation,
-        holdout=_evaluation(client, run.info.run_id, "holdout"),
+        holdout=_evaluation(client, run.info.run_id, "holdout", kind),
         model_uris=_model_uris(client, found.experiment_id, run.info.run_id),
-        leave_one_out=_evaluation(client, run.info.run_id, "leave_one_out"),
+        leave_one_out=_evaluation(client, run.info.run_id, "leave_one_out", kind),
         multiplicity=_multiplicity(run),
     )
 
@@ -128,7 +131,7 @@ def _multiplicity(run: Run) -> Multiplicity | None:
     )
 
 
-def _evaluation(client: MlflowClient, run_id: str, name: str) -> Evaluation | None:
+def _evaluation(client: MlflowClient, run_id: str, name: str, kind: OutcomeKind) -> Evaluation | None:
     paths = [f"tables/{name}_{part}.parquet" for part in ("metrics", "differences")]
     if not set(paths) <= {item.path for item in client.list_artifacts(run_id, "tables")}:
         return None
@@ -136,7 +139,7 @@ def _evaluation(client: MlflowClient, run_id: str, name: str) -> Evaluation | No
         metrics, differences = (
             pd.read_parquet(Path(client.download_artifacts(run_id, path, folder))) for path in paths
         )
-    return Evaluation(metrics, differences, [])
+    return Evaluation(metrics, differences, [], kind)
 
 
 def _model_uris(client: MlflowClient, experiment: str, run_id: str) -> dict[str, str]:

@@ -14,13 +14,14 @@ from sklearn.base import clone
 from nbrelapse.cohort.cohort import counted
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.feature_table import FeatureTable
-from nbrelapse.metrics.evaluation import Evaluation, MetricKind, evaluate, leading_metric, strongest_reference
+from nbrelapse.metrics.evaluation import Evaluation, evaluate, strongest_reference
 from nbrelapse.metrics.horizons import prediction_times
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.resampling import IntervalKind
+from nbrelapse.metrics.table import METRICS
 from nbrelapse.models.base import BinaryModel, RiskModel, SurvivalModel
 from nbrelapse.models.clinical import ClinicalReference
-from nbrelapse.outcome import SURVIVAL_DTYPE, Outcome, align_patients, event_of, is_survival
+from nbrelapse.outcome import SURVIVAL_DTYPE, Outcome, align_patients, event_of, kind_of
 from nbrelapse.validation.fold_cache import FoldCache
 from nbrelapse.validation.foreign import NO_PROBABILITY, ForeignModel, adapt_estimator
 from nbrelapse.validation.nested import nested_cross_validation
@@ -101,7 +102,7 @@ class CrossValidation:
                 f"no model was judged in population {population!r}{why}",
                 expected=", ".join(self._judged()) or "a population with enough patients and events",
             )
-        leading = leading_metric(metrics)
+        leading = self.evaluation.kind.leading_metric
         values = metrics.pivot(index="model", columns="metric", values="value")
         table = metrics[metrics["metric"] == leading].set_index("model")[["value", "low", "high", "n", "events"]]
         reference = strongest_reference(self.evaluation, population)
@@ -114,7 +115,7 @@ class CrossValidation:
         table = table.join(paired.rename(columns={"low": "difference_low", "high": "difference_high"}))
         further = [name for name in _FURTHER if name in values and name != leading]
         table = table.join(values[further]).assign(reference=reference).rename(columns={"value": leading})
-        order = MetricKind.of(leading).goodness(table[leading]).sort_values(ascending=False, kind="stable").index
+        order = METRICS[leading].goodness(table[leading]).sort_values(ascending=False, kind="stable").index
         columns = [leading, "low", "high", "difference", "difference_low", "difference_high", "reference"]
         return table.loc[order, [*columns, *further, "n", "events"]].reset_index()
 
@@ -292,7 +293,7 @@ def cross_validate(
         "seed": seed,
     }
     _check_options(settings | {"n_bootstrap": n_bootstrap}, interval)
-    candidates = _candidates(models, X, table, survival=is_survival(outcome), seed=seed)
+    candidates = _candidates(models, X, table, survival=kind_of(outcome).has_time, seed=seed)
     compared_with = _references(references, candidates)
     masks, notes = _masks(populations or {}, table)
     predictions = _predict(candidates, table, outcome, settings, n_jobs, cache, progress)
@@ -580,7 +581,7 @@ def _undetermined(metric: str, model: ForeignModel, probability: bool) -> bool:
 def _foreign_notes(models: Mapping[str, ForeignModel], probability: Mapping[str, bool], y: np.ndarray) -> list[str]:
     """Why figures of these models are left out, a note a reason."""
     compete = bool((event_of(y) == 2).any())
-    scale = "log hazard" if is_survival(y) else "log odds"
+    scale = kind_of(y).scale
     reasons = {
         "patients with a competing event are censored in training, and figures of the incidence are left out, because "
         "one less the survival function would overstate it": [name for name in models if compete],

@@ -28,6 +28,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _CODE = (
     "models/*.py",
     "outcome.py",
+    "outcome.py",
     "validation/fold_cache.py",
     "validation/foreign.py",
     "validation/nested.py",
@@ -171,7 +172,7 @@ def fold_key(
         np.ascontiguousarray(pd.factorize(X.index[train])[0]).tobytes(),
         np.ascontiguousarray(values[train]).tobytes(),
         np.ascontiguousarray(values[test]).tobytes(),
-        y.dtype.str if y.dtype.names is None else str(y.dtype.descr),
+        str(y.dtype.descr),
         np.ascontiguousarray(y[train]).tobytes(),
     ]
     digest = hashlib.sha256()

@@ -14,12 +14,12 @@ from joblib import Parallel, delayed, parallel_config
 from scipy.stats import rankdata
 
 from nbrelapse.errors import InputError
-from nbrelapse.metrics.calibration import binary_calibration, calibration_slope
-from nbrelapse.metrics.evaluation import discrimination, discriminations
+from nbrelapse.metrics.calibration import calibration_slope
+from nbrelapse.metrics.evaluation import discrimination
 from nbrelapse.metrics.horizons import prediction_times
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.resampling import bootstrap_weights
-from nbrelapse.outcome import event_of, is_survival
+from nbrelapse.outcome import event_of, kind_of
 from nbrelapse.validation.nested import nested_cross_validation
 
 if TYPE_CHECKING:
@@ -78,14 +78,13 @@ def optimism(
 
 
 def _figures(model: RiskModel, X: pd.DataFrame, y: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-    risk = model.predict_log_risk(X)[np.newaxis]
-    fold = np.zeros(risk.shape, dtype=np.int64)
-    ranking = discriminations(y, Predictions("", risk, fold, np.zeros((*risk.shape, 1)), np.ones(1)), weights)
-    if not is_survival(y):
-        return {"auc": ranking, "calibration_slope": binary_calibration(y, risk, fold, weights)["calibration_slope"]}
+    risk = model.predict_log_risk(X)
     # Column 0 of the slopes is where the search for the others starts: the sample itself.
-    slopes = calibration_slope(y, risk, fold, weights[:, ::-1])[::-1]
-    return {"harrell_c": ranking, "calibration_slope": slopes}
+    slopes = np.asarray(calibration_slope(y, risk, weights=weights[:, ::-1]))[::-1]
+    return {
+        kind_of(y).leading_metric: np.asarray(discrimination(y, risk, weights=weights)),
+        "calibration_slope": slopes,
+    }
 
 
 def corrected_choice(
@@ -124,8 +123,10 @@ def corrected_choice(
         return float("nan")
     inside = bootstrap_weights(len(y), n_bootstrap, seed)[:, 1:]
     outside = (inside == 0).astype(np.float32)
-    chosen_by = np.stack([discriminations(y, prediction, inside) for prediction in predictions.values()])
-    judged_by = np.stack([discriminations(y, prediction, outside) for prediction in predictions.values()])
+    chosen_by, judged_by = (
+        np.stack([discrimination(y, own.log_risk, fold=own.fold, weights=weights) for own in predictions.values()])
+        for weights in (inside, outside)
+    )
     usable = ~np.isnan(chosen_by).any(axis=0) & ~np.isnan(judged_by).any(axis=0)
     if not usable.any():
         return float("nan")
@@ -220,7 +221,10 @@ def _one_permutation(
         seed=int(folds.generate_state(1)[0]),
         times=prediction_times(y),
     )
-    return {name: discrimination(permuted, prediction) for name, prediction in predictions.items()}
+    return {
+        name: float(discrimination(permuted, prediction.log_risk, fold=prediction.fold))
+        for name, prediction in predictions.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -286,7 +290,7 @@ def label_leakage(X: pd.DataFrame, y: np.ndarray) -> pd.DataFrame:
     missing[np.minimum(known.sum(axis=0), (~known).sum(axis=0)) < _FEWEST] = np.nan
     found = pd.DataFrame({"concordance": auc, "auc": auc, "missing_auc": missing}, index=X.columns)
     order_by_lot = np.ones(len(found))
-    if is_survival(y):
+    if kind_of(y).has_time:
         found["concordance"] = [_concordance(column, y) for column in values.T]
         order_by_lot = np.array(
             [1 / factorial(count) for count in np.minimum((known & event[:, None]).sum(axis=0), 100)]
@@ -313,7 +317,5 @@ def _concordance(column: np.ndarray, y: np.ndarray) -> float:
     known = ~np.isnan(column)
     if (event_of(y)[known] == 1).sum() < _FEWEST:
         return float("nan")
-    risk = column[known][np.newaxis]
-    zeros = np.zeros(risk.shape, dtype=int)
-    c = discrimination(y[known], Predictions("feature", risk, zeros, np.zeros((*risk.shape, 1)), np.ones(1)))
+    c = float(discrimination(y[known], column[known]))
     return max(c, 1 - c)

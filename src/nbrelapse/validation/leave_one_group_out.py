@@ -100,7 +100,7 @@ def leave_one_group_out(
     known = np.asarray(labels != "", dtype=bool)
     splits, left_out = _splits(y, labels, known, n_inner_folds, seed)
     times = min((prediction_times(y[train]) for _, _, train, _ in splits), key=len)
-    found = predict_splits(
+    predictions = predict_splits(
         models,
         X,
         y,
@@ -114,10 +114,6 @@ def leave_one_group_out(
         progress=progress,
     )
     judged = np.sort(np.concatenate([test for *_, test in splits]))
-    predictions = {
-        name: Predictions(name, log_risk[:, judged], fold[:, judged], incidence[:, judged], times)
-        for name, (log_risk, fold, incidence) in found.items()
-    }
     evaluation = evaluate_groups(
         predictions,
         y[judged],

@@ -73,7 +73,7 @@ def nested_cross_validation(
         There are too few events for the outer or inner folds.
     """
     splits = repeated_folds(y, n_repeats=n_repeats, n_folds=n_folds, seed=seed)
-    found = predict_splits(
+    return predict_splits(
         models,
         X,
         y,
@@ -86,7 +86,6 @@ def nested_cross_validation(
         cache=cache,
         progress=progress,
     )
-    return {name: Predictions(name, *values, times) for name, values in found.items()}
 
 
 def holdout_predictions(models: Mapping[str, RiskModel], X: pd.DataFrame, times: np.ndarray) -> dict[str, Predictions]:
@@ -123,20 +122,6 @@ Split = tuple[int, int, np.ndarray, np.ndarray]
 """Repeat, fold, and the positions of the training and the test patients."""
 
 
-class SplitPredictions(NamedTuple):
-    """Predictions of one model; NaN, and fold -1, where no split tests a patient.
-
-    Parameters
-    ----------
-    log_risk, fold : ndarray of shape (n_repeats, n)
-    incidence : ndarray of shape (n_repeats, n, n_times)
-    """
-
-    log_risk: np.ndarray
-    fold: np.ndarray
-    incidence: np.ndarray
-
-
 def predict_splits(
     models: Mapping[str, RiskModel],
     X: pd.DataFrame,
@@ -150,7 +135,7 @@ def predict_splits(
     n_jobs: int = 1,
     cache: FoldCache | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> dict[str, SplitPredictions]:
+) -> dict[str, Predictions]:
     """Tune and fit every model on the training side of every split, and predict the test side.
 
     Parameters
@@ -160,7 +145,7 @@ def predict_splits(
     y : ndarray of shape (n,)
         As in :class:`nbrelapse.outcome.Outcome`.
     splits : sequence of (repeat, fold, train, test)
-        A patient is tested once a repeat at most.
+        A patient is tested once in every repeat, or in none.
     n_inner_folds, n_trials : int
         Of the tuning; see :func:`tune`.
     seed : int
@@ -177,7 +162,8 @@ def predict_splits(
 
     Returns
     -------
-    dict of str to SplitPredictions
+    dict of str to Predictions
+        Of the patients that are tested, in their order: everybody, where the splits are those of a cross-validation.
 
     Raises
     ------
@@ -186,14 +172,12 @@ def predict_splits(
     """
     for _, _, train, _ in splits:
         repeated_folds(y[train], n_repeats=1, n_folds=n_inner_folds, seed=seed)
-    shape = (1 + max(repeat for repeat, *_ in splits), len(y))
+    tested = np.unique(np.concatenate([test for *_, test in splits]))
+    shape = (1 + max(repeat for repeat, *_ in splits), len(tested))
     fold_of = np.full(shape, -1, dtype=np.int64)
     for repeat, fold, _, test in splits:
-        fold_of[repeat, test] = fold
-    found = {
-        name: SplitPredictions(np.full(shape, np.nan), fold_of, np.full((*shape, len(times)), np.nan))
-        for name in models
-    }
+        fold_of[repeat, np.searchsorted(tested, test)] = fold
+    found = {name: (np.full(shape, np.nan), np.full((*shape, len(times)), np.nan)) for name in models}
     tasks = [
         _Task(name, models[name], split, n_inner_folds, n_trials, _derived_seed(seed, name, split), times)
         for split in splits
@@ -201,11 +185,14 @@ def predict_splits(
     ]
     for done, (task, (risk, predicted)) in enumerate(_predictions(tasks, X, y, n_jobs, cache), start=1):
         repeat, _, _, test = task.split
-        found[task.name].log_risk[repeat, test] = risk
-        found[task.name].incidence[repeat, test] = predicted
+        log_risk, incidence = found[task.name]
+        log_risk[repeat, np.searchsorted(tested, test)] = risk
+        incidence[repeat, np.searchsorted(tested, test)] = predicted
         if progress is not None:
             progress(done, len(tasks))
-    return found
+    return {
+        name: Predictions(name, log_risk, fold_of, incidence, times) for name, (log_risk, incidence) in found.items()
+    }
 
 
 class _Task(NamedTuple):

@@ -12,8 +12,7 @@ import pandas as pd
 from scipy.optimize import brentq
 
 from nbrelapse.errors import InputError
-from nbrelapse.metrics.evaluation import discriminations
-from nbrelapse.metrics.predictions import Predictions
+from nbrelapse.metrics.evaluation import discrimination
 from nbrelapse.metrics.resampling import bootstrap_interval, bootstrap_weights
 from nbrelapse.outcome import event_of
 from nbrelapse.validation.nested import Split, predict_splits
@@ -231,7 +230,7 @@ def learning_curve(
             {name: model}, X, y, parts[share],
             n_inner_folds=n_inner_folds, n_trials=n_trials, seed=seed, times=times, n_jobs=n_jobs, progress=told,
         )  # fmt: skip
-        figures.append(discriminations(y, Predictions(name, *found[name], times), weights))
+        figures.append(discrimination(y, found[name].log_risk, fold=found[name].fold, weights=weights))
     values = np.stack(figures)
     patients = [float(np.mean([len(train) for _, _, train, _ in parts[share]])) for share in kept]
     events = [float(np.mean([event[train].sum() for _, _, train, _ in parts[share]])) for share in kept]

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from nbrelapse.errors import InputError
-from nbrelapse.outcome import event_of, is_survival
+from nbrelapse.outcome import kind_of
 
 
 def repeated_folds(
@@ -45,8 +45,8 @@ def repeated_folds(
     >>> [y["event"][test].tolist() for _, _, _, test in splits]
     [[0, 1], [1, 0]]
     """
-    event = event_of(y)
-    needed = {1: "events"} if is_survival(y) else {1: "events", 0: "patients without the event"}
+    kind = kind_of(y)
+    event, needed = kind.event(y), kind.needed
     for code, what in needed.items():
         count = int((event == code).sum())
         if count < n_folds:

@@ -14,9 +14,10 @@ from sksurv.nonparametric import kaplan_meier_estimator
 
 from nbrelapse.metrics.calibration import calibration_curve
 from nbrelapse.metrics.decisions import TREAT_ALL, TREAT_NONE
-from nbrelapse.metrics.evaluation import MetricKind, leading_metric, strongest_reference
+from nbrelapse.metrics.evaluation import strongest_reference
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.metrics.predictions import Predictions
+from nbrelapse.metrics.table import METRICS
 from nbrelapse.report.plots.style import (
     ACCENT,
     GRID,
@@ -29,7 +30,7 @@ from nbrelapse.report.plots.style import (
     styled,
     zero_line,
 )
-from nbrelapse.report.wording import METRICS, POPULATIONS, model_title, number, signed, strategy_title
+from nbrelapse.report.wording import POPULATIONS, model_title, number, signed, strategy_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -324,8 +325,8 @@ def leaderboard_forest(evaluation: Evaluation, chosen: str | None = None, metric
     -------
     Figure
     """
-    metric = metric or leading_metric(evaluation.metrics)
-    kind = MetricKind.of(metric)
+    metric = metric or evaluation.kind.leading_metric
+    meaning = METRICS[metric]
     metrics = evaluation.metrics[evaluation.metrics["metric"] == metric]
     judged = set(metrics["population"])
     populations = [name for name in POPULATIONS if name in judged] + sorted(judged - set(POPULATIONS))
@@ -339,7 +340,7 @@ def leaderboard_forest(evaluation: Evaluation, chosen: str | None = None, metric
         _header(left, y, population, block)
         reference = strongest_reference(evaluation, population, metric)
         differences = _differences(evaluation, population, metric, reference)
-        for row in block.sort_values("value", key=kind.goodness, ascending=False).to_dict("records"):
+        for row in block.sort_values("value", key=meaning.goodness, ascending=False).to_dict("records"):
             y += 1.0
             model = row["model"]
             ticks[y] = model_title(model)
@@ -352,10 +353,10 @@ def leaderboard_forest(evaluation: Evaluation, chosen: str | None = None, metric
         y += 1.4
     left.set_yticks(list(ticks), list(ticks.values()))
     left.set_ylim(y - 0.9, -0.8)
-    if kind.chance is not None:
-        zero_line(left, kind.chance)
+    if meaning.chance is not None:
+        zero_line(left, meaning.chance)
     zero_line(right)
-    left.set_xlabel(METRICS.get(metric, metric))
+    left.set_xlabel(meaning.title)
     right.set_xlabel("Difference from the strongest baseline")
     for axes in (left, right):
         axes.grid(axis="x")

@@ -1,0 +1,177 @@
+"""One table of metrics: for each its function, which values are good, what chance gives, its title."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+
+from nbrelapse.metrics.brier import brier_score, integrated_brier, ipa
+from nbrelapse.metrics.calibration import calibration_intercept, calibration_slope, ici
+from nbrelapse.metrics.discrimination import auc, dynamic_auc
+from nbrelapse.metrics.predictions import JudgedModel
+from nbrelapse.metrics.resampling import Value
+from nbrelapse.outcome import BINARY, HORIZON_YEARS, SURVIVAL, YEAR, OutcomeKind
+
+_Values = TypeVar("_Values", float, np.ndarray, pd.Series)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One row of the table of metrics.
+
+    Parameters
+    ----------
+    name : str
+        As in the tables of an :class:`Evaluation`.
+    title : str
+        As on pages.
+    kinds : tuple of OutcomeKind
+        That it is defined for.
+    compute : callable
+        Takes a :class:`JudgedModel`; returns a value a column of patient weights, NaN where it is undefined, or None
+        where the patients do not support the metric (a horizon beyond their follow-up, say).
+    best : float
+        The value of a perfect model; the nearer the better.
+    undefined : str
+        Why a model may have no value, as a clause.
+    chance : float or None
+        The value of a model that knows nothing, where that does not depend on the patients.
+    """
+
+    name: str
+    title: str
+    kinds: tuple[OutcomeKind, ...]
+    compute: Callable[..., Value | None]
+    best: float
+    undefined: str = "its patients do not determine it"
+    chance: float | None = None
+
+    def at(self, years: int) -> Metric:
+        """Return the same metric at a horizon, which its ``compute`` takes."""
+        name, title = f"{self.name}_{years}y", f"{self.title} {years} y"
+        return replace(self, name=name, title=title, compute=partial(self.compute, years=years))
+
+    def goodness(self, values: _Values) -> _Values:
+        """Return a number that is higher the better a value is; NaN stays NaN.
+
+        Examples
+        --------
+        >>> METRICS["calibration_slope"].goodness(1.5), METRICS["brier_5y"].goodness(0.25)
+        (-0.5, -0.25)
+        """
+        return -abs(values - self.best)
+
+
+def metric_title(name: str) -> str:
+    """Return the display name of a metric; an unknown one is shown as written.
+
+    Examples
+    --------
+    >>> metric_title("auc_3y"), metric_title("my_metric")
+    ('AUC 3 y', 'my_metric')
+    """
+    return METRICS[name].title if name in METRICS else name
+
+
+def _cause_specific_c(judged: JudgedModel) -> Value | None:
+    return judged.concordance.cause_specific if judged.patients.compete else None
+
+
+def _dynamic_auc(judged: JudgedModel, years: int) -> Value | None:
+    if years not in judged.patients.horizons.auc_years:
+        return None
+    return dynamic_auc(
+        judged.patients.y,
+        judged.prediction.log_risk,
+        years * YEAR,
+        fold=judged.prediction.fold,
+        weights=judged.patients.weights,
+        censoring=judged.patients.censoring,
+    )
+
+
+def _brier(judged: JudgedModel, years: int) -> Value | None:
+    return judged.brier.get(years)
+
+
+def _ipa(judged: JudgedModel, years: int) -> Value | None:
+    return judged.ipa.get(years)
+
+
+def _integrated_brier(judged: JudgedModel) -> Value | None:
+    patients = judged.patients
+    until = slice(patients.horizons.n_times)
+    if patients.horizons.n_times < 2:
+        return None
+    incidence, times = judged.prediction.incidence[:, :, until], judged.prediction.times[until]
+    return integrated_brier(patients.y, incidence, times, weights=patients.weights, censoring=patients.censoring)
+
+
+def _at_horizon(metric: Callable[..., Value], judged: JudgedModel, years: int) -> Value | None:
+    column = judged.patients.horizons.incidence_at.get(years)
+    if column is None:
+        return None
+    incidence = judged.prediction.incidence[:, :, column]
+    return metric(judged.patients.y, incidence, years * YEAR, weights=judged.patients.weights)
+
+
+def _of_log_risk(metric: Callable[..., Value], judged: JudgedModel) -> Value:
+    prediction, patients = judged.prediction, judged.patients
+    return metric(patients.y, prediction.log_risk, fold=prediction.fold, weights=patients.weights)
+
+
+def _of_probability(metric: Callable[..., Value], judged: JudgedModel) -> Value:
+    return metric(judged.patients.y, judged.prediction.incidence[:, :, 0], weights=judged.patients.weights)
+
+
+def _intercept_of_log_odds(judged: JudgedModel) -> Value:
+    return calibration_intercept(judged.patients.y, judged.prediction.log_risk, weights=judged.patients.weights)
+
+
+_NO_PAIR = "no fold has patients to compare"
+_NO_SLOPE = "its log risk is constant or separates the events"
+_NO_EVENT = "nobody has the event by then"
+_ALL_ALIKE = "nobody has the event by then, or everybody"
+_S, _B = (SURVIVAL,), (BINARY,)
+
+
+_AUC = Metric("auc", "AUC", _S, _dynamic_auc, 1.0, _NO_PAIR, chance=0.5)
+_BRIER = Metric("brier", "Brier", _S, _brier, 0.0)
+_IPA = Metric("ipa", "IPA", _S, _ipa, 1.0, _NO_EVENT, chance=0.0)
+_INTERCEPT = Metric(
+    "calibration_intercept", "Calibration intercept", _S, partial(_at_horizon, calibration_intercept), 0.0, _ALL_ALIKE
+)
+_ICI = Metric("ici", "Calibration error (ICI)", _S, partial(_at_horizon, ici), 0.0, _NO_SLOPE)
+
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("harrell_c", "Harrell C", _S, lambda judged: judged.concordance.harrell, 1.0, _NO_PAIR, chance=0.5),
+        Metric("uno_c", "Uno C", _S, lambda judged: judged.concordance.uno, 1.0, _NO_PAIR, chance=0.5),
+        Metric("cause_specific_c", "Cause-specific C", _S, _cause_specific_c, 1.0, _NO_PAIR, chance=0.5),
+        *(_AUC.at(years) for years in HORIZON_YEARS),
+        *(_BRIER.at(years) for years in HORIZON_YEARS),
+        *(_IPA.at(years) for years in HORIZON_YEARS),
+        Metric("integrated_brier", "Integrated Brier", _S, _integrated_brier, 0.0),
+        replace(_AUC, kinds=_B, compute=partial(_of_log_risk, auc)),
+        replace(_BRIER, kinds=_B, compute=partial(_of_probability, brier_score)),
+        replace(_IPA, kinds=_B, compute=partial(_of_probability, ipa)),
+        Metric(
+            "calibration_slope",
+            "Calibration slope",
+            (SURVIVAL, BINARY),
+            partial(_of_log_risk, calibration_slope),
+            1.0,
+            _NO_SLOPE,
+        ),
+        *(metric.at(years) for years in HORIZON_YEARS for metric in (_INTERCEPT, _ICI)),
+        replace(_INTERCEPT, kinds=_B, compute=_intercept_of_log_odds),
+        replace(_ICI, kinds=_B, compute=partial(_of_log_risk, ici)),
+    )
+}
+"""By name, in the order of the tables of an :class:`Evaluation`."""
