@@ -41,11 +41,6 @@ def event_of(y: np.ndarray) -> np.ndarray:
     return kind_of(y).event(y)
 
 
-def is_survival(y: np.ndarray) -> bool:
-    """Whether ``y`` is a time to an event; otherwise it is binary."""
-    return kind_of(y).has_time
-
-
 @dataclass(frozen=True)
 class Outcome:
     """Outcome of one endpoint; build it with :func:`nbrelapse.outcome`.
@@ -107,7 +102,7 @@ class Outcome:
     @property
     def times(self) -> np.ndarray:
         """Days to the event or to the end of observation; InputError for ``refractory``, which has none."""
-        if not self.is_survival:
+        if not self.kind.has_time:
             raise InputError(
                 f"endpoint {self.endpoint!r} has no times: it says whether a patient responded, not when",
                 expected="a time to an event: relapse, efs or os",
@@ -141,7 +136,7 @@ class Outcome:
 
     def __repr__(self) -> str:
         lines = [self._headline()]
-        if self.is_survival and len(self):
+        if self.kind.has_time and len(self):
             lines.append(f"  times: {self.times.min():g} to {self.times.max():g} days")
         if self.excluded:
             lines.append(f"  left out: {', '.join(f'{count:,} {reason}' for reason, count in self.excluded.items())}")
@@ -156,7 +151,7 @@ class Outcome:
 
     def _headline(self) -> str:
         happened = np.bincount(self.events, minlength=3).tolist()
-        if self.is_survival:
+        if self.kind.has_time:
             counts = [counted(happened[1], "event"), f"{happened[2]:,} competing", f"{happened[0]:,} censored"]
             counts = counts if happened[2] else [counts[0], counts[2]]
         else:
@@ -337,7 +332,7 @@ def _refuse(wrong: pd.Series, problem: str, column: str, expected: str, fix: str
         raise InputError(problem, file="patients", column=column, rows=rows, expected=expected, fix=fix)
 
 
-_Course = tuple[pd.Series, pd.Series, pd.Series]
+_Coded = tuple[pd.Series, pd.Series, pd.Series]
 
 
 def _first_event(course: pd.DataFrame) -> pd.Series:
@@ -348,7 +343,7 @@ def _first_event(course: pd.DataFrame) -> pd.Series:
     return reason
 
 
-def _relapse(course: pd.DataFrame, unspecified: str) -> _Course:
+def _relapse(course: pd.DataFrame, unspecified: str) -> _Coded:
     codes = {"none": 0, "relapse": 1, "progression": 1, "death": 2, "second_malignancy": 2}
     codes["unspecified"] = 1 if unspecified == "event" else 0
     on_day_of_death = (course["death"] == 1) & (course["event_days"] == course["followup_days"])
@@ -359,18 +354,18 @@ def _relapse(course: pd.DataFrame, unspecified: str) -> _Course:
     return event.map(codes), course["event_days"], reason
 
 
-def _efs(course: pd.DataFrame, unspecified: str) -> _Course:
+def _efs(course: pd.DataFrame, unspecified: str) -> _Coded:
     return course["event"].isin(EVENTS).astype(int), course["event_days"], _first_event(course)
 
 
-def _os(course: pd.DataFrame, unspecified: str) -> _Course:
+def _os(course: pd.DataFrame, unspecified: str) -> _Coded:
     reason = pd.Series(None, index=course.index, dtype="object")
     reason[course["followup_days"].isna()] = "follow-up time not recorded"
     reason[course["death"].isna()] = "death not recorded"
     return course["death"], course["followup_days"], reason
 
 
-_OUTCOMES: dict[str, Callable[[pd.DataFrame, str], _Course]] = {"relapse": _relapse, "efs": _efs, "os": _os}
+_OUTCOMES: dict[str, Callable[[pd.DataFrame, str], _Coded]] = {"relapse": _relapse, "efs": _efs, "os": _os}
 
 
 def _refractory(cohort: Cohort, progressive: str) -> Outcome:

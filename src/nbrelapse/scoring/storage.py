@@ -521,9 +521,9 @@ def _outcome(X: pd.DataFrame, cohort: Cohort | None, y: Outcome | np.ndarray | N
 
 
 def _refuse_misfit(model: RiskModel, X: pd.DataFrame, outcome: Outcome, catalogue: Catalogue) -> None:
-    if isinstance(model, BinaryModel) == outcome.is_survival:
+    if isinstance(model, BinaryModel) == outcome.kind.has_time:
         kinds = "yes or no", "a time to an event"
-        own, other = kinds if outcome.is_survival else kinds[::-1]
+        own, other = kinds if outcome.kind.has_time else kinds[::-1]
         raise InputError(f"the model is of {own}, the endpoint {outcome.endpoint!r} is {other}", column="endpoint")
     names = [str(name) for name in getattr(model, "feature_names_in_", ())]
     if not names:
