@@ -30,7 +30,7 @@ import xgboost
 from _document import DataAbsentError, main
 from nbrelapse.explanation import explain, to_probability
 from nbrelapse.mechanisms import Catalogue, build_features
-from nbrelapse.models.trees import BoostedCox
+from nbrelapse.models.trees import Boosted
 from nbrelapse.outcome import make_outcome
 from nbrelapse.simulation import simulate_cohort
 
@@ -40,7 +40,7 @@ GOAL, PEER_GOAL = 1.3, 100.0
 PEER_ROUNDS, PEER_FEATURES, PEER_BACKGROUND, PEER_PATIENTS, PEER_TIMES = 3, 8, 100, 20, 20
 
 
-def model_of(features: int) -> tuple[BoostedCox, pd.DataFrame, np.ndarray, Catalogue]:
+def model_of(features: int) -> tuple[Boosted, pd.DataFrame, np.ndarray, Catalogue]:
     """Fit 300 trees of depth 4 on simulated patients, on the features that are known of most of them and vary most."""
     cohort = simulate_cohort(TRAINING, seed=1)
     table = build_features(cohort)
@@ -48,7 +48,7 @@ def model_of(features: int) -> tuple[BoostedCox, pd.DataFrame, np.ndarray, Catal
     X = table.values.loc[outcome.patient_ids, table.model_columns()]
     varied = X.nunique().sort_values(ascending=False, kind="stable").index[:features]
     X = X[[name for name in X.columns if name in set(varied)]]
-    return BoostedCox(n_estimators=TREES, max_depth=DEPTH, seed=1).fit(X, outcome.y), X, outcome.y, table.catalogue
+    return Boosted(n_estimators=TREES, max_depth=DEPTH, seed=1).fit(X, outcome.y), X, outcome.y, table.catalogue
 
 
 def many_like(X: pd.DataFrame, patients: int) -> pd.DataFrame:
@@ -121,7 +121,7 @@ def beside_survshap() -> list[dict[str, object]]:
     background, patients = X.iloc[:PEER_BACKGROUND], X.iloc[-PEER_PATIENTS:]
     times = np.quantile(y["time"][y["event"] == 1], np.linspace(0.05, 0.95, PEER_TIMES))
 
-    def survival(model: BoostedCox, rows: pd.DataFrame) -> np.ndarray:
+    def survival(model: Boosted, rows: pd.DataFrame) -> np.ndarray:
         curves = model.predict_survival(pd.DataFrame(rows, columns=X.columns), times)
         return np.array([StepFunction(times, curve) for curve in curves], dtype=object)
 

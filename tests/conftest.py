@@ -133,7 +133,7 @@ def training() -> tuple[pd.DataFrame, np.ndarray]:
 def bundles(training: tuple[pd.DataFrame, np.ndarray]) -> dict[str, Bundle]:
     """A bundle of each family, with eight refits."""
     from nbrelapse.mechanisms import load_catalogue
-    from nbrelapse.models.clinical import ClinicalBaseline
+    from nbrelapse.models.clinical import ClinicalCox
     from nbrelapse.models.families import create_model
     from nbrelapse.models.resamples import bootstrap_refits
     from nbrelapse.scoring import TrainingSummary, make_bundle
@@ -153,7 +153,7 @@ def bundles(training: tuple[pd.DataFrame, np.ndarray]) -> dict[str, Bundle]:
             model,
             X,
             refits=tuple(bootstrap_refits(model, X, y, n_refits=8, seed=1)),
-            references={"clinical_cox": ClinicalBaseline(["clinical__log2_age", "mycn__amplified"]).fit(X, y)},
+            references={"clinical_cox": ClinicalCox(["clinical__log2_age", "mycn__amplified"]).fit(X, y)},
             catalogue=load_catalogue(),
             gene_sets={"UNREAD": ["TP53"]},
             training=TrainingSummary(patients=len(y)),

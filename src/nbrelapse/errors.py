@@ -11,8 +11,8 @@ class NbRelapseError(Exception):
     """Base of every error that nbrelapse raises on purpose; the command line exits with 2."""
 
 
-class InputError(NbRelapseError):
-    """A file, table, setting or argument that cannot be used as it is.
+class InputError(NbRelapseError, ValueError):
+    """A file, table, setting or argument that cannot be used as it is: a ``ValueError``, as scikit-learn expects it.
 
     Parameters
     ----------

@@ -41,11 +41,6 @@ def event_of(y: np.ndarray) -> np.ndarray:
     return kind_of(y).event(y)
 
 
-def is_survival(y: np.ndarray) -> bool:
-    """Whether ``y`` is a time to an event; otherwise it is binary."""
-    return kind_of(y).has_time
-
-
 @dataclass(frozen=True)
 class Outcome:
     """Outcome of one endpoint; build it with :func:`nbrelapse.outcome`.
@@ -107,7 +102,7 @@ class Outcome:
     @property
     def times(self) -> np.ndarray:
         """Days to the event or to the end of observation; InputError for ``refractory``, which has none."""
-        if not self.is_survival:
+        if not self.kind.has_time:
             raise InputError(
                 f"endpoint {self.endpoint!r} has no times: it says whether a patient responded, not when",
                 expected="a time to an event: relapse, efs or os",
@@ -141,7 +136,7 @@ class Outcome:
 
     def __repr__(self) -> str:
         lines = [self._headline()]
-        if self.is_survival and len(self):
+        if self.kind.has_time and len(self):
             lines.append(f"  times: {self.times.min():g} to {self.times.max():g} days")
         if self.excluded:
             lines.append(f"  left out: {', '.join(f'{count:,} {reason}' for reason, count in self.excluded.items())}")
@@ -156,7 +151,7 @@ class Outcome:
 
     def _headline(self) -> str:
         happened = np.bincount(self.events, minlength=3).tolist()
-        if self.is_survival:
+        if self.kind.has_time:
             counts = [counted(happened[1], "event"), f"{happened[2]:,} competing", f"{happened[0]:,} censored"]
             counts = counts if happened[2] else [counts[0], counts[2]]
         else:

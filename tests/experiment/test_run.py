@@ -25,7 +25,7 @@ from nbrelapse.experiment.describe import (
 )
 from nbrelapse.experiment.prepare import prepare_data
 from nbrelapse.experiment.run import blend_note, competing_note, patient_groups, training_size
-from nbrelapse.models.linear import CoxElasticNet
+from nbrelapse.models.linear import Cox
 from nbrelapse.tracking import read_experiment
 from nbrelapse.tracking.store import open_store
 from nbrelapse.validation.sample_size import sample_size
@@ -362,7 +362,7 @@ def test_an_experiment_with_a_learning_curve(settings: Callable[..., ExperimentC
 
 
 def test_models_that_are_no_blend_are_passed_over():
-    assert blend_note({"cox": CoxElasticNet()}) == []
+    assert blend_note({"cox": Cox()}) == []
 
 
 @pytest.mark.parametrize(("competing", "said"), [(0, 0), (1, 1), (9, 1), (10, 0)])

@@ -27,8 +27,8 @@ from nbrelapse.explanation.checks import ROUNDING, settle_ties
 from nbrelapse.explanation.explanation import roll_up
 from nbrelapse.mechanisms import load_catalogue
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, Mechanism
-from nbrelapse.models.linear import CoxElasticNet
-from nbrelapse.models.trees import BoostedCox
+from nbrelapse.models.linear import Cox
+from nbrelapse.models.trees import Boosted
 
 MECHANISM_OF = pd.Series({"a__x": "a", "b__x": "b", "a__y": "a", "c__x": "c"})
 
@@ -88,7 +88,7 @@ def test_the_values_do_not_depend_on_the_chunks(monkeypatch):
 
 def test_a_linear_model_has_the_sums_of_its_features(training):
     X, y = training
-    model = CoxElasticNet(penalty=0.01).fit(X, y)
+    model = Cox(penalty=0.01).fit(X, y)
     patients, background = X.iloc[:20], X.iloc[20:40]
     explained = explain(model, patients, load_catalogue(), background=background)
     found = grouped_shapley(model.predict_log_risk, patients, background, explained.mechanism_of)
@@ -101,7 +101,7 @@ def test_where_only_pairs_of_features_interact_they_are_the_sums(training):
     patients, background = X.iloc[:20], X.iloc[20:40]
     gaps = {}
     for depth in (2, 3):
-        model = BoostedCox(n_estimators=30, max_depth=depth, min_child_weight=1.0, colsample_bytree=1.0).fit(X, y)
+        model = Boosted(n_estimators=30, max_depth=depth, min_child_weight=1.0, colsample_bytree=1.0).fit(X, y)
         explained = explain(model, patients, load_catalogue(), background=background)
         found = grouped_shapley(model.predict_log_risk, patients, background, explained.mechanism_of)
         gaps[depth] = (found - explained.mechanisms).abs().to_numpy().max()
@@ -111,7 +111,7 @@ def test_where_only_pairs_of_features_interact_they_are_the_sums(training):
 
 def test_trees_add_up_to_their_prediction(training):
     X, y = training
-    model = BoostedCox(n_estimators=30, max_depth=3).fit(X, y)
+    model = Boosted(n_estimators=30, max_depth=3).fit(X, y)
     patients, background = X.iloc[:20], X.iloc[20:40]
     mechanism_of = explain(model, patients, load_catalogue()).mechanism_of
     found = grouped_shapley(model.predict_log_risk, patients, background, mechanism_of)
@@ -371,7 +371,7 @@ def test_the_same_seed_and_any_chunks_give_the_same_curve(monkeypatch):
 
 def test_trees_end_at_the_background_of_their_own_explanation(training):
     X, y = training
-    model = BoostedCox(n_estimators=20).fit(X, y)
+    model = Boosted(n_estimators=20).fit(X, y)
     found = deletion_curve(model, explain(model, X.iloc[:60], load_catalogue(), background=X.iloc[100:110]))
     ends = found.table.loc[[0, len(found.table) - 1], ["by_contribution", "at_random"]].to_numpy()
     np.testing.assert_allclose(ends, [[0, 0], [1, 1]], atol=1e-6)

@@ -13,7 +13,7 @@ from nbrelapse.explanation import Stability, explain, patient_intervals, stabili
 from nbrelapse.explanation.stability import MOST_PATIENTS, _value_effects, rank_agreement
 from nbrelapse.mechanisms import load_catalogue
 from nbrelapse.models.base import Attribution
-from nbrelapse.models.linear import CoxElasticNet
+from nbrelapse.models.linear import Cox
 from nbrelapse.models.resamples import bootstrap_refits, fold_refits
 
 NAMES = ["mycn__amplified", "instability__loss_11q", "cell_state__ntrk1_expression"]
@@ -172,7 +172,7 @@ def test_what_cannot_be_compared_is_refused():
 
 def test_a_fitted_model_goes_through(training):
     X, y = training
-    model = CoxElasticNet(penalty=0.02).fit(X, y)
+    model = Cox(penalty=0.02).fit(X, y)
     refits = bootstrap_refits(model, X, y, n_refits=8, seed=1)
     catalogue = load_catalogue()
     found = stability(explain(model, X, catalogue), refits, catalogue, "relapse", fold_refits(model, X, y, n_folds=3))

@@ -12,7 +12,7 @@ from nbrelapse.metrics.evaluation import evaluate
 from nbrelapse.metrics.horizons import prediction_times
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.models.hazards import log_likelihood
-from nbrelapse.models.logistic import LogisticElasticNet
+from nbrelapse.models.logistic import Logistic
 from nbrelapse.validation.nested import holdout_predictions, nested_cross_validation
 from nbrelapse.validation.splits import repeated_folds
 from nbrelapse.validation.tuning import tune
@@ -40,23 +40,23 @@ def test_fewer_of_a_class_than_folds_is_refused(events, problem):
 
 def test_tuning_finds_the_penalty_with_the_highest_likelihood(data):
     X, y = data
-    tuned = tune(LogisticElasticNet(), X, y, n_trials=12, n_folds=3, seed=1)
+    tuned = tune(Logistic(), X, y, n_trials=12, n_folds=3, seed=1)
     assert tuned.calibration_folds == 5
     splits = repeated_folds(y, n_repeats=1, n_folds=3, seed=1)
 
-    def likelihood(model: LogisticElasticNet) -> float:
+    def likelihood(model: Logistic) -> float:
         log_odds = np.empty(len(y))
         for _, _, train, test in splits:
             log_odds[test] = model.for_trial().fit(X.iloc[train], y[train]).predict_log_risk(X.iloc[test])
         return log_likelihood(y, log_odds)
 
-    assert likelihood(tuned) > likelihood(LogisticElasticNet(penalty=3.0, l1_ratio=1.0))
-    assert likelihood(tuned) >= likelihood(LogisticElasticNet(penalty=0.01, l1_ratio=0.02))
+    assert likelihood(tuned) > likelihood(Logistic(penalty=3.0, l1_ratio=1.0))
+    assert likelihood(tuned) >= likelihood(Logistic(penalty=0.01, l1_ratio=0.02))
 
 
 def test_nested_predictions_do_not_depend_on_the_jobs_and_are_evaluated(data):
     X, y = data
-    models = {"logistic": LogisticElasticNet(), "none": LogisticElasticNet(["f"], penalty=1.0)}
+    models = {"logistic": Logistic(), "none": Logistic(["f"], penalty=1.0)}
     times = prediction_times(y)
     settings = {"n_repeats": 2, "n_folds": 3, "n_inner_folds": 2, "n_trials": 3, "seed": 4, "times": times}
     found = nested_cross_validation(models, X, y, n_jobs=1, **settings)
@@ -74,7 +74,7 @@ def test_nested_predictions_do_not_depend_on_the_jobs_and_are_evaluated(data):
 
 def test_bca_intervals_are_given_as_well(data):
     X, y = data
-    model = LogisticElasticNet(penalty=0.1).fit(X.iloc[:75], y[:75])
+    model = Logistic(penalty=0.1).fit(X.iloc[:75], y[:75])
     held = holdout_predictions({"m": model}, X.iloc[75:], prediction_times(y))
     masks = {"all": np.ones(75, bool)}
     found = evaluate(held, y[75:], populations=masks, references=[], n_bootstrap=200, interval="bca").metrics

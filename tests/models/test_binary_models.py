@@ -16,12 +16,12 @@ from nbrelapse.errors import InputError
 from nbrelapse.models.base import BinaryModel, ModelState
 from nbrelapse.models.clinical import ClinicalLogistic
 from nbrelapse.models.families import BINARY_FAMILIES, clinical_baselines, create_model, model_from_state
-from nbrelapse.models.logistic import LogisticElasticNet
+from nbrelapse.models.logistic import Logistic
 from nbrelapse.models.resamples import bootstrap_refits, prediction_interval
 from nbrelapse.models.trees import BoostedClassifier
 
 MODELS: list[Callable[[], BinaryModel]] = [
-    lambda: LogisticElasticNet(penalty=0.05),
+    lambda: Logistic(penalty=0.05),
     lambda: BoostedClassifier(n_estimators=30),
     lambda: ClinicalLogistic(["a", "b"]),
 ]
@@ -39,7 +39,7 @@ def drawn(n: int = 240, seed: int = 0, missing: float = 0.0) -> tuple[pd.DataFra
 
 def test_without_penalty_and_calibration_it_is_maximum_likelihood():
     X, y = drawn()
-    model = LogisticElasticNet(penalty=1e-7, calibration_folds=0).fit(X, y)
+    model = Logistic(penalty=1e-7, calibration_folds=0).fit(X, y)
     peer = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(X, y)
     np.testing.assert_allclose(model.coefficients_, peer.coef_[0], atol=1e-3)
     np.testing.assert_allclose(model.predict_probability(X), peer.predict_proba(X)[:, 1], atol=1e-3)
@@ -47,8 +47,8 @@ def test_without_penalty_and_calibration_it_is_maximum_likelihood():
 
 def test_a_penalty_of_one_is_the_smallest_that_selects_nothing():
     X, y = drawn()
-    assert not LogisticElasticNet(penalty=1.001, l1_ratio=1.0).fit(X, y).coefficients_.any()
-    assert LogisticElasticNet(penalty=0.95, l1_ratio=1.0, calibration_folds=0).fit(X, y).coefficients_.any()
+    assert not Logistic(penalty=1.001, l1_ratio=1.0).fit(X, y).coefficients_.any()
+    assert Logistic(penalty=0.95, l1_ratio=1.0, calibration_folds=0).fit(X, y).coefficients_.any()
 
 
 @pytest.mark.parametrize("make", MODELS)
@@ -103,7 +103,7 @@ def test_with_few_of_a_class_the_log_odds_stay_as_fitted():
     X, y = drawn(60)
     y[:] = 0
     y[:9] = 1
-    assert LogisticElasticNet().fit(X, y).calibration_ == (0.0, 1.0)
+    assert Logistic().fit(X, y).calibration_ == (0.0, 1.0)
 
 
 def test_repeated_patients_stand_on_one_side_of_the_calibration():
@@ -124,7 +124,7 @@ def test_the_catalogues_directions_are_kept():
 def test_a_separated_outcome_gives_finite_probabilities():
     X = pd.DataFrame({"a": np.repeat([0.0, 1.0], 40), "b": np.tile([0.0, 1.0], 40)})
     y = X["a"].to_numpy().astype(np.int8)
-    for model in (LogisticElasticNet(penalty=0.01), BoostedClassifier(), ClinicalLogistic(["a"])):
+    for model in (Logistic(penalty=0.01), BoostedClassifier(), ClinicalLogistic(["a"])):
         probability = model.fit(X, y).predict_probability(X)
         assert np.isfinite(model.predict_log_risk(X)).all()
         assert probability[y == 0].max() < 0.2 and probability[y == 1].min() > 0.8
@@ -133,11 +133,11 @@ def test_a_separated_outcome_gives_finite_probabilities():
 def test_constant_and_unknown_features_do_nothing():
     X, y = drawn()
     X = X.assign(constant=1.0, unknown=np.nan)
-    model = LogisticElasticNet(penalty=0.05).fit(X, y)
+    model = Logistic(penalty=0.05).fit(X, y)
     assert model.unused_ == ["constant", "unknown"]
     nothing = pd.DataFrame({"constant": np.ones(100), "unknown": np.nan})
     y = np.repeat([0, 1], [70, 30]).astype(np.int8)
-    alone = LogisticElasticNet().fit(nothing, y)
+    alone = Logistic().fit(nothing, y)
     np.testing.assert_allclose(alone.predict_probability(nothing), 0.3, atol=0.01)
     np.testing.assert_allclose(BoostedClassifier().fit(nothing, y).predict_probability(nothing), 0.3, atol=0.01)
 
@@ -153,7 +153,7 @@ def test_one_class_alone_cannot_be_fitted(value, problem):
 
 def test_refits_give_a_band_of_probabilities():
     X, y = drawn()
-    refits = bootstrap_refits(LogisticElasticNet(penalty=0.05), X, y, n_refits=20, seed=0)
+    refits = bootstrap_refits(Logistic(penalty=0.05), X, y, n_refits=20, seed=0)
     band = prediction_interval(refits, X, np.array([np.inf]))
     assert band["incidence_low"].shape == (240, 1)
     np.testing.assert_allclose(band["incidence_low"][:, 0], expit(band["log_risk_low"]), atol=0.02)

@@ -16,7 +16,7 @@ from nbrelapse.models.base import ModelState, inner_folds
 from nbrelapse.models.blend import Blend, blend_weights
 from nbrelapse.models.design import training_order
 from nbrelapse.models.hazards import partial_log_likelihood
-from nbrelapse.models.linear import CoxElasticNet
+from nbrelapse.models.linear import Cox
 from nbrelapse.models.resamples import bootstrap_refits
 
 WITH_FIXTURE = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -141,7 +141,7 @@ def test_members_are_given_what_they_share(simulate):
 
 def test_tuned_parts_come_back_as_parameters():
     model = Blend(members=("cox", "boosted"), seed=3)
-    tuned = model.with_parts({"cox": CoxElasticNet(penalty=0.7, l1_ratio=0.2), "boosted": model.parts()["boosted"]})
+    tuned = model.with_parts({"cox": Cox(penalty=0.7, l1_ratio=0.2), "boosted": model.parts()["boosted"]})
     assert tuned.parameters["cox"] == {"penalty": 0.7, "l1_ratio": 0.2}
     assert tuned.parts()["cox"].penalty == 0.7
     assert "seed" not in tuned.parameters["boosted"]

@@ -8,7 +8,7 @@ import pytest
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.base import ModelState
 from nbrelapse.models.boosted_prior import BoostedPrior
-from nbrelapse.models.trees import BoostedCox
+from nbrelapse.models.trees import Boosted
 
 TRUTH = PriorKnowledge({"m__0": 0.8, "m__1": -0.6, "m__2": 0.4}, frozenset({"m__0", "m__1", "m__2"}))
 
@@ -18,14 +18,14 @@ def test_what_is_known_need_not_be_learned(simulate):
     unseen, _, truth = simulate(500, seed=1)
     found = {
         model.family: np.corrcoef(model.fit(X, y).predict_log_risk(unseen), truth)[0, 1]
-        for model in (BoostedPrior(prior=TRUTH, n_estimators=20), BoostedCox(n_estimators=20))
+        for model in (BoostedPrior(prior=TRUTH, n_estimators=20), Boosted(n_estimators=20))
     }
     assert found["boosted_prior"] > found["boosted"] + 0.1
 
 
 def test_without_a_prior_it_is_the_boosted_model(simulate):
     X, y, _ = simulate(100, missing=0.1)
-    plain, prior = BoostedCox(n_estimators=10).fit(X, y), BoostedPrior(n_estimators=10).fit(X, y)
+    plain, prior = Boosted(n_estimators=10).fit(X, y), BoostedPrior(n_estimators=10).fit(X, y)
     np.testing.assert_allclose(prior.predict_log_risk(X), plain.predict_log_risk(X), atol=1e-6)
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from nbrelapse.mechanisms import load_catalogue
-from nbrelapse.models.clinical import CLINICAL_COLUMNS, ClinicalBaseline
+from nbrelapse.models.clinical import CLINICAL_COLUMNS, ClinicalCox
 
 
 def groups(y: np.ndarray) -> pd.DataFrame:
@@ -25,7 +25,7 @@ def test_its_columns_are_in_the_catalogue(name):
 def test_a_grouping_ranks_patients_exactly_as_the_clinic_does(simulate):
     _, y, _ = simulate(300)
     X = groups(y)
-    log_risk = ClinicalBaseline(("clinical__risk_group",)).fit(X, y).predict_log_risk(X)
+    log_risk = ClinicalCox(("clinical__risk_group",)).fit(X, y).predict_log_risk(X)
     by_group = pd.Series(log_risk).groupby(X["clinical__risk_group"]).agg(["nunique", "first"])
     assert by_group["nunique"].tolist() == [1, 1, 1]
     assert by_group["first"].is_monotonic_increasing
@@ -35,7 +35,7 @@ def test_a_grouping_ranks_patients_exactly_as_the_clinic_does(simulate):
 def test_survival_of_the_groups_is_about_what_was_seen(simulate):
     _, y, _ = simulate(2000, competing=False)
     X = groups(y)
-    model = ClinicalBaseline(("clinical__risk_group",)).fit(X, y)
+    model = ClinicalCox(("clinical__risk_group",)).fit(X, y)
     high = X["clinical__risk_group"] == 2
     predicted = model.predict_survival(X[high].iloc[:1], np.array([365.0]))[0, 0]
     beyond = (y["time"][high] > 365).mean()
@@ -53,8 +53,8 @@ def test_survival_of_the_groups_is_about_what_was_seen(simulate):
     ids=["two groups", "one group", "unknown", "no such column"],
 )
 def test_available_where_it_tells_patients_apart(X, available):
-    assert ClinicalBaseline(("clinical__cog_v2",)).available(X) is available
+    assert ClinicalCox(("clinical__cog_v2",)).available(X) is available
 
 
 def test_nothing_is_tuned():
-    assert ClinicalBaseline(("clinical__inrg",)).suggest(None) == {}
+    assert ClinicalCox(("clinical__inrg",)).suggest(None) == {}

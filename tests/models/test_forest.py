@@ -16,14 +16,14 @@ from sksurv.util import Surv
 
 from nbrelapse.errors import InputError
 from nbrelapse.models.base import ModelState
-from nbrelapse.models.forest import SurvivalForest, forest_as_booster
+from nbrelapse.models.forest import Forest, forest_as_booster
 from nbrelapse.models.hazards import partial_log_likelihood
 
 WITH_FIXTURE = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SMALL = {"n_estimators": 50}
 
 
-def peer(model: SurvivalForest, X: pd.DataFrame, y: np.ndarray) -> RandomSurvivalForest:
+def peer(model: Forest, X: pd.DataFrame, y: np.ndarray) -> RandomSurvivalForest:
     """scikit-survival's own forest on the rows in the order that the model sorts them in."""
     order = np.lexsort((y["event"], *X.to_numpy().T, y["event"] != 1, y["time"]))
     forest = RandomSurvivalForest(
@@ -40,7 +40,7 @@ def peer(model: SurvivalForest, X: pd.DataFrame, y: np.ndarray) -> RandomSurviva
 def test_ranks_patients_as_the_forest_of_scikit_survival_does(simulate, missing):
     X, y, _ = simulate(150, missing=missing)
     new, outcome, _ = simulate(150, seed=1, missing=missing)
-    model = SurvivalForest(**SMALL, seed=3).fit(X, y)
+    model = Forest(**SMALL, seed=3).fit(X, y)
     score = peer(model, X, y).predict(new.to_numpy())
     log_risk = model.predict_log_risk(new)
     expected = model.slope_ * np.log(score + 1) - model.offset_
@@ -52,14 +52,14 @@ def test_ranks_patients_as_the_forest_of_scikit_survival_does(simulate, missing)
 def test_ranks_new_patients_much_as_the_truth(simulate):
     X, y, _ = simulate(500)
     new, _, truth = simulate(300, seed=1)
-    forest = pd.Series(SurvivalForest(**SMALL, max_features=0.5).fit(X, y).predict_log_risk(new))
+    forest = pd.Series(Forest(**SMALL, max_features=0.5).fit(X, y).predict_log_risk(new))
     assert forest.corr(pd.Series(truth), method="spearman") > 0.8
 
 
 def test_the_log_risk_is_on_the_scale_of_a_cox_regression(simulate):
     X, y, _ = simulate(500)
     new, outcome, _ = simulate(3000, seed=1)
-    risk = SurvivalForest(n_estimators=100, max_features=0.5).fit(X, y).predict_log_risk(new)
+    risk = Forest(n_estimators=100, max_features=0.5).fit(X, y).predict_log_risk(new)
     slopes = np.array([0.5, 0.7, 1.0, 1.4, 2.0])
     likelihood = [partial_log_likelihood(outcome, slope * risk) for slope in slopes]
     assert slopes[np.argmax(likelihood)] in (0.7, 1.0, 1.4)
@@ -67,7 +67,7 @@ def test_the_log_risk_is_on_the_scale_of_a_cox_regression(simulate):
 
 def test_attributions_add_up_to_the_log_risk(simulate):
     X, y, _ = simulate(missing=0.1)
-    model = SurvivalForest(**SMALL).fit(X, y)
+    model = Forest(**SMALL).fit(X, y)
     attribution = model.attribute(X)
     log_risk = model.predict_log_risk(X)
     assert np.abs(attribution.values.to_numpy().sum(axis=1) + attribution.baseline - log_risk).max() <= 1e-12
@@ -80,7 +80,7 @@ def test_attributions_add_up_to_the_log_risk(simulate):
 
 def test_attributions_are_in_proportion_to_those_of_the_mortality(simulate):
     X, y, _ = simulate()
-    model = SurvivalForest(**SMALL).fit(X, y)
+    model = Forest(**SMALL).fit(X, y)
     exact = model.booster_.predict(model._matrix(X.to_numpy()), pred_contribs=True)[:, :-1]
     share = model.attribute(X).values.to_numpy() / exact
     np.testing.assert_allclose(share, np.broadcast_to(share[:, :1], share.shape), rtol=1e-4)
@@ -89,7 +89,7 @@ def test_attributions_are_in_proportion_to_those_of_the_mortality(simulate):
 
 def test_forests_of_one_leaf_give_everybody_the_same_risk(simulate):
     X, y, _ = simulate(30)
-    model = SurvivalForest(**SMALL, min_samples_leaf=20).fit(X, y)
+    model = Forest(**SMALL, min_samples_leaf=20).fit(X, y)
     np.testing.assert_allclose(model.predict_log_risk(X), np.zeros(len(X)), atol=1e-12)
     assert (model.attribute(X).values == 0).all(axis=None)
     np.testing.assert_allclose(model.predict_cumulative_incidence(X, np.array([365.0])).sum(axis=1), 1)
@@ -97,36 +97,36 @@ def test_forests_of_one_leaf_give_everybody_the_same_risk(simulate):
 
 def test_constant_and_never_observed_features_have_no_attribution(simulate):
     X, y, _ = simulate(100)
-    model = SurvivalForest(**SMALL).fit(X.assign(m__constant=1.0, m__never=np.nan), y)
+    model = Forest(**SMALL).fit(X.assign(m__constant=1.0, m__never=np.nan), y)
     contributions = model.attribute(X.assign(m__constant=5.0, m__never=2.0)).values
     assert (contributions[["m__constant", "m__never"]] == 0).all(axis=None)
-    nothing = SurvivalForest(**SMALL).fit(X * np.nan, y)
+    nothing = Forest(**SMALL).fit(X * np.nan, y)
     np.testing.assert_allclose(nothing.predict_log_risk(X), np.zeros(len(X)), atol=1e-12)
 
 
 def test_missingness_that_carries_risk_is_learned(simulate):
     X, y, truth = simulate(400)
     X.loc[truth > 0.5, "m__5"] = np.nan
-    model = SurvivalForest(["m__5"], **SMALL, min_samples_leaf=40).fit(X, y)
+    model = Forest(["m__5"], **SMALL, min_samples_leaf=40).fit(X, y)
     log_risk = model.predict_log_risk(X)
     assert log_risk[X["m__5"].isna()].mean() > log_risk[X["m__5"].notna()].mean() + 0.5
 
 
 def test_missing_where_training_was_complete_stands_at_the_median(simulate):
     X, y, _ = simulate(100)
-    model = SurvivalForest(**SMALL).fit(X, y)
+    model = Forest(**SMALL).fit(X, y)
     unknown, median = X.assign(m__0=np.nan), X.assign(m__0=X["m__0"].median())
     np.testing.assert_array_equal(model.predict_log_risk(unknown), model.predict_log_risk(median))
 
 
 def test_a_separating_feature_and_few_events_give_finite_risks(simulate):
     X, y, _ = simulate(100)
-    separated = SurvivalForest(**SMALL, max_features=1.0).fit(X.assign(m__order=-y["time"]), y)
+    separated = Forest(**SMALL, max_features=1.0).fit(X.assign(m__order=-y["time"]), y)
     assert 0 < separated.slope_ <= 5
     assert np.isfinite(separated.predict_log_risk(X.assign(m__order=-y["time"]))).all()
     y["event"][np.flatnonzero(y["event"] == 1)[2:]] = 0
     y["time"][y["event"] == 1] = y["time"].max()
-    few = SurvivalForest(**SMALL).fit(X, y)
+    few = Forest(**SMALL).fit(X, y)
     assert np.isfinite(few.predict_log_risk(X)).all()
     assert few.slope_ > 0
 
@@ -137,7 +137,7 @@ def test_copies_of_a_patient_do_not_vouch_for_each_other(simulate):
     y = y[rng.permutation(len(y))]
     # The features say nothing, but a copy in the bag foretells its twin out of it.
     rows = np.repeat(np.arange(50), 2)
-    twice = SurvivalForest(**SMALL, min_samples_leaf=2, max_features=1.0).fit(X.iloc[rows], y[rows])
+    twice = Forest(**SMALL, min_samples_leaf=2, max_features=1.0).fit(X.iloc[rows], y[rows])
     assert twice.slope_ == 1.0
 
 
@@ -147,14 +147,14 @@ def test_the_order_of_patients_and_of_columns_does_not_change_a_bit(simulate, se
     X, y, _ = simulate(80, missing=0.2)
     rng = np.random.default_rng(seed)
     order, columns = rng.permutation(len(X)), rng.permutation(X.shape[1])
-    one = SurvivalForest(**SMALL).fit(X, y)
-    other = SurvivalForest(**SMALL).fit(X.iloc[order, columns], y[order])
+    one = Forest(**SMALL).fit(X, y)
+    other = Forest(**SMALL).fit(X.iloc[order, columns], y[order])
     np.testing.assert_array_equal(one.predict_log_risk(X), other.predict_log_risk(X.iloc[:, columns]))
 
 
 def test_the_seed_decides(simulate):
     X, y, _ = simulate(100)
-    first, again, other = (SurvivalForest(**SMALL, seed=seed).fit(X, y).predict_log_risk(X) for seed in (3, 3, 4))
+    first, again, other = (Forest(**SMALL, seed=seed).fit(X, y).predict_log_risk(X) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
@@ -162,11 +162,11 @@ def test_the_seed_decides(simulate):
 def test_state_through_json_and_ubj_keeps_every_bit(simulate):
     X, y, _ = simulate(missing=0.1)
     X["m__0"] = X["m__0"].fillna(0.0)
-    model = SurvivalForest(**SMALL, seed=5).fit(X, y)
+    model = Forest(**SMALL, seed=5).fit(X, y)
     state = model.state()
     assert list(state.blobs) == ["model.ubj"]
     document = json.loads(json.dumps(state.document, allow_nan=False))
-    again = SurvivalForest.from_state(ModelState(document, state.blobs))
+    again = Forest.from_state(ModelState(document, state.blobs))
     times = np.array([365.0, 1826.0])
     new = X.assign(m__0=np.nan)
     np.testing.assert_array_equal(again.predict_log_risk(new), model.predict_log_risk(new))
@@ -179,7 +179,7 @@ def test_state_through_json_and_ubj_keeps_every_bit(simulate):
 
 def test_follows_the_contract_of_scikit_learn(simulate):
     X, y, _ = simulate(60)
-    fitted = SurvivalForest(["m__0"], **SMALL, seed=7).fit(X, y)
+    fitted = Forest(["m__0"], **SMALL, seed=7).fit(X, y)
     copy = clone(fitted)
     assert copy.get_params() == fitted.get_params()
     assert not hasattr(copy, "booster_")
@@ -189,7 +189,7 @@ def test_suggestions_are_parameters_it_can_fit_with(simulate):
     X, y, _ = simulate(60)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(3):
-        model = SurvivalForest(**SMALL)
+        model = Forest(**SMALL)
         model.set_params(**model.suggest(study.ask())).fit(X, y)
         assert np.isfinite(model.predict_log_risk(X)).all()
 
@@ -200,18 +200,18 @@ def test_suggestions_are_parameters_it_can_fit_with(simulate):
 def test_illegal_parameters_are_refused(simulate, parameters):
     X, y, _ = simulate(60)
     with pytest.raises(InputError) as error:
-        SurvivalForest(**parameters).fit(X, y)
+        Forest(**parameters).fit(X, y)
     assert error.value.column == next(iter(parameters))
 
 
 def test_too_few_events_and_missing_columns_are_input_errors(simulate):
     X, y, _ = simulate(60)
     with pytest.raises(InputError) as error:
-        SurvivalForest(**SMALL).fit(X, y).predict_log_risk(X.drop(columns="m__1"))
+        Forest(**SMALL).fit(X, y).predict_log_risk(X.drop(columns="m__1"))
     assert error.value.column == "m__1"
     y["event"] = 0
     with pytest.raises(InputError, match="0 of 60"):
-        SurvivalForest(**SMALL).fit(X, y)
+        Forest(**SMALL).fit(X, y)
 
 
 NAMES = [f"m__{i}" for i in range(8)]

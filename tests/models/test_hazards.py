@@ -15,7 +15,7 @@ from sksurv.util import Surv
 from nbrelapse.errors import InputError
 from nbrelapse.models import hazards as baseline_hazard
 from nbrelapse.models.hazards import BaselineHazard, CompetingRisk, partial_log_likelihood, ridge_cox
-from nbrelapse.models.linear import CoxElasticNet
+from nbrelapse.models.linear import Cox
 
 DTYPE = [("event", np.int8), ("time", np.float64)]
 
@@ -246,7 +246,7 @@ def test_nothing_is_learned_from_fewer_than_ten_events(simulate):
     assert CompetingRisk.fit(X.to_numpy(), y, truth) is not None
     y["event"][deaths[9]] = 0
     assert CompetingRisk.fit(X.to_numpy(), y, truth) is None
-    model = CoxElasticNet().fit(X, y)
+    model = Cox().fit(X, y)
     log_risk = model.predict_log_risk(X)
     np.testing.assert_array_equal(
         model.predict_cumulative_incidence(X, FIVE_YEARS),
@@ -266,7 +266,7 @@ def test_features_that_tell_nobody_apart_are_left_alone(simulate):
 def test_a_separating_feature_leaves_the_incidence_finite(simulate):
     X, y, _ = simulate()
     X["m__deaths"] = (y["event"] == 2).astype(float)
-    model = CoxElasticNet().fit(X, y)
+    model = Cox().fit(X, y)
     states = model.predict_cumulative_incidence(X, FIVE_YEARS)
     np.testing.assert_allclose(states.sum(axis=1), 1)
     assert states[y["event"] == 2, 2].mean() > states[y["event"] != 2, 2].mean()
@@ -275,7 +275,7 @@ def test_a_separating_feature_leaves_the_incidence_finite(simulate):
 def test_new_patients_are_given_the_deaths_that_the_truth_gives_them():
     X, y, _, _ = cohort(1500, 0)
     new, _, death, incidence = cohort(20_000, 1)
-    model = CoxElasticNet(penalty=0.02).fit(X, y)
+    model = Cox(penalty=0.02).fit(X, y)
     log_risk = model.predict_log_risk(new)
     found = model.competing_.log_risk(new.to_numpy(), log_risk)
     assert np.corrcoef(found, death)[0, 1] > 0.9
@@ -289,7 +289,7 @@ def test_new_patients_are_given_the_deaths_that_the_truth_gives_them():
 
 def test_within_deciles_of_risk_the_mean_incidence_is_that_of_aalen_and_johansen():
     X, y, _, _ = cohort(4000, 2)
-    model = CoxElasticNet(penalty=0.02).fit(X, y)
+    model = Cox(penalty=0.02).fit(X, y)
     decile = deciles(model.predict_log_risk(X))
     states = model.predict_cumulative_incidence(X, FIVE_YEARS)[:, :, 0]
     for group in range(10):

@@ -8,7 +8,7 @@ from sklearn.base import clone
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.prior import CoxPrior, prior_effects, prior_of_model
-from nbrelapse.models.trees import BoostedCox
+from nbrelapse.models.trees import Boosted
 
 TRUTH = PriorKnowledge({"m__0": 0.8, "m__1": -0.6, "m__2": 0.4}, frozenset({"m__0", "m__1", "m__2"}))
 WRONG = PriorKnowledge({"m__0": -0.8, "m__1": 0.6, "m__2": -0.4}, frozenset({"m__0", "m__1", "m__2"}))
@@ -89,7 +89,7 @@ def test_a_saved_model_is_updated_on_few_patients(simulate):
 def test_trees_are_no_prior(simulate):
     X, y, _ = simulate(80)
     with pytest.raises(InputError, match="boosted"):
-        prior_of_model(BoostedCox(n_estimators=3).fit(X, y))
+        prior_of_model(Boosted(n_estimators=3).fit(X, y))
 
 
 def test_constant_and_absent_features_are_unused(simulate):

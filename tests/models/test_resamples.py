@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from nbrelapse.errors import InputError
-from nbrelapse.models.linear import CoxElasticNet
+from nbrelapse.models.linear import Cox
 from nbrelapse.models.resamples import bootstrap_refits, fold_refits, prediction_interval
-from nbrelapse.models.trees import BoostedCox
+from nbrelapse.models.trees import Boosted
 
 
-@pytest.mark.parametrize("model", [CoxElasticNet(penalty=0.05), BoostedCox(n_estimators=10)], ids=["cox", "boosted"])
+@pytest.mark.parametrize("model", [Cox(penalty=0.05), Boosted(n_estimators=10)], ids=["cox", "boosted"])
 def test_refits_are_the_same_with_any_number_of_jobs(simulate, model):
     X, y, _ = simulate(100)
     one = bootstrap_refits(model, X, y, n_refits=4, seed=1)
@@ -25,7 +25,7 @@ def test_every_refit_sees_as_many_events_of_each_kind_and_keeps_the_parameters(s
     X, y, _ = simulate(100)
     seen = []
 
-    class Recorder(CoxElasticNet):
+    class Recorder(Cox):
         def fit(self, X, y):
             seen.append(np.bincount(y["event"], minlength=3).tolist())
             return super().fit(X, y)
@@ -37,7 +37,7 @@ def test_every_refit_sees_as_many_events_of_each_kind_and_keeps_the_parameters(s
 
 def test_interval_is_the_percentiles_over_the_refits(simulate):
     X, y, _ = simulate(100)
-    refits = bootstrap_refits(CoxElasticNet(), X, y, n_refits=20, seed=0)
+    refits = bootstrap_refits(Cox(), X, y, n_refits=20, seed=0)
     times = np.array([365.0, 1095.0])
     interval = prediction_interval(refits, X, times, level=0.8)
     risks = np.stack([refit.predict_log_risk(X) for refit in refits])
@@ -54,7 +54,7 @@ def test_intervals_narrow_as_cohorts_grow(simulate):
     new, _, _ = simulate(50, seed=9)
     for n in (80, 800):
         X, y, _ = simulate(n)
-        refits = bootstrap_refits(CoxElasticNet(), X, y, n_refits=20, seed=0)
+        refits = bootstrap_refits(Cox(), X, y, n_refits=20, seed=0)
         interval = prediction_interval(refits, new, np.array([365.0]))
         widths.append((interval["log_risk_high"] - interval["log_risk_low"]).mean())
     assert widths[1] < 0.5 * widths[0]
@@ -64,7 +64,7 @@ def test_no_interval_without_refits_or_at_an_impossible_level(simulate):
     X, y, _ = simulate(60)
     with pytest.raises(InputError, match="refits"):
         prediction_interval([], X, np.array([365.0]))
-    refits = bootstrap_refits(CoxElasticNet(), X, y, n_refits=2, seed=0)
+    refits = bootstrap_refits(Cox(), X, y, n_refits=2, seed=0)
     with pytest.raises(InputError, match="level"):
         prediction_interval(refits, X, np.array([365.0]), level=95)
 
@@ -74,7 +74,7 @@ def test_fold_refits_leave_every_patient_out_once_with_all_copies(simulate):
     rows = np.r_[np.arange(90), np.arange(10)]
     seen = []
 
-    class Recorder(CoxElasticNet):
+    class Recorder(Cox):
         def fit(self, X, y):
             seen.append((set(X.index), int((y["event"] == 1).sum())))
             return super().fit(X, y)

@@ -12,8 +12,8 @@ from sklearn.base import clone
 
 from nbrelapse.errors import InputError
 from nbrelapse.models.base import ModelState
-from nbrelapse.models.linear import CoxElasticNet
-from nbrelapse.models.trees import BoostedCox
+from nbrelapse.models.linear import Cox
+from nbrelapse.models.trees import Boosted
 
 WITH_FIXTURE = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -21,9 +21,9 @@ WITH_FIXTURE = settings(max_examples=8, deadline=None, suppress_health_check=[He
 def test_ranks_new_patients_much_as_the_cox_model_that_is_true(simulate):
     X, y, _ = simulate(500)
     new, _, truth = simulate(300, seed=1)
-    boosted = pd.Series(BoostedCox(n_estimators=150).fit(X, y).predict_log_risk(new))
+    boosted = pd.Series(Boosted(n_estimators=150).fit(X, y).predict_log_risk(new))
     assert boosted.corr(pd.Series(truth), method="spearman") > 0.85
-    linear = pd.Series(CoxElasticNet(penalty=0.1).fit(X, y).predict_log_risk(new))
+    linear = pd.Series(Cox(penalty=0.1).fit(X, y).predict_log_risk(new))
     assert boosted.corr(linear, method="spearman") > 0.85
 
 
@@ -35,7 +35,7 @@ def test_log_risk_is_monotone_in_the_expected_direction(simulate):
     steps = {}
     for sign in (1, -1, 0):
         # m__4 has no effect, so that an unconstrained model wavers.
-        model = BoostedCox(directions={"m__4": sign}, **parameters).fit(X, y)
+        model = Boosted(directions={"m__4": sign}, **parameters).fit(X, y)
         steps[sign] = np.diff(model.predict_log_risk(grid.assign(m__4=sweep)).reshape(20, 50), axis=1)
     assert steps[1].min() >= 0
     assert steps[1].max() > 0
@@ -46,7 +46,7 @@ def test_log_risk_is_monotone_in_the_expected_direction(simulate):
 
 def test_attributions_add_up_to_the_log_risk(simulate):
     X, y, _ = simulate(missing=0.1)
-    model = BoostedCox(max_depth=3).fit(X, y)
+    model = Boosted(max_depth=3).fit(X, y)
     attribution = model.attribute(X)
     log_risk = model.predict_log_risk(X)
     assert np.abs(attribution.values.to_numpy().sum(axis=1) + attribution.baseline - log_risk).max() <= 1e-5
@@ -57,7 +57,7 @@ def test_attributions_add_up_to_the_log_risk(simulate):
 
 def test_a_feature_out_of_the_trees_has_no_attribution(simulate):
     X, y, _ = simulate()
-    model = BoostedCox().fit(X.assign(m__constant=1.0, m__never=np.nan), y)
+    model = Boosted().fit(X.assign(m__constant=1.0, m__never=np.nan), y)
     contributions = model.attribute(X.assign(m__constant=5.0, m__never=2.0)).values
     assert (contributions[["m__constant", "m__never"]] == 0).all(axis=None)
 
@@ -65,14 +65,14 @@ def test_a_feature_out_of_the_trees_has_no_attribution(simulate):
 def test_missingness_that_carries_risk_is_learned(simulate):
     X, y, truth = simulate(400)
     X.loc[truth > 0.5, "m__5"] = np.nan
-    model = BoostedCox(["m__5"]).fit(X, y)
+    model = Boosted(["m__5"]).fit(X, y)
     log_risk = model.predict_log_risk(X)
     assert log_risk[X["m__5"].isna()].min() > log_risk[X["m__5"].notna()].max()
 
 
 def test_missing_where_training_was_complete_stands_at_the_median(simulate):
     X, y, _ = simulate()
-    model = BoostedCox().fit(X, y)
+    model = Boosted().fit(X, y)
     unknown, median = X.assign(m__0=np.nan), X.assign(m__0=X["m__0"].median())
     np.testing.assert_array_equal(model.predict_log_risk(unknown), model.predict_log_risk(median))
     pd.testing.assert_frame_equal(model.attribute(unknown).values, model.attribute(median).values)
@@ -84,7 +84,7 @@ def test_a_competing_event_counts_as_censored_for_the_trees(simulate):
     censored["event"][y["event"] == 2] = 0
     assert (y["event"] == 2).sum() > 10
     np.testing.assert_array_equal(
-        BoostedCox().fit(X, y).predict_log_risk(X), BoostedCox().fit(X, censored).predict_log_risk(X)
+        Boosted().fit(X, y).predict_log_risk(X), Boosted().fit(X, censored).predict_log_risk(X)
     )
 
 
@@ -93,13 +93,13 @@ def test_a_competing_event_counts_as_censored_for_the_trees(simulate):
 def test_the_order_of_patients_does_not_change_a_bit(simulate, seed):
     X, y, _ = simulate(80, missing=0.2)
     order = np.random.default_rng(seed).permutation(len(X))
-    one, other = BoostedCox(n_estimators=10).fit(X, y), BoostedCox(n_estimators=10).fit(X.iloc[order], y[order])
+    one, other = Boosted(n_estimators=10).fit(X, y), Boosted(n_estimators=10).fit(X.iloc[order], y[order])
     np.testing.assert_array_equal(one.predict_log_risk(X), other.predict_log_risk(X))
 
 
 def test_the_seed_decides(simulate):
     X, y, _ = simulate()
-    first, again, other = (BoostedCox(seed=seed).fit(X, y).predict_log_risk(X) for seed in (3, 3, 4))
+    first, again, other = (Boosted(seed=seed).fit(X, y).predict_log_risk(X) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
@@ -107,11 +107,11 @@ def test_the_seed_decides(simulate):
 def test_state_through_json_and_ubj_keeps_every_bit(simulate):
     X, y, _ = simulate(missing=0.1)
     X["m__0"] = X["m__0"].fillna(0.0)
-    model = BoostedCox(directions={"m__0": 1}, max_depth=3, seed=5).fit(X, y)
+    model = Boosted(directions={"m__0": 1}, max_depth=3, seed=5).fit(X, y)
     state = model.state()
     assert list(state.blobs) == ["model.ubj"]
     document = json.loads(json.dumps(state.document, allow_nan=False))
-    again = BoostedCox.from_state(ModelState(document, state.blobs))
+    again = Boosted.from_state(ModelState(document, state.blobs))
     times = np.array([365.0, 1826.0])
     new = X.assign(m__0=np.nan)
     np.testing.assert_array_equal(again.predict_log_risk(new), model.predict_log_risk(new))
@@ -124,7 +124,7 @@ def test_state_through_json_and_ubj_keeps_every_bit(simulate):
 
 def test_follows_the_contract_of_scikit_learn(simulate):
     X, y, _ = simulate()
-    fitted = BoostedCox(directions={"m__0": 1}, seed=7).fit(X, y)
+    fitted = Boosted(directions={"m__0": 1}, seed=7).fit(X, y)
     copy = clone(fitted)
     assert copy.get_params() == fitted.get_params()
     assert not hasattr(copy, "booster_")
@@ -134,7 +134,7 @@ def test_suggestions_are_parameters_it_can_fit_with(simulate):
     X, y, _ = simulate(60)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(3):
-        model = BoostedCox()
+        model = Boosted()
         model.set_params(**model.suggest(study.ask())).fit(X, y)
         assert np.isfinite(model.predict_log_risk(X)).all()
 
@@ -142,11 +142,11 @@ def test_suggestions_are_parameters_it_can_fit_with(simulate):
 def test_too_few_events_and_missing_columns_are_input_errors(simulate):
     X, y, _ = simulate()
     with pytest.raises(InputError) as error:
-        BoostedCox().fit(X, y).predict_log_risk(X.drop(columns="m__1"))
+        Boosted().fit(X, y).predict_log_risk(X.drop(columns="m__1"))
     assert error.value.column == "m__1"
     y["event"] = 0
     with pytest.raises(InputError, match="0 of 200"):
-        BoostedCox().fit(X, y)
+        Boosted().fit(X, y)
 
 
 def test_at_equal_times_the_censored_are_still_at_risk(simulate):
@@ -155,7 +155,7 @@ def test_at_equal_times_the_censored_are_still_at_risk(simulate):
     y["event"] = np.arange(200) % 2
     a_day_later = y.copy()
     a_day_later["time"][y["event"] == 0] += 1
-    tied, distinct = BoostedCox().fit(X, y), BoostedCox().fit(X, a_day_later)
+    tied, distinct = Boosted().fit(X, y), Boosted().fit(X, a_day_later)
     np.testing.assert_array_equal(tied.predict_log_risk(X), distinct.predict_log_risk(X))
 
 
@@ -165,7 +165,7 @@ def test_ties_among_events_do_not_favour_any_value_of_a_feature():
     y = np.array([(1, 30.0), (0, 60.0)] * 150, dtype=[("event", np.int8), ("time", float)])
     differences = []
     for seed in range(10):
-        log_risk = BoostedCox(colsample_bytree=1.0, seed=seed).fit(X, y).predict_log_risk(X)
+        log_risk = Boosted(colsample_bytree=1.0, seed=seed).fit(X, y).predict_log_risk(X)
         differences.append(log_risk[:100].mean() - log_risk[-100:].mean())
     assert abs(np.mean(differences)) < 0.15
 
@@ -173,7 +173,7 @@ def test_ties_among_events_do_not_favour_any_value_of_a_feature():
 def test_attributions_are_those_of_shap(simulate):
     shap = pytest.importorskip("shap")
     X, y, _ = simulate(missing=0.1)
-    model = BoostedCox().fit(X, y)
+    model = Boosted().fit(X, y)
     peer = shap.TreeExplainer(model.booster_)
     np.testing.assert_allclose(model.attribute(X).values, peer.shap_values(X), atol=1e-6)
     assert model.attribute(X).baseline == pytest.approx(float(peer.expected_value) - model.offset_, abs=1e-6)

@@ -18,7 +18,7 @@ from nbrelapse.errors import BundleError, InputError
 from nbrelapse.mechanisms import FeatureTable, build_features, load_catalogue
 from nbrelapse.models.base import ModelState, RiskModel
 from nbrelapse.models.families import create_model
-from nbrelapse.models.linear import CoxElasticNet
+from nbrelapse.models.linear import Cox
 from nbrelapse.outcome import Outcome, make_outcome
 from nbrelapse.scoring import Bundle, load_model, write_bundle
 from nbrelapse.scoring.bundle import HORIZON_YEARS, sealed
@@ -250,10 +250,10 @@ def test_a_failure_leaves_the_old_model_and_nothing_half_written(
 ) -> None:
     target = write_bundle(bundles["boosted"], tmp_path / "model")
 
-    def fail(model: CoxElasticNet) -> None:
+    def fail(model: Cox) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(CoxElasticNet, "state", fail)
+    monkeypatch.setattr(Cox, "state", fail)
     with pytest.raises(InputError, match="No space left"):
         write_bundle(bundles["cox"], target, overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["model"]

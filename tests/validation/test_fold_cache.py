@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from nbrelapse.errors import InputError
-from nbrelapse.models.linear import CoxElasticNet
-from nbrelapse.models.trees import BoostedCox
+from nbrelapse.models.linear import Cox
+from nbrelapse.models.trees import Boosted
 from nbrelapse.validation.fold_cache import FoldCache
 from nbrelapse.validation.nested import nested_cross_validation
 
@@ -35,7 +35,7 @@ def run(data, tmp_path):
 
     def ran(models=None, X=X, y=y, **changed):
         cache = FoldCache(tmp_path / "cache")
-        models = models or {"cox": CoxElasticNet(["x", "a"]), "boosted": BoostedCox(["x", "a"])}
+        models = models or {"cox": Cox(["x", "a"]), "boosted": Boosted(["x", "a"])}
         return nested_cross_validation(models, X, y, cache=cache, **(SETTINGS | changed)), cache
 
     return ran
@@ -50,7 +50,7 @@ def test_the_bits_are_the_same_without_with_and_from_the_cache(run, data):
     assert counts(cache) == (0, 6, 0)
     again, cache = run(n_jobs=2)
     assert counts(cache) == (6, 0, 0)
-    without = nested_cross_validation({"cox": CoxElasticNet(["x", "a"])}, *data, **SETTINGS)
+    without = nested_cross_validation({"cox": Cox(["x", "a"])}, *data, **SETTINGS)
     for name in first:
         assert np.array_equal(first[name].log_risk, again[name].log_risk)
         assert np.array_equal(first[name].incidence, again[name].incidence)
@@ -60,9 +60,9 @@ def test_the_bits_are_the_same_without_with_and_from_the_cache(run, data):
 
 def test_editing_one_model_leaves_the_others(run):
     run()
-    _, cache = run({"cox": CoxElasticNet(["x", "a"]), "boosted": BoostedCox(["x", "a"], {"x": 1})})
+    _, cache = run({"cox": Cox(["x", "a"]), "boosted": Boosted(["x", "a"], {"x": 1})})
     assert counts(cache) == (3, 3, 0)
-    _, cache = run({"cox": CoxElasticNet(["x", "a"]), "new": CoxElasticNet(["x", "a"])})
+    _, cache = run({"cox": Cox(["x", "a"]), "new": Cox(["x", "a"])})
     assert counts(cache) == (3, 3, 0)
 
 

@@ -13,7 +13,7 @@ from nbrelapse.metrics.calibration import calibration_slope
 from nbrelapse.metrics.evaluation import discrimination
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.resampling import bootstrap_weights
-from nbrelapse.models.linear import CoxElasticNet
+from nbrelapse.models.linear import Cox
 from nbrelapse.models.resamples import bootstrap_refits, bootstrap_rows
 from nbrelapse.validation.guards import corrected_choice, label_leakage, optimism, permuted_discrimination
 
@@ -27,23 +27,23 @@ def data(outcome):
 
 def test_the_resamples_are_those_of_the_refits(data):
     X, y = data
-    model = CoxElasticNet(penalty=0.05)
+    model = Cox(penalty=0.05)
     refits = bootstrap_refits(model, X, y, n_refits=3, seed=2)
     for refit, rows in zip(refits, bootstrap_rows(y, 3, seed=2), strict=True):
-        again = CoxElasticNet(penalty=0.05).fit(X.iloc[rows], y[rows])
+        again = Cox(penalty=0.05).fit(X.iloc[rows], y[rows])
         assert np.array_equal(again.coefficients_, refit.coefficients_)
 
 
 def test_it_is_harrells_bootstrap_step_by_step(data):
     X, y = data
-    model = CoxElasticNet(penalty=0.02).fit(X, y)
+    model = Cox(penalty=0.02).fit(X, y)
     refits, rows = bootstrap_refits(model, X, y, n_refits=4, seed=2), bootstrap_rows(y, 4, seed=2)
 
-    def c(fitted: CoxElasticNet, chosen: np.ndarray) -> float:
+    def c(fitted: Cox, chosen: np.ndarray) -> float:
         risk = fitted.predict_log_risk(X.iloc[chosen])
         return concordance_index_censored(y["event"][chosen] == 1, y["time"][chosen], risk)[0]
 
-    def slope(fitted: CoxElasticNet, chosen: np.ndarray) -> float:
+    def slope(fitted: Cox, chosen: np.ndarray) -> float:
         risk = fitted.predict_log_risk(X.iloc[chosen])[np.newaxis]
         return calibration_slope(y[chosen], risk)
 
@@ -64,13 +64,13 @@ def test_it_is_harrells_bootstrap_step_by_step(data):
 def test_an_unpenalised_model_of_noise_is_optimistic_and_a_model_of_nothing_is_not(data):
     X, y = data
     X = X.drop(columns="x0")
-    model = CoxElasticNet(penalty=0.001, l1_ratio=0.01).fit(X, y)
+    model = Cox(penalty=0.001, l1_ratio=0.01).fit(X, y)
     rows = bootstrap_rows(y, 20, seed=0)
     found = optimism(model, bootstrap_refits(model, X, y, n_refits=20, seed=0), rows, X, y)
     assert found.loc["harrell_c", "optimism"] > 0.03
     assert found.loc["harrell_c", "corrected"] < 0.56
     assert found.loc["calibration_slope", "corrected"] < 0.7
-    empty = CoxElasticNet(penalty=10.0, l1_ratio=1.0).fit(X, y)
+    empty = Cox(penalty=10.0, l1_ratio=1.0).fit(X, y)
     nothing = optimism(empty, bootstrap_refits(empty, X, y, n_refits=3, seed=0), rows[:3], X, y)
     assert nothing.loc["harrell_c", ["apparent", "optimism", "corrected"]].tolist() == [0.5, 0.0, 0.5]
     assert np.isnan(nothing.loc["calibration_slope", "corrected"])
@@ -78,11 +78,11 @@ def test_an_unpenalised_model_of_noise_is_optimistic_and_a_model_of_nothing_is_n
 
 
 def test_a_binary_outcome_has_an_auc(data):
-    from nbrelapse.models.logistic import LogisticElasticNet
+    from nbrelapse.models.logistic import Logistic
 
     X, y = data
     event = (y["event"] == 1).astype(np.int8)
-    model = LogisticElasticNet().fit(X, event)
+    model = Logistic().fit(X, event)
     found = optimism(
         model, bootstrap_refits(model, X, event, n_refits=3, seed=0), bootstrap_rows(event, 3, 0), X, event
     )
@@ -147,7 +147,7 @@ def permuted_discrimination_data(outcome):
 
 def test_a_strong_predictor_of_the_outcome_predicts_no_permutation_of_it(permuted_discrimination_data):
     X, y = permuted_discrimination_data
-    found = permuted_discrimination({"cox": CoxElasticNet()}, X, y, n_permutations=12, **SETTINGS)
+    found = permuted_discrimination({"cox": Cox()}, X, y, n_permutations=12, **SETTINGS)
     assert found.shape == (12, 1)
     assert abs(found["cox"].mean() - 0.5) < 0.04
     assert found["cox"].nunique() == 12
@@ -157,19 +157,19 @@ def test_the_figures_depend_neither_on_the_jobs_nor_on_how_many_follow(permuted_
     X, y = permuted_discrimination_data
     told = []
     one = permuted_discrimination(
-        {"cox": CoxElasticNet()},
+        {"cox": Cox()},
         X,
         y,
         n_permutations=6,
         progress=lambda done, total: told.append((done, total)),
         **SETTINGS,
     )
-    two = permuted_discrimination({"cox": CoxElasticNet()}, X, y, n_permutations=5, n_jobs=2, **SETTINGS)
+    two = permuted_discrimination({"cox": Cox()}, X, y, n_permutations=5, n_jobs=2, **SETTINGS)
     pd.testing.assert_frame_equal(one.iloc[:5], two, check_exact=True)
     assert told == [(done, 6) for done in range(1, 7)]
 
 
-class Remembering(CoxElasticNet):
+class Remembering(Cox):
     """Leaks: what one fold's training was told is used for the patients of another fold."""
 
     seen: ClassVar[dict[object, float]] = {}
@@ -194,12 +194,12 @@ def test_a_leak_between_folds_is_far_from_chance(permuted_discrimination_data):
 def test_too_few_permutations_or_events_are_refused(permuted_discrimination_data):
     X, y = permuted_discrimination_data
     with pytest.raises(InputError, match="too few permutations: 4"):
-        permuted_discrimination({"cox": CoxElasticNet()}, X, y, n_permutations=4, **SETTINGS)
+        permuted_discrimination({"cox": Cox()}, X, y, n_permutations=4, **SETTINGS)
     rare = y.copy()
     rare["event"] = 0
     rare["event"][:2] = 1
     with pytest.raises(InputError, match="2 events are too few for 3 folds"):
-        permuted_discrimination({"cox": CoxElasticNet()}, X, rare, n_permutations=5, **SETTINGS)
+        permuted_discrimination({"cox": Cox()}, X, rare, n_permutations=5, **SETTINGS)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from nbrelapse.errors import InputError
 from nbrelapse.metrics.evaluation import MEAN, evaluate
-from nbrelapse.models.linear import CoxElasticNet
+from nbrelapse.models.linear import Cox
 from nbrelapse.validation.leave_one_group_out import leave_one_group_out
 
 SETTINGS = {"n_inner_folds": 3, "n_trials": 3, "seed": 0, "n_bootstrap": 200}
@@ -39,7 +39,7 @@ def test_a_group_is_predicted_by_a_model_of_the_others(data, slope_model):
 
 def test_figures_by_group_their_mean_and_paired_differences(data):
     X, y, groups = data
-    models = {"cox": CoxElasticNet(), "noise": CoxElasticNet(["a", "b"])}
+    models = {"cox": Cox(), "noise": Cox(["a", "b"])}
     found = leave_one_group_out(models, X, y, groups, references=["noise"], **SETTINGS)
     table = harrell(found.evaluation.metrics)
     assert list(table.index) == ["COG", "GPOH", "SIOPEN", MEAN]
@@ -66,12 +66,12 @@ def test_figures_by_group_their_mean_and_paired_differences(data):
 
 def test_results_depend_on_neither_the_jobs_nor_the_other_models(data):
     X, y, groups = data
-    models = {"cox": CoxElasticNet(), "narrow": CoxElasticNet(["x"])}
+    models = {"cox": Cox(), "narrow": Cox(["x"])}
     told = []
     one = leave_one_group_out(
         models, X, y, groups, references=[], progress=lambda done, total: told.append((done, total)), **SETTINGS
     )
-    two = leave_one_group_out({"cox": CoxElasticNet()}, X, y, groups, references=[], n_jobs=2, **SETTINGS)
+    two = leave_one_group_out({"cox": Cox()}, X, y, groups, references=[], n_jobs=2, **SETTINGS)
     assert told == [(done, 6) for done in range(1, 7)]
     assert np.array_equal(one.predictions["cox"].log_risk, two.predictions["cox"].log_risk)
     pd.testing.assert_frame_equal(harrell(one.evaluation.metrics), harrell(two.evaluation.metrics))

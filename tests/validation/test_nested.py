@@ -6,7 +6,7 @@ import pytest
 
 from nbrelapse.errors import InputError
 from nbrelapse.metrics.evaluation import evaluate
-from nbrelapse.models.linear import CoxElasticNet
+from nbrelapse.models.linear import Cox
 from nbrelapse.validation.nested import holdout_predictions, nested_cross_validation
 from nbrelapse.validation.splits import repeated_folds
 
@@ -52,25 +52,25 @@ def test_every_patient_is_predicted_once_a_repeat_without_himself(data, slope_mo
 
 def test_results_depend_on_neither_the_jobs_nor_the_other_models(data):
     X, y = data
-    models = {"cox": CoxElasticNet(), "narrow": CoxElasticNet(["x"])}
+    models = {"cox": Cox(), "narrow": Cox(["x"])}
     told = []
     one = nested_cross_validation(
         models, X, y, **settings(n_jobs=1, progress=lambda done, total: told.append((done, total)))
     )
     two = nested_cross_validation(models, X, y, **settings(n_jobs=2))
-    alone = nested_cross_validation({"cox": CoxElasticNet()}, X, y, **settings())
+    alone = nested_cross_validation({"cox": Cox()}, X, y, **settings())
     assert told == [(done, 12) for done in range(1, 13)]
     for name in models:
         assert np.array_equal(one[name].log_risk, two[name].log_risk)
         assert np.array_equal(one[name].incidence, two[name].incidence)
     assert np.array_equal(one["cox"].log_risk, alone["cox"].log_risk)
-    other = nested_cross_validation({"cox": CoxElasticNet()}, X, y, **settings(seed=1))
+    other = nested_cross_validation({"cox": Cox()}, X, y, **settings(seed=1))
     assert not np.array_equal(one["cox"].log_risk, other["cox"].log_risk)
 
 
 def test_cox_finds_what_there_is_to_find(data):
     X, y = data
-    found = nested_cross_validation({"cox": CoxElasticNet()}, X, y, **settings())
+    found = nested_cross_validation({"cox": Cox()}, X, y, **settings())
     everybody = {"all": np.ones(len(y), bool)}
     table = evaluate(found, y, populations=everybody, references=[], n_bootstrap=100).metrics.set_index("metric")
     assert table.loc["harrell_c", "low"] > 0.6
@@ -80,7 +80,7 @@ def test_cox_finds_what_there_is_to_find(data):
 def test_pure_noise_is_not_predicted(outcome):
     y, _ = outcome(120, 3)
     noise = pd.DataFrame(np.random.default_rng(1).normal(size=(120, 20))).add_prefix("x")
-    found = nested_cross_validation({"cox": CoxElasticNet()}, noise, y, **settings())
+    found = nested_cross_validation({"cox": Cox()}, noise, y, **settings())
     table = evaluate(found, y, populations={"all": np.ones(120, bool)}, references=[], n_bootstrap=200).metrics
     row = table.query("metric == 'harrell_c'").iloc[0]
     assert row["low"] < 0.5 < row["high"]

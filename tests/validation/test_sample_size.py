@@ -10,7 +10,7 @@ import pytest
 
 from nbrelapse.errors import InputError
 from nbrelapse.metrics.evaluation import discrimination
-from nbrelapse.models.linear import CoxElasticNet
+from nbrelapse.models.linear import Cox
 from nbrelapse.validation.nested import nested_cross_validation
 from nbrelapse.validation.sample_size import learning_curve, sample_size
 
@@ -80,10 +80,8 @@ def data(outcome):
 def test_the_last_point_is_the_nested_cross_validation(data):
     X, y = data
     told = []
-    found = learning_curve(
-        "cox", CoxElasticNet(), X, y, **SETTINGS, n_bootstrap=100, progress=lambda *step: told.append(step)
-    )
-    nested = nested_cross_validation({"cox": CoxElasticNet()}, X, y, **SETTINGS)["cox"]
+    found = learning_curve("cox", Cox(), X, y, **SETTINGS, n_bootstrap=100, progress=lambda *step: told.append(step))
+    nested = nested_cross_validation({"cox": Cox()}, X, y, **SETTINGS)["cox"]
     assert found.table["value"].iloc[-1] == pytest.approx(
         discrimination(y, nested.log_risk, fold=nested.fold), abs=1e-12
     )
@@ -98,7 +96,7 @@ def test_the_last_point_is_the_nested_cross_validation(data):
 
 def test_the_gain_is_that_of_the_line_over_the_inverse_root(data):
     X, y = data
-    found = learning_curve("cox", CoxElasticNet(), X, y, **SETTINGS, n_bootstrap=100)
+    found = learning_curve("cox", Cox(), X, y, **SETTINGS, n_bootstrap=100)
     n = found.table["patients"].to_numpy()
     slope = np.polyfit(n**-0.5, found.table["value"], 1)[0]
     assert found.gain == pytest.approx(slope * ((2 * n[-1]) ** -0.5 - n[-1] ** -0.5))
@@ -107,9 +105,7 @@ def test_the_gain_is_that_of_the_line_over_the_inverse_root(data):
 
 def test_the_figures_do_not_depend_on_the_jobs(data):
     X, y = data
-    one, two = (
-        learning_curve("cox", CoxElasticNet(), X, y, **SETTINGS, n_jobs=jobs, n_bootstrap=100) for jobs in (1, 2)
-    )
+    one, two = (learning_curve("cox", Cox(), X, y, **SETTINGS, n_jobs=jobs, n_bootstrap=100) for jobs in (1, 2))
     pd.testing.assert_frame_equal(one.table, two.table, check_exact=True)
 
 
@@ -118,6 +114,6 @@ def test_parts_with_too_few_events_are_left_out_with_a_note(data):
     y = y.copy()
     had = np.flatnonzero(y["event"] == 1)
     y["event"][had[12:]] = 0
-    found = learning_curve("cox", CoxElasticNet(), X, y, **SETTINGS, n_bootstrap=100)
+    found = learning_curve("cox", Cox(), X, y, **SETTINGS, n_bootstrap=100)
     assert len(found.table) == 3
     assert found.notes == ["25% of the patients: left out, a fold has 2 events for 2 inner folds"]

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from nbrelapse.cohort.text import decode, read_bytes
 from nbrelapse.errors import InputError, illegal_key
 from nbrelapse.metrics.resampling import IntervalKind
+from nbrelapse.models.design import LEAST_OBSERVED
 from nbrelapse.models.families import BINARY_FAMILIES, SURVIVAL_FAMILIES
 from nbrelapse.outcome import BINARY, SURVIVAL, kind_of_endpoint
 
@@ -45,7 +46,7 @@ class FeatureChoice(_Section):
 
     include: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
-    min_observed: Annotated[float, Field(ge=0, le=1)] = 0.2
+    min_observed: Annotated[float, Field(ge=0, le=1)] = LEAST_OBSERVED
     """Smallest share of training patients with a value; features below it are left out, and listed."""
     genes: bool = False
     """Whether each gene of the gene sets is a feature too, for the families that can weigh them (``cox_prior``)."""

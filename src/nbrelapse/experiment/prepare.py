@@ -18,6 +18,7 @@ from nbrelapse.mechanisms.catalogue import PriorKnowledge, load_catalogue
 from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.mechanisms.gene_sets import read_gene_sets, with_gene_features
 from nbrelapse.models.base import RiskModel
+from nbrelapse.models.design import uninformative
 from nbrelapse.models.families import FAMILIES, clinical_baselines, create_model
 from nbrelapse.models.prior import prior_of_model
 from nbrelapse.outcome import Outcome, event_of, hash_outcomes, make_outcome, outcome_fingerprint
@@ -129,17 +130,11 @@ def _choose_features(
     for name in table.model_columns():
         chosen = any(fnmatch(name, pattern) for pattern in choice.include)
         chosen = chosen and not any(fnmatch(name, pattern) for pattern in choice.exclude)
-        observed = values[name].notna().mean()
-        if not chosen:
-            left_out[name] = "not chosen in the experiment file"
-        elif observed < choice.min_observed:
-            left_out[name] = (
-                f"known in {observed:.0%} of the training patients (min_observed {choice.min_observed:.0%})"
-            )
-        elif values[name].nunique() < 2:
-            left_out[name] = "the same in all training patients"
-        else:
+        reason = uninformative(values[name], choice.min_observed) if chosen else "not chosen in the experiment file"
+        if reason is None:
             columns.append(name)
+        else:
+            left_out[name] = reason
     if not columns:
         raise InputError(
             "no feature is left for the models",

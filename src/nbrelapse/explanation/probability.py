@@ -55,12 +55,12 @@ def to_probability(explanation: Explanation, model: RiskModel, horizon_days: flo
 
     Examples
     --------
-    >>> from nbrelapse.models.logistic import LogisticElasticNet
+    >>> from nbrelapse.models.logistic import Logistic
     >>> from nbrelapse.explanation import explain
     >>> from nbrelapse.mechanisms import load_catalogue
     >>> X = pd.DataFrame({"mycn__amplified": [0.0, 1.0] * 20, "clinical__age_months": [3.0, 9.0, 30.0, 50.0] * 10})
     >>> y = np.array([0, 1, 0, 1, 1, 1, 0, 1] * 5, dtype=np.int8)
-    >>> model = LogisticElasticNet(penalty=0.01, calibration_folds=0).fit(X, y)
+    >>> model = Logistic(penalty=0.01, calibration_folds=0).fit(X, y)
     >>> found = to_probability(explain(model, X, load_catalogue()), model)
     >>> total = found.baseline + found.mechanisms.sum(axis=1)
     >>> bool(np.allclose(total, model.predict_probability(X), atol=1e-9))

@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted
 
-from nbrelapse.models.design import read_columns, training_matrix, training_order
-from nbrelapse.models.hazards import BaselineHazard, CompetingRisk
-from nbrelapse.outcome import BINARY, SURVIVAL, OutcomeKind
+from nbrelapse.errors import InputError
+from nbrelapse.mechanisms.feature_table import FeatureTable
+from nbrelapse.models.design import (
+    array_columns,
+    as_array,
+    default_columns,
+    read_columns,
+    training_matrix,
+    training_order,
+)
+from nbrelapse.models.hazards import BaselineHazard, CompetingRisk, relative_hazard
+from nbrelapse.outcome import BINARY, SURVIVAL, SURVIVAL_DTYPE, OutcomeKind, align_patients
 
 if TYPE_CHECKING:
     import optuna
+    from sklearn.utils import Tags
+
+    from nbrelapse.outcome import Outcome
+
+Features = FeatureTable | pd.DataFrame | np.ndarray
+"""What a model reads, a row a patient: a feature table, a DataFrame or an array of numbers; NaN = not assayed."""
+
+_LONG = 80
+"""Characters of a parameter that are printed at most."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +81,21 @@ class Attribution:
 class RiskModel(BaseEstimator, ABC):
     """Base of all models: :class:`SurvivalModel` for times to an event, :class:`BinaryModel` for yes or no.
 
-    ``fit(X, y)`` takes a float DataFrame (a column a feature, NaN = not assayed) and the ``y`` of
-    :class:`nbrelapse.outcome.Outcome`. Every model has the parameter ``columns``: the columns of X that it reads
-    (None = all), so that models of different appetite share one feature table. Fitting sets ``feature_names_in_``.
+    A scikit-learn estimator. ``fit(X, y)`` and ``score(X, y)`` take features as a
+    :class:`nbrelapse.mechanisms.FeatureTable`, a DataFrame or an array (NaN = not assayed), and the outcome as an
+    :class:`nbrelapse.outcome.Outcome`, a Series or an array. Where both sides have patient ids they are matched by
+    them, otherwise row by row. The columns of an array are named ``x0``, ``x1``, and so on; a model fitted on a table
+    also predicts an array of the table's columns in their order, until it is saved.
+
+    Every model has the parameter ``columns``: the columns of X that it reads. By default these are all of a DataFrame
+    or an array, and of a feature table those that an experiment would choose: not the clinic's own groupings, nothing
+    known in less than a fifth of the training patients or the same in all of them, and single genes only where the
+    family can weigh them. Fitting sets ``feature_names_in_`` and ``n_features_in_``: the columns read.
+
     The log risk is the log relative hazard of a survival model, the log odds of a binary one; higher is worse.
+
+    A family implements ``fit``, ``predict_log_risk``, ``attribute``, ``state`` and ``from_state``. The first three read
+    what they are given through :meth:`_training` and :meth:`_patients`.
     """
 
     family: ClassVar[str]
@@ -74,17 +107,106 @@ class RiskModel(BaseEstimator, ABC):
     kind: ClassVar[OutcomeKind]
     """The kind of outcome that it predicts."""
 
-    feature_names_in_: np.ndarray
     competing_: CompetingRisk | None = None
+
+    columns: Any
+    feature_names_in_: np.ndarray
+    _seen: tuple[pd.Index, bool]
+    """The columns of X at the fit, and whether they were named by us; a saved model does not know them."""
 
     @property
     def followed_days(self) -> float | None:
         """Longest follow-up in training; None where the outcome knows no time."""
         return None
 
+    @property
+    def n_features_in_(self) -> int:
+        """Number of columns read; only a fitted model has it."""
+        return len(self.feature_names_in_)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "feature_names_in_")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.target_tags.required = True
+        return tags
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        """Return the parameters that differ from their defaults, long ones by their size, on a line or two."""
+        defaults = inspect.signature(type(self).__init__).parameters
+        text = ", ".join(
+            f"{name}={_brief(value)}"
+            for name, value in self.get_params(deep=False).items()
+            if not _is_default(value, defaults[name].default)
+        )
+        fitted = f" fitted on {self.n_features_in_} features" if self.__sklearn_is_fitted__() else ""
+        return f"{type(self).__name__}({text}){fitted}"
+
+    def _training(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
+        """Return features and outcomes to fit on, patient by patient, from all that ``fit`` may be given."""
+        given = X if isinstance(X, pd.DataFrame | FeatureTable) else as_array(X, least=2)
+        table, y = self._aligned(given, y)
+        self._seen = table.columns, isinstance(given, np.ndarray)
+        columns = self._default_columns(given, table) if self.columns is None else None
+        return table if columns is None else table[columns], self._target(y)
+
+    def _aligned(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
+        if y is None:
+            raise InputError(f"{type(self).__name__} requires y to be passed, but the target y is None", column="y")
+        return align_patients(X, y)
+
+    def _default_columns(self, X: Features, table: pd.DataFrame) -> list[str] | None:
+        """Columns to read where ``columns`` does not say; None = all."""
+        return default_columns(X, table, genes=self.reads_genes) if isinstance(X, FeatureTable) else None
+
+    def _target(self, y: np.ndarray) -> np.ndarray:
+        """Return outcomes as :class:`nbrelapse.outcome.Outcome` holds them."""
+        return y
+
+    def _patients(self, X: Features) -> pd.DataFrame:
+        """Return the features of patients to predict; NotFittedError before the fit."""
+        check_is_fitted(self)
+        if isinstance(X, pd.DataFrame):
+            return X
+        return X.values if isinstance(X, FeatureTable) else self._named(as_array(X))
+
+    def _named(self, X: np.ndarray) -> pd.DataFrame:
+        """Name the columns of an array as those that were fitted on."""
+        names, ours = getattr(self, "_seen", (pd.Index(array_columns(X.shape[1])), True))
+        if X.shape[1] != len(names):
+            raise InputError(
+                f"X has {X.shape[1]} features, but {type(self).__name__} is expecting {len(names)} features as input",
+                expected="the columns that the model was fitted on, in their order, or a table with their names",
+            )
+        if not ours:
+            warnings.warn(
+                f"X does not have valid feature names, but {type(self).__name__} was fitted with feature names",
+                UserWarning,
+                stacklevel=4,
+            )
+        return pd.DataFrame(X, columns=names)
+
+    def _judged(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
+        """Return features and outcomes of fitted patients to score, patient by patient."""
+        check_is_fitted(self)
+        if isinstance(X, pd.DataFrame | FeatureTable):
+            return self._aligned(X, y)
+        X = as_array(X)
+        return self._named(X), self._aligned(X, y)[1]
+
     @abstractmethod
-    def fit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
+    def fit(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> Self:
         """Fit the model."""
+
+    @abstractmethod
+    def predict(self, X: Features) -> np.ndarray:
+        """Predict what scikit-learn's tools expect: the log risk, or the class of a binary model."""
+
+    @abstractmethod
+    def score(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> float:
+        """How well the log risk ranks patients: Harrell's C or the AUC; 0.5 is chance."""
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
         """Parameters that a tuning trial proposes; empty where there is nothing to tune."""
@@ -123,16 +245,16 @@ class RiskModel(BaseEstimator, ABC):
         return lambda trial: trial.for_trial().fit(X, y).predict_log_risk(unseen)
 
     @abstractmethod
-    def predict_log_risk(self, X: pd.DataFrame) -> np.ndarray:
+    def predict_log_risk(self, X: Features) -> np.ndarray:
         """Log risk of the event, shape (n_samples,)."""
 
     @abstractmethod
-    def predict_risk(self, X: pd.DataFrame, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def predict_risk(self, X: Features, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Log risk and probability of the event by each time, predicted in one go.
 
         Parameters
         ----------
-        X : DataFrame of shape (n_samples, n_features)
+        X : FeatureTable, DataFrame or ndarray of shape (n_samples, n_features)
         times : ndarray of shape (n_times,)
             Days. A binary endpoint knows no time: its probability is the same at all of them, and the one time
             asked for is infinity, see :func:`nbrelapse.metrics.horizons.prediction_times`.
@@ -144,15 +266,15 @@ class RiskModel(BaseEstimator, ABC):
         """
 
     @abstractmethod
-    def attribute(self, X: pd.DataFrame, background: pd.DataFrame | None = None) -> Attribution:
+    def attribute(self, X: Features, background: Features | None = None) -> Attribution:
         """Additive attributions of ``predict_log_risk(X)`` to the features.
 
         They are exact in every family but the forest, whose log is shared out in proportion.
 
         Parameters
         ----------
-        X : DataFrame of shape (n_patients, n_features)
-        background : DataFrame of shape (n_background, n_features), optional
+        X : FeatureTable, DataFrame or ndarray of shape (n_patients, n_features)
+        background : the same of shape (n_background, n_features), optional
             Patients to compare with: interventional Shapley values (Janzing 2020,
             https://proceedings.mlr.press/v108/janzing20a.html), which put background values in the place of features
             left out. Without it trees follow their own paths, and linear models compare with the training mean.
@@ -173,12 +295,28 @@ class RiskModel(BaseEstimator, ABC):
         """Return the fitted model again; its predictions are equal to the last bit."""
 
 
+def _is_default(value: object, default: object) -> bool:
+    return value is default or (isinstance(value, str | int | float | tuple) and value == default)
+
+
+def _brief(value: object) -> str:
+    """Write a parameter in a few words: long collections, tables and the like by their size."""
+    if is_dataclass(value):
+        return f"<{type(value).__name__}>"
+    if isinstance(value, Collection) and not isinstance(value, str) and len(value) > 3:
+        return f"<{type(value).__name__} of {len(value)}>"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _LONG else f"<{type(value).__name__}>"
+
+
 class SurvivalModel(RiskModel):
     """Base of the models of a time to an event.
 
-    ``y`` is structured: ``event`` (0 censored, 1 the event, 2 competing) and ``time`` in days. The log risk is centred:
-    its mean over the training patients is 0. A family ends its fit with :meth:`_fit_hazards`, which learns the hazards
-    of the event and of the competing event from the log risk and the features.
+    ``y`` is structured: the event (0 or False censored, 1 or True the event, 2 competing), then the time in days, as
+    scikit-survival has them, whatever their names; fields named ``event`` and ``time`` may come in any order. The log
+    risk, which ``predict`` gives, is centred: its mean over the training patients is 0. A family ends its fit with
+    :meth:`_fit_hazards`, which learns the hazards of the event and of the competing event from the log risk and the
+    features.
 
     Attributes
     ----------
@@ -186,6 +324,8 @@ class SurvivalModel(RiskModel):
     competing_ : CompetingRisk or None
         The cause-specific model of the competing event; None where training saw too few of them, and in models of
         before 0.3.0: the competing hazard is then that of the baseline.
+    unique_times_ : ndarray of shape (n_times,)
+        Days of the steps of the functions that are predicted, the end of follow-up last.
     """
 
     kind: ClassVar[OutcomeKind] = SURVIVAL
@@ -197,6 +337,14 @@ class SurvivalModel(RiskModel):
     def followed_days(self) -> float:
         """Longest follow-up in training."""
         return self.baseline_.last_time
+
+    @property
+    def unique_times_(self) -> np.ndarray:
+        """Days of the steps of the functions that are predicted; the last is the end of the follow-up."""
+        return self._steps()[0]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "baseline_")
 
     def for_trial(self) -> Self:
         """Return an unfitted copy that leaves out the competing event: a trial is judged by log risks."""
@@ -221,24 +369,136 @@ class SurvivalModel(RiskModel):
         self.competing_ = None if competing is None else CompetingRisk.from_dict(competing)
         self.baseline_ = BaselineHazard.from_dict(document["baseline"])
 
-    def predict_risk(self, X: pd.DataFrame, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _target(self, y: np.ndarray) -> np.ndarray:
+        return _times_to_event(y, type(self).__name__)
+
+    def predict(self, X: Features) -> np.ndarray:
+        """Log relative hazard against the mean training patient, shape (n_samples,); higher is worse."""
+        return self.predict_log_risk(X)
+
+    def score(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> float:
+        """Harrell's C of the log risk, patients with a competing event never having the event.
+
+        They are comparable with every patient who has it, as in :func:`nbrelapse.metrics.discrimination.concordance`;
+        without them it is :func:`sksurv.metrics.concordance_index_censored`.
+
+        Parameters
+        ----------
+        X, y
+            As in ``fit``.
+
+        Returns
+        -------
+        float
+            0.5 is chance. NaN where no two patients can be compared.
+
+        Raises
+        ------
+        InputError
+            X and y are of other patients, y is no time to an event, or a column cannot be read.
+        NotFittedError
+            The model has not been fitted.
+        """
+        from sksurv.exceptions import NoComparablePairException
+        from sksurv.metrics import concordance_index_censored
+
+        X, y = self._judged(X, y)
+        y = self._target(y)
+        log_risk = self.predict_log_risk(X)
+        if not (y["event"] == 1).any():
+            return float("nan")
+        never = float(y["time"].max()) + 1.0
+        time = np.where(y["event"] == 2, never, y["time"])
+        try:
+            # Where all pairs are of one time there is none to compare, and 0 / 0 is NaN.
+            with np.errstate(invalid="ignore"):
+                return float(concordance_index_censored(y["event"] == 1, time, log_risk)[0])
+        except NoComparablePairException:
+            return float("nan")
+
+    def predict_risk(self, X: Features, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Log relative hazard, and cumulative incidence of the event; see :meth:`RiskModel.predict_risk`."""
+        X = self._patients(X)
         log_risk = self.predict_log_risk(X)
         return log_risk, self._states(X, log_risk, times)[:, 1]
 
-    def predict_survival(self, X: pd.DataFrame, times: np.ndarray) -> np.ndarray:
+    def predict_survival(self, X: Features, times: np.ndarray) -> np.ndarray:
         """Probability of having had neither the event nor a competing one, shape (n_samples, n_times)."""
         return self.predict_cumulative_incidence(X, times)[:, 0, :]
 
-    def predict_cumulative_incidence(self, X: pd.DataFrame, times: np.ndarray) -> np.ndarray:
+    def predict_cumulative_incidence(self, X: Features, times: np.ndarray) -> np.ndarray:
         """Probability of each state at each time.
+
+        Parameters
+        ----------
+        X : FeatureTable, DataFrame or ndarray of shape (n_samples, n_features)
+        times : ndarray of shape (n_times,)
+            Days, in any order; beyond the follow-up the last value is carried forward.
 
         Returns
         -------
         ndarray of shape (n_samples, n_causes + 1, n_times)
             Index 0 is event-free, 1 the event, 2 (where training saw one) the competing event; sums to 1.
         """
+        X = self._patients(X)
         return self._states(X, self.predict_log_risk(X), times)
+
+    def predict_cumulative_hazard_function(self, X: Features, return_array: bool = False) -> np.ndarray:
+        """Cumulative hazard of the event, as scikit-survival's models give it.
+
+        The hazard is cause-specific: it acts on those who had neither the event nor a competing one.
+
+        Parameters
+        ----------
+        X : FeatureTable, DataFrame or ndarray of shape (n_samples, n_features)
+        return_array : bool, default False
+            Return the values at ``unique_times_``, shape (n_samples, n_times), instead of functions of the day.
+
+        Returns
+        -------
+        ndarray of sksurv.functions.StepFunction, shape (n_samples,)
+            From day 0 to the end of the training patients' follow-up.
+        """
+        times, baseline = self._steps()
+        return _functions(times, np.outer(relative_hazard(self.predict_log_risk(X)), baseline), return_array)
+
+    def predict_survival_function(self, X: Features, return_array: bool = False) -> np.ndarray:
+        """Probability of not having had the event, were there no competing ones, as scikit-survival's models give it.
+
+        The exponential of minus :meth:`predict_cumulative_hazard_function`. Where there are competing events these are
+        treated as censoring, as scikit-survival's metrics do with ``y``; the probabilities of what will happen are
+        those of :meth:`predict_cumulative_incidence`.
+
+        Parameters
+        ----------
+        X, return_array
+            As in :meth:`predict_cumulative_hazard_function`.
+
+        Returns
+        -------
+        ndarray of sksurv.functions.StepFunction, shape (n_samples,)
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from nbrelapse.models import Cox
+        >>> X = pd.DataFrame({"mycn__amplified": [1.0, 0.0] * 10})
+        >>> y = np.array([(i % 4 < 3, 100.0 + i - 50 * (i % 2 == 0)) for i in range(20)], dtype="?, f8")
+        >>> amplified, other = Cox().fit(X, y).predict_survival_function(X)[:2]
+        >>> bool(amplified(90.0) < other(90.0))
+        True
+        """
+        times, baseline = self._steps()
+        hazard = np.outer(relative_hazard(self.predict_log_risk(X)), baseline)
+        return _functions(times, np.exp(-hazard), return_array)
+
+    def _steps(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the days of the steps, the end of follow-up last, and the cumulative hazard at log risk 0."""
+        check_is_fitted(self)
+        times, hazard = self.baseline_.times, np.cumsum(self.baseline_.event_step)
+        if times[-1] < self.baseline_.last_time:
+            times, hazard = np.append(times, self.baseline_.last_time), np.append(hazard, hazard[-1])
+        return times, hazard
 
     def _states(self, X: pd.DataFrame, log_risk: np.ndarray, times: np.ndarray) -> np.ndarray:
         competing = None
@@ -247,14 +507,63 @@ class SurvivalModel(RiskModel):
         return self.baseline_.cumulative_incidence(log_risk, np.asarray(times, dtype=float), competing)
 
 
+def _functions(times: np.ndarray, values: np.ndarray, return_array: bool) -> np.ndarray:
+    """Return values at the times, a row a patient, or a function each."""
+    if return_array:
+        return values
+    from sksurv.functions import StepFunction
+
+    functions = np.empty(len(values), dtype=object)
+    functions[:] = [StepFunction(times, row) for row in values]
+    return functions
+
+
+def _times_to_event(y: np.ndarray, model: str) -> np.ndarray:
+    """Return structured outcomes, whatever their fields are called, as an Outcome holds them; refuse all else."""
+    names = y.dtype.names or ()
+    if set(names) == set(SURVIVAL_DTYPE.names or ()):
+        names = ("event", "time")
+    if y.ndim != 1 or len(names) != 2 or y.dtype[names[0]].kind not in "bui" or y.dtype[names[1]].kind not in "uif":
+        raise InputError(
+            f"{model} learns a time to an event, y holds {_described(y)}",
+            column="y",
+            expected="an Outcome, or a structured array: the event (True or False, or 0, 1 and 2), then the time",
+            fix="make_outcome(cohort, 'relapse'), or sksurv.util.Surv.from_arrays(event, time); for yes or no use "
+            "Logistic or BoostedClassifier",
+        )
+    if y.dtype == SURVIVAL_DTYPE:
+        found = y
+    else:
+        found = np.empty(len(y), dtype=SURVIVAL_DTYPE)
+        found["event"], found["time"] = y[names[0]], y[names[1]]
+    wrong = ~np.isin(y[names[0]], (0, 1, 2)), ~(np.isfinite(found["time"]) & (found["time"] >= 0))
+    for name, rows, expected in zip(names, wrong, ("0, 1 or 2 (competing)", "days, 0 or more, finite"), strict=True):
+        if rows.any():
+            raise InputError(
+                f"illegal values in y: {y[name][rows][0]!r}",
+                column=name,
+                rows=(np.flatnonzero(rows) + 1).tolist(),
+                expected=expected,
+            )
+    return found
+
+
+def _described(y: np.ndarray) -> str:
+    if y.dtype.names is None:
+        return f"{y.dtype} in {y.ndim} dimension{'s' if y.ndim != 1 else ''}"
+    return ", ".join(f"{name} ({y.dtype[name]})" for name in y.dtype.names)
+
+
 _FEWEST_A_CLASS = 10
 """With fewer patients of either class their out-of-fold log odds cannot tell a slope. A choice of caution."""
 
 
-class BinaryModel(RiskModel):
-    """Base of the models of a binary endpoint.
+class BinaryModel(ClassifierMixin, RiskModel):
+    """Base of the models of a binary endpoint: classifiers of scikit-learn.
 
-    ``y`` is 0 or 1 (int8). The log risk is the log odds of the event; it is absolute, not centred. After the fit the
+    ``y`` is 0 or 1; of any other two values the second in their order is the event. The log risk, which is
+    ``decision_function``, is the log odds of the event; it is absolute, not centred. ``predict`` gives the likelier
+    class, ``predict_proba`` the probability of both, and ``score`` the AUC, not the accuracy. After the fit the
     log odds are recalibrated by a straight line (:func:`platt_scaling`), learned on log odds that were cross-fitted
     within the training patients: models refitted without a part of them predict that part. Patients who stand in X
     more than once (bootstrap resamples) are kept on one side. With fewer than ten patients of either class the
@@ -266,21 +575,40 @@ class BinaryModel(RiskModel):
     ----------
     calibration_ : tuple of (intercept, slope)
         ``log_risk = intercept + slope * log odds as fitted``; (0, 1) where they were left alone.
+    classes_ : ndarray of shape (2,)
+        The values of ``y``, the event last.
     """
 
     kind: ClassVar[OutcomeKind] = BINARY
 
     calibration_folds: int
     calibration_: tuple[float, float]
+    classes_: np.ndarray
 
-    def fit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "calibration_")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        assert tags.classifier_tags is not None
+        tags.classifier_tags.multi_class = False
+        return tags
+
+    def fit(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> Self:
         """Fit the model and calibrate it.
+
+        Parameters
+        ----------
+        X : FeatureTable, DataFrame or ndarray of shape (n_samples, n_features)
+        y : Outcome, Series or ndarray of shape (n_samples,)
 
         Raises
         ------
         InputError
-            A column cannot be read, or fewer than two patients had the event, or fewer than two were without it.
+            X and y are of other patients, y has other than two values, a column cannot be read, or fewer than two
+            patients had the event, or fewer than two were without it.
         """
+        X, y = self._training(X, y)
         self.feature_names_in_, values, outcome = training_matrix(X, y, self.columns)
         self._fit_raw(values, outcome)
         self.calibration_ = self._calibration(X, y)
@@ -315,14 +643,107 @@ class BinaryModel(RiskModel):
             log_odds[test] = self.for_trial().fit(X.iloc[train], y[train]).predict_log_risk(X.iloc[test])
         return platt_scaling(y, log_odds)
 
-    def predict_probability(self, X: pd.DataFrame) -> np.ndarray:
+    def _target(self, y: np.ndarray) -> np.ndarray:
+        self.classes_, target = _classes(y, type(self).__name__)
+        return target
+
+    def _calibration_document(self) -> dict[str, Any]:
+        """Return the calibration, and the classes where they are others than 0 and 1, as JSON data."""
+        classes = self.classes_.tolist()
+        return {"calibration": [float(value) for value in self.calibration_]} | (
+            {} if classes == [0, 1] else {"classes": classes}
+        )
+
+    def _read_calibration(self, document: Mapping[str, Any]) -> None:
+        """Take back what :meth:`_calibration_document` wrote."""
+        intercept, slope = document["calibration"]
+        self.calibration_ = (float(intercept), float(slope))
+        self.classes_ = np.asarray(document.get("classes", [0, 1]))
+
+    def predict(self, X: Features) -> np.ndarray:
+        """Likelier class of each patient, one of ``classes_``, shape (n_samples,)."""
+        event = self.predict_log_risk(X) > 0
+        return self.classes_[event.astype(int)]
+
+    def decision_function(self, X: Features) -> np.ndarray:
+        """Log odds of the event, shape (n_samples,): the log risk."""
+        return self.predict_log_risk(X)
+
+    def predict_proba(self, X: Features) -> np.ndarray:
+        """Probability of each of ``classes_``, shape (n_samples, 2); the event is the second column."""
+        log_odds = self.predict_log_risk(X)
+        return np.column_stack([expit(-log_odds), expit(log_odds)])
+
+    def score(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> float:
+        """AUC of the log odds; not the accuracy, which says little where events are few.
+
+        Parameters
+        ----------
+        X, y
+            As in ``fit``.
+
+        Returns
+        -------
+        float
+            0.5 is chance. NaN where all patients are of one class.
+
+        Raises
+        ------
+        InputError
+            X and y are of other patients, y has values that were not in training, or a column cannot be read.
+        NotFittedError
+            The model has not been fitted.
+        """
+        from sklearn.metrics import roc_auc_score
+
+        X, y = self._judged(X, y)
+        unknown = ~np.isin(y, self.classes_)
+        if unknown.any():
+            raise InputError(
+                f"y has a value that was not in training: {y[unknown][0]!r}",
+                column="y",
+                rows=(np.flatnonzero(unknown) + 1).tolist(),
+                expected=" or ".join(map(repr, self.classes_.tolist())),
+            )
+        event, log_odds = y == self.classes_[1], self.predict_log_risk(X)
+        return float(roc_auc_score(event, log_odds)) if len(np.unique(event)) == 2 else float("nan")
+
+    def predict_probability(self, X: Features) -> np.ndarray:
         """Probability of the event, shape (n_samples,)."""
         return np.asarray(expit(self.predict_log_risk(X)))
 
-    def predict_risk(self, X: pd.DataFrame, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def predict_risk(self, X: Features, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Log odds, and the probability of the event at every time; see :meth:`RiskModel.predict_risk`."""
         log_risk = self.predict_log_risk(X)
         return log_risk, np.repeat(np.asarray(expit(log_risk))[:, None], len(times), axis=1)
+
+
+def _classes(y: np.ndarray, model: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the two values of y, the event last, and y as 0 and 1; refuse all else."""
+    if y.dtype.names is not None:
+        raise InputError(
+            f"{model} learns yes or no, y holds {', '.join(y.dtype.names)}",
+            column="y",
+            expected="a value a patient, 1 = the event",
+            fix="make_outcome(cohort, 'refractory'); for a time to an event use Cox, Boosted or Forest",
+        )
+    if y.ndim == 1 and y.dtype.kind in "ui" and len(y) and y.min() >= 0 and y.max() <= 1:
+        return np.array([0, 1]), y
+    try:
+        y = column_or_1d(y, warn=True)
+        if pd.isna(y).any():
+            raise ValueError("Input y contains NaN.")
+        kind = type_of_target(y, input_name="y", raise_unknown=True)
+        if kind != "binary":
+            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
+    except ValueError as error:
+        raise InputError(str(error), column="y", expected="two values, such as 0 and 1 = the event") from None
+    classes = np.unique(y)
+    if np.isin(classes, (0, 1)).all():
+        return np.array([0, 1]), (y == 1).astype(np.int8)
+    if len(classes) < 2:
+        raise InputError(f"all {len(y)} patients are of one class, {classes[0]!r}", column="y", expected="two values")
+    return classes, (y == classes[1]).astype(np.int8)
 
 
 def platt_scaling(y: np.ndarray, log_odds: np.ndarray) -> tuple[float, float]:

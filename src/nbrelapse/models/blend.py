@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -11,17 +11,18 @@ from sklearn.base import clone
 
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
-from nbrelapse.models.base import Attribution, ModelState, RiskModel, SurvivalModel, inner_folds
+from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel, SurvivalModel, inner_folds
 from nbrelapse.models.design import training_matrix, training_order
-from nbrelapse.models.forest import SurvivalForest
+from nbrelapse.models.forest import Forest
 from nbrelapse.models.hazards import partial_log_likelihood
-from nbrelapse.models.linear import CoxElasticNet
+from nbrelapse.models.linear import Cox
 from nbrelapse.models.prior import CoxPrior
-from nbrelapse.models.trees import BoostedCox
+from nbrelapse.models.trees import Boosted
 
-MEMBERS: dict[str, type[SurvivalModel]] = {
-    model.family: model for model in (CoxElasticNet, CoxPrior, BoostedCox, SurvivalForest)
-}
+if TYPE_CHECKING:
+    from nbrelapse.outcome import Outcome
+
+MEMBERS: dict[str, type[SurvivalModel]] = {model.family: model for model in (Cox, CoxPrior, Boosted, Forest)}
 """Families that can be blended."""
 
 _FEWEST_EVENTS = 10
@@ -104,14 +105,21 @@ class Blend(SurvivalModel):
             }
         )
 
-    def fit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
+    def fit(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> Self:
         """Cross-fit the members, learn the weights, and fit the members on all patients.
+
+        Parameters
+        ----------
+        X : FeatureTable, DataFrame or ndarray of shape (n_samples, n_features)
+        y : Outcome or structured ndarray of shape (n_samples,)
 
         Raises
         ------
         InputError
-            A column cannot be read, fewer than two patients had the event, or a parameter is illegal.
+            X and y are of other patients, y is no time to an event, a column cannot be read, fewer than two
+            patients had the event, or a parameter is illegal.
         """
+        X, y = self._training(X, y)
         members = self.parts()
         self.feature_names_in_, values, outcome = training_matrix(X, y, self.columns)
         order = training_order(X, y, self.columns)
@@ -173,12 +181,15 @@ class Blend(SurvivalModel):
     def _log_risks(self, X: pd.DataFrame) -> np.ndarray:
         return np.column_stack([member.predict_log_risk(X) for member in self.members_.values()])
 
-    def predict_log_risk(self, X: pd.DataFrame) -> np.ndarray:
+    def predict_log_risk(self, X: Features) -> np.ndarray:
         """Weighted mean of the members' log risks, shape (n_samples,)."""
+        X = self._patients(X)
         return np.asarray(self._log_risks(X) @ np.array(list(self.weights_.values())))
 
-    def attribute(self, X: pd.DataFrame, background: pd.DataFrame | None = None) -> Attribution:
+    def attribute(self, X: Features, background: Features | None = None) -> Attribution:
         """Weighted mean of the members' attributions."""
+        X = self._patients(X)
+        background = None if background is None else self._patients(background)
         found = [(self.weights_[name], member.attribute(X, background)) for name, member in self.members_.items()]
         names = list(self.feature_names_in_)
         values = sum(weight * attribution.values[names].to_numpy() for weight, attribution in found)

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
 import numpy as np
 import pandas as pd
 
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
-from nbrelapse.models.base import Attribution, ModelState, RiskModel
+from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel
 from nbrelapse.models.design import training_matrix
 from nbrelapse.models.prior import CoxPrior
-from nbrelapse.models.trees import OBJECTIVE, BoostedCox
+from nbrelapse.models.trees import OBJECTIVE, Boosted, TreeParameters, names_tree_parameters
+
+if TYPE_CHECKING:
+    from nbrelapse.outcome import Outcome
 
 _NOTHING_BUT_THE_PRIOR = 1e6
 """A penalty at which coefficients do not leave what is expected of them: only the trust is learned."""
 
 
-class BoostedPrior(BoostedCox):
+class BoostedPrior(Boosted):
     """XGBoost trees that start from expected effects instead of from nothing.
 
     The expected effects, times a trust that is learned first, are the trees' base margin: what is known is not to be
     learned again, and the trees add what the patients show beyond it. See :class:`CoxPrior` for both, and
-    :class:`BoostedCox` for the parameters not named here.
+    :class:`Boosted` for the parameters not named here.
 
     Parameters
     ----------
     prior : PriorKnowledge, optional
-        What is expected. Without it this is :class:`BoostedCox`.
+        What is expected. Without it this is :class:`Boosted`.
 
     Attributes
     ----------
@@ -38,43 +41,32 @@ class BoostedPrior(BoostedCox):
 
     family: ClassVar[str] = "boosted_prior"
 
+    @names_tree_parameters
     def __init__(
         self,
         columns: Sequence[str] | None = None,
         directions: Mapping[str, int] | None = None,
         prior: PriorKnowledge | None = None,
-        *,
-        n_estimators: int = 100,
-        learning_rate: float = 0.05,
-        max_depth: int = 2,
-        min_child_weight: float = 3.0,
-        subsample: float = 0.7,
-        colsample_bytree: float = 0.5,
-        reg_lambda: float = 3.0,
-        seed: int = 0,
+        **trees: Unpack[TreeParameters],
     ) -> None:
-        super().__init__(
-            columns,
-            directions,
-            n_estimators=n_estimators,
-            learning_rate=learning_rate,
-            max_depth=max_depth,
-            min_child_weight=min_child_weight,
-            subsample=subsample,
-            colsample_bytree=colsample_bytree,
-            reg_lambda=reg_lambda,
-            seed=seed,
-        )
+        super().__init__(columns, directions, **trees)
         self.prior = prior
 
-    def fit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
+    def fit(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> Self:
         """Learn the trust, grow the trees and estimate the hazards.
+
+        Parameters
+        ----------
+        X : FeatureTable, DataFrame or ndarray of shape (n_samples, n_features)
+        y : Outcome or structured ndarray of shape (n_samples,)
 
         Raises
         ------
         InputError
-            A column cannot be read, or fewer than two patients had the event.
+            X and y are of other patients, y is no time to an event, a column cannot be read, or fewer than
+            two patients had the event.
         """
+        X, y = self._training(X, y)
         expected = CoxPrior(self.columns, self.prior, penalty=_NOTHING_BUT_THE_PRIOR)
         self.expected_ = expected.for_trial().fit(X, y)
         self.expected_.coefficients_ = np.nan_to_num(self.expected_.trust_) * self.expected_.expected_
@@ -89,12 +81,15 @@ class BoostedPrior(BoostedCox):
         """Fit each trial anew; see :meth:`RiskModel.trial_fold`."""
         return RiskModel.trial_fold(self, X, y, unseen)
 
-    def predict_log_risk(self, X: pd.DataFrame) -> np.ndarray:
+    def predict_log_risk(self, X: Features) -> np.ndarray:
         """Log risk, shape (n_samples,)."""
+        X = self._patients(X)
         return super().predict_log_risk(X) + self.expected_.predict_log_risk(X)
 
-    def attribute(self, X: pd.DataFrame, background: pd.DataFrame | None = None) -> Attribution:
+    def attribute(self, X: Features, background: Features | None = None) -> Attribution:
         """Exact SHAP values: those of the trees and those of the expected effects, added up."""
+        X = self._patients(X)
+        background = None if background is None else self._patients(background)
         trees, known = super().attribute(X, background), self.expected_.attribute(X, background)
         return Attribution(trees.baseline + known.baseline, trees.values + known.values)
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import pandas as pd
 
-from nbrelapse.models.linear import CoxElasticNet, LinearModel
-from nbrelapse.models.logistic import LogisticElasticNet
+from nbrelapse.models.linear import Cox, LinearModel
+from nbrelapse.models.logistic import Logistic
 
 _GROUPINGS: dict[str, tuple[str, ...]] = {
     "clinical_risk_group": ("clinical__risk_group",),
@@ -47,11 +47,11 @@ class ClinicalReference(LinearModel):
         A baseline that is not available (no COG group can be told from what is recorded, say) is left out of an
         experiment, which says so.
         """
-        names = list(self.columns or ())
+        names = list(self.columns or _AGE_STAGE_MYCN)
         return all(name in X.columns for name in names) and any(X[name].min() < X[name].max() for name in names)
 
 
-class ClinicalBaseline(ClinicalReference, CoxElasticNet):
+class ClinicalCox(ClinicalReference, Cox):
     """Cox regression on a few clinical columns."""
 
     family: ClassVar[str] = "clinical"
@@ -67,7 +67,7 @@ class ClinicalBaseline(ClinicalReference, CoxElasticNet):
         super().__init__(columns, penalty=penalty, l1_ratio=l1_ratio, not_assayed=not_assayed)
 
 
-class ClinicalLogistic(ClinicalReference, LogisticElasticNet):
+class ClinicalLogistic(ClinicalReference, Logistic):
     """Logistic regression on a few clinical columns; so few need no calibration."""
 
     family: ClassVar[str] = "clinical_logistic"

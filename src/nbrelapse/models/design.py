@@ -4,12 +4,87 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils import check_array
 
 from nbrelapse.errors import InputError
-from nbrelapse.outcome import event_of, is_survival
+from nbrelapse.mechanisms.feature_table import FeatureTable
+from nbrelapse.outcome import event_of, kind_of
+
+LEAST_OBSERVED = 0.2
+"""Share of the training patients that a feature is known in, where nothing else is said. A choice."""
+
+
+def default_columns(X: FeatureTable, values: pd.DataFrame, *, genes: bool) -> list[str]:
+    """Features of a table that a model reads where it is not told which: those an experiment gives it by default.
+
+    Parameters
+    ----------
+    X : FeatureTable
+        Its catalogue says what each column is: the clinic's own groupings are for the clinical baselines only.
+    values : DataFrame of shape (n_samples, n_features)
+        Of the training patients; features that say nothing about them are left out, see :func:`uninformative`.
+    genes : bool
+        Whether the model can weigh hundreds of single genes.
+
+    Returns
+    -------
+    list of str
+        In the order of the table.
+
+    Examples
+    --------
+    >>> from nbrelapse.mechanisms import load_catalogue
+    >>> values = pd.DataFrame([[1.0, 0.0, 2.0], [1.0, 1.0, 0.0]])
+    >>> values.columns = ["mycn__amplified", "alk__amplified", "clinical__risk_group"]
+    >>> default_columns(FeatureTable(values, load_catalogue()), values, genes=False)
+    ['alk__amplified']
+    """
+    return [
+        name
+        for name in X.model_columns()
+        if (genes or X.catalogue.features[name].role != "gene") and uninformative(values[name]) is None
+    ]
+
+
+def uninformative(values: pd.Series, least_observed: float = LEAST_OBSERVED) -> str | None:
+    """Say why a feature tells a model nothing about its training patients; None where it may.
+
+    Examples
+    --------
+    >>> uninformative(pd.Series([1.0, 1.0, float("nan")]))
+    'the same in all training patients'
+    """
+    observed = values.notna().mean()
+    if observed < least_observed:
+        return f"known in {observed:.0%} of the training patients (min_observed {least_observed:.0%})"
+    return "the same in all training patients" if values.nunique() < 2 else None
+
+
+def as_array(X: Any, *, least: int = 1) -> np.ndarray:
+    """Return what is neither a feature table nor a DataFrame as a float array, a row a patient; NaN = unknown.
+
+    Raises
+    ------
+    InputError
+        It is sparse, complex, not numbers, infinite, has not two dimensions or fewer patients than ``least``.
+    """
+    try:
+        return np.asarray(
+            check_array(X, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=least, input_name="X")
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"X cannot be read: {error}", expected="a FeatureTable, a DataFrame or an array, a row a patient"
+        ) from None
+
+
+def array_columns(width: int) -> list[str]:
+    """Return the names that the columns of an array are given: ``x0``, ``x1``, and so on."""
+    return [f"x{column}" for column in range(width)]
 
 
 def training_matrix(
@@ -36,14 +111,12 @@ def training_matrix(
     Raises
     ------
     InputError
-        There is no column to read, one cannot be used, X and y differ in length, fewer than two patients had
-        the event, or fewer than two have the other value of a binary outcome.
+        There is no column to read, one cannot be used, fewer than two patients had the event, or fewer than two have
+        the other value of a binary outcome.
     """
     names = np.asarray(list(X.columns if columns is None else columns), dtype=object)
     if not len(names):
         raise InputError("the model has no column to read", column="columns", expected="at least one feature")
-    if len(X) != len(y):
-        raise InputError(f"{len(X)} rows of features, but outcomes of {len(y)} patients")
     _refuse_too_few(y)
     values = read_columns(X, names)
     order = _order(values, y)
@@ -58,7 +131,7 @@ def training_order(X: pd.DataFrame, y: np.ndarray, columns: Sequence[str] | None
 def _order(values: np.ndarray, y: np.ndarray) -> np.ndarray:
     # Sums of floats depend on their order: sorting first gives the same bits however the patients are ordered.
     event = event_of(y)
-    return np.lexsort((event, *values.T, event != 1, *([y["time"]] if is_survival(y) else [])))
+    return np.lexsort((event, *values.T, event != 1, *([y["time"]] if kind_of(y).has_time else [])))
 
 
 def _refuse_too_few(y: np.ndarray) -> None:
@@ -71,7 +144,7 @@ def _refuse_too_few(y: np.ndarray) -> None:
             expected="at least 2",
             fix="use more patients or fewer folds, or check that the endpoint is the one meant",
         )
-    if not is_survival(y) and len(y) - events < 2:
+    if not kind_of(y).has_time and len(y) - events < 2:
         raise InputError(
             f"too few patients without the event to fit a model: {len(y) - events} of {len(y)}",
             column="event",

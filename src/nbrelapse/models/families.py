@@ -10,21 +10,21 @@ from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.base import ModelState, RiskModel
 from nbrelapse.models.blend import MEMBERS, Blend
 from nbrelapse.models.boosted_prior import BoostedPrior
-from nbrelapse.models.clinical import CLINICAL_BINARY_COLUMNS, CLINICAL_COLUMNS, ClinicalBaseline, ClinicalLogistic
-from nbrelapse.models.logistic import LogisticElasticNet
+from nbrelapse.models.clinical import CLINICAL_BINARY_COLUMNS, CLINICAL_COLUMNS, ClinicalCox, ClinicalLogistic
+from nbrelapse.models.logistic import Logistic
 from nbrelapse.models.trees import BoostedClassifier
 
 CLINICAL_BASELINES = tuple(CLINICAL_COLUMNS)
 SURVIVAL_FAMILIES: dict[str, type[RiskModel]] = {**MEMBERS, BoostedPrior.family: BoostedPrior, Blend.family: Blend}
 """Families of the endpoints that are a time to an event."""
 
-BINARY_FAMILIES: dict[str, type[RiskModel]] = {model.family: model for model in (LogisticElasticNet, BoostedClassifier)}
+BINARY_FAMILIES: dict[str, type[RiskModel]] = {model.family: model for model in (Logistic, BoostedClassifier)}
 """Families of the binary endpoints."""
 
 FAMILIES: dict[str, type[RiskModel]] = {
     **SURVIVAL_FAMILIES,
     **BINARY_FAMILIES,
-    ClinicalBaseline.family: ClinicalBaseline,
+    ClinicalCox.family: ClinicalCox,
     ClinicalLogistic.family: ClinicalLogistic,
 }
 
@@ -81,7 +81,7 @@ def create_model(
     clinical = CLINICAL_BINARY_COLUMNS if binary else CLINICAL_COLUMNS
     model: RiskModel
     if name in clinical:
-        model = (ClinicalLogistic if binary else ClinicalBaseline)(clinical[name])
+        model = (ClinicalLogistic if binary else ClinicalCox)(clinical[name])
     elif name in families:
         shared = {"columns": columns, "directions": directions, "prior": prior, "seed": seed}
         model = families[name]()

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.errors import InputError
-from nbrelapse.models.base import Attribution, ModelState, SurvivalModel
+from nbrelapse.models.base import Attribution, Features, ModelState, SurvivalModel
 from nbrelapse.models.design import training_matrix, training_order
 from nbrelapse.models.hazards import partial_log_likelihood
 from nbrelapse.models.trees import TreeModel
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import optuna
     import xgboost
     from sksurv.ensemble import RandomSurvivalForest
+
+    from nbrelapse.outcome import Outcome
 
 _FEWEST_TREES = 50
 """A patient is in the bag of every tree with probability 0.632 ** trees: below one in a thousand million from here."""
@@ -30,7 +32,7 @@ _SLOPES = (0.01, 5.0)
 """Above 0 the log risk ranks patients as the forest does, even where it learned nothing."""
 
 
-class SurvivalForest(TreeModel, SurvivalModel):
+class Forest(TreeModel, SurvivalModel):
     """Random survival forest (scikit-survival; Ishwaran 2008, 10.1214/08-AOAS169) on the log-hazard scale.
 
     The forest's score is its ensemble mortality m: the events expected, were all patients like this one. The log
@@ -72,7 +74,7 @@ class SurvivalForest(TreeModel, SurvivalModel):
     >>> X = pd.DataFrame({"mycn__amplified": rng.integers(0, 2, 200).astype(float)})
     >>> y = np.zeros(200, dtype=[("event", np.int8), ("time", float)])
     >>> y["event"], y["time"] = 1, rng.exponential(1000 / np.exp(X["mycn__amplified"].to_numpy()))
-    >>> model = SurvivalForest(n_estimators=50).fit(X, y)
+    >>> model = Forest(n_estimators=50).fit(X, y)
     >>> low, high = model.predict_log_risk(pd.DataFrame({"mycn__amplified": [0.0, 1.0]}))
     >>> bool(high - low > 0.5)
     True
@@ -102,14 +104,21 @@ class SurvivalForest(TreeModel, SurvivalModel):
             "max_features": trial.suggest_float("max_features", 0.05, 0.5, log=True),
         }
 
-    def fit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
+    def fit(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> Self:
         """Grow the trees, and estimate the slope and the hazards.
+
+        Parameters
+        ----------
+        X : FeatureTable, DataFrame or ndarray of shape (n_samples, n_features)
+        y : Outcome or structured ndarray of shape (n_samples,)
 
         Raises
         ------
         InputError
-            A column cannot be read, fewer than two patients had the event, or a parameter is out of its range.
+            X and y are of other patients, y is no time to an event, a column cannot be read, fewer than two
+            patients had the event, or a parameter is out of its range.
         """
+        X, y = self._training(X, y)
         from sksurv.ensemble import RandomSurvivalForest
         from sksurv.util import Surv
 
@@ -156,11 +165,12 @@ class SurvivalForest(TreeModel, SurvivalModel):
     def _log_risk(self, mortality: np.ndarray) -> np.ndarray:
         return self.slope_ * np.log(mortality + _PSEUDO_EVENT) - self.offset_
 
-    def predict_log_risk(self, X: pd.DataFrame) -> np.ndarray:
+    def predict_log_risk(self, X: Features) -> np.ndarray:
         """Log relative hazard against the mean training patient, shape (n_samples,)."""
+        X = self._patients(X)
         return self._log_risk(self._margin(self._read(X)))
 
-    def attribute(self, X: pd.DataFrame, background: pd.DataFrame | None = None) -> Attribution:
+    def attribute(self, X: Features, background: Features | None = None) -> Attribution:
         """SHAP values of the mortality, brought to the log-hazard scale in proportion.
 
         The values of the mortality are exact, path-dependent or interventional; see :meth:`RiskModel.attribute`. A
@@ -168,6 +178,8 @@ class SurvivalForest(TreeModel, SurvivalModel):
         from where the values start, so that they add up to the log risk. They are not the SHAP values of the log risk
         itself: the logarithm bends, and they share its bend in proportion.
         """
+        X = self._patients(X)
+        background = None if background is None else self._patients(background)
         expected, contributions = self._margin_contributions(X, background)
         start = expected + _PSEUDO_EVENT
         relative = contributions.sum(axis=1, keepdims=True) / start

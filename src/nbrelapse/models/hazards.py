@@ -84,7 +84,7 @@ class BaselineHazard:
         times = np.unique(time[event > 0])
         last_with_time = np.searchsorted(-time, -times, side="right") - 1
         steps = [
-            _count(time[event == code], times) / np.cumsum(_relative_hazard(risk[order]))[last_with_time]
+            _count(time[event == code], times) / np.cumsum(relative_hazard(risk[order]))[last_with_time]
             for code, risk in ((1, log_risk), (2, competing_log_risk))
         ]
         return cls(times, steps[0], steps[1], float(time[0]), bool((event == 2).any()))
@@ -118,7 +118,7 @@ class BaselineHazard:
         log_risk = np.asarray(log_risk, dtype=float)
         if competing_log_risk is None:
             competing_log_risk = self.competing_slope * log_risk
-        event, competing = _relative_hazard(log_risk), _relative_hazard(competing_log_risk)
+        event, competing = relative_hazard(log_risk), relative_hazard(competing_log_risk)
         if not self.competes:
             step = np.searchsorted(self.times, times, side="right")
             exponent = -event[:, None] * _cumulative(self.event_step)[step]
@@ -153,7 +153,7 @@ class BaselineHazard:
         >>> own.round(3), competing.round(3)
         (array([0.239]), array([0.]))
         """
-        event, competing = _relative_hazard(log_risk), _relative_hazard(competing_log_risk)
+        event, competing = relative_hazard(log_risk), relative_hazard(competing_log_risk)
         kept = self.times <= time
         result = np.empty((2, len(event)))
         for start in range(0, len(event), _ROWS):
@@ -213,7 +213,8 @@ class BaselineHazard:
         )
 
 
-def _relative_hazard(log_risk: np.ndarray) -> np.ndarray:
+def relative_hazard(log_risk: np.ndarray) -> np.ndarray:
+    """Return the hazard ratio of each log risk, kept within the range that can be added and divided."""
     return np.exp(np.clip(log_risk, -_LARGEST_LOG_RISK, _LARGEST_LOG_RISK))
 
 

@@ -12,12 +12,14 @@ import pandas as pd
 from sklearn.base import clone
 
 from nbrelapse.errors import InputError
-from nbrelapse.models.base import Attribution, ModelState, RiskModel, SurvivalModel
+from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel, SurvivalModel
 from nbrelapse.models.design import Standardised, background_rows, read_columns, standardise, training_matrix
 from nbrelapse.models.hazards import BaselineHazard
 
 if TYPE_CHECKING:
     import optuna
+
+    from nbrelapse.outcome import Outcome
 
 NOT_ASSAYED = ("mean", "indicator")
 
@@ -67,16 +69,19 @@ class LinearModel(RiskModel):
         self.unused_ = [str(name) for name in np.delete(self.feature_names_in_, found.used)]
         return found
 
-    def predict_log_risk(self, X: pd.DataFrame) -> np.ndarray:
+    def predict_log_risk(self, X: Features) -> np.ndarray:
         """Log risk, shape (n_samples,)."""
+        X = self._patients(X)
         return np.asarray(self.intercept_ + self._contributions(X).sum(axis=1))
 
-    def attribute(self, X: pd.DataFrame, background: pd.DataFrame | None = None) -> Attribution:
+    def attribute(self, X: Features, background: Features | None = None) -> Attribution:
         """Exact SHAP values of a linear model: coefficient × (value − training mean), and 0 for a missing value.
 
         With indicators a missing value contributes its effect, less what it contributes on average. With a background
         all is relative to the mean contribution of its patients; see :meth:`RiskModel.attribute`.
         """
+        X = self._patients(X)
+        background = None if background is None else self._patients(background)
         terms, baseline = self._contributions(X), self.intercept_
         if background is not None:
             usual = self._contributions(background_rows(background)).mean(axis=0)
@@ -213,14 +218,21 @@ def smallest_null_penalty(Z: np.ndarray, residual: np.ndarray) -> float:
 class LinearCox(LinearModel, SurvivalModel):
     """Cox regression on standardised features; the coefficients are log hazard ratios."""
 
-    def fit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
+    def fit(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> Self:
         """Fit the coefficients and the hazards.
+
+        Parameters
+        ----------
+        X : FeatureTable, DataFrame or ndarray of shape (n_samples, n_features)
+        y : Outcome or structured ndarray of shape (n_samples,)
 
         Raises
         ------
         InputError
-            A column cannot be read, fewer than two patients had the event, or a parameter is out of its range.
+            X and y are of other patients, y is no time to an event, a column cannot be read, fewer than two
+            patients had the event, or a parameter is out of its range.
         """
+        X, y = self._training(X, y)
         self.feature_names_in_, values, y = training_matrix(X, y, self.columns)
         self._fit_standardised(self._standardise(values), y)
         self._fit_hazards(values, y, self._terms(values).sum(axis=1))
@@ -264,7 +276,7 @@ _MAX_ITERATIONS = 20_000
 """Coordinate descent passes over a whole path; a fit that needs more is not going to converge."""
 
 
-class CoxElasticNet(ElasticNet, LinearCox):
+class Cox(ElasticNet, LinearCox):
     """Cox regression with an elastic-net penalty (scikit-survival's Coxnet; Simon 2011, 10.18637/jss.v039.i05).
 
     See :class:`ElasticNet` for the parameters, the other attributes and what becomes of missing values; the
@@ -282,7 +294,7 @@ class CoxElasticNet(ElasticNet, LinearCox):
     >>> X = pd.DataFrame({"mycn__amplified": rng.integers(0, 2, 200).astype(float)})
     >>> y = np.zeros(200, dtype=[("event", np.int8), ("time", float)])
     >>> y["event"], y["time"] = 1, rng.exponential(1000 / np.exp(X["mycn__amplified"].to_numpy()))
-    >>> model = CoxElasticNet(penalty=0.01).fit(X, y)
+    >>> model = Cox(penalty=0.01).fit(X, y)
     >>> bool(model.coefficients_[0] > 0.5)
     True
     """

@@ -16,7 +16,7 @@ _PATH_LENGTH = 6
 """Penalties tried, each stronger than the last, where the fit does not converge at the one asked for."""
 
 
-class LogisticElasticNet(ElasticNet, BinaryModel):
+class Logistic(ElasticNet, BinaryModel):
     """Logistic regression with an elastic-net penalty (Zou 2005, 10.1111/j.1467-9868.2005.00503.x).
 
     See :class:`ElasticNet` for what becomes of missing values and for the parameters that it shares with Cox
@@ -35,7 +35,7 @@ class LogisticElasticNet(ElasticNet, BinaryModel):
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame({"mycn__amplified": rng.integers(0, 2, 400).astype(float)})
     >>> y = (rng.random(400) < np.where(X["mycn__amplified"] == 1, 0.2, 0.6)).astype(np.int8)
-    >>> model = LogisticElasticNet(penalty=0.01).fit(X, y)
+    >>> model = Logistic(penalty=0.01).fit(X, y)
     >>> model.predict_probability(pd.DataFrame({"mycn__amplified": [1.0, 0.0]})).round(1).tolist()
     [0.2, 0.6]
     """
@@ -75,18 +75,14 @@ class LogisticElasticNet(ElasticNet, BinaryModel):
 
     def state(self) -> ModelState:
         """Return the fitted model as JSON data."""
-        return ModelState(
-            self._document()
-            | {"intercept": self.intercept_, "calibration": [float(value) for value in self.calibration_]}
-        )
+        return ModelState(self._document() | {"intercept": self.intercept_} | self._calibration_document())
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
         """Return the fitted model again."""
         model = super().from_state(state)
         model.intercept_ = float(state.document["intercept"])
-        intercept, slope = state.document["calibration"]
-        model.calibration_ = (float(intercept), float(slope))
+        model._read_calibration(state.document)
         return model
 
 

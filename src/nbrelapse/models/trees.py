@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from nbrelapse.models.base import Attribution, BinaryModel, ModelState, RiskModel, SurvivalModel
+from nbrelapse.models.base import Attribution, BinaryModel, Features, ModelState, RiskModel, SurvivalModel
 from nbrelapse.models.design import background_rows, read_columns, training_matrix
 
 if TYPE_CHECKING:
     import optuna
     import xgboost
+
+    from nbrelapse.outcome import Outcome
 
 
 class TreeModel(RiskModel):
@@ -106,6 +109,19 @@ class TreeModel(RiskModel):
         model.booster_.load_model(bytearray(state.blobs["model.ubj"]))
         model.medians_ = np.asarray(document["medians"], dtype=float)
         return model
+
+
+class TreeParameters(TypedDict, total=False):
+    """Parameters of :class:`BoostedModel` that its families share."""
+
+    n_estimators: int
+    learning_rate: float
+    max_depth: int
+    min_child_weight: float
+    subsample: float
+    colsample_bytree: float
+    reg_lambda: float
+    seed: int
 
 
 _MAX_BIN = 32
@@ -219,12 +235,15 @@ class BoostedModel(TreeModel):
             booster.update(data, tree)
         return booster
 
-    def predict_log_risk(self, X: pd.DataFrame) -> np.ndarray:
+    def predict_log_risk(self, X: Features) -> np.ndarray:
         """Log risk, shape (n_samples,)."""
+        X = self._patients(X)
         return self.slope_ * self._margin(self._read(X)) - self.offset_
 
-    def attribute(self, X: pd.DataFrame, background: pd.DataFrame | None = None) -> Attribution:
+    def attribute(self, X: Features, background: Features | None = None) -> Attribution:
         """Exact TreeSHAP values, path-dependent or interventional; see :meth:`RiskModel.attribute`."""
+        X = self._patients(X)
+        background = None if background is None else self._patients(background)
         margin, contributions = self._margin_contributions(X, background)
         values = pd.DataFrame(self.slope_ * contributions, index=X.index, columns=self.feature_names_in_)
         return Attribution(self.slope_ * margin - self.offset_, values)
@@ -240,10 +259,25 @@ class BoostedModel(TreeModel):
         return cls(document["features"], document["directions"], **document["parameters"])
 
 
+def names_tree_parameters(init: Callable[..., None]) -> Callable[..., None]:
+    """Name in the signature of a family's constructor what it passes on as ``**trees``.
+
+    scikit-learn reads the parameters of an estimator, and ``help`` shows them, from that signature.
+    """
+    own = inspect.signature(init).parameters
+    shared = inspect.signature(BoostedModel.__init__).parameters
+    parameters = [
+        *(parameter for parameter in own.values() if parameter.kind is not parameter.VAR_KEYWORD),
+        *(shared[name].replace(kind=inspect.Parameter.KEYWORD_ONLY) for name in TreeParameters.__annotations__),
+    ]
+    init.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return init
+
+
 OBJECTIVE = {"objective": "survival:cox", "base_score": 1.0}
 
 
-class BoostedCox(BoostedModel, SurvivalModel):
+class Boosted(BoostedModel, SurvivalModel):
     """XGBoost trees on the Cox partial likelihood, monotone where the catalogue expects a direction.
 
     See :class:`BoostedModel` for the parameters, the other attributes and what becomes of missing values.
@@ -258,14 +292,21 @@ class BoostedCox(BoostedModel, SurvivalModel):
 
     family: ClassVar[str] = "boosted"
 
-    def fit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
+    def fit(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> Self:
         """Grow the trees and estimate the hazards.
+
+        Parameters
+        ----------
+        X : FeatureTable, DataFrame or ndarray of shape (n_samples, n_features)
+        y : Outcome or structured ndarray of shape (n_samples,)
 
         Raises
         ------
         InputError
-            A column cannot be read, or fewer than two patients had the event.
+            X and y are of other patients, y is no time to an event, a column cannot be read, or fewer than
+            two patients had the event.
         """
+        X, y = self._training(X, y)
         self.feature_names_in_, values, y = training_matrix(X, y, self.columns)
         margin = self._grow(values, self._label(y), OBJECTIVE)
         self.offset_ = float(margin.mean())
@@ -331,33 +372,16 @@ class BoostedClassifier(BoostedModel, BinaryModel):
 
     family: ClassVar[str] = "boosted_classifier"
 
+    @names_tree_parameters
     def __init__(
         self,
         columns: Sequence[str] | None = None,
         directions: Mapping[str, int] | None = None,
         *,
-        n_estimators: int = 100,
-        learning_rate: float = 0.05,
-        max_depth: int = 2,
-        min_child_weight: float = 3.0,
-        subsample: float = 0.7,
-        colsample_bytree: float = 0.5,
-        reg_lambda: float = 3.0,
         calibration_folds: int = 5,
-        seed: int = 0,
+        **trees: Unpack[TreeParameters],
     ) -> None:
-        super().__init__(
-            columns,
-            directions,
-            n_estimators=n_estimators,
-            learning_rate=learning_rate,
-            max_depth=max_depth,
-            min_child_weight=min_child_weight,
-            subsample=subsample,
-            colsample_bytree=colsample_bytree,
-            reg_lambda=reg_lambda,
-            seed=seed,
-        )
+        super().__init__(columns, directions, **trees)
         self.calibration_folds = calibration_folds
 
     def _fit_raw(self, values: np.ndarray, y: np.ndarray) -> None:
@@ -369,14 +393,12 @@ class BoostedClassifier(BoostedModel, BinaryModel):
 
     def state(self) -> ModelState:
         """Return the fitted model: JSON data, and the trees as UBJSON."""
-        calibration = {"calibration": [float(value) for value in self.calibration_]}
-        return ModelState(self._document() | calibration, self._blobs())
+        return ModelState(self._document() | self._calibration_document(), self._blobs())
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
         """Return the fitted model again."""
         model = super().from_state(state)
-        intercept, slope = state.document["calibration"]
-        model.calibration_ = (float(intercept), float(slope))
+        model._read_calibration(state.document)
         model._recalibrate(*model.calibration_)
         return model

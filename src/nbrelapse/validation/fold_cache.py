@@ -151,14 +151,14 @@ def fold_key(
 
     Examples
     --------
-    >>> from nbrelapse.models.linear import CoxElasticNet
+    >>> from nbrelapse.models.linear import Cox
     >>> X = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [0.0, 0.0, 1.0]}, index=["p", "q", "r"])
     >>> y = np.array([(1, 3.0), (0, 5.0), (1, 9.0)], dtype=[("event", "i1"), ("time", "f8")])
     >>> sides = np.array([0, 1]), np.array([2])
-    >>> key = fold_key(CoxElasticNet(["a"]), X, y, *sides, {"seed": 0})
-    >>> key == fold_key(CoxElasticNet(["a"]), X.assign(b=9.0), y, *sides, {"seed": 0})
+    >>> key = fold_key(Cox(["a"]), X, y, *sides, {"seed": 0})
+    >>> key == fold_key(Cox(["a"]), X.assign(b=9.0), y, *sides, {"seed": 0})
     True
-    >>> key == fold_key(CoxElasticNet(["a"]), X.assign(a=[1.0, 2.0, 3.1]), y, *sides, {"seed": 0})
+    >>> key == fold_key(Cox(["a"]), X.assign(a=[1.0, 2.0, 3.1]), y, *sides, {"seed": 0})
     False
     """
     parameters = model.get_params(deep=False)

@@ -15,7 +15,8 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 
 from nbrelapse.errors import InputError
-from nbrelapse.models.base import Attribution, ModelState, RiskModel
+from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel
+from nbrelapse.outcome import BINARY, SURVIVAL, Outcome, OutcomeKind
 
 NO_PROBABILITY = -1.0
 """Stands for "not predicted" among probabilities: predictions of folds are finite numbers, so it cannot be NaN."""
@@ -56,7 +57,7 @@ class ForeignModel(RiskModel):
     def log_scale(self) -> bool:
         """Whether its log risk is a log relative hazard or log odds, so that a calibration slope means something."""
 
-    def fit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
+    def fit(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> Self:
         """Fit a clone.
 
         Parameters
@@ -70,11 +71,12 @@ class ForeignModel(RiskModel):
         InputError
             The estimator refuses the patients, for instance because values are missing.
         """
+        table, outcome = self._aligned(X, y)
         self.feature_names_in_ = np.asarray(list(self.columns), dtype=object)
-        features = X[list(self.columns)]
+        features = table[list(self.columns)]
         estimator = _seeded(clone(self.estimator, safe=False), self.seed)
         try:
-            fitted = estimator.fit(features, self._target(y))
+            fitted = estimator.fit(features, self._target(outcome))
         except Exception as error:
             self._refuse(error, "fitted", features)
         # Some estimators return nothing; searches predict by the best of theirs.
@@ -82,7 +84,7 @@ class ForeignModel(RiskModel):
         self.fitted_ = getattr(fitted, "best_estimator_", fitted)
         return self
 
-    def predict_log_risk(self, X: pd.DataFrame) -> np.ndarray:
+    def predict_log_risk(self, X: Features) -> np.ndarray:
         """Score of the event, shape (n_samples,); higher is worse, its scale is the estimator's own.
 
         Raises
@@ -90,7 +92,7 @@ class ForeignModel(RiskModel):
         InputError
             The estimator refuses the patients, or does not return a finite number for each.
         """
-        features = X[list(self.columns)]
+        features = self._patients(X)[list(self.columns)]
         try:
             score = np.asarray(self._score(features), dtype=float)
         except Exception as error:
@@ -103,7 +105,7 @@ class ForeignModel(RiskModel):
             )
         return score
 
-    def attribute(self, X: pd.DataFrame, background: pd.DataFrame | None = None) -> Attribution:
+    def attribute(self, X: Features, background: Features | None = None) -> Attribution:
         """Refuse: there is no general way to attribute a foreign model's predictions exactly."""
         self._only_compared("explained")
 
@@ -183,6 +185,7 @@ class ForeignSurvival(ForeignModel):
     """
 
     family: ClassVar[str] = "foreign_survival"
+    kind: ClassVar[OutcomeKind] = SURVIVAL
 
     @property
     def log_scale(self) -> bool:
@@ -194,15 +197,16 @@ class ForeignSurvival(ForeignModel):
             _is_survival(last) and getattr(last, "loss", None) == "coxph"
         )
 
-    def fit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
+    def fit(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> Self:
         """Fit a clone; see :meth:`ForeignModel.fit`."""
-        self.compete_ = bool((y["event"] == 2).any())
-        return super().fit(X, y)
+        table, outcome = self._aligned(X, y)
+        self.compete_ = bool((outcome["event"] == 2).any())
+        return super().fit(table, outcome)
 
-    def predict_risk(self, X: pd.DataFrame, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def predict_risk(self, X: Features, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Score, and cumulative incidence or :data:`NO_PROBABILITY`; see :meth:`RiskModel.predict_risk`."""
         score = self.predict_log_risk(X)
-        survival = None if self.compete_ else self._survival(X[list(self.columns)], times)
+        survival = None if self.compete_ else self._survival(self._patients(X)[list(self.columns)], times)
         if survival is None:
             return score, np.full((len(X), len(times)), NO_PROBABILITY)
         return score, np.clip(1 - survival, 0.0, 1.0)
@@ -242,13 +246,14 @@ class ForeignClassifier(ForeignModel):
     """
 
     family: ClassVar[str] = "foreign_classifier"
+    kind: ClassVar[OutcomeKind] = BINARY
 
     @property
     def log_scale(self) -> bool:
         """Whether it predicts probabilities."""
         return hasattr(self.estimator, "predict_proba")
 
-    def predict_risk(self, X: pd.DataFrame, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def predict_risk(self, X: Features, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Log odds or score, and probability or :data:`NO_PROBABILITY`; see :meth:`RiskModel.predict_risk`."""
         score = self.predict_log_risk(X)
         probability = expit(score) if self.log_scale else np.full(len(X), NO_PROBABILITY)
