@@ -5,8 +5,8 @@ from .experiment import ExperimentResult as ExperimentResult, publish as publish
 from .explanation import Explanation as Explanation, explain as explain
 from .mechanisms import Catalogue as Catalogue, FeatureTable as FeatureTable, build_features as build_features, load_catalogue as load_catalogue, read_features as read_features, read_gene_sets as read_gene_sets, write_features as write_features
 from .metrics import Evaluation as Evaluation, evaluate as evaluate
-from .models import Blend as Blend, ClinicalLogistic as ClinicalLogistic, RiskModel as RiskModel
-from .outcome import Outcome as Outcome, make_outcome as make_outcome
+from .models import Blend as Blend, Boosted as Boosted, BoostedClassifier as BoostedClassifier, BoostedPrior as BoostedPrior, ClinicalCox as ClinicalCox, ClinicalLogistic as ClinicalLogistic, Cox as Cox, CoxPrior as CoxPrior, Forest as Forest, Logistic as Logistic, RiskModel as RiskModel
+from .outcome import Outcome as Outcome, make_outcome as make_outcome, summarize_outcome as summarize_outcome
 from .readers import import_cbioportal as import_cbioportal, import_gdc as import_gdc, import_geo as import_geo, import_tables as import_tables
 from .report import plots as plots
 from .scoring import Bundle as Bundle, load_model as load_model, save_model as save_model, score as score
