@@ -670,9 +670,8 @@ def values_of(y: np.ndarray | Outcome, kind: OutcomeKind | None = None) -> np.nd
     ValueError: the outcome is binary, it must be survival
     """
     values = np.asarray(y if isinstance(y, np.ndarray) else getattr(y, "y", y))
-    found = BINARY if values.dtype.names is None else SURVIVAL
-    if kind is not None and found != kind:
-        raise ValueError(f"the outcome is {found.name}, it must be {kind.name}")
+    if kind is not None and kind_of(values) != kind:
+        raise ValueError(f"the outcome is {kind_of(values).name}, it must be {kind.name}")
     return values
 
 

@@ -24,7 +24,7 @@ from nbrelapse.experiment.describe import (
     multiplicity,
 )
 from nbrelapse.experiment.prepare import prepare_data
-from nbrelapse.experiment.run import blend_note, competing_note, patient_groups, training_size
+from nbrelapse.experiment.run import blend_note, column_groups, competing_note, training_size
 from nbrelapse.models.linear import Cox
 from nbrelapse.tracking import read_experiment
 from nbrelapse.tracking.store import open_store
@@ -273,7 +273,7 @@ def test_without_the_section_nothing_is_left_out(result: ExperimentResult) -> No
 def test_columns_that_are_no_groups(settings: Settings, study_folder: Path, column: str, problem: str) -> None:
     data = prepare_data(settings(cohort={"path": study_folder}, split=None))
     with pytest.raises(InputError, match=problem):
-        patient_groups(column, data)
+        column_groups(column, data)
 
 
 def test_the_candidates_are_the_features_that_the_models_may_read(result: ExperimentResult) -> None:

@@ -15,6 +15,7 @@ from nbrelapse.explanation import Explanation, explain
 from nbrelapse.explanation.explanation import attribution_table, contributions_by_group, mechanism_cooccurrence, roll_up
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, Mechanism
 from nbrelapse.models.base import Attribution
+from nbrelapse.outcome import SURVIVAL
 
 NAMES = ["clinical__age", "mycn__amplified", "alk__mutation", "alk__gain"]
 
@@ -32,6 +33,8 @@ def catalogue() -> Catalogue:
 
 class Additive:
     """A model whose contributions are its coefficients times the values, NaN counting as one half."""
+
+    kind = SURVIVAL
 
     def __init__(self, coefficients: dict[str, float], gap: float = 0.0) -> None:
         self.coefficients = pd.Series(coefficients)

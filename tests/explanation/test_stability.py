@@ -15,6 +15,7 @@ from nbrelapse.mechanisms import load_catalogue
 from nbrelapse.models.base import Attribution
 from nbrelapse.models.linear import Cox
 from nbrelapse.models.resamples import bootstrap_refits, fold_refits
+from nbrelapse.outcome import SURVIVAL
 
 NAMES = ["mycn__amplified", "instability__loss_11q", "cell_state__ntrk1_expression"]
 MECHANISMS = ["mycn", "instability", "cell_state"]
@@ -22,6 +23,8 @@ MECHANISMS = ["mycn", "instability", "cell_state"]
 
 class Slopes:
     """A linear model of given slopes; a missing value contributes nothing."""
+
+    kind = SURVIVAL
 
     def __init__(self, *slopes: float) -> None:
         self.slopes = slopes
@@ -209,6 +212,8 @@ FEATURES = ["mycn__amplified", "alk__hotspot_mutation", "clinical__age_months", 
 
 class Linear:
     """Coefficients times values; a missing value counts as 0.5."""
+
+    kind = SURVIVAL
 
     def __init__(self, *coefficients: float) -> None:
         self.coefficients = np.array(coefficients)

@@ -7,7 +7,6 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from nbrelapse.mechanisms.prior_knowledge import PriorKnowledge
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
@@ -21,6 +20,7 @@ from sksurv.util import Surv
 from nbrelapse import models
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms import FeatureTable, load_catalogue
+from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.metrics.evaluation import discrimination
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.models.base import RiskModel

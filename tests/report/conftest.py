@@ -101,6 +101,8 @@ def explanation(values: pd.DataFrame) -> Explanation:
 class _Refit:
     """A linear model whose coefficients are those of the explanation, disturbed."""
 
+    kind = SURVIVAL
+
     def __init__(self, explanation: Explanation, seed: int) -> None:
         self.mean = explanation.values.mean()
         self.coefficients = np.array(COEFFICIENTS) + np.random.default_rng(seed).normal(0, 0.3, len(COEFFICIENTS))

@@ -1,4 +1,10 @@
-from .config import ExperimentConfig as ExperimentConfig, parse_config as parse_config, read_config as read_config
-from .null_check import NullCheck as NullCheck, TOLERATED as TOLERATED, null_check as null_check
-from .publish import Published as Published, publish as publish
-from .run import ExperimentResult as ExperimentResult, run_experiment as run_experiment
+from .config import ExperimentConfig as ExperimentConfig
+from .config import parse_config as parse_config
+from .config import read_config as read_config
+from .null_check import TOLERATED as TOLERATED
+from .null_check import NullCheck as NullCheck
+from .null_check import null_check as null_check
+from .publish import Published as Published
+from .publish import publish as publish
+from .run import ExperimentResult as ExperimentResult
+from .run import run_experiment as run_experiment

@@ -276,7 +276,7 @@ def leave_one_out(
         The cohort has no such column, or its values are no groups that can be left out.
     """
     assert config.leave_one_out is not None
-    groups, without = patient_groups(config.leave_one_out.column, data)
+    groups, without = column_groups(config.leave_one_out.column, data)
     settings = config.validation
     found = leave_one_group_out(
         models,
@@ -297,7 +297,7 @@ def leave_one_out(
     return replace(found, notes=[*notes, *found.notes])
 
 
-def patient_groups(column: str, data: PreparedData) -> tuple[pd.Series, list[str]]:
+def column_groups(column: str, data: PreparedData) -> tuple[pd.Series, list[str]]:
     """Return the group of each training patient, and the groups of the cohort that have no patient with an outcome.
 
     Raises

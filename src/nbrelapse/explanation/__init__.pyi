@@ -1,4 +1,20 @@
-from .checks import DeletionCurve as DeletionCurve, TruthAgreement as TruthAgreement, deletion_curve as deletion_curve, direction_agreement as direction_agreement, grouped_shapley as grouped_shapley, roll_up_difference as roll_up_difference, truth_agreement as truth_agreement
-from .explanation import Explanation as Explanation, GroupContributions as GroupContributions, LEAST_PATIENTS as LEAST_PATIENTS, attribution_table as attribution_table, contributions_by_group as contributions_by_group, explain as explain, mechanism_cooccurrence as mechanism_cooccurrence, roll_up as roll_up
+from .checks import DeletionCurve as DeletionCurve
+from .checks import TruthAgreement as TruthAgreement
+from .checks import deletion_curve as deletion_curve
+from .checks import direction_agreement as direction_agreement
+from .checks import grouped_shapley as grouped_shapley
+from .checks import roll_up_difference as roll_up_difference
+from .checks import truth_agreement as truth_agreement
+from .explanation import LEAST_PATIENTS as LEAST_PATIENTS
+from .explanation import Explanation as Explanation
+from .explanation import GroupContributions as GroupContributions
+from .explanation import attribution_table as attribution_table
+from .explanation import contributions_by_group as contributions_by_group
+from .explanation import explain as explain
+from .explanation import mechanism_cooccurrence as mechanism_cooccurrence
+from .explanation import roll_up as roll_up
 from .probability import to_probability as to_probability
-from .stability import NOT_ASSAYED as NOT_ASSAYED, Stability as Stability, patient_intervals as patient_intervals, stability as stability
+from .stability import NOT_ASSAYED as NOT_ASSAYED
+from .stability import Stability as Stability
+from .stability import patient_intervals as patient_intervals
+from .stability import stability as stability

@@ -1,8 +1,28 @@
-from .addressing_therapies import AddressingTherapy as AddressingTherapy, addressing_therapies as addressing_therapies
-from .build import Builder as Builder, COMBINATION as COMBINATION, build_features as build_features, load_builder as load_builder
+from .addressing_therapies import AddressingTherapy as AddressingTherapy
+from .addressing_therapies import addressing_therapies as addressing_therapies
+from .build import COMBINATION as COMBINATION
+from .build import Builder as Builder
+from .build import build_features as build_features
+from .build import load_builder as load_builder
 from .builder_rules import check_parameters as check_parameters
-from .catalogue import Catalogue as Catalogue, FeatureDefinition as FeatureDefinition, Mechanism as Mechanism, PriorKnowledge as PriorKnowledge, load_catalogue as load_catalogue, parse_catalogue as parse_catalogue
+from .catalogue import Catalogue as Catalogue
+from .catalogue import FeatureDefinition as FeatureDefinition
+from .catalogue import Mechanism as Mechanism
+from .catalogue import PriorKnowledge as PriorKnowledge
+from .catalogue import load_catalogue as load_catalogue
+from .catalogue import parse_catalogue as parse_catalogue
 from .catalogue_rules import ENDPOINTS as ENDPOINTS
-from .feature_table import FeatureTable as FeatureTable, OUTCOME_COLUMNS as OUTCOME_COLUMNS, check_target as check_target, known_at as known_at, read_features as read_features, write_features as write_features
-from .gene_sets import assay_coverage as assay_coverage, covers_all as covers_all, genes_found as genes_found, read_gene_sets as read_gene_sets, with_gene_features as with_gene_features
-from .therapies import EVIDENCE_LEVELS as EVIDENCE_LEVELS, Therapy as Therapy, load_therapies as load_therapies
+from .feature_table import OUTCOME_COLUMNS as OUTCOME_COLUMNS
+from .feature_table import FeatureTable as FeatureTable
+from .feature_table import check_target as check_target
+from .feature_table import known_at as known_at
+from .feature_table import read_features as read_features
+from .feature_table import write_features as write_features
+from .gene_sets import assay_coverage as assay_coverage
+from .gene_sets import covers_all as covers_all
+from .gene_sets import genes_found as genes_found
+from .gene_sets import read_gene_sets as read_gene_sets
+from .gene_sets import with_gene_features as with_gene_features
+from .therapies import EVIDENCE_LEVELS as EVIDENCE_LEVELS
+from .therapies import Therapy as Therapy
+from .therapies import load_therapies as load_therapies

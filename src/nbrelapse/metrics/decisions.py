@@ -327,8 +327,8 @@ def _improvement(move: np.ndarray, y: np.ndarray, horizon: float, weights: np.nd
 
 UTILITY_YEARS = (3, 5)
 
-_MOST_UNKNOWN = 0.2
-"""A choice: a rule that leaves more patients without a group is no strategy for all of them."""
+MOST_UNKNOWN = 0.2
+"""Share of the patients. A choice: a rule that leaves more patients without a group is no strategy for all of them."""
 
 
 @dataclass(frozen=True)
@@ -434,7 +434,7 @@ def _known_groups(groups: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarra
     for name, values in groups.items():
         group = np.asarray(values, dtype=float)
         unknown = np.isnan(group)
-        if unknown.mean() > _MOST_UNKNOWN:
+        if unknown.mean() > MOST_UNKNOWN:
             notes.append(f"decisions by {name} are left out, it is unknown of {unknown.sum()} of {len(group)} patients")
             continue
         levels[name] = group

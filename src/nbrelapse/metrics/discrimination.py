@@ -103,7 +103,7 @@ def uno_c(
     --------
     >>> y = np.array([(1, 10.0), (0, 15.0), (1, 20.0), (0, 30.0)], dtype=[("event", "i1"), ("time", "f8")])
     >>> round(uno_c(y, np.array([2.0, 0.0, 0.0, 1.0])), 3)
-    0.632
+    0.571
     """
     return concordance(y, log_risk, fold=fold, weights=weights, censoring=censoring, tau=tau).uno
 

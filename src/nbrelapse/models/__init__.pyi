@@ -1,13 +1,36 @@
-from .base import Attribution as Attribution, BinaryModel as BinaryModel, Features as Features, ModelState as ModelState, RiskModel as RiskModel, SurvivalModel as SurvivalModel, weighted_logistic as weighted_logistic
+from .base import Attribution as Attribution
+from .base import BinaryModel as BinaryModel
+from .base import Features as Features
+from .base import ModelState as ModelState
+from .base import RiskModel as RiskModel
+from .base import SurvivalModel as SurvivalModel
+from .base import weighted_logistic as weighted_logistic
 from .blend import Blend as Blend
 from .boosted_prior import BoostedPrior as BoostedPrior
-from .clinical import CLINICAL_COLUMNS as CLINICAL_COLUMNS, ClinicalCox as ClinicalCox, ClinicalLogistic as ClinicalLogistic, ClinicalReference as ClinicalReference
-from .design import LEAST_OBSERVED as LEAST_OBSERVED, read_columns as read_columns, uninformative as uninformative
-from .families import BINARY_FAMILIES as BINARY_FAMILIES, FAMILIES as FAMILIES, SURVIVAL_FAMILIES as SURVIVAL_FAMILIES, clinical_baselines as clinical_baselines, create_model as create_model, model_from_state as model_from_state
+from .clinical import CLINICAL_COLUMNS as CLINICAL_COLUMNS
+from .clinical import ClinicalCox as ClinicalCox
+from .clinical import ClinicalLogistic as ClinicalLogistic
+from .clinical import ClinicalReference as ClinicalReference
+from .design import LEAST_OBSERVED as LEAST_OBSERVED
+from .design import read_columns as read_columns
+from .design import uninformative as uninformative
+from .families import BINARY_FAMILIES as BINARY_FAMILIES
+from .families import FAMILIES as FAMILIES
+from .families import SURVIVAL_FAMILIES as SURVIVAL_FAMILIES
+from .families import clinical_baselines as clinical_baselines
+from .families import create_model as create_model
+from .families import model_from_state as model_from_state
 from .forest import Forest as Forest
-from .hazards import FEWEST_COMPETING_EVENTS as FEWEST_COMPETING_EVENTS, log_likelihood as log_likelihood, partial_log_likelihood as partial_log_likelihood
+from .hazards import FEWEST_COMPETING_EVENTS as FEWEST_COMPETING_EVENTS
+from .hazards import log_likelihood as log_likelihood
+from .hazards import partial_log_likelihood as partial_log_likelihood
 from .linear import Cox as Cox
 from .logistic import Logistic as Logistic
-from .prior import CoxPrior as CoxPrior, prior_of_model as prior_of_model
-from .resamples import bootstrap_refits as bootstrap_refits, bootstrap_rows as bootstrap_rows, fold_refits as fold_refits, prediction_interval as prediction_interval
-from .trees import Boosted as Boosted, BoostedClassifier as BoostedClassifier
+from .prior import CoxPrior as CoxPrior
+from .prior import prior_of_model as prior_of_model
+from .resamples import bootstrap_refits as bootstrap_refits
+from .resamples import bootstrap_rows as bootstrap_rows
+from .resamples import fold_refits as fold_refits
+from .resamples import prediction_interval as prediction_interval
+from .trees import Boosted as Boosted
+from .trees import BoostedClassifier as BoostedClassifier

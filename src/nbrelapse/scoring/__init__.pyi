@@ -1,7 +1,22 @@
-from .bundle import Bundle as Bundle, ClinicalGroup as ClinicalGroup, NearPatients as NearPatients, ObservedOutcomes as ObservedOutcomes, SimilarOutcomes as SimilarOutcomes, TrainingSummary as TrainingSummary, make_bundle as make_bundle
+from .bundle import Bundle as Bundle
+from .bundle import ClinicalGroup as ClinicalGroup
+from .bundle import NearPatients as NearPatients
+from .bundle import ObservedOutcomes as ObservedOutcomes
+from .bundle import SimilarOutcomes as SimilarOutcomes
+from .bundle import TrainingSummary as TrainingSummary
+from .bundle import make_bundle as make_bundle
 from .evaluate import evaluate_bundle as evaluate_bundle
-from .explain import ExplainRequest as ExplainRequest, ExplainedCohort as ExplainedCohort, explain_cohort as explain_cohort
-from .groups import clinical_groups as clinical_groups, judge_decisions as judge_decisions, patient_groups as patient_groups, populations as populations
+from .explain import ExplainedCohort as ExplainedCohort
+from .explain import ExplainRequest as ExplainRequest
+from .explain import explain_cohort as explain_cohort
+from .groups import clinical_groups as clinical_groups
+from .groups import judge_decisions as judge_decisions
+from .groups import patient_groups as patient_groups
+from .groups import populations as populations
 from .patient import describe_patient as describe_patient
-from .scores import check_scores_file as check_scores_file, score as score, write_scores as write_scores
-from .storage import load_model as load_model, save_model as save_model, write_bundle as write_bundle
+from .scores import check_scores_file as check_scores_file
+from .scores import score as score
+from .scores import write_scores as write_scores
+from .storage import load_model as load_model
+from .storage import save_model as save_model
+from .storage import write_bundle as write_bundle

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.metrics.decisions import ClinicalUtility, clinical_utility
+from nbrelapse.metrics.decisions import MOST_UNKNOWN, ClinicalUtility, clinical_utility
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.models.clinical import CLINICAL_COLUMNS
 from nbrelapse.outcome import Outcome, kind_of
@@ -21,9 +21,6 @@ GROUPINGS = {
     "clinical_inrg": ("INRG risk group", {0: "Very low", 1: "Low", 2: "Intermediate", 3: "High"}),
 }
 """Those preferred first, the most detailed that was recorded before those that rules give."""
-
-_LEAST_KNOWN = 0.8
-"""Share of the patients whose group must be known, as in clinical utility. A choice."""
 
 _THIRDS = ["Lowest third", "Middle third", "Highest third"]
 
@@ -47,7 +44,7 @@ def patient_groups(cohort: Cohort, X: pd.DataFrame, prediction: pd.Series) -> pd
     """
     found = clinical_groups(cohort, X)
     for name, (title, levels) in GROUPINGS.items():
-        if name in found and np.mean(np.isin(found[name], list(levels))) >= _LEAST_KNOWN:
+        if name in found and np.mean(np.isin(found[name], list(levels))) >= 1 - MOST_UNKNOWN:
             labels = pd.Series(found[name], index=X.index).map(levels)
             return pd.Series(pd.Categorical(labels, list(levels.values()), ordered=True), X.index, name=title)
     cuts = np.quantile(prediction, [1 / 3, 2 / 3]) if len(prediction) else [0.0, 0.0]
@@ -76,7 +73,7 @@ def clinical_groups(cohort: Cohort, X: pd.DataFrame) -> dict[str, np.ndarray]:
 
 def clinical_levels(cohort: Cohort, X: pd.DataFrame) -> dict[str, np.ndarray]:
     """Return all clinical groupings, whether or not they distinguish the patients; see :func:`clinical_groups`."""
-    recorded = cohort.patients.set_index("patient_id")["high_risk"].reindex(X.index)
+    recorded = recorded_high_risk(cohort, X.index)
     found = {"high_risk": recorded.astype("Float64").to_numpy(dtype=float, na_value=np.nan)}
     for name, columns in CLINICAL_COLUMNS.items():
         if len(columns) == 1 and columns[0] in X:
@@ -85,14 +82,18 @@ def clinical_levels(cohort: Cohort, X: pd.DataFrame) -> dict[str, np.ndarray]:
     return found
 
 
+def recorded_high_risk(cohort: Cohort, patient_ids: pd.Index) -> pd.Series:
+    """Return whether the clinic says that patients are high-risk, missing where it does not say."""
+    return cohort.patients.set_index("patient_id")["high_risk"].reindex(patient_ids)
+
+
 def populations(cohort: Cohort, outcome: Outcome) -> dict[str, np.ndarray]:
     """Masks over the patients of an outcome: ``all``, and ``high_risk`` where the clinic has said so.
 
     Where all patients are high-risk there is one population, ``all``.
     """
-    high_risk = cohort.patients.set_index("patient_id")["high_risk"].reindex(outcome.patient_ids)
     masks = {"all": np.ones(len(outcome.y), dtype=bool)}
-    mask = high_risk.fillna(False).to_numpy(dtype=bool)
+    mask = recorded_high_risk(cohort, outcome.patient_ids).fillna(False).to_numpy(dtype=bool)
     return masks if mask.all() else masks | {"high_risk": mask}
 
 

@@ -1,3 +1,20 @@
-from .log import APPARENT_METRIC as APPARENT_METRIC, CORRECTED_METRIC as CORRECTED_METRIC, DatasetRecord as DatasetRecord, ExperimentRecord as ExperimentRecord, FAMILIES_TAG as FAMILIES_TAG, Logged as Logged, ModelRecord as ModelRecord, TRIALS_TAG as TRIALS_TAG, log_experiment as log_experiment
-from .read import HOLDOUT_TAG as HOLDOUT_TAG, RecordedExperiment as RecordedExperiment, TRAINING_TAG as TRAINING_TAG, count_experiments as count_experiments, count_holdout_openings as count_holdout_openings, fetched_model as fetched_model, read_experiment as read_experiment
-from .store import check_store as check_store, open_store as open_store, serve as serve, store_uri as store_uri
+from .log import APPARENT_METRIC as APPARENT_METRIC
+from .log import CORRECTED_METRIC as CORRECTED_METRIC
+from .log import FAMILIES_TAG as FAMILIES_TAG
+from .log import TRIALS_TAG as TRIALS_TAG
+from .log import DatasetRecord as DatasetRecord
+from .log import ExperimentRecord as ExperimentRecord
+from .log import Logged as Logged
+from .log import ModelRecord as ModelRecord
+from .log import log_experiment as log_experiment
+from .read import HOLDOUT_TAG as HOLDOUT_TAG
+from .read import TRAINING_TAG as TRAINING_TAG
+from .read import RecordedExperiment as RecordedExperiment
+from .read import count_experiments as count_experiments
+from .read import count_holdout_openings as count_holdout_openings
+from .read import fetched_model as fetched_model
+from .read import read_experiment as read_experiment
+from .store import check_store as check_store
+from .store import open_store as open_store
+from .store import serve as serve
+from .store import store_uri as store_uri

@@ -1,4 +1,16 @@
-from .attributions import beeswarm as beeswarm, deletion_curves as deletion_curves, dependence as dependence, patient_waterfall as patient_waterfall
-from .coverage import feature_coverage as feature_coverage, patients_looked_at as patients_looked_at
-from .mechanisms import mechanism_bar as mechanism_bar, mechanism_cooccurrence_plot as mechanism_cooccurrence_plot, risk_group_heatmap as risk_group_heatmap
-from .performance import binary_calibration as binary_calibration, calibration as calibration, decision_curve_plot as decision_curve_plot, incidence_course as incidence_course, kaplan_meier_by_risk as kaplan_meier_by_risk, leaderboard_forest as leaderboard_forest, learning_curve as learning_curve
+from .attributions import beeswarm as beeswarm
+from .attributions import deletion_curves as deletion_curves
+from .attributions import dependence as dependence
+from .attributions import patient_waterfall as patient_waterfall
+from .coverage import feature_coverage as feature_coverage
+from .coverage import patients_looked_at as patients_looked_at
+from .mechanisms import mechanism_bar as mechanism_bar
+from .mechanisms import mechanism_cooccurrence_plot as mechanism_cooccurrence_plot
+from .mechanisms import risk_group_heatmap as risk_group_heatmap
+from .performance import binary_calibration as binary_calibration
+from .performance import calibration as calibration
+from .performance import decision_curve_plot as decision_curve_plot
+from .performance import incidence_course as incidence_course
+from .performance import kaplan_meier_by_risk as kaplan_meier_by_risk
+from .performance import leaderboard_forest as leaderboard_forest
+from .performance import learning_curve as learning_curve
