@@ -17,11 +17,11 @@ from nbrelapse.mechanisms import FeatureTable, load_catalogue
 from nbrelapse.mechanisms.gene_sets import with_gene_features
 from nbrelapse.metrics.evaluation import evaluate
 from nbrelapse.metrics.horizons import prediction_times
-from nbrelapse.models.clinical import ClinicalBaseline
-from nbrelapse.models.linear import CoxElasticNet
-from nbrelapse.models.logistic import LogisticElasticNet
+from nbrelapse.models.clinical import ClinicalCox
+from nbrelapse.models.linear import Cox
+from nbrelapse.models.logistic import Logistic
 from nbrelapse.models.prior import CoxPrior
-from nbrelapse.models.trees import BoostedCox
+from nbrelapse.models.trees import Boosted
 from nbrelapse.outcome import Outcome
 from nbrelapse.validation.cross_validate import cross_validate
 from nbrelapse.validation.fold_cache import FoldCache
@@ -64,7 +64,7 @@ def rows(table, *models):
 
 def test_models_of_ours_have_the_figures_of_nested_cross_validation_and_evaluate(table):
     X, y = table
-    ours = {"cox": CoxElasticNet(), "narrow": CoxElasticNet(["x"])}
+    ours = {"cox": Cox(), "narrow": Cox(["x"])}
     told = []
     found = cross_validate(
         ours | {"mine": imputed()},
@@ -87,7 +87,7 @@ def test_models_of_ours_have_the_figures_of_nested_cross_validation_and_evaluate
 
 def test_an_estimator_of_scikit_survival_is_fitted_in_the_same_folds(table):
     X, y = table
-    found = cross_validate({"cox": CoxElasticNet(), "mine": imputed()}, X, y, **SMALL)
+    found = cross_validate({"cox": Cox(), "mine": imputed()}, X, y, **SMALL)
     mine = found.predictions["mine"]
     np.testing.assert_array_equal(mine.fold, found.predictions["cox"].fold)
     test = mine.fold[1] == 2
@@ -103,7 +103,7 @@ def test_an_estimator_of_scikit_survival_is_fitted_in_the_same_folds(table):
 
 def test_the_leaderboard_has_the_best_first_and_the_difference_from_the_strongest_reference(table):
     X, y = table
-    models = {"noise": CoxElasticNet(["a"]), "cox": CoxElasticNet(["x"]), "mine": imputed()}
+    models = {"noise": Cox(["a"]), "cox": Cox(["x"]), "mine": imputed()}
     found = cross_validate(models, X, y, references=["noise", "cox"], populations={"high": X["group"] == 1}, **SMALL)
     board = found.leaderboard()
     assert list(board)[:8] == [
@@ -125,7 +125,7 @@ def test_the_leaderboard_has_the_best_first_and_the_difference_from_the_stronges
 
 def test_clinical_baselines_are_the_references_by_default(table):
     X, y = table
-    models = {"cox": CoxElasticNet(["x"]), "stage": ClinicalBaseline(["group"])}
+    models = {"cox": Cox(["x"]), "stage": ClinicalCox(["group"])}
     found = cross_validate(models, X, y, **SMALL)
     assert set(found.evaluation.differences["reference"]) == {"stage"}
     with pytest.raises(InputError, match="reference 'clinic' is no model"):
@@ -136,9 +136,7 @@ def test_with_competing_events_no_incidence_of_a_foreign_model_is_shown(table):
     X, y = table
     y = y.copy()
     y["event"][::9] = 2
-    found = cross_validate(
-        {"cox": CoxElasticNet(), "mine": imputed(), "forest": RandomSurvivalForest(5)}, X, y, **SMALL
-    )
+    found = cross_validate({"cox": Cox(), "mine": imputed(), "forest": RandomSurvivalForest(5)}, X, y, **SMALL)
     metrics = found.evaluation.metrics.set_index(["model", "metric"])[["value", "low", "high"]]
     known = {name: set(metrics.loc[name].dropna().index) for name in ("mine", "forest")}
     assert known == {"mine": RANKING | {"calibration_slope"}, "forest": RANKING}
@@ -159,7 +157,7 @@ def test_figures_that_need_the_probability_of_a_reference_have_no_difference(tab
     X, y = table
     y = y.copy()
     y["event"][::9] = 2
-    found = cross_validate({"mine": imputed(), "cox": CoxElasticNet()}, X, y, **SMALL)
+    found = cross_validate({"mine": imputed(), "cox": Cox()}, X, y, **SMALL)
     paired = found.evaluation.differences.set_index("metric")["difference"]
     assert set(paired.dropna().index) == RANKING | {"calibration_slope"}
 
@@ -167,7 +165,7 @@ def test_figures_that_need_the_probability_of_a_reference_have_no_difference(tab
 def test_a_binary_endpoint_takes_classifiers(table):
     X, y = table
     models = {
-        "logistic": LogisticElasticNet(),
+        "logistic": Logistic(),
         "theirs": imputed(LogisticRegression()),
         "margin": imputed(LinearSVC()),
     }
@@ -176,7 +174,7 @@ def test_a_binary_endpoint_takes_classifiers(table):
     assert list(board)[:1] == ["auc"]
     assert board.loc["theirs", ["brier", "ipa", "calibration_slope"]].notna().all()
     assert board.loc["margin", ["brier", "ipa", "calibration_slope"]].isna().all()
-    _, judged = by_hand({"logistic": LogisticElasticNet()}, X, y["event"], [])
+    _, judged = by_hand({"logistic": Logistic()}, X, y["event"], [])
     pd.testing.assert_frame_equal(rows(found.evaluation.metrics, "logistic"), judged.metrics, check_exact=True)
     assert found.notes[:2] == [
         "margin: no probability is predicted, figures that need one are left out",
@@ -187,13 +185,13 @@ def test_a_binary_endpoint_takes_classifiers(table):
 def test_patients_are_matched_and_the_outcome_kept(table):
     X, y = table
     outcome = Outcome("efs", X.index, y)
-    expected = cross_validate({"cox": CoxElasticNet()}, X, y, **SMALL)
+    expected = cross_validate({"cox": Cox()}, X, y, **SMALL)
     shuffled = X.sample(frac=1, random_state=0)
-    found = cross_validate({"cox": CoxElasticNet()}, shuffled, outcome, **SMALL)
+    found = cross_validate({"cox": Cox()}, shuffled, outcome, **SMALL)
     np.testing.assert_array_equal(found.predictions["cox"].log_risk, expected.predictions["cox"].log_risk)
     assert found.outcome is outcome
     theirs = Surv.from_arrays(y["event"] == 1, y["time"], name_event="seen", name_time="days")
-    again = cross_validate({"cox": CoxElasticNet()}, X.to_numpy(), theirs, **SMALL)
+    again = cross_validate({"cox": Cox()}, X.to_numpy(), theirs, **SMALL)
     pd.testing.assert_frame_equal(again.evaluation.metrics, expected.evaluation.metrics, check_exact=True)
 
 
@@ -204,7 +202,7 @@ def test_clinical_groupings_and_single_genes_are_read_by_those_made_for_them(tab
     columns = X.rename(columns=names).assign(telomere__alt_test=np.nan, p53__gene_BAX=1.0)
     features = FeatureTable(columns, catalogue)
     assert catalogue.features["clinical__inrg"].role == "baseline"
-    models = {"inrg": ClinicalBaseline(["clinical__inrg"]), "cox": CoxElasticNet(), "mine": imputed()}
+    models = {"inrg": ClinicalCox(["clinical__inrg"]), "cox": Cox(), "mine": imputed()}
     models["prior"] = CoxPrior()
     found = cross_validate(models, features, y, populations={"high": "clinical__inrg"}, **SMALL)
     read = ["mycn__amplified", "alk__amplified"]
@@ -219,7 +217,7 @@ def test_clinical_groupings_and_single_genes_are_read_by_those_made_for_them(tab
 
 def test_results_depend_on_neither_the_jobs_nor_the_cache(table, tmp_path):
     X, y = table
-    models = {"cox": CoxElasticNet(), "forest": RandomSurvivalForest(5), "own": OwnScore()}
+    models = {"cox": Cox(), "forest": RandomSurvivalForest(5), "own": OwnScore()}
     expected = cross_validate(models, X, y, **SMALL)
     for hits in (0, 12):
         cache = FoldCache(tmp_path / "cache")
@@ -239,7 +237,7 @@ class OwnScore(BaseEstimator):
         return X["x"].to_numpy()
 
 
-class NeverFitted(CoxElasticNet):
+class NeverFitted(Cox):
     def fit(self, X, y):
         raise AssertionError("the long computation has begun")
 
@@ -256,7 +254,7 @@ def test_a_mask_says_who_is_in_a_population(table):
     unknown = X["group"].mask(np.arange(150) < 4)
     masks = {"array": X["group"].to_numpy() == 1, "series": unknown.sample(frac=1, random_state=0)}
     masks["few"] = [number < 5 for number in range(150)]
-    found = cross_validate({"cox": CoxElasticNet(["x"])}, X, y, populations=masks, **SMALL)
+    found = cross_validate({"cox": Cox(["x"])}, X, y, populations=masks, **SMALL)
     counts = found.evaluation.metrics.groupby("population")["n"].first()
     assert counts.to_dict() == {"all": 150, "array": (X["group"] == 1).sum(), "series": (unknown == 1).sum()}
     assert "series: 4 patients without a value left out" in found.notes
@@ -295,20 +293,20 @@ def test_illegal_options_are_refused_before_anything_is_fitted(table, changed, p
 def test_models_must_be_of_the_endpoint_and_find_their_columns(table):
     X, y = table
     with pytest.raises(InputError, match="there are no models by name"):
-        cross_validate([CoxElasticNet()], X, y)
-    with pytest.raises(InputError, match=r"model 'm' \(LogisticElasticNet\) is of a binary endpoint, y is a time"):
-        cross_validate({"m": LogisticElasticNet()}, X, y)
-    with pytest.raises(InputError, match=r"model 'm' \(BoostedCox\) is of a time to an event, y is a binary"):
-        cross_validate({"m": BoostedCox()}, X, y["event"])
+        cross_validate([Cox()], X, y)
+    with pytest.raises(InputError, match=r"model 'm' \(Logistic\) is of a binary endpoint, y is a time"):
+        cross_validate({"m": Logistic()}, X, y)
+    with pytest.raises(InputError, match=r"model 'm' \(Boosted\) is of a time to an event, y is a binary"):
+        cross_validate({"m": Boosted()}, X, y["event"])
     with pytest.raises(InputError, match="X lacks 1 column that model 'm' reads"):
-        cross_validate({"m": CoxElasticNet(["x", "nowhere"])}, X, y)
-    with pytest.raises(InputError, match="model 'm' is the class CoxElasticNet"):
-        cross_validate({"m": CoxElasticNet}, X, y)
+        cross_validate({"m": Cox(["x", "nowhere"])}, X, y)
+    with pytest.raises(InputError, match="model 'm' is the class Cox"):
+        cross_validate({"m": Cox}, X, y)
 
 
 def test_an_outcome_that_is_none_is_refused(table):
     X, y = table
-    models = {"cox": CoxElasticNet()}
+    models = {"cox": Cox()}
     with pytest.raises(InputError, match="y is neither a time to an event nor binary"):
         cross_validate(models, X, y["time"])
     with pytest.raises(InputError, match="y has 2 dimensions"):
@@ -323,7 +321,7 @@ def test_an_outcome_that_is_none_is_refused(table):
 def test_a_result_shows_itself_in_one_screen_without_patients(table):
     X, y = table
     found = cross_validate(
-        {"cox": CoxElasticNet(), "<mine>": imputed()},
+        {"cox": Cox(), "<mine>": imputed()},
         X,
         Outcome("efs", X.index, y),
         populations={"high": "group"},
@@ -340,7 +338,7 @@ def test_a_result_shows_itself_in_one_screen_without_patients(table):
 
 def test_a_result_draws_itself(table):
     X, y = table
-    found = cross_validate({"cox": CoxElasticNet(), "mine": imputed()}, X, y, populations={"group_2": "group"}, **SMALL)
+    found = cross_validate({"cox": Cox(), "mine": imputed()}, X, y, populations={"group_2": "group"}, **SMALL)
     shown = [text.get_text() for axes in found.plot().axes for text in axes.texts]
     assert "All patients" in shown
     assert "group 2" in shown

@@ -297,10 +297,10 @@ def explain(
 
     Examples
     --------
-    >>> from nbrelapse.models.logistic import LogisticElasticNet
+    >>> from nbrelapse.models.logistic import Logistic
     >>> X = pd.DataFrame({"mycn__amplified": [0.0, 1.0] * 20, "clinical__age_months": [3.0, 9.0, 30.0, 50.0] * 10})
     >>> y = np.array([0, 1, 0, 1, 1, 1, 0, 1] * 5, dtype=np.int8)
-    >>> found = explain(LogisticElasticNet(penalty=0.01, calibration_folds=0).fit(X, y), X)
+    >>> found = explain(Logistic(penalty=0.01, calibration_folds=0).fit(X, y), X)
     >>> list(found.mechanisms), found.scale
     (['mycn', 'clinical'], 'log odds')
     >>> found.patient(1).mechanisms["mycn"].item() > 0

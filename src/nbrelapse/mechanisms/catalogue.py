@@ -1,4 +1,4 @@
-"""The mechanism catalogue: which features exist, how they are computed, what is known of their effects."""
+"""The mechanism catalogue: which features exist, how they are computed, what is known of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A simulated cohort: the raw files that a real study has, its true log hazards, and the cohort read from them."""
+"""A simulated study as the raw files that a real one has, and its true log hazards read back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Estimators of scikit-survival and scikit-learn, cross-validated beside the models of this package."""
+"""Estimators of scikit-survival and scikit-learn, made to fit into our validation."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 
 from nbrelapse.errors import InputError
+from nbrelapse.metrics.evaluation import discrimination
 from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel
 from nbrelapse.outcome import BINARY, SURVIVAL, Outcome, OutcomeKind
 
@@ -104,6 +105,15 @@ class ForeignModel(RiskModel):
                 expected=f"a finite number for each of {len(X)} patients",
             )
         return score
+
+    def predict(self, X: Features) -> np.ndarray:
+        """Score of the event, shape (n_samples,); see :meth:`predict_log_risk`."""
+        return self.predict_log_risk(X)
+
+    def score(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> float:
+        """Harrell's C or the AUC of the score; 0.5 is chance, NaN where no two patients can be compared."""
+        table, outcome = self._aligned(X, y)
+        return float(discrimination(outcome, self.predict_log_risk(table)))
 
     def attribute(self, X: Features, background: Features | None = None) -> Attribution:
         """Refuse: there is no general way to attribute a foreign model's predictions exactly."""
