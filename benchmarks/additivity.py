@@ -13,9 +13,9 @@ from pathlib import Path
 from _document import ROOT, DataAbsentError, data_folder, experiment_config, main
 from nbrelapse.cohort import write_cohort
 from nbrelapse.experiment.config import ExperimentConfig
-from nbrelapse.experiment.prepare import experiment_models, prepare_data
+from nbrelapse.experiment.prepare import _experiment_models, _prepare_data
 from nbrelapse.explanation import explain, to_probability
-from nbrelapse.explanation.explanation import TOLERANCE
+from nbrelapse.explanation.explanation import _TOLERANCE
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.readers import import_geo, import_tables
 from nbrelapse.simulation import simulate_cohort
@@ -48,10 +48,10 @@ def experiments(scratch: Path) -> list[ExperimentConfig]:
 def additivity(scratch: Path) -> list[dict[str, object]]:
     results: list[dict[str, object]] = []
     for config in experiments(scratch):
-        data = prepare_data(config)
+        data = _prepare_data(config)
         X = data.table.values
         catalogue = data.table.catalogue
-        models, _ = experiment_models(config.model_copy(update={"models": FAMILIES}), data)
+        models, _ = _experiment_models(config.model_copy(update={"models": FAMILIES}), data)
         for family in FAMILIES:
             model = models[family].fit(data.features(data.training), data.training.y)
             for kind, background in (("path", None), ("background", X.iloc[:BACKGROUND])):
@@ -60,7 +60,7 @@ def additivity(scratch: Path) -> list[dict[str, object]]:
                     total = explanation.baseline + explanation.mechanisms.sum(axis=1)
                     gap = float((total - explanation.prediction).abs().max())
                     label = f"{config.name} (n={len(X)}), {family}, {kind}, {explanation.scale}"
-                    results.append({"name": label, "value": gap, "goal": TOLERANCE, "met": gap <= TOLERANCE})
+                    results.append({"name": label, "value": gap, "goal": _TOLERANCE, "met": gap <= _TOLERANCE})
     return results
 
 

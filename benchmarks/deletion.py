@@ -14,7 +14,7 @@ from pathlib import Path
 from _document import ROOT, data_folder, experiment_config, main, read_seqc
 from nbrelapse.cohort import write_cohort
 from nbrelapse.experiment.config import ExperimentConfig
-from nbrelapse.experiment.prepare import experiment_models, prepare_data
+from nbrelapse.experiment.prepare import _experiment_models, _prepare_data
 from nbrelapse.explanation import DeletionCurve, deletion_curve, explain
 from nbrelapse.readers import import_tables
 from nbrelapse.report.plots import deletion_curves
@@ -29,10 +29,10 @@ PICTURE = "NBRELAPSE_DELETION_PICTURE"
 
 
 def curves(title: str, config: ExperimentConfig) -> dict[str, DeletionCurve]:
-    data = prepare_data(config.model_copy(update={"models": FAMILIES}))
+    data = _prepare_data(config.model_copy(update={"models": FAMILIES}))
     X, y = data.features(data.training), data.training.y
     background = X.sample(BACKGROUND, random_state=SEED)
-    models, _ = experiment_models(config.model_copy(update={"models": FAMILIES}), data)
+    models, _ = _experiment_models(config.model_copy(update={"models": FAMILIES}), data)
     found = {}
     for family in FAMILIES:
         model = tune(models[family], X, y, n_trials=TRIALS, n_folds=5, seed=SEED).fit(X, y)

@@ -16,7 +16,7 @@ from sklearn.base import clone
 from _document import ROOT, data_folder, experiment_config, main, read_seqc
 from nbrelapse.cohort import write_cohort
 from nbrelapse.experiment.config import ExperimentConfig
-from nbrelapse.experiment.prepare import experiment_models, prepare_data
+from nbrelapse.experiment.prepare import _experiment_models, _prepare_data
 from nbrelapse.explanation import explain, grouped_shapley, roll_up_difference
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.models.base import RiskModel
@@ -62,9 +62,9 @@ def background_gap(model: RiskModel, patients: pd.DataFrame, background: pd.Data
 
 def models(title: str, config: ExperimentConfig) -> list[dict[str, object]]:
     config = config.model_copy(update={"models": ("boosted",)})
-    data = prepare_data(config)
+    data = _prepare_data(config)
     X, y = data.features(data.training), data.training.y
-    model = tune(experiment_models(config, data)[0]["boosted"], X, y, n_trials=TRIALS, n_folds=5, seed=SEED)
+    model = tune(_experiment_models(config, data)[0]["boosted"], X, y, n_trials=TRIALS, n_folds=5, seed=SEED)
     depth = model.get_params()["max_depth"]
     deeper = clone(model).set_params(max_depth=DEPTH)
     catalogue = data.table.catalogue

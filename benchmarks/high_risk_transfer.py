@@ -17,7 +17,7 @@ from sksurv.metrics import concordance_index_censored
 from _document import ROOT, data_folder, experiment_config, main
 from nbrelapse.cohort import write_cohort
 from nbrelapse.experiment.config import ExperimentConfig
-from nbrelapse.experiment.prepare import PreparedData, experiment_models, prepare_data
+from nbrelapse.experiment.prepare import _experiment_models, _prepare_data, _PreparedData
 from nbrelapse.mechanisms import build_features
 from nbrelapse.models.base import RiskModel
 from nbrelapse.readers import import_tables
@@ -37,19 +37,19 @@ def high_risk_transfer(scratch: Path) -> list[dict[str, object]]:
     results: list[dict[str, object]] = []
     for endpoint in ("efs", "os"):
         config = base.model_copy(update={"endpoint": endpoint, "split": None})
-        data = prepare_data(config)
-        models, _ = experiment_models(config, data)
+        data = _prepare_data(config)
+        models, _ = _experiment_models(config, data)
         results += _by_group(config, data, models)
         results += _compressed(config, data, {name: models[name] for name in config.models})
     return results
 
 
-def _groups(data: PreparedData) -> np.ndarray:
+def _groups(data: _PreparedData) -> np.ndarray:
     patients = data.cohort.patients.set_index("patient_id")
     return patients["study"].reindex(data.training.patient_ids).astype(object).to_numpy()
 
 
-def _by_group(config: ExperimentConfig, data: PreparedData, models: dict[str, RiskModel]) -> list[dict[str, object]]:
+def _by_group(config: ExperimentConfig, data: _PreparedData, models: dict[str, RiskModel]) -> list[dict[str, object]]:
     found = leave_one_group_out(
         models,
         data.features(data.training),
@@ -76,7 +76,7 @@ def _by_group(config: ExperimentConfig, data: PreparedData, models: dict[str, Ri
     return rows
 
 
-def _compressed(config: ExperimentConfig, data: PreparedData, models: dict[str, RiskModel]) -> list[dict[str, object]]:
+def _compressed(config: ExperimentConfig, data: _PreparedData, models: dict[str, RiskModel]) -> list[dict[str, object]]:
     """Change of each model's C, trained on COG, when the log2 ratios of GPOH are halved."""
     groups, X, y = _groups(data), data.features(data.training), data.training.y
     train, judged = groups == "COG", groups == "GPOH"

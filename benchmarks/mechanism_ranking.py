@@ -19,12 +19,12 @@ import pandas as pd
 from _document import ROOT, data_folder, experiment_config, main, read_seqc
 from nbrelapse.cohort import write_cohort
 from nbrelapse.experiment.config import ExperimentConfig
-from nbrelapse.experiment.prepare import PreparedData, experiment_models, prepare_data
+from nbrelapse.experiment.prepare import _experiment_models, _prepare_data, _PreparedData
 from nbrelapse.explanation import Stability, explain, stability
-from nbrelapse.explanation.stability import rank_agreement
+from nbrelapse.explanation.stability import _rank_agreement
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.families import create_model
-from nbrelapse.models.linear import LinearModel
+from nbrelapse.models.linear import _LinearModel
 from nbrelapse.models.resamples import bootstrap_refits, fold_refits
 from nbrelapse.readers import import_tables
 from nbrelapse.validation.tuning import tune
@@ -45,8 +45,8 @@ def cohorts(scratch: Path) -> Iterator[tuple[str, ExperimentConfig]]:
     yield "high-risk", experiment_config("high_risk_copy_number", scratch / "high_risk")
 
 
-def refitted(config: ExperimentConfig, data: PreparedData) -> dict[str, Stability]:
-    models, _ = experiment_models(config, data)
+def refitted(config: ExperimentConfig, data: _PreparedData) -> dict[str, Stability]:
+    models, _ = _experiment_models(config, data)
     compared: dict[str, RiskModel] = {name: models[name] for name in FAMILIES}
     compared[FREE] = create_model("boosted", columns=compared["boosted"].get_params()["columns"], seed=config.seed)
     X, y, catalogue = data.features(data.training), data.training.y, data.table.catalogue
@@ -90,7 +90,7 @@ def of_signs(where: str, found: Stability) -> Iterator[dict[str, object]]:
             )
 
 
-def on_their_own(where: str, data: PreparedData, endpoint: str, seed: int) -> Iterator[dict[str, object]]:
+def on_their_own(where: str, data: _PreparedData, endpoint: str, seed: int) -> Iterator[dict[str, object]]:
     """Log hazard a standard deviation of each feature with a direction, without a penalty to speak of."""
     X, y, catalogue = data.features(data.training), data.training.y, data.table.catalogue
     for feature in data.columns:
@@ -107,7 +107,7 @@ def on_their_own(where: str, data: PreparedData, endpoint: str, seed: int) -> It
 
 
 def _coefficient(model: RiskModel) -> float:
-    assert isinstance(model, LinearModel)
+    assert isinstance(model, _LinearModel)
     return float(model.coefficients_[0])
 
 
@@ -119,14 +119,14 @@ def mechanism_ranking(scratch: Path) -> list[dict[str, object]]:
     results: list[dict[str, object]] = []
     for cohort, settings in cohorts(scratch):
         config = settings.model_copy(update={"endpoint": "efs", "split": None})
-        data = prepare_data(config)
+        data = _prepare_data(config)
         events = int((data.training.y["event"] == 1).sum())
         where = f"{cohort} (n={len(data.training.y)}, {events} events)"
         found = refitted(config, data)
         for name, stable in found.items():
             results += [*of_mechanisms(f"{where}, {name}", stable), *of_signs(f"{where}, {name}", stable)]
         orders = pd.DataFrame({name: stable.mechanisms["importance"] for name, stable in found.items()})
-        tau = rank_agreement(orders.T.to_numpy())
+        tau = _rank_agreement(orders.T.to_numpy())
         results.append(
             {"name": f"{where}: Kendall's tau of the mechanisms, two families, median and range"}
             | _numbers(tau["kendall"], tau["kendall_low"], tau["kendall_high"])

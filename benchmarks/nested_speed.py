@@ -30,7 +30,7 @@ from sksurv.util import Surv
 
 from _document import data_folder, experiment_config, main
 from nbrelapse.cohort import write_cohort
-from nbrelapse.experiment.prepare import experiment_models, prepare_data
+from nbrelapse.experiment.prepare import _experiment_models, _prepare_data
 from nbrelapse.metrics.discrimination import concordance
 from nbrelapse.metrics.horizons import CensoringDistribution, prediction_times
 from nbrelapse.metrics.resampling import bootstrap_interval, bootstrap_weights
@@ -118,7 +118,7 @@ def seqc_training(scratch: Path) -> tuple[dict[str, Any], pd.DataFrame, np.ndarr
     gene_sets = Path(os.environ.get("NBRELAPSE_GENE_SETS", source.parent.parent / "reference" / "gene_sets.tsv"))
     config = experiment_config("seqc_relapse", scratch / "seqc", gene_sets if gene_sets.exists() else None)
     config = config.model_copy(update={"models": FAMILIES})
-    data = prepare_data(config)
+    data = _prepare_data(config)
     patients = data.training.patient_ids
     X = data.features(data.training)[data.columns[:FEATURES]]
     expression = data.cohort.expression
@@ -127,7 +127,7 @@ def seqc_training(scratch: Path) -> tuple[dict[str, Any], pd.DataFrame, np.ndarr
     genes = expression[samples.to_numpy()].T.set_axis(patients, axis=0)
     wanted = genes.var().nlargest(FEATURES - X.shape[1]).index
     X = X.join(genes[wanted].add_prefix("expression__")).astype(float)
-    models, _ = experiment_models(config, data)
+    models, _ = _experiment_models(config, data)
     return {name: models[name].set_params(columns=list(X.columns)) for name in FAMILIES}, X, data.training.y
 
 

@@ -20,7 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from _document import ROOT, data_folder, experiment_config, main, read_seqc
 from nbrelapse.cohort import write_cohort
-from nbrelapse.experiment.prepare import PreparedData, prepare_data
+from nbrelapse.experiment.prepare import _prepare_data, _PreparedData
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.metrics.discrimination import harrell_c
 from nbrelapse.models.families import create_model
@@ -37,14 +37,14 @@ GOALS = {40: 0.02, 80: -0.005, 160: -0.005}
 def prior_small_cohorts(scratch: Path) -> list[dict[str, object]]:
     config = experiment_config("seqc_relapse", *read_seqc(scratch))
     config = config.model_copy(update={"features": config.features.model_copy(update={"genes": False})})
-    results = _compare("SEQC training half", prepare_data(config), GOALS)
+    results = _compare("SEQC training half", _prepare_data(config), GOALS)
     mapping = ROOT / "experiments" / "mappings" / "high_risk_copy_number.toml"
     write_cohort(import_tables(mapping, data_folder("high_risk_copy_number")), scratch / "cohort")
     high_risk = experiment_config("high_risk_copy_number", scratch / "cohort").model_copy(update={"split": None})
-    return results + _compare("high-risk copy number", prepare_data(high_risk), {})
+    return results + _compare("high-risk copy number", _prepare_data(high_risk), {})
 
 
-def _compare(label: str, data: PreparedData, goals: dict[int, float]) -> list[dict[str, object]]:
+def _compare(label: str, data: _PreparedData, goals: dict[int, float]) -> list[dict[str, object]]:
     X, y = data.features(data.training), data.training.y
     prior = PriorKnowledge.of_catalogue(data.table.catalogue, data.columns, "efs")
     models = {name: create_model(name, columns=data.columns, prior=prior) for name in FAMILIES}

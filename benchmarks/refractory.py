@@ -17,14 +17,14 @@ import pandas as pd
 
 from _document import main
 from nbrelapse.experiment.config import parse_config
-from nbrelapse.experiment.prepare import PreparedData, experiment_models, prepare_data
+from nbrelapse.experiment.prepare import _experiment_models, _prepare_data, _PreparedData
 from nbrelapse.explanation import explain
 from nbrelapse.metrics.discrimination import roc_area
 from nbrelapse.metrics.evaluation import Evaluation, evaluate
 from nbrelapse.metrics.horizons import prediction_times
 from nbrelapse.metrics.resampling import bootstrap_weights
 from nbrelapse.models.families import create_model
-from nbrelapse.models.linear import LinearModel
+from nbrelapse.models.linear import _LinearModel
 from nbrelapse.models.resamples import bootstrap_refits
 from nbrelapse.scoring.groups import populations
 from nbrelapse.simulation.patients import _draw_patients, _load_calibration
@@ -49,16 +49,16 @@ ENDPOINTS = {"refractory": ("logistic", -1), "relapse": ("cox", 1)}
 """The linear family of each endpoint, and the sign of MYCN amplification in the literature."""
 
 
-def prepared(endpoint: str) -> PreparedData:
+def prepared(endpoint: str) -> _PreparedData:
     source = {"simulate": {"patients": PATIENTS, "seed": SEED}}
-    return prepare_data(parse_config({"name": "refractory", "endpoint": endpoint, "seed": SEED, "cohort": source}))
+    return _prepare_data(parse_config({"name": "refractory", "endpoint": endpoint, "seed": SEED, "cohort": source}))
 
 
-def cross_validated(data: PreparedData) -> Evaluation:
+def cross_validated(data: _PreparedData) -> Evaluation:
     config = parse_config(
         {"name": "refractory", "endpoint": "refractory", "seed": SEED, "cohort": {"simulate": {"patients": PATIENTS}}}
     )
-    models, _ = experiment_models(config, data)
+    models, _ = _experiment_models(config, data)
     X, y = data.features(data.training), data.training.y
     predictions = nested_cross_validation(
         models,
@@ -77,7 +77,7 @@ def cross_validated(data: PreparedData) -> Evaluation:
     return evaluate(predictions, y, populations=masks, references=baselines, seed=SEED)
 
 
-def reachable(data: PreparedData) -> dict[str, object]:
+def reachable(data: _PreparedData) -> dict[str, object]:
     """AUC of the log odds that the patients were drawn with."""
     calibration = _load_calibration()
     # The first stream of the seed is that of the patients, see write_raw_files.
@@ -113,7 +113,7 @@ def performance(evaluation: Evaluation) -> list[dict[str, object]]:
     return results
 
 
-def coefficients(data: PreparedData, endpoint: str) -> pd.DataFrame:
+def coefficients(data: _PreparedData, endpoint: str) -> pd.DataFrame:
     """Coefficients of a regression without a penalty to speak of; the first row is that of all patients."""
     family = ENDPOINTS[endpoint][0]
     model = create_model(family, columns=COLUMNS, penalty=1e-4, l1_ratio=0.05, binary=endpoint == "refractory")
@@ -124,13 +124,13 @@ def coefficients(data: PreparedData, endpoint: str) -> pd.DataFrame:
     return pd.DataFrame([fitted.coefficients_ for fitted in (model.fit(X, y), *refits)], columns=list(COLUMNS))
 
 
-def mycn_share(data: PreparedData, endpoint: str) -> np.ndarray:
+def mycn_share(data: _PreparedData, endpoint: str) -> np.ndarray:
     """Return what the MYCN mechanism adds to the log risk of amplified over other patients, in the tuned model."""
     family = ENDPOINTS[endpoint][0]
     model = create_model(family, columns=data.columns, binary=endpoint == "refractory")
     X, y = data.features(data.training), data.training.y
     tuned = tune(model, X, y, n_trials=TRIALS, n_folds=3, seed=SEED).fit(X, y)
-    assert isinstance(tuned, LinearModel)
+    assert isinstance(tuned, _LinearModel)
     refits = bootstrap_refits(tuned, X, y, n_refits=TUNED_REFITS, seed=SEED, n_jobs=2)
     amplified = X["mycn__amplified"]
     shares = [explain(fitted, X, data.table.catalogue).mechanisms["mycn"] for fitted in (tuned, *refits)]
@@ -143,7 +143,7 @@ def with_interval(name: str, replicates: np.ndarray, sign: int) -> dict[str, obj
     return {"name": name, "value": float(replicates[0]), "low": low, "high": high, "goal": 0.0, "met": met}
 
 
-def signs(data: dict[str, PreparedData]) -> list[dict[str, object]]:
+def signs(data: dict[str, _PreparedData]) -> list[dict[str, object]]:
     results = []
     found = {}
     for endpoint, (_, sign) in ENDPOINTS.items():

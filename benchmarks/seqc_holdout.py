@@ -19,7 +19,7 @@ from typing import Any
 from _document import ROOT, experiment_config, main, read_seqc
 from nbrelapse import __version__
 from nbrelapse.experiment import run_experiment
-from nbrelapse.experiment.prepare import experiment_models, prepare_data
+from nbrelapse.experiment.prepare import _experiment_models, _prepare_data
 from nbrelapse.metrics.decisions import tertile_calibration
 from nbrelapse.metrics.evaluation import Evaluation, evaluate
 from nbrelapse.metrics.horizons import YEAR, prediction_times
@@ -81,8 +81,8 @@ def _holdout(endpoint: str, cohort: tuple[Path, Path | None]) -> list[dict[str, 
 
 def _all_patients(endpoint: str, cohort: tuple[Path, Path | None]) -> list[dict[str, object]]:
     config = _config(endpoint, cohort).model_copy(update={"split": None})
-    data = prepare_data(config)
-    models, _ = experiment_models(config, data)
+    data = _prepare_data(config)
+    models, _ = _experiment_models(config, data)
     X, y = data.features(data.training), data.training.y
     predictions = nested_cross_validation(
         models, X, y, seed=config.seed, n_jobs=os.cpu_count() or 1, times=prediction_times(y), **ALL_PATIENTS

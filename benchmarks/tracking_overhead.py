@@ -22,11 +22,11 @@ from matplotlib.figure import Figure
 
 from _document import main
 from nbrelapse.mechanisms import build_features
-from nbrelapse.models.families import CLINICAL_BASELINES, create_model
+from nbrelapse.models.families import _CLINICAL_BASELINES, create_model
 from nbrelapse.models.resamples import bootstrap_refits
 from nbrelapse.outcome import make_outcome
 from nbrelapse.scoring import Bundle, TrainingSummary, load_model, make_bundle, write_bundle
-from nbrelapse.scoring.scores import score_features
+from nbrelapse.scoring.scores import _score_features
 from nbrelapse.simulation import simulate_cohort
 from nbrelapse.tracking import DatasetRecord, ExperimentRecord, ModelRecord, log_experiment, open_store
 
@@ -47,7 +47,7 @@ def bundle_of(family: str) -> tuple[Bundle, pd.DataFrame]:
         model,
         X,
         refits=tuple(bootstrap_refits(model, X, y, n_refits=REFITS, seed=0, n_jobs=os.cpu_count() or 1)),
-        references={name: create_model(name).fit(X, y) for name in CLINICAL_BASELINES},
+        references={name: create_model(name).fit(X, y) for name in _CLINICAL_BASELINES},
         catalogue=table.catalogue,
         gene_sets={},
         training=TrainingSummary(patients=len(y)),
@@ -130,7 +130,7 @@ def tracking_overhead(scratch: Path) -> list[dict[str, object]]:
         results.append(timed(f"logging a run with its {family} model", times, GOAL))
         uri = log_experiment(record).model_uris[family]
         results.append(timed(f"loading the {family} model", seconds(lambda uri=uri: load_model(uri))))
-        here = score_features(bundle, X).select_dtypes("number").to_numpy()
+        here = _score_features(bundle, X).select_dtypes("number").to_numpy()
         there = scored_elsewhere(uri, X, scratch).select_dtypes("number").to_numpy()
         gap = float(np.nanmax(np.abs(here - there))) if np.array_equal(np.isnan(here), np.isnan(there)) else np.inf
         name = f"largest difference of {family} scores between processes"

@@ -25,7 +25,7 @@ from _noise_free import noise_free_linear, noise_free_trees
 from _planted_truth import planted_truth
 from nbrelapse.cohort import Cohort, write_cohort
 from nbrelapse.experiment.config import ExperimentConfig, parse_config
-from nbrelapse.experiment.prepare import PreparedData, experiment_models, prepare_data
+from nbrelapse.experiment.prepare import _experiment_models, _prepare_data, _PreparedData
 from nbrelapse.explanation import Explanation, TruthAgreement, explain, truth_agreement
 from nbrelapse.models.base import RiskModel
 from nbrelapse.readers.cbioportal import import_cbioportal
@@ -60,7 +60,7 @@ class Study:
         cohort = {"path": str(scratch / "cohort")}
         settings = {"name": "truth_recovery", "seed": seed, "cohort": cohort, "models": list(GOALS)}
         self.config: ExperimentConfig = parse_config(settings)
-        self.data: PreparedData = prepare_data(self.config)
+        self.data: _PreparedData = _prepare_data(self.config)
         self.X = self.data.features(self.data.training)
         truth = read_truth(raw).loc[self.X.index]
         self.log_hazard = truth.sum(axis=1)
@@ -69,7 +69,7 @@ class Study:
 
     def explained(self, family: str) -> tuple[RiskModel, Explanation]:
         """Tune and fit a model of the family, and explain the patients."""
-        model = experiment_models(self.config, self.data)[0][family]
+        model = _experiment_models(self.config, self.data)[0][family]
         y = self.data.training.y
         model = tune(model, self.X, y, n_trials=TRIALS, n_folds=5, seed=SEED).fit(self.X, y)
         return model, explain(model, self.X, self.data.table.catalogue)

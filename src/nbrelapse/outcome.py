@@ -159,10 +159,10 @@ class Outcome:
         return f"Outcome {self.endpoint!r}: {counted(len(self), 'patient')}, {', '.join(counts)}"
 
 
-ENDPOINTS = ("relapse", "efs", "os", "refractory")
-UNSPECIFIED = ("event", "censor", "exclude")
-PROGRESSIVE = ("refractory", "exclude")
-EVENTS = ("relapse", "progression", "death", "second_malignancy", "unspecified")
+_ENDPOINTS = ("relapse", "efs", "os", "refractory")
+_UNSPECIFIED = ("event", "censor", "exclude")
+_PROGRESSIVE = ("refractory", "exclude")
+_EVENTS = ("relapse", "progression", "death", "second_malignancy", "unspecified")
 
 
 def make_outcome(
@@ -224,9 +224,9 @@ def make_outcome(
     >>> outcome.y.tolist(), outcome.excluded
     ([(1, 200.0), (2, 31.0)], {'first event not recorded': 1})
     """
-    _legal("endpoint", endpoint, ENDPOINTS)
-    _legal("unspecified", unspecified, UNSPECIFIED)
-    _legal("progressive", progressive, PROGRESSIVE)
+    _legal("endpoint", endpoint, _ENDPOINTS)
+    _legal("unspecified", unspecified, _UNSPECIFIED)
+    _legal("progressive", progressive, _PROGRESSIVE)
     if not 0 <= landmark_days < np.inf:
         raise InputError(f"illegal landmark {landmark_days!r}", column="landmark_days", expected="days, 0 or more")
     if not kind_of_endpoint(endpoint).has_time:
@@ -309,7 +309,7 @@ def _refuse_contradictions(course: pd.DataFrame, endpoint: str) -> None:
             "give the time, or leave death empty so that the patient is left out",
         )
         return
-    happened = course["event"].isin(EVENTS)
+    happened = course["event"].isin(_EVENTS)
     _refuse(
         happened & course["event_days"].isna(),
         "a first event has no time",
@@ -355,7 +355,7 @@ def _relapse(course: pd.DataFrame, unspecified: str) -> _Coded:
 
 
 def _efs(course: pd.DataFrame, unspecified: str) -> _Coded:
-    return course["event"].isin(EVENTS).astype(int), course["event_days"], _first_event(course)
+    return course["event"].isin(_EVENTS).astype(int), course["event_days"], _first_event(course)
 
 
 def _os(course: pd.DataFrame, unspecified: str) -> _Coded:

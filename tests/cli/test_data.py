@@ -16,9 +16,9 @@ from nbrelapse.cli.data import cohort_app as app
 from nbrelapse.cohort import Cohort, write_cohort
 from nbrelapse.errors import InputError
 from nbrelapse.experiment import read_config
-from nbrelapse.experiment.prepare import prepare_data
+from nbrelapse.experiment.prepare import _prepare_data
 from nbrelapse.mechanisms import build_features, load_catalogue
-from nbrelapse.report.facts import COUNTS, feature_patients, mechanism_patients
+from nbrelapse.report.facts import _COUNTS, feature_patients, mechanism_patients
 from nbrelapse.report.mechanism_page import mechanism_page
 from nbrelapse.simulation import simulate_cohort
 
@@ -164,7 +164,7 @@ def test_json_has_the_counts_feature_by_feature(nbrelapse: Run, folder: Path, si
     document = nbrelapse("features", "cohort", "--out", "features.csv", "--json").document
     table = build_features(simulated)
     found = pd.DataFrame(document["coverage"]["features"]).set_index("feature")
-    pd.testing.assert_frame_equal(found[COUNTS], feature_patients(simulated, table)[COUNTS])
+    pd.testing.assert_frame_equal(found[_COUNTS], feature_patients(simulated, table)[_COUNTS])
     assert [row["mechanism"] for row in document["coverage"]["mechanisms"]] == list(
         mechanism_patients(simulated, table)["mechanism"]
     )
@@ -179,7 +179,7 @@ def test_relapse_samples_are_not_counted(nbrelapse: Run, empty: Path, simulated:
         Cohort("later", simulated.patients, later, simulated.assays, mutations=simulated.mutations), empty / "cohort"
     )
     document = nbrelapse("features", "cohort", "--out", "features.csv", "--json").document
-    found = pd.DataFrame(document["coverage"]["features"]).set_index("feature").loc["p53__tp53_mutation", COUNTS]
+    found = pd.DataFrame(document["coverage"]["features"]).set_index("feature").loc["p53__tp53_mutation", _COUNTS]
     assert found.to_dict() == {"known": 0, "not_known": 0, "not_assayed": 60}
 
 
@@ -198,7 +198,7 @@ def test_an_experiment_reads_a_catalogue_of_one_s_own(folder: Path) -> None:
     config = read_config("deep/a.toml")
     assert config.catalogue == Path("deep/my.toml")
     assert "my.toml" not in config.model_dump_json()
-    table = prepare_data(config).table
+    table = _prepare_data(config).table
     assert table.catalogue.version == f"{load_catalogue().version}+my"
     assert "ras_mapk__phox2b" in table.catalogue.features
     assert "clinical__male" not in table.values

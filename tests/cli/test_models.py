@@ -17,7 +17,7 @@ from nbrelapse.models.families import create_model
 from nbrelapse.models.resamples import bootstrap_refits
 from nbrelapse.outcome import make_outcome
 from nbrelapse.scoring import TrainingSummary, make_bundle, score, write_bundle
-from nbrelapse.scoring.scores import LEAST_EVIDENCE
+from nbrelapse.scoring.scores import _LEAST_EVIDENCE
 from nbrelapse.simulation import simulate_cohort
 
 app = typer.Typer()
@@ -109,7 +109,7 @@ def test_contributions_start_from_the_mean_of_the_background(study: Path, tmp_pa
     table = pd.read_parquet(document["attributions"])
     others = score(study / "model", read_cohort(tmp_path / "others"))
     assert len(others.dropna(subset="log_risk")) == 20
-    scored = table["evidence"] >= LEAST_EVIDENCE
+    scored = table["evidence"] >= _LEAST_EVIDENCE
     np.testing.assert_allclose(table.loc[scored, "baseline"], others["log_risk"].mean(), atol=1e-6)
     assert 0 < scored.sum() < len(table)
     assert table.loc[~scored].drop(columns=["patient_id", "evidence"]).isna().all(axis=None)

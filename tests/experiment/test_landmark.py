@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nbrelapse.experiment import ExperimentConfig, ExperimentResult, run_experiment
-from nbrelapse.experiment.describe import model_card, training_summary
+from nbrelapse.experiment.describe import _model_card, _training_summary
 from nbrelapse.outcome import make_outcome
 from nbrelapse.scoring import load_model, make_bundle, write_bundle
 from nbrelapse.scoring.evaluate import evaluate_bundle
@@ -29,7 +29,7 @@ def test_times_and_horizons_count_from_the_landmark(landmark: ExperimentResult) 
     left_out = len(whole.y) - len(expected.y)
     note = f"the landmark is day 180: times and horizons count from it, and {left_out} patients of the cohort"
     assert any(text.startswith(note) for text in landmark.notes)
-    assert "Landmark days: 180.0" in model_card(landmark, "cox")
+    assert "Landmark days: 180.0" in _model_card(landmark, "cox")
 
 
 def test_a_saved_model_keeps_its_landmark_and_is_judged_from_it(landmark: ExperimentResult, tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_saved_model_keeps_its_landmark_and_is_judged_from_it(landmark: Experi
         references={},
         catalogue=landmark.data.table.catalogue,
         gene_sets={},
-        training=training_summary(landmark),
+        training=_training_summary(landmark),
     )
     folder = write_bundle(bundle, tmp_path / "model")
     assert json.loads((folder / "data" / "manifest.json").read_text())["landmark_days"] == 180

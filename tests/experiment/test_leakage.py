@@ -13,8 +13,8 @@ import pytest
 from nbrelapse.cohort import Cohort, write_cohort
 from nbrelapse.errors import InputError
 from nbrelapse.experiment import ExperimentConfig, ExperimentResult, run_experiment
-from nbrelapse.experiment.leakage import leakage_check
-from nbrelapse.experiment.prepare import PreparedData, prepare_data
+from nbrelapse.experiment.leakage import _leakage_check
+from nbrelapse.experiment.prepare import _prepare_data, _PreparedData
 from nbrelapse.mechanisms import FeatureTable
 
 RESPONSE = """
@@ -30,11 +30,11 @@ levels = {{ induction_response = {{ CR = 0, PR = 1, MR = 2, SD = 3, PD = 4 }} }}
 
 
 @pytest.fixture
-def data(result: ExperimentResult) -> PreparedData:
+def data(result: ExperimentResult) -> _PreparedData:
     return result.data
 
 
-def with_feature(data: PreparedData, values: np.ndarray) -> PreparedData:
+def with_feature(data: _PreparedData, values: np.ndarray) -> _PreparedData:
     """The first feature replaced by values of the training patients."""
     table = data.table.values.copy()
     table.loc[data.training.patient_ids, data.columns[0]] = values
@@ -42,7 +42,7 @@ def with_feature(data: PreparedData, values: np.ndarray) -> PreparedData:
 
 
 def test_the_simulated_cohort_passes_without_a_word(result: ExperimentResult) -> None:
-    assert leakage_check(result.config, result.data) == []
+    assert _leakage_check(result.config, result.data) == []
 
 
 @pytest.mark.parametrize(("days", "expected"), [(0, "known only after diagnosis"), (120, "known only 120 days after")])
@@ -57,30 +57,30 @@ def test_a_response_to_treatment_is_refused_at_diagnosis(
 
 
 def test_a_landmark_after_it_lets_it_in(
-    settings: Callable[..., ExperimentConfig], data: PreparedData, tmp_path: Path
+    settings: Callable[..., ExperimentConfig], data: _PreparedData, tmp_path: Path
 ) -> None:
     (tmp_path / "own.toml").write_text(RESPONSE.format(days=120))
     config = settings().model_copy(update={"catalogue": tmp_path / "own.toml"})
-    prepared = prepare_data(config)
+    prepared = _prepare_data(config)
     assert "clinical__response" in prepared.columns
-    leakage_check(config.model_copy(update={"landmark_days": 120}), prepared)
+    _leakage_check(config.model_copy(update={"landmark_days": 120}), prepared)
     with pytest.raises(InputError, match="known only 120 days after"):
-        leakage_check(config.model_copy(update={"landmark_days": 119}), prepared)
+        _leakage_check(config.model_copy(update={"landmark_days": 119}), prepared)
 
 
-def test_the_label_among_the_features_is_refused(result: ExperimentResult, data: PreparedData) -> None:
+def test_the_label_among_the_features_is_refused(result: ExperimentResult, data: _PreparedData) -> None:
     event = (data.training.y["event"] == 1).astype(float)
     with pytest.raises(InputError, match="equal the outcome") as error:
-        leakage_check(result.config, with_feature(data, event))
+        _leakage_check(result.config, with_feature(data, event))
     assert error.value.column == data.columns[0]
     with pytest.raises(InputError, match="that they are missing"):
-        leakage_check(result.config, with_feature(data, np.where(event == 1, np.nan, 0.5)))
+        _leakage_check(result.config, with_feature(data, np.where(event == 1, np.nan, 0.5)))
 
 
-def test_nearly_the_label_is_pointed_out(result: ExperimentResult, data: PreparedData) -> None:
+def test_nearly_the_label_is_pointed_out(result: ExperimentResult, data: _PreparedData) -> None:
     event = (data.training.y["event"] == 1).astype(float)
     event[0] = 1 - event[0]
-    notes = leakage_check(result.config, with_feature(data, event))
+    notes = _leakage_check(result.config, with_feature(data, event))
     assert len(notes) == 1
     assert notes[0].startswith(f"{data.columns[0]} alone tells who has the event with a concordance of 0.9")
 
@@ -92,7 +92,7 @@ def renamed(cohort: Cohort, old: str, new: str) -> Cohort:
     return replace(cohort, expression=cohort.expression.assign(**{samples[new]: cohort.expression[samples[old]]}))
 
 
-def test_one_expression_profile_under_two_names_is_refused(result: ExperimentResult, data: PreparedData) -> None:
+def test_one_expression_profile_under_two_names_is_refused(result: ExperimentResult, data: _PreparedData) -> None:
     assert data.holdout is not None
     profiled = data.cohort.assayed_samples("expression").index
     inside = data.training.patient_ids.intersection(profiled)
@@ -100,13 +100,13 @@ def test_one_expression_profile_under_two_names_is_refused(result: ExperimentRes
     with pytest.raises(
         InputError, match="1 hold-out patients have the expression profile of a training patient"
     ) as error:
-        leakage_check(result.config, replace(data, cohort=renamed(data.cohort, inside[0], outside[0])))
+        _leakage_check(result.config, replace(data, cohort=renamed(data.cohort, inside[0], outside[0])))
     assert not any(str(patient) in str(error.value) for patient in (inside[0], outside[0]))
     with pytest.raises(InputError, match="1 training patients have the expression profile of another"):
-        leakage_check(result.config, replace(data, cohort=renamed(data.cohort, inside[0], inside[1])))
+        _leakage_check(result.config, replace(data, cohort=renamed(data.cohort, inside[0], inside[1])))
 
 
-def test_one_copy_number_profile_under_two_names_is_refused(result: ExperimentResult, data: PreparedData) -> None:
+def test_one_copy_number_profile_under_two_names_is_refused(result: ExperimentResult, data: _PreparedData) -> None:
     assert data.holdout is not None and data.cohort.segments is not None
     samples = data.cohort.assayed_samples("copy_number")
     old = samples[data.training.patient_ids.intersection(samples.index)[0]]
@@ -116,16 +116,16 @@ def test_one_copy_number_profile_under_two_names_is_refused(result: ExperimentRe
     copied = segments[segments["sample_id"] == old].iloc[::-1].assign(sample_id=new)
     cohort = replace(data.cohort, segments=pd.concat([segments[segments["sample_id"] != new], copied]))
     with pytest.raises(InputError, match="copy-number profile of a training patient"):
-        leakage_check(result.config, replace(data, cohort=cohort))
+        _leakage_check(result.config, replace(data, cohort=cohort))
 
 
-def test_one_age_and_course_under_two_names_is_pointed_out(result: ExperimentResult, data: PreparedData) -> None:
+def test_one_age_and_course_under_two_names_is_pointed_out(result: ExperimentResult, data: _PreparedData) -> None:
     assert data.holdout is not None
     patients = data.cohort.patients.set_index("patient_id")
     copied = ["age_days", "sex", "event", "event_days", "death", "followup_days"]
     patients.loc[data.holdout.patient_ids[0], copied] = patients.loc[data.training.patient_ids[0], copied]
     cohort = replace(data.cohort, patients=patients.reset_index())
-    notes = leakage_check(result.config, replace(data, cohort=cohort))
+    notes = _leakage_check(result.config, replace(data, cohort=cohort))
     assert notes == ["1 hold-out patients have the age, sex and course of a training patient: are any on both sides?"]
 
 
@@ -135,4 +135,4 @@ def test_a_cohort_without_profiles_or_ages_has_nothing_to_compare(
     assays = cohort.assays[cohort.assays["assay"].isin(["clinical", "fish", "mutations"])].reset_index(drop=True)
     bare = replace(cohort, expression=None, segments=None, gene_copy_number=None, rearrangements=None, assays=assays)
     config = settings(cohort={"path": write_cohort(bare, tmp_path / "bare")})
-    assert leakage_check(config, prepare_data(config)) == []
+    assert _leakage_check(config, _prepare_data(config)) == []

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from nbrelapse.experiment import ExperimentConfig
-from nbrelapse.experiment.null_check import CHOSEN, TOLERATED, null_check, summarize
+from nbrelapse.experiment.null_check import _CHOSEN, TOLERATED, _summarize, null_check
 
 
 def test_every_family_and_the_best_of_each_permutation(settings: Callable[..., ExperimentConfig]) -> None:
@@ -18,8 +18,8 @@ def test_every_family_and_the_best_of_each_permutation(settings: Callable[..., E
     found = null_check(
         settings(), permutations=5, trials=1, progress=lambda stage, done, total: stages.append((stage, done, total))
     )
-    assert list(found.values.columns) == ["cox", "boosted", CHOSEN]
-    assert found.values[CHOSEN].tolist() == found.values[["cox", "boosted"]].max(axis=1).tolist()
+    assert list(found.values.columns) == ["cox", "boosted", _CHOSEN]
+    assert found.values[_CHOSEN].tolist() == found.values[["cox", "boosted"]].max(axis=1).tolist()
     assert ((found.values > 0.2) & (found.values < 0.8)).all(axis=None)
     assert stages[-1] == ("permutations", 5, 5)
     assert "models were tuned by 1 trials, not by the experiment's 2" in found.notes
@@ -28,7 +28,7 @@ def test_every_family_and_the_best_of_each_permutation(settings: Callable[..., E
 
 def test_the_summary_is_that_of_a_t_interval() -> None:
     values = pd.DataFrame({"m": [0.46, 0.50, 0.54, 0.50]})
-    row = summarize(values).loc["m"]
+    row = _summarize(values).loc["m"]
     assert row["mean"] == pytest.approx(0.5)
     # 3.182446 is the 97.5 % point of t with three degrees of freedom.
     assert row["high"] - row["mean"] == pytest.approx(3.182446 * np.std(values["m"], ddof=1) / 2, abs=1e-6)

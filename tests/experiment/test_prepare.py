@@ -14,7 +14,7 @@ import pytest
 from nbrelapse.cohort import Cohort, write_cohort
 from nbrelapse.errors import InputError
 from nbrelapse.experiment import ExperimentConfig, ExperimentResult
-from nbrelapse.experiment.prepare import PreparedData, data_fingerprint, prepare_data
+from nbrelapse.experiment.prepare import _data_fingerprint, _prepare_data, _PreparedData
 from nbrelapse.mechanisms import FeatureTable
 from nbrelapse.outcome import outcome_fingerprint
 
@@ -22,19 +22,19 @@ Settings = Callable[..., ExperimentConfig]
 
 
 @pytest.fixture(scope="module")
-def everything(settings: Settings) -> PreparedData:
-    return prepare_data(settings(features={"min_observed": 0.0}))
+def everything(settings: Settings) -> _PreparedData:
+    return _prepare_data(settings(features={"min_observed": 0.0}))
 
 
-def test_every_feature_is_read_or_left_out_with_a_reason(everything: PreparedData) -> None:
+def test_every_feature_is_read_or_left_out_with_a_reason(everything: _PreparedData) -> None:
     assert sorted([*everything.columns, *everything.left_out]) == sorted(everything.table.model_columns())
     constant = [name for name, reason in everything.left_out.items() if reason == "the same in all training patients"]
     values = everything.features(everything.training)
     assert constant == [name for name in everything.table.model_columns() if values[name].nunique() < 2]
 
 
-def test_include_and_exclude_are_shell_patterns(settings: Settings, everything: PreparedData) -> None:
-    chosen = prepare_data(
+def test_include_and_exclude_are_shell_patterns(settings: Settings, everything: _PreparedData) -> None:
+    chosen = _prepare_data(
         settings(features={"include": ["mycn__*", "clinical__*"], "exclude": ["*age*"], "min_observed": 0.0})
     )
     expected = [
@@ -46,11 +46,11 @@ def test_include_and_exclude_are_shell_patterns(settings: Settings, everything: 
     assert chosen.left_out["cell_state__adrenergic"] == "not chosen in the experiment file"
 
 
-def test_min_observed_is_a_share_of_the_training_patients(settings: Settings, everything: PreparedData) -> None:
+def test_min_observed_is_a_share_of_the_training_patients(settings: Settings, everything: _PreparedData) -> None:
     share = everything.features(everything.training)[everything.columns].notna().mean()
     limit = float(share.median())
     assert share.min() < limit <= share.max()
-    chosen = prepare_data(settings(features={"min_observed": limit}))
+    chosen = _prepare_data(settings(features={"min_observed": limit}))
     assert chosen.columns == list(share.index[share >= limit])
     rarest = str(share.idxmin())
     assert chosen.left_out[rarest] == (
@@ -70,7 +70,7 @@ def test_a_feature_that_only_the_holdout_has_is_left_out(settings: Settings, coh
         expression=expression.loc[:, of_sample[expression.columns] == "validation"],
         assays=assays[kept].reset_index(drop=True),
     )
-    data = prepare_data(settings(cohort={"path": write_cohort(changed, tmp_path / "cohort")}))
+    data = _prepare_data(settings(cohort={"path": write_cohort(changed, tmp_path / "cohort")}))
     assert data.left_out["cell_state__adrenergic"] == "known in 0% of the training patients (min_observed 20%)"
     assert data.holdout is not None
     assert data.features(data.holdout)["cell_state__adrenergic"].notna().any()
@@ -78,25 +78,25 @@ def test_a_feature_that_only_the_holdout_has_is_left_out(settings: Settings, coh
 
 def test_no_feature_left(settings: Settings) -> None:
     with pytest.raises(InputError, match="no feature is left for the models"):
-        prepare_data(settings(features={"include": ["none__*"]}))
+        _prepare_data(settings(features={"include": ["none__*"]}))
 
 
 def test_a_split_by_a_column_that_is_not_there(settings: Settings) -> None:
     split = {"column": "cohort_split", "train": ["discovery"], "validation": ["validation"]}
     with pytest.raises(InputError, match="lacks the column that the split is made by") as error:
-        prepare_data(settings(split=split))
+        _prepare_data(settings(split=split))
     assert error.value.column == "cohort_split"
     assert "inss_stage" in str(error.value.expected)
 
 
 def test_a_split_by_a_value_that_nobody_has(settings: Settings) -> None:
     with pytest.raises(InputError, match="no patient has 'test'") as error:
-        prepare_data(settings(split={"train": ["discovery"], "validation": ["test"]}))
+        _prepare_data(settings(split={"train": ["discovery"], "validation": ["test"]}))
     assert error.value.expected == "discovery or validation"
 
 
 def test_patients_of_neither_side_are_left_out(settings: Settings, cohort: Cohort) -> None:
-    data = prepare_data(settings(split={"column": "inss_stage", "train": ["1", "4"], "validation": ["3"]}))
+    data = _prepare_data(settings(split={"column": "inss_stage", "train": ["1", "4"], "validation": ["3"]}))
     stage = cohort.patients.set_index("patient_id")["inss_stage"]
     assert data.holdout is not None
     assert set(stage[data.training.patient_ids]) == {"1", "4"}
@@ -107,7 +107,7 @@ def test_patients_without_an_outcome_are_left_out(settings: Settings, cohort: Co
     patients = cohort.patients.copy()
     patients.loc[patients.index[:3], ["event", "event_days"]] = [None, float("nan")]
     folder = write_cohort(replace(cohort, patients=patients), tmp_path / "cohort")
-    data = prepare_data(settings(cohort={"path": folder}, split=None))
+    data = _prepare_data(settings(cohort={"path": folder}, split=None))
     assert data.training.excluded == {"first event not recorded": 3}
     pd.testing.assert_index_equal(data.training.patient_ids, cohort.patient_ids[3:])
     assert data.features(data.training).index.equals(data.training.patient_ids)
@@ -116,75 +116,75 @@ def test_patients_without_an_outcome_are_left_out(settings: Settings, cohort: Co
 def test_what_is_an_event_follows_the_settings(settings: Settings, cohort: Cohort) -> None:
     unspecified = int((cohort.patients["event"] == "unspecified").sum())
     counted, left_out = (
-        prepare_data(settings(split=None, unspecified=choice)).training for choice in ("event", "exclude")
+        _prepare_data(settings(split=None, unspecified=choice)).training for choice in ("event", "exclude")
     )
     assert 0 < len(counted.y) - len(left_out.y) <= unspecified
-    deaths = prepare_data(settings(split=None, endpoint="os")).training
+    deaths = _prepare_data(settings(split=None, endpoint="os")).training
     assert int((deaths.y["event"] == 1).sum()) == int((cohort.patients["death"] == 1).sum())
 
 
 def test_a_simulated_cohort_needs_no_files(settings: Settings) -> None:
-    data = prepare_data(settings(cohort={"simulate": {"patients": 60, "seed": 1}}, split=None))
+    data = _prepare_data(settings(cohort={"simulate": {"patients": 60, "seed": 1}}, split=None))
     assert (data.cohort.name, len(data.cohort.patients)) == ("simulated", 60)
 
 
 @pytest.fixture
-def data(result: ExperimentResult) -> PreparedData:
+def data(result: ExperimentResult) -> _PreparedData:
     return result.data
 
 
-def with_values(data: PreparedData, values: object) -> PreparedData:
+def with_values(data: _PreparedData, values: object) -> _PreparedData:
     return replace(data, table=FeatureTable(values, data.table.catalogue))
 
 
-def test_they_are_sha256_in_hex(data: PreparedData) -> None:
-    assert re.fullmatch("[0-9a-f]{64}", data_fingerprint(data))
+def test_they_are_sha256_in_hex(data: _PreparedData) -> None:
+    assert re.fullmatch("[0-9a-f]{64}", _data_fingerprint(data))
     assert re.fullmatch("[0-9a-f]{64}", outcome_fingerprint(data.training))
-    assert data_fingerprint(data) != outcome_fingerprint(data.training)
+    assert _data_fingerprint(data) != outcome_fingerprint(data.training)
 
 
-def test_the_order_of_patients_does_not_matter(data: PreparedData) -> None:
+def test_the_order_of_patients_does_not_matter(data: _PreparedData) -> None:
     turned = replace(data, training=data.training.take(data.training.patient_ids[::-1]))
-    assert data_fingerprint(turned) == data_fingerprint(data)
+    assert _data_fingerprint(turned) == _data_fingerprint(data)
     assert outcome_fingerprint(turned.training) == outcome_fingerprint(data.training)
 
 
-def test_the_names_of_patients_do_not_matter(data: PreparedData) -> None:
+def test_the_names_of_patients_do_not_matter(data: _PreparedData) -> None:
     values = data.table.values.rename(index=lambda name: f"other {name}")
     training = replace(data.training, patient_ids=data.training.patient_ids.map(lambda name: f"other {name}"))
     renamed = replace(with_values(data, values), training=training)
-    assert data_fingerprint(renamed) == data_fingerprint(data)
+    assert _data_fingerprint(renamed) == _data_fingerprint(data)
     assert outcome_fingerprint(training) == outcome_fingerprint(data.training)
 
 
-def test_one_feature_of_one_patient_matters(data: PreparedData) -> None:
+def test_one_feature_of_one_patient_matters(data: _PreparedData) -> None:
     values = data.table.values.copy()
     values.loc[data.training.patient_ids[0], "clinical__log2_age"] += 1e-6
-    assert data_fingerprint(with_values(data, values)) != data_fingerprint(data)
+    assert _data_fingerprint(with_values(data, values)) != _data_fingerprint(data)
 
 
-def test_two_patients_who_swap_their_outcomes_matter(data: PreparedData) -> None:
+def test_two_patients_who_swap_their_outcomes_matter(data: _PreparedData) -> None:
     y = data.training.y.copy()
     y[[0, 1]] = y[[1, 0]]
     assert data.training.y[0] != data.training.y[1]
     swapped = replace(data, training=replace(data.training, y=y))
-    assert data_fingerprint(swapped) != data_fingerprint(data)
+    assert _data_fingerprint(swapped) != _data_fingerprint(data)
     assert outcome_fingerprint(swapped.training) == outcome_fingerprint(data.training)
 
 
-def test_features_that_are_not_read_and_the_holdout_do_not_matter(data: PreparedData) -> None:
+def test_features_that_are_not_read_and_the_holdout_do_not_matter(data: _PreparedData) -> None:
     assert data.holdout is not None
     values = data.table.values.copy()
     values.loc[data.holdout.patient_ids] = 0.0
     values[list(data.left_out)] = np.nan
-    assert data_fingerprint(with_values(data, values)) == data_fingerprint(data)
+    assert _data_fingerprint(with_values(data, values)) == _data_fingerprint(data)
 
 
-def test_one_outcome_under_two_names_is_one_hold_out(data: PreparedData) -> None:
+def test_one_outcome_under_two_names_is_one_hold_out(data: _PreparedData) -> None:
     assert outcome_fingerprint(replace(data.training, endpoint="efs")) == outcome_fingerprint(data.training)
 
 
-def test_one_time_matters(data: PreparedData) -> None:
+def test_one_time_matters(data: _PreparedData) -> None:
     y = data.training.y.copy()
     y["time"][0] += 1
     assert outcome_fingerprint(replace(data.training, y=y)) != outcome_fingerprint(data.training)

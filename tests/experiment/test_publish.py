@@ -19,13 +19,13 @@ from mlflow.entities import Run
 import nbrelapse
 from nbrelapse.cohort import Cohort
 from nbrelapse.experiment import ExperimentResult, publish
-from nbrelapse.experiment.describe import guard_metrics
-from nbrelapse.experiment.prepare import data_fingerprint
-from nbrelapse.experiment.publish import Published, observed_in_training
+from nbrelapse.experiment.describe import _guard_metrics
+from nbrelapse.experiment.prepare import _data_fingerprint
+from nbrelapse.experiment.publish import Published, _observed_in_training
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.metrics.incidence import observed_course
 from nbrelapse.metrics.predictions import Predictions
-from nbrelapse.report.experiment_report import PLACED_FIGURES
+from nbrelapse.report.experiment_report import _PLACED_FIGURES
 from nbrelapse.report.patient_report import GroupCourse, SimilarPatients
 from nbrelapse.scoring import score
 from nbrelapse.scoring.bundle import ObservedOutcomes, SimilarOutcomes
@@ -135,7 +135,7 @@ def test_the_metrics_are_those_of_the_result(publication: Publication, result: E
                 full = f"relapse/{prefix}{middle}{row['metric']}"
                 expected |= {full: row["value"], f"{full}_low": row["low"], f"{full}_high": row["high"]}
         if model in result.explanations:
-            expected |= guard_metrics(result, model)
+            expected |= _guard_metrics(result, model)
         assert run.data.metrics == {key: value for key, value in expected.items() if np.isfinite(value)}
         assert {"relapse/harrell_c_low", "relapse/high_risk/harrell_c", "relapse/holdout/harrell_c_high"} < set(
             run.data.metrics
@@ -158,7 +158,7 @@ def test_the_files_of_the_runs(publication: Publication) -> None:
     found = publication.artifacts(publication.parent)
     assert tables | {"report.html", "experiment.json"} <= found
     drawn = {Path(name).stem for name in found if name.startswith("plots/")}
-    assert set(PLACED_FIGURES) <= drawn
+    assert set(_PLACED_FIGURES) <= drawn
     assert {f"plots/{name}.{kind}" for name in drawn for kind in ("png", "svg")} <= found
     shap = {f"tables/{level}_{what}.parquet" for level in ("mechanism", "feature") for what in ("importance",)}
     shap |= {
@@ -196,7 +196,7 @@ def test_the_dataset_is_named_by_its_fingerprint(publication: Publication, resul
     (dataset,) = publication.parent.inputs.dataset_inputs
     assert dataset.dataset.name == "simulated"
     assert len(dataset.dataset.digest) >= 16
-    assert data_fingerprint(result.data).startswith(dataset.dataset.digest)
+    assert _data_fingerprint(result.data).startswith(dataset.dataset.digest)
     assert json.loads(dataset.dataset.profile) == {
         "patients": len(result.data.training.y),
         "events": int((result.data.training.y["event"] == 1).sum()),
@@ -297,7 +297,7 @@ def predictions() -> Predictions:
 
 @pytest.fixture(scope="module")
 def training(cohort: Cohort, features: pd.DataFrame, y: np.ndarray, predictions: Predictions) -> ObservedOutcomes:
-    found = asdict(observed_in_training(cohort, features, y, predictions))
+    found = asdict(_observed_in_training(cohort, features, y, predictions))
     return ObservedOutcomes.from_dict(json.loads(json.dumps(found, allow_nan=False)))
 
 
@@ -325,7 +325,7 @@ def test_a_binary_endpoint_has_no_courses(cohort: Cohort, features: pd.DataFrame
     refractory = np.repeat([0, 1], N // 2).astype(np.int8)
     odds = np.linspace(0, 1, N)
     predictions = Predictions("logistic", odds[None], np.zeros((1, N), int), odds[None, :, None], np.array([np.inf]))
-    found = observed_in_training(cohort, features, refractory, predictions)
+    found = _observed_in_training(cohort, features, refractory, predictions)
     assert found.clinical_groups == ()
     assert found.similar.horizon_days is None
     own = _similar_patients(found, {None: 0.9})

@@ -96,10 +96,10 @@ def test_report_store_model_and_scores_agree(
 
 
 def test_progression_can_be_left_out(settings: Callable[..., ExperimentConfig], refractory: ExperimentResult) -> None:
-    from nbrelapse.experiment.prepare import prepare_data
+    from nbrelapse.experiment.prepare import _prepare_data
 
     changed = refractory.config.model_copy(update={"progressive": "exclude"})
-    kept = prepare_data(changed).training
+    kept = _prepare_data(changed).training
     assert kept.excluded["progressive disease during induction"] > 0
     assert len(kept.y) < len(refractory.data.training.y)
 

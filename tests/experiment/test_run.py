@@ -15,16 +15,16 @@ from nbrelapse.cohort import Cohort, write_cohort
 from nbrelapse.errors import InputError
 from nbrelapse.experiment import ExperimentConfig, ExperimentResult, publish, run_experiment
 from nbrelapse.experiment.describe import (
-    features_used,
-    guard_figures,
-    guard_metrics,
-    guard_sections,
-    guard_tables,
-    model_card,
-    multiplicity,
+    _features_used,
+    _guard_figures,
+    _guard_metrics,
+    _guard_sections,
+    _guard_tables,
+    _model_card,
+    _multiplicity,
 )
-from nbrelapse.experiment.prepare import prepare_data
-from nbrelapse.experiment.run import blend_note, column_groups, competing_note, training_size
+from nbrelapse.experiment.prepare import _prepare_data
+from nbrelapse.experiment.run import _blend_note, _column_groups, _competing_note, _training_size
 from nbrelapse.models.linear import Cox
 from nbrelapse.tracking import read_experiment
 from nbrelapse.tracking.store import open_store
@@ -271,9 +271,9 @@ def test_without_the_section_nothing_is_left_out(result: ExperimentResult) -> No
     ],
 )
 def test_columns_that_are_no_groups(settings: Settings, study_folder: Path, column: str, problem: str) -> None:
-    data = prepare_data(settings(cohort={"path": study_folder}, split=None))
+    data = _prepare_data(settings(cohort={"path": study_folder}, split=None))
     with pytest.raises(InputError, match=problem):
-        column_groups(column, data)
+        _column_groups(column, data)
 
 
 def test_the_candidates_are_the_features_that_the_models_may_read(result: ExperimentResult) -> None:
@@ -291,7 +291,7 @@ def test_enough_events_are_no_warning(result: ExperimentResult) -> None:
 
 def test_a_binary_outcome_counts_its_ones(result: ExperimentResult) -> None:
     y = np.repeat([0, 1], [50, 20]).astype(np.int8)
-    size = training_size(y, len(result.data.columns))
+    size = _training_size(y, len(result.data.columns))
     assert (size.patients, size.events) == (70, 20)
     assert size == sample_size(70, 20, len(result.data.columns), binary=True)
 
@@ -300,20 +300,20 @@ def test_the_parameters_used_are_those_with_a_coefficient(result: ExperimentResu
     model = result.models["cox"]
     X = result.data.features(result.data.training)[list(model.feature_names_in_)]
     moving = (model.coefficients_ != 0) & ((X - model.means_).abs().max().to_numpy() > 0)
-    assert features_used(result, "cox") == moving.sum()
-    metrics = guard_metrics(result, "cox")
+    assert _features_used(result, "cox") == moving.sum()
+    metrics = _guard_metrics(result, "cox")
     assert metrics["parameters_used"] == moving.sum()
     size = result.guards.size
     assert metrics["events_per_parameter"] == pytest.approx(size.events / size.parameters)
-    assert "parameters_used" not in guard_metrics(result, "clinical_cox")
+    assert "parameters_used" not in _guard_metrics(result, "clinical_cox")
 
 
 def test_report_and_card_say_it(result: ExperimentResult) -> None:
-    tried = multiplicity(result, 3)
-    families, section, corrected = guard_sections(result, tried)
+    tried = _multiplicity(result, 3)
+    families, section, corrected = _guard_sections(result, tried)
     assert (tried.families, tried.trials, tried.experiments) == (2, 2, 3)
     assert f"would need {result.guards.size.patients_needed:,} patients" in section.sentences[0]
-    card = model_card(result, "cox", tried)
+    card = _model_card(result, "cox", tried)
     assert section.sentences[0] in card
     assert families.sentences[0] in card
     assert [row[0] for row in corrected.rows][:2] == [
@@ -325,20 +325,20 @@ def test_report_and_card_say_it(result: ExperimentResult) -> None:
 def test_the_choice_of_the_family_is_corrected(result: ExperimentResult) -> None:
     apparent = result.metric(result.chosen, "harrell_c")["value"]
     assert result.guards.apparent == pytest.approx(apparent, abs=1e-9)
-    metrics = guard_metrics(result, result.chosen)
+    metrics = _guard_metrics(result, result.chosen)
     assert metrics["before_correction"] == result.guards.apparent
     assert abs(metrics["corrected_for_choice"] - apparent) < 0.1
     others = [name for name in result.models if name != result.chosen]
-    assert all("corrected_for_choice" not in guard_metrics(result, name) for name in others)
+    assert all("corrected_for_choice" not in _guard_metrics(result, name) for name in others)
 
 
 def test_optimism_is_logged_and_a_learning_curve_only_where_it_is_asked_for(result: ExperimentResult) -> None:
     assert result.guards.learning is None
-    tables = guard_tables(result)
+    tables = _guard_tables(result)
     assert list(tables) == ["optimism"]
     assert set(tables["optimism"]["model"]) == {"cox", "boosted"}
     assert (tables["optimism"]["resamples"] <= result.config.refits).all()
-    metrics = guard_metrics(result, "cox")
+    metrics = _guard_metrics(result, "cox")
     assert metrics["optimism/harrell_c_corrected"] < metrics["optimism/harrell_c_apparent"]
 
 
@@ -354,23 +354,23 @@ def test_an_experiment_with_a_learning_curve(settings: Callable[..., ExperimentC
     learning = found.guards.learning
     assert learning is not None
     assert learning.table["value"].iloc[-1] == pytest.approx(found.guards.apparent, abs=1e-12)
-    assert guard_metrics(found, "cox")["gain_of_twice_the_patients"] == learning.gain
-    assert list(guard_tables(found)) == ["optimism", "learning_curve"]
-    assert list(guard_figures(found)) == ["learning_curve"]
-    section = guard_sections(found, multiplicity(found, 1))[-1]
+    assert _guard_metrics(found, "cox")["gain_of_twice_the_patients"] == learning.gain
+    assert list(_guard_tables(found)) == ["optimism", "learning_curve"]
+    assert list(_guard_figures(found)) == ["learning_curve"]
+    section = _guard_sections(found, _multiplicity(found, 1))[-1]
     assert (section.title, section.figure) == ("Learning curve", "learning_curve")
 
 
 def test_models_that_are_no_blend_are_passed_over():
-    assert blend_note({"cox": Cox()}) == []
+    assert _blend_note({"cox": Cox()}) == []
 
 
 @pytest.mark.parametrize(("competing", "said"), [(0, 0), (1, 1), (9, 1), (10, 0)])
 def test_said_from_the_first_competing_event_to_the_ninth(competing, said):
     y = np.zeros(30, dtype=[("event", np.int8), ("time", np.float64)])
     y["event"][:competing] = 2
-    assert len(competing_note(y)) == said
+    assert len(_competing_note(y)) == said
 
 
 def test_a_binary_outcome_has_none():
-    assert competing_note(np.array([0, 1, 1], dtype=np.int8)) == []
+    assert _competing_note(np.array([0, 1, 1], dtype=np.int8)) == []

@@ -23,7 +23,7 @@ from nbrelapse.explanation import (
     roll_up_difference,
     truth_agreement,
 )
-from nbrelapse.explanation.checks import ROUNDING, settle_ties
+from nbrelapse.explanation.checks import _ROUNDING, _settle_ties
 from nbrelapse.explanation.explanation import roll_up
 from nbrelapse.mechanisms import load_catalogue
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, Mechanism
@@ -394,19 +394,19 @@ def test_what_has_no_curve_is_refused():
 def test_values_within_rounding_are_equal_wherever_they_lie():
     for value in (0.0, -0.25, 0.1234565):
         table = pd.DataFrame({"a": [value + 1e-9, 5.0, value, value - 1e-9, np.nan], "b": [1.0, 2.0, 3.0, 4.0, 5.0]})
-        found = settle_ties(table)
+        found = _settle_ties(table)
         assert found["a"].tolist()[:4] == [value - 1e-9, 5.0, value - 1e-9, value - 1e-9]
         assert np.isnan(found["a"].iloc[4])
         assert found["b"].tolist() == table["b"].tolist()
 
 
 def test_values_further_apart_stay_apart():
-    table = pd.DataFrame({"a": [0.0, 3 * ROUNDING, 6 * ROUNDING]})
-    pd.testing.assert_frame_equal(settle_ties(table), table)
+    table = pd.DataFrame({"a": [0.0, 3 * _ROUNDING, 6 * _ROUNDING]})
+    pd.testing.assert_frame_equal(_settle_ties(table), table)
 
 
 def test_an_empty_table_stays_empty():
-    assert settle_ties(pd.DataFrame({"a": []}, dtype=float)).shape == (0, 1)
+    assert _settle_ties(pd.DataFrame({"a": []}, dtype=float)).shape == (0, 1)
 
 
 DIRECTIONS = {"m__as_expected": 1, "m__against": 1, "m__no_expectation": 0, "m__no_effect": -1}

@@ -9,7 +9,7 @@ import pytest
 
 from nbrelapse.errors import InputError
 from nbrelapse.explanation import explain, to_probability
-from nbrelapse.explanation.explanation import TOLERANCE
+from nbrelapse.explanation.explanation import _TOLERANCE
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, Mechanism
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.families import create_model
@@ -60,8 +60,8 @@ def test_both_scales_add_up_in_every_family(model: RiskModel, catalogue: Catalog
         (on_log_scale, model.predict_log_risk(X)),
         (on_probability, model.predict_cumulative_incidence(X, np.array([HORIZON]))[:, 1, 0]),
     ):
-        assert np.abs(found.baseline + found.mechanisms.sum(axis=1) - predicted).max() <= TOLERANCE
-        assert np.abs(found.baseline + found.features.sum(axis=1) - predicted).max() <= TOLERANCE
+        assert np.abs(found.baseline + found.mechanisms.sum(axis=1) - predicted).max() <= _TOLERANCE
+        assert np.abs(found.baseline + found.features.sum(axis=1) - predicted).max() <= _TOLERANCE
     assert on_probability.horizon_days == HORIZON
 
 

@@ -10,7 +10,7 @@ from scipy.stats import kendalltau, spearmanr
 
 from nbrelapse.errors import InputError
 from nbrelapse.explanation import Stability, explain, patient_intervals, stability
-from nbrelapse.explanation.stability import MOST_PATIENTS, _value_effects, rank_agreement
+from nbrelapse.explanation.stability import _MOST_PATIENTS, _rank_agreement, _value_effects
 from nbrelapse.mechanisms import load_catalogue
 from nbrelapse.models.base import Attribution
 from nbrelapse.models.linear import Cox
@@ -119,11 +119,11 @@ def test_a_model_that_uses_nothing_says_nothing():
 
 
 def test_many_patients_are_represented_by_some():
-    n = 3 * MOST_PATIENTS
+    n = 3 * _MOST_PATIENTS
     X = _patients(n)
     few = _stability(Slopes(3, 2, 1), [Slopes(2, 1, 1)], X)
-    assert few.n_patients == MOST_PATIENTS
-    rows = np.linspace(0, n - 1, MOST_PATIENTS).round().astype(int)
+    assert few.n_patients == _MOST_PATIENTS
+    rows = np.linspace(0, n - 1, _MOST_PATIENTS).round().astype(int)
     same = _stability(Slopes(3, 2, 1), [Slopes(2, 1, 1)], X.iloc[rows])
     pd.testing.assert_frame_equal(few.mechanisms, same.mechanisms)
     pd.testing.assert_frame_equal(few.features, same.features)
@@ -190,14 +190,14 @@ def test_rank_agreement_is_kendalls_and_spearmans():
     rng = np.random.default_rng(3)
     importances = np.vstack([rng.integers(0, 4, (5, 7)).astype(float), np.zeros(7)])
     pairs = [(importances[i], importances[j]) for i in range(5) for j in range(i)]
-    found = rank_agreement(importances)
+    found = _rank_agreement(importances)
     assert found["pairs"] == 10
     for name, theirs in (("kendall", kendalltau), ("spearman", spearmanr)):
         values = [theirs(a, b).statistic for a, b in pairs]
         np.testing.assert_allclose(
             [found[name], found[f"{name}_low"], found[f"{name}_high"]], np.quantile(values, [0.5, 0, 1])
         )
-    assert np.isnan(rank_agreement(np.ones((1, 3)))["kendall"])
+    assert np.isnan(_rank_agreement(np.ones((1, 3)))["kendall"])
 
 
 def test_the_effect_of_a_value_is_its_slope_times_its_deviation():

@@ -9,8 +9,8 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from nbrelapse.mechanisms import load_catalogue
-from nbrelapse.report.plots.style import PAPER
-from nbrelapse.report.render import on_dark
+from nbrelapse.report.plots.style import _PAPER
+from nbrelapse.report.render import _on_dark
 
 VISIONS = {
     "all cones": np.eye(3),
@@ -80,12 +80,12 @@ def test_mechanisms_are_tellable_apart(vision: str) -> None:
     assert close == {}
 
 
-@pytest.mark.parametrize(("page", "paper"), [("light page", PAPER), ("dark page", on_dark(PAPER))])
+@pytest.mark.parametrize(("page", "paper"), [("light page", _PAPER), ("dark page", _on_dark(_PAPER))])
 def test_mechanisms_are_seen_on_the_page(page: str, paper: str) -> None:
     faint = {name: round(contrast(color, paper), 2) for name, color in COLORS.items()}
     assert {name: found for name, found in faint.items() if found < LEAST_CONTRAST[page]} == {}
 
 
 def test_mechanisms_keep_their_colour_on_a_dark_page() -> None:
-    assert {name for name, color in COLORS.items() if on_dark(color.lower()) != color.lower()} == set()
-    assert on_dark("#101010") != "#101010"
+    assert {name for name, color in COLORS.items() if _on_dark(color.lower()) != color.lower()} == set()
+    assert _on_dark("#101010") != "#101010"

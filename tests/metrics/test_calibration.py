@@ -10,16 +10,16 @@ from sksurv.linear_model import CoxPHSurvivalAnalysis
 from sksurv.nonparametric import cumulative_incidence_competing_risks
 
 from nbrelapse.metrics.calibration import (
-    SmoothCalibration,
+    _integrated_calibration_index,
+    _SmoothCalibration,
     calibration_curve,
     calibration_intercept,
     calibration_slope,
-    integrated_calibration_index,
 )
-from nbrelapse.metrics.evaluation import metric_replicates
+from nbrelapse.metrics.evaluation import _metric_replicates
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.metrics.incidence import pseudo_observations
-from nbrelapse.metrics.predictions import JudgedPatients, Predictions
+from nbrelapse.metrics.predictions import Predictions, _JudgedPatients
 from nbrelapse.metrics.resampling import bootstrap_weights
 
 
@@ -93,8 +93,8 @@ def test_resamples_equal_scikit_learn_on_another_basis(judged):
     x = np.log(-np.log1p(-np.clip(predicted, 0.01, 0.99)))
     basis = natural_spline(x, np.quantile(x, [0.1, 0.5, 0.9]))
     basis = np.concatenate([basis, predicted[:, :, None]], axis=-1).reshape(300, -1)
-    curve = SmoothCalibration.fit(predicted, pseudo, weights).at(predicted)
-    index = integrated_calibration_index(predicted, pseudo, weights)
+    curve = _SmoothCalibration.fit(predicted, pseudo, weights).at(predicted)
+    index = _integrated_calibration_index(predicted, pseudo, weights)
     for column in range(weights.shape[1]):
         own = np.tile(weights[:, column], 2)
         fitted = LinearRegression(fit_intercept=False).fit(basis, np.tile(pseudo, 2), own).predict(basis).clip(0, 1)
@@ -105,19 +105,19 @@ def test_resamples_equal_scikit_learn_on_another_basis(judged):
 
 def test_a_perfect_model_has_index_zero():
     predicted = np.linspace(0.01, 0.95, 40)[None]
-    assert integrated_calibration_index(predicted, predicted[0], bootstrap_weights(40, 5, 0)) == pytest.approx(0)
+    assert _integrated_calibration_index(predicted, predicted[0], bootstrap_weights(40, 5, 0)) == pytest.approx(0)
 
 
 def test_a_constant_prediction_is_compared_with_the_mean(judged):
     y, _ = judged
     pseudo = pseudo_observations(y, HORIZON)
-    found = integrated_calibration_index(np.full((1, 150), 0.3), pseudo, np.ones((150, 1)))
+    found = _integrated_calibration_index(np.full((1, 150), 0.3), pseudo, np.ones((150, 1)))
     assert found[0] == pytest.approx(abs(pseudo.mean() - 0.3))
 
 
 def test_predictions_of_zero_and_one_are_legal():
     predicted = np.array([[0.0, 0.0, 0.0, 1.0, 1.0, 1.0]])
-    found = integrated_calibration_index(predicted, np.array([0, 0, 1.0, 1.0, 1.0, 1.0]), np.ones((6, 1)))
+    found = _integrated_calibration_index(predicted, np.array([0, 0, 1.0, 1.0, 1.0, 1.0]), np.ones((6, 1)))
     assert found[0] == pytest.approx(1 / 6)
 
 
@@ -153,11 +153,11 @@ def test_there_are_two_metrics_a_horizon(outcome):
     y, risk = outcome(60, 1)
     times = np.array([1, 2]) * YEAR
     predictions = Predictions("x", risk[None], np.zeros((1, 60), int), np.full((1, 60, 2), 0.3), times)
-    judged = JudgedPatients(y, np.ones((60, 1)), times, observed=y)
-    replicates, _ = metric_replicates({"x": predictions}, judged, 0)
+    judged = _JudgedPatients(y, np.ones((60, 1)), times, observed=y)
+    replicates, _ = _metric_replicates({"x": predictions}, judged, 0)
     found = {metric: values for (_, metric), values in replicates.items()}
     assert list(found)[-4:] == [f"{metric}_{year}y" for year in (1, 2) for metric in ("calibration_intercept", "ici")]
-    expected = integrated_calibration_index(np.full((1, 60), 0.3), pseudo_observations(y, YEAR), np.ones((60, 1)))
+    expected = _integrated_calibration_index(np.full((1, 60), 0.3), pseudo_observations(y, YEAR), np.ones((60, 1)))
     assert found["ici_1y"] == expected
 
 
@@ -172,7 +172,7 @@ def calibration_curve_judged(outcome):
 def test_curve_band_groups_and_index_belong_together(calibration_curve_judged):
     predictions, y = calibration_curve_judged
     found = calibration_curve(predictions, y, 1000.0, groups=4, n_bootstrap=100)
-    expected = integrated_calibration_index(
+    expected = _integrated_calibration_index(
         predictions.incidence_at(1000.0), pseudo_observations(y, 1000.0), np.ones((200, 1))
     )
     assert found.ici == pytest.approx(expected[0])

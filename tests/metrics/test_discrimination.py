@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from lifelines.utils import concordance_index
 from sksurv.metrics import concordance_index_censored, concordance_index_ipcw, cumulative_dynamic_auc
 
-from nbrelapse.metrics.discrimination import ComparablePairs, concordance, dynamic_auc, risk_ranks
+from nbrelapse.metrics.discrimination import _ComparablePairs, _risk_ranks, concordance, dynamic_auc
 from nbrelapse.metrics.horizons import CensoringDistribution
 from nbrelapse.metrics.resampling import bootstrap_weights
 
@@ -150,13 +150,13 @@ def test_sums_equal_the_definition(items):
             if stratum[i] == stratum[j] and position[j] > position[i]:
                 pair = factors[:, [i]] * own[i] * given_[j]
                 expected += [(rank[i] > rank[j]) * pair + (rank[i] == rank[j]) * pair / 2, pair]
-    pairs = ComparablePairs.of(stratum, position, rank, query=query, source=source)
+    pairs = _ComparablePairs.of(stratum, position, rank, query=query, source=source)
     np.testing.assert_allclose(pairs.sums(own, given_, factors), expected, atol=1e-12)
 
 
 def test_ties_are_within_a_fold_and_within_the_tolerance():
     risk = np.array([0.0, 5e-9, 1.0, 0.0, 0.0])
-    assert risk_ranks(risk, np.array([0, 0, 0, 1, 1])).tolist() == [0, 0, 1, 2, 2]
+    assert _risk_ranks(risk, np.array([0, 0, 0, 1, 1])).tolist() == [0, 0, 1, 2, 2]
 
 
 @pytest.mark.parametrize("seed", range(4))

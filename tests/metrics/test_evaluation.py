@@ -12,9 +12,9 @@ from sksurv.metrics import brier_score, concordance_index_censored
 from sksurv.nonparametric import kaplan_meier_estimator
 
 from nbrelapse.metrics.discrimination import roc_area
-from nbrelapse.metrics.evaluation import MEAN, discrimination, evaluate, evaluate_groups, metric_replicates
+from nbrelapse.metrics.evaluation import MEAN, _metric_replicates, discrimination, evaluate, evaluate_groups
 from nbrelapse.metrics.horizons import YEAR, prediction_times
-from nbrelapse.metrics.predictions import JudgedPatients, Predictions
+from nbrelapse.metrics.predictions import Predictions, _JudgedPatients
 from nbrelapse.metrics.resampling import bootstrap_weights
 from nbrelapse.models.hazards import log_likelihood
 
@@ -249,8 +249,8 @@ def predicted(log_odds: np.ndarray, fold: np.ndarray | None = None) -> Predictio
 
 
 def binary_metrics(prediction: Predictions, y: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-    judged = JudgedPatients(y, weights, prediction.times, observed=y)
-    return {metric: values for (_, metric), values in metric_replicates({"m": prediction}, judged, 0)[0].items()}
+    judged = _JudgedPatients(y, weights, prediction.times, observed=y)
+    return {metric: values for (_, metric), values in _metric_replicates({"m": prediction}, judged, 0)[0].items()}
 
 
 @pytest.fixture(scope="module")

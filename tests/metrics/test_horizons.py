@@ -5,7 +5,7 @@ import pytest
 from sksurv.nonparametric import CensoringDistributionEstimator
 
 from nbrelapse.errors import InputError
-from nbrelapse.metrics.horizons import YEAR, CensoringDistribution, SupportedHorizons, prediction_times
+from nbrelapse.metrics.horizons import YEAR, CensoringDistribution, _SupportedHorizons, prediction_times
 
 
 def followed(*times):
@@ -37,7 +37,7 @@ def supported_horizons_followed(*rows):
 
 def test_long_follow_up_supports_everything_up_to_five_years():
     y = supported_horizons_followed((1, 100.0), (0, 8 * YEAR))
-    found = SupportedHorizons.of(y, CensoringDistribution.fit(y), GRID)
+    found = _SupportedHorizons.of(y, CensoringDistribution.fit(y), GRID)
     assert (found.auc_years, found.tau, found.n_times, found.notes) == ((1, 2, 3, 5), 5 * YEAR, 20, ())
 
 
@@ -47,14 +47,14 @@ def test_the_shorter_of_training_and_test_follow_up_counts():
         supported_horizons_followed((1, 100.0), (0, 1.1 * YEAR)),
     )
     for y, training in ((long, short), (short, long)):
-        found = SupportedHorizons.of(y, CensoringDistribution.fit(training), GRID)
+        found = _SupportedHorizons.of(y, CensoringDistribution.fit(training), GRID)
         assert (found.auc_years, found.tau, found.n_times) == ((1,), 1.1 * YEAR, 4)
         assert len(found.notes) == 5
 
 
 def test_a_horizon_that_ends_before_the_first_event_or_grid_time_is_left_out():
     y = supported_horizons_followed((1, 1.5 * YEAR), (0, 8 * YEAR))
-    found = SupportedHorizons.of(y, CensoringDistribution.fit(y), GRID[23:])
+    found = _SupportedHorizons.of(y, CensoringDistribution.fit(y), GRID[23:])
     assert found.auc_years == (2, 3, 5)
     assert found.notes == (
         "metrics at 1 y are left out, there is no event before",

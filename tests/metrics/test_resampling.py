@@ -6,7 +6,7 @@ from scipy.stats import bootstrap
 
 from nbrelapse.metrics.discrimination import concordance
 from nbrelapse.metrics.horizons import CensoringDistribution
-from nbrelapse.metrics.resampling import bootstrap_interval, bootstrap_weights, jackknife_weights, weight_chunks
+from nbrelapse.metrics.resampling import _jackknife_weights, _weight_chunks, bootstrap_interval, bootstrap_weights
 
 
 def test_columns_are_multinomial_counts():
@@ -26,7 +26,7 @@ def test_the_seed_decides():
 
 @pytest.mark.parametrize("n_patients", [1, 1000, 10**9])
 def test_chunks_cover_every_column_once(n_patients):
-    chunks = list(weight_chunks(n_patients, 100, first=1))
+    chunks = list(_weight_chunks(n_patients, 100, first=1))
     assert np.concatenate([np.arange(c.start, c.stop) for c in chunks]).tolist() == list(range(1, 101))
 
 
@@ -34,7 +34,7 @@ def test_chunks_cover_every_column_once(n_patients):
 def test_bca_of_a_mean_equals_scipy(seed):
     sample = np.random.default_rng(seed).exponential(size=40)
     expected = bootstrap((sample,), np.mean, n_resamples=500, method="BCa", rng=np.random.default_rng(seed))
-    jackknife = sample @ jackknife_weights(40, 0) / 39
+    jackknife = sample @ _jackknife_weights(40, 0) / 39
     found = bootstrap_interval(sample.mean(), expected.bootstrap_distribution, jackknife)
     np.testing.assert_allclose(found, expected.confidence_interval, rtol=1e-9)
 
@@ -53,7 +53,7 @@ def test_bca_of_a_concordance_equals_scipy(outcome):
         (np.arange(60),), of_rows, n_resamples=300, vectorized=False, method="BCa", rng=np.random.default_rng(1)
     )
     value = float(harrell(np.ones((60, 1)))[0])
-    found = bootstrap_interval(value, expected.bootstrap_distribution, harrell(jackknife_weights(60, 0)))
+    found = bootstrap_interval(value, expected.bootstrap_distribution, harrell(_jackknife_weights(60, 0)))
     np.testing.assert_allclose(found, expected.confidence_interval, rtol=1e-9)
     assert found != bootstrap_interval(value, expected.bootstrap_distribution)
 
@@ -89,28 +89,28 @@ def test_bca_covers_a_skewed_mean_better_than_percentiles():
     weights = bootstrap_weights(20, 400, 0)[:, 1:]
     for _ in range(400):
         sample = generator.exponential(size=20)
-        resamples, jackknife = sample @ weights / 20, sample @ jackknife_weights(20, 0) / 19
+        resamples, jackknife = sample @ weights / 20, sample @ _jackknife_weights(20, 0) / 19
         intervals = [bootstrap_interval(sample.mean(), resamples, given) for given in (None, jackknife)]
         covered += [low <= 1 <= high for low, high in intervals]
     assert covered[1] > covered[0]
 
 
 def test_each_patient_is_left_out_once_and_alone():
-    np.testing.assert_array_equal(jackknife_weights(7, 0), 1 - np.eye(7))
+    np.testing.assert_array_equal(_jackknife_weights(7, 0), 1 - np.eye(7))
 
 
 def test_many_patients_are_left_out_in_groups_of_nearly_equal_size():
-    weights = jackknife_weights(2500, 0)
+    weights = _jackknife_weights(2500, 0)
     assert weights.shape == (2500, 1000)
     assert ((weights == 0).sum(axis=1) == 1).all()
     assert set((weights == 0).sum(axis=0)) == {2, 3}
-    np.testing.assert_array_equal(weights, jackknife_weights(2500, 0))
+    np.testing.assert_array_equal(weights, _jackknife_weights(2500, 0))
 
 
 def test_grouping_keeps_the_acceleration():
     """The acceleration of a mean is a sixth of its skewness over the root of n."""
     sample = np.random.default_rng(0).exponential(size=4000)
-    weights = jackknife_weights(4000, 1)
+    weights = _jackknife_weights(4000, 1)
     influence = -(sample @ weights / weights.sum(axis=0) - sample.mean())
     grouped = (influence**3).sum() / (6 * (influence**2).sum() ** 1.5)
     centred = sample - sample.mean()

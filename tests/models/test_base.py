@@ -9,7 +9,7 @@ from scipy.special import expit, logit
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
-from nbrelapse.models.base import ModelState, inner_folds, platt_scaling, weighted_logistic
+from nbrelapse.models.base import ModelState, _inner_folds, _platt_scaling, weighted_logistic
 from nbrelapse.models.families import SURVIVAL_FAMILIES, create_model, model_from_state
 
 TIMES = np.array([365.0, 1826.0])
@@ -59,23 +59,23 @@ def test_it_is_logistic_regression_on_platts_targets():
     peer = LogisticRegression(C=np.inf, tol=1e-12, solver="newton-cholesky").fit(
         np.tile(log_odds, 2)[:, None], np.repeat([1, 0], 150), np.concatenate([target, 1 - target])
     )
-    intercept, slope = platt_scaling(y, log_odds)
+    intercept, slope = _platt_scaling(y, log_odds)
     assert (intercept, slope) == pytest.approx((peer.intercept_[0], peer.coef_[0, 0]), abs=1e-6)
 
 
 def test_log_odds_that_point_the_wrong_way_give_everybody_the_same_probability():
     y = np.repeat([0, 1], 50)
-    intercept, slope = platt_scaling(y, np.linspace(2, -2, 100))
+    intercept, slope = _platt_scaling(y, np.linspace(2, -2, 100))
     assert (intercept, slope) == (pytest.approx(0.0), 0.0)
 
 
 def test_constant_log_odds_give_the_share():
     y = np.repeat([0, 1], [80, 20])
-    assert platt_scaling(y, np.full(100, 0.3)) == (pytest.approx(logit(0.2), abs=0.05), 0.0)
+    assert _platt_scaling(y, np.full(100, 0.3)) == (pytest.approx(logit(0.2), abs=0.05), 0.0)
 
 
 def test_a_perfect_separation_has_a_finite_slope():
-    _, slope = platt_scaling(np.repeat([0, 1], 20), np.repeat([-1.0, 1.0], 20))
+    _, slope = _platt_scaling(np.repeat([0, 1], 20), np.repeat([-1.0, 1.0], 20))
     assert slope == pytest.approx(logit(21 / 22), abs=1e-6)
 
 
@@ -90,7 +90,7 @@ def test_a_separated_column_is_nan_beside_one_that_is_not():
 @pytest.mark.parametrize("n_folds", [2, 5])
 def test_everybody_is_left_out_once_with_events_in_every_fold(n_folds):
     event = (np.arange(53) % 4 == 0).astype(int)
-    folds = inner_folds(pd.RangeIndex(53), event, n_folds)
+    folds = _inner_folds(pd.RangeIndex(53), event, n_folds)
     assert sorted(np.concatenate([test for _, test in folds])) == list(range(53))
     for train, test in folds:
         assert not set(train) & set(test)
@@ -99,12 +99,12 @@ def test_everybody_is_left_out_once_with_events_in_every_fold(n_folds):
 
 def test_copies_of_a_patient_stay_on_one_side():
     patients = pd.Index(np.random.default_rng(0).integers(0, 40, 60))
-    for train, test in inner_folds(patients, (patients % 3 == 0).astype(int), 5):
+    for train, test in _inner_folds(patients, (patients % 3 == 0).astype(int), 5):
         assert not set(patients[train]) & set(patients[test])
 
 
 def test_a_class_too_small_for_the_folds_is_left_to_the_caller():
-    folds = inner_folds(pd.RangeIndex(12), np.array([1] * 10 + [0] * 2), 5)
+    folds = _inner_folds(pd.RangeIndex(12), np.array([1] * 10 + [0] * 2), 5)
     assert len(folds) == 5
 
 

@@ -12,9 +12,9 @@ from sklearn.base import clone
 
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
-from nbrelapse.models.base import ModelState, inner_folds
-from nbrelapse.models.blend import Blend, blend_weights
-from nbrelapse.models.design import training_order
+from nbrelapse.models.base import ModelState, _inner_folds
+from nbrelapse.models.blend import Blend, _blend_weights
+from nbrelapse.models.design import _training_order
 from nbrelapse.models.hazards import partial_log_likelihood
 from nbrelapse.models.linear import Cox
 from nbrelapse.models.resamples import bootstrap_refits
@@ -39,14 +39,14 @@ def test_the_log_risk_is_the_weighted_mean_of_members_fitted_alone(simulate):
 def test_weights_and_hazards_rest_on_log_risks_of_patients_left_out(simulate):
     X, y, _ = simulate()
     model = Blend(members=("cox", "boosted"), **SMALL).fit(X, y)
-    order = training_order(X, y, None)
+    order = _training_order(X, y, None)
     X, y = X.iloc[order], y[order]
     left_out = np.empty((len(y), 2))
-    for train, test in inner_folds(X.index, (y["event"] == 1).astype(int), 5):
+    for train, test in _inner_folds(X.index, (y["event"] == 1).astype(int), 5):
         for column, member in enumerate(model.members_.values()):
             left_out[test, column] = clone(member).fit(X.iloc[train], y[train]).predict_log_risk(X.iloc[test])
     weights = np.array(list(model.weights_.values()))
-    np.testing.assert_allclose(weights, blend_weights(y, left_out), atol=1e-12)
+    np.testing.assert_allclose(weights, _blend_weights(y, left_out), atol=1e-12)
     hazard = model.baseline_.fit(y, left_out @ weights)
     np.testing.assert_allclose(model.baseline_.event_step, hazard.event_step, rtol=1e-12)
 
@@ -198,7 +198,7 @@ def test_no_point_of_a_fine_grid_is_better(simulate):
     _, y, truth = simulate(300)
     rng = np.random.default_rng(0)
     log_risks = truth[:, None] * [0.4, 0.6, 0.2] + rng.normal(0, 0.4, (300, 3))
-    weights = blend_weights(y, log_risks)
+    weights = _blend_weights(y, log_risks)
     reached = partial_log_likelihood(y, log_risks @ weights)
     steps = np.linspace(0, 1, 41)
     grid = [(a, b, 1 - a - b) for a in steps for b in steps if a + b <= 1]
@@ -209,11 +209,11 @@ def test_no_point_of_a_fine_grid_is_better(simulate):
 
 def test_a_log_risk_that_misleads_has_no_weight(simulate):
     _, y, truth = simulate(300)
-    np.testing.assert_allclose(blend_weights(y, np.column_stack([-truth, truth]) / 2), [0, 1], atol=1e-6)
+    np.testing.assert_allclose(_blend_weights(y, np.column_stack([-truth, truth]) / 2), [0, 1], atol=1e-6)
 
 
 def test_log_risks_that_tell_nothing_apart_share_the_weight(simulate):
     _, y, truth = simulate(100)
-    np.testing.assert_allclose(blend_weights(y, np.column_stack([truth] * 4)), [0.25] * 4)
-    np.testing.assert_allclose(blend_weights(y, np.zeros((100, 2))), [0.5, 0.5])
-    np.testing.assert_array_equal(blend_weights(y, truth[:, None]), [1.0])
+    np.testing.assert_allclose(_blend_weights(y, np.column_stack([truth] * 4)), [0.25] * 4)
+    np.testing.assert_allclose(_blend_weights(y, np.zeros((100, 2))), [0.5, 0.5])
+    np.testing.assert_array_equal(_blend_weights(y, truth[:, None]), [1.0])

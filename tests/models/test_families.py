@@ -7,16 +7,16 @@ import pytest
 
 from nbrelapse.errors import InputError
 from nbrelapse.models.base import ModelState
-from nbrelapse.models.families import CLINICAL_BASELINES, SURVIVAL_FAMILIES, create_model, model_from_state
+from nbrelapse.models.families import _CLINICAL_BASELINES, SURVIVAL_FAMILIES, create_model, model_from_state
 
-NAMES = (*SURVIVAL_FAMILIES, *CLINICAL_BASELINES)
+NAMES = (*SURVIVAL_FAMILIES, *_CLINICAL_BASELINES)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_model_survives_its_state(simulate, name):
     X, y, _ = simulate(120)
     model = create_model(name, columns=list(X.columns), directions={"m__0": 1}, seed=4)
-    if name in CLINICAL_BASELINES:
+    if name in _CLINICAL_BASELINES:
         X.columns = [*model.columns, *X.columns[len(model.columns) :]]
     model.fit(X, y)
     state = model.state()

@@ -16,7 +16,7 @@ from sksurv.util import Surv
 
 from nbrelapse.errors import InputError
 from nbrelapse.models.base import ModelState
-from nbrelapse.models.forest import Forest, forest_as_booster
+from nbrelapse.models.forest import Forest, _forest_as_booster
 from nbrelapse.models.hazards import partial_log_likelihood
 
 WITH_FIXTURE = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -237,7 +237,7 @@ def read(values: np.ndarray) -> xgboost.DMatrix:
 def test_the_margin_is_the_mortality_that_scikit_survival_predicts(seed):
     values, y = cohort(seed)
     forest = RandomSurvivalForest(60, low_memory=True, random_state=seed).fit(values, y)
-    booster = forest_as_booster(forest, NAMES)
+    booster = _forest_as_booster(forest, NAMES)
     rng = np.random.default_rng(seed)
     new = np.where(rng.random(values.shape) < 0.3, np.nan, rng.permuted(values, axis=0))
     for patients in (values, new):
@@ -253,7 +253,7 @@ def test_a_value_at_a_threshold_goes_left_and_the_next_float_right():
     forest = RandomSurvivalForest(1, bootstrap=False, low_memory=True, max_depth=1, max_features=1.0)
     forest.fit(values, Surv.from_arrays(np.ones(80, bool), time))
     assert forest.estimators_[0].tree_.threshold[0] == 0.5
-    booster = forest_as_booster(forest, ["a"])
+    booster = _forest_as_booster(forest, ["a"])
     edge = np.float32([[0.5], [np.nextafter(np.float32(0.5), np.float32(1))], [0.0], [1.0]])
     low, high, left, right = booster.predict(xgboost.DMatrix(edge, feature_names=["a"]), output_margin=True)
     assert (low, high) == (left, right)
@@ -266,7 +266,7 @@ def test_where_being_missing_is_all_that_tells_the_missing_go_their_own_way():
     y = Surv.from_arrays(np.ones(80, bool), np.arange(1.0, 81.0)[::-1])
     forest = RandomSurvivalForest(1, bootstrap=False, low_memory=True, max_depth=1, max_features=1.0).fit(values, y)
     assert np.isinf(forest.estimators_[0].tree_.threshold[0])
-    booster = forest_as_booster(forest, ["a"])
+    booster = _forest_as_booster(forest, ["a"])
     margin = booster.predict(xgboost.DMatrix(values, feature_names=["a"]), output_margin=True)
     np.testing.assert_allclose(margin, forest.predict(values), rtol=1e-6)
     assert margin[40:].min() > margin[:40].max()
@@ -284,5 +284,5 @@ def test_contributions_start_at_the_mean_weighted_by_the_bootstrap():
             for tree in leaves
         ]
     )
-    contributions = forest_as_booster(forest, NAMES).predict(read(values[:1]), pred_contribs=True)
+    contributions = _forest_as_booster(forest, NAMES).predict(read(values[:1]), pred_contribs=True)
     assert contributions[0, -1] == pytest.approx(expected, rel=1e-5)

@@ -14,7 +14,7 @@ from sksurv.util import Surv
 
 from nbrelapse.errors import InputError
 from nbrelapse.models import hazards as baseline_hazard
-from nbrelapse.models.hazards import BaselineHazard, CompetingRisk, partial_log_likelihood, ridge_cox
+from nbrelapse.models.hazards import _BaselineHazard, _CompetingRisk, _ridge_cox, partial_log_likelihood
 from nbrelapse.models.linear import Cox
 
 DTYPE = [("event", np.int8), ("time", np.float64)]
@@ -27,17 +27,17 @@ def outcomes(*pairs: tuple[int, float]) -> np.ndarray:
 def test_steps_are_events_over_the_summed_relative_hazards_at_risk():
     y = outcomes((1, 10), (1, 10), (0, 10), (2, 20), (1, 30), (0, 40))
     log_risk = np.log([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
-    hazard = BaselineHazard.fit(y, log_risk, -log_risk)
+    hazard = _BaselineHazard.fit(y, log_risk, -log_risk)
     np.testing.assert_array_equal(hazard.times, [10, 20, 30])
     np.testing.assert_allclose(hazard.event_step, [2 / 21, 0, 1 / 11])
     np.testing.assert_allclose(hazard.competing_step, [0, 1 / (1 / 4 + 1 / 5 + 1 / 6), 0])
-    np.testing.assert_allclose(BaselineHazard.fit(y, log_risk).competing_step, [0, 1 / 3, 0])
+    np.testing.assert_allclose(_BaselineHazard.fit(y, log_risk).competing_step, [0, 1 / 3, 0])
     assert hazard.last_time == 40
 
 
 def test_incidence_by_hand():
     y = outcomes((1, 100), (2, 200), (0, 300))
-    states = BaselineHazard.fit(y, np.zeros(3)).cumulative_incidence(np.log([1.0, 2.0]), np.array([99.0, 100.0, 1e9]))
+    states = _BaselineHazard.fit(y, np.zeros(3)).cumulative_incidence(np.log([1.0, 2.0]), np.array([99.0, 100.0, 1e9]))
     relapse = 1 - np.exp([-1 / 3, -2 / 3])
     death = np.exp([-1 / 3, -2 / 3]) * (1 - np.exp(-0.5))
     np.testing.assert_allclose(states[:, 0, 0], 1)
@@ -49,7 +49,7 @@ def test_cause_specific_hazard_and_survival_agree_with_scikit_survival(simulate)
     X, y, _ = simulate(competing=False)
     peer = CoxPHSurvivalAnalysis(ties="breslow").fit(X.to_numpy(), Surv.from_arrays(y["event"] == 1, y["time"]))
     log_risk = X.to_numpy() @ peer.coef_
-    hazard = BaselineHazard.fit(y, log_risk)
+    hazard = _BaselineHazard.fit(y, log_risk)
     expected = peer.cum_baseline_hazard_(hazard.times)
     np.testing.assert_allclose(np.cumsum(hazard.event_step), expected, rtol=1e-10)
     curves = np.stack([curve(hazard.times) for curve in peer.predict_survival_function(X.to_numpy())])
@@ -61,7 +61,7 @@ def test_cause_specific_hazard_and_survival_agree_with_scikit_survival(simulate)
 def test_competing_hazard_is_that_of_nelson_and_aalen(simulate):
     lifelines = pytest.importorskip("lifelines")
     _, y, _ = simulate()
-    hazard = BaselineHazard.fit(y, np.zeros(len(y)))
+    hazard = _BaselineHazard.fit(y, np.zeros(len(y)))
     peer = lifelines.NelsonAalenFitter(nelson_aalen_smoothing=False).fit(y["time"], y["event"] == 2)
     expected = peer.cumulative_hazard_.iloc[:, 0].reindex(hazard.times).to_numpy()
     np.testing.assert_allclose(np.cumsum(hazard.competing_step), expected, rtol=1e-10)
@@ -69,7 +69,7 @@ def test_competing_hazard_is_that_of_nelson_and_aalen(simulate):
 
 def test_without_covariates_the_incidence_is_that_of_aalen_and_johansen(simulate):
     _, y, _ = simulate(3000)
-    hazard = BaselineHazard.fit(y, np.zeros(len(y)))
+    hazard = _BaselineHazard.fit(y, np.zeros(len(y)))
     times, expected = cumulative_incidence_competing_risks(y["event"].astype(int), y["time"])
     enough = times <= np.quantile(y["time"], 0.95)
     states = hazard.cumulative_incidence(np.zeros(1), times[enough])[0]
@@ -80,7 +80,7 @@ def test_without_covariates_the_incidence_is_that_of_aalen_and_johansen(simulate
 
 def test_states_against_a_plain_loop(simulate):
     _, y, truth = simulate(60)
-    hazard = BaselineHazard.fit(y, truth, truth[::-1])
+    hazard = _BaselineHazard.fit(y, truth, truth[::-1])
     free, relapse, death = 1.0, 0.0, 0.0
     for event_step, competing_step in zip(hazard.event_step, hazard.competing_step, strict=True):
         # Both hazards spread evenly over the step, in a thousand small parts.
@@ -92,7 +92,7 @@ def test_states_against_a_plain_loop(simulate):
 
 
 def test_ties_of_both_causes_share_the_loss_in_proportion_to_their_hazards():
-    hazard = BaselineHazard.fit(outcomes((1, 100), (2, 100), (0, 200), (0, 200)), np.zeros(4))
+    hazard = _BaselineHazard.fit(outcomes((1, 100), (2, 100), (0, 200), (0, 200)), np.zeros(4))
     states = hazard.cumulative_incidence(np.log([3.0]), np.array([150.0]), np.log([2.0]))
     lost = 1 - np.exp(-3 / 4 - 2 / 4)
     np.testing.assert_allclose(states[0, :, 0], [1 - lost, lost * 3 / 5, lost * 2 / 5])
@@ -104,7 +104,7 @@ def test_ties_of_both_causes_share_the_loss_in_proportion_to_their_hazards():
 )
 def test_states_are_probabilities_that_rise_with_time(patients, log_risk):
     y = outcomes(*((event, 100 * time) for event, time, _ in patients))
-    hazard = BaselineHazard.fit(y, np.array([risk for *_, risk in patients]))
+    hazard = _BaselineHazard.fit(y, np.array([risk for *_, risk in patients]))
     states = hazard.cumulative_incidence(np.array([log_risk, log_risk + 1]), np.linspace(0, 1500, 40))
     assert states.shape[1] == (3 if (y["event"] == 2).any() else 2)
     np.testing.assert_allclose(states.sum(axis=1), 1, atol=1e-12)
@@ -116,7 +116,7 @@ def test_states_are_probabilities_that_rise_with_time(patients, log_risk):
 
 def test_order_of_times_and_size_of_chunks_do_not_matter(simulate, monkeypatch):
     _, y, truth = simulate()
-    hazard = BaselineHazard.fit(y, truth)
+    hazard = _BaselineHazard.fit(y, truth)
     times = np.array([1826.0, 365.0, 1095.0])
     whole = hazard.cumulative_incidence(truth, times)
     np.testing.assert_array_equal(whole[:, :, ::-1], hazard.cumulative_incidence(truth, times[::-1]))
@@ -126,8 +126,8 @@ def test_order_of_times_and_size_of_chunks_do_not_matter(simulate, monkeypatch):
 
 def test_a_hazard_of_before_0_3_keeps_its_competing_slope(simulate):
     _, y, truth = simulate(60)
-    document = BaselineHazard.fit(y, truth).to_dict() | {"competing_slope": 0.6}
-    hazard = BaselineHazard.from_dict(document)
+    document = _BaselineHazard.fit(y, truth).to_dict() | {"competing_slope": 0.6}
+    hazard = _BaselineHazard.from_dict(document)
     assert hazard.to_dict() == document
     times = np.array([365.0, 1826.0])
     np.testing.assert_array_equal(
@@ -136,13 +136,13 @@ def test_a_hazard_of_before_0_3_keeps_its_competing_slope(simulate):
 
 
 def test_carried_forward_beyond_the_last_observed_time():
-    hazard = BaselineHazard.fit(outcomes((1, 100), (0, 400)), np.zeros(2))
+    hazard = _BaselineHazard.fit(outcomes((1, 100), (0, 400)), np.zeros(2))
     states = hazard.cumulative_incidence(np.zeros(1), np.array([400.0, 40_000.0]))
     np.testing.assert_array_equal(states[:, :, 0], states[:, :, 1])
 
 
 def test_without_any_event_everybody_stays_free():
-    states = BaselineHazard.fit(outcomes((0, 100), (0, 400)), np.zeros(2)).cumulative_incidence(
+    states = _BaselineHazard.fit(outcomes((0, 100), (0, 400)), np.zeros(2)).cumulative_incidence(
         np.array([3.0]), np.array([200.0])
     )
     np.testing.assert_array_equal(states, [[[1.0], [0.0]]])
@@ -150,15 +150,15 @@ def test_without_any_event_everybody_stays_free():
 
 def test_json_keeps_every_bit(simulate):
     _, y, truth = simulate()
-    hazard = BaselineHazard.fit(y, truth)
-    again = BaselineHazard.from_dict(json.loads(json.dumps(hazard.to_dict(), allow_nan=False)))
+    hazard = _BaselineHazard.fit(y, truth)
+    again = _BaselineHazard.from_dict(json.loads(json.dumps(hazard.to_dict(), allow_nan=False)))
     times = np.array([365.0, 1826.0])
     np.testing.assert_array_equal(again.cumulative_incidence(truth, times), hazard.cumulative_incidence(truth, times))
     assert again.last_time == hazard.last_time
 
 
 def test_a_time_that_is_not_a_number_is_refused():
-    hazard = BaselineHazard.fit(outcomes((1, 100), (0, 400)), np.zeros(2))
+    hazard = _BaselineHazard.fit(outcomes((1, 100), (0, 400)), np.zeros(2))
     with pytest.raises(InputError, match="not a number"):
         hazard.cumulative_incidence(np.zeros(1), np.array([np.nan]))
 
@@ -169,7 +169,7 @@ def test_the_gradient_is_that_of_the_incidence(competing):
     y = np.empty(200, dtype=[("event", np.int8), ("time", float)])
     y["time"] = np.ceil(rng.exponential(20, 200))
     y["event"] = rng.integers(0, 3 if competing else 2, 200)
-    hazard = BaselineHazard.fit(y, rng.normal(size=200))
+    hazard = _BaselineHazard.fit(y, rng.normal(size=200))
     risks, step = rng.normal(size=(2, 50)) * 2, 1e-6
 
     def incidence(event, other):
@@ -222,7 +222,7 @@ def deciles(log_risk: np.ndarray) -> np.ndarray:
 
 def test_is_the_ridge_cox_regression_of_scikit_survival(simulate):
     X, y, truth = simulate()
-    found = CompetingRisk.fit(X.to_numpy(), y, truth)
+    found = _CompetingRisk.fit(X.to_numpy(), y, truth)
     Z = ((X - X.mean()) / X.std(ddof=0)).to_numpy()
     precision = np.append(np.full(Z.shape[1], Z.shape[1] / 0.25), 1.0)
     peer = CoxPHSurvivalAnalysis(alpha=precision, ties="breslow", tol=1e-12)
@@ -233,7 +233,7 @@ def test_is_the_ridge_cox_regression_of_scikit_survival(simulate):
 
 def test_a_missing_value_stands_at_the_mean(simulate):
     X, y, truth = simulate(missing=0.2)
-    found = CompetingRisk.fit(X.to_numpy(), y, truth)
+    found = _CompetingRisk.fit(X.to_numpy(), y, truth)
     filled = X.fillna(X.mean()).to_numpy()
     np.testing.assert_allclose(found.log_risk(X.to_numpy(), truth), found.log_risk(filled, truth), atol=1e-12)
     assert abs(found.log_risk(filled, truth - truth.mean()).mean()) < 1e-12
@@ -243,9 +243,9 @@ def test_nothing_is_learned_from_fewer_than_ten_events(simulate):
     X, y, truth = simulate()
     deaths = np.flatnonzero(y["event"] == 2)
     y["event"][deaths[10:]] = 0
-    assert CompetingRisk.fit(X.to_numpy(), y, truth) is not None
+    assert _CompetingRisk.fit(X.to_numpy(), y, truth) is not None
     y["event"][deaths[9]] = 0
-    assert CompetingRisk.fit(X.to_numpy(), y, truth) is None
+    assert _CompetingRisk.fit(X.to_numpy(), y, truth) is None
     model = Cox().fit(X, y)
     log_risk = model.predict_log_risk(X)
     np.testing.assert_array_equal(
@@ -257,9 +257,9 @@ def test_nothing_is_learned_from_fewer_than_ten_events(simulate):
 def test_features_that_tell_nobody_apart_are_left_alone(simulate):
     X, y, truth = simulate()
     values = np.column_stack([np.ones(len(X)), np.full(len(X), np.nan), X["m__0"]])
-    found = CompetingRisk.fit(values, y, truth)
+    found = _CompetingRisk.fit(values, y, truth)
     np.testing.assert_array_equal(found.coefficients[:2], [0, 0])
-    nothing = CompetingRisk.fit(values[:, :2], y, np.zeros(len(y)))
+    nothing = _CompetingRisk.fit(values[:, :2], y, np.zeros(len(y)))
     np.testing.assert_array_equal(nothing.log_risk(values[:, :2], np.zeros(len(y))), np.zeros(len(y)))
 
 
@@ -303,8 +303,8 @@ def test_within_deciles_of_risk_the_mean_incidence_is_that_of_aalen_and_johansen
 
 def test_competing_risk_json_keeps_every_bit(simulate):
     X, y, truth = simulate(missing=0.1)
-    found = CompetingRisk.fit(X.to_numpy(), y, truth)
-    again = CompetingRisk.from_dict(json.loads(json.dumps(found.to_dict(), allow_nan=False)))
+    found = _CompetingRisk.fit(X.to_numpy(), y, truth)
+    again = _CompetingRisk.from_dict(json.loads(json.dumps(found.to_dict(), allow_nan=False)))
     np.testing.assert_array_equal(again.log_risk(X.to_numpy(), truth), found.log_risk(X.to_numpy(), truth))
 
 
@@ -332,14 +332,14 @@ def test_equals_scikit_survival_with_ties(patients):
     theirs = CoxPHSurvivalAnalysis(alpha=7.0, ties="breslow", tol=1e-12).fit(
         Z, Surv.from_arrays(y["event"] == 1, y["time"])
     )
-    ours = ridge_cox(Z, y, np.full(4, 7.0), np.zeros(4))
+    ours = _ridge_cox(Z, y, np.full(4, 7.0), np.zeros(4))
     np.testing.assert_allclose(ours, theirs.coef_, atol=1e-6)
 
 
 def test_equals_brute_force_around_a_centre(patients):
     Z, y = patients
     penalty, centre = np.array([2.0, 5.0, 20.0, 80.0]), np.array([0.5, -1.0, 0.3, 0.2])
-    np.testing.assert_allclose(ridge_cox(Z, y, penalty, centre), brute_force(Z, y, penalty, centre), atol=1e-6)
+    np.testing.assert_allclose(_ridge_cox(Z, y, penalty, centre), brute_force(Z, y, penalty, centre), atol=1e-6)
 
 
 def test_more_columns_than_patients_give_the_same_answer_as_the_patients_allow(patients):
@@ -347,7 +347,7 @@ def test_more_columns_than_patients_give_the_same_answer_as_the_patients_allow(p
     rng = np.random.default_rng(3)
     wide, few = rng.normal(size=(25, 60)), y[:25]
     penalty, centre = rng.uniform(5, 20, 60), rng.normal(size=60) / 10
-    found = ridge_cox(wide, few, penalty, centre)
+    found = _ridge_cox(wide, few, penalty, centre)
     # The gradient vanishes: the answer is the maximum.
     linear = wide @ found
     gradient = -penalty * (found - centre)
@@ -361,12 +361,12 @@ def test_more_columns_than_patients_give_the_same_answer_as_the_patients_allow(p
 def test_a_strong_penalty_stays_at_the_centre_and_a_shift_changes_nothing(patients):
     Z, y = patients
     centre = np.array([0.1, 0.2, -0.3, 0.4])
-    np.testing.assert_allclose(ridge_cox(Z, y, np.full(4, 1e9), centre), centre, atol=1e-6)
+    np.testing.assert_allclose(_ridge_cox(Z, y, np.full(4, 1e9), centre), centre, atol=1e-6)
     penalty = np.full(4, 3.0)
-    np.testing.assert_allclose(ridge_cox(Z + 5.0, y, penalty, centre), ridge_cox(Z, y, penalty, centre), atol=1e-6)
+    np.testing.assert_allclose(_ridge_cox(Z + 5.0, y, penalty, centre), _ridge_cox(Z, y, penalty, centre), atol=1e-6)
 
 
 def test_separated_patients_have_a_finite_answer():
     y = np.array([(1, 1.0), (1, 2.0), (0, 3.0), (0, 4.0)], dtype=[("event", np.int8), ("time", float)])
-    found = ridge_cox(np.array([[9.0], [8.0], [-8.0], [-9.0]]), y, np.array([1e-3]), np.zeros(1))
+    found = _ridge_cox(np.array([[9.0], [8.0], [-8.0], [-9.0]]), y, np.array([1e-3]), np.zeros(1))
     assert 0 < found[0] < 100

@@ -7,7 +7,7 @@ from sklearn.base import clone
 
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
-from nbrelapse.models.prior import CoxPrior, prior_effects, prior_of_model
+from nbrelapse.models.prior import CoxPrior, _prior_effects, prior_of_model
 from nbrelapse.models.trees import Boosted
 
 TRUTH = PriorKnowledge({"m__0": 0.8, "m__1": -0.6, "m__2": 0.4}, frozenset({"m__0", "m__1", "m__2"}))
@@ -136,7 +136,7 @@ def independent() -> np.ndarray:
 
 def test_independent_features_keep_their_figures_per_standard_deviation(independent):
     prior = PriorKnowledge({"a": 1.0, "b": -0.4})
-    found = prior_effects(independent, np.array([0.5, 2.0, 1.0]), ["a", "b", "c"], prior)
+    found = _prior_effects(independent, np.array([0.5, 2.0, 1.0]), ["a", "b", "c"], prior)
     np.testing.assert_allclose(found, [0.5, -0.8, 0.0], atol=1e-12)
 
 
@@ -144,7 +144,7 @@ def test_correlated_features_obey_their_marginal_effects():
     rng = np.random.default_rng(0)
     shared = rng.normal(size=500)
     Z = standardised(np.column_stack([shared + rng.normal(size=500), shared + rng.normal(size=500)]))
-    found = prior_effects(Z, np.ones(2), ["a", "b"], PriorKnowledge({"a": 0.8, "b": 0.6}))
+    found = _prior_effects(Z, np.ones(2), ["a", "b"], PriorKnowledge({"a": 0.8, "b": 0.6}))
     np.testing.assert_allclose(np.corrcoef(Z.T) @ found, [0.8, 0.6], atol=1e-9)
 
 
@@ -152,7 +152,7 @@ def test_no_effect_is_turned_against_its_direction():
     rng = np.random.default_rng(0)
     shared = rng.normal(size=500)
     Z = standardised(np.column_stack([shared, shared + 0.1 * rng.normal(size=500)]))
-    found = prior_effects(Z, np.ones(2), ["a", "b"], PriorKnowledge({"a": 1.0, "b": 0.1}))
+    found = _prior_effects(Z, np.ones(2), ["a", "b"], PriorKnowledge({"a": 1.0, "b": 0.1}))
     assert found[1] == 0
     assert found[0] == pytest.approx(0.55, abs=0.01)
 
@@ -160,17 +160,17 @@ def test_no_effect_is_turned_against_its_direction():
 def test_adjusted_figures_are_taken_as_they_are():
     Z = np.array([[1.0, 1.0], [-1.0, -1.0]])
     prior = PriorKnowledge({"a": 0.8, "b": 0.8}, adjusted=frozenset({"a"}))
-    np.testing.assert_allclose(prior_effects(Z, np.ones(2), ["a", "b"], prior), [0.8, 0.8])
+    np.testing.assert_allclose(_prior_effects(Z, np.ones(2), ["a", "b"], prior), [0.8, 0.8])
 
 
 def test_directions_are_one_index_of_blocks_that_weigh_the_same(independent):
     prior = PriorKnowledge(
         directions={"a": 1, "b": 1, "c": -1}, log_hazard_per_sd=0.9, blocks={"a": "x", "b": "x", "c": "y"}
     )
-    found = prior_effects(independent, np.ones(3), ["a", "b", "c"], prior)
+    found = _prior_effects(independent, np.ones(3), ["a", "b", "c"], prior)
     np.testing.assert_allclose(found / found[0], [1.0, 1.0, -2.0])
     assert float(np.std(independent @ found)) == pytest.approx(0.9)
 
 
 def test_nothing_known_is_nothing_expected(independent):
-    np.testing.assert_array_equal(prior_effects(independent, np.ones(3), ["a", "b", "c"], PriorKnowledge()), 0.0)
+    np.testing.assert_array_equal(_prior_effects(independent, np.ones(3), ["a", "b", "c"], PriorKnowledge()), 0.0)

@@ -10,7 +10,7 @@ from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.metrics.decisions import ClinicalUtility
 from nbrelapse.metrics.evaluation import Evaluation
 from nbrelapse.metrics.predictions import Predictions
-from nbrelapse.report.experiment_report import PLACED_FIGURES, experiment_figures
+from nbrelapse.report.experiment_report import _PLACED_FIGURES, experiment_figures
 from nbrelapse.report.facts import coverage_table
 
 
@@ -40,7 +40,7 @@ def test_every_figure_of_the_report_is_drawn_at_the_horizons_reached(
         return dict(figures)
 
     full = draw(4)
-    assert set(full) == set(PLACED_FIGURES)
+    assert set(full) == set(_PLACED_FIGURES)
     panels = full["calibration"].axes  # type: ignore[attr-defined]
     assert [panel.get_title(loc="left") for panel in panels] == ["Within 3 years", "Within 5 years"]
     marks = panels[1].lines[1].get_xdata()

@@ -12,12 +12,12 @@ from nbrelapse.mechanisms import FeatureTable, Therapy, load_catalogue
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.mechanisms.therapies import _Requirement
 from nbrelapse.report.facts import (
-    COUNTS,
+    _COUNTS,
+    _cooccurrence_rows,
+    _driving_mechanisms,
+    _game_rows,
     agents_in_words,
-    cooccurrence_rows,
-    driving_mechanisms,
     feature_patients,
-    game_rows,
     mechanism_patients,
     therapy_facts,
 )
@@ -44,15 +44,15 @@ def test_only_measured_findings_drive(explanation: Explanation, catalogue: Catal
     values = explanation.values
     mutated = str(values.index[values["alk__hotspot_mutation"] == 1][0])
     unknown = str(values.index[values["alk__hotspot_mutation"].isna()][0])
-    drivers = {row["title"]: row for row in driving_mechanisms(explanation, mutated, catalogue)}
+    drivers = {row["title"]: row for row in _driving_mechanisms(explanation, mutated, catalogue)}
     assert drivers["ALK"]["findings"] == ["ALK kinase hotspot mutation: yes"]
     assert [row["name"] for row in drivers["ALK"]["therapies"]] == ["lorlatinib"]
-    assert "ALK" not in {row["title"] for row in driving_mechanisms(explanation, unknown, catalogue)}
+    assert "ALK" not in {row["title"] for row in _driving_mechanisms(explanation, unknown, catalogue)}
 
 
 def test_an_agent_comes_with_its_level_finding_and_source(explanation: Explanation, catalogue: Catalogue) -> None:
     mutated = str(explanation.values.index[explanation.values["alk__hotspot_mutation"] == 1][0])
-    drivers = {row["title"]: row for row in driving_mechanisms(explanation, mutated, catalogue)}
+    drivers = {row["title"]: row for row in _driving_mechanisms(explanation, mutated, catalogue)}
     (agent,) = drivers["ALK"]["therapies"]
     assert agent["level"] == "early"
     assert agent["finding"]
@@ -63,7 +63,7 @@ def test_what_the_model_does_not_read_contradicts_all_the_same(explanation: Expl
     mutated = str(explanation.values.index[explanation.values["alk__hotspot_mutation"] == 1][0])
 
     def note(known: dict[str, float]) -> tuple[bool, str]:
-        drivers = {row["title"]: row for row in driving_mechanisms(explanation, mutated, catalogue, known)}
+        drivers = {row["title"]: row for row in _driving_mechanisms(explanation, mutated, catalogue, known)}
         (agent,) = drivers["ALK"]["therapies"]
         return agent["contradicted"], agent["note"]
 
@@ -124,7 +124,7 @@ def table(cohort: Cohort) -> FeatureTable:
 
 def test_features_are_counted_by_their_diagnosis_sample(cohort: Cohort, table: FeatureTable) -> None:
     found = feature_patients(cohort, table)
-    assert found[["assay", *COUNTS]].apply(tuple, axis=1).to_dict() == {
+    assert found[["assay", *_COUNTS]].apply(tuple, axis=1).to_dict() == {
         # The patients' table is the record of FISH: B and D are not assayed.
         "mycn__amplified": ("fish", 2, 0, 2),
         "mycn__amplified_copy_number": ("copy_number", 1, 1, 2),
@@ -162,8 +162,8 @@ def test_the_order_of_samples_does_not_matter(cohort: Cohort, table: FeatureTabl
 
 def test_all_patients_are_counted_in_each_row(cohort: Cohort, table: FeatureTable) -> None:
     for counts in (feature_patients(cohort, table), mechanism_patients(cohort, table)):
-        assert (counts[COUNTS].sum(axis=1) == len(cohort.patient_ids)).all()
-        assert (counts[COUNTS].dtypes == np.int64).all()
+        assert (counts[_COUNTS].sum(axis=1) == len(cohort.patient_ids)).all()
+        assert (counts[_COUNTS].dtypes == np.int64).all()
 
 
 def test_pairs_are_written_the_largest_ratio_first_and_those_of_too_few_last(catalogue: Catalogue) -> None:
@@ -176,7 +176,7 @@ def test_pairs_are_written_the_largest_ratio_first_and_those_of_too_few_last(cat
         ],
         columns=["first", "second", "assayed", "both", "expected", "log_odds_ratio", "low", "high", "enough"],
     )
-    rows = cooccurrence_rows(table, catalogue)
+    rows = _cooccurrence_rows(table, catalogue)
     assert [list(row.values()) for row in rows] == [
         ["ALK", "p53 pathway", "200", "3", "12.0", "−1.25", "−2.00 to −0.50"],
         ["MYCN amplification", "p53 pathway", "1,200", "11", "12.4", "+0.30", "−0.10 to +0.70"],
@@ -188,7 +188,7 @@ def test_pairs_are_written_the_largest_ratio_first_and_those_of_too_few_last(cat
 def test_the_largest_sum_comes_first_and_nothing_is_said_without_a_game(catalogue: Catalogue) -> None:
     columns = ["importance", "importance_grouped", "spearman", "mean_absolute_difference", "mean_difference"]
     table = pd.DataFrame([[0.1, 0.12, None, 0.02, 0.0], [0.5, 0.4, 0.987, 0.1, 0.1]], ["alk", "mycn"], columns)
-    first, second = game_rows(table.astype(float), catalogue)
+    first, second = _game_rows(table.astype(float), catalogue)
     assert (first["title"], first["sum"], first["game"]) == ("MYCN amplification", "0.500", "0.400")
     assert (first["difference"], first["spearman"], second["spearman"]) == ("0.100", "0.987", "–")
-    assert game_rows(None, catalogue) == []
+    assert _game_rows(None, catalogue) == []

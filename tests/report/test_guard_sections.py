@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from nbrelapse.report.guard_sections import (
+    _sample_size_sentence,
     learning_section,
     multiplicity_sentence,
     optimism_section,
     sample_size_section,
-    sample_size_sentence,
 )
 from nbrelapse.validation.guards import Multiplicity
 from nbrelapse.validation.sample_size import LearningCurve, sample_size
@@ -44,9 +44,9 @@ def test_the_models_tried(tried: Multiplicity, said: list[str], unsaid: list[str
 
 def test_few_and_enough_events() -> None:
     few, enough = sample_size(249, 89, 60), sample_size(5000, 1800, 10)
-    assert "are 1.5 events each: few." in sample_size_sentence(few)
-    assert f"would need {few.patients_needed:,} patients" in sample_size_sentence(few)
-    assert "enough" in sample_size_sentence(enough)
+    assert "are 1.5 events each: few." in _sample_size_sentence(few)
+    assert f"would need {few.patients_needed:,} patients" in _sample_size_sentence(few)
+    assert "enough" in _sample_size_sentence(enough)
 
 
 def test_a_model_that_uses_nothing_is_said_to() -> None:

@@ -18,7 +18,7 @@ from nbrelapse.report.patient_report import (
     _range_sentences,
     write_patient_report,
 )
-from nbrelapse.report.wording import signed
+from nbrelapse.report.wording import _signed
 
 NOTICE = "For research use, not for treatment decisions."
 
@@ -93,7 +93,7 @@ def test_what_was_not_assayed_stands_apart_and_last(
     missing = {row["title"]: row for row in rows[-1]["features"]}
     tert = missing["TERT rearrangement"]
     assert tert["seen"] == "not assayed"
-    assert tert["value"] == signed(prediction.explanation.features["telomere__tert_rearranged"].iloc[0])
+    assert tert["value"] == _signed(prediction.explanation.features["telomere__tert_rearranged"].iloc[0])
     measured = [feature["seen"] for row in rows[:-1] for feature in row["features"]]
     assert "not assayed" not in measured
     assert len(measured) + len(missing) == prediction.explanation.features.shape[1]

@@ -13,22 +13,22 @@ from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.metrics.evaluation import Evaluation, strongest_reference
 from nbrelapse.metrics.horizons import YEAR
-from nbrelapse.report.facts import disagreements, mechanism_rows
+from nbrelapse.report.facts import _mechanism_rows, disagreements
 from nbrelapse.report.sentences import (
-    PatientSummary,
     ProbabilityImportance,
-    established_sentence,
+    _established_sentence,
+    _PatientSummary,
+    _summary_sentence,
     stability_sentences,
-    summary_sentence,
     verdict,
 )
 
-SCORED = PatientSummary("relapse or progression", (0.62, 0.5, 0.7), 91.2)
+SCORED = _PatientSummary("relapse or progression", (0.62, 0.5, 0.7), 91.2)
 NUMBER = re.compile(r"\d")
 
 
 def test_a_score_says_probability_band_and_place() -> None:
-    assert summary_sentence(SCORED) == (
+    assert _summary_sentence(SCORED) == (
         "The model predicts a probability of relapse or progression of 62% within 5 years of diagnosis (95% of the "
         "refits: 50% to 70%), a higher risk than that of 91% of the training patients. Nothing that was measured moves "
         "the risk noticeably."
@@ -36,47 +36,47 @@ def test_a_score_says_probability_band_and_place() -> None:
 
 
 def test_without_a_score_there_is_no_number() -> None:
-    text = summary_sentence(PatientSummary("death", None, np.nan, missing_assays=["expression", "fish"]))
+    text = _summary_sentence(_PatientSummary("death", None, np.nan, missing_assays=["expression", "fish"]))
     assert text.startswith("No score is given: too little")
     assert text.endswith("Not assayed: expression, fish.")
     assert not NUMBER.search(text)
 
 
 def test_nothing_is_certain() -> None:
-    text = summary_sentence(replace(SCORED, probability=(0.999, 0.996, 1.0), percentile=100.0))
+    text = _summary_sentence(replace(SCORED, probability=(0.999, 0.996, 1.0), percentile=100.0))
     assert "of over 99% within" in text
     assert "100%" not in text
-    assert " 0%" not in summary_sentence(replace(SCORED, probability=(0.0, 0.0, 0.001), percentile=0.0))
+    assert " 0%" not in _summary_sentence(replace(SCORED, probability=(0.0, 0.0, 0.001), percentile=0.0))
 
 
 def test_a_wide_band_is_said() -> None:
-    assert "The band is wide" in summary_sentence(replace(SCORED, probability=(0.5, 0.3, 0.61)))
-    assert "The band is wide" not in summary_sentence(replace(SCORED, probability=(0.5, 0.4, 0.69)))
+    assert "The band is wide" in _summary_sentence(replace(SCORED, probability=(0.5, 0.3, 0.61)))
+    assert "The band is wide" not in _summary_sentence(replace(SCORED, probability=(0.5, 0.4, 0.69)))
 
 
 def test_mechanisms_are_named_by_side_and_the_unsettled_apart() -> None:
     drivers = replace(SCORED, raising=["A", "B", "C", "D"], lowering=["E"], unsettled=["F", "G"])
-    text = summary_sentence(drivers)
+    text = _summary_sentence(drivers)
     assert "Of what was measured, A, B and C raise the risk; E lowers it." in text
     assert "Whether F and G move it is not established." in text
     assert "Nothing that was measured" not in text
-    assert "Of what was measured, E lowers the risk." in summary_sentence(replace(SCORED, lowering=["E"]))
-    assert "Whether F moves it is not established." in summary_sentence(replace(SCORED, unsettled=["F"]))
+    assert "Of what was measured, E lowers the risk." in _summary_sentence(replace(SCORED, lowering=["E"]))
+    assert "Whether F moves it is not established." in _summary_sentence(replace(SCORED, unsettled=["F"]))
 
 
 def test_gaps_and_extrapolation_are_said() -> None:
-    text = summary_sentence(replace(SCORED, missing_assays=["mutations"], out_of_range=["Age"]))
+    text = _summary_sentence(replace(SCORED, missing_assays=["mutations"], out_of_range=["Age"]))
     assert "Not assayed: mutations. One value lies outside the range" in text
-    assert "2 values lie outside" in summary_sentence(replace(SCORED, out_of_range=["Age", "Stage"]))
+    assert "2 values lie outside" in _summary_sentence(replace(SCORED, out_of_range=["Age", "Stage"]))
 
 
 def test_a_binary_endpoint_has_no_years() -> None:
-    text = summary_sentence(replace(SCORED, event="refractory disease", horizon_years=None))
+    text = _summary_sentence(replace(SCORED, event="refractory disease", horizon_years=None))
     assert "of refractory disease of 62% by the end of induction (95%" in text
 
 
 def test_a_landmark_is_said() -> None:
-    text = summary_sentence(replace(SCORED, landmark_days=120.0, horizon_years=1.0))
+    text = _summary_sentence(replace(SCORED, landmark_days=120.0, horizon_years=1.0))
     assert "within 1 year of day 120 (" in text
     assert "It holds for patients without an event on day 120, and years count from then." in text
 
@@ -111,7 +111,7 @@ def test_signs_are_counted_with_and_against_the_literature():
     table = pd.DataFrame(
         {"agrees": [True, True, True, False], "status": ["established", "established", "suggested", "established"]}
     )
-    assert "are 2 of those that agree and 1 of those that do not" in established_sentence(table)
+    assert "are 2 of those that agree and 1 of those that do not" in _established_sentence(table)
 
 
 def test_nothing_is_said_without_refits():
@@ -119,13 +119,13 @@ def test_nothing_is_said_without_refits():
 
 
 def test_rows_have_what_refits_make_of_them(explanation: Explanation, catalogue: Catalogue, stable: Stability):
-    rows = mechanism_rows(explanation, catalogue, stable)
+    rows = _mechanism_rows(explanation, catalogue, stable)
     for row, (_, expected) in zip(rows, stable.mechanisms.iterrows(), strict=True):
         assert row["importance"] == f"{expected['importance']:.3f}"
         assert row["interval"] == f"{expected['low']:.3f} to {expected['high']:.3f}"
         assert row["ranks"] == f"{expected['rank_low']} to {expected['rank_high']}"
         assert row["status"] == expected["status"]
-    assert "rank" not in mechanism_rows(explanation, catalogue)[0]
+    assert "rank" not in _mechanism_rows(explanation, catalogue)[0]
 
 
 def test_a_disagreement_says_how_many_refits_share_it(
@@ -160,10 +160,10 @@ def test_the_column_says_its_horizon(horizon: float | None, title: str) -> None:
 
 def test_rows_carry_percentage_points_only_where_they_are_known(explanation: Explanation, catalogue: Catalogue) -> None:
     points = ProbabilityImportance({name: 0.0321 for name in explanation.mechanisms} | {"alk": None}, None)
-    rows = mechanism_rows(explanation, catalogue, probability=points)
+    rows = _mechanism_rows(explanation, catalogue, probability=points)
     assert {row["title"]: row["points"] for row in rows}["ALK"] == "–"
     assert {row["points"] for row in rows} == {"3.2", "–"}
-    assert all("points" not in row for row in mechanism_rows(explanation, catalogue))
+    assert all("points" not in row for row in _mechanism_rows(explanation, catalogue))
 
 
 def test_both_pages_show_the_column(report: Path, cohort_report: Path) -> None:

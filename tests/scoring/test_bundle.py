@@ -18,8 +18,8 @@ from nbrelapse.scoring.bundle import (
     NearPatients,
     ObservedOutcomes,
     SimilarOutcomes,
-    evidence_of,
-    explained_horizon,
+    _evidence_of,
+    _explained_horizon,
 )
 
 
@@ -109,7 +109,7 @@ def test_evidence_is_the_importance_of_what_is_known(
     values = pd.DataFrame([[1, 0, 2, 3], [nan, 0, 2, 3], [nan, nan, nan, 3]], columns=names, dtype=float)
     # Columns in another order, and one that the model does not read.
     values = values[names[::-1]].assign(another=nan)
-    assert evidence_of(replace(bundle, schema=schema), values).tolist() == expected
+    assert _evidence_of(replace(bundle, schema=schema), values).tolist() == expected
 
 
 @dataclass
@@ -119,7 +119,7 @@ class Followed:
 
 def horizon(followed_days: float | None, years: float | None) -> float | None:
     bundle: Any = Followed(followed_days)
-    return explained_horizon(bundle, years)
+    return _explained_horizon(bundle, years)
 
 
 @pytest.mark.parametrize(

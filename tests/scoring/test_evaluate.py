@@ -12,7 +12,7 @@ from sksurv.metrics import concordance_index_censored
 from nbrelapse.cohort import Cohort
 from nbrelapse.errors import InputError
 from nbrelapse.experiment import ExperimentResult
-from nbrelapse.experiment.describe import training_summary
+from nbrelapse.experiment.describe import _training_summary
 from nbrelapse.outcome import make_outcome, outcome_fingerprint
 from nbrelapse.scoring import Bundle, make_bundle, score
 from nbrelapse.scoring.evaluate import evaluate_bundle
@@ -31,7 +31,7 @@ def bundle(result: ExperimentResult) -> Bundle:
         references={name: result.models[name] for name in result.baselines},
         catalogue=result.data.table.catalogue,
         gene_sets={},
-        training=training_summary(result),
+        training=_training_summary(result),
     )
 
 

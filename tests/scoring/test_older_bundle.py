@@ -9,7 +9,7 @@ import pandas as pd
 
 from nbrelapse.mechanisms import build_features
 from nbrelapse.scoring import load_model
-from nbrelapse.scoring.scores import score_features
+from nbrelapse.scoring.scores import _score_features
 from nbrelapse.simulation import simulate_cohort
 
 FOLDER = Path(__file__).parent / "bundles"
@@ -38,5 +38,5 @@ def test_it_reads_the_features_of_its_own_catalogue() -> None:
     bundle = load_model(FOLDER / "catalogue_1")
     table = build_features(simulate_cohort(40, 5), bundle.catalogue)
     assert list(table.values.columns) == list(bundle.catalogue.features)
-    scores = score_features(bundle, table.values)
+    scores = _score_features(bundle, table.values)
     assert scores["log_risk"].notna().mean() > 0.9

@@ -13,8 +13,8 @@ from nbrelapse.mechanisms import build_features
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.report.patient_report import PatientPrediction
 from nbrelapse.scoring import Bundle, load_model
-from nbrelapse.scoring.patient import StudiedPatient, describe_patient
-from nbrelapse.scoring.scores import score_features
+from nbrelapse.scoring.patient import _StudiedPatient, describe_patient
+from nbrelapse.scoring.scores import _score_features
 
 FOLDER = Path(__file__).parents[1] / "scoring" / "bundles"
 
@@ -26,22 +26,22 @@ def bundle() -> Bundle:
 
 
 @pytest.fixture(scope="module")
-def studied(bundle: Bundle, cohort: Cohort) -> StudiedPatient:
+def studied(bundle: Bundle, cohort: Cohort) -> _StudiedPatient:
     features = build_features(cohort, bundle.catalogue).values
-    return StudiedPatient(cohort, features, str(features.index[3]), 3 * YEAR)
+    return _StudiedPatient(cohort, features, str(features.index[3]), 3 * YEAR)
 
 
 @pytest.fixture(scope="module")
-def prediction(bundle: Bundle, studied: StudiedPatient) -> PatientPrediction:
+def prediction(bundle: Bundle, studied: _StudiedPatient) -> PatientPrediction:
     found = describe_patient(bundle, studied, "today").prediction
     assert found is not None
     return found
 
 
 def test_the_numbers_are_those_of_the_score(
-    bundle: Bundle, studied: StudiedPatient, prediction: PatientPrediction
+    bundle: Bundle, studied: _StudiedPatient, prediction: PatientPrediction
 ) -> None:
-    score = score_features(bundle, studied.X.loc[[studied.patient_id]]).iloc[0]
+    score = _score_features(bundle, studied.X.loc[[studied.patient_id]]).iloc[0]
     expected = tuple(score[["incidence_3y", "incidence_3y_low", "incidence_3y_high"]])
     found = (prediction.probability.prediction.iloc[0], *prediction.band)
     np.testing.assert_allclose(found, expected, atol=1e-12)
@@ -58,7 +58,7 @@ def test_an_older_bundle_says_why_nothing_observed_is_shown(prediction: PatientP
 
 
 def test_what_therapies_require_is_known_though_the_model_does_not_read_it(
-    bundle: Bundle, studied: StudiedPatient, prediction: PatientPrediction
+    bundle: Bundle, studied: _StudiedPatient, prediction: PatientPrediction
 ) -> None:
     requirements = [therapy.requires for therapy in bundle.catalogue.therapies.values() if therapy.requires]
     asked = {name for one in requirements for name in (*one.any_of, *one.none_of)}
@@ -69,7 +69,7 @@ def test_what_therapies_require_is_known_though_the_model_does_not_read_it(
     np.testing.assert_array_equal(found, expected)
 
 
-def test_of_whom_too_little_is_known_there_is_no_prediction(bundle: Bundle, studied: StudiedPatient) -> None:
+def test_of_whom_too_little_is_known_there_is_no_prediction(bundle: Bundle, studied: _StudiedPatient) -> None:
     unknown = studied.X.copy()
     unknown.loc[studied.patient_id] = np.nan
     content = describe_patient(bundle, replace(studied, X=unknown), "today")
@@ -77,7 +77,7 @@ def test_of_whom_too_little_is_known_there_is_no_prediction(bundle: Bundle, stud
     assert content.missing_assays
 
 
-def test_a_value_out_of_range_comes_with_the_range(bundle: Bundle, studied: StudiedPatient) -> None:
+def test_a_value_out_of_range_comes_with_the_range(bundle: Bundle, studied: _StudiedPatient) -> None:
     read = bundle.schema.index[bundle.schema["low"] < bundle.schema["high"]][0]
     changed = studied.X.copy()
     changed.loc[studied.patient_id, read] = bundle.schema.loc[read, "high"] + 1
@@ -86,12 +86,12 @@ def test_a_value_out_of_range_comes_with_the_range(bundle: Bundle, studied: Stud
     assert found.ranges.loc[read].tolist() == bundle.schema.loc[read, ["low", "high"]].tolist()
 
 
-def test_an_unknown_patient_is_refused(bundle: Bundle, studied: StudiedPatient) -> None:
+def test_an_unknown_patient_is_refused(bundle: Bundle, studied: _StudiedPatient) -> None:
     with pytest.raises(InputError, match="no such patient"):
         describe_patient(bundle, replace(studied, patient_id="nobody"), "today")
 
 
-def test_ranks_among_other_genes_are_warned_of(bundle: Bundle, studied: StudiedPatient) -> None:
+def test_ranks_among_other_genes_are_warned_of(bundle: Bundle, studied: _StudiedPatient) -> None:
     measured = str(studied.cohort.assayed_samples("expression").index[0])
     own = replace(studied, patient_id=measured)
     assert studied.cohort.expression is not None

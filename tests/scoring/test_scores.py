@@ -14,8 +14,8 @@ from nbrelapse.models.families import create_model
 from nbrelapse.models.resamples import prediction_interval
 from nbrelapse.scoring import Bundle, TrainingSummary, make_bundle, score, write_bundle
 from nbrelapse.scoring import scores as module
-from nbrelapse.scoring.bundle import TEXT_COLUMNS, score_columns
-from nbrelapse.scoring.scores import score_features, write_scores
+from nbrelapse.scoring.bundle import _TEXT_COLUMNS, _score_columns
+from nbrelapse.scoring.scores import _score_features, write_scores
 from nbrelapse.simulation import simulate_cohort
 
 
@@ -94,7 +94,7 @@ def cox(bundles: dict[str, Bundle]) -> Bundle:
 def test_mechanisms_add_up_to_the_log_risk(
     bundles: dict[str, Bundle], training: tuple[pd.DataFrame, np.ndarray], family: str
 ) -> None:
-    scores = score_features(bundles[family], training[0]).dropna(subset=["log_risk"])
+    scores = _score_features(bundles[family], training[0]).dropna(subset=["log_risk"])
     assert len(scores) > 100
     total = scores["baseline"] + scores.filter(like="mechanism__").sum(axis=1)
     np.testing.assert_allclose(total, scores["log_risk"], atol=1e-5)
@@ -105,7 +105,7 @@ def test_probabilities_are_those_of_the_model_and_its_refits(
     bundles: dict[str, Bundle], training: tuple[pd.DataFrame, np.ndarray], family: str
 ) -> None:
     bundle, X = bundles[family], training[0].dropna()
-    scores = score_features(bundle, X)
+    scores = _score_features(bundle, X)
     times = np.array([365.25, 730.5, 1095.75])
     states = bundle.model.predict_cumulative_incidence(X, times)
     interval = prediction_interval(bundle.refits, X, times)
@@ -119,14 +119,14 @@ def test_probabilities_are_those_of_the_model_and_its_refits(
 
 
 def test_columns_and_index_are_as_promised(cox: Bundle, training: tuple[pd.DataFrame, np.ndarray]) -> None:
-    scores = score_features(cox, training[0])
-    assert list(scores.columns) == score_columns(cox.mechanisms)
+    scores = _score_features(cox, training[0])
+    assert list(scores.columns) == _score_columns(cox.mechanisms)
     assert scores.index.equals(training[0].index)
-    assert {str(scores[name].dtype) for name in scores.columns.difference(TEXT_COLUMNS)} == {"float64"}
+    assert {str(scores[name].dtype) for name in scores.columns.difference(_TEXT_COLUMNS)} == {"float64"}
 
 
 def test_a_horizon_beyond_the_training_follow_up_has_no_number_and_a_warning(cox: Bundle) -> None:
-    scores = score_features(cox, one()).iloc[0]
+    scores = _score_features(cox, one()).iloc[0]
     five = ["incidence_5y", "incidence_5y_low", "incidence_5y_high", "survival_5y"]
     assert scores[five].isna().all()
     assert scores[[name.replace("5y", "3y") for name in five]].notna().all()
@@ -151,10 +151,10 @@ def test_little_evidence_gives_a_warning_and_less_gives_no_number(cox: Bundle) -
         ],
         ignore_index=True,
     )
-    scores = score_features(bundle, X)
+    scores = _score_features(bundle, X)
     np.testing.assert_allclose(scores["evidence"], [1.0, 0.5, 0.2, 0.0])
     assert scores["log_risk"].notna().tolist() == [True, True, False, False]
-    numbers = scores.columns.difference([*TEXT_COLUMNS, "evidence"])
+    numbers = scores.columns.difference([*_TEXT_COLUMNS, "evidence"])
     assert scores.loc[2:, numbers].isna().all().all()
     assert "less than 75%" in scores["warnings"][1]
     assert scores["warnings"][2].startswith("no score: less than 25%")
@@ -168,15 +168,15 @@ def test_little_evidence_gives_a_warning_and_less_gives_no_number(cox: Bundle) -
 
 def test_a_feature_without_weight_is_not_missed(cox: Bundle) -> None:
     weights = dict.fromkeys(FULL, 0.0) | {"mycn__amplified": 1.0}
-    scores = score_features(only(weights, cox), one(clinical__log2_age=np.nan)).iloc[0]
+    scores = _score_features(only(weights, cox), one(clinical__log2_age=np.nan)).iloc[0]
     assert (scores["evidence"], scores["missing_assays"]) == (1.0, "")
 
 
 def test_values_outside_the_training_range_are_named(cox: Bundle) -> None:
-    scores = score_features(cox, one(clinical__log2_age=50.0, cell_state__adrn_minus_mes=-99.0)).iloc[0]
+    scores = _score_features(cox, one(clinical__log2_age=50.0, cell_state__adrn_minus_mes=-99.0)).iloc[0]
     assert scores["out_of_range_features"] == "cell_state__adrn_minus_mes, clinical__log2_age"
     assert "values outside the range of the training patients" in scores["warnings"]
-    assert score_features(cox, one())["out_of_range_features"].iloc[0] == ""
+    assert _score_features(cox, one())["out_of_range_features"].iloc[0] == ""
 
 
 def test_the_percentile_is_the_share_of_training_patients_below(
@@ -184,28 +184,28 @@ def test_the_percentile_is_the_share_of_training_patients_below(
 ) -> None:
     X = training[0].dropna()
     risk = cox.model.predict_log_risk(training[0])
-    scores = score_features(cox, X)
+    scores = _score_features(cox, X)
     share = [100 * np.mean(risk < value) for value in cox.model.predict_log_risk(X)]
     np.testing.assert_allclose(scores["risk_percentile"], share, atol=100 / len(risk) + 0.1)
     tied = replace(cox, log_risk_quantiles=np.full(1001, cox.model.predict_log_risk(one())[0]))
-    assert score_features(tied, one())["risk_percentile"].iloc[0] == 50.0
+    assert _score_features(tied, one())["risk_percentile"].iloc[0] == 50.0
 
 
 def test_blocks_do_not_change_a_bit(
     cox: Bundle, training: tuple[pd.DataFrame, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = score_features(cox, training[0])
+    whole = _score_features(cox, training[0])
     monkeypatch.setattr(module, "_BLOCK", 7)
-    pd.testing.assert_frame_equal(score_features(cox, training[0]), whole, rtol=0, atol=0)
+    pd.testing.assert_frame_equal(_score_features(cox, training[0]), whole, rtol=0, atol=0)
 
 
 def test_a_patient_scored_alone_or_in_another_order_has_the_same_score(
     cox: Bundle, training: tuple[pd.DataFrame, np.ndarray]
 ) -> None:
     X = training[0].iloc[:20]
-    whole = score_features(cox, X)
-    pd.testing.assert_frame_equal(score_features(cox, X.iloc[::-1]).iloc[::-1], whole, rtol=1e-12)
-    alone = pd.concat([score_features(cox, X.iloc[[row]]) for row in range(len(X))])
+    whole = _score_features(cox, X)
+    pd.testing.assert_frame_equal(_score_features(cox, X.iloc[::-1]).iloc[::-1], whole, rtol=1e-12)
+    alone = pd.concat([_score_features(cox, X.iloc[[row]]) for row in range(len(X))])
     pd.testing.assert_frame_equal(alone, whole, rtol=1e-12)
 
 
@@ -225,28 +225,28 @@ def test_a_model_that_found_nothing_is_scored_all_the_same(training: tuple[pd.Da
         gene_sets={},
         training=TrainingSummary(),
     )
-    scores = score_features(bundle, pd.concat([one(), one(**dict.fromkeys(FULL, np.nan))]))
+    scores = _score_features(bundle, pd.concat([one(), one(**dict.fromkeys(FULL, np.nan))]))
     assert scores["log_risk"].iloc[0] == 0.0
     assert scores["risk_percentile"].iloc[0] == 50.0
     assert np.isnan(scores["log_risk"].iloc[1])
 
 
 def test_nobody_to_score_gives_an_empty_table(cox: Bundle) -> None:
-    scores = score_features(cox, one().iloc[:0])
-    assert (len(scores), list(scores.columns)) == (0, score_columns(cox.mechanisms))
+    scores = _score_features(cox, one().iloc[:0])
+    assert (len(scores), list(scores.columns)) == (0, _score_columns(cox.mechanisms))
 
 
 def test_a_missing_column_is_an_error_here(cox: Bundle) -> None:
     with pytest.raises(InputError, match="lacks columns"):
-        score_features(cox, one().drop(columns="mycn__amplified"))
+        _score_features(cox, one().drop(columns="mycn__amplified"))
 
 
 def test_a_model_with_a_landmark_says_whom_its_horizons_hold_for(cox: Bundle) -> None:
     landmark = replace(cox, training=replace(cox.training, landmark_days=90.0))
     assert (cox.landmark_days, landmark.landmark_days) == (0.0, 90.0)
     words = "for patients event-free on day 90: horizons count from then"
-    assert words in score_features(landmark, one()).loc[0, "warnings"]
-    assert words not in score_features(cox, one()).loc[0, "warnings"]
+    assert words in _score_features(landmark, one()).loc[0, "warnings"]
+    assert words not in _score_features(cox, one()).loc[0, "warnings"]
 
 
 SCORES = pd.DataFrame({"patient_id": ["a", "ü"], "log_risk": [0.1 + 0.2, np.nan], "warnings": ["", "x; y, z"]})

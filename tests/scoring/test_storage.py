@@ -21,9 +21,9 @@ from nbrelapse.models.families import create_model
 from nbrelapse.models.linear import Cox
 from nbrelapse.outcome import Outcome, make_outcome
 from nbrelapse.scoring import Bundle, load_model, write_bundle
-from nbrelapse.scoring.bundle import HORIZON_YEARS, sealed
-from nbrelapse.scoring.scores import score_features
-from nbrelapse.scoring.storage import pack_refits, unpack_refits
+from nbrelapse.scoring.bundle import HORIZON_YEARS, _sealed
+from nbrelapse.scoring.scores import _score_features
+from nbrelapse.scoring.storage import _pack_refits, _unpack_refits
 from nbrelapse.simulation import simulate_cohort
 
 FILES = [
@@ -51,7 +51,7 @@ def reseal(folder: Path, change: Callable[[dict[str, object]], object]) -> None:
     file = folder / "data" / "manifest.json"
     manifest = json.loads(file.read_text(encoding="utf-8"))
     change(manifest)
-    file.write_text(sealed(manifest), encoding="utf-8")
+    file.write_text(_sealed(manifest), encoding="utf-8")
 
 
 @pytest.mark.parametrize("family", ["cox", "boosted", "forest", "blend"])
@@ -60,7 +60,7 @@ def test_what_was_saved_is_loaded_to_the_last_bit(
 ) -> None:
     saved = bundles[family]
     loaded = load_model(write_bundle(saved, tmp_path / "model"))
-    pd.testing.assert_frame_equal(score_features(loaded, training[0]), score_features(saved, training[0]), rtol=0)
+    pd.testing.assert_frame_equal(_score_features(loaded, training[0]), _score_features(saved, training[0]), rtol=0)
     pd.testing.assert_frame_equal(loaded.schema, saved.schema, rtol=0)
     np.testing.assert_array_equal(loaded.log_risk_quantiles, saved.log_risk_quantiles)
     assert (loaded.endpoint, loaded.training, loaded.card) == (saved.endpoint, saved.training, saved.card)
@@ -83,7 +83,7 @@ def test_another_process_scores_the_same(
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
     elsewhere = pd.read_parquet(tmp_path / "scores.parquet")
-    here = score_features(bundles[family], training[0])
+    here = _score_features(bundles[family], training[0])
     pd.testing.assert_frame_equal(elsewhere, here, rtol=0, atol=1e-9, check_dtype=False)
 
 
@@ -267,20 +267,20 @@ STATES = [
 
 
 def test_states_come_back_in_their_order() -> None:
-    assert unpack_refits(pack_refits(STATES)) == STATES
-    assert unpack_refits(pack_refits([])) == []
+    assert _unpack_refits(_pack_refits(STATES)) == STATES
+    assert _unpack_refits(_pack_refits([])) == []
 
 
 def test_the_bytes_do_not_depend_on_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = pack_refits(STATES)
+    first = _pack_refits(STATES)
     later = time.time() + 1e6
     monkeypatch.setattr(time, "time", lambda: later)
-    assert pack_refits(STATES) == first
+    assert _pack_refits(STATES) == first
 
 
 def test_what_is_no_archive_is_refused() -> None:
     with pytest.raises(ValueError, match="not a zip file"):
-        unpack_refits(b"{}")
+        _unpack_refits(b"{}")
 
 
 COLUMNS = ("mycn__amplified", "instability__loss_11q", "cell_state__adrn_minus_mes", "clinical__log2_age")

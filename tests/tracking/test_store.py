@@ -13,7 +13,7 @@ import pytest
 
 from nbrelapse.errors import InputError
 from nbrelapse.tracking import open_store, store_uri
-from nbrelapse.tracking.store import experiment_id, serve
+from nbrelapse.tracking.store import _experiment_id, serve
 
 
 def test_the_default_store_is_a_database_below_the_working_directory(store: Path) -> None:
@@ -44,7 +44,7 @@ def test_reading_without_a_store_makes_none(no_store: Path) -> None:
 def test_nothing_global_changes(store: Path) -> None:
     before = mlflow.get_tracking_uri()
     client = open_store()
-    experiment_id(client, "new")
+    _experiment_id(client, "new")
     assert mlflow.get_tracking_uri() == before
     assert not mlflow.tracking.is_tracking_uri_set()
     assert "MLFLOW_EXPERIMENT_ID" not in os.environ
@@ -52,17 +52,17 @@ def test_nothing_global_changes(store: Path) -> None:
 
 def test_artifacts_stand_beside_the_database(store: Path) -> None:
     client = open_store()
-    found = client.get_experiment(experiment_id(client, "new"))
+    found = client.get_experiment(_experiment_id(client, "new"))
     assert found.artifact_location == (store / "artifacts").as_uri()
-    assert experiment_id(client, "new") == found.experiment_id
+    assert _experiment_id(client, "new") == found.experiment_id
 
 
 def test_a_deleted_experiment_says_how_to_get_it_back(store: Path) -> None:
     client = open_store()
-    number = experiment_id(client, "gone")
+    number = _experiment_id(client, "gone")
     client.delete_experiment(number)
     with pytest.raises(InputError, match=f"mlflow experiments restore -x {number}"):
-        experiment_id(client, "gone")
+        _experiment_id(client, "gone")
 
 
 def test_a_store_that_cannot_be_opened_is_bad_input(no_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

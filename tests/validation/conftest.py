@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from nbrelapse.models.base import Attribution, ModelState, SurvivalModel
-from nbrelapse.models.hazards import BaselineHazard
+from nbrelapse.models.hazards import _BaselineHazard
 
 
 class SlopeModel(SurvivalModel):
@@ -29,7 +29,7 @@ class SlopeModel(SurvivalModel):
             raise FloatingPointError("diverged")
         self.patients_ = X.index
         self.mean_ = float(X["x"].mean())
-        self.baseline_ = BaselineHazard.fit(y, self.predict_log_risk(X))
+        self.baseline_ = _BaselineHazard.fit(y, self.predict_log_risk(X))
         return self
 
     def predict_log_risk(self, X: pd.DataFrame) -> np.ndarray:

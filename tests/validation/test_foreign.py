@@ -17,7 +17,7 @@ from sksurv.ensemble import GradientBoostingSurvivalAnalysis, RandomSurvivalFore
 from sksurv.linear_model import CoxnetSurvivalAnalysis, CoxPHSurvivalAnalysis, IPCRidge
 
 from nbrelapse.errors import InputError
-from nbrelapse.validation.foreign import NO_PROBABILITY, ForeignClassifier, ForeignSurvival, adapt_estimator
+from nbrelapse.validation.foreign import _NO_PROBABILITY, _adapt_estimator, _ForeignClassifier, _ForeignSurvival
 
 TIMES = np.array([1.0, 200.0, 400.0, 800.0])
 NEVER = np.array([np.inf])
@@ -31,16 +31,16 @@ def data(outcome):
 
 
 def survival(estimator, **changed):
-    return adapt_estimator("mine", estimator, ["x", "noise"], survival=True, **changed)
+    return _adapt_estimator("mine", estimator, ["x", "noise"], survival=True, **changed)
 
 
 def classifier(estimator, **changed):
-    return adapt_estimator("mine", estimator, ["x", "noise"], survival=False, **changed)
+    return _adapt_estimator("mine", estimator, ["x", "noise"], survival=False, **changed)
 
 
 def refused(estimator, *, of_time):
     with pytest.raises(InputError) as caught:
-        adapt_estimator("mine", estimator, ["x"], survival=of_time)
+        _adapt_estimator("mine", estimator, ["x"], survival=of_time)
     return caught.value.problem
 
 
@@ -61,7 +61,7 @@ def test_patients_with_a_competing_event_are_censored_and_no_incidence_is_claime
     y["event"][np.flatnonzero(y["event"] == 1)[:5]] = 2
     score, incidence = survival(CoxPHSurvivalAnalysis()).fit(X, y).predict_risk(X, TIMES)
     np.testing.assert_array_equal(score, CoxPHSurvivalAnalysis().fit(X, as_boolean(y)).predict(X))
-    assert (incidence == NO_PROBABILITY).all()
+    assert (incidence == _NO_PROBABILITY).all()
 
 
 def test_a_predicted_time_is_turned_into_a_risk(data, as_boolean):
@@ -70,7 +70,7 @@ def test_a_predicted_time_is_turned_into_a_risk(data, as_boolean):
     alone = make_pipeline(StandardScaler(), IPCRidge(random_state=0)).fit(X, as_boolean(y))
     np.testing.assert_allclose(found.predict_log_risk(X), -alone.predict(X))
     assert np.corrcoef(found.predict_log_risk(X), X["x"])[0, 1] > 0
-    assert (found.predict_risk(X, TIMES)[1] == NO_PROBABILITY).all()
+    assert (found.predict_risk(X, TIMES)[1] == _NO_PROBABILITY).all()
 
 
 def test_an_estimator_that_has_no_survival_function_with_its_parameters_predicts_no_probability(data):
@@ -80,7 +80,7 @@ def test_an_estimator_that_has_no_survival_function_with_its_parameters_predicts
         (CoxnetSurvivalAnalysis(fit_baseline_model=True), True),
     ):
         found = survival(estimator).fit(X, y).predict_risk(X, TIMES)[1]
-        assert ((found >= 0).all(), (found == NO_PROBABILITY).all()) == (probability, not probability)
+        assert ((found >= 0).all(), (found == _NO_PROBABILITY).all()) == (probability, not probability)
 
 
 def test_a_search_over_parameters_predicts_by_its_best(data):
@@ -135,7 +135,7 @@ def test_a_decision_function_is_a_score_without_a_probability(data):
     found = classifier(LinearSVC(random_state=0)).fit(X, y["event"])
     score, probability = found.predict_risk(X, NEVER)
     np.testing.assert_array_equal(score, LinearSVC(random_state=0).fit(X, y["event"]).decision_function(X))
-    assert (probability == NO_PROBABILITY).all()
+    assert (probability == _NO_PROBABILITY).all()
     assert not found.log_scale
 
 
@@ -192,7 +192,7 @@ def test_an_estimator_of_ones_own_needs_fit_and_predict_only(data):
     X, y = data
     score, incidence = survival(Constant(2.0)).fit(X, y).predict_risk(X, TIMES)
     assert (score == 2.0).all()
-    assert (incidence == NO_PROBABILITY).all()
+    assert (incidence == _NO_PROBABILITY).all()
 
 
 def test_missing_values_and_their_cure_are_named(data):
@@ -226,7 +226,7 @@ def test_a_foreign_model_is_neither_explained_nor_saved(data):
         found.attribute(X)
     with pytest.raises(InputError, match="cannot be saved"):
         found.state()
-    for kind in (ForeignSurvival, ForeignClassifier):
+    for kind in (_ForeignSurvival, _ForeignClassifier):
         with pytest.raises(InputError, match="not saved as a bundle"):
             kind.from_state(None)
 

@@ -20,28 +20,28 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Simulation(_Section):
+class _Simulation(_Section):
     """A simulated cohort instead of one on disk."""
 
     patients: Annotated[int, Field(ge=50)] = 500
     seed: Annotated[int, Field(ge=0)] = 0
 
 
-class CohortSource(_Section):
+class _CohortSource(_Section):
     """Where the patients come from: a cohort folder, or a simulation."""
 
     path: Path | None = None
-    simulate: Simulation | None = None
+    simulate: _Simulation | None = None
     gene_sets: Path | None = None
 
     @model_validator(mode="after")
-    def _one_source(self) -> CohortSource:
+    def _one_source(self) -> _CohortSource:
         if (self.path is None) == (self.simulate is None):
             raise ValueError("give either `path` or `simulate`")
         return self
 
 
-class FeatureChoice(_Section):
+class _FeatureChoice(_Section):
     """Which features the models may read, as shell patterns over ``mechanism__feature``."""
 
     include: tuple[str, ...] = ("*",)
@@ -54,7 +54,7 @@ class FeatureChoice(_Section):
     """What linear models make of missing values, see :class:`nbrelapse.models.linear.LinearModel`."""
 
 
-class Split(_Section):
+class _Split(_Section):
     """A named hold-out: patients by the value of a column of ``patients``."""
 
     column: str = "split"
@@ -62,13 +62,13 @@ class Split(_Section):
     validation: tuple[str, ...]
 
 
-class LeaveOneOut(_Section):
+class _LeaveOneOut(_Section):
     """Leave each value of a column of ``patients`` out in turn: train on the others, judge on it."""
 
     column: str = "study"
 
 
-class Validation(_Section):
+class _Validation(_Section):
     """Repeated nested cross-validation of the training patients, and the intervals."""
 
     folds: Annotated[int, Field(ge=2)] = 5
@@ -132,16 +132,16 @@ class ExperimentConfig(_Section):
     endpoint: Literal["relapse", "efs", "os", "refractory"] = "relapse"
     description: str = ""
     seed: Annotated[int, Field(ge=0)] = 0
-    cohort: CohortSource
+    cohort: _CohortSource
     catalogue: Annotated[Path | None, Field(exclude=True)] = None  # what it holds is recorded, not where it lies
     prior_model: Annotated[Path | None, Field(exclude=True)] = None
     unspecified: Literal["event", "censor", "exclude"] = "event"
     landmark_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     progressive: Literal["refractory", "exclude"] = "refractory"
-    features: FeatureChoice = FeatureChoice()
-    split: Split | None = None
-    leave_one_out: LeaveOneOut | None = None
-    validation: Validation = Validation()
+    features: _FeatureChoice = _FeatureChoice()
+    split: _Split | None = None
+    leave_one_out: _LeaveOneOut | None = None
+    validation: _Validation = _Validation()
     models: Annotated[tuple[_Family, ...], Field(min_length=1, default_factory=_default_models)]
     refits: Annotated[int, Field(ge=20)] = 100
     log_patient_ids: bool = False
@@ -226,12 +226,12 @@ def parse_config(document: dict[str, object], file: str | Path | None = None) ->
 def _fields_beside(location: tuple[int | str, ...]) -> list[str]:
     section: type[BaseModel] = ExperimentConfig
     sections: dict[str, type[BaseModel]] = {
-        "cohort": CohortSource,
-        "simulate": Simulation,
-        "features": FeatureChoice,
-        "split": Split,
-        "leave_one_out": LeaveOneOut,
-        "validation": Validation,
+        "cohort": _CohortSource,
+        "simulate": _Simulation,
+        "features": _FeatureChoice,
+        "split": _Split,
+        "leave_one_out": _LeaveOneOut,
+        "validation": _Validation,
     }
     for part in location[:-1]:
         section = sections.get(str(part), section)

@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nbrelapse import __version__
-from nbrelapse.experiment.prepare import PreparedData
+from nbrelapse.experiment.prepare import _PreparedData
 from nbrelapse.experiment.run import ExperimentResult
 from nbrelapse.explanation.explanation import mechanism_cooccurrence
 from nbrelapse.explanation.stability import Stability
@@ -42,13 +42,13 @@ from nbrelapse.tracking.log import APPARENT_METRIC, CORRECTED_METRIC
 from nbrelapse.validation.guards import Multiplicity
 
 
-def coverage(result: ExperimentResult) -> pd.DataFrame:
+def _coverage(result: ExperimentResult) -> pd.DataFrame:
     """Share of training patients with a value, feature by feature."""
     table = result.data.table
     return coverage_table(FeatureTable(result.data.features(result.data.training), table.catalogue))
 
 
-def describe_cohort(result: ExperimentResult) -> dict[str, str]:
+def _describe_cohort(result: ExperimentResult) -> dict[str, str]:
     """Labelled facts about the patients."""
     data = result.data
     high_risk = _high_risk(data, data.training)
@@ -65,12 +65,12 @@ def describe_cohort(result: ExperimentResult) -> dict[str, str]:
     return facts
 
 
-def _high_risk(data: PreparedData, outcome: Outcome) -> int:
+def _high_risk(data: _PreparedData, outcome: Outcome) -> int:
     masks = populations(data.cohort, outcome)
     return int(masks.get("high_risk", masks["all"]).sum())
 
 
-def describe_outcome(result: ExperimentResult) -> dict[str, str]:
+def _describe_outcome(result: ExperimentResult) -> dict[str, str]:
     """Labelled facts about the endpoint and its follow-up."""
     facts = {}
     for label, outcome in (("Training", result.data.training), ("Hold-out", result.data.holdout)):
@@ -96,7 +96,7 @@ def _followed(summary: dict[str, Any]) -> str:
     return f"; median follow-up {'unknown' if years is None else f'{years:.1f} years'}"
 
 
-def environment(result: ExperimentResult) -> dict[str, str]:
+def _environment(result: ExperimentResult) -> dict[str, str]:
     """Versions, commit and seed."""
     packages = ("scikit-survival", "shap", "mlflow", "optuna", "pandas", "scikit-learn")
     found = {"nbrelapse": __version__, "python": platform.python_version()}
@@ -120,7 +120,7 @@ def _commit() -> str | None:
     return done.stdout.strip()
 
 
-def training_summary(result: ExperimentResult) -> TrainingSummary:
+def _training_summary(result: ExperimentResult) -> TrainingSummary:
     """Return what a bundle says of its training patients."""
     data = result.data
     return TrainingSummary(
@@ -137,7 +137,7 @@ def training_summary(result: ExperimentResult) -> TrainingSummary:
     )
 
 
-def model_card(result: ExperimentResult, name: str, tried: Multiplicity | None = None) -> str:
+def _model_card(result: ExperimentResult, name: str, tried: Multiplicity | None = None) -> str:
     """Describe a model in Markdown: what it is, on whom it was trained, how it did, what it must not be used for."""
     judged = result.cross_validation if result.holdout is None else result.holdout
     where = "nested cross-validation of the training patients" if result.holdout is None else "the hold-out"
@@ -150,8 +150,8 @@ def model_card(result: ExperimentResult, name: str, tried: Multiplicity | None =
         "",
         f"- Endpoint: {result.config.endpoint}",
         f"- Trained with nbrelapse {__version__}, seed {result.config.seed}",
-        *(f"- {label}: {fact}" for label, fact in describe_cohort(result).items()),
-        *(f"- {label}: {fact}" for label, fact in describe_outcome(result).items()),
+        *(f"- {label}: {fact}" for label, fact in _describe_cohort(result).items()),
+        *(f"- {label}: {fact}" for label, fact in _describe_outcome(result).items()),
         *_longest_followup(result.models[name]),
         "",
         f"## Performance, in {where}",
@@ -183,7 +183,7 @@ def model_card(result: ExperimentResult, name: str, tried: Multiplicity | None =
         "",
         *(
             f"- {section.title}: {sentence}"
-            for section in guard_sections(result, tried)
+            for section in _guard_sections(result, tried)
             for sentence in section.sentences
         ),
         "",
@@ -225,36 +225,36 @@ def _metric_table(metrics: pd.DataFrame, name: str) -> list[str]:
     ]
 
 
-def multiplicity(result: ExperimentResult, experiments: int) -> Multiplicity:
+def _multiplicity(result: ExperimentResult, experiments: int) -> Multiplicity:
     """Return how many models an experiment tried; ``experiments`` are on record of its patients and outcomes."""
     guards = result.guards
     trials = result.config.validation.trials
     return Multiplicity(len(result.config.models), trials, experiments, guards.apparent, guards.corrected)
 
 
-def guard_sections(result: ExperimentResult, tried: Multiplicity | None = None) -> list[GuardSection]:
+def _guard_sections(result: ExperimentResult, tried: Multiplicity | None = None) -> list[GuardSection]:
     """Return the sections of the report and of the model cards; how many models were tried, where that is known."""
     guards = result.guards
-    used = {str(name): features_used(result, name) for name in result.config.models}
+    used = {str(name): _features_used(result, name) for name in result.config.models}
     sections = [] if tried is None else [multiplicity_section(tried)]
     sections += [sample_size_section(guards.size, used), optimism_section(guards.optimism)]
     return sections if guards.learning is None else [*sections, learning_section(guards.learning, result.chosen)]
 
 
-def guard_tables(result: ExperimentResult) -> dict[str, pd.DataFrame]:
+def _guard_tables(result: ExperimentResult) -> dict[str, pd.DataFrame]:
     """Return tables to log: ``optimism``, and ``learning_curve`` where there is one."""
     guards = result.guards
     tables = {"optimism": pd.concat(guards.optimism, names=["model"]).reset_index()}
     return tables if guards.learning is None else tables | {"learning_curve": guards.learning.table}
 
 
-def guard_figures(result: ExperimentResult) -> dict[str, Figure]:
+def _guard_figures(result: ExperimentResult) -> dict[str, Figure]:
     """Draw the learning curve, where there is one."""
     learning = result.guards.learning
     return {} if learning is None else {"learning_curve": learning_curve(learning.table)}
 
 
-def guard_metrics(result: ExperimentResult, model: str) -> dict[str, float]:
+def _guard_metrics(result: ExperimentResult, model: str) -> dict[str, float]:
     """Return figures to log beside the metrics.
 
     ``events_per_parameter`` (candidates), ``patients_needed`` and ``expected_shrinkage`` (see
@@ -269,7 +269,7 @@ def guard_metrics(result: ExperimentResult, model: str) -> dict[str, float]:
         "expected_shrinkage": guards.size.shrinkage,
     }
     if model in result.explanations:
-        found["parameters_used"] = float(features_used(result, model))
+        found["parameters_used"] = float(_features_used(result, model))
         for metric, row in guards.optimism[model].iterrows():
             found |= {f"optimism/{metric}_{name}": float(row[name]) for name in ("apparent", "corrected")}
     if model == result.chosen and guards.learning is not None:
@@ -279,12 +279,12 @@ def guard_metrics(result: ExperimentResult, model: str) -> dict[str, float]:
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
-def features_used(result: ExperimentResult, model: str) -> int:
+def _features_used(result: ExperimentResult, model: str) -> int:
     """Return how many features move the prediction of a training patient in the final model."""
     return int((result.explanations[model].features != 0).any(axis=0).sum())
 
 
-def logged_metrics(result: ExperimentResult, model: str) -> dict[str, float]:
+def _logged_metrics(result: ExperimentResult, model: str) -> dict[str, float]:
     """Metrics of one model by MLflow name.
 
     ``<endpoint>/<metric>`` is nested cross-validation over all training patients, ``<endpoint>/high_risk/<metric>``
@@ -314,9 +314,9 @@ def _plain(population: str) -> str:
     return re.sub(r"[^\w.-]+", "_", population)
 
 
-def experiment_tables(result: ExperimentResult) -> dict[str, pd.DataFrame]:
+def _experiment_tables(result: ExperimentResult) -> dict[str, pd.DataFrame]:
     """Tables of the whole experiment: metrics, paired differences, the feature manifest, folds and predictions."""
-    tables = {"feature_manifest": _feature_manifest(result), "folds": _folds(result)} | guard_tables(result)
+    tables = {"feature_manifest": _feature_manifest(result), "folds": _folds(result)} | _guard_tables(result)
     parts: list[tuple[str, Evaluation | None]] = [
         ("cross_validation", result.cross_validation),
         ("holdout", result.holdout),
@@ -329,7 +329,7 @@ def experiment_tables(result: ExperimentResult) -> dict[str, pd.DataFrame]:
     return tables
 
 
-def model_tables(result: ExperimentResult, model: str) -> dict[str, pd.DataFrame]:
+def _model_tables(result: ExperimentResult, model: str) -> dict[str, pd.DataFrame]:
     """SHAP tables of one model: importance and its stability, pairs of mechanisms, and the patients' attributions."""
     explanation, stable = result.explanations[model], result.stability[model]
     patients = _patients(result)

@@ -8,18 +8,18 @@ import pandas as pd
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.errors import InputError
 from nbrelapse.experiment.config import ExperimentConfig
-from nbrelapse.experiment.prepare import PreparedData
+from nbrelapse.experiment.prepare import _PreparedData
 from nbrelapse.mechanisms.feature_table import OUTCOME_COLUMNS, known_at
 from nbrelapse.validation.guards import label_leakage
 
-SUSPICIOUS = 0.95
+_SUSPICIOUS = 0.95
 """Concordance or AUC of a single feature above which it is pointed out. A choice: nothing known of neuroblastoma at
 diagnosis comes near it."""
 
 _PROFILES = {"expression": "expression profile", "copy_number": "copy-number profile"}
 
 
-def leakage_check(config: ExperimentConfig, data: PreparedData) -> list[str]:
+def _leakage_check(config: ExperimentConfig, data: _PreparedData) -> list[str]:
     """Refuse an experiment whose data would let it know what it is to predict.
 
     Parameters
@@ -42,7 +42,7 @@ def leakage_check(config: ExperimentConfig, data: PreparedData) -> list[str]:
     return _labels(data) + _twins(data)
 
 
-def _refuse_later_features(config: ExperimentConfig, data: PreparedData) -> None:
+def _refuse_later_features(config: ExperimentConfig, data: _PreparedData) -> None:
     start = float(config.landmark_days or 0)
     days = {name: known_at(data.table.catalogue, name) for name in data.columns}
     late = {name: day for name, day in days.items() if day > start}
@@ -64,7 +64,7 @@ def _refuse_later_features(config: ExperimentConfig, data: PreparedData) -> None
     )
 
 
-def _labels(data: PreparedData) -> list[str]:
+def _labels(data: _PreparedData) -> list[str]:
     table = label_leakage(data.features(data.training)[data.columns], data.training.y)
     exact = table.index[table["exact"]]
     if len(exact):
@@ -82,18 +82,18 @@ def _labels(data: PreparedData) -> list[str]:
     }
     return [
         f"{name} alone {words[str(kind[str(name)])]} with a concordance of {value:.2f}: does the outcome cause it?"
-        for name, value in best[best > SUSPICIOUS].items()
+        for name, value in best[best > _SUSPICIOUS].items()
     ]
 
 
-def _twins(data: PreparedData) -> list[str]:
+def _twins(data: _PreparedData) -> list[str]:
     training = data.training.patient_ids
     holdout = None if data.holdout is None else data.holdout.patient_ids
     for assay, profile in _PROFILES.items():
-        _refuse_twins(profile_fingerprints(data.cohort, assay), profile, training, holdout)
-    persons = person_fingerprints(data.cohort)
-    within = count_twins(persons, training)
-    across = 0 if holdout is None else count_twins(persons, training, holdout)
+        _refuse_twins(_profile_fingerprints(data.cohort, assay), profile, training, holdout)
+    persons = _person_fingerprints(data.cohort)
+    within = _count_twins(persons, training)
+    across = 0 if holdout is None else _count_twins(persons, training, holdout)
     notes = []
     if within:
         notes.append(f"{within} training patients have the age, sex and course of another: are any there twice?")
@@ -105,8 +105,8 @@ def _twins(data: PreparedData) -> list[str]:
 
 
 def _refuse_twins(fingerprints: pd.Series, profile: str, training: pd.Index, holdout: pd.Index | None) -> None:
-    across = 0 if holdout is None else count_twins(fingerprints, training, holdout)
-    within = count_twins(fingerprints, training)
+    across = 0 if holdout is None else _count_twins(fingerprints, training, holdout)
+    within = _count_twins(fingerprints, training)
     if not across and not within:
         return
     where = (
@@ -128,7 +128,7 @@ _FEWEST_VALUES = 20
 _PERSON = ("age_days", "sex", *OUTCOME_COLUMNS)
 
 
-def profile_fingerprints(cohort: Cohort, assay: str) -> pd.Series:
+def _profile_fingerprints(cohort: Cohort, assay: str) -> pd.Series:
     """Return a number for each patient's profile at diagnosis; equal profiles have equal numbers.
 
     Parameters
@@ -173,7 +173,7 @@ def _odd_numbers(n: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 2**63, n, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 
 
-def person_fingerprints(cohort: Cohort) -> pd.Series:
+def _person_fingerprints(cohort: Cohort) -> pd.Series:
     """Return a number for each patient's age, sex and course; equal ones have equal numbers.
 
     Returns
@@ -190,15 +190,15 @@ def person_fingerprints(cohort: Cohort) -> pd.Series:
     return pd.util.hash_pandas_object(known.astype("str"), index=False)
 
 
-def count_twins(fingerprints: pd.Series, first: pd.Index, second: pd.Index | None = None) -> int:
+def _count_twins(fingerprints: pd.Series, first: pd.Index, second: pd.Index | None = None) -> int:
     """Return how many patients of one group have an equal in the other, or, without another, in their own.
 
     Examples
     --------
     >>> numbers = pd.Series([7, 7, 8, 9], index=list("abcd"), dtype=np.uint64)
-    >>> count_twins(numbers, pd.Index(list("ac")), pd.Index(list("bd")))
+    >>> _count_twins(numbers, pd.Index(list("ac")), pd.Index(list("bd")))
     1
-    >>> count_twins(numbers, pd.Index(list("abcd")))
+    >>> _count_twins(numbers, pd.Index(list("abcd")))
     1
     """
     own = fingerprints[fingerprints.index.isin(first)]

@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from nbrelapse.experiment.config import ExperimentConfig, Validation
-from nbrelapse.experiment.leakage import leakage_check
-from nbrelapse.experiment.prepare import experiment_models, prepare_data
-from nbrelapse.experiment.run import Progress
+from nbrelapse.experiment.config import ExperimentConfig, _Validation
+from nbrelapse.experiment.leakage import _leakage_check
+from nbrelapse.experiment.prepare import _experiment_models, _prepare_data
+from nbrelapse.experiment.run import _Progress
 from nbrelapse.validation.guards import permuted_discrimination
 
 TOLERATED = (0.47, 0.53)
 """Mean concordances that count as chance. A choice: it leaves room for what choosing the best of several families adds
 (0.009 for two of them in 500 patients, see benchmarks/null_check.py), and is narrow enough for a leak to show."""
 
-CHOSEN = "chosen"
+_CHOSEN = "chosen"
 """The row of the family with the highest figure, which is what an experiment reports."""
 
 
@@ -53,7 +53,7 @@ def null_check(
     permutations: int = 20,
     trials: int | None = None,
     n_jobs: int = 1,
-    progress: Progress | None = None,
+    progress: _Progress | None = None,
 ) -> NullCheck:
     """Run an experiment's nested cross-validation on permuted outcomes.
 
@@ -94,10 +94,10 @@ def null_check(
     """
     report = progress or (lambda stage, done, total: None)
     report("features", 0, 1)
-    data = prepare_data(config)
+    data = _prepare_data(config)
     report("features", 1, 1)
-    leakage_check(config, data)
-    models, _ = experiment_models(config, data)
+    _leakage_check(config, data)
+    models, _ = _experiment_models(config, data)
     settings = config.validation.model_copy(update={"trials": trials or config.validation.trials})
     found = permuted_discrimination(
         {name: models[name] for name in config.models},
@@ -111,20 +111,20 @@ def null_check(
         n_jobs=n_jobs,
         progress=lambda done, total: report("permutations", done, total),
     )
-    found = found.assign(**{CHOSEN: found.max(axis=1)})
-    summary = summarize(found)
+    found = found.assign(**{_CHOSEN: found.max(axis=1)})
+    summary = _summarize(found)
     # Several families are judged, and an alarm has to mean something: 99 %.
-    wide = summarize(found.drop(columns=CHOSEN), level=0.99)
+    wide = _summarize(found.drop(columns=_CHOSEN), level=0.99)
     compatible = bool(((wide["high"] >= TOLERATED[0]) & (wide["low"] <= TOLERATED[1])).all())
     return NullCheck(found, summary, compatible, _notes(config, settings, summary))
 
 
-def summarize(values: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+def _summarize(values: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """Summarise figures column by column, with t intervals of a level; see :class:`NullCheck`.
 
     Examples
     --------
-    >>> summarize(pd.DataFrame({"cox": [0.48, 0.50, 0.55]})).round(3).loc["cox"].to_dict()
+    >>> _summarize(pd.DataFrame({"cox": [0.48, 0.50, 0.55]})).round(3).loc["cox"].to_dict()
     {'mean': 0.51, 'sd': 0.036, 'low': 0.42, 'high': 0.6, 'smallest': 0.48, 'largest': 0.55, 'inside': 2.0}
     """
     mean, sd, n = values.mean(), values.std(ddof=1), len(values)
@@ -142,7 +142,7 @@ def summarize(values: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     )
 
 
-def _notes(config: ExperimentConfig, used: Validation, summary: pd.DataFrame) -> list[str]:
+def _notes(config: ExperimentConfig, used: _Validation, summary: pd.DataFrame) -> list[str]:
     notes = []
     asked = config.validation
     if asked.repeats > 1:

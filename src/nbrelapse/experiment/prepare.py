@@ -12,7 +12,7 @@ import pandas as pd
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.storage import read_cohort
 from nbrelapse.errors import InputError
-from nbrelapse.experiment.config import ExperimentConfig, FeatureChoice
+from nbrelapse.experiment.config import ExperimentConfig, _FeatureChoice
 from nbrelapse.mechanisms.build import build_features
 from nbrelapse.mechanisms.catalogue import PriorKnowledge, load_catalogue
 from nbrelapse.mechanisms.feature_table import FeatureTable
@@ -28,7 +28,7 @@ from nbrelapse.validation.splits import named_split
 
 
 @dataclass(frozen=True)
-class PreparedData:
+class _PreparedData:
     """What an experiment works on.
 
     Parameters
@@ -62,7 +62,7 @@ class PreparedData:
         return self.table.values.loc[outcome.patient_ids]
 
 
-def prepare_data(config: ExperimentConfig) -> PreparedData:
+def _prepare_data(config: ExperimentConfig) -> _PreparedData:
     """Read the cohort, build its features and outcomes, and split it as the experiment says.
 
     Raises
@@ -87,7 +87,7 @@ def prepare_data(config: ExperimentConfig) -> PreparedData:
     training, holdout = _split(config, cohort, outcome)
     columns, left_out = _choose_features(table, config.features, training.patient_ids)
     unsplit = len(outcome.y) - len(training.y) - (0 if holdout is None else len(holdout.y))
-    return PreparedData(cohort, table, columns, left_out, training, holdout, unsplit, gene_sets)
+    return _PreparedData(cohort, table, columns, left_out, training, holdout, unsplit, gene_sets)
 
 
 def _cohort(config: ExperimentConfig) -> Cohort:
@@ -123,7 +123,7 @@ def _split(config: ExperimentConfig, cohort: Cohort, outcome: Outcome) -> tuple[
 
 
 def _choose_features(
-    table: FeatureTable, choice: FeatureChoice, training: pd.Index
+    table: FeatureTable, choice: _FeatureChoice, training: pd.Index
 ) -> tuple[list[str], dict[str, str]]:
     values = table.values.loc[training]
     columns, left_out = [], {}
@@ -145,7 +145,7 @@ def _choose_features(
     return columns, left_out
 
 
-def experiment_models(config: ExperimentConfig, data: PreparedData) -> tuple[dict[str, RiskModel], list[str]]:
+def _experiment_models(config: ExperimentConfig, data: _PreparedData) -> tuple[dict[str, RiskModel], list[str]]:
     """Return the unfitted models to compare, the clinical baselines first, and which of these are unavailable.
 
     Parameters
@@ -162,12 +162,12 @@ def experiment_models(config: ExperimentConfig, data: PreparedData) -> tuple[dic
     Raises
     ------
     InputError
-        The saved model that the experiment starts from cannot be used, see :func:`expected_effects`.
+        The saved model that the experiment starts from cannot be used, see :func:`_expected_effects`.
     """
     catalogue = data.table.catalogue
     directions = {name: catalogue.features[name].direction_for(config.endpoint) for name in data.columns}
     values = data.features(data.training)
-    prior = expected_effects(config, data)
+    prior = _expected_effects(config, data)
     models: dict[str, RiskModel] = {}
     notes = []
     binary = not data.training.kind.has_time
@@ -188,7 +188,7 @@ def experiment_models(config: ExperimentConfig, data: PreparedData) -> tuple[dic
     return models, notes
 
 
-def expected_effects(config: ExperimentConfig, data: PreparedData) -> PriorKnowledge:
+def _expected_effects(config: ExperimentConfig, data: _PreparedData) -> PriorKnowledge:
     """Return the effects that the experiment's saved model found, or those of the literature.
 
     Parameters
@@ -225,7 +225,7 @@ def expected_effects(config: ExperimentConfig, data: PreparedData) -> PriorKnowl
     return prior_of_model(bundle.model)
 
 
-def data_fingerprint(data: PreparedData) -> str:
+def _data_fingerprint(data: _PreparedData) -> str:
     """SHA-256 of the training features and outcomes, in hex; patient identifiers and row order do not enter."""
     values = data.features(data.training)[data.columns]
     rows = pd.util.hash_pandas_object(values, index=False).to_numpy() ^ hash_outcomes(data.training)

@@ -12,22 +12,22 @@ import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.experiment.describe import (
-    coverage,
-    describe_cohort,
-    describe_outcome,
-    environment,
-    experiment_tables,
-    guard_figures,
-    guard_metrics,
-    guard_sections,
-    logged_metrics,
-    model_card,
-    model_tables,
-    multiplicity,
-    training_summary,
+    _coverage,
+    _describe_cohort,
+    _describe_outcome,
+    _environment,
+    _experiment_tables,
+    _guard_figures,
+    _guard_metrics,
+    _guard_sections,
+    _logged_metrics,
+    _model_card,
+    _model_tables,
+    _multiplicity,
+    _training_summary,
 )
-from nbrelapse.experiment.prepare import data_fingerprint
-from nbrelapse.experiment.run import ExperimentResult, Progress
+from nbrelapse.experiment.prepare import _data_fingerprint
+from nbrelapse.experiment.run import ExperimentResult, _Progress
 from nbrelapse.explanation.probability import to_probability
 from nbrelapse.metrics.horizons import longest_horizon
 from nbrelapse.metrics.incidence import observed_course, similar_outcomes
@@ -78,7 +78,7 @@ class Published:
     multiplicity: Multiplicity
 
 
-def publish(result: ExperimentResult, report: str | Path, *, progress: Progress | None = None) -> Published:
+def publish(result: ExperimentResult, report: str | Path, *, progress: _Progress | None = None) -> Published:
     """Write the report and record the experiment, its models and the report in MLflow.
 
     Patient identifiers reach neither, unless the experiment file says ``log_patient_ids = true``.
@@ -99,12 +99,12 @@ def publish(result: ExperimentResult, report: str | Path, *, progress: Progress 
     holdout = None if result.data.holdout is None else outcome_fingerprint(result.data.holdout)
     openings = None if holdout is None else count_holdout_openings(holdout) + 1
     training = outcome_fingerprint(result.data.training)
-    tried = multiplicity(result, count_experiments(TRAINING_TAG, training) + 1)
+    tried = _multiplicity(result, count_experiments(TRAINING_TAG, training) + 1)
     content = _content(result, openings, tried)
     utility = {} if content.utility is None else content.utility.tables()
     file = write_experiment_report(content, report)
     step("report and MLflow", 1, 2)
-    tags = environment(result) | {"nbrelapse.kind": "experiment", "nbrelapse.chosen": result.chosen}
+    tags = _environment(result) | {"nbrelapse.kind": "experiment", "nbrelapse.chosen": result.chosen}
     tags |= {TRAINING_TAG: training, FAMILIES_TAG: str(tried.families), TRIALS_TAG: str(tried.trials)}
     if holdout is not None:
         tags |= {HOLDOUT_TAG: holdout, "nbrelapse.holdout_openings": str(openings)}
@@ -113,16 +113,16 @@ def publish(result: ExperimentResult, report: str | Path, *, progress: Progress 
         description=result.config.description,
         dataset=DatasetRecord(
             result.data.cohort.name,
-            data_fingerprint(result.data),
+            _data_fingerprint(result.data),
             len(result.data.training.y),
             int((event_of(result.data.training.y) == 1).sum()),
             tuple(result.data.columns),
         ),
         parameters=_flat(result.config.model_dump(mode="json", exclude={"cohort": {"path", "gene_sets"}})),
         tags=tags,
-        metrics=logged_metrics(result, result.chosen) | guard_metrics(result, result.chosen),
+        metrics=_logged_metrics(result, result.chosen) | _guard_metrics(result, result.chosen),
         models=tuple(_model_record(result, name, tried) for name in result.models),
-        tables=experiment_tables(result) | utility,
+        tables=_experiment_tables(result) | utility,
         figures=content.figures,
         documents={
             "experiment.json": result.config.model_dump_json(indent=1, exclude={"cohort": {"path", "gene_sets"}})
@@ -142,7 +142,7 @@ def _content(result: ExperimentResult, openings: int | None, tried: Multiplicity
     judged = result.cross_validation if result.holdout is None else result.holdout
     predictions = result.predictions if result.holdout_predictions is None else result.holdout_predictions
     outcome = result.data.training if result.data.holdout is None else result.data.holdout
-    shares = coverage(result)
+    shares = _coverage(result)
     utility = judge_decisions(
         result.chosen,
         predictions,
@@ -156,8 +156,8 @@ def _content(result: ExperimentResult, openings: int | None, tried: Multiplicity
         title=result.config.name,
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         endpoint=result.config.endpoint,
-        cohort=describe_cohort(result),
-        outcome=describe_outcome(result),
+        cohort=_describe_cohort(result),
+        outcome=_describe_outcome(result),
         config=result.config.model_dump_json(indent=2, exclude={"cohort": {"path", "gene_sets"}}),
         coverage=shares,
         catalogue=result.data.table.catalogue,
@@ -185,12 +185,12 @@ def _content(result: ExperimentResult, openings: int | None, tried: Multiplicity
             result.stability.get(result.chosen),
             _groups(result, result.chosen),
         )
-        | guard_figures(result),
+        | _guard_figures(result),
         utility=utility,
         probability={name: _probability(result, name) for name in result.explanations},
         notes=result.notes,
-        guards=guard_sections(result, tried),
-        environment=environment(result),
+        guards=_guard_sections(result, tried),
+        environment=_environment(result),
         description=result.config.description,
     )
 
@@ -207,8 +207,8 @@ def _model_record(result: ExperimentResult, name: str, tried: Multiplicity) -> M
     if isinstance(model, Blend):
         parameters |= _flat({"weights": model.weights_})
     if name not in result.config.models:
-        return ModelRecord(name, parameters, logged_metrics(result, name))
-    card = model_card(result, name, tried)
+        return ModelRecord(name, parameters, _logged_metrics(result, name))
+    card = _model_card(result, name, tried)
     explanation, catalogue = result.explanations[name], result.data.table.catalogue
     bundle = make_bundle(
         result.config.endpoint,
@@ -218,15 +218,15 @@ def _model_record(result: ExperimentResult, name: str, tried: Multiplicity) -> M
         references={baseline: result.models[baseline] for baseline in result.baselines},
         catalogue=catalogue,
         gene_sets=result.data.gene_sets,
-        training=replace(training_summary(result), observed=_observed(result, name)),
+        training=replace(_training_summary(result), observed=_observed(result, name)),
         card=card,
     )
     return ModelRecord(
         name,
         parameters,
-        logged_metrics(result, name) | guard_metrics(result, name),
+        _logged_metrics(result, name) | _guard_metrics(result, name),
         lambda path, description: write_bundle(bundle, path, mlflow_model=description),
-        tables=model_tables(result, name),
+        tables=_model_tables(result, name),
         figures={
             **explanation_figures(explanation, catalogue, result.stability.get(name), _groups(result, name)),
             "waterfall_highest_risk": patient_waterfall(explanation, str(explanation.prediction.idxmax()), catalogue),
@@ -251,7 +251,7 @@ def _groups(result: ExperimentResult, name: str) -> pd.Series:
 def _observed(result: ExperimentResult, name: str) -> ObservedOutcomes:
     training = result.data.training
     features = result.data.features(training)
-    return observed_in_training(result.data.cohort, features, training.y, result.predictions[name])
+    return _observed_in_training(result.data.cohort, features, training.y, result.predictions[name])
 
 
 def _flat(document: dict[str, object], prefix: str = "") -> dict[str, str]:
@@ -265,11 +265,11 @@ def _flat(document: dict[str, object], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-LEAST_GROUP = 20
+_LEAST_GROUP = 20
 """Patients that a clinical group must have for its course to be kept. A choice, for the sake of privacy and noise."""
 
 
-def observed_in_training(cohort: Cohort, X: pd.DataFrame, y: np.ndarray, predictions: Predictions) -> ObservedOutcomes:
+def _observed_in_training(cohort: Cohort, X: pd.DataFrame, y: np.ndarray, predictions: Predictions) -> ObservedOutcomes:
     """Return what a bundle keeps of the outcomes of its training patients.
 
     Parameters
@@ -298,6 +298,6 @@ def _courses(groupings: dict[str, np.ndarray], y: np.ndarray) -> Iterator[Clinic
     for name, level in groupings.items():
         for value in np.unique(level[~np.isnan(level)]):
             own = y[level == value]
-            if len(own) >= LEAST_GROUP:
+            if len(own) >= _LEAST_GROUP:
                 events = int((own["event"] == 1).sum())
                 yield ClinicalGroup(name, int(value), len(own), events, observed_course(own))

@@ -11,8 +11,8 @@ import pandas as pd
 
 from nbrelapse.errors import InputError
 from nbrelapse.experiment.config import ExperimentConfig
-from nbrelapse.experiment.leakage import leakage_check
-from nbrelapse.experiment.prepare import PreparedData, experiment_models, prepare_data
+from nbrelapse.experiment.leakage import _leakage_check
+from nbrelapse.experiment.prepare import _experiment_models, _prepare_data, _PreparedData
 from nbrelapse.explanation.explanation import Explanation, explain
 from nbrelapse.explanation.stability import Stability, stability
 from nbrelapse.metrics.evaluation import Evaluation, discrimination, evaluate
@@ -32,7 +32,7 @@ from nbrelapse.validation.nested import holdout_predictions, nested_cross_valida
 from nbrelapse.validation.sample_size import LearningCurve, SampleSize, learning_curve, sample_size
 from nbrelapse.validation.tuning import tune
 
-Progress = Callable[[str, int, int], None]
+_Progress = Callable[[str, int, int], None]
 """Called with the stage, the steps done and the steps in all."""
 
 
@@ -41,7 +41,7 @@ def run_experiment(
     *,
     n_jobs: int = 1,
     cache: FoldCache | None = None,
-    progress: Progress | None = None,
+    progress: _Progress | None = None,
 ) -> ExperimentResult:
     """Run an experiment; nothing is written, but to the cache.
 
@@ -65,17 +65,17 @@ def run_experiment(
     Raises
     ------
     InputError
-        The data cannot carry the experiment (see :func:`prepare_data`) or would leak (see :func:`leakage_check`), or
+        The data cannot carry the experiment (see :func:`_prepare_data`) or would leak (see :func:`_leakage_check`), or
         there are too few events for the folds asked for.
     """
     report = progress or (lambda stage, done, total: None)
     report("features", 0, 1)
-    data = prepare_data(config)
+    data = _prepare_data(config)
     report("features", 1, 1)
-    notes = leakage_check(config, data)
-    models, unavailable = experiment_models(config, data)
+    notes = _leakage_check(config, data)
+    models, unavailable = _experiment_models(config, data)
     notes += unavailable + _unspecified_note(config, data) + _landmark_note(config, data)
-    notes += competing_note(data.training.y)
+    notes += _competing_note(data.training.y)
     baselines = [name for name in models if name not in config.models]
     times = prediction_times(data.training.y)
     settings = config.validation
@@ -83,7 +83,7 @@ def run_experiment(
 
     by_group = None
     if config.leave_one_out is not None:
-        by_group = leave_one_out(
+        by_group = _leave_one_out(
             config,
             data,
             models,
@@ -110,7 +110,7 @@ def run_experiment(
     chosen = _best(cross_validation, config.models)
 
     fitted, refits = _fit(config, models, X, y, n_jobs, report)
-    notes += blend_note(fitted)
+    notes += _blend_note(fitted)
     held = None
     holdout = None
     if data.holdout is not None:
@@ -118,7 +118,7 @@ def run_experiment(
         holdout = _evaluate(config, data, data.holdout, held, baselines)
     explanations = {str(name): explain(fitted[name], X, data.table.catalogue) for name in config.models}
     stable = _stability(config, data, fitted, refits, explanations, n_jobs)
-    guards = run_guards(
+    guards = _run_guards(
         config,
         data,
         models,
@@ -151,7 +151,7 @@ def run_experiment(
     )
 
 
-def _unspecified_note(config: ExperimentConfig, data: PreparedData) -> list[str]:
+def _unspecified_note(config: ExperimentConfig, data: _PreparedData) -> list[str]:
     events = data.cohort.patients.set_index("patient_id")["event"].reindex(data.training.patient_ids)
     unknown = int((events == "unspecified").sum())
     if config.endpoint != "relapse" or not unknown or config.unspecified == "exclude":
@@ -160,7 +160,7 @@ def _unspecified_note(config: ExperimentConfig, data: PreparedData) -> list[str]
     return [f"{unknown} first events of the training patients are of unknown kind; they count as {counted}"]
 
 
-def _landmark_note(config: ExperimentConfig, data: PreparedData) -> list[str]:
+def _landmark_note(config: ExperimentConfig, data: _PreparedData) -> list[str]:
     if not config.landmark_days:
         return []
     before = sum(count for reason, count in data.training.excluded.items() if reason.endswith("the landmark"))
@@ -172,7 +172,7 @@ def _landmark_note(config: ExperimentConfig, data: PreparedData) -> list[str]:
 
 def _evaluate(
     config: ExperimentConfig,
-    data: PreparedData,
+    data: _PreparedData,
     outcome: Outcome,
     predictions: dict[str, Predictions],
     baselines: list[str],
@@ -205,7 +205,7 @@ def _fit(
     X: pd.DataFrame,
     y: np.ndarray,
     n_jobs: int,
-    report: Progress,
+    report: _Progress,
 ) -> tuple[dict[str, RiskModel], dict[str, list[RiskModel]]]:
     fitted: dict[str, RiskModel] = {}
     refits: dict[str, list[RiskModel]] = {}
@@ -222,7 +222,7 @@ def _fit(
 
 def _stability(
     config: ExperimentConfig,
-    data: PreparedData,
+    data: _PreparedData,
     fitted: dict[str, RiskModel],
     refits: dict[str, list[RiskModel]],
     explanations: dict[str, Explanation],
@@ -240,9 +240,9 @@ _MOST_GROUPS = 30
 """More values than that are no cohorts or cooperative groups. A choice."""
 
 
-def leave_one_out(
+def _leave_one_out(
     config: ExperimentConfig,
-    data: PreparedData,
+    data: _PreparedData,
     models: Mapping[str, RiskModel],
     references: Sequence[str],
     *,
@@ -276,7 +276,7 @@ def leave_one_out(
         The cohort has no such column, or its values are no groups that can be left out.
     """
     assert config.leave_one_out is not None
-    groups, without = column_groups(config.leave_one_out.column, data)
+    groups, without = _column_groups(config.leave_one_out.column, data)
     settings = config.validation
     found = leave_one_group_out(
         models,
@@ -297,7 +297,7 @@ def leave_one_out(
     return replace(found, notes=[*notes, *found.notes])
 
 
-def column_groups(column: str, data: PreparedData) -> tuple[pd.Series, list[str]]:
+def _column_groups(column: str, data: _PreparedData) -> tuple[pd.Series, list[str]]:
     """Return the group of each training patient, and the groups of the cohort that have no patient with an outcome.
 
     Raises
@@ -328,7 +328,7 @@ def column_groups(column: str, data: PreparedData) -> tuple[pd.Series, list[str]
 
 
 @dataclass(frozen=True)
-class Guards:
+class _Guards:
     """What an experiment checked of itself.
 
     Parameters
@@ -362,9 +362,9 @@ class Guards:
         ]
 
 
-def run_guards(
+def _run_guards(
     config: ExperimentConfig,
-    data: PreparedData,
+    data: _PreparedData,
     models: Mapping[str, RiskModel],
     *,
     predictions: Mapping[str, Predictions],
@@ -373,7 +373,7 @@ def run_guards(
     chosen: str,
     n_jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
-) -> Guards:
+) -> _Guards:
     """Check an experiment.
 
     Parameters
@@ -417,8 +417,8 @@ def run_guards(
             n_jobs=n_jobs,
             progress=progress,
         )
-    return Guards(
-        training_size(y, len(data.columns)),
+    return _Guards(
+        _training_size(y, len(data.columns)),
         float(discrimination(y, predictions[chosen].log_risk, fold=predictions[chosen].fold)),
         corrected_choice(families, y, seed=config.seed),
         {name: optimism(fitted[name], refits[name], rows, X, y) for name in families},
@@ -426,7 +426,7 @@ def run_guards(
     )
 
 
-def training_size(y: np.ndarray, parameters: int) -> SampleSize:
+def _training_size(y: np.ndarray, parameters: int) -> SampleSize:
     """Hold the patients of an outcome against a number of candidate parameters."""
     events = int(np.count_nonzero(event_of(y) == 1))
     return sample_size(len(y), events, parameters, binary=not kind_of(y).has_time)
@@ -468,7 +468,7 @@ class ExperimentResult:
     """
 
     config: ExperimentConfig
-    data: PreparedData
+    data: _PreparedData
     predictions: dict[str, Predictions]
     cross_validation: Evaluation
     holdout: Evaluation | None
@@ -480,7 +480,7 @@ class ExperimentResult:
     chosen: str
     times: np.ndarray
     notes: list[str]
-    guards: Guards
+    guards: _Guards
     leave_one_out: Evaluation | None = None
 
     @property
@@ -498,14 +498,14 @@ class ExperimentResult:
         return dict(row.iloc[0])
 
 
-def blend_note(models: Mapping[str, RiskModel]) -> list[str]:
+def _blend_note(models: Mapping[str, RiskModel]) -> list[str]:
     """Return the weights of each fitted blend among the models, in words.
 
     Examples
     --------
     >>> blend = Blend()
     >>> blend.weights_ = {"cox": 0.75, "boosted": 0.25}
-    >>> blend_note({"blend": blend})
+    >>> _blend_note({"blend": blend})
     ['Blend of models, weights: Elastic-net Cox 0.75, Boosted trees 0.25']
     """
     return [
@@ -516,14 +516,14 @@ def blend_note(models: Mapping[str, RiskModel]) -> list[str]:
     ]
 
 
-def competing_note(y: np.ndarray) -> list[str]:
+def _competing_note(y: np.ndarray) -> list[str]:
     """Return a note where there are competing events, but too few for a model of their own.
 
     Examples
     --------
-    >>> competing_note(np.array([(2, 90.0), (0, 400.0)], dtype=[("event", "i1"), ("time", "f8")]))[0][:28]
+    >>> _competing_note(np.array([(2, 90.0), (0, 400.0)], dtype=[("event", "i1"), ("time", "f8")]))[0][:28]
     '1 competing event is too few'
-    >>> competing_note(np.array([(1, 90.0), (0, 400.0)], dtype=[("event", "i1"), ("time", "f8")]))
+    >>> _competing_note(np.array([(1, 90.0), (0, 400.0)], dtype=[("event", "i1"), ("time", "f8")]))
     []
     """
     count = int((event_of(y) == 2).sum())

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.errors import InputError
-from nbrelapse.explanation.explanation import Explanation, refuse_a_gap
+from nbrelapse.explanation.explanation import Explanation, _refuse_a_gap
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.metrics.resampling import bootstrap_interval, bootstrap_weights
 from nbrelapse.models.base import RiskModel
 
-MOST_PREDICTIONS = 200_000_000
+_MOST_PREDICTIONS = 200_000_000
 """Largest number of coalitions × patients × background rows. A choice: some minutes of a boosted model."""
 
 _ROWS = 50_000
@@ -83,7 +83,7 @@ def grouped_shapley(
     values = (_weights(member) @ worth).T
     prediction = np.asarray(predict(X[columns]), dtype=float) if len(X) else np.zeros(0)
     usual = float(np.mean(predict(background[columns])))
-    refuse_a_gap(usual + values.sum(axis=1) - prediction, prediction, "prediction")
+    _refuse_a_gap(usual + values.sum(axis=1) - prediction, prediction, "prediction")
     return pd.DataFrame(values, index=X.index, columns=names)
 
 
@@ -97,12 +97,12 @@ def _check_players(X: pd.DataFrame, background: pd.DataFrame, columns: list[str]
         if absent:
             raise InputError(f"{what} lacks features of mechanism_of", column=", ".join(absent[:5]))
     predictions = 2 ** len(names) * len(X) * len(background)
-    if predictions > MOST_PREDICTIONS:
+    if predictions > _MOST_PREDICTIONS:
         raise InputError(
             f"{2 ** len(names):,} coalitions of {len(names)} mechanisms, {len(X):,} patients and {len(background):,} "
             f"background rows need {predictions:,} predictions",
             column="background",
-            expected=f"at most {MOST_PREDICTIONS:,}",
+            expected=f"at most {_MOST_PREDICTIONS:,}",
             fix="explain fewer patients, or compare with a smaller background",
         )
 
@@ -169,14 +169,14 @@ def roll_up_difference(explanation: Explanation, grouped: pd.DataFrame) -> pd.Da
         {
             "importance": sums.abs().mean(),
             "importance_grouped": grouped.abs().mean(),
-            "spearman": rank_correlation(settle_ties(sums), settle_ties(grouped)),
+            "spearman": _rank_correlation(_settle_ties(sums), _settle_ties(grouped)),
             "mean_absolute_difference": difference.abs().mean(),
             "mean_difference": difference.mean(),
         }
     ).rename_axis("mechanism")
 
 
-FEWEST_MECHANISMS = 3
+_FEWEST_MECHANISMS = 3
 """A patient with fewer judged mechanisms has no rank correlation: two are always ordered alike or oppositely."""
 
 
@@ -250,12 +250,12 @@ def truth_agreement(mechanisms: pd.DataFrame, truth: pd.DataFrame) -> TruthAgree
 
 
 def _by_mechanism(found: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
-    judged, acts = truth.notna(), truth.abs() > ROUNDING
-    same_sign = (np.sign(found.where(found.abs() > ROUNDING, 0.0)) == np.sign(truth)) & acts
+    judged, acts = truth.notna(), truth.abs() > _ROUNDING
+    same_sign = (np.sign(found.where(found.abs() > _ROUNDING, 0.0)) == np.sign(truth)) & acts
     return pd.DataFrame(
         {
             "n_patients": judged.sum(),
-            "spearman": rank_correlation(settle_ties(truth), settle_ties(found)),
+            "spearman": _rank_correlation(_settle_ties(truth), _settle_ties(found)),
             "sign_accuracy": same_sign.sum() / acts.sum().where(acts.any()),
             "mean_absolute_error": (found - truth).abs().mean(),
             "true_size": truth.abs().mean(),
@@ -267,15 +267,15 @@ def _by_patient(found: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     n_judged = truth.notna().sum(axis=1)
     size, true_size = found.abs().fillna(-1.0).to_numpy(), truth.abs().fillna(-1.0).to_numpy()
     rows = np.arange(len(size))
-    right = true_size[rows, size.argmax(axis=1)] >= true_size.max(axis=1) - ROUNDING
+    right = true_size[rows, size.argmax(axis=1)] >= true_size.max(axis=1) - _ROUNDING
     # Whom the model says nothing of has no leading mechanism that could be right.
-    right &= size.max(axis=1) > ROUNDING
-    decided = true_size.max(axis=1) > ROUNDING
+    right &= size.max(axis=1) > _ROUNDING
+    decided = true_size.max(axis=1) > _ROUNDING
     return pd.DataFrame(
         {
             "n_mechanisms": n_judged,
-            "spearman": rank_correlation(settle_ties(truth.T), settle_ties(found.T)).where(
-                n_judged >= FEWEST_MECHANISMS
+            "spearman": _rank_correlation(_settle_ties(truth.T), _settle_ties(found.T)).where(
+                n_judged >= _FEWEST_MECHANISMS
             ),
             "leading": pd.Series(right, index=truth.index, dtype="boolean").where(decided),
         },
@@ -434,7 +434,7 @@ def _areas(shares: dict[str, np.ndarray]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high"])
 
 
-def rank_correlation(values: pd.DataFrame, contributions: pd.DataFrame) -> pd.Series:
+def _rank_correlation(values: pd.DataFrame, contributions: pd.DataFrame) -> pd.Series:
     """Return Spearman's correlation of each column of two tables, over the rows where the first has a value.
 
     Parameters
@@ -452,7 +452,7 @@ def rank_correlation(values: pd.DataFrame, contributions: pd.DataFrame) -> pd.Se
     Examples
     --------
     >>> values = pd.DataFrame({"mycn__amplified": [0.0, 1.0, None], "alk__mutated": [1.0, 1.0, 1.0]})
-    >>> rank_correlation(values, pd.DataFrame({"mycn__amplified": [-0.1, 0.3, 9.0], "alk__mutated": [0.0, 0.1, 0.2]}))
+    >>> _rank_correlation(values, pd.DataFrame({"mycn__amplified": [-0.1, 0.3, 9.0], "alk__mutated": [0.0, 0.1, 0.2]}))
     mycn__amplified    1.0
     alk__mutated       NaN
     dtype: float64
@@ -465,11 +465,11 @@ def rank_correlation(values: pd.DataFrame, contributions: pd.DataFrame) -> pd.Se
     return (x * y).sum() / spread.where(spread > 0)
 
 
-ROUNDING = 1e-6
+_ROUNDING = 1e-6
 """Contributions of XGBoost are float32 sums over trees; those of the same value of a feature differ by less."""
 
 
-def settle_ties(contributions: pd.DataFrame) -> pd.DataFrame:
+def _settle_ties(contributions: pd.DataFrame) -> pd.DataFrame:
     """Make contributions equal that differ by rounding, column by column, so that it gives them no rank.
 
     Parameters
@@ -484,13 +484,13 @@ def settle_ties(contributions: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> settle_ties(pd.DataFrame({"mycn": [0.3, 0.1, 0.30000001, None]}))["mycn"].tolist()
+    >>> _settle_ties(pd.DataFrame({"mycn": [0.3, 0.1, 0.30000001, None]}))["mycn"].tolist()
     [0.3, 0.1, 0.3, nan]
     """
     values = contributions.to_numpy(dtype=float)
     order = np.argsort(values, axis=0, kind="stable")
     ascending = np.take_along_axis(values, order, axis=0)
-    new = np.vstack([np.ones((1, values.shape[1]), dtype=bool), np.diff(ascending, axis=0) > ROUNDING])[: len(values)]
+    new = np.vstack([np.ones((1, values.shape[1]), dtype=bool), np.diff(ascending, axis=0) > _ROUNDING])[: len(values)]
     first = np.maximum.accumulate(np.where(new, np.arange(len(values))[:, np.newaxis], 0), axis=0)
     settled = np.empty_like(values)
     np.put_along_axis(settled, order, np.take_along_axis(ascending, first, axis=0), axis=0)
@@ -519,7 +519,7 @@ def direction_agreement(explanation: Explanation, catalogue: Catalogue, endpoint
         constrained to the direction).
     """
     importance = explanation.feature_importance()
-    correlation = rank_correlation(explanation.values, explanation.features)[importance.index]
+    correlation = _rank_correlation(explanation.values, explanation.features)[importance.index]
     expected = pd.Series(
         [catalogue.features[name].direction_for(endpoint) for name in importance.index], index=importance.index
     )

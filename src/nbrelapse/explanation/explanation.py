@@ -14,7 +14,7 @@ from scipy.stats import norm
 
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.errors import InputError, NbRelapseError
-from nbrelapse.explanation.plotting import ExplanationPlots
+from nbrelapse.explanation.plotting import _ExplanationPlots
 from nbrelapse.mechanisms.build import build_features
 from nbrelapse.mechanisms.catalogue import Catalogue, load_catalogue
 from nbrelapse.mechanisms.feature_table import FeatureTable
@@ -23,7 +23,7 @@ from nbrelapse.models.base import RiskModel
 if TYPE_CHECKING:
     import shap
 
-TOLERANCE = 1e-5
+_TOLERANCE = 1e-5
 """Largest tolerated |baseline + sum of contributions - prediction|, in proportion more for log risks beyond 10; XGBoost
 computes its contributions in float32."""
 
@@ -33,7 +33,7 @@ _SHOWN = 12
 
 
 @runtime_checkable
-class SavedModel(Protocol):
+class _SavedModel(Protocol):
     """A fitted model together with what its features are built from, such as a bundle."""
 
     @property
@@ -122,9 +122,9 @@ class Explanation:
     catalogue: Catalogue | None = field(default=None, compare=False)
 
     @property
-    def plot(self) -> ExplanationPlots:
+    def plot(self) -> _ExplanationPlots:
         """Pictures: ``plot()``, ``plot.mechanisms()``, ``plot.beeswarm()``, ``plot.dependence(feature)``, and more."""
-        return ExplanationPlots(self)
+        return _ExplanationPlots(self)
 
     @property
     def mechanisms_not_assayed(self) -> pd.DataFrame:
@@ -262,7 +262,7 @@ def roll_up(features: pd.DataFrame, mechanism_of: pd.Series) -> pd.DataFrame:
 
 
 def explain(
-    model: RiskModel | SavedModel,
+    model: RiskModel | _SavedModel,
     X: pd.DataFrame | FeatureTable | Cohort,
     catalogue: Catalogue | None = None,
     *,
@@ -307,7 +307,7 @@ def explain(
     True
     """
     gene_sets: Mapping[str, Sequence[str]] | None = None
-    if isinstance(model, SavedModel):
+    if isinstance(model, _SavedModel):
         catalogue = model.catalogue if catalogue is None else catalogue
         gene_sets, model = model.gene_sets, model.model
     if catalogue is None:
@@ -330,7 +330,7 @@ def _explain(model: RiskModel, X: pd.DataFrame, catalogue: Catalogue, background
     features = attribution.values
     mechanism_of = _mechanism_of(features.columns, catalogue)
     log_risk = model.predict_log_risk(X)
-    refuse_a_gap(attribution.baseline + features.to_numpy().sum(axis=1) - log_risk, log_risk, "log risk")
+    _refuse_a_gap(attribution.baseline + features.to_numpy().sum(axis=1) - log_risk, log_risk, "log risk")
     order = [name for name in catalogue.mechanisms if name in set(mechanism_of)]
     return Explanation(
         baseline=float(attribution.baseline),
@@ -358,7 +358,7 @@ def _mechanism_of(columns: pd.Index, catalogue: Catalogue) -> pd.Series:
     return pd.Series(names, index=columns, name="mechanism", dtype="object")
 
 
-def refuse_a_gap(gap: np.ndarray, prediction: np.ndarray, what: str) -> None:
+def _refuse_a_gap(gap: np.ndarray, prediction: np.ndarray, what: str) -> None:
     """Refuse contributions that do not add up to what they explain.
 
     Parameters
@@ -375,9 +375,9 @@ def refuse_a_gap(gap: np.ndarray, prediction: np.ndarray, what: str) -> None:
         A gap is larger than ``TOLERANCE``, or no number.
     """
     worst = float(np.max(np.abs(gap) / np.maximum(1.0, np.abs(prediction) / 10), initial=0.0))
-    if not worst <= TOLERANCE:
+    if not worst <= _TOLERANCE:
         raise NbRelapseError(
-            f"the contributions do not add up to the {what}: largest gap {worst:.3g}, tolerated {TOLERANCE:g}"
+            f"the contributions do not add up to the {what}: largest gap {worst:.3g}, tolerated {_TOLERANCE:g}"
         )
 
 
@@ -489,15 +489,15 @@ def contributions_by_group(
     )
 
 
-LEAST_EXPECTED = 5.0
+_LEAST_EXPECTED = 5.0
 """Expected patients below which an interval by the normal approximation is not shown; the usual rule for tables of two
 by two (Cochran 1954, 10.2307/3001616)."""
 
-RAISES = 0.05
+_RAISES = 0.05
 """Smallest contribution to the log risk (a hazard or odds ratio of 1.05) that raises it. A choice."""
 
 
-def mechanism_cooccurrence(explanation: Explanation, raises: float = RAISES) -> pd.DataFrame:
+def mechanism_cooccurrence(explanation: Explanation, raises: float = _RAISES) -> pd.DataFrame:
     r"""Count the patients in whom two mechanisms both raise the risk, against what independence would give.
 
     A mechanism raises a patient's risk where its observed part (see :attr:`Explanation.mechanisms_observed`) is at
@@ -553,7 +553,7 @@ def mechanism_cooccurrence(explanation: Explanation, raises: float = RAISES) -> 
     table["log_odds_ratio"] = np.where(least > 0, ratio, np.nan)
     spread = norm.ppf(0.975) * np.sqrt((1 / half).sum(axis=1))
     table["low"], table["high"] = table["log_odds_ratio"] - spread, table["log_odds_ratio"] + spread
-    table["enough"] = least >= LEAST_EXPECTED
+    table["enough"] = least >= _LEAST_EXPECTED
     return table
 
 

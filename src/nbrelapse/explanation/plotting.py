@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, repr=False)
-class ExplanationPlots:
+class _ExplanationPlots:
     """Draw an explanation. Titles and colours are those of its catalogue, or of the packaged one.
 
     Called, it draws what says most: the waterfall of one patient, the bars of the mechanisms of several. See

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.special import expit
 
 from nbrelapse.errors import InputError
-from nbrelapse.explanation.explanation import Explanation, refuse_a_gap, roll_up
+from nbrelapse.explanation.explanation import Explanation, _refuse_a_gap, roll_up
 from nbrelapse.models.base import RiskModel, SurvivalModel
 from nbrelapse.models.design import read_columns
 
@@ -76,7 +76,7 @@ def to_probability(explanation: Explanation, model: RiskModel, horizon_days: flo
     features = pd.DataFrame(values, index=explanation.features.index, columns=explanation.features.columns)
     baseline = float(_probability(model, start[None], horizon)[0])
     probability = _probability(model, start + change, horizon)
-    refuse_a_gap(baseline + values.sum(axis=1) - probability, probability, "probability")
+    _refuse_a_gap(baseline + values.sum(axis=1) - probability, probability, "probability")
     return replace(
         explanation,
         baseline=baseline,

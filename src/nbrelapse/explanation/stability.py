@@ -9,19 +9,19 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.errors import InputError
-from nbrelapse.explanation.checks import direction_agreement, rank_correlation
+from nbrelapse.explanation.checks import _rank_correlation, direction_agreement
 from nbrelapse.explanation.explanation import Explanation, explain
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.models.base import RiskModel
 
-MOST_PATIENTS = 1000
+_MOST_PATIENTS = 1000
 """Patients explained by every refit; a mean of so many varies by some 3 %, far less than refits do. A choice."""
 
-ESTABLISHED = 0.95
+_ESTABLISHED = 0.95
 """Smallest share of the refits that must give a feature the model's sign. A feature without any effect gets there about
 one time in ten: its sign is chosen by the same patients."""
 
-SUGGESTED = 0.80
+_SUGGESTED = 0.80
 """The same of a sign that is only suggested. A choice."""
 
 _TAILS = (0.025, 0.975)
@@ -150,12 +150,12 @@ def stability(
         raise InputError(
             "the explanation is of probabilities", column="explanation", expected="one on the scale of the log risk"
         )
-    own = explanation.evenly(MOST_PATIENTS)
+    own = explanation.evenly(_MOST_PATIENTS)
     found = _refit_figures(own, refits, catalogue)
     by_fold = _refit_figures(own, folds, catalogue)
-    agreement = {"refits": rank_agreement(found.mechanism_importance)}
+    agreement = {"refits": _rank_agreement(found.mechanism_importance)}
     if folds:
-        agreement["folds"] = rank_agreement(by_fold.mechanism_importance)
+        agreement["folds"] = _rank_agreement(by_fold.mechanism_importance)
     return Stability(
         mechanisms=_mechanism_table(own, found, by_fold),
         features=_feature_table(own, found, direction_agreement(own, catalogue, endpoint)),
@@ -178,10 +178,10 @@ def _refit_figures(explanation: Explanation, refits: Sequence[RiskModel], catalo
         by_feature = own.features.reindex(columns=features, fill_value=0.0)
         found.mechanism_importance[row] = by_mechanism.abs().mean()
         found.mechanism_change[row] = (by_mechanism - explanation.mechanisms).std(ddof=0)
-        found.agreement[row] = rank_correlation(explanation.mechanisms, by_mechanism).fillna(0.0)
+        found.agreement[row] = _rank_correlation(explanation.mechanisms, by_mechanism).fillna(0.0)
         found.feature_importance[row] = by_feature.abs().mean()
         found.effect[row] = _value_effects(explanation.values, by_feature)
-        found.sign[row] = np.sign(rank_correlation(explanation.values, by_feature).fillna(0.0))
+        found.sign[row] = np.sign(_rank_correlation(explanation.values, by_feature).fillna(0.0))
     return found
 
 
@@ -215,7 +215,7 @@ def _mechanism_table(own: Explanation, refits: _RefitFigures, folds: _RefitFigur
     table["spread"], table["spread_low"], table["spread_high"] = spread, spread - likely, spread + likely
     table["distinct"] = (change < spread).mean(axis=0)
     table["status"] = np.select(
-        [(table["distinct"] >= ESTABLISHED) & (table["spread_low"] > 0), table["distinct"] >= SUGGESTED],
+        [(table["distinct"] >= _ESTABLISHED) & (table["spread_low"] > 0), table["distinct"] >= _SUGGESTED],
         ["established", "suggested"],
         default="undecided",
     )
@@ -233,7 +233,7 @@ def _feature_table(own: Explanation, refits: _RefitFigures, directions: pd.DataF
     columns["effect_low"], columns["effect_high"] = np.quantile(refits.effect, _TAILS, axis=0)
     columns["same_sign"] = same
     columns["status"] = np.select(
-        [names.isin(own.constrained), same >= ESTABLISHED, same >= SUGGESTED],
+        [names.isin(own.constrained), same >= _ESTABLISHED, same >= _SUGGESTED],
         ["constrained", "established", "suggested"],
         default="undecided",
     )
@@ -245,7 +245,7 @@ def _ranks(importances: np.ndarray) -> np.ndarray:
     return pd.DataFrame(-importances).rank(axis=1, method="max").to_numpy().astype(int)
 
 
-def rank_agreement(importances: np.ndarray) -> dict[str, float]:
+def _rank_agreement(importances: np.ndarray) -> dict[str, float]:
     """Return the agreement of the orders that several models give to the same mechanisms.
 
     Parameters
@@ -261,7 +261,7 @@ def rank_agreement(importances: np.ndarray) -> dict[str, float]:
 
     Examples
     --------
-    >>> round(rank_agreement(np.array([[3.0, 2.0, 1.0], [3.0, 1.0, 2.0]]))["spearman"], 6)
+    >>> round(_rank_agreement(np.array([[3.0, 2.0, 1.0], [3.0, 1.0, 2.0]]))["spearman"], 6)
     0.5
     """
     upper = np.triu_indices(importances.shape[1], 1)

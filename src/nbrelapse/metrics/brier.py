@@ -8,7 +8,7 @@ import numpy as np
 
 from nbrelapse.metrics.horizons import CensoringDistribution
 from nbrelapse.metrics.incidence import weighted_incidence
-from nbrelapse.metrics.resampling import Value, as_columns, as_given, as_incidence, weight_chunks
+from nbrelapse.metrics.resampling import _as_columns, _as_given, _as_incidence, _Value, _weight_chunks
 from nbrelapse.outcome import SURVIVAL, kind_of, values_of
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 def brier_score(
     y: np.ndarray | Outcome,
     prediction: np.ndarray,
-    times: Value = np.inf,
+    times: _Value = np.inf,
     *,
     weights: np.ndarray | None = None,
     censoring: CensoringDistribution | None = None,
-) -> Value:
+) -> _Value:
     """Return the Brier score; lower is better.
 
     The squared distance between the predicted probability and what happened, averaged over patients [1]_. Of a time
@@ -70,24 +70,24 @@ def brier_score(
     0.04
     """
     y = values_of(y)
-    columns_of = as_columns(weights, len(y))
-    predicted = as_incidence(prediction, times, len(y))
+    columns_of = _as_columns(weights, len(y))
+    predicted = _as_incidence(prediction, times, len(y))
     if not kind_of(y).has_time:
         squared = ((predicted[:, :, 0] - y) ** 2).mean(axis=0)
-        return as_given((squared @ columns_of / columns_of.sum(axis=0, dtype=float))[None], weights, times)
+        return _as_given((squared @ columns_of / columns_of.sum(axis=0, dtype=float))[None], weights, times)
     happened, inverse = _known_status(y, np.atleast_1d(times), censoring)
     squared = (((predicted - happened) ** 2).mean(axis=0) * inverse).T
-    found = [squared @ columns_of[:, columns] for columns in weight_chunks(len(y), columns_of.shape[1])]
-    return as_given(np.concatenate(found, axis=1) / columns_of.sum(axis=0, dtype=float), weights, times)
+    found = [squared @ columns_of[:, columns] for columns in _weight_chunks(len(y), columns_of.shape[1])]
+    return _as_given(np.concatenate(found, axis=1) / columns_of.sum(axis=0, dtype=float), weights, times)
 
 
 def null_brier_score(
     y: np.ndarray | Outcome,
-    times: Value = np.inf,
+    times: _Value = np.inf,
     *,
     weights: np.ndarray | None = None,
     censoring: CensoringDistribution | None = None,
-) -> Value:
+) -> _Value:
     """Return the Brier score of the patients' own incidence, predicted for all of them alike.
 
     Of a time to an event the incidence is the Aalen-Johansen estimate of each column's patients, as in
@@ -115,31 +115,31 @@ def null_brier_score(
     ([0.0, 0.25], 0.1875)
     """
     y = values_of(y)
-    columns_of = as_columns(weights, len(y))
+    columns_of = _as_columns(weights, len(y))
     if not kind_of(y).has_time:
         share = y @ columns_of / columns_of.sum(axis=0, dtype=float)
-        return as_given((share * (1 - share))[None], weights, times)
+        return _as_given((share * (1 - share))[None], weights, times)
     at = np.atleast_1d(times)
     happened, inverse = _known_status(y, at, censoring)
     average = weighted_incidence(y, columns_of, at)
     found = np.empty_like(average)
-    for columns in weight_chunks(len(y), columns_of.shape[1]):
+    for columns in _weight_chunks(len(y), columns_of.shape[1]):
         own, predicted = columns_of[:, columns].astype(float), average[:, columns]
         with_event = (inverse * happened).T @ own
         without = (inverse * ~happened).T @ own
         found[:, columns] = ((1 - predicted) ** 2 * with_event + predicted**2 * without) / own.sum(axis=0)
-    return as_given(found, weights, times)
+    return _as_given(found, weights, times)
 
 
 def ipa(
     y: np.ndarray | Outcome,
     prediction: np.ndarray,
-    times: Value = np.inf,
+    times: _Value = np.inf,
     *,
     weights: np.ndarray | None = None,
     censoring: CensoringDistribution | None = None,
-) -> Value:
-    """Return the index of prediction accuracy: :func:`prediction_accuracy` of the two Brier scores.
+) -> _Value:
+    """Return the index of prediction accuracy: :func:`_prediction_accuracy` of the two Brier scores.
 
     Parameters
     ----------
@@ -162,10 +162,10 @@ def ipa(
     0.84
     """
     found = brier_score(y, prediction, times, weights=weights, censoring=censoring)
-    return prediction_accuracy(found, null_brier_score(y, times, weights=weights, censoring=censoring))
+    return _prediction_accuracy(found, null_brier_score(y, times, weights=weights, censoring=censoring))
 
 
-def prediction_accuracy(brier: Value, null_brier: Value) -> Value:
+def _prediction_accuracy(brier: _Value, null_brier: _Value) -> _Value:
     """Return the index of prediction accuracy, 1 less the ratio of two Brier scores [1]_.
 
     1 is perfect, 0 no better than knowing the average, below 0 is worse.
@@ -188,7 +188,7 @@ def prediction_accuracy(brier: Value, null_brier: Value) -> Value:
 
     Examples
     --------
-    >>> prediction_accuracy(0.0625, 0.25), prediction_accuracy(0.01, 0.0)
+    >>> _prediction_accuracy(0.0625, 0.25), _prediction_accuracy(0.01, 0.0)
     (0.75, nan)
     """
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -203,7 +203,7 @@ def integrated_brier(
     *,
     weights: np.ndarray | None = None,
     censoring: CensoringDistribution | None = None,
-) -> Value:
+) -> _Value:
     """Return the mean over time of :func:`brier_score`; lower is better.
 
     By the trapezoidal rule from the first time to the last. Without competing events it equals scikit-survival's
@@ -235,8 +235,8 @@ def integrated_brier(
     0.25
     """
     y = values_of(y, SURVIVAL)
-    found = brier_score(y, incidence, times, weights=as_columns(weights, len(y)), censoring=censoring)
-    return as_given(np.trapezoid(found, times, axis=0) / (times[-1] - times[0]), weights)
+    found = brier_score(y, incidence, times, weights=_as_columns(weights, len(y)), censoring=censoring)
+    return _as_given(np.trapezoid(found, times, axis=0) / (times[-1] - times[0]), weights)
 
 
 def _known_status(

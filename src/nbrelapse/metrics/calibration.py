@@ -14,13 +14,13 @@ from nbrelapse.metrics.decisions import observed_by_group
 from nbrelapse.metrics.incidence import pseudo_observations, weighted_incidence
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.resampling import (
-    Value,
-    as_columns,
-    as_given,
-    as_incidence,
-    as_log_risks,
+    _as_columns,
+    _as_given,
+    _as_incidence,
+    _as_log_risks,
+    _Value,
+    _weight_chunks,
     bootstrap_weights,
-    weight_chunks,
 )
 from nbrelapse.models.base import weighted_logistic
 from nbrelapse.outcome import BINARY, SURVIVAL, kind_of, values_of
@@ -36,7 +36,7 @@ _TOLERANCE = 1e-7
 
 def calibration_slope(
     y: np.ndarray | Outcome, log_risk: np.ndarray, *, fold: np.ndarray | None = None, weights: np.ndarray | None = None
-) -> Value:
+) -> _Value:
     """Return the slope of the log risk in a Cox model of the outcome, or of the log odds in a logistic regression.
 
     1 means that predicted log hazard ratios are as large as the observed ones; below 1 they are too extreme, as
@@ -80,9 +80,9 @@ def calibration_slope(
     0.708
     """
     y = values_of(y)
-    log_risk, fold = as_log_risks(log_risk, fold, len(y))
-    slope = {SURVIVAL: _cox_slope, BINARY: logistic_slope}[kind_of(y)]
-    return as_given(slope(y, log_risk, fold, as_columns(weights, len(y))), weights)
+    log_risk, fold = _as_log_risks(log_risk, fold, len(y))
+    slope = {SURVIVAL: _cox_slope, BINARY: _logistic_slope}[kind_of(y)]
+    return _as_given(slope(y, log_risk, fold, _as_columns(weights, len(y))), weights)
 
 
 def _cox_slope(y: np.ndarray, log_risk: np.ndarray, fold: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -94,7 +94,7 @@ def _cox_slope(y: np.ndarray, log_risk: np.ndarray, fold: np.ndarray, weights: n
         return np.full(weights.shape[1], np.nan)
     rest = [
         _solve(strata, weights[:, columns], start[0])
-        for columns in weight_chunks(len(y), weights.shape[1] - 1, first=1)
+        for columns in _weight_chunks(len(y), weights.shape[1] - 1, first=1)
     ]
     return np.concatenate([start, *rest]) / scale
 
@@ -179,7 +179,7 @@ _NEGLIGIBLE = 1e-8
 
 
 @dataclass(frozen=True)
-class SmoothCalibration:
+class _SmoothCalibration:
     """Least-squares curve of observed against predicted incidence at one horizon.
 
     Pseudo-observations are regressed on the predicted incidence and on a natural cubic spline (three knots) of its
@@ -206,7 +206,7 @@ class SmoothCalibration:
     >>> import numpy as np
     >>> predicted = np.array([[0.2, 0.2, 0.2, 0.2, 0.6, 0.6]])
     >>> happened = np.array([0, 0, 0, 1.0, 1.0, 1.0])
-    >>> curve = SmoothCalibration.fit(predicted, happened, np.ones((6, 1)))
+    >>> curve = _SmoothCalibration.fit(predicted, happened, np.ones((6, 1)))
     >>> curve.at(np.array([0.2, 0.6])).round(3).tolist()
     [[0.25], [1.0]]
     """
@@ -247,7 +247,7 @@ class SmoothCalibration:
         return np.clip(_terms(predicted, self.knots) @ (self.basis @ self.coefficients[:, columns]), 0.0, 1.0)
 
 
-def integrated_calibration_index(predicted: np.ndarray, pseudo: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _integrated_calibration_index(predicted: np.ndarray, pseudo: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the mean distance between smooth observed and predicted incidence, for each column of patient weights.
 
     0 is perfect. As a mean of distances it is never negative and is larger by chance in few patients; in resamples,
@@ -275,12 +275,12 @@ def integrated_calibration_index(predicted: np.ndarray, pseudo: np.ndarray, weig
     >>> import numpy as np
     >>> predicted = np.array([[0.2, 0.2, 0.2, 0.2, 0.6, 0.6]])
     >>> happened = np.array([0, 0, 0, 1.0, 1.0, 1.0])
-    >>> integrated_calibration_index(predicted, happened, np.ones((6, 1))).round(3).tolist()
+    >>> _integrated_calibration_index(predicted, happened, np.ones((6, 1))).round(3).tolist()
     [0.167]
     """
-    curve = SmoothCalibration.fit(predicted, pseudo, weights)
+    curve = _SmoothCalibration.fit(predicted, pseudo, weights)
     found = np.empty(weights.shape[1])
-    for columns in weight_chunks(predicted.size, weights.shape[1]):
+    for columns in _weight_chunks(predicted.size, weights.shape[1]):
         distance = np.abs(curve.at(predicted, columns) - predicted[:, :, None]).mean(axis=0)
         own = weights[:, columns]
         found[columns] = (own * distance).sum(axis=0) / own.sum(axis=0, dtype=float)
@@ -307,7 +307,7 @@ def _terms(predicted: np.ndarray, knots: np.ndarray) -> np.ndarray:
 _CONSTANT = 1e-8
 
 
-def logistic_slope(y: np.ndarray, log_odds: np.ndarray, fold: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _logistic_slope(y: np.ndarray, log_odds: np.ndarray, fold: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the slope of the log odds in a logistic regression, for each column of patient weights.
 
     Parameters
@@ -328,7 +328,7 @@ def logistic_slope(y: np.ndarray, log_odds: np.ndarray, fold: np.ndarray, weight
 
     >>> y = np.array([0, 0, 0, 1, 0, 1, 1, 1])
     >>> log_odds = np.repeat([[-2.0, 2.0]], 4, axis=1) * np.log(3)
-    >>> logistic_slope(y, log_odds, np.zeros((1, 8), int), np.ones((8, 1))).round(3).tolist()
+    >>> _logistic_slope(y, log_odds, np.zeros((1, 8), int), np.ones((8, 1))).round(3).tolist()
     [0.5]
     """
     found = np.full(weights.shape[1], np.nan)
@@ -340,7 +340,7 @@ def logistic_slope(y: np.ndarray, log_odds: np.ndarray, fold: np.ndarray, weight
     return found
 
 
-def logistic_intercept(y: np.ndarray, log_odds: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _logistic_intercept(y: np.ndarray, log_odds: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return calibration in the large: the intercept of that regression with the slope held at 1.
 
     Above 0 the event is commoner than predicted.
@@ -348,7 +348,7 @@ def logistic_intercept(y: np.ndarray, log_odds: np.ndarray, weights: np.ndarray)
     Parameters
     ----------
     y, log_odds, weights
-        As in :func:`logistic_slope`.
+        As in :func:`_logistic_slope`.
 
     Returns
     -------
@@ -358,7 +358,7 @@ def logistic_intercept(y: np.ndarray, log_odds: np.ndarray, weights: np.ndarray)
     Examples
     --------
     >>> y, log_odds = np.array([0, 1, 1, 1]), np.zeros((1, 4))
-    >>> logistic_intercept(y, log_odds, np.ones((4, 1))).round(3).tolist()  # log(3)
+    >>> _logistic_intercept(y, log_odds, np.ones((4, 1))).round(3).tolist()  # log(3)
     [1.099]
     """
     flat, target = log_odds.ravel(), np.tile(y.astype(float), len(log_odds))
@@ -369,7 +369,7 @@ def logistic_intercept(y: np.ndarray, log_odds: np.ndarray, weights: np.ndarray)
     return found
 
 
-def logistic_calibration_index(
+def _logistic_calibration_index(
     y: np.ndarray, log_odds: np.ndarray, fold: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
     """Return the mean absolute distance between the predicted probability and a smooth curve of the observed one.
@@ -380,7 +380,7 @@ def logistic_calibration_index(
     Parameters
     ----------
     y, log_odds, fold, weights
-        As in :func:`logistic_slope`.
+        As in :func:`_logistic_slope`.
 
     Returns
     -------
@@ -396,7 +396,7 @@ def logistic_calibration_index(
     --------
     >>> y = np.array([0, 0, 0, 1, 0, 1, 1, 1])
     >>> log_odds = np.repeat([[-2.0, 2.0]], 4, axis=1) * np.log(3)
-    >>> logistic_calibration_index(y, log_odds, np.zeros((1, 8), int), np.ones((8, 1))).round(3).tolist()
+    >>> _logistic_calibration_index(y, log_odds, np.zeros((1, 8), int), np.ones((8, 1))).round(3).tolist()
     [0.15]
     """
     found = np.full(weights.shape[1], np.nan)
@@ -421,7 +421,7 @@ def _varies(log_odds: np.ndarray, fold: np.ndarray) -> bool:
 
 def _pooled(weights: np.ndarray, n_repeats: int) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield chunks of weight columns, repeated for each repeat."""
-    for columns in weight_chunks(n_repeats * len(weights), weights.shape[1]):
+    for columns in _weight_chunks(n_repeats * len(weights), weights.shape[1]):
         yield columns, np.tile(weights[:, columns], (n_repeats, 1))
 
 
@@ -442,8 +442,8 @@ _ROUNDING = 1e-9
 
 
 def calibration_intercept(
-    y: np.ndarray | Outcome, prediction: np.ndarray, times: Value = np.inf, *, weights: np.ndarray | None = None
-) -> Value:
+    y: np.ndarray | Outcome, prediction: np.ndarray, times: _Value = np.inf, *, weights: np.ndarray | None = None
+) -> _Value:
     """Return calibration in the large; 0 is perfect.
 
     Of a time to an event it is the log of the observed over the expected cumulative hazard at a horizon: complementary
@@ -486,26 +486,26 @@ def calibration_intercept(
     0.0
     """
     y = values_of(y)
-    columns = as_columns(weights, len(y))
+    columns = _as_columns(weights, len(y))
     if not kind_of(y).has_time:
-        log_odds, _ = as_log_risks(prediction, None, len(y))
-        return as_given(logistic_intercept(y, log_odds, columns), weights)
-    incidence = as_incidence(prediction, times, len(y))
+        log_odds, _ = _as_log_risks(prediction, None, len(y))
+        return _as_given(_logistic_intercept(y, log_odds, columns), weights)
+    incidence = _as_incidence(prediction, times, len(y))
     found = [
         _intercept_at(y, incidence[:, :, number], horizon, columns)
         for number, horizon in enumerate(np.atleast_1d(times))
     ]
-    return as_given(np.stack(found), weights, times)
+    return _as_given(np.stack(found), weights, times)
 
 
 def ici(
     y: np.ndarray | Outcome,
     prediction: np.ndarray,
-    times: Value = np.inf,
+    times: _Value = np.inf,
     *,
     fold: np.ndarray | None = None,
     weights: np.ndarray | None = None,
-) -> Value:
+) -> _Value:
     """Return the integrated calibration index: the mean distance between smooth observed and predicted probability.
 
     0 is perfect. As a mean of distances it is never negative and is larger by chance in few patients; in resamples,
@@ -521,8 +521,8 @@ def ici(
     Returns
     -------
     float, or ndarray of shape (n_times,), (n_columns,) or (n_times, n_columns)
-        As in :func:`calibration_intercept`; see :func:`integrated_calibration_index` and, of a binary outcome,
-        :func:`logistic_calibration_index`.
+        As in :func:`calibration_intercept`; see :func:`_integrated_calibration_index` and, of a binary outcome,
+        :func:`_logistic_calibration_index`.
 
     Raises
     ------
@@ -536,16 +536,16 @@ def ici(
     0.15
     """
     y = values_of(y)
-    columns = as_columns(weights, len(y))
+    columns = _as_columns(weights, len(y))
     if not kind_of(y).has_time:
-        log_odds, fold = as_log_risks(prediction, fold, len(y))
-        return as_given(logistic_calibration_index(y, log_odds, fold, columns), weights)
-    incidence = as_incidence(prediction, times, len(y))
+        log_odds, fold = _as_log_risks(prediction, fold, len(y))
+        return _as_given(_logistic_calibration_index(y, log_odds, fold, columns), weights)
+    incidence = _as_incidence(prediction, times, len(y))
     found = [
-        integrated_calibration_index(incidence[:, :, number], pseudo_observations(y, horizon), columns)
+        _integrated_calibration_index(incidence[:, :, number], pseudo_observations(y, horizon), columns)
         for number, horizon in enumerate(np.atleast_1d(times))
     ]
-    return as_given(np.stack(found), weights, times)
+    return _as_given(np.stack(found), weights, times)
 
 
 def _intercept_at(y: np.ndarray, predicted: np.ndarray, horizon: float, weights: np.ndarray) -> np.ndarray:
@@ -601,7 +601,7 @@ def calibration_curve(
     Parameters
     ----------
     predictions : Predictions
-        Repeats share the curve, see :class:`SmoothCalibration`; in groups they are averaged.
+        Repeats share the curve, see :class:`_SmoothCalibration`; in groups they are averaged.
     y : structured ndarray of shape (n,)
         ``event`` and ``time`` of these patients.
     horizon_days : float
@@ -638,7 +638,7 @@ def calibration_curve(
         raise ValueError(f"the follow-up ends after {y['time'].max():g} days, before {horizon_days:g}")
     predicted = predictions.incidence_at(horizon_days)
     weights = bootstrap_weights(len(y), n_bootstrap, seed)
-    smooth = SmoothCalibration.fit(predicted, pseudo_observations(y, horizon_days), weights)
+    smooth = _SmoothCalibration.fit(predicted, pseudo_observations(y, horizon_days), weights)
     first, last = np.quantile(predicted, _DRAWN)
     grid = np.linspace(first, last, _POINTS)
     observed = smooth.at(grid)

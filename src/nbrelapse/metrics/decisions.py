@@ -13,7 +13,7 @@ from nbrelapse.metrics.incidence import observed_incidence, weighted_incidence
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.resampling import bootstrap_interval, bootstrap_weights
 
-THRESHOLDS = np.arange(2, 33) / 40
+_THRESHOLDS = np.arange(2, 33) / 40
 """A choice: from 5 % to 80 %, beyond which nobody would or everybody would treat."""
 
 TREAT_ALL = "treat all"
@@ -47,7 +47,7 @@ def decision_curve(
     y: np.ndarray,
     *,
     years: Sequence[int] = (3, 5),
-    thresholds: np.ndarray = THRESHOLDS,
+    thresholds: np.ndarray = _THRESHOLDS,
     n_bootstrap: int = 500,
     seed: int = 0,
 ) -> DecisionCurve:
@@ -325,7 +325,7 @@ def _improvement(move: np.ndarray, y: np.ndarray, horizon: float, weights: np.nd
     return pd.DataFrame(rows, columns=["component", "value", "low", "high"])
 
 
-UTILITY_YEARS = (3, 5)
+_UTILITY_YEARS = (3, 5)
 
 MOST_UNKNOWN = 0.2
 """Share of the patients. A choice: a rule that leaves more patients without a group is no strategy for all of them."""
@@ -413,11 +413,11 @@ def clinical_utility(
     ((3,), 'high_risk', ['net_benefit', 'net_benefit_differences'])
     """
     own = predictions[model]
-    years = tuple(reached_years(own.times, y, UTILITY_YEARS))
+    years = tuple(reached_years(own.times, y, _UTILITY_YEARS))
     levels, unknown = _known_groups(groups)
     treated = _distinct({name: group == np.nanmax(group) for name, group in levels.items()})
     models = {name: predictions[name] for name in dict.fromkeys([model, "clinical_cox"]) if name in predictions}
-    decisions = decision_curve(models, treated, y, years=UTILITY_YEARS, n_bootstrap=n_bootstrap, seed=seed)
+    decisions = decision_curve(models, treated, y, years=_UTILITY_YEARS, n_bootstrap=n_bootstrap, seed=seed)
     tertiles = [tertile_calibration(own, y, year * YEAR).assign(years=year) for year in years]
     crossed, grouping = None, None
     if levels and years:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import numpy as np
 
 from nbrelapse.metrics.horizons import CensoringDistribution
-from nbrelapse.metrics.resampling import Value, as_columns, as_given, as_log_risks, weight_chunks
+from nbrelapse.metrics.resampling import _as_columns, _as_given, _as_log_risks, _Value, _weight_chunks
 from nbrelapse.outcome import BINARY, SURVIVAL, values_of
 
 if TYPE_CHECKING:
@@ -23,14 +23,14 @@ class Concordance(NamedTuple):
     harrell, uno, cause_specific : float or ndarray of shape (n_columns,)
     """
 
-    harrell: Value
-    uno: Value
-    cause_specific: Value
+    harrell: _Value
+    uno: _Value
+    cause_specific: _Value
 
 
 def harrell_c(
     y: np.ndarray | Outcome, log_risk: np.ndarray, *, fold: np.ndarray | None = None, weights: np.ndarray | None = None
-) -> Value:
+) -> _Value:
     """Return Harrell's C: how often the patient with the event first has the higher log risk.
 
     A patient with a competing event is known never to have the event, so he is comparable with every patient who has
@@ -74,7 +74,7 @@ def uno_c(
     weights: np.ndarray | None = None,
     censoring: CensoringDistribution | None = None,
     tau: float | None = None,
-) -> Value:
+) -> _Value:
     """Return Uno's C, which does not depend on how long patients were followed.
 
     Pairs are weighted by the inverse probability of being observed, and events before ``tau`` count; see
@@ -110,7 +110,7 @@ def uno_c(
 
 def cause_specific_c(
     y: np.ndarray | Outcome, log_risk: np.ndarray, *, fold: np.ndarray | None = None, weights: np.ndarray | None = None
-) -> Value:
+) -> _Value:
     """Return Harrell's C with competing events censored: the ranking of those still at risk.
 
     Parameters
@@ -152,7 +152,7 @@ def concordance(
     All are ratios of bilinear forms, :math:`C(w) = w^T N w / w^T D w`: :math:`D_{ij}` says whether i is known
     to have had the event before j, and :math:`N_{ij}` is the credit for it (1 where i has the higher log risk,
     1/2 where the two are tied). Pairs are formed within a fold; repeats are summed before the ratio is taken.
-    See :class:`ComparablePairs` for how the sums cost O(n log n) a column; memory grows with n log n.
+    See :class:`_ComparablePairs` for how the sums cost O(n log n) a column; memory grows with n log n.
 
     A patient with a competing event is known never to have the event, so he is comparable with every patient
     who has it [1]_. Uno's C weights a pair by :math:`1/G(T_i)^2`, or :math:`1/(G(T_i) G(T_j))` where j had the
@@ -193,8 +193,8 @@ def concordance(
     [0.667, 0.667]
     """
     y = values_of(y, SURVIVAL)
-    log_risk, fold = as_log_risks(log_risk, fold, len(y))
-    columns_of = as_columns(weights, len(y))
+    log_risk, fold = _as_log_risks(log_risk, fold, len(y))
+    columns_of = _as_columns(weights, len(y))
     censoring = CensoringDistribution.fit(y) if censoring is None else censoring
     tau = censoring.last_time if tau is None else tau
     times, when = np.unique(y["time"], return_inverse=True)
@@ -205,7 +205,7 @@ def concordance(
     patients = np.tile(np.arange(len(y)), len(log_risk))
     inverse, one = inverse[when[patients]], np.ones(len(patients))
     sums = np.zeros((2, 3, columns_of.shape[1]))
-    for columns in weight_chunks(len(patients), columns_of.shape[1]):
+    for columns in _weight_chunks(len(patients), columns_of.shape[1]):
         own = columns_of[:, columns].astype(float)[patients]
         harrell, uno = later.sums(own, own, np.stack([one, inverse**2])).swapaxes(0, 1)
         sums[:, 2, columns] = harrell
@@ -214,31 +214,31 @@ def concordance(
             uno = uno + earlier.sums(own, own * inverse[:, None], inverse[None])[:, 0]
         sums[:, 0, columns], sums[:, 1, columns] = harrell, uno
     with np.errstate(invalid="ignore", divide="ignore"):
-        return Concordance(*(as_given(ratio, weights) for ratio in sums[0] / sums[1]))
+        return Concordance(*(_as_given(ratio, weights) for ratio in sums[0] / sums[1]))
 
 
 def _pairs(
     event: np.ndarray, when: np.ndarray, log_risk: np.ndarray, fold: np.ndarray
-) -> tuple[ComparablePairs, ComparablePairs | None]:
+) -> tuple[_ComparablePairs, _ComparablePairs | None]:
     """Pairs of an event with those who were at risk later, and with earlier competing events if there are any."""
     names, folds = np.unique(fold, return_inverse=True)
     stratum = (folds.reshape(fold.shape) + len(names) * np.arange(len(fold))[:, None]).ravel()
-    ranks = risk_ranks(log_risk.ravel(), stratum)
+    ranks = _risk_ranks(log_risk.ravel(), stratum)
     lowest = np.full(stratum.max() + 1, len(ranks))
     np.minimum.at(lowest, stratum, ranks)
     had_event = np.tile(event == 1, len(fold))
     # Those censored at the time of an event outlived it; those with an event at the same time did not.
     position = np.tile(2 * when, len(fold)) + ~had_event
     rank = ranks - lowest[stratum]
-    later = ComparablePairs.of(stratum, position, rank, query=had_event, source=np.ones_like(had_event))
+    later = _ComparablePairs.of(stratum, position, rank, query=had_event, source=np.ones_like(had_event))
     if not (event == 2).any():
         return later, None
     competing = np.tile(event == 2, len(fold))
-    return later, ComparablePairs.of(stratum, -position, rank, query=had_event, source=competing)
+    return later, _ComparablePairs.of(stratum, -position, rank, query=had_event, source=competing)
 
 
 @dataclass(frozen=True)
-class ComparablePairs:
+class _ComparablePairs:
     """Pairs of a query and a source behind it, arranged so that the sum over all of them costs O(n log n).
 
     The ranks are read bit by bit, from the highest. Where all higher bits agree, a query with a 1 outranks the
@@ -257,7 +257,7 @@ class ComparablePairs:
     --------
     >>> import numpy as np
     >>> yes, ones = np.ones(3, bool), np.ones((3, 1))
-    >>> pairs = ComparablePairs.of(np.zeros(3, int), np.array([0, 1, 2]), np.array([2, 0, 1]), query=yes, source=yes)
+    >>> pairs = _ComparablePairs.of(np.zeros(3, int), np.array([0, 1, 2]), np.array([2, 0, 1]), query=yes, source=yes)
     >>> pairs.sums(ones, ones, np.ones((1, 3))).ravel().tolist()  # (2 > 0) + (2 > 1), of 3 pairs
     [2.0, 3.0]
     """
@@ -359,7 +359,7 @@ def _ends(values: np.ndarray) -> np.ndarray:
 _TIED = 1e-8
 
 
-def risk_ranks(log_risk: np.ndarray, fold: np.ndarray) -> np.ndarray:
+def _risk_ranks(log_risk: np.ndarray, fold: np.ndarray) -> np.ndarray:
     """Rank patients by fold and, within it, by log risk.
 
     Parameters
@@ -376,7 +376,7 @@ def risk_ranks(log_risk: np.ndarray, fold: np.ndarray) -> np.ndarray:
     Examples
     --------
     >>> import numpy as np
-    >>> risk_ranks(np.array([0.3, 0.1, 0.3, -1.0]), np.array([0, 0, 0, 1])).tolist()
+    >>> _risk_ranks(np.array([0.3, 0.1, 0.3, -1.0]), np.array([0, 0, 0, 1])).tolist()
     [1, 0, 1, 2]
     """
     order = np.lexsort((log_risk, fold))
@@ -388,7 +388,7 @@ def risk_ranks(log_risk: np.ndarray, fold: np.ndarray) -> np.ndarray:
 
 def auc(
     y: np.ndarray | Outcome, log_odds: np.ndarray, *, fold: np.ndarray | None = None, weights: np.ndarray | None = None
-) -> Value:
+) -> _Value:
     """Return the probability that a patient with the event has higher log odds than one without; ties count half.
 
     Parameters
@@ -416,8 +416,8 @@ def auc(
     0.625
     """
     y = values_of(y, BINARY)
-    log_odds, fold = as_log_risks(log_odds, fold, len(y))
-    return as_given(roc_area(log_odds, fold, as_columns(weights, len(y)), y == 1, y == 0), weights)
+    log_odds, fold = _as_log_risks(log_odds, fold, len(y))
+    return _as_given(roc_area(log_odds, fold, _as_columns(weights, len(y)), y == 1, y == 0), weights)
 
 
 def roc_area(
@@ -464,13 +464,13 @@ def roc_area(
     inverse = np.ones(len(case)) if inverse is None else inverse
     sums = np.zeros((2, weights.shape[1]))
     for risk, folds in zip(log_risk, fold, strict=True):
-        ranks = risk_ranks(risk, folds)
+        ranks = _risk_ranks(risk, folds)
         lowest_first = controls[np.argsort(ranks[controls], kind="stable")]
         below = np.searchsorted(ranks[lowest_first], ranks[cases], side="left")
         not_above = np.searchsorted(ranks[lowest_first], ranks[cases], side="right")
         start = np.searchsorted(folds[lowest_first], folds[cases], side="left")
         stop = np.searchsorted(folds[lowest_first], folds[cases], side="right")
-        for columns in weight_chunks(len(risk), weights.shape[1]):
+        for columns in _weight_chunks(len(risk), weights.shape[1]):
             mass = np.zeros((len(controls) + 1, columns.stop - columns.start))
             np.cumsum(weights[lowest_first, columns] * inverse[lowest_first, None], axis=0, out=mass[1:])
             own = weights[cases, columns] * inverse[cases, None]
@@ -483,12 +483,12 @@ def roc_area(
 def dynamic_auc(
     y: np.ndarray | Outcome,
     log_risk: np.ndarray,
-    times: Value,
+    times: _Value,
     *,
     fold: np.ndarray | None = None,
     weights: np.ndarray | None = None,
     censoring: CensoringDistribution | None = None,
-) -> Value:
+) -> _Value:
     """Return the cumulative/dynamic AUC at horizons.
 
     Cases had the event by the horizon; controls are those without it: still under observation then, or with a
@@ -526,11 +526,11 @@ def dynamic_auc(
     (0.75, [1.0, 0.75])
     """
     y = values_of(y, SURVIVAL)
-    log_risk, fold = as_log_risks(log_risk, fold, len(y))
+    log_risk, fold = _as_log_risks(log_risk, fold, len(y))
     censoring = CensoringDistribution.fit(y) if censoring is None else censoring
-    columns = as_columns(weights, len(y))
+    columns = _as_columns(weights, len(y))
     found = [_at(y, log_risk, fold, columns, censoring, horizon) for horizon in np.atleast_1d(times)]
-    return as_given(np.stack(found), weights, times)
+    return _as_given(np.stack(found), weights, times)
 
 
 def _at(

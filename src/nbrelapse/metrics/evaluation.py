@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.metrics.discrimination import harrell_c
-from nbrelapse.metrics.predictions import JudgedModel, JudgedPatients, Predictions, enough_patients
-from nbrelapse.metrics.resampling import IntervalKind, Value, bootstrap_interval, interval_weights
+from nbrelapse.metrics.predictions import Predictions, _JudgedModel, _JudgedPatients, enough_patients
+from nbrelapse.metrics.resampling import IntervalKind, _interval_weights, _Value, bootstrap_interval
 from nbrelapse.metrics.table import METRICS
 from nbrelapse.outcome import OutcomeKind, event_of, kind_of, values_of
 
@@ -138,19 +138,19 @@ def evaluate(
         if not enough_patients(y[members]):
             notes.append(f"{population}: left out, it has {n} patients and {events} events")
             continue
-        weights = interval_weights(n, n_bootstrap, seed, interval)
-        judged = JudgedPatients(y[members], weights, next(iter(predictions.values())).times, observed=y)
+        weights = _interval_weights(n, n_bootstrap, seed, interval)
+        judged = _JudgedPatients(y[members], weights, next(iter(predictions.values())).times, observed=y)
         inside = {model: prediction.take(members) for model, prediction in predictions.items()}
-        replicates, found = metric_replicates(inside, judged, n_bootstrap)
+        replicates, found = _metric_replicates(inside, judged, n_bootstrap)
         notes += [f"{population}: {note}" for note in found]
-        rows = evaluation_rows(replicates, references, population, n=n, events=events, n_bootstrap=n_bootstrap)
+        rows = _evaluation_rows(replicates, references, population, n=n, events=events, n_bootstrap=n_bootstrap)
         metrics += rows[0]
         differences += rows[1]
     return Evaluation.of(metrics, differences, notes, kind_of(y))
 
 
-def metric_replicates(
-    predictions: Mapping[str, Predictions], judged: JudgedPatients, n_bootstrap: int
+def _metric_replicates(
+    predictions: Mapping[str, Predictions], judged: _JudgedPatients, n_bootstrap: int
 ) -> tuple[dict[tuple[str, str], np.ndarray], list[str]]:
     """Compute every metric of every model for each column of patient weights, and say what is missing.
 
@@ -170,7 +170,7 @@ def metric_replicates(
     notes = [*judged.notes, *_folds_without_events(predictions, judged.y)]
     replicates = {}
     for model, prediction in predictions.items():
-        own = JudgedModel(prediction, judged)
+        own = _JudgedModel(prediction, judged)
         for metric in METRICS.values():
             found = metric.compute(own) if judged.kind in metric.kinds else None
             if found is None:
@@ -285,11 +285,11 @@ def evaluate_groups(
         members = np.flatnonzero(groups == name)
         # Of the name, so that a group is drawn alike whichever others there are.
         child = int(np.random.SeedSequence([seed, *name.encode()]).generate_state(1)[0])
-        weights = interval_weights(len(members), n_bootstrap, child, interval)
+        weights = _interval_weights(len(members), n_bootstrap, child, interval)
         times = next(iter(predictions.values())).times
-        judged = JudgedPatients(y[members], weights, times, observed=y[members])
+        judged = _JudgedPatients(y[members], weights, times, observed=y[members])
         inside = {model: prediction.take(members) for model, prediction in predictions.items()}
-        replicates, found = metric_replicates(inside, judged, n_bootstrap)
+        replicates, found = _metric_replicates(inside, judged, n_bootstrap)
         notes += [f"{name}: {note}" for note in found]
         by_group.append(replicates)
         _add(metrics, differences, replicates, references, name, y[members], n_bootstrap)
@@ -319,12 +319,12 @@ def _add(
     n_bootstrap: int,
 ) -> None:
     events = int((event_of(y) == 1).sum())
-    rows = evaluation_rows(replicates, references, population, n=len(y), events=events, n_bootstrap=n_bootstrap)
+    rows = _evaluation_rows(replicates, references, population, n=len(y), events=events, n_bootstrap=n_bootstrap)
     metrics += rows[0]
     differences += rows[1]
 
 
-def evaluation_rows(
+def _evaluation_rows(
     replicates: Mapping[tuple[str, str], np.ndarray],
     references: Sequence[str],
     population: str,
@@ -338,7 +338,7 @@ def evaluation_rows(
     Parameters
     ----------
     replicates : mapping of (model, metric) to ndarray of shape (n_columns,)
-        From :func:`metric_replicates`: the sample itself, the resamples, and for BCa intervals a jackknife.
+        From :func:`_metric_replicates`: the sample itself, the resamples, and for BCa intervals a jackknife.
     references : sequence of str
     population : str
     n, events, n_bootstrap : int
@@ -372,7 +372,7 @@ def _interval(name: str, values: np.ndarray, n_bootstrap: int) -> dict[str, obje
 
 def discrimination(
     y: np.ndarray | Outcome, log_risk: np.ndarray, *, fold: np.ndarray | None = None, weights: np.ndarray | None = None
-) -> Value:
+) -> _Value:
     """Return Harrell's C of a time to an event, or the AUC of a yes or no.
 
     For the figures that are computed hundreds of times over (permutations, subsamples, resamples), where

@@ -92,7 +92,7 @@ def longest_horizon(followed_days: float | None) -> float | None:
 
 
 @dataclass(frozen=True)
-class SupportedHorizons:
+class _SupportedHorizons:
     """Horizons that some patients were still followed beyond, and what was given up for want of follow-up.
 
     Parameters
@@ -112,7 +112,7 @@ class SupportedHorizons:
     --------
     >>> import numpy as np
     >>> y = np.array([(1, 200.0), (0, 600.0)], dtype=[("event", "i1"), ("time", "f8")])
-    >>> found = SupportedHorizons.of(y, CensoringDistribution.fit(y), np.array([182.6, 365.2, 547.9]))
+    >>> found = _SupportedHorizons.of(y, CensoringDistribution.fit(y), np.array([182.6, 365.2, 547.9]))
     >>> found.auc_years, found.tau, found.n_times, found.notes[0]
     ((1,), 600.0, 3, 'metrics at 2 y are left out, the follow-up ends after 1.6 years')
     """

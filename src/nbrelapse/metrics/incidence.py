@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 from sksurv.nonparametric import cumulative_incidence_competing_risks, kaplan_meier_estimator
 
 from nbrelapse.metrics.horizons import LONGEST_YEARS
-from nbrelapse.metrics.resampling import weight_chunks
+from nbrelapse.metrics.resampling import _weight_chunks
 from nbrelapse.outcome import HORIZON_YEARS, YEAR, event_of, kind_of
 
 _TAIL = 0.025
@@ -103,7 +103,7 @@ def weighted_incidence(y: np.ndarray, weights: np.ndarray, times: np.ndarray) ->
         return found
     first, last = np.searchsorted(time, steps), np.searchsorted(time, steps, side="right")
     reached = np.searchsorted(steps, times, side="right")
-    for columns in weight_chunks(len(y), weights.shape[1]):
+    for columns in _weight_chunks(len(y), weights.shape[1]):
         own = weights[order, columns].astype(float)
         ended, had_event = (_between(own * kind[:, None], first, last) for kind in (event != 0, event == 1))
         at_risk = own.sum(axis=0) - _before(own)[first]
@@ -207,8 +207,8 @@ def observed_course(y: np.ndarray, steps_per_year: int = 4) -> dict[str, list[fl
     return dict(zip(("days", "incidence", "low", "high"), kept.T.tolist(), strict=True))
 
 
-NEIGHBOURS = 50
-LEAST_NEIGHBOURS = 20
+_NEIGHBOURS = 50
+_LEAST_NEIGHBOURS = 20
 """With a quarter of the patients below this nothing is said. Choices: an interval over 20 patients is wide already."""
 
 _POINTS = 41
@@ -239,8 +239,8 @@ def similar_outcomes(probability: np.ndarray, y: np.ndarray) -> list[dict[str, A
     >>> point["patients"], point["events"], round(point["observed"][0]["high"], 3)
     (50, 0, 0.071)
     """
-    count = min(NEIGHBOURS, len(y) // 4)
-    if count < LEAST_NEIGHBOURS:
+    count = min(_NEIGHBOURS, len(y) // 4)
+    if count < _LEAST_NEIGHBOURS:
         return []
     grid = np.unique(np.quantile(probability, np.linspace(0, 1, _POINTS)))
     points = []

@@ -7,9 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
-from nbrelapse.metrics.brier import brier_score, null_brier_score, prediction_accuracy
+from nbrelapse.metrics.brier import _prediction_accuracy, brier_score, null_brier_score
 from nbrelapse.metrics.discrimination import Concordance, concordance
-from nbrelapse.metrics.horizons import CensoringDistribution, SupportedHorizons
+from nbrelapse.metrics.horizons import CensoringDistribution, _SupportedHorizons
 from nbrelapse.outcome import YEAR, OutcomeKind, kind_of
 
 
@@ -90,7 +90,7 @@ class Predictions:
 
 
 @dataclass(frozen=True)
-class JudgedPatients:
+class _JudgedPatients:
     """What every metric of a population reads beside a model's predictions.
 
     Parameters
@@ -120,9 +120,9 @@ class JudgedPatients:
         return CensoringDistribution.fit(self.observed)
 
     @cached_property
-    def horizons(self) -> SupportedHorizons:
+    def horizons(self) -> _SupportedHorizons:
         """Of a time to an event: what the follow-up supports."""
-        return SupportedHorizons.of(self.y, self.censoring, self.times)
+        return _SupportedHorizons.of(self.y, self.censoring, self.times)
 
     @property
     def compete(self) -> bool:
@@ -142,7 +142,7 @@ class JudgedPatients:
 
 
 @dataclass(frozen=True)
-class JudgedModel:
+class _JudgedModel:
     """One model's predictions of the patients judged, with what several metrics share computed once.
 
     Parameters
@@ -152,7 +152,7 @@ class JudgedModel:
     """
 
     prediction: Predictions
-    patients: JudgedPatients
+    patients: _JudgedPatients
 
     @cached_property
     def concordance(self) -> Concordance:
@@ -178,7 +178,7 @@ class JudgedModel:
         at = self.patients.horizons.incidence_at
         if not at:
             return {}
-        return dict(zip(at, np.asarray(prediction_accuracy(self._brier, self.patients.null_brier)), strict=True))
+        return dict(zip(at, np.asarray(_prediction_accuracy(self._brier, self.patients.null_brier)), strict=True))
 
     @cached_property
     def _brier(self) -> np.ndarray:

@@ -35,14 +35,14 @@ def bootstrap_weights(n_patients: int, n_bootstrap: int, seed: int) -> np.ndarra
     """
     generator = np.random.default_rng(seed)
     weights = np.ones((n_patients, n_bootstrap + 1), dtype=np.float32)
-    for columns in weight_chunks(n_patients, n_bootstrap, first=1):
+    for columns in _weight_chunks(n_patients, n_bootstrap, first=1):
         size = columns.stop - columns.start
         drawn = generator.integers(n_patients, size=(n_patients, size)) * size + np.arange(size)
         weights[:, columns] = np.bincount(drawn.ravel(), minlength=n_patients * size).reshape(n_patients, size)
     return weights
 
 
-def weight_chunks(n_patients: int, n_columns: int, *, first: int = 0) -> Iterator[slice]:
+def _weight_chunks(n_patients: int, n_columns: int, *, first: int = 0) -> Iterator[slice]:
     """Yield slices of weight columns, small enough that work on them stays in the processor's cache."""
     size = max(16, _CHUNK_VALUES // max(n_patients, 1))
     stop = first + n_columns
@@ -65,7 +65,7 @@ def bootstrap_interval(value: float, resamples: np.ndarray, jackknife: np.ndarra
     resamples : ndarray of shape (n_resamples,)
         NaN where the value is undefined: the interval is that of the others.
     jackknife : ndarray of shape (n_left_out,), optional
-        Values with patients left out in turn, see :func:`jackknife_weights`.
+        Values with patients left out in turn, see :func:`_jackknife_weights`.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def _acceleration(jackknife: np.ndarray) -> float:
 _MOST_COLUMNS = 1000
 
 
-def jackknife_weights(n_patients: int, seed: int) -> np.ndarray:
+def _jackknife_weights(n_patients: int, seed: int) -> np.ndarray:
     """Return weights of 0 for the patients who are left out and 1 for the others, for the BCa interval.
 
     Parameters
@@ -129,7 +129,7 @@ def jackknife_weights(n_patients: int, seed: int) -> np.ndarray:
 
     Examples
     --------
-    >>> jackknife_weights(3, seed=0).tolist()
+    >>> _jackknife_weights(3, seed=0).tolist()
     [[0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 0.0]]
     """
     group = np.arange(n_patients)
@@ -143,8 +143,8 @@ def jackknife_weights(n_patients: int, seed: int) -> np.ndarray:
 IntervalKind = Literal["percentile", "bca"]
 
 
-def interval_weights(n_patients: int, n_bootstrap: int, seed: int, kind: IntervalKind) -> np.ndarray:
-    """Return :func:`bootstrap_weights`, followed for BCa intervals by :func:`jackknife_weights`.
+def _interval_weights(n_patients: int, n_bootstrap: int, seed: int, kind: IntervalKind) -> np.ndarray:
+    """Return :func:`bootstrap_weights`, followed for BCa intervals by :func:`_jackknife_weights`.
 
     Parameters
     ----------
@@ -162,20 +162,20 @@ def interval_weights(n_patients: int, n_bootstrap: int, seed: int, kind: Interva
 
     Examples
     --------
-    >>> interval_weights(3, 5, seed=0, kind="percentile").shape, interval_weights(3, 5, seed=0, kind="bca").shape
+    >>> _interval_weights(3, 5, seed=0, kind="percentile").shape, _interval_weights(3, 5, seed=0, kind="bca").shape
     ((3, 6), (3, 9))
     """
     if kind not in get_args(IntervalKind):
         raise ValueError(f"interval {kind!r} is none of {', '.join(get_args(IntervalKind))}")
     weights = bootstrap_weights(n_patients, n_bootstrap, seed)
-    return weights if kind == "percentile" else np.hstack([weights, jackknife_weights(n_patients, seed)])
+    return weights if kind == "percentile" else np.hstack([weights, _jackknife_weights(n_patients, seed)])
 
 
-Value = float | np.ndarray
+_Value = float | np.ndarray
 """Of a metric: a number, or an array with a last axis of weight columns."""
 
 
-def as_log_risks(log_risk: np.ndarray, fold: np.ndarray | None, n_patients: int) -> tuple[np.ndarray, np.ndarray]:
+def _as_log_risks(log_risk: np.ndarray, fold: np.ndarray | None, n_patients: int) -> tuple[np.ndarray, np.ndarray]:
     """Return log risks and folds with an axis of repeats.
 
     Parameters
@@ -196,7 +196,7 @@ def as_log_risks(log_risk: np.ndarray, fold: np.ndarray | None, n_patients: int)
 
     Examples
     --------
-    >>> as_log_risks(np.array([0.5, -1.0]), None, 2)
+    >>> _as_log_risks(np.array([0.5, -1.0]), None, 2)
     (array([[ 0.5, -1. ]]), array([[0, 0]]))
     """
     risks = np.atleast_2d(np.asarray(log_risk, dtype=float))
@@ -206,7 +206,7 @@ def as_log_risks(log_risk: np.ndarray, fold: np.ndarray | None, n_patients: int)
     return risks, folds
 
 
-def as_incidence(incidence: np.ndarray, times: Value, n_patients: int) -> np.ndarray:
+def _as_incidence(incidence: np.ndarray, times: _Value, n_patients: int) -> np.ndarray:
     """Return predicted probabilities with an axis of repeats and one of times.
 
     Parameters
@@ -227,7 +227,7 @@ def as_incidence(incidence: np.ndarray, times: Value, n_patients: int) -> np.nda
 
     Examples
     --------
-    >>> as_incidence(np.array([0.1, 0.4, 0.9]), 365.25, 3).shape
+    >>> _as_incidence(np.array([0.1, 0.4, 0.9]), 365.25, 3).shape
     (1, 3, 1)
     """
     found = np.asarray(incidence, dtype=float)
@@ -242,7 +242,7 @@ def as_incidence(incidence: np.ndarray, times: Value, n_patients: int) -> np.nda
     return found
 
 
-def as_columns(weights: np.ndarray | None, n_patients: int) -> np.ndarray:
+def _as_columns(weights: np.ndarray | None, n_patients: int) -> np.ndarray:
     """Return patient weights as columns.
 
     Parameters
@@ -262,7 +262,7 @@ def as_columns(weights: np.ndarray | None, n_patients: int) -> np.ndarray:
 
     Examples
     --------
-    >>> as_columns(np.array([1.0, 2.0]), 2).tolist(), as_columns(None, 2).tolist()
+    >>> _as_columns(np.array([1.0, 2.0]), 2).tolist(), _as_columns(None, 2).tolist()
     ([[1.0], [2.0]], [[1.0], [1.0]])
     """
     if weights is None:
@@ -276,7 +276,7 @@ def as_columns(weights: np.ndarray | None, n_patients: int) -> np.ndarray:
     return found
 
 
-def as_given(found: np.ndarray, weights: np.ndarray | None, times: Value | None = None) -> Value:
+def _as_given(found: np.ndarray, weights: np.ndarray | None, times: _Value | None = None) -> _Value:
     """Return the values of a metric as the arguments were given.
 
     Parameters
@@ -293,7 +293,7 @@ def as_given(found: np.ndarray, weights: np.ndarray | None, times: Value | None 
 
     Examples
     --------
-    >>> as_given(np.array([[0.25], [0.5]]), None, np.array([1.0, 2.0])).tolist(), as_given(np.array([0.25]), None)
+    >>> _as_given(np.array([[0.25], [0.5]]), None, np.array([1.0, 2.0])).tolist(), _as_given(np.array([0.25]), None)
     ([0.25, 0.5], 0.25)
     """
     if times is not None and np.ndim(times) == 0:

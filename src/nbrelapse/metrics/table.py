@@ -13,8 +13,8 @@ import pandas as pd
 from nbrelapse.metrics.brier import brier_score, integrated_brier, ipa
 from nbrelapse.metrics.calibration import calibration_intercept, calibration_slope, ici
 from nbrelapse.metrics.discrimination import auc, dynamic_auc
-from nbrelapse.metrics.predictions import JudgedModel
-from nbrelapse.metrics.resampling import Value
+from nbrelapse.metrics.predictions import _JudgedModel
+from nbrelapse.metrics.resampling import _Value
 from nbrelapse.outcome import BINARY, HORIZON_YEARS, SURVIVAL, YEAR, OutcomeKind
 
 _Values = TypeVar("_Values", float, np.ndarray, pd.Series)
@@ -33,7 +33,7 @@ class Metric:
     kinds : tuple of OutcomeKind
         That it is defined for.
     compute : callable
-        Takes a :class:`JudgedModel`; returns a value a column of patient weights, NaN where it is undefined, or None
+        Takes a :class:`_JudgedModel`; returns a value a column of patient weights, NaN where it is undefined, or None
         where the patients do not support the metric (a horizon beyond their follow-up, say).
     best : float
         The value of a perfect model; the nearer the better.
@@ -46,7 +46,7 @@ class Metric:
     name: str
     title: str
     kinds: tuple[OutcomeKind, ...]
-    compute: Callable[..., Value | None]
+    compute: Callable[..., _Value | None]
     best: float
     undefined: str = "its patients do not determine it"
     chance: float | None = None
@@ -78,11 +78,11 @@ def metric_title(name: str) -> str:
     return METRICS[name].title if name in METRICS else name
 
 
-def _cause_specific_c(judged: JudgedModel) -> Value | None:
+def _cause_specific_c(judged: _JudgedModel) -> _Value | None:
     return judged.concordance.cause_specific if judged.patients.compete else None
 
 
-def _dynamic_auc(judged: JudgedModel, years: int) -> Value | None:
+def _dynamic_auc(judged: _JudgedModel, years: int) -> _Value | None:
     if years not in judged.patients.horizons.auc_years:
         return None
     return dynamic_auc(
@@ -95,15 +95,15 @@ def _dynamic_auc(judged: JudgedModel, years: int) -> Value | None:
     )
 
 
-def _brier(judged: JudgedModel, years: int) -> Value | None:
+def _brier(judged: _JudgedModel, years: int) -> _Value | None:
     return judged.brier.get(years)
 
 
-def _ipa(judged: JudgedModel, years: int) -> Value | None:
+def _ipa(judged: _JudgedModel, years: int) -> _Value | None:
     return judged.ipa.get(years)
 
 
-def _integrated_brier(judged: JudgedModel) -> Value | None:
+def _integrated_brier(judged: _JudgedModel) -> _Value | None:
     patients = judged.patients
     until = slice(patients.horizons.n_times)
     if patients.horizons.n_times < 2:
@@ -112,7 +112,7 @@ def _integrated_brier(judged: JudgedModel) -> Value | None:
     return integrated_brier(patients.y, incidence, times, weights=patients.weights, censoring=patients.censoring)
 
 
-def _at_horizon(metric: Callable[..., Value], judged: JudgedModel, years: int) -> Value | None:
+def _at_horizon(metric: Callable[..., _Value], judged: _JudgedModel, years: int) -> _Value | None:
     column = judged.patients.horizons.incidence_at.get(years)
     if column is None:
         return None
@@ -120,16 +120,16 @@ def _at_horizon(metric: Callable[..., Value], judged: JudgedModel, years: int) -
     return metric(judged.patients.y, incidence, years * YEAR, weights=judged.patients.weights)
 
 
-def _of_log_risk(metric: Callable[..., Value], judged: JudgedModel) -> Value:
+def _of_log_risk(metric: Callable[..., _Value], judged: _JudgedModel) -> _Value:
     prediction, patients = judged.prediction, judged.patients
     return metric(patients.y, prediction.log_risk, fold=prediction.fold, weights=patients.weights)
 
 
-def _of_probability(metric: Callable[..., Value], judged: JudgedModel) -> Value:
+def _of_probability(metric: Callable[..., _Value], judged: _JudgedModel) -> _Value:
     return metric(judged.patients.y, judged.prediction.incidence[:, :, 0], weights=judged.patients.weights)
 
 
-def _intercept_of_log_odds(judged: JudgedModel) -> Value:
+def _intercept_of_log_odds(judged: _JudgedModel) -> _Value:
     return calibration_intercept(judged.patients.y, judged.prediction.log_risk, weights=judged.patients.weights)
 
 

@@ -12,7 +12,9 @@ from .clinical import ClinicalCox as ClinicalCox
 from .clinical import ClinicalLogistic as ClinicalLogistic
 from .clinical import ClinicalReference as ClinicalReference
 from .design import LEAST_OBSERVED as LEAST_OBSERVED
+from .design import default_columns as default_columns
 from .design import read_columns as read_columns
+from .design import standardise as standardise
 from .design import uninformative as uninformative
 from .families import BINARY_FAMILIES as BINARY_FAMILIES
 from .families import FAMILIES as FAMILIES

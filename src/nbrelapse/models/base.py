@@ -21,14 +21,14 @@ from sklearn.utils.validation import check_is_fitted
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.models.design import (
-    array_columns,
-    as_array,
+    _array_columns,
+    _as_array,
+    _training_matrix,
+    _training_order,
     default_columns,
     read_columns,
-    training_matrix,
-    training_order,
 )
-from nbrelapse.models.hazards import BaselineHazard, CompetingRisk, relative_hazard
+from nbrelapse.models.hazards import _BaselineHazard, _CompetingRisk, _relative_hazard
 from nbrelapse.outcome import BINARY, SURVIVAL, SURVIVAL_DTYPE, OutcomeKind, align_patients
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class RiskModel(BaseEstimator, ABC):
     kind: ClassVar[OutcomeKind]
     """The kind of outcome that it predicts."""
 
-    competing_: CompetingRisk | None = None
+    competing_: _CompetingRisk | None = None
 
     columns: Any
     feature_names_in_: np.ndarray
@@ -146,7 +146,7 @@ class RiskModel(BaseEstimator, ABC):
 
     def _training(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
         """Return features and outcomes to fit on, patient by patient, from all that ``fit`` may be given."""
-        given = X if isinstance(X, pd.DataFrame | FeatureTable) else as_array(X, least=2)
+        given = X if isinstance(X, pd.DataFrame | FeatureTable) else _as_array(X, least=2)
         table, y = self._aligned(given, y)
         self._seen = table.columns, isinstance(given, np.ndarray)
         columns = self._default_columns(given, table) if self.columns is None else None
@@ -170,11 +170,11 @@ class RiskModel(BaseEstimator, ABC):
         check_is_fitted(self)
         if isinstance(X, pd.DataFrame):
             return X
-        return X.values if isinstance(X, FeatureTable) else self._named(as_array(X))
+        return X.values if isinstance(X, FeatureTable) else self._named(_as_array(X))
 
     def _named(self, X: np.ndarray) -> pd.DataFrame:
         """Name the columns of an array as those that were fitted on."""
-        names, ours = getattr(self, "_seen", (pd.Index(array_columns(X.shape[1])), True))
+        names, ours = getattr(self, "_seen", (pd.Index(_array_columns(X.shape[1])), True))
         if X.shape[1] != len(names):
             raise InputError(
                 f"X has {X.shape[1]} features, but {type(self).__name__} is expecting {len(names)} features as input",
@@ -193,7 +193,7 @@ class RiskModel(BaseEstimator, ABC):
         check_is_fitted(self)
         if isinstance(X, pd.DataFrame | FeatureTable):
             return self._aligned(X, y)
-        X = as_array(X)
+        X = _as_array(X)
         return self._named(X), self._aligned(X, y)[1]
 
     @abstractmethod
@@ -330,7 +330,7 @@ class SurvivalModel(RiskModel):
 
     kind: ClassVar[OutcomeKind] = SURVIVAL
 
-    baseline_: BaselineHazard
+    baseline_: _BaselineHazard
     _log_risk_alone: bool = False
 
     @property
@@ -354,9 +354,9 @@ class SurvivalModel(RiskModel):
 
     def _fit_hazards(self, values: np.ndarray, y: np.ndarray, log_risk: np.ndarray) -> None:
         """Learn both hazards from features, outcomes and centred log risks of the training patients."""
-        self.competing_ = None if self._log_risk_alone else CompetingRisk.fit(values, y, log_risk)
+        self.competing_ = None if self._log_risk_alone else _CompetingRisk.fit(values, y, log_risk)
         competing = None if self.competing_ is None else self.competing_.log_risk(values, log_risk)
-        self.baseline_ = BaselineHazard.fit(y, log_risk, competing)
+        self.baseline_ = _BaselineHazard.fit(y, log_risk, competing)
 
     def _hazards(self) -> dict[str, Any]:
         """Return what :meth:`_fit_hazards` learned, as JSON data."""
@@ -366,8 +366,8 @@ class SurvivalModel(RiskModel):
     def _read_hazards(self, document: Mapping[str, Any]) -> None:
         """Take back what :meth:`_hazards` wrote."""
         competing = document.get("competing")
-        self.competing_ = None if competing is None else CompetingRisk.from_dict(competing)
-        self.baseline_ = BaselineHazard.from_dict(document["baseline"])
+        self.competing_ = None if competing is None else _CompetingRisk.from_dict(competing)
+        self.baseline_ = _BaselineHazard.from_dict(document["baseline"])
 
     def _target(self, y: np.ndarray) -> np.ndarray:
         return _times_to_event(y, type(self).__name__)
@@ -460,7 +460,7 @@ class SurvivalModel(RiskModel):
             From day 0 to the end of the training patients' follow-up.
         """
         times, baseline = self._steps()
-        return _functions(times, np.outer(relative_hazard(self.predict_log_risk(X)), baseline), return_array)
+        return _functions(times, np.outer(_relative_hazard(self.predict_log_risk(X)), baseline), return_array)
 
     def predict_survival_function(self, X: Features, return_array: bool = False) -> np.ndarray:
         """Probability of not having had the event, were there no competing ones, as scikit-survival's models give it.
@@ -489,7 +489,7 @@ class SurvivalModel(RiskModel):
         True
         """
         times, baseline = self._steps()
-        hazard = np.outer(relative_hazard(self.predict_log_risk(X)), baseline)
+        hazard = np.outer(_relative_hazard(self.predict_log_risk(X)), baseline)
         return _functions(times, np.exp(-hazard), return_array)
 
     def _steps(self) -> tuple[np.ndarray, np.ndarray]:
@@ -564,7 +564,7 @@ class BinaryModel(ClassifierMixin, RiskModel):
     ``y`` is 0 or 1; of any other two values the second in their order is the event. The log risk, which is
     ``decision_function``, is the log odds of the event; it is absolute, not centred. ``predict`` gives the likelier
     class, ``predict_proba`` the probability of both, and ``score`` the AUC, not the accuracy. After the fit the
-    log odds are recalibrated by a straight line (:func:`platt_scaling`), learned on log odds that were cross-fitted
+    log odds are recalibrated by a straight line (:func:`_platt_scaling`), learned on log odds that were cross-fitted
     within the training patients: models refitted without a part of them predict that part. Patients who stand in X
     more than once (bootstrap resamples) are kept on one side. With fewer than ten patients of either class the
     log odds stay as fitted.
@@ -609,7 +609,7 @@ class BinaryModel(ClassifierMixin, RiskModel):
             patients had the event, or fewer than two were without it.
         """
         X, y = self._training(X, y)
-        self.feature_names_in_, values, outcome = training_matrix(X, y, self.columns)
+        self.feature_names_in_, values, outcome = _training_matrix(X, y, self.columns)
         self._fit_raw(values, outcome)
         self.calibration_ = self._calibration(X, y)
         if self.calibration_ != (0.0, 1.0):
@@ -634,14 +634,14 @@ class BinaryModel(ClassifierMixin, RiskModel):
     def _calibration(self, X: pd.DataFrame, y: np.ndarray) -> tuple[float, float]:
         if self.calibration_folds < 2 or np.bincount(y, minlength=2).min() < _FEWEST_A_CLASS:
             return 0.0, 1.0
-        order = training_order(X, y, self.columns)
+        order = _training_order(X, y, self.columns)
         X, y = X.iloc[order], y[order]
         log_odds = np.empty(len(y))
-        for train, test in inner_folds(X.index, y, self.calibration_folds):
+        for train, test in _inner_folds(X.index, y, self.calibration_folds):
             if min(y[train].sum(), (1 - y[train]).sum()) < 2:
                 return 0.0, 1.0
             log_odds[test] = self.for_trial().fit(X.iloc[train], y[train]).predict_log_risk(X.iloc[test])
-        return platt_scaling(y, log_odds)
+        return _platt_scaling(y, log_odds)
 
     def _target(self, y: np.ndarray) -> np.ndarray:
         self.classes_, target = _classes(y, type(self).__name__)
@@ -746,7 +746,7 @@ def _classes(y: np.ndarray, model: str) -> tuple[np.ndarray, np.ndarray]:
     return classes, (y == classes[1]).astype(np.int8)
 
 
-def platt_scaling(y: np.ndarray, log_odds: np.ndarray) -> tuple[float, float]:
+def _platt_scaling(y: np.ndarray, log_odds: np.ndarray) -> tuple[float, float]:
     """Fit intercept and slope of the true log odds on predicted ones.
 
     Platt's sigmoid [1]_ on log odds of patients that the model had not seen. Its targets are not 0 and 1 but what
@@ -777,7 +777,7 @@ def platt_scaling(y: np.ndarray, log_odds: np.ndarray) -> tuple[float, float]:
     Predictions twice as extreme as what happens:
 
     >>> y = np.repeat([0, 1, 0, 1], [300, 100, 100, 300])
-    >>> intercept, slope = platt_scaling(y, np.repeat([-2 * np.log(3), 2 * np.log(3)], 400))
+    >>> intercept, slope = _platt_scaling(y, np.repeat([-2 * np.log(3), 2 * np.log(3)], 400))
     >>> abs(round(intercept, 2)), round(slope, 2)
     (0.0, 0.5)
     """
@@ -867,7 +867,7 @@ def _solve(information: np.ndarray, score: np.ndarray) -> np.ndarray:
     return step.T
 
 
-def inner_folds(patients: pd.Index, event: np.ndarray, n_folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def _inner_folds(patients: pd.Index, event: np.ndarray, n_folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Split training patients for what a model learns from log risks that it did not fit.
 
     Parameters
@@ -886,7 +886,7 @@ def inner_folds(patients: pd.Index, event: np.ndarray, n_folds: int) -> list[tup
 
     Examples
     --------
-    >>> folds = inner_folds(pd.Index(["a", "b", "c", "a"]), np.array([1, 0, 0, 1]), 2)
+    >>> folds = _inner_folds(pd.Index(["a", "b", "c", "a"]), np.array([1, 0, 0, 1]), 2)
     >>> [test.tolist() for _, test in folds]
     [[0, 1, 3], [2]]
     """

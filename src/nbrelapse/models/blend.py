@@ -11,8 +11,8 @@ from sklearn.base import clone
 
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
-from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel, SurvivalModel, inner_folds
-from nbrelapse.models.design import training_matrix, training_order
+from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel, SurvivalModel, _inner_folds
+from nbrelapse.models.design import _training_matrix, _training_order
 from nbrelapse.models.forest import Forest
 from nbrelapse.models.hazards import partial_log_likelihood
 from nbrelapse.models.linear import Cox
@@ -22,7 +22,7 @@ from nbrelapse.models.trees import Boosted
 if TYPE_CHECKING:
     from nbrelapse.outcome import Outcome
 
-MEMBERS: dict[str, type[SurvivalModel]] = {model.family: model for model in (Cox, CoxPrior, Boosted, Forest)}
+_MEMBERS: dict[str, type[SurvivalModel]] = {model.family: model for model in (Cox, CoxPrior, Boosted, Forest)}
 """Families that can be blended."""
 
 _FEWEST_EVENTS = 10
@@ -35,7 +35,7 @@ class Blend(SurvivalModel):
     r"""Weighted mean of the log risks of several models, the weights learned within the training patients.
 
     The weights, at least 0 and summing to 1, maximise the partial likelihood of the weighted mean of cross-fitted log
-    risks (:func:`blend_weights`): members refitted without a fold of the training patients predict that fold. With
+    risks (:func:`_blend_weights`): members refitted without a fold of the training patients predict that fold. With
     fewer than ten events they are equal. The hazards rest on the same cross-fitted log risks, which are as far apart
     as those of new patients, and not further. Patients who stand in X more than once (by its index), such as the
     copies in a bootstrap sample, are kept in one fold.
@@ -121,8 +121,8 @@ class Blend(SurvivalModel):
         """
         X, y = self._training(X, y)
         members = self.parts()
-        self.feature_names_in_, values, outcome = training_matrix(X, y, self.columns)
-        order = training_order(X, y, self.columns)
+        self.feature_names_in_, values, outcome = _training_matrix(X, y, self.columns)
+        order = _training_order(X, y, self.columns)
         cross_fitted = self._cross_fitted(members, X.iloc[order], outcome)
         self.members_ = {name: member.for_trial().fit(X, y) for name, member in members.items()}
         log_risks = cross_fitted
@@ -130,18 +130,18 @@ class Blend(SurvivalModel):
             log_risks = self._log_risks(X.iloc[order])
             weights = np.full(len(members), 1 / len(members))
         else:
-            weights = blend_weights(outcome, log_risks)
+            weights = _blend_weights(outcome, log_risks)
         self.weights_ = dict(zip(members, weights.tolist(), strict=True))
         self._fit_hazards(values, outcome, log_risks @ weights)
         return self
 
     def _check_parameters(self) -> None:
-        unknown = [name for name in self.members if name not in MEMBERS]
+        unknown = [name for name in self.members if name not in _MEMBERS]
         if unknown or not self.members or len(set(self.members)) < len(self.members):
             raise InputError(
                 f"illegal members {list(self.members)!r}",
                 column="members",
-                expected=f"some of {', '.join(MEMBERS)}, each once",
+                expected=f"some of {', '.join(_MEMBERS)}, each once",
             )
         strangers = [name for name in self.parameters or {} if name not in self.members]
         if strangers:
@@ -152,7 +152,7 @@ class Blend(SurvivalModel):
             raise InputError(f"illegal folds {self.folds!r}", column="folds", expected="at least 2")
 
     def _member(self, name: str) -> SurvivalModel:
-        model = MEMBERS[name]()
+        model = _MEMBERS[name]()
         known = model.get_params(deep=False)
         given = dict((self.parameters or {}).get(name, {}))
         unknown = [key for key in given if key not in known or key in _SHARED]
@@ -170,7 +170,7 @@ class Blend(SurvivalModel):
         if event.sum() < _FEWEST_EVENTS:
             return None
         log_risks = np.empty((len(y), len(members)))
-        for train, test in inner_folds(X.index, event, self.folds):
+        for train, test in _inner_folds(X.index, event, self.folds):
             if event[train].sum() < 2:
                 return None
             for column, member in enumerate(members.values()):
@@ -228,7 +228,7 @@ class Blend(SurvivalModel):
         model.feature_names_in_ = np.asarray(document["features"], dtype=object)
         model.weights_ = {name: float(weight) for name, weight in document["weights"].items()}
         model.members_ = {
-            name: MEMBERS[name].from_state(
+            name: _MEMBERS[name].from_state(
                 ModelState(
                     member,
                     {
@@ -244,7 +244,7 @@ class Blend(SurvivalModel):
         return model
 
 
-def blend_weights(y: np.ndarray, log_risks: np.ndarray) -> np.ndarray:
+def _blend_weights(y: np.ndarray, log_risks: np.ndarray) -> np.ndarray:
     """Maximise the partial likelihood of a weighted mean of log risks.
 
     The weights are at least 0 and sum to 1, as in Breiman's stacked regressions (1996, 10.1007/BF00117832) and the
@@ -269,7 +269,7 @@ def blend_weights(y: np.ndarray, log_risks: np.ndarray) -> np.ndarray:
     >>> y = np.zeros(200, dtype=[("event", np.int8), ("time", float)])
     >>> risk = rng.normal(size=200)
     >>> y["event"], y["time"] = 1, rng.exponential(np.exp(-risk))
-    >>> bool(blend_weights(y, np.column_stack([risk, rng.normal(size=200)]))[0] > 0.8)
+    >>> bool(_blend_weights(y, np.column_stack([risk, rng.normal(size=200)]))[0] > 0.8)
     True
     """
     from scipy.optimize import minimize

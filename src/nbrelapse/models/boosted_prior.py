@@ -10,9 +10,9 @@ import pandas as pd
 
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel
-from nbrelapse.models.design import training_matrix
+from nbrelapse.models.design import _training_matrix
 from nbrelapse.models.prior import CoxPrior
-from nbrelapse.models.trees import OBJECTIVE, Boosted, TreeParameters, names_tree_parameters
+from nbrelapse.models.trees import _OBJECTIVE, Boosted, _names_tree_parameters, _TreeParameters
 
 if TYPE_CHECKING:
     from nbrelapse.outcome import Outcome
@@ -41,13 +41,13 @@ class BoostedPrior(Boosted):
 
     family: ClassVar[str] = "boosted_prior"
 
-    @names_tree_parameters
+    @_names_tree_parameters
     def __init__(
         self,
         columns: Sequence[str] | None = None,
         directions: Mapping[str, int] | None = None,
         prior: PriorKnowledge | None = None,
-        **trees: Unpack[TreeParameters],
+        **trees: Unpack[_TreeParameters],
     ) -> None:
         super().__init__(columns, directions, **trees)
         self.prior = prior
@@ -70,9 +70,9 @@ class BoostedPrior(Boosted):
         expected = CoxPrior(self.columns, self.prior, penalty=_NOTHING_BUT_THE_PRIOR)
         self.expected_ = expected.for_trial().fit(X, y)
         self.expected_.coefficients_ = np.nan_to_num(self.expected_.trust_) * self.expected_.expected_
-        self.feature_names_in_, values, y = training_matrix(X, y, self.columns)
+        self.feature_names_in_, values, y = _training_matrix(X, y, self.columns)
         known = self.expected_.predict_log_risk(pd.DataFrame(values, columns=self.feature_names_in_))
-        margin = self._grow(values, self._label(y), OBJECTIVE, base_margin=known)
+        margin = self._grow(values, self._label(y), _OBJECTIVE, base_margin=known)
         self.offset_ = float(margin.mean())
         self._fit_hazards(values, y, margin - self.offset_)
         return self

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pandas as pd
 
-from nbrelapse.models.linear import Cox, LinearModel
+from nbrelapse.models.linear import Cox, _LinearModel
 from nbrelapse.models.logistic import Logistic
 
 _GROUPINGS: dict[str, tuple[str, ...]] = {
@@ -26,11 +26,11 @@ _AGE_STAGE_MYCN = (
 CLINICAL_COLUMNS = {**_GROUPINGS, "clinical_cox": _AGE_STAGE_MYCN}
 """Columns of each baseline: three groupings as they are, and a Cox model on age, stage and MYCN."""
 
-CLINICAL_BINARY_COLUMNS = {**_GROUPINGS, "clinical_logistic": _AGE_STAGE_MYCN}
+_CLINICAL_BINARY_COLUMNS = {**_GROUPINGS, "clinical_logistic": _AGE_STAGE_MYCN}
 """The same for a binary endpoint, by logistic regression."""
 
 
-class ClinicalReference(LinearModel):
+class ClinicalReference(_LinearModel):
     """A few clinical columns, all but unpenalised: a reference, not a competitor.
 
     A grouping enters as its ordinal level, so it ranks patients exactly as the clinic does; the regression only turns

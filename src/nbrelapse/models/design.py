@@ -64,7 +64,7 @@ def uninformative(values: pd.Series, least_observed: float = LEAST_OBSERVED) -> 
     return "the same in all training patients" if values.nunique() < 2 else None
 
 
-def as_array(X: Any, *, least: int = 1) -> np.ndarray:
+def _as_array(X: Any, *, least: int = 1) -> np.ndarray:
     """Return what is neither a feature table nor a DataFrame as a float array, a row a patient; NaN = unknown.
 
     Raises
@@ -82,12 +82,12 @@ def as_array(X: Any, *, least: int = 1) -> np.ndarray:
         ) from None
 
 
-def array_columns(width: int) -> list[str]:
+def _array_columns(width: int) -> list[str]:
     """Return the names that the columns of an array are given: ``x0``, ``x1``, and so on."""
     return [f"x{column}" for column in range(width)]
 
 
-def training_matrix(
+def _training_matrix(
     X: pd.DataFrame, y: np.ndarray, columns: Sequence[str] | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Names, values and outcomes to train on, the rows in an order that does not depend on how they came.
@@ -123,8 +123,8 @@ def training_matrix(
     return names, values[order], y[order]
 
 
-def training_order(X: pd.DataFrame, y: np.ndarray, columns: Sequence[str] | None) -> np.ndarray:
-    """Positions that bring the rows of X into the order of :func:`training_matrix`."""
+def _training_order(X: pd.DataFrame, y: np.ndarray, columns: Sequence[str] | None) -> np.ndarray:
+    """Positions that bring the rows of X into the order of :func:`_training_matrix`."""
     return _order(read_columns(X, np.asarray(list(X.columns if columns is None else columns), dtype=object)), y)
 
 
@@ -153,7 +153,7 @@ def _refuse_too_few(y: np.ndarray) -> None:
         )
 
 
-def background_rows(background: pd.DataFrame) -> pd.DataFrame:
+def _background_rows(background: pd.DataFrame) -> pd.DataFrame:
     """Return the patients that attributions are compared with.
 
     Raises
@@ -211,7 +211,7 @@ _MIN_PATIENTS = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Standardised:
+class _Standardised:
     """Training features as a linear model computes with them; build it with :func:`standardise`.
 
     Parameters
@@ -244,7 +244,7 @@ class Standardised:
         return coefficients, effects
 
 
-def standardise(values: np.ndarray, *, indicators: bool = False) -> Standardised:
+def standardise(values: np.ndarray, *, indicators: bool = False) -> _Standardised:
     """Standardise features by their observed values.
 
     Parameters
@@ -276,7 +276,7 @@ def standardise(values: np.ndarray, *, indicators: bool = False) -> Standardised
     flags = np.array([missing[:, members[0]] for members in groups], dtype=float).reshape(len(groups), len(values)).T
     flags = flags - flags.mean(axis=0)
     spread = flags.std(axis=0)
-    return Standardised(
+    return _Standardised(
         np.hstack([centred[:, used] / scales[used], flags / spread]), used, means, scales, groups, spread
     )
 

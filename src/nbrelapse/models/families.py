@@ -8,14 +8,14 @@ from typing import Any
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.base import ModelState, RiskModel
-from nbrelapse.models.blend import MEMBERS, Blend
+from nbrelapse.models.blend import _MEMBERS, Blend
 from nbrelapse.models.boosted_prior import BoostedPrior
-from nbrelapse.models.clinical import CLINICAL_BINARY_COLUMNS, CLINICAL_COLUMNS, ClinicalCox, ClinicalLogistic
+from nbrelapse.models.clinical import _CLINICAL_BINARY_COLUMNS, CLINICAL_COLUMNS, ClinicalCox, ClinicalLogistic
 from nbrelapse.models.logistic import Logistic
 from nbrelapse.models.trees import BoostedClassifier
 
-CLINICAL_BASELINES = tuple(CLINICAL_COLUMNS)
-SURVIVAL_FAMILIES: dict[str, type[RiskModel]] = {**MEMBERS, BoostedPrior.family: BoostedPrior, Blend.family: Blend}
+_CLINICAL_BASELINES = tuple(CLINICAL_COLUMNS)
+SURVIVAL_FAMILIES: dict[str, type[RiskModel]] = {**_MEMBERS, BoostedPrior.family: BoostedPrior, Blend.family: Blend}
 """Families of the endpoints that are a time to an event."""
 
 BINARY_FAMILIES: dict[str, type[RiskModel]] = {model.family: model for model in (Logistic, BoostedClassifier)}
@@ -31,7 +31,7 @@ FAMILIES: dict[str, type[RiskModel]] = {
 
 def clinical_baselines(*, binary: bool) -> tuple[str, ...]:
     """Names of the clinical baselines of a kind of endpoint."""
-    return tuple(CLINICAL_BINARY_COLUMNS if binary else CLINICAL_COLUMNS)
+    return tuple(_CLINICAL_BINARY_COLUMNS if binary else CLINICAL_COLUMNS)
 
 
 def create_model(
@@ -78,7 +78,7 @@ def create_model(
     ('clinical__cog_v2',)
     """
     families = BINARY_FAMILIES if binary else SURVIVAL_FAMILIES
-    clinical = CLINICAL_BINARY_COLUMNS if binary else CLINICAL_COLUMNS
+    clinical = _CLINICAL_BINARY_COLUMNS if binary else CLINICAL_COLUMNS
     model: RiskModel
     if name in clinical:
         model = (ClinicalLogistic if binary else ClinicalCox)(clinical[name])

@@ -11,9 +11,9 @@ import pandas as pd
 
 from nbrelapse.errors import InputError
 from nbrelapse.models.base import Attribution, Features, ModelState, SurvivalModel
-from nbrelapse.models.design import training_matrix, training_order
+from nbrelapse.models.design import _training_matrix, _training_order
 from nbrelapse.models.hazards import partial_log_likelihood
-from nbrelapse.models.trees import TreeModel
+from nbrelapse.models.trees import _TreeModel
 
 if TYPE_CHECKING:
     import optuna
@@ -32,7 +32,7 @@ _SLOPES = (0.01, 5.0)
 """Above 0 the log risk ranks patients as the forest does, even where it learned nothing."""
 
 
-class Forest(TreeModel, SurvivalModel):
+class Forest(_TreeModel, SurvivalModel):
     """Random survival forest (scikit-survival; Ishwaran 2008, 10.1214/08-AOAS169) on the log-hazard scale.
 
     The forest's score is its ensemble mortality m: the events expected, were all patients like this one. The log
@@ -42,7 +42,7 @@ class Forest(TreeModel, SurvivalModel):
     (by its index), such as the copies in a bootstrap sample, are left out of that regression: with a copy in the bag
     nobody is out of it. The hazards rest on the same mortality: within the trees' own patients it is too far apart.
 
-    See :class:`TreeModel` for what becomes of missing values. Columns are read in alphabetical order, so that their
+    See :class:`_TreeModel` for what becomes of missing values. Columns are read in alphabetical order, so that their
     order in X does not matter.
 
     Parameters
@@ -125,7 +125,7 @@ class Forest(TreeModel, SurvivalModel):
         self._check_parameters()
         names = sorted(X.columns if self.columns is None else self.columns)
         outcome = y
-        self.feature_names_in_, values, y = training_matrix(X, outcome, names)
+        self.feature_names_in_, values, y = _training_matrix(X, outcome, names)
         self.medians_ = np.median(values, axis=0)
         forest = RandomSurvivalForest(
             self.n_estimators,
@@ -137,9 +137,9 @@ class Forest(TreeModel, SurvivalModel):
             random_state=self.seed,
         )
         forest.fit(values, Surv.from_arrays(y["event"] == 1, y["time"]))
-        self.booster_ = forest_as_booster(forest, [str(name) for name in self.feature_names_in_])
+        self.booster_ = _forest_as_booster(forest, [str(name) for name in self.feature_names_in_])
         mortality = _out_of_bag_mortality(forest, values)
-        alone = ~X.index[training_order(X, outcome, names)].duplicated(keep=False)
+        alone = ~X.index[_training_order(X, outcome, names)].duplicated(keep=False)
         self.slope_ = _slope(y[alone], mortality[alone])
         self.offset_ = 0.0
         self.offset_ = float(self._log_risk(self._margin(self._matrix(values))).mean())
@@ -243,7 +243,7 @@ _LEAF = -1
 """Child of a leaf, in both libraries."""
 
 
-def forest_as_booster(forest: RandomSurvivalForest, names: Sequence[str]) -> xgboost.Booster:
+def _forest_as_booster(forest: RandomSurvivalForest, names: Sequence[str]) -> xgboost.Booster:
     """Return an XGBoost model whose margin is the forest's risk score, the ensemble mortality.
 
     Both libraries split 32-bit floats: scikit-survival sends ``x <= t`` to the left, XGBoost ``x < t``, so that each
@@ -269,7 +269,7 @@ def forest_as_booster(forest: RandomSurvivalForest, names: Sequence[str]) -> xgb
     >>> rng = np.random.default_rng(0)
     >>> X, y = rng.normal(size=(80, 2)), np.array([(True, t) for t in rng.exponential(size=80)], dtype="?, f8")
     >>> forest = RandomSurvivalForest(50, low_memory=True, random_state=0).fit(X, y)
-    >>> booster = forest_as_booster(forest, ["a", "b"])
+    >>> booster = _forest_as_booster(forest, ["a", "b"])
     >>> margin = booster.predict(xgboost.DMatrix(X, feature_names=["a", "b"]), output_margin=True)
     >>> bool(np.allclose(margin, forest.predict(X), rtol=1e-6))
     True

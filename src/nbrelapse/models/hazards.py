@@ -19,7 +19,7 @@ _LARGEST_LOG_RISK = 300.0
 
 
 @dataclass(frozen=True, eq=False)
-class BaselineHazard:
+class _BaselineHazard:
     """Baseline hazard steps of the event, and of the competing event.
 
     With log risk r the hazard of the event makes the step ``exp(r) * event_step`` at each of ``times``
@@ -49,7 +49,7 @@ class BaselineHazard:
     Three patients of equal risk: a relapse on day 100, a death on day 200, one still followed on day 300.
 
     >>> y = np.array([(1, 100.0), (2, 200.0), (0, 300.0)], dtype=[("event", np.int8), ("time", float)])
-    >>> hazard = BaselineHazard.fit(y, log_risk=np.zeros(3))
+    >>> hazard = _BaselineHazard.fit(y, log_risk=np.zeros(3))
     >>> hazard.event_step.round(3), hazard.competing_step.round(3)
     (array([0.333, 0.   ]), array([0. , 0.5]))
     >>> hazard.cumulative_incidence(np.zeros(1), np.array([50.0, 250.0])).round(3)
@@ -84,7 +84,7 @@ class BaselineHazard:
         times = np.unique(time[event > 0])
         last_with_time = np.searchsorted(-time, -times, side="right") - 1
         steps = [
-            _count(time[event == code], times) / np.cumsum(relative_hazard(risk[order]))[last_with_time]
+            _count(time[event == code], times) / np.cumsum(_relative_hazard(risk[order]))[last_with_time]
             for code, risk in ((1, log_risk), (2, competing_log_risk))
         ]
         return cls(times, steps[0], steps[1], float(time[0]), bool((event == 2).any()))
@@ -118,7 +118,7 @@ class BaselineHazard:
         log_risk = np.asarray(log_risk, dtype=float)
         if competing_log_risk is None:
             competing_log_risk = self.competing_slope * log_risk
-        event, competing = relative_hazard(log_risk), relative_hazard(competing_log_risk)
+        event, competing = _relative_hazard(log_risk), _relative_hazard(competing_log_risk)
         if not self.competes:
             step = np.searchsorted(self.times, times, side="right")
             exponent = -event[:, None] * _cumulative(self.event_step)[step]
@@ -148,12 +148,12 @@ class BaselineHazard:
         Examples
         --------
         >>> y = np.array([(1, 100.0), (2, 200.0), (0, 300.0)], dtype=[("event", np.int8), ("time", float)])
-        >>> hazard = BaselineHazard.fit(y, log_risk=np.zeros(3))
+        >>> hazard = _BaselineHazard.fit(y, log_risk=np.zeros(3))
         >>> own, competing = hazard.incidence_gradient(np.zeros(1), 250.0, np.zeros(1))
         >>> own.round(3), competing.round(3)
         (array([0.239]), array([0.]))
         """
-        event, competing = relative_hazard(log_risk), relative_hazard(competing_log_risk)
+        event, competing = _relative_hazard(log_risk), _relative_hazard(competing_log_risk)
         kept = self.times <= time
         result = np.empty((2, len(event)))
         for start in range(0, len(event), _ROWS):
@@ -213,7 +213,7 @@ class BaselineHazard:
         )
 
 
-def relative_hazard(log_risk: np.ndarray) -> np.ndarray:
+def _relative_hazard(log_risk: np.ndarray) -> np.ndarray:
     """Return the hazard ratio of each log risk, kept within the range that can be added and divided."""
     return np.exp(np.clip(log_risk, -_LARGEST_LOG_RISK, _LARGEST_LOG_RISK))
 
@@ -289,7 +289,7 @@ of 0.25, 0.5, 0.7 and 1 on simulated cohorts with 19 to 330 competing events the
 
 
 @dataclass(frozen=True, eq=False)
-class CompetingRisk:
+class _CompetingRisk:
     r"""Log relative hazard of the competing event, from the features and the log risk of the event.
 
     Ridge Cox regression of the competing event, the event being censoring: a patient with features x and log risk r of
@@ -311,7 +311,7 @@ class CompetingRisk:
     Too few competing events to learn from: no model, the competing hazard is the same for everybody.
 
     >>> y = np.array([(1, 100.0), (2, 200.0), (0, 300.0)], dtype=[("event", np.int8), ("time", float)])
-    >>> CompetingRisk.fit(np.array([[1.0], [0.0], [np.nan]]), y, np.zeros(3)) is None
+    >>> _CompetingRisk.fit(np.array([[1.0], [0.0], [np.nan]]), y, np.zeros(3)) is None
     True
     """
 
@@ -338,7 +338,7 @@ class CompetingRisk:
         competing["event"] = y["event"] == 2
         found = standardise(values)
         own = np.full(found.Z.shape[1], found.Z.shape[1] / _OWN_SD**2)
-        solution = ridge_cox(
+        solution = _ridge_cox(
             np.column_stack([found.Z, log_risk]),
             competing,
             np.append(own, _SLOPE_SD**-2),
@@ -372,7 +372,7 @@ _LARGEST_LINEAR = 300.0
 """Beyond it exp() leaves the range in which hazards can be added and divided."""
 
 
-def ridge_cox(Z: np.ndarray, y: np.ndarray, penalty: np.ndarray, centre: np.ndarray) -> np.ndarray:
+def _ridge_cox(Z: np.ndarray, y: np.ndarray, penalty: np.ndarray, centre: np.ndarray) -> np.ndarray:
     r"""Maximise the partial likelihood less a quadratic penalty around ``centre``.
 
     The objective is :math:`\ell(\beta) - \frac{1}{2} \sum_j \lambda_j (\beta_j - c_j)^2` with Breslow's partial
@@ -404,7 +404,7 @@ def ridge_cox(Z: np.ndarray, y: np.ndarray, penalty: np.ndarray, centre: np.ndar
     --------
     >>> y = np.array([(1, 1.0), (1, 2.0), (0, 3.0)], dtype=[("event", np.int8), ("time", float)])
     >>> Z = np.array([[1.0], [0.0], [-1.0]])
-    >>> ridge_cox(Z, y, np.array([1e6]), np.array([0.7])).round(3).tolist()
+    >>> _ridge_cox(Z, y, np.array([1e6]), np.array([0.7])).round(3).tolist()
     [0.7]
     """
     order = np.argsort(-y["time"], kind="stable")

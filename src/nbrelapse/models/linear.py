@@ -13,18 +13,18 @@ from sklearn.base import clone
 
 from nbrelapse.errors import InputError
 from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel, SurvivalModel
-from nbrelapse.models.design import Standardised, background_rows, read_columns, standardise, training_matrix
-from nbrelapse.models.hazards import BaselineHazard
+from nbrelapse.models.design import _background_rows, _Standardised, _training_matrix, read_columns, standardise
+from nbrelapse.models.hazards import _BaselineHazard
 
 if TYPE_CHECKING:
     import optuna
 
     from nbrelapse.outcome import Outcome
 
-NOT_ASSAYED = ("mean", "indicator")
+_NOT_ASSAYED = ("mean", "indicator")
 
 
-class LinearModel(RiskModel):
+class _LinearModel(RiskModel):
     """A log risk that is linear in standardised features.
 
     Features are standardised with the mean and standard deviation of the observed training values. A missing value
@@ -58,10 +58,10 @@ class LinearModel(RiskModel):
     missing_rates_: np.ndarray
     not_assayed: str
 
-    def _standardise(self, values: np.ndarray) -> Standardised:
-        if self.not_assayed not in NOT_ASSAYED:
+    def _standardise(self, values: np.ndarray) -> _Standardised:
+        if self.not_assayed not in _NOT_ASSAYED:
             raise InputError(
-                f"illegal not_assayed {self.not_assayed!r}", column="not_assayed", expected=" or ".join(NOT_ASSAYED)
+                f"illegal not_assayed {self.not_assayed!r}", column="not_assayed", expected=" or ".join(_NOT_ASSAYED)
             )
         found = standardise(values, indicators=self.not_assayed == "indicator")
         self.means_ = found.means
@@ -84,7 +84,7 @@ class LinearModel(RiskModel):
         background = None if background is None else self._patients(background)
         terms, baseline = self._contributions(X), self.intercept_
         if background is not None:
-            usual = self._contributions(background_rows(background)).mean(axis=0)
+            usual = self._contributions(_background_rows(background)).mean(axis=0)
             terms, baseline = terms - usual, baseline + float(usual.sum())
         return Attribution(baseline, pd.DataFrame(terms, index=X.index, columns=self.feature_names_in_))
 
@@ -129,10 +129,10 @@ class LinearModel(RiskModel):
         return model
 
 
-class ElasticNet(LinearModel):
+class _ElasticNet(_LinearModel):
     """Elastic-net regression of a log risk on standardised features.
 
-    See :class:`LinearModel` for what becomes of missing values, and for the other attributes.
+    See :class:`_LinearModel` for what becomes of missing values, and for the other attributes.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ class ElasticNet(LinearModel):
         if not 0 < self.l1_ratio <= 1:
             raise InputError(f"illegal l1_ratio {self.l1_ratio!r}", column="l1_ratio", expected="above 0, at most 1")
 
-    def _fit_standardised(self, found: Standardised, y: np.ndarray) -> None:
+    def _fit_standardised(self, found: _Standardised, y: np.ndarray) -> None:
         """Set ``coefficients_`` and ``missing_effects_``."""
         self._check_parameters()
         solution, self.penalty_ = np.zeros(found.Z.shape[1]), self.penalty
@@ -202,7 +202,7 @@ class ElasticNet(LinearModel):
         return model
 
 
-def smallest_null_penalty(Z: np.ndarray, residual: np.ndarray) -> float:
+def _smallest_null_penalty(Z: np.ndarray, residual: np.ndarray) -> float:
     """Return the smallest lasso penalty at which all coefficients are 0: the largest score at the null, per patient.
 
     Parameters
@@ -215,7 +215,7 @@ def smallest_null_penalty(Z: np.ndarray, residual: np.ndarray) -> float:
     return float(max(np.abs(Z.T @ residual).max() / len(residual), 1e-12))
 
 
-class LinearCox(LinearModel, SurvivalModel):
+class _LinearCox(_LinearModel, SurvivalModel):
     """Cox regression on standardised features; the coefficients are log hazard ratios."""
 
     def fit(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> Self:
@@ -233,19 +233,19 @@ class LinearCox(LinearModel, SurvivalModel):
             patients had the event, or a parameter is out of its range.
         """
         X, y = self._training(X, y)
-        self.feature_names_in_, values, y = training_matrix(X, y, self.columns)
+        self.feature_names_in_, values, y = _training_matrix(X, y, self.columns)
         self._fit_standardised(self._standardise(values), y)
         self._fit_hazards(values, y, self._terms(values).sum(axis=1))
         return self
 
     @abstractmethod
-    def _fit_standardised(self, found: Standardised, y: np.ndarray) -> None:
+    def _fit_standardised(self, found: _Standardised, y: np.ndarray) -> None:
         """Set ``coefficients_`` and ``missing_effects_``."""
 
     def trial_fold(self, X: pd.DataFrame, y: np.ndarray, unseen: pd.DataFrame) -> Callable[[Self], np.ndarray]:
         """Standardise the features once for all trials; see :meth:`RiskModel.trial_fold`."""
         fold = clone(self)
-        fold.feature_names_in_, values, y = training_matrix(X, y, self.columns)
+        fold.feature_names_in_, values, y = _training_matrix(X, y, self.columns)
         found, others = fold._standardise(values), read_columns(unseen, fold.feature_names_in_)
 
         def log_risk(trial: Self) -> np.ndarray:
@@ -276,10 +276,10 @@ _MAX_ITERATIONS = 20_000
 """Coordinate descent passes over a whole path; a fit that needs more is not going to converge."""
 
 
-class Cox(ElasticNet, LinearCox):
+class Cox(_ElasticNet, _LinearCox):
     """Cox regression with an elastic-net penalty (scikit-survival's Coxnet; Simon 2011, 10.18637/jss.v039.i05).
 
-    See :class:`ElasticNet` for the parameters, the other attributes and what becomes of missing values; the
+    See :class:`_ElasticNet` for the parameters, the other attributes and what becomes of missing values; the
     coefficients are log hazard ratios.
 
     Attributes
@@ -306,7 +306,7 @@ class Cox(ElasticNet, LinearCox):
         from sksurv.linear_model import CoxnetSurvivalAnalysis
         from sksurv.util import Surv
 
-        smallest = smallest_null_penalty(Z, _null_residual(y))
+        smallest = _smallest_null_penalty(Z, _null_residual(y))
         start = max(1.0 / self.l1_ratio, self.penalty)
         path = np.unique(np.geomspace(start, self.penalty, _PATH_LENGTH))[::-1] * smallest
         target = Surv.from_arrays(y["event"] == 1, y["time"])
@@ -327,6 +327,6 @@ class Cox(ElasticNet, LinearCox):
 
 def _null_residual(y: np.ndarray) -> np.ndarray:
     """Martingale residuals of the model without features."""
-    null = BaselineHazard.fit(y, np.zeros(len(y)))
+    null = _BaselineHazard.fit(y, np.zeros(len(y)))
     hazard = np.concatenate([[0.0], np.cumsum(null.event_step)])
     return (y["event"] == 1) - hazard[np.searchsorted(null.times, y["time"], side="right")]

@@ -10,22 +10,22 @@ import numpy as np
 from scipy.special import expit, logit
 
 from nbrelapse.models.base import BinaryModel, ModelState
-from nbrelapse.models.linear import ElasticNet, smallest_null_penalty
+from nbrelapse.models.linear import _ElasticNet, _smallest_null_penalty
 
 _PATH_LENGTH = 6
 """Penalties tried, each stronger than the last, where the fit does not converge at the one asked for."""
 
 
-class Logistic(ElasticNet, BinaryModel):
+class Logistic(_ElasticNet, BinaryModel):
     """Logistic regression with an elastic-net penalty (Zou 2005, 10.1111/j.1467-9868.2005.00503.x).
 
-    See :class:`ElasticNet` for what becomes of missing values and for the parameters that it shares with Cox
+    See :class:`_ElasticNet` for what becomes of missing values and for the parameters that it shares with Cox
     regression, and :class:`BinaryModel` for the calibration, which is part of ``coefficients_`` and ``intercept_``.
 
     Parameters
     ----------
     columns, penalty, l1_ratio, not_assayed
-        As in :class:`ElasticNet`.
+        As in :class:`_ElasticNet`.
     calibration_folds : int, default 5
         Parts that the training patients are divided into for the calibration; 0 = none.
 
@@ -59,10 +59,10 @@ class Logistic(ElasticNet, BinaryModel):
         self._fit_standardised(self._standardise(values), y)
 
     def _solve(self, Z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
-        smallest = smallest_null_penalty(Z, y - y.mean())
+        smallest = _smallest_null_penalty(Z, y - y.mean())
         start = max(1.0 / self.l1_ratio, self.penalty)
         for penalty in np.unique(np.geomspace(self.penalty, start, _PATH_LENGTH)):
-            found = penalised_logistic(Z, y, penalty * smallest, self.l1_ratio)
+            found = _penalised_logistic(Z, y, penalty * smallest, self.l1_ratio)
             if found is not None:
                 coefficients, self.intercept_ = found
                 return coefficients, float(penalty)
@@ -95,7 +95,7 @@ _LEAST_WEIGHT = 1e-6
 """Patients whose outcome is certain keep this much of a weight, so that their working response stays finite."""
 
 
-def penalised_logistic(Z: np.ndarray, y: np.ndarray, alpha: float, l1_ratio: float) -> tuple[np.ndarray, float] | None:
+def _penalised_logistic(Z: np.ndarray, y: np.ndarray, alpha: float, l1_ratio: float) -> tuple[np.ndarray, float] | None:
     """Minimise minus the mean log likelihood plus an elastic-net penalty on the coefficients.
 
     Newton's steps, each a weighted elastic net solved by scikit-learn's coordinate descent [1]_; a step that does not
@@ -126,7 +126,7 @@ def penalised_logistic(Z: np.ndarray, y: np.ndarray, alpha: float, l1_ratio: flo
     Examples
     --------
     >>> Z, y = np.array([[1.0], [1.0], [1.0], [-1.0], [-1.0], [-1.0]]), np.array([1, 1, 0, 1, 0, 0])
-    >>> coefficients, intercept = penalised_logistic(Z, y, 1e-6, 0.5)
+    >>> coefficients, intercept = _penalised_logistic(Z, y, 1e-6, 0.5)
     >>> np.round(np.exp(2 * coefficients), 3).tolist(), round(abs(intercept), 3)
     ([4.0], 0.0)
     """

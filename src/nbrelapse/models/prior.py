@@ -12,19 +12,19 @@ from scipy.optimize import nnls
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.base import ModelState, RiskModel
-from nbrelapse.models.hazards import ridge_cox
-from nbrelapse.models.linear import LinearCox, LinearModel
+from nbrelapse.models.hazards import _ridge_cox
+from nbrelapse.models.linear import _LinearCox, _LinearModel
 
 if TYPE_CHECKING:
     import optuna
 
-    from nbrelapse.models.design import Standardised
+    from nbrelapse.models.design import _Standardised
 
 _TRUST_PRECISION = 4.0
 """Of the trust's own prior, normal around 1: between 0 and 2 with 95 %. A choice."""
 
 
-class CoxPrior(LinearCox):
+class CoxPrior(_LinearCox):
     r"""Cox regression with a ridge penalty toward expected effects, and a learned trust in them.
 
     A standardised feature's coefficient is :math:`\beta_j = \tau b_j + \delta_j`. The expected effects b come from
@@ -34,7 +34,7 @@ class CoxPrior(LinearCox):
     near 0 where they do not. Each :math:`\delta_j` has the prior variance :math:`1 / (\lambda k)`, with k the number
     of features in its block: a mechanism seen by forty expression scores may weigh as much as one seen by FISH.
 
-    See :class:`LinearModel` for what becomes of missing values, and for the other attributes.
+    See :class:`_LinearModel` for what becomes of missing values, and for the other attributes.
 
     Parameters
     ----------
@@ -91,37 +91,37 @@ class CoxPrior(LinearCox):
         """
         return {"penalty": trial.suggest_float("penalty", 3.0, 30.0, log=True)}
 
-    def _standardise(self, values: np.ndarray) -> Standardised:
+    def _standardise(self, values: np.ndarray) -> _Standardised:
         """Standardise, and learn what is expected of the features: nothing here depends on the penalty."""
         found = super()._standardise(values)
         self._effects = self._expected(found)
         self._sizes = self._block_sizes(found)
         return found
 
-    def _fit_standardised(self, found: Standardised, y: np.ndarray) -> None:
+    def _fit_standardised(self, found: _Standardised, y: np.ndarray) -> None:
         if not (0 < self.penalty < np.inf):
             raise InputError(f"illegal penalty {self.penalty!r}", column="penalty", expected="a number above 0")
         self.coefficients_, self.missing_effects_ = found.unscale(self._solve(found, y))
         self.expected_ = found.unscale(self._effects)[0]
 
-    def _expected(self, found: Standardised) -> np.ndarray:
+    def _expected(self, found: _Standardised) -> np.ndarray:
         """Return the expected effects of the columns of Z; 0 for indicators."""
         effects = np.zeros(found.Z.shape[1])
         if self.prior is not None and len(found.used):
             names = [str(name) for name in self.feature_names_in_[found.used]]
             Z = found.Z[:, : len(names)]
-            effects[: len(names)] = prior_effects(Z, found.scales[found.used], names, self.prior)
+            effects[: len(names)] = _prior_effects(Z, found.scales[found.used], names, self.prior)
         return effects
 
-    def _solve(self, found: Standardised, y: np.ndarray) -> np.ndarray:
+    def _solve(self, found: _Standardised, y: np.ndarray) -> np.ndarray:
         self.trust_ = float("nan")
         if not found.Z.shape[1]:
             return np.zeros(0)
         expected, penalty = self._effects, self.penalty * self._sizes
         centre = np.zeros(len(expected))
         if not expected.any():
-            return ridge_cox(found.Z, y, penalty, centre)
-        solution = ridge_cox(
+            return _ridge_cox(found.Z, y, penalty, centre)
+        solution = _ridge_cox(
             np.column_stack([found.Z, found.Z @ expected]),
             y,
             np.append(penalty, _TRUST_PRECISION),
@@ -130,7 +130,7 @@ class CoxPrior(LinearCox):
         self.trust_ = float(solution[-1])
         return solution[:-1] + self.trust_ * expected
 
-    def _block_sizes(self, found: Standardised) -> np.ndarray:
+    def _block_sizes(self, found: _Standardised) -> np.ndarray:
         """Return how many columns of Z share each one's block; the indicators are a block."""
         blocks = {} if self.prior is None else self.prior.blocks
         names = [str(name) for name in self.feature_names_in_[found.used]]
@@ -156,7 +156,7 @@ class CoxPrior(LinearCox):
         return model
 
 
-def prior_effects(Z: np.ndarray, scale: np.ndarray, names: Sequence[str], prior: PriorKnowledge) -> np.ndarray:
+def _prior_effects(Z: np.ndarray, scale: np.ndarray, names: Sequence[str], prior: PriorKnowledge) -> np.ndarray:
     """Return the expected log hazard of every feature per standard deviation, all others held constant.
 
     Figures that are adjusted already are taken as they are. Those of features on their own count what correlated
@@ -186,7 +186,7 @@ def prior_effects(Z: np.ndarray, scale: np.ndarray, names: Sequence[str], prior:
     Two copies of one feature share the effect that each has on its own.
 
     >>> Z = np.array([[1.0, 1.0], [-1.0, -1.0]])
-    >>> effects = prior_effects(Z, np.ones(2), ["a", "b"], PriorKnowledge({"a": 0.8, "b": 0.8}))
+    >>> effects = _prior_effects(Z, np.ones(2), ["a", "b"], PriorKnowledge({"a": 0.8, "b": 0.8}))
     >>> float(effects.sum().round(3))
     0.8
     """
@@ -255,7 +255,7 @@ def prior_of_model(model: RiskModel) -> PriorKnowledge:
     >>> bool(abs(small.coefficients_[0] - large.coefficients_[0]) < 0.5)
     True
     """
-    if not isinstance(model, LinearModel):
+    if not isinstance(model, _LinearModel):
         raise InputError(
             f"a model of the family {model.family!r} cannot be the prior of another",
             column="prior_model",

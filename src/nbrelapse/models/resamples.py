@@ -10,7 +10,7 @@ from joblib import Parallel, delayed, parallel_config
 from sklearn.base import clone
 
 from nbrelapse.errors import InputError
-from nbrelapse.models.base import RiskModel, inner_folds
+from nbrelapse.models.base import RiskModel, _inner_folds
 from nbrelapse.outcome import event_of
 
 
@@ -52,7 +52,7 @@ def fold_refits(model: RiskModel, X: pd.DataFrame, y: np.ndarray, *, n_folds: in
     -------
     list of RiskModel
     """
-    folds = inner_folds(X.index, (event_of(y) == 1).astype(int), n_folds)
+    folds = _inner_folds(X.index, (event_of(y) == 1).astype(int), n_folds)
     return _refits(model, X, y, [train for train, _ in folds], n_jobs)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.base import clone
 
 from nbrelapse.models.base import Attribution, BinaryModel, Features, ModelState, RiskModel, SurvivalModel
-from nbrelapse.models.design import background_rows, read_columns, training_matrix
+from nbrelapse.models.design import _background_rows, _training_matrix, read_columns
 
 if TYPE_CHECKING:
     import optuna
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nbrelapse.outcome import Outcome
 
 
-class TreeModel(RiskModel):
+class _TreeModel(RiskModel):
     """Base of the models whose trees are an XGBoost model.
 
     Missing values are split on natively: a patient who was not assayed follows the branch that training found best
@@ -74,7 +74,7 @@ class TreeModel(RiskModel):
             warnings.simplefilter("ignore", PendingDeprecationWarning)
             import shap
 
-        usual = self._filled(read_columns(background_rows(background), self.feature_names_in_)).astype(np.float32)
+        usual = self._filled(read_columns(_background_rows(background), self.feature_names_in_)).astype(np.float32)
         explainer = shap.TreeExplainer(self.booster_, shap.maskers.Independent(usual, max_samples=len(usual)))
         found = explainer.shap_values(values.astype(np.float32)) if len(values) else values
         return float(explainer.expected_value), np.asarray(found, dtype=float)
@@ -111,8 +111,8 @@ class TreeModel(RiskModel):
         return model
 
 
-class TreeParameters(TypedDict, total=False):
-    """Parameters of :class:`BoostedModel` that its families share."""
+class _TreeParameters(TypedDict, total=False):
+    """Parameters of :class:`_BoostedModel` that its families share."""
 
     n_estimators: int
     learning_rate: float
@@ -128,10 +128,10 @@ _MAX_BIN = 32
 """Cut points a feature: as good as 256 at n = 250 (held-out C equal to 0.001), and three times as fast."""
 
 
-class BoostedModel(TreeModel):
+class _BoostedModel(_TreeModel):
     """XGBoost trees whose log risk is ``slope_ * margin - offset_``, monotone where a direction is expected.
 
-    See :class:`TreeModel` for what becomes of missing values. Training runs on one thread, so that results do not
+    See :class:`_TreeModel` for what becomes of missing values. Training runs on one thread, so that results do not
     depend on the machine's cores.
 
     Parameters
@@ -259,28 +259,28 @@ class BoostedModel(TreeModel):
         return cls(document["features"], document["directions"], **document["parameters"])
 
 
-def names_tree_parameters(init: Callable[..., None]) -> Callable[..., None]:
+def _names_tree_parameters(init: Callable[..., None]) -> Callable[..., None]:
     """Name in the signature of a family's constructor what it passes on as ``**trees``.
 
     scikit-learn reads the parameters of an estimator, and ``help`` shows them, from that signature.
     """
     own = inspect.signature(init).parameters
-    shared = inspect.signature(BoostedModel.__init__).parameters
+    shared = inspect.signature(_BoostedModel.__init__).parameters
     parameters = [
         *(parameter for parameter in own.values() if parameter.kind is not parameter.VAR_KEYWORD),
-        *(shared[name].replace(kind=inspect.Parameter.KEYWORD_ONLY) for name in TreeParameters.__annotations__),
+        *(shared[name].replace(kind=inspect.Parameter.KEYWORD_ONLY) for name in _TreeParameters.__annotations__),
     ]
     init.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return init
 
 
-OBJECTIVE = {"objective": "survival:cox", "base_score": 1.0}
+_OBJECTIVE = {"objective": "survival:cox", "base_score": 1.0}
 
 
-class Boosted(BoostedModel, SurvivalModel):
+class Boosted(_BoostedModel, SurvivalModel):
     """XGBoost trees on the Cox partial likelihood, monotone where the catalogue expects a direction.
 
-    See :class:`BoostedModel` for the parameters, the other attributes and what becomes of missing values.
+    See :class:`_BoostedModel` for the parameters, the other attributes and what becomes of missing values.
 
     Attributes
     ----------
@@ -307,8 +307,8 @@ class Boosted(BoostedModel, SurvivalModel):
             two patients had the event.
         """
         X, y = self._training(X, y)
-        self.feature_names_in_, values, y = training_matrix(X, y, self.columns)
-        margin = self._grow(values, self._label(y), OBJECTIVE)
+        self.feature_names_in_, values, y = _training_matrix(X, y, self.columns)
+        margin = self._grow(values, self._label(y), _OBJECTIVE)
         self.offset_ = float(margin.mean())
         self._fit_hazards(values, y, margin - self.offset_)
         return self
@@ -318,12 +318,12 @@ class Boosted(BoostedModel, SurvivalModel):
         import xgboost
 
         fold = clone(self)
-        fold.feature_names_in_, values, y = training_matrix(X, y, self.columns)
+        fold.feature_names_in_, values, y = _training_matrix(X, y, self.columns)
         data = fold._training_data(values, fold._label(y))
         others = xgboost.DMatrix(fold._filled(read_columns(unseen, fold.feature_names_in_)), nthread=1)
 
         def log_risk(trial: Self) -> np.ndarray:
-            booster = fold.set_params(**trial.get_params(deep=False))._boost(data, OBJECTIVE)
+            booster = fold.set_params(**trial.get_params(deep=False))._boost(data, _OBJECTIVE)
             margins = [booster.predict(part, output_margin=True).astype(float) for part in (data, others)]
             return np.asarray(margins[1] - float(margins[0].mean()))
 
@@ -354,32 +354,32 @@ class Boosted(BoostedModel, SurvivalModel):
         return model
 
 
-class BoostedClassifier(BoostedModel, BinaryModel):
+class BoostedClassifier(_BoostedModel, BinaryModel):
     """XGBoost trees on the logistic likelihood, monotone where the catalogue expects a direction.
 
-    See :class:`BoostedModel` for the parameters that it shares with Cox regression and what becomes of missing values,
+    See :class:`_BoostedModel` for the parameters that it shares with Cox regression and what becomes of missing values,
     and :class:`BinaryModel` for the calibration, which is ``offset_`` and ``slope_``.
 
     Parameters
     ----------
     columns, directions
-        As in :class:`BoostedModel`.
+        As in :class:`_BoostedModel`.
     calibration_folds : int, default 5
         Parts that the training patients are divided into for the calibration; 0 = none.
     n_estimators, learning_rate, max_depth, min_child_weight, subsample, colsample_bytree, reg_lambda, seed
-        As in :class:`BoostedModel`.
+        As in :class:`_BoostedModel`.
     """
 
     family: ClassVar[str] = "boosted_classifier"
 
-    @names_tree_parameters
+    @_names_tree_parameters
     def __init__(
         self,
         columns: Sequence[str] | None = None,
         directions: Mapping[str, int] | None = None,
         *,
         calibration_folds: int = 5,
-        **trees: Unpack[TreeParameters],
+        **trees: Unpack[_TreeParameters],
     ) -> None:
         super().__init__(columns, directions, **trees)
         self.calibration_folds = calibration_folds

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from nbrelapse.report.wording import model_title, number, signed, strategy_title
+from nbrelapse.report.wording import _number, _signed, _strategy_title, model_title
 
 if TYPE_CHECKING:
     from nbrelapse.metrics.decisions import ClinicalUtility, Reclassification
@@ -40,7 +40,7 @@ def decisions_section(utility: ClinicalUtility) -> dict[str, Any]:
 
 def _sentence(utility: ClinicalUtility, years: int) -> str:
     table = utility.decisions.differences
-    model = strategy_title(utility.model)
+    model = _strategy_title(utility.model)
     if table.empty:
         return f"Within {years} years: there is no clinical group to hold decisions by {model} against."
     table = table[(table["years"] == years) & (table["strategy"] == utility.model)]
@@ -64,7 +64,7 @@ def _useful(net_benefit: pd.DataFrame, group: str, years: int) -> pd.Series:
 
 
 def _lower(group: str) -> str:
-    title = strategy_title(group)
+    title = _strategy_title(group)
     return title[0].lower() + title[1:]
 
 
@@ -72,8 +72,8 @@ def _part(rows: pd.DataFrame, word: str, asked: int) -> str:
     most = rows.iloc[int(rows["difference"].abs().argmax())]
     return (
         f"does {word} good at {len(rows)} of {asked}, most at {most['threshold']:.0%}: "
-        f"{signed(most['difference'], 3)} in net benefit per patient (95% interval {signed(most['low'], 3)} to "
-        f"{signed(most['high'], 3)})"
+        f"{_signed(most['difference'], 3)} in net benefit per patient (95% interval {_signed(most['low'], 3)} to "
+        f"{_signed(most['high'], 3)})"
     )
 
 
@@ -90,8 +90,8 @@ def _crossed(crossed: Reclassification) -> dict[str, Any]:
         "improvement": [
             {
                 "title": _COMPONENTS[row["component"]],
-                "value": signed(row["value"], 3),
-                "interval": f"{signed(row['low'], 3)} to {signed(row['high'], 3)}",
+                "value": _signed(row["value"], 3),
+                "interval": f"{_signed(row['low'], 3)} to {_signed(row['high'], 3)}",
             }
             for row in crossed.improvement.dropna().to_dict("records")
         ],
@@ -99,7 +99,7 @@ def _crossed(crossed: Reclassification) -> dict[str, Any]:
 
 
 def _grouping(name: str) -> str:
-    return strategy_title(name) if name == "high_risk" else model_title(name)
+    return _strategy_title(name) if name == "high_risk" else model_title(name)
 
 
 def _group(rank: int, groups: int) -> str:
@@ -116,4 +116,4 @@ def _cell(row: dict[Any, Any] | None) -> dict[str, str]:
 def _share(row: dict[Any, Any]) -> str:
     if pd.isna(row["observed"]):
         return _UNKNOWN
-    return f"{number(100 * row['observed'], 0)}% ({number(100 * row['low'], 0)} to {number(100 * row['high'], 0)})"
+    return f"{_number(100 * row['observed'], 0)}% ({_number(100 * row['low'], 0)} to {_number(100 * row['high'], 0)})"

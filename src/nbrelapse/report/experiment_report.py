@@ -22,7 +22,7 @@ from nbrelapse.metrics.table import metric_title
 from nbrelapse.outcome import kind_of, kind_of_endpoint
 from nbrelapse.report.decisions import decisions_section
 from nbrelapse.report.explanation_report import explanation_figures
-from nbrelapse.report.facts import cooccurrence_rows, coverage_rows, disagreements, leaderboard, mechanism_rows
+from nbrelapse.report.facts import _cooccurrence_rows, _coverage_rows, _leaderboard, _mechanism_rows, disagreements
 from nbrelapse.report.guard_sections import GuardSection
 from nbrelapse.report.plots.coverage import feature_coverage
 from nbrelapse.report.plots.performance import (
@@ -32,11 +32,11 @@ from nbrelapse.report.plots.performance import (
     kaplan_meier_by_risk,
     leaderboard_forest,
 )
-from nbrelapse.report.render import figure_data_uri, render
+from nbrelapse.report.render import _figure_data_uri, _render
 from nbrelapse.report.sentences import ProbabilityImportance, stability_sentences, verdict
-from nbrelapse.report.wording import ENDPOINTS, POPULATIONS, model_title, signed
+from nbrelapse.report.wording import _POPULATIONS, ENDPOINTS, _signed, model_title
 
-PLACED_FIGURES = (
+_PLACED_FIGURES = (
     "leaderboard",
     "kaplan_meier",
     "calibration",
@@ -140,7 +140,7 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
     """
     judged = content.cross_validation if content.holdout is None else content.holdout
     populations = set(judged.metrics["population"])
-    return render(
+    return _render(
         "experiment.html",
         file,
         {
@@ -160,12 +160,12 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
             "mechanisms": [
                 {
                     "title": model_title(name),
-                    "rows": mechanism_rows(
+                    "rows": _mechanism_rows(
                         explanation, content.catalogue, content.stability.get(name), content.probability.get(name)
                     ),
                     "points_title": content.probability[name].title if name in content.probability else "",
                     "stability": stability_sentences(content.stability.get(name)),
-                    "pairs": cooccurrence_rows(mechanism_cooccurrence(explanation), content.catalogue),
+                    "pairs": _cooccurrence_rows(mechanism_cooccurrence(explanation), content.catalogue),
                     "agreement": disagreements(
                         explanation, content.catalogue, content.endpoint, content.stability.get(name)
                     ),
@@ -176,11 +176,11 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
             ],
             "cohort": content.cohort,
             "outcome": content.outcome,
-            "coverage": coverage_rows(content.coverage, content.catalogue),
+            "coverage": _coverage_rows(content.coverage, content.catalogue),
             "validation": _validation(content),
             "guards": content.guards,
             "notes": [*_unsaid_notes(content), *_standing_caveats(content)],
-            "figures": {name: figure_data_uri(figure) for name, figure in content.figures.items()},
+            "figures": {name: _figure_data_uri(figure) for name, figure in content.figures.items()},
             "more": {name: name.replace("_", " ") for name in content.figures if name not in _placed(content)},
             "environment": content.environment,
             "config": content.config,
@@ -189,7 +189,7 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
 
 
 def _placed(content: ReportContent) -> set[str]:
-    return {*PLACED_FIGURES, *(section.figure for section in content.guards)}
+    return {*_PLACED_FIGURES, *(section.figure for section in content.guards)}
 
 
 _STANDING_CAVEATS = (
@@ -271,7 +271,7 @@ def _evaluations(content: ReportContent) -> list[dict[str, Any]]:
         {
             "title": title,
             "explanation": explanation,
-            "boards": [leaderboard(evaluation, population, content.chosen) for population in _in_order(evaluation)],
+            "boards": [_leaderboard(evaluation, population, content.chosen) for population in _in_order(evaluation)],
             "notes": evaluation.notes,
         }
         for title, explanation, evaluation in parts
@@ -282,7 +282,7 @@ def _evaluations(content: ReportContent) -> list[dict[str, Any]]:
 def _in_order(evaluation: Evaluation) -> list[str]:
     """Put the populations that all experiments have first, then the mean of groups, then the groups."""
     found = list(dict.fromkeys(evaluation.metrics["population"]))
-    first = [population for population in (*POPULATIONS, MEAN) if population in found]
+    first = [population for population in (*_POPULATIONS, MEAN) if population in found]
     return first + [population for population in found if population not in first]
 
 
@@ -290,7 +290,7 @@ def _tiles(evaluation: Evaluation, chosen: str) -> dict[str, list[dict[str, str]
     """Leading metric of the chosen model and of the strongest baseline, and their difference, by population."""
     groups = {}
     metric = evaluation.kind.leading_metric
-    for population, where in POPULATIONS.items():
+    for population, where in _POPULATIONS.items():
         tiles = []
         for model in (chosen, strongest_reference(evaluation, population)):
             table = evaluation.metrics
@@ -310,8 +310,8 @@ def _tiles(evaluation: Evaluation, chosen: str) -> dict[str, list[dict[str, str]
             tiles.append(
                 {
                     "name": "Difference",
-                    "value": signed(change.difference, 3),
-                    "note": f"{signed(change.low, 3)} to {signed(change.high, 3)}",
+                    "value": _signed(change.difference, 3),
+                    "note": f"{_signed(change.low, 3)} to {_signed(change.high, 3)}",
                 }
             )
         if tiles:

@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from nbrelapse.explanation.explanation import LEAST_PATIENTS, Explanation, mechanism_cooccurrence
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
-from nbrelapse.report.facts import cooccurrence_rows, disagreements, game_rows, mechanism_rows
+from nbrelapse.report.facts import _cooccurrence_rows, _game_rows, _mechanism_rows, disagreements
 from nbrelapse.report.plots.attributions import beeswarm, dependence
 from nbrelapse.report.plots.mechanisms import mechanism_bar, mechanism_cooccurrence_plot, risk_group_heatmap
-from nbrelapse.report.render import figure_data_uri, render
+from nbrelapse.report.render import _figure_data_uri, _render
 from nbrelapse.report.sentences import ProbabilityImportance, stability_sentences
 from nbrelapse.report.wording import ENDPOINTS, model_title
 
@@ -75,7 +75,7 @@ def write_explanation_report(content: ExplanationContent, file: str | Path) -> P
     Path
         The file.
     """
-    return render(
+    return _render(
         "explanation.html",
         file,
         {
@@ -85,14 +85,14 @@ def write_explanation_report(content: ExplanationContent, file: str | Path) -> P
             "subtitle": f"{model_title(content.model)}, {ENDPOINTS.get(content.endpoint, content.endpoint)}",
             "scale": content.explanation.scale,
             "facts": content.facts,
-            "rows": mechanism_rows(content.explanation, content.catalogue, content.stability, content.probability),
+            "rows": _mechanism_rows(content.explanation, content.catalogue, content.stability, content.probability),
             "points_title": "" if content.probability is None else content.probability.title,
-            "mechanism_pairs": cooccurrence_rows(mechanism_cooccurrence(content.explanation), content.catalogue),
+            "mechanism_pairs": _cooccurrence_rows(mechanism_cooccurrence(content.explanation), content.catalogue),
             "stability": stability_sentences(content.stability),
             "agreement": disagreements(content.explanation, content.catalogue, content.endpoint, content.stability),
-            "figures": {name: figure_data_uri(figure) for name, figure in content.figures.items()},
+            "figures": {name: _figure_data_uri(figure) for name, figure in content.figures.items()},
             "notes": content.notes,
-            "game": game_rows(content.game, content.catalogue),
+            "game": _game_rows(content.game, content.catalogue),
         },
     )
 

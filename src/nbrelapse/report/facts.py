@@ -20,8 +20,8 @@ from nbrelapse.mechanisms.catalogue_rules import ENDPOINTS
 from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.mechanisms.therapies import EVIDENCE_LEVELS, Therapy, load_therapies
 from nbrelapse.metrics.table import metric_title
-from nbrelapse.report.sentences import ProbabilityImportance, established_sentence
-from nbrelapse.report.wording import POPULATIONS, feature_value, model_title, number, signed
+from nbrelapse.report.sentences import ProbabilityImportance, _established_sentence
+from nbrelapse.report.wording import _POPULATIONS, _feature_value, _number, _signed, model_title
 
 if TYPE_CHECKING:
     from nbrelapse.metrics.evaluation import Evaluation
@@ -187,11 +187,11 @@ def agents_in_words(agents: Sequence[str], therapies: Mapping[str, Therapy]) -> 
     return ", ".join(f"{therapy.name} ({therapy.level_title})" for therapy in found)
 
 
-DRIVES = 0.05
+_DRIVES = 0.05
 """Smallest contribution to the log risk (a hazard or odds ratio of 1.05) that is called driving. A choice."""
 
 
-def driving_mechanisms(
+def _driving_mechanisms(
     explanation: Explanation, patient: str, catalogue: Catalogue, known: Mapping[str, float] | None = None
 ) -> list[dict[str, Any]]:
     """Return the mechanisms whose measured features raise a patient's risk, with findings and therapies.
@@ -218,10 +218,10 @@ def driving_mechanisms(
     contributions = explanation.features.iloc[row].where(values.notna().to_numpy(), 0.0)
     observed = contributions.groupby(explanation.mechanism_of, sort=False).sum().sort_values(ascending=False)
     drivers = []
-    for name, value in observed[observed >= DRIVES].items():
+    for name, value in observed[observed >= _DRIVES].items():
         mechanism = catalogue.mechanisms[str(name)]
         own = contributions[(explanation.mechanism_of == name).to_numpy()]
-        raising = [str(feature) for feature in own[own >= DRIVES / 5].sort_values(ascending=False).index]
+        raising = [str(feature) for feature in own[own >= _DRIVES / 5].sort_values(ascending=False).index]
         found = addressing_therapies(catalogue, str(name), raising, dict(values) if known is None else known)
         features = [catalogue.features[feature] for feature in raising]
         drivers.append(
@@ -229,8 +229,8 @@ def driving_mechanisms(
                 "name": str(name),
                 "title": mechanism.title,
                 "color": mechanism.color,
-                "contribution": signed(float(value)),
-                "findings": [f"{one.title}: {feature_value(one.kind, values[one.name])}" for one in features],
+                "contribution": _signed(float(value)),
+                "findings": [f"{one.title}: {_feature_value(one.kind, values[one.name])}" for one in features],
                 "therapies": [_therapy(entry, catalogue) for entry in found],
             }
         )
@@ -251,9 +251,9 @@ def _therapy(entry: AddressingTherapy, catalogue: Catalogue) -> dict[str, Any]:
     }
 
 
-ANY = "any"
-COMBINED = "combined"
-COUNTS = ["known", "not_known", "not_assayed"]
+_ANY = "any"
+_COMBINED = "combined"
+_COUNTS = ["known", "not_known", "not_assayed"]
 
 
 def coverage_table(table: FeatureTable) -> pd.DataFrame:
@@ -315,10 +315,10 @@ def feature_patients(cohort: Cohort, table: FeatureTable) -> pd.DataFrame:
     rows = []
     for name, known in zip(table.values.columns, table.values.notna().to_numpy().T, strict=True):
         definition = table.catalogue.features[name]
-        assay = COMBINED if definition.builder == COMBINATION else definition.assay
+        assay = _COMBINED if definition.builder == COMBINATION else definition.assay
         looked_at = assayed[_assays_read(table.catalogue, definition)].any(axis=1).to_numpy()
         rows.append((name, definition.mechanism, assay, *_counts(known, looked_at)))
-    return pd.DataFrame(rows, columns=["feature", "mechanism", "assay", *COUNTS]).set_index("feature")
+    return pd.DataFrame(rows, columns=["feature", "mechanism", "assay", *_COUNTS]).set_index("feature")
 
 
 def mechanism_patients(cohort: Cohort, table: FeatureTable) -> pd.DataFrame:
@@ -348,12 +348,12 @@ def mechanism_patients(cohort: Cohort, table: FeatureTable) -> pd.DataFrame:
     rows = []
     for mechanism, own in facts.groupby("mechanism", sort=False):
         ways = {assay: [assay] for assay in shown if (own["assay"] == assay).any()}
-        for name, assays in {ANY: list(ways), **ways}.items():
+        for name, assays in {_ANY: list(ways), **ways}.items():
             features = own.index[own["assay"].isin(assays)]
             counts = _counts(known[features].any(axis=1).to_numpy(), assayed[assays].any(axis=1).to_numpy())
             rows.append((mechanism, name, *counts))
-    patients = pd.DataFrame(rows, columns=["mechanism", "assay", *COUNTS])
-    return patients.astype({"assay": pd.CategoricalDtype([ANY, *shown], ordered=True)})
+    patients = pd.DataFrame(rows, columns=["mechanism", "assay", *_COUNTS])
+    return patients.astype({"assay": pd.CategoricalDtype([_ANY, *shown], ordered=True)})
 
 
 def _assays_read(catalogue: Catalogue, definition: FeatureDefinition) -> list[str]:
@@ -380,7 +380,7 @@ def _counts(known: np.ndarray, assayed: np.ndarray) -> tuple[int, int, int]:
 _TOO_FEW = "too few patients"
 
 
-def cooccurrence_rows(cooccurrence: pd.DataFrame, catalogue: Catalogue) -> list[dict[str, str]]:
+def _cooccurrence_rows(cooccurrence: pd.DataFrame, catalogue: Catalogue) -> list[dict[str, str]]:
     """Write every pair of mechanisms with its counts and its ratio, the largest ratios first, those of too few last.
 
     Parameters
@@ -403,14 +403,14 @@ def cooccurrence_rows(cooccurrence: pd.DataFrame, catalogue: Catalogue) -> list[
             "assayed": f"{row['assayed']:,}",
             "both": f"{row['both']:,}",
             "expected": "–" if pd.isna(row["expected"]) else f"{row['expected']:,.1f}",
-            "ratio": signed(row["log_odds_ratio"]) if row["enough"] else _TOO_FEW,
-            "interval": f"{signed(row['low'])} to {signed(row['high'])}" if row["enough"] else "",
+            "ratio": _signed(row["log_odds_ratio"]) if row["enough"] else _TOO_FEW,
+            "interval": f"{_signed(row['low'])} to {_signed(row['high'])}" if row["enough"] else "",
         }
         for row in cooccurrence.loc[order].to_dict("records")
     ]
 
 
-def game_rows(difference: pd.DataFrame | None, catalogue: Catalogue) -> list[dict[str, str]]:
+def _game_rows(difference: pd.DataFrame | None, catalogue: Catalogue) -> list[dict[str, str]]:
     """Lay out a comparison of sums with the mechanisms' own game; nothing where there is none.
 
     Parameters
@@ -431,10 +431,10 @@ def game_rows(difference: pd.DataFrame | None, catalogue: Catalogue) -> list[dic
         {
             "title": catalogue.mechanisms[str(name)].title,
             "color": catalogue.mechanisms[str(name)].color,
-            "sum": number(row["importance"]),
-            "game": number(row["importance_grouped"]),
-            "difference": number(row["mean_absolute_difference"]),
-            "spearman": "–" if pd.isna(row["spearman"]) else number(row["spearman"]),
+            "sum": _number(row["importance"]),
+            "game": _number(row["importance_grouped"]),
+            "difference": _number(row["mean_absolute_difference"]),
+            "spearman": "–" if pd.isna(row["spearman"]) else _number(row["spearman"]),
         }
         for name, row in table.iterrows()
     ]
@@ -450,7 +450,7 @@ _COLUMNS = (
 _DIRECTIONS = {1: "raises the risk", -1: "lowers the risk", 0: "no effect"}
 
 
-def leaderboard(evaluation: Evaluation, population: str, chosen: str) -> dict[str, Any]:
+def _leaderboard(evaluation: Evaluation, population: str, chosen: str) -> dict[str, Any]:
     """Metrics of one population, a row a model the best first, a cell a metric with its interval."""
     table = evaluation.metrics[evaluation.metrics["population"] == population]
     metrics = [name for name in _COLUMNS if name in set(table["metric"])]
@@ -467,7 +467,7 @@ def leaderboard(evaluation: Evaluation, population: str, chosen: str) -> dict[st
         for model in rank
     ]
     n, events = int(table["n"].max()), int(table["events"].max())
-    title = f"{POPULATIONS.get(population, population)}: {n} patients, {events} events"
+    title = f"{_POPULATIONS.get(population, population)}: {n} patients, {events} events"
     return {"title": title, "columns": [metric_title(name) for name in metrics], "rows": rows}
 
 
@@ -476,12 +476,12 @@ def _cell(row: dict[Hashable, Any] | None) -> dict[str, str]:
         return {"value": _UNKNOWN, "interval": ""}
     known = pd.notna(row["low"]) and pd.notna(row["high"])
     return {
-        "value": number(row["value"]),
-        "interval": f"{number(row['low'])} to {number(row['high'])}" if known else "",
+        "value": _number(row["value"]),
+        "interval": f"{_number(row['low'])} to {_number(row['high'])}" if known else "",
     }
 
 
-def mechanism_rows(
+def _mechanism_rows(
     explanation: Explanation,
     catalogue: Catalogue,
     stability: Stability | None = None,
@@ -535,7 +535,7 @@ def disagreements(
         "the risk that way"
     )
     sentence += "." if against.empty else "; these do not: a correlated feature may carry their effect, or chance."
-    sentence += "" if stability is None else established_sentence(judged)
+    sentence += "" if stability is None else _established_sentence(judged)
     sentence = sentence if not forced else constrained.strip() + " Of the others, " + sentence
     rows = [
         {
@@ -551,7 +551,7 @@ def disagreements(
     return {"sentence": sentence, "rows": rows, "refits": refitted}
 
 
-def coverage_rows(coverage: pd.DataFrame, catalogue: Catalogue) -> list[dict[str, str]]:
+def _coverage_rows(coverage: pd.DataFrame, catalogue: Catalogue) -> list[dict[str, str]]:
     """Every feature with the share of patients in whom it is known."""
     return [
         {

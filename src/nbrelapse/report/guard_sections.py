@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbrelapse.metrics.table import metric_title
-from nbrelapse.report.wording import model_title, number, signed
+from nbrelapse.report.wording import _number, _signed, model_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,17 +56,17 @@ def sample_size_section(size: SampleSize, used: Mapping[str, int]) -> GuardSecti
     )
     return GuardSection(
         "Events per parameter",
-        (sample_size_sentence(size), f"Features that the final models use, of {size.parameters}: {finals}."),
+        (_sample_size_sentence(size), f"Features that the final models use, of {size.parameters}: {finals}."),
     )
 
 
-def sample_size_sentence(size: SampleSize) -> str:
+def _sample_size_sentence(size: SampleSize) -> str:
     """Compare the patients there are with those that Riley's criteria ask for.
 
     Examples
     --------
     >>> from nbrelapse.validation.sample_size import sample_size
-    >>> print(sample_size_sentence(sample_size(1000, 300, 3)).split(":")[0])
+    >>> print(_sample_size_sentence(sample_size(1000, 300, 3)).split(":")[0])
     300 events for 3 candidate features are 100.0 events each
     """
     each = f"{size.events_per_parameter:.1f} events each"
@@ -155,18 +155,18 @@ _OPTIMISM = ("apparent", "optimism", "corrected")
 
 
 def _known(value: float) -> str:
-    return number(value) if math.isfinite(value) else "–"
+    return _number(value) if math.isfinite(value) else "–"
 
 
 def learning_section(curve: LearningCurve, model: str) -> GuardSection:
     """Say whether more patients would help."""
     rows = [
-        (f"{row['patients']:.0f}", f"{row['events']:.0f}", number(row["value"]), _range(row["low"], row["high"]))
+        (f"{row['patients']:.0f}", f"{row['events']:.0f}", _number(row["value"]), _range(row["low"], row["high"]))
         for row in curve.table.to_dict("records")
     ]
     return GuardSection(
         "Learning curve",
-        (learning_sentence(curve, model),),
+        (_learning_sentence(curve, model),),
         ("Training patients", "Events", "Concordance", "95% interval"),
         tuple(rows),
         figure="learning_curve",
@@ -175,14 +175,14 @@ def learning_section(curve: LearningCurve, model: str) -> GuardSection:
 
 
 def _range(low: float, high: float) -> str:
-    return f"{number(low)} to {number(high)}" if math.isfinite(low) and math.isfinite(high) else "–"
+    return f"{_number(low)} to {_number(high)}" if math.isfinite(low) and math.isfinite(high) else "–"
 
 
-HARDLY = 0.01
+_HARDLY = 0.01
 """A gain in concordance that would hardly be worth twice the patients. A choice."""
 
 
-def learning_sentence(curve: LearningCurve, model: str) -> str:
+def _learning_sentence(curve: LearningCurve, model: str) -> str:
     """Say what twice as many patients would be expected to add.
 
     Parameters
@@ -195,18 +195,18 @@ def learning_sentence(curve: LearningCurve, model: str) -> str:
         return "There are too few events to train on parts of the patients: whether more would help cannot be told."
     if curve.gain_low > 0:
         answer = "More patients would help"
-    elif curve.gain_high < HARDLY:
+    elif curve.gain_high < _HARDLY:
         answer = "More patients of this kind would hardly help"
     else:
         answer = "Whether more patients would help is not shown"
     last = curve.table.iloc[-1]
     step = (
         f"from the last part to all {last['patients']:.0f} training patients of a fold the concordance of "
-        f"{model_title(model)} changed by {signed(last['step'], 3)} (95% interval {signed(last['step_low'], 3)} to "
-        f"{signed(last['step_high'], 3)})"
+        f"{model_title(model)} changed by {_signed(last['step'], 3)} (95% interval {_signed(last['step_low'], 3)} to "
+        f"{_signed(last['step_high'], 3)})"
     )
     return (
-        f"{answer}: {step}, and twice as many would be expected to add {signed(curve.gain, 3)} "
-        f"({signed(curve.gain_low, 3)} to {signed(curve.gain_high, 3)}), if it goes on with the inverse square "
+        f"{answer}: {step}, and twice as many would be expected to add {_signed(curve.gain, 3)} "
+        f"({_signed(curve.gain_low, 3)} to {_signed(curve.gain_high, 3)}), if it goes on with the inverse square "
         "root of their number."
     )

@@ -15,19 +15,19 @@ from nbrelapse.explanation.explanation import Explanation
 from nbrelapse.explanation.stability import NOT_ASSAYED
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.metrics.horizons import YEAR
-from nbrelapse.report.facts import DRIVES, NO_RECOMMENDATION, driving_mechanisms
-from nbrelapse.report.plots.style import MUTED
-from nbrelapse.report.render import figure_data_uri, render
-from nbrelapse.report.sentences import PatientSummary, summary_sentence
+from nbrelapse.report.facts import _DRIVES, NO_RECOMMENDATION, _driving_mechanisms
+from nbrelapse.report.plots.style import _MUTED
+from nbrelapse.report.render import _figure_data_uri, _render
+from nbrelapse.report.sentences import _PatientSummary, _summary_sentence
 from nbrelapse.report.wording import (
+    _EVENTS,
     ENDPOINTS,
-    EVENTS,
-    contribution_text,
-    feature_value,
+    _contribution_text,
+    _feature_value,
+    _percent,
+    _prediction_text,
+    _signed,
     model_title,
-    percent,
-    prediction_text,
-    signed,
 )
 
 
@@ -48,7 +48,7 @@ def write_patient_report(content: PatientContent, file: str | Path) -> Path:
         The file.
     """
     prediction = content.prediction
-    return render(
+    return _render(
         "patient.html",
         file,
         {
@@ -56,8 +56,8 @@ def write_patient_report(content: PatientContent, file: str | Path) -> Path:
             "title": f"Patient {content.patient_id}",
             "created": content.created,
             "subtitle": f"{model_title(content.model)}, {ENDPOINTS.get(content.endpoint, content.endpoint)}",
-            "event": EVENTS.get(content.endpoint, content.endpoint),
-            "summary": summary_sentence(_patient_summary(content)),
+            "event": _EVENTS.get(content.endpoint, content.endpoint),
+            "summary": _summary_sentence(_patient_summary(content)),
             "missing_assays": content.missing_assays,
             "warnings": content.warnings,
             "facts": content.facts,
@@ -69,31 +69,31 @@ def write_patient_report(content: PatientContent, file: str | Path) -> Path:
 def _shown(prediction: PatientPrediction, content: PatientContent) -> dict[str, Any]:
     log_risk, probability = prediction.explanation, prediction.probability
     days = probability.horizon_days
-    drivers = driving_mechanisms(log_risk, content.patient_id, content.catalogue, prediction.known)
+    drivers = _driving_mechanisms(log_risk, content.patient_id, content.catalogue, prediction.known)
     return {
         "scale": log_risk.scale,
         "horizon": _by(days),
-        "probability": percent(float(probability.prediction.iloc[0])),
+        "probability": _percent(float(probability.prediction.iloc[0])),
         "band": _band(*prediction.band),
-        "percentile": percent(prediction.percentile / 100),
+        "percentile": _percent(prediction.percentile / 100),
         "tiles": [
-            {"name": name, "value": percent(value), "note": _band(low, high)}
+            {"name": name, "value": _percent(value), "note": _band(low, high)}
             for name, (value, low, high) in prediction.probabilities.items()
         ],
-        "baseline": signed(log_risk.baseline),
-        "total": signed(float(log_risk.prediction.iloc[0])),
-        "baseline_probability": prediction_text(probability.baseline, "probability"),
-        "moved": contribution_text(float(probability.features.iloc[0].sum()), "probability"),
+        "baseline": _signed(log_risk.baseline),
+        "total": _signed(float(log_risk.prediction.iloc[0])),
+        "baseline_probability": _prediction_text(probability.baseline, "probability"),
+        "moved": _contribution_text(float(probability.features.iloc[0].sum()), "probability"),
         "background": None if log_risk.background is None else len(log_risk.background),
         "rows": _contribution_rows(prediction, content.catalogue),
         "drivers": [driver | {"status": _status(prediction, driver["name"])} for driver in drivers],
         "no_recommendation": NO_RECOMMENDATION,
         "competing": prediction.competing,
-        "evidence": "All" if prediction.evidence >= 1 else percent(prediction.evidence).capitalize(),
+        "evidence": "All" if prediction.evidence >= 1 else _percent(prediction.evidence).capitalize(),
         "ranges": _range_sentences(prediction, content.catalogue),
         "group": _group(prediction.group),
         "similar": _similar(prediction),
-        "figures": {name: figure_data_uri(figure) for name, figure in prediction.figures.items()},
+        "figures": {name: _figure_data_uri(figure) for name, figure in prediction.figures.items()},
     }
 
 
@@ -114,15 +114,15 @@ def _similar(prediction: PatientPrediction) -> dict[str, Any]:
     sentence = (
         f"{similar.events} of the {similar.patients} training patients with the nearest predictions had the event"
         f"{followed}. Models that had not seen them predicted them a probability of "
-        f"{percent(similar.low)} to {percent(similar.high)} {_by(similar.horizon_days)}."
+        f"{_percent(similar.low)} to {_percent(similar.high)} {_by(similar.horizon_days)}."
     )
     if similar.beyond:
         sentence += " This patient's prediction lies beyond those of all training patients: these are not alike."
     rows = [
         {
             "name": _by(None if pd.isna(row["years"]) else row["years"] * YEAR),
-            "value": percent(row["incidence"]),
-            "interval": f"{percent(row['low'])} to {percent(row['high'])}",
+            "value": _percent(row["incidence"]),
+            "interval": f"{_percent(row['low'])} to {_percent(row['high'])}",
         }
         for row in similar.observed.to_dict("records")
     ]
@@ -138,20 +138,20 @@ def _status(prediction: PatientPrediction, mechanism: str) -> str:
 
 
 def _band(low: float, high: float) -> str:
-    return "no band" if math.isnan(low) else f"{percent(low)} to {percent(high)}"
+    return "no band" if math.isnan(low) else f"{_percent(low)} to {_percent(high)}"
 
 
-def _patient_summary(content: PatientContent) -> PatientSummary:
+def _patient_summary(content: PatientContent) -> _PatientSummary:
     """Return what the summary of a patient is made of."""
-    event = EVENTS.get(content.endpoint, content.endpoint)
+    event = _EVENTS.get(content.endpoint, content.endpoint)
     prediction = content.prediction
     if prediction is None:
-        return PatientSummary(event, None, float("nan"), missing_assays=content.missing_assays)
+        return _PatientSummary(event, None, float("nan"), missing_assays=content.missing_assays)
     table = prediction.intervals.drop(index=NOT_ASSAYED, errors="ignore")
-    moves = table[table["value"].abs() >= DRIVES]
+    moves = table[table["value"].abs() >= _DRIVES]
     settled = moves[moves["established"]]
     days = prediction.probability.horizon_days
-    return PatientSummary(
+    return _PatientSummary(
         event=event,
         probability=(float(prediction.probability.prediction.iloc[0]), *prediction.band),
         percentile=prediction.percentile,
@@ -186,11 +186,11 @@ def _contribution_rows(prediction: PatientPrediction, catalogue: Catalogue) -> l
         rows.append(
             {
                 "title": "What was not assayed" if mechanism is None else mechanism.title,
-                "color": MUTED if mechanism is None else mechanism.color,
+                "color": _MUTED if mechanism is None else mechanism.color,
                 "absent": absent,
-                "value": signed(row["value"]),
-                "points": contribution_text(own["points"].sum(), "probability"),
-                "interval": "–" if pd.isna(row["low"]) else f"{signed(row['low'])} to {signed(row['high'])}",
+                "value": _signed(row["value"]),
+                "points": _contribution_text(own["points"].sum(), "probability"),
+                "interval": "–" if pd.isna(row["low"]) else f"{_signed(row['low'])} to {_signed(row['high'])}",
                 "status": "established" if row["established"] else "not established",
                 "features": [_feature(str(feature), entry, catalogue) for feature, entry in own.iterrows()],
             }
@@ -205,19 +205,19 @@ def _range_sentences(prediction: PatientPrediction, catalogue: Catalogue) -> lis
     for name, row in prediction.ranges.iterrows():
         feature = catalogue.features[str(name)]
         seen = (values[feature.name], row["low"], row["high"])
-        own, low, high = (feature_value(feature.kind, value) for value in seen)
+        own, low, high = (_feature_value(feature.kind, value) for value in seen)
         sentences.append(f"{feature.title}: {own}; in training {low} to {high}")
     return sentences
 
 
 def _feature(name: str, entry: pd.Series, catalogue: Catalogue) -> dict[str, str]:
     feature = catalogue.features[name]
-    seen = "not assayed" if pd.isna(entry["seen"]) else feature_value(feature.kind, entry["seen"])
+    seen = "not assayed" if pd.isna(entry["seen"]) else _feature_value(feature.kind, entry["seen"])
     return {
         "title": feature.title,
         "seen": seen,
-        "value": signed(entry["value"]),
-        "points": contribution_text(entry["points"], "probability"),
+        "value": _signed(entry["value"]),
+        "points": _contribution_text(entry["points"], "probability"),
     }
 
 

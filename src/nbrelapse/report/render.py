@@ -19,12 +19,12 @@ from matplotlib.figure import Figure
 from nbrelapse import __version__
 from nbrelapse.cohort.files import check_file_name, write_beside
 from nbrelapse.errors import InputError
-from nbrelapse.report.plots.style import ABSENT, GRID, INK, MUTED, ON_COLOR, PAPER
+from nbrelapse.report.plots.style import _ABSENT, _GRID, _INK, _MUTED, _ON_COLOR, _PAPER
 
-NOTICE = "For research use, not for treatment decisions."
+_NOTICE = "For research use, not for treatment decisions."
 
 
-def render(template: str, file: str | Path, context: dict[str, Any]) -> Path:
+def _render(template: str, file: str | Path, context: dict[str, Any]) -> Path:
     """Fill a template and write the page.
 
     Parameters
@@ -53,7 +53,7 @@ def render(template: str, file: str | Path, context: dict[str, Any]) -> Path:
         lstrip_blocks=True,
     )
     style = resources.files("nbrelapse.report").joinpath("templates/style.css").read_text(encoding="utf-8")
-    text = templates.get_template(template).render(context, style=Markup(style), notice=NOTICE, version=__version__)
+    text = templates.get_template(template).render(context, style=Markup(style), notice=_NOTICE, version=__version__)
     return _replace(Path(file), text)
 
 
@@ -66,14 +66,21 @@ def _replace(path: Path, text: str) -> Path:
     return path
 
 
-_DARK = {INK: "#e6ebf0", MUTED: "#9aa7b4", GRID: "#33404d", ABSENT: "#6f7c89", PAPER: "#151b22", ON_COLOR: ON_COLOR}
+_DARK = {
+    _INK: "#e6ebf0",
+    _MUTED: "#9aa7b4",
+    _GRID: "#33404d",
+    _ABSENT: "#6f7c89",
+    _PAPER: "#151b22",
+    _ON_COLOR: _ON_COLOR,
+}
 """What the neutral colours become on a dark screen."""
 
 _LEAST_CONTRAST = 3.0
 """With the dark page, of colours that stay as they are (https://www.w3.org/TR/WCAG22/#non-text-contrast)."""
 
 
-def figure_data_uri(figure: Figure) -> str:
+def _figure_data_uri(figure: Figure) -> str:
     """Return a figure as the data URI of an SVG image.
 
     The image follows the reader's light or dark scheme by itself: its neutral colours change, and colours too dark for
@@ -98,24 +105,24 @@ def figure_data_uri(figure: Figure) -> str:
 def _follow_the_scheme(svg: str) -> str:
     found = sorted(set(re.findall(r"#[0-9a-f]{6}\b", svg)))
     light = "".join(f"--c{color[1:]}:{color};" for color in found)
-    dark = "".join(f"--c{color[1:]}:{on_dark(color)};" for color in found)
+    dark = "".join(f"--c{color[1:]}:{_on_dark(color)};" for color in found)
     style = f"<style>:root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}</style>"
     body = re.sub(r"(?<=[ :])#([0-9a-f]{6})\b(?=[;\"])", r"var(--c\1)", svg)
     body = re.sub(r'(fill|stroke)="(var\([^)]*\))"', r'style="\1:\2"', body)
     return re.sub(r"(<svg[^>]*>)", lambda match: match[1] + style, body, count=1)
 
 
-def on_dark(color: str) -> str:
+def _on_dark(color: str) -> str:
     """Return what a hex colour in lower case becomes on a dark screen: itself where it stands out from the page.
 
     Examples
     --------
-    >>> on_dark("#d55e00"), on_dark("#0a5c9e")
+    >>> _on_dark("#d55e00"), _on_dark("#0a5c9e")
     ('#d55e00', '#2c73ab')
     """
     if color in _DARK:
         return _DARK[color]
-    if _luminance(color) + 0.05 >= _LEAST_CONTRAST * (_luminance(_DARK[PAPER]) + 0.05):
+    if _luminance(color) + 0.05 >= _LEAST_CONTRAST * (_luminance(_DARK[_PAPER]) + 0.05):
         return color
     red, green, blue = to_rgb(color)
     lightness = 0.2126 * red + 0.7152 * green + 0.0722 * blue
@@ -133,12 +140,12 @@ def _lift(part: float, towards_white: float) -> float:
     return part + (1 - part) * towards_white
 
 
-SUFFIXES = (".png", ".svg", ".pdf")
+_SUFFIXES = (".png", ".svg", ".pdf")
 
 
 def check_picture(file: str | Path) -> Path:
     """Refuse a name that no picture can have; a command asks before its work, not after."""
-    return check_file_name(file, "a picture", SUFFIXES)
+    return check_file_name(file, "a picture", _SUFFIXES)
 
 
 def save_figure(figure: Figure, file: str | Path) -> Path:
@@ -168,7 +175,7 @@ def save_figure(figure: Figure, file: str | Path) -> Path:
     return path
 
 
-KINDS = (".png", ".svg")
+_KINDS = (".png", ".svg")
 
 
 def save_figures(figures: Mapping[str, Figure], folder: str | Path) -> list[Path]:
@@ -190,4 +197,4 @@ def save_figures(figures: Mapping[str, Figure], folder: str | Path) -> list[Path
     InputError
         A file cannot be written.
     """
-    return [save_figure(figure, Path(folder) / f"{name}{kind}") for name, figure in figures.items() for kind in KINDS]
+    return [save_figure(figure, Path(folder) / f"{name}{kind}") for name, figure in figures.items() for kind in _KINDS]

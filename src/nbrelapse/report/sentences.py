@@ -13,12 +13,12 @@ from nbrelapse.explanation.stability import Stability
 from nbrelapse.metrics.evaluation import strongest_reference
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.metrics.table import metric_title
-from nbrelapse.report.wording import POPULATIONS, model_title, percent, signed
+from nbrelapse.report.wording import _POPULATIONS, _percent, _signed, model_title
 
 if TYPE_CHECKING:
     from nbrelapse.metrics.evaluation import Evaluation
 
-WIDE_BAND = 0.30
+_WIDE_BAND = 0.30
 """Width of the band of a probability from which the summary warns of it. A choice."""
 
 _NAMED = 3
@@ -26,7 +26,7 @@ _NAMED = 3
 
 
 @dataclass(frozen=True)
-class PatientSummary:
+class _PatientSummary:
     """What the summary of one patient is made of.
 
     Parameters
@@ -60,7 +60,7 @@ class PatientSummary:
     out_of_range: Sequence[str] = ()
 
 
-def summary_sentence(summary: PatientSummary) -> str:
+def _summary_sentence(summary: _PatientSummary) -> str:
     """Say in a few sentences what a model predicts for a patient, why, and what to doubt.
 
     Without a score no number is said.
@@ -75,10 +75,10 @@ def summary_sentence(summary: PatientSummary) -> str:
 
     Examples
     --------
-    >>> summary_sentence(PatientSummary("death", (0.62, 0.51, 0.7), 91.0, raising=["MYCN amplification"]))
+    >>> _summary_sentence(_PatientSummary("death", (0.62, 0.51, 0.7), 91.0, raising=["MYCN amplification"]))
     'The model predicts a probability of death of 62% within 5 years of diagnosis (95% of the refits: 51% to 70%),
     a higher risk than that of 91% of the training patients. Of what was measured, MYCN amplification raises the risk.'
-    >>> summary_sentence(PatientSummary("death", None, float("nan"), missing_assays=["expression"]))
+    >>> _summary_sentence(_PatientSummary("death", None, float("nan"), missing_assays=["expression"]))
     'No score is given: too little of what the model relies on is known of this patient. Not assayed: expression.'
     """
     missing = [f"Not assayed: {', '.join(summary.missing_assays)}."] if summary.missing_assays else []
@@ -97,15 +97,15 @@ def summary_sentence(summary: PatientSummary) -> str:
     )
 
 
-def _prediction(summary: PatientSummary, value: float, low: float, high: float) -> str:
-    band = "" if math.isnan(low) else f" (95% of the refits: {percent(low)} to {percent(high)})"
+def _prediction(summary: _PatientSummary, value: float, low: float, high: float) -> str:
+    band = "" if math.isnan(low) else f" (95% of the refits: {_percent(low)} to {_percent(high)})"
     return (
-        f"The model predicts a probability of {summary.event} of {percent(value)}{_when(summary)}{band}, a higher risk "
-        f"than that of {percent(summary.percentile / 100)} of the training patients."
+        f"The model predicts a probability of {summary.event} of {_percent(value)}{_when(summary)}{band}, a higher "
+        f"risk than that of {_percent(summary.percentile / 100)} of the training patients."
     )
 
 
-def _when(summary: PatientSummary) -> str:
+def _when(summary: _PatientSummary) -> str:
     years = summary.horizon_years
     if years is None:
         return " by the end of induction"
@@ -114,7 +114,7 @@ def _when(summary: PatientSummary) -> str:
 
 
 def _band(low: float, high: float) -> list[str]:
-    wide = high - low >= WIDE_BAND
+    wide = high - low >= _WIDE_BAND
     return ["The band is wide: a cohort of this size does not settle the number."] if wide else []
 
 
@@ -122,7 +122,7 @@ def _landmark(days: float) -> list[str]:
     return [f"It holds for patients without an event on day {days:g}, and years count from then."] if days else []
 
 
-def _drivers(summary: PatientSummary) -> list[str]:
+def _drivers(summary: _PatientSummary) -> list[str]:
     up, down = (_listed(names[:_NAMED]) for names in (summary.raising, summary.lowering))
     moves = []
     if up:
@@ -148,7 +148,7 @@ def _outside(names: Sequence[str]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class _Verdict:
     """Whether a model is better than the strongest clinical baseline.
 
     Parameters
@@ -171,7 +171,7 @@ class Verdict:
     high: float
 
 
-def verdict(evaluation: Evaluation, model: str, population: str = "all", metric: str | None = None) -> Verdict:
+def verdict(evaluation: Evaluation, model: str, population: str = "all", metric: str | None = None) -> _Verdict:
     """Compare a model with the strongest clinical baseline of a population.
 
     Parameters
@@ -187,7 +187,7 @@ def verdict(evaluation: Evaluation, model: str, population: str = "all", metric:
     Verdict
     """
     metric = metric or evaluation.kind.leading_metric
-    where = POPULATIONS.get(population, population).lower()
+    where = _POPULATIONS.get(population, population).lower()
     reference = strongest_reference(evaluation, population, metric)
     table = evaluation.differences
     found = table[
@@ -204,16 +204,16 @@ def verdict(evaluation: Evaluation, model: str, population: str = "all", metric:
             if judged
             else f"There are too few patients or events to judge {model_title(model)} among {where}."
         )
-        return Verdict("no comparison", "No comparison with the clinic", sentence, nothing, nothing, nothing)
+        return _Verdict("no comparison", "No comparison with the clinic", sentence, nothing, nothing, nothing)
     row = found.iloc[0]
     answer, headline, words = _judge(float(row["low"]), float(row["high"]))
     sentence = (
         f"Among {where}, {model_title(model)} {words} {model_title(reference)}, the strongest clinical baseline: "
         f"{metric_title(metric)} {_value(evaluation.metrics, model, population, metric):.3f} against "
-        f"{_value(evaluation.metrics, reference, population, metric):.3f}, difference {signed(row['difference'], 3)} "
-        f"(95% interval {signed(row['low'], 3)} to {signed(row['high'], 3)})."
+        f"{_value(evaluation.metrics, reference, population, metric):.3f}, difference {_signed(row['difference'], 3)} "
+        f"(95% interval {_signed(row['low'], 3)} to {_signed(row['high'], 3)})."
     )
-    return Verdict(answer, headline, sentence, float(row["difference"]), float(row["low"]), float(row["high"]))
+    return _Verdict(answer, headline, sentence, float(row["difference"]), float(row["low"]), float(row["high"]))
 
 
 def _judge(low: float, high: float) -> tuple[str, str, str]:
@@ -261,7 +261,7 @@ def stability_sentences(stability: Stability | None) -> list[str]:
     return [first, *([tau] if tau else []), given]
 
 
-def established_sentence(features: pd.DataFrame) -> str:
+def _established_sentence(features: pd.DataFrame) -> str:
     """Say how many signs are established, with the catalogue and against it.
 
     Parameters
@@ -277,7 +277,7 @@ def established_sentence(features: pd.DataFrame) -> str:
     Examples
     --------
     >>> table = pd.DataFrame({"agrees": [True, False], "status": ["established", "undecided"]})
-    >>> established_sentence(table)[:70]
+    >>> _established_sentence(table)[:70]
     ' Established (the same sign in at least 95% of the refits) are 1 of th'
     """
     sure = features["status"] == "established"

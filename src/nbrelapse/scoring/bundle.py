@@ -23,23 +23,23 @@ from nbrelapse.models.resamples import prediction_interval
 from nbrelapse.outcome import HORIZON_YEARS
 from nbrelapse.report.wording import ENDPOINTS, model_title
 
-FORMAT_VERSION = 1
-LOADER_MODULE = "nbrelapse.scoring.pyfunc"
-DESCRIPTION = "MLmodel"
-CARD = "README.md"
-MANIFEST = "data/manifest.json"
-REFITS = "data/refits.zip"
-MLFLOW_FILES = frozenset({"registered_model_meta"})
+_FORMAT_VERSION = 1
+_LOADER_MODULE = "nbrelapse.scoring.pyfunc"
+_DESCRIPTION = "MLmodel"
+_CARD = "README.md"
+_MANIFEST = "data/manifest.json"
+_REFITS = "data/refits.zip"
+_MLFLOW_FILES = frozenset({"registered_model_meta"})
 """Files that MLflow adds when it downloads a model; they are not read."""
 
 
-def sha256(file: Path) -> str:
+def _sha256(file: Path) -> str:
     """SHA-256 of a file's bytes, in hex."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def to_json(document: Any) -> str:
+def _to_json(document: Any) -> str:
     """Write plain data as JSON: the same text for the same data, floats to the last bit.
 
     Raises
@@ -50,21 +50,21 @@ def to_json(document: Any) -> str:
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def sealed(manifest: dict[str, Any]) -> str:
+def _sealed(manifest: dict[str, Any]) -> str:
     """Text of a manifest, with the checksum of its own content in front.
 
     Examples
     --------
-    >>> text = sealed({"endpoint": "efs"})
-    >>> sealed(json.loads(text)) == text
+    >>> text = _sealed({"endpoint": "efs"})
+    >>> _sealed(json.loads(text)) == text
     True
     """
     content = {key: value for key, value in manifest.items() if key != "sha256"}
-    digest = hashlib.sha256(to_json(content).encode()).hexdigest()
-    return to_json({"sha256": digest, **content})
+    digest = hashlib.sha256(_to_json(content).encode()).hexdigest()
+    return _to_json({"sha256": digest, **content})
 
 
-def evidence_of(bundle: Bundle, values: pd.DataFrame) -> np.ndarray:
+def _evidence_of(bundle: Bundle, values: pd.DataFrame) -> np.ndarray:
     """Share of the importance of the model's features (mean absolute training contributions) that is known.
 
     Parameters
@@ -86,7 +86,7 @@ def evidence_of(bundle: Bundle, values: pd.DataFrame) -> np.ndarray:
     return np.asarray(np.round(known @ (importance / importance.sum()), 12))
 
 
-def explained_horizon(bundle: Bundle, years: float | None) -> float | None:
+def _explained_horizon(bundle: Bundle, years: float | None) -> float | None:
     """Return the days of the explained probability.
 
     Parameters
@@ -116,10 +116,10 @@ def explained_horizon(bundle: Bundle, years: float | None) -> float | None:
     return years * YEAR
 
 
-TEXT_COLUMNS = ("missing_assays", "out_of_range_features", "warnings")
+_TEXT_COLUMNS = ("missing_assays", "out_of_range_features", "warnings")
 
 
-def score_columns(mechanisms: Sequence[str], binary: str | None = None) -> list[str]:
+def _score_columns(mechanisms: Sequence[str], binary: str | None = None) -> list[str]:
     """Names of the columns that a model's scores have, in order, ``patient_id`` aside.
 
     Parameters
@@ -131,9 +131,9 @@ def score_columns(mechanisms: Sequence[str], binary: str | None = None) -> list[
 
     Examples
     --------
-    >>> score_columns(["mycn"])[:5]
+    >>> _score_columns(["mycn"])[:5]
     ['risk_percentile', 'log_risk', 'log_risk_low', 'log_risk_high', 'incidence_1y']
-    >>> score_columns(["mycn"], "refractory")[4:7]
+    >>> _score_columns(["mycn"], "refractory")[4:7]
     ['probability_refractory', 'probability_refractory_low', 'probability_refractory_high']
     """
     names = [f"incidence_{years}y" for years in HORIZON_YEARS] if binary is None else [f"probability_{binary}"]
@@ -151,7 +151,7 @@ def score_columns(mechanisms: Sequence[str], binary: str | None = None) -> list[
         "baseline",
         *(f"mechanism__{name}" for name in mechanisms),
         "evidence",
-        *TEXT_COLUMNS,
+        *_TEXT_COLUMNS,
     ]
 
 
@@ -313,7 +313,7 @@ class TrainingSummary:
         return {name: value for name, value in asdict(self).items() if value is not None or name in told}
 
 
-QUANTILES = np.linspace(0.0, 1.0, 1001)
+_QUANTILES = np.linspace(0.0, 1.0, 1001)
 
 
 @dataclass(frozen=True, repr=False)
@@ -385,7 +385,7 @@ class Bundle:
     @property
     def score_columns(self) -> list[str]:
         """Names of the columns of a score, ``patient_id`` aside."""
-        return score_columns(self.mechanisms, None if self.model.kind.has_time else self.endpoint)
+        return _score_columns(self.mechanisms, None if self.model.kind.has_time else self.endpoint)
 
     @property
     def mechanisms(self) -> list[str]:
@@ -491,7 +491,7 @@ def make_bundle(
         catalogue=kept,
         gene_sets=_sets_read(kept, gene_sets),
         schema=schema,
-        log_risk_quantiles=np.quantile(model.predict_log_risk(X), QUANTILES),
+        log_risk_quantiles=np.quantile(model.predict_log_risk(X), _QUANTILES),
         training=training,
         card=card,
     )

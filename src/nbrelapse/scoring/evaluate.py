@@ -16,7 +16,7 @@ from nbrelapse.models.clinical import ClinicalReference
 from nbrelapse.outcome import Outcome, make_outcome, outcome_fingerprint
 from nbrelapse.scoring.bundle import Bundle
 from nbrelapse.scoring.groups import judge_decisions, populations
-from nbrelapse.scoring.scores import require_assays
+from nbrelapse.scoring.scores import _require_assays
 from nbrelapse.validation.nested import holdout_predictions
 
 
@@ -70,7 +70,7 @@ def evaluate_bundle(
         )
     X = table.values.loc[outcome.patient_ids]
     if not allow_missing_assays:
-        require_assays(bundle, X[list(bundle.schema.index)])
+        _require_assays(bundle, X[list(bundle.schema.index)])
     models = {bundle.model.family: bundle.model}
     notes = []
     if bundle.training.cohort == cohort.name:

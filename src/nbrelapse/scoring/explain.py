@@ -22,19 +22,19 @@ from nbrelapse.report.patient_report import PatientContent, write_patient_report
 from nbrelapse.report.render import save_figures
 from nbrelapse.report.sentences import ProbabilityImportance
 from nbrelapse.report.wording import model_title
-from nbrelapse.scoring.bundle import Bundle, evidence_of, explained_horizon
+from nbrelapse.scoring.bundle import Bundle, _evidence_of, _explained_horizon
 from nbrelapse.scoring.groups import patient_groups
-from nbrelapse.scoring.patient import StudiedPatient, describe_patient
-from nbrelapse.scoring.scores import LEAST_EVIDENCE, require_assays, write_scores
+from nbrelapse.scoring.patient import _StudiedPatient, describe_patient
+from nbrelapse.scoring.scores import _LEAST_EVIDENCE, _require_assays, write_scores
 
-MOST_BACKGROUND = 100
+_MOST_BACKGROUND = 100
 """Patients compared with at most, evenly spaced by predicted risk: the time grows with their number. A choice."""
 
-GAME_PATIENTS = 50
+_GAME_PATIENTS = 50
 """Patients, evenly spaced, in whom sums are compared with the mechanisms' own game: 2.6 million predictions for nine
 mechanisms and a hundred background rows. A choice."""
 
-GAME_MECHANISMS = 12
+_GAME_MECHANISMS = 12
 """Each mechanism more doubles the time; with more than these, of a catalogue of one's own, it is not compared."""
 
 
@@ -61,7 +61,7 @@ class ExplainRequest:
 
 
 @dataclass(frozen=True)
-class WrittenAttributions:
+class _WrittenAttributions:
     """The tables of attributions, a row a patient.
 
     Parameters
@@ -102,7 +102,7 @@ class ExplainedCohort:
     explanation: Explanation
     stability: Stability | None
     game: pd.DataFrame | None
-    attributions: WrittenAttributions
+    attributions: _WrittenAttributions
     report: Path
     patient_report: Path | None
     figures: list[Path]
@@ -141,23 +141,23 @@ def explain_cohort(bundle: Bundle, cohort: Cohort, out: Path, request: ExplainRe
     InputError
         An assay, the patient or the horizon is not there, or the folder cannot be written. Nothing is written then.
     """
-    horizon = explained_horizon(bundle, request.horizon_years)
+    horizon = _explained_horizon(bundle, request.horizon_years)
     features = build_features(cohort, bundle.catalogue, bundle.gene_sets).values
     X = features[list(bundle.schema.index)]
     if not request.allow_missing_assays:
-        require_assays(bundle, X)
+        _require_assays(bundle, X)
     background = _background(bundle, request.background)
     created = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     page = None
     if request.patient is not None:
-        studied = StudiedPatient(cohort, features, request.patient, horizon, background)
+        studied = _StudiedPatient(cohort, features, request.patient, horizon, background)
         page = describe_patient(bundle, studied, created)
     explanation = explain(bundle, X, background=background)
     stable = None
     if bundle.refits and len(X):
         stable = stability(explanation, bundle.refits, bundle.catalogue, bundle.endpoint)
     groups = patient_groups(cohort, features, explanation.prediction)
-    found = _Found(bundle, cohort, explanation, evidence_of(bundle, X), groups, stable, horizon)
+    found = _Found(bundle, cohort, explanation, _evidence_of(bundle, X), groups, stable, horizon)
     content = _content(found, created)
     try:
         return _write(out, found, content, page)
@@ -171,24 +171,24 @@ def _background(bundle: Bundle, cohort: Cohort | None) -> pd.DataFrame | None:
     X = build_features(cohort, bundle.catalogue, bundle.gene_sets).values[list(bundle.schema.index)]
     if not len(X):
         raise InputError("the background has no patients", column="--background")
-    require_assays(bundle, X)
+    _require_assays(bundle, X)
     order = np.argsort(bundle.model.predict_log_risk(X), kind="stable")
-    kept = np.unique(np.linspace(0, len(X) - 1, min(len(X), MOST_BACKGROUND)).round().astype(int))
+    kept = np.unique(np.linspace(0, len(X) - 1, min(len(X), _MOST_BACKGROUND)).round().astype(int))
     return X.iloc[order[kept]]
 
 
 def _game(bundle: Bundle, explanation: Explanation) -> pd.DataFrame | None:
-    too_many = len(explanation.mechanisms.columns) > GAME_MECHANISMS
+    too_many = len(explanation.mechanisms.columns) > _GAME_MECHANISMS
     if explanation.background is None or explanation.features.empty or too_many:
         return None
-    some = explanation.evenly(GAME_PATIENTS)
+    some = explanation.evenly(_GAME_PATIENTS)
     predict, background = bundle.model.predict_log_risk, explanation.background
     return roll_up_difference(some, grouped_shapley(predict, some.values, background, some.mechanism_of))
 
 
 def _content(found: _Found, created: str) -> ExplanationContent:
     bundle, explanation = found.bundle, found.explanation
-    unscored = int((found.evidence < LEAST_EVIDENCE).sum())
+    unscored = int((found.evidence < _LEAST_EVIDENCE).sum())
     notes = []
     if unscored:
         notes.append(
@@ -235,10 +235,10 @@ def _write(out: Path, found: _Found, content: ExplanationContent, page: PatientC
     )
 
 
-def _write_attributions(out: Path, found: _Found) -> WrittenAttributions:
+def _write_attributions(out: Path, found: _Found) -> _WrittenAttributions:
     likely = to_probability(found.explanation, found.bundle.model, found.horizon_days)
-    importance = likely.mechanisms[found.evidence >= LEAST_EVIDENCE].abs().mean()
-    return WrittenAttributions(
+    importance = likely.mechanisms[found.evidence >= _LEAST_EVIDENCE].abs().mean()
+    return _WrittenAttributions(
         log_risk=_write_table(out / "attributions.parquet", found.explanation, found.evidence),
         probability=_write_table(out / "attributions_probability.parquet", likely, found.evidence),
         mechanisms={str(name): None if math.isnan(value) else value for name, value in importance.items()},
@@ -249,5 +249,5 @@ def _write_attributions(out: Path, found: _Found) -> WrittenAttributions:
 def _write_table(file: Path, explanation: Explanation, evidence: np.ndarray) -> Path:
     table = attribution_table(explanation, evidence)
     numbers = table.columns.difference(["patient_id", "horizon_days", "evidence"])
-    table.loc[evidence < LEAST_EVIDENCE, numbers] = math.nan
+    table.loc[evidence < _LEAST_EVIDENCE, numbers] = math.nan
     return write_scores(table, file)

@@ -14,7 +14,7 @@ from nbrelapse.models.clinical import CLINICAL_COLUMNS
 from nbrelapse.outcome import Outcome, kind_of
 
 _THREE = {0: "Low", 1: "Intermediate", 2: "High"}
-GROUPINGS = {
+_GROUPINGS = {
     "clinical_risk_group": ("Recorded risk group", _THREE),
     "high_risk": ("Recorded risk group", {0: "Not high risk", 1: "High risk"}),
     "clinical_cog_v2": ("COG v2 risk group", _THREE),
@@ -43,7 +43,7 @@ def patient_groups(cohort: Cohort, X: pd.DataFrame, prediction: pd.Series) -> pd
         where the group is unknown.
     """
     found = clinical_groups(cohort, X)
-    for name, (title, levels) in GROUPINGS.items():
+    for name, (title, levels) in _GROUPINGS.items():
         if name in found and np.mean(np.isin(found[name], list(levels))) >= 1 - MOST_UNKNOWN:
             labels = pd.Series(found[name], index=X.index).map(levels)
             return pd.Series(pd.Categorical(labels, list(levels.values()), ordered=True), X.index, name=title)
@@ -67,13 +67,13 @@ def clinical_groups(cohort: Cohort, X: pd.DataFrame) -> dict[str, np.ndarray]:
         ``high_risk`` (recorded by the clinic) first, then each grouping that is a baseline, by its name; higher is
         worse, NaN where a rule leaves more than one group possible.
     """
-    levels = clinical_levels(cohort, X)
+    levels = _clinical_levels(cohort, X)
     return {name: level for name, level in levels.items() if len(np.unique(level[~np.isnan(level)])) > 1}
 
 
-def clinical_levels(cohort: Cohort, X: pd.DataFrame) -> dict[str, np.ndarray]:
+def _clinical_levels(cohort: Cohort, X: pd.DataFrame) -> dict[str, np.ndarray]:
     """Return all clinical groupings, whether or not they distinguish the patients; see :func:`clinical_groups`."""
-    recorded = recorded_high_risk(cohort, X.index)
+    recorded = _recorded_high_risk(cohort, X.index)
     found = {"high_risk": recorded.astype("Float64").to_numpy(dtype=float, na_value=np.nan)}
     for name, columns in CLINICAL_COLUMNS.items():
         if len(columns) == 1 and columns[0] in X:
@@ -82,7 +82,7 @@ def clinical_levels(cohort: Cohort, X: pd.DataFrame) -> dict[str, np.ndarray]:
     return found
 
 
-def recorded_high_risk(cohort: Cohort, patient_ids: pd.Index) -> pd.Series:
+def _recorded_high_risk(cohort: Cohort, patient_ids: pd.Index) -> pd.Series:
     """Return whether the clinic says that patients are high-risk, missing where it does not say."""
     return cohort.patients.set_index("patient_id")["high_risk"].reindex(patient_ids)
 
@@ -93,7 +93,7 @@ def populations(cohort: Cohort, outcome: Outcome) -> dict[str, np.ndarray]:
     Where all patients are high-risk there is one population, ``all``.
     """
     masks = {"all": np.ones(len(outcome.y), dtype=bool)}
-    mask = recorded_high_risk(cohort, outcome.patient_ids).fillna(False).to_numpy(dtype=bool)
+    mask = _recorded_high_risk(cohort, outcome.patient_ids).fillna(False).to_numpy(dtype=bool)
     return masks if mask.all() else masks | {"high_risk": mask}
 
 

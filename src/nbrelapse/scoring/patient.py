@@ -24,14 +24,14 @@ from nbrelapse.report.plots.attributions import patient_waterfall
 from nbrelapse.report.plots.performance import incidence_course
 from nbrelapse.report.wording import model_title
 from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle, ObservedOutcomes
-from nbrelapse.scoring.groups import GROUPINGS, clinical_levels
-from nbrelapse.scoring.scores import OTHER_GENES, other_genes, score_features
+from nbrelapse.scoring.groups import _GROUPINGS, _clinical_levels
+from nbrelapse.scoring.scores import _OTHER_GENES, _other_genes, _score_features
 
 _NOT_KEPT = "the model was saved without the observed courses of its training patients"
 
 
 @dataclass(frozen=True)
-class StudiedPatient:
+class _StudiedPatient:
     """A patient in a cohort, and what to explain of the prediction.
 
     Parameters
@@ -53,7 +53,7 @@ class StudiedPatient:
     background: pd.DataFrame | None = None
 
 
-def describe_patient(bundle: Bundle, studied: StudiedPatient, created: str) -> PatientContent:
+def describe_patient(bundle: Bundle, studied: _StudiedPatient, created: str) -> PatientContent:
     """Predict and explain one patient.
 
     Parameters
@@ -76,7 +76,7 @@ def describe_patient(bundle: Bundle, studied: StudiedPatient, created: str) -> P
     if studied.patient_id not in studied.X.index:
         raise InputError("the cohort has no such patient", column="--patient", fix="give an id of the cohort")
     row = studied.X.loc[[studied.patient_id]]
-    scores = score_features(bundle, row).iloc[0].to_dict()
+    scores = _score_features(bundle, row).iloc[0].to_dict()
     scored = not math.isnan(scores["risk_percentile"])
     return PatientContent(
         patient_id=studied.patient_id,
@@ -93,7 +93,7 @@ def describe_patient(bundle: Bundle, studied: StudiedPatient, created: str) -> P
 
 
 def _prediction(
-    bundle: Bundle, studied: StudiedPatient, row: pd.DataFrame, scores: Mapping[Hashable, Any]
+    bundle: Bundle, studied: _StudiedPatient, row: pd.DataFrame, scores: Mapping[Hashable, Any]
 ) -> PatientPrediction:
     explanation = explain(bundle.model, row[list(bundle.schema.index)], bundle.catalogue, background=studied.background)
     probability = to_probability(explanation, bundle.model, studied.horizon_days)
@@ -133,7 +133,7 @@ def _probabilities(bundle: Bundle, scores: Mapping[Hashable, Any]) -> dict[str, 
     }
 
 
-def _required(bundle: Bundle, studied: StudiedPatient) -> dict[str, float]:
+def _required(bundle: Bundle, studied: _StudiedPatient) -> dict[str, float]:
     """Return what therapies require of the patient and the model does not read: it may contradict them all the same."""
     requirements = [therapy.requires for therapy in bundle.catalogue.therapies.values() if therapy.requires]
     asked = {name for requirement in requirements for name in (*requirement.any_of, *requirement.none_of)}
@@ -145,9 +145,11 @@ def _required(bundle: Bundle, studied: StudiedPatient) -> dict[str, float]:
     return {name: float(value) for name, value in zip(wanted, values, strict=True)}
 
 
-def _warnings(bundle: Bundle, studied: StudiedPatient) -> list[str]:
+def _warnings(bundle: Bundle, studied: _StudiedPatient) -> list[str]:
     measured = studied.patient_id in studied.cohort.assayed_samples("expression").index
-    return [f"{OTHER_GENES[0].upper()}{OTHER_GENES[1:]}."] if measured and other_genes(bundle, studied.cohort) else []
+    return (
+        [f"{_OTHER_GENES[0].upper()}{_OTHER_GENES[1:]}."] if measured and _other_genes(bundle, studied.cohort) else []
+    )
 
 
 def _facts(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
@@ -195,12 +197,12 @@ def _group_course(observed: ObservedOutcomes | None, cohort: Cohort, row: pd.Dat
     if observed is None:
         return _NOT_KEPT
     kept = {(group.grouping, group.level): group for group in observed.clinical_groups}
-    levels = {name: float(level[0]) for name, level in clinical_levels(cohort, row).items()}
-    known = {name: int(levels[name]) for name in GROUPINGS if not math.isnan(levels.get(name, math.nan))}
+    levels = {name: float(level[0]) for name, level in _clinical_levels(cohort, row).items()}
+    known = {name: int(levels[name]) for name in _GROUPINGS if not math.isnan(levels.get(name, math.nan))}
     for name, level in known.items():
         group = kept.get((name, level))
         if group is not None and group.course["days"]:
-            title, names = GROUPINGS[name]
+            title, names = _GROUPINGS[name]
             return GroupCourse(
                 f"{title}: {names[level].lower()}", group.patients, group.events, pd.DataFrame(group.course)
             )

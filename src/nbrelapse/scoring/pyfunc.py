@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from nbrelapse.scoring.bundle import Bundle
-from nbrelapse.scoring.scores import score_features
+from nbrelapse.scoring.scores import _score_features
 from nbrelapse.scoring.storage import load_model
 
 
@@ -31,10 +31,10 @@ class ScoringModel:
         Returns
         -------
         DataFrame
-            As :func:`score_features`, rows numbered from 0.
+            As :func:`_score_features`, rows numbered from 0.
         """
         features = model_input.reindex(columns=self.bundle.schema.index)
-        return score_features(self.bundle, features).reset_index(drop=True)
+        return _score_features(self.bundle, features).reset_index(drop=True)
 
 
 def _load_pyfunc(data_path: str) -> ScoringModel:

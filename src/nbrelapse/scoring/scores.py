@@ -16,14 +16,14 @@ from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.models.base import SurvivalModel
 from nbrelapse.models.design import read_columns
 from nbrelapse.outcome import BINARY, SURVIVAL
-from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle, evidence_of
+from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle, _evidence_of
 from nbrelapse.scoring.storage import load_model
 
-GENE_RATIO = 1.5
+_GENE_RATIO = 1.5
 """Expression features are ranks among the genes measured; beyond this ratio of their number to training's a warning
 goes with the score. A choice of caution, not an estimate."""
 
-OTHER_GENES = "expression was measured on another selection of genes than in training: its ranks are not comparable"
+_OTHER_GENES = "expression was measured on another selection of genes than in training: its ranks are not comparable"
 
 
 def score(model: Bundle | str | Path, cohort: Cohort, *, allow_missing_assays: bool = False) -> pd.DataFrame:
@@ -53,16 +53,16 @@ def score(model: Bundle | str | Path, cohort: Cohort, *, allow_missing_assays: b
     bundle = model if isinstance(model, Bundle) else load_model(model)
     values = build_features(cohort, bundle.catalogue, bundle.gene_sets).values[list(bundle.schema.index)]
     if not allow_missing_assays:
-        require_assays(bundle, values)
-    scores = score_features(bundle, values)
+        _require_assays(bundle, values)
+    scores = _score_features(bundle, values)
     ranked = cohort.patient_ids.isin(cohort.assayed_samples("expression").index)
-    if ranked.any() and other_genes(bundle, cohort):
+    if ranked.any() and _other_genes(bundle, cohort):
         text = scores["warnings"].to_numpy(dtype=object)[ranked]
-        scores.loc[ranked, "warnings"] = [f"{before}; {OTHER_GENES}" if before else OTHER_GENES for before in text]
+        scores.loc[ranked, "warnings"] = [f"{before}; {_OTHER_GENES}" if before else _OTHER_GENES for before in text]
     return scores.rename_axis("patient_id").reset_index()
 
 
-def other_genes(bundle: Bundle, cohort: Cohort) -> bool:
+def _other_genes(bundle: Bundle, cohort: Cohort) -> bool:
     """Say whether ranks within a sample mean something else than in training.
 
     Parameters
@@ -76,12 +76,12 @@ def other_genes(bundle: Bundle, cohort: Cohort) -> bool:
         Far more genes were measured, or far fewer, and the model relies on expression.
     """
     trained_on = bundle.training.expression_genes
-    if not trained_on or cohort.expression is None or "expression" not in relied_on(bundle):
+    if not trained_on or cohort.expression is None or "expression" not in _relied_on(bundle):
         return False
-    return not 1 / GENE_RATIO <= len(cohort.expression) / trained_on <= GENE_RATIO
+    return not 1 / _GENE_RATIO <= len(cohort.expression) / trained_on <= _GENE_RATIO
 
 
-def require_assays(bundle: Bundle, values: pd.DataFrame) -> None:
+def _require_assays(bundle: Bundle, values: pd.DataFrame) -> None:
     """Refuse a cohort in which nobody has an assay that the model relies on.
 
     Parameters
@@ -96,7 +96,7 @@ def require_assays(bundle: Bundle, values: pd.DataFrame) -> None:
         An assay is missing altogether.
     """
     known = values[list(bundle.schema.index)].notna().to_numpy()
-    assays = relied_on(bundle)
+    assays = _relied_on(bundle)
     lacking = [assay for assay, features in assays.items() if not known[:, features].any()]
     if lacking:
         raise InputError(
@@ -106,17 +106,17 @@ def require_assays(bundle: Bundle, values: pd.DataFrame) -> None:
         )
 
 
-LEAST_EVIDENCE = 0.25
+_LEAST_EVIDENCE = 0.25
 """Below this share of what the model relies on, no score is given. A choice of caution, not an estimate."""
 
-FULL_EVIDENCE = 0.75
+_FULL_EVIDENCE = 0.75
 """Below this share a warning goes with the score. A choice of caution, not an estimate."""
 
 _BLOCK = 10_000
 """Patients worked on at once: the intervals take a number a refit and horizon for each."""
 
 
-def score_features(bundle: Bundle, values: pd.DataFrame) -> pd.DataFrame:
+def _score_features(bundle: Bundle, values: pd.DataFrame) -> pd.DataFrame:
     """Score feature rows.
 
     Parameters
@@ -147,12 +147,12 @@ def score_features(bundle: Bundle, values: pd.DataFrame) -> pd.DataFrame:
     names = list(bundle.schema.index)
     X = pd.DataFrame(read_columns(values, np.asarray(names, dtype=object)), index=values.index, columns=names)
     known = X.notna().to_numpy()
-    evidence = evidence_of(bundle, X)
+    evidence = _evidence_of(bundle, X)
     blocks = [_numbers(bundle, X.iloc[start : start + _BLOCK]) for start in range(0, max(1, len(X)), _BLOCK)]
     numbers = pd.concat(blocks)
-    numbers.loc[evidence < LEAST_EVIDENCE] = np.nan
+    numbers.loc[evidence < _LEAST_EVIDENCE] = np.nan
     outside = (X.lt(bundle.schema["low"]) | X.gt(bundle.schema["high"])).to_numpy()
-    assays = relied_on(bundle)
+    assays = _relied_on(bundle)
     missing = np.column_stack([~known[:, features].any(axis=1) for features in assays.values()])
     result = numbers.assign(
         evidence=evidence,
@@ -163,7 +163,7 @@ def score_features(bundle: Bundle, values: pd.DataFrame) -> pd.DataFrame:
     return result[bundle.score_columns]
 
 
-def relied_on(bundle: Bundle) -> dict[str, np.ndarray]:
+def _relied_on(bundle: Bundle) -> dict[str, np.ndarray]:
     """Positions of the features that carry weight in the model, by assay."""
     used = bundle.schema["importance"].to_numpy() > 0
     if not used.any():
@@ -231,9 +231,9 @@ def _warnings(bundle: Bundle, evidence: np.ndarray, outside: np.ndarray) -> list
     landmark = bundle.landmark_days
     flags = {
         f"for patients event-free on day {landmark:g}: horizons count from then": np.full(len(evidence), landmark > 0),
-        f"no score: less than {LEAST_EVIDENCE:.0%} of what the model relies on is known": evidence < LEAST_EVIDENCE,
-        f"less than {FULL_EVIDENCE:.0%} of what the model relies on is known": (evidence >= LEAST_EVIDENCE)
-        & (evidence < FULL_EVIDENCE),
+        f"no score: less than {_LEAST_EVIDENCE:.0%} of what the model relies on is known": evidence < _LEAST_EVIDENCE,
+        f"less than {_FULL_EVIDENCE:.0%} of what the model relies on is known": (evidence >= _LEAST_EVIDENCE)
+        & (evidence < _FULL_EVIDENCE),
         "values outside the range of the training patients": outside.any(axis=1),
     }
     followed = bundle.followed_days
@@ -250,7 +250,7 @@ def _join(flags: np.ndarray, names: list[str], separator: str) -> list[str]:
     return [texts[row] for row in which.ravel()]
 
 
-SUFFIXES = (".parquet", ".csv", ".json")
+_SUFFIXES = (".parquet", ".csv", ".json")
 
 
 def check_scores_file(file: str | Path) -> Path:
@@ -262,8 +262,8 @@ def check_scores_file(file: str | Path) -> Path:
         Its extension is not one of ``SUFFIXES``, or it is a folder.
     """
     target = Path(file)
-    if target.suffix not in SUFFIXES:
-        raise InputError("scores cannot be written to such a file", file=target, expected=", ".join(SUFFIXES))
+    if target.suffix not in _SUFFIXES:
+        raise InputError("scores cannot be written to such a file", file=target, expected=", ".join(_SUFFIXES))
     if target.is_dir():
         raise InputError("scores cannot be written: this is a folder", file=target)
     return target

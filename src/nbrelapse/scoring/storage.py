@@ -27,20 +27,20 @@ from nbrelapse.models.families import model_from_state
 from nbrelapse.models.resamples import bootstrap_refits
 from nbrelapse.outcome import Outcome, make_outcome, outcome_fingerprint, summarize_outcome
 from nbrelapse.scoring.bundle import (
-    CARD,
-    DESCRIPTION,
-    FORMAT_VERSION,
-    LOADER_MODULE,
-    MANIFEST,
-    MLFLOW_FILES,
-    REFITS,
-    TEXT_COLUMNS,
+    _CARD,
+    _DESCRIPTION,
+    _FORMAT_VERSION,
+    _LOADER_MODULE,
+    _MANIFEST,
+    _MLFLOW_FILES,
+    _REFITS,
+    _TEXT_COLUMNS,
     Bundle,
     TrainingSummary,
+    _sealed,
+    _sha256,
+    _to_json,
     make_bundle,
-    sealed,
-    sha256,
-    to_json,
 )
 from nbrelapse.tracking.read import fetched_model
 
@@ -72,8 +72,8 @@ def load_model(model: str | Path) -> Bundle:
         The folder is not a model of nbrelapse, is damaged, or was written by a newer version.
     """
     with fetched_model(model) as folder:
-        if not (folder / DESCRIPTION).is_file():
-            raise BundleError(f"not a saved model, it has no {DESCRIPTION} file: {model}")
+        if not (folder / _DESCRIPTION).is_file():
+            raise BundleError(f"not a saved model, it has no {_DESCRIPTION} file: {model}")
         _refuse_foreign_loader(folder)
         manifest = _checked_manifest(folder)
         try:
@@ -86,13 +86,13 @@ def _refuse_foreign_loader(folder: Path) -> None:
     import yaml
 
     try:
-        description = yaml.safe_load((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        description = yaml.safe_load((folder / _DESCRIPTION).read_text(encoding="utf-8"))
         flavors = description["flavors"]
         flavor = flavors["python_function"]
         loader, data, code = flavor["loader_module"], flavor.get("data"), flavor.get("code")
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError, OSError):
-        raise BundleError(f"the model's {DESCRIPTION} file cannot be read") from None
-    if (loader, data, code, len(flavors)) != (LOADER_MODULE, "data", None, 1):
+        raise BundleError(f"the model's {_DESCRIPTION} file cannot be read") from None
+    if (loader, data, code, len(flavors)) != (_LOADER_MODULE, "data", None, 1):
         raise BundleError(
             f"the model asks to be loaded by {loader!r} in a way that is not that of nbrelapse: it is another tool's "
             "model, or it was tampered with"
@@ -106,8 +106,8 @@ def _checked_manifest(folder: Path) -> dict[str, Any]:
         raise BundleError(f"the model's folder holds a link or a special file: {odd[0]}")
     manifest = _read_manifest(folder)
     listed: dict[str, str] = manifest["files"]
-    present = {name for name, path in found.items() if path.is_file()} - {MANIFEST, *MLFLOW_FILES}
-    changed = {name for name in present & set(listed) if sha256(folder / name) != listed[name]}
+    present = {name for name, path in found.items() if path.is_file()} - {_MANIFEST, *_MLFLOW_FILES}
+    changed = {name for name in present & set(listed) if _sha256(folder / name) != listed[name]}
     for problem, names in (
         ("lacks the file", set(listed) - present),
         ("holds a file that its manifest does not list:", present - set(listed)),
@@ -120,34 +120,34 @@ def _checked_manifest(folder: Path) -> dict[str, Any]:
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
-        text = (folder / MANIFEST).read_bytes().decode("utf-8")
+        text = (folder / _MANIFEST).read_bytes().decode("utf-8")
         manifest: dict[str, Any] = json.loads(text)
-        newer = int(manifest["format_version"]) > FORMAT_VERSION
+        newer = int(manifest["format_version"]) > _FORMAT_VERSION
     except (OSError, ValueError, KeyError, TypeError):
-        raise BundleError(f"the model has no readable {MANIFEST}") from None
+        raise BundleError(f"the model has no readable {_MANIFEST}") from None
     if newer:
         raise BundleError(
             f"the model was written by nbrelapse {manifest.get('nbrelapse_version')}, whose format is newer: "
             "upgrade nbrelapse to load it"
         )
     try:
-        intact = sealed(manifest) == text and isinstance(manifest["files"], dict)
+        intact = _sealed(manifest) == text and isinstance(manifest["files"], dict)
     except (ValueError, KeyError):
         intact = False
     if not intact:
-        raise BundleError(f"the model was changed since it was saved: {MANIFEST}")
+        raise BundleError(f"the model was changed since it was saved: {_MANIFEST}")
     return manifest
 
 
 def _read(folder: Path, manifest: Mapping[str, Any]) -> Bundle:
-    data, card = folder / "data", folder / CARD
+    data, card = folder / "data", folder / _CARD
     blobs = {file.name: file.read_bytes() for file in data.glob("*.ubj")}
     schema = pd.DataFrame(manifest["features"]).set_index("feature")
     numbers = ["low", "high", "observed", "importance"]
     return Bundle(
         endpoint=manifest["endpoint"],
         model=model_from_state(ModelState(_json(data / "model.json"), blobs)),
-        refits=tuple(model_from_state(state) for state in unpack_refits((folder / REFITS).read_bytes())),
+        refits=tuple(model_from_state(state) for state in _unpack_refits((folder / _REFITS).read_bytes())),
         references={
             name: model_from_state(ModelState(document)) for name, document in _json(data / "references.json").items()
         },
@@ -195,7 +195,7 @@ def write_bundle(
     target = Path(folder)
     if target.exists() and not overwrite:
         raise InputError("the folder is there already", file=target, fix="name another, or allow overwriting")
-    if target.exists() and not (target / MANIFEST).is_file():
+    if target.exists() and not (target / _MANIFEST).is_file():
         raise InputError("what is there is not a saved model; it is not replaced", file=target, fix="name another")
     try:
         with write_beside(target) as beside:
@@ -209,19 +209,19 @@ def _write(bundle: Bundle, folder: Path, begun: Mapping[str, Any]) -> None:
     data = folder / "data"
     data.mkdir(parents=True)
     state = bundle.model.state()
-    _write_text(data / "model.json", to_json(state.document))
+    _write_text(data / "model.json", _to_json(state.document))
     for name, blob in state.blobs.items():
         (data / name).write_bytes(blob)
-    (folder / REFITS).write_bytes(pack_refits([refit.state() for refit in bundle.refits]))
+    (folder / _REFITS).write_bytes(_pack_refits([refit.state() for refit in bundle.refits]))
     references = {name: model.state().document for name, model in bundle.references.items()}
-    _write_text(data / "references.json", to_json(references))
-    _write_text(data / "baseline.json", to_json({"log_risk_quantiles": bundle.log_risk_quantiles.tolist()}))
-    _write_text(data / "catalogue.json", to_json(bundle.catalogue.to_document()))
-    texts = describe_for_mlflow(list(bundle.schema.index), bundle.score_columns, begun)
-    for name, text in {**texts, **({CARD: bundle.card} if bundle.card else {})}.items():
+    _write_text(data / "references.json", _to_json(references))
+    _write_text(data / "baseline.json", _to_json({"log_risk_quantiles": bundle.log_risk_quantiles.tolist()}))
+    _write_text(data / "catalogue.json", _to_json(bundle.catalogue.to_document()))
+    texts = _describe_for_mlflow(list(bundle.schema.index), bundle.score_columns, begun)
+    for name, text in {**texts, **({_CARD: bundle.card} if bundle.card else {})}.items():
         _write_text(folder / name, text)
-    files = {file.relative_to(folder).as_posix(): sha256(file) for file in sorted(folder.rglob("*")) if file.is_file()}
-    _write_text(folder / MANIFEST, sealed(_manifest(bundle, files)))
+    files = {file.relative_to(folder).as_posix(): _sha256(file) for file in sorted(folder.rglob("*")) if file.is_file()}
+    _write_text(folder / _MANIFEST, _sealed(_manifest(bundle, files)))
 
 
 def _write_text(file: Path, text: str) -> None:
@@ -231,7 +231,7 @@ def _write_text(file: Path, text: str) -> None:
 def _manifest(bundle: Bundle, files: Mapping[str, str]) -> dict[str, Any]:
     schema = bundle.schema.reset_index().astype(object)
     return {
-        "format_version": FORMAT_VERSION,
+        "format_version": _FORMAT_VERSION,
         "nbrelapse_version": __version__,
         "endpoint": bundle.endpoint,
         "family": bundle.model.family,
@@ -250,14 +250,14 @@ _LARGEST = 1 << 30
 """Bytes that an archive may unpack to; a hundred boosted refits take about ten million."""
 
 
-def pack_refits(states: Sequence[ModelState]) -> bytes:
+def _pack_refits(states: Sequence[ModelState]) -> bytes:
     """Pack model states into a ZIP archive: ``000.json``, and ``000-<name>`` for each native file, and so on.
 
     The same states give the same bytes.
 
     Examples
     --------
-    >>> unpack_refits(pack_refits([ModelState({"family": "cox"}, {"model.ubj": b"trees"})]))[0].blobs
+    >>> _unpack_refits(_pack_refits([ModelState({"family": "cox"}, {"model.ubj": b"trees"})]))[0].blobs
     {'model.ubj': b'trees'}
     """
     file = io.BytesIO()
@@ -272,8 +272,8 @@ def pack_refits(states: Sequence[ModelState]) -> bytes:
     return file.getvalue()
 
 
-def unpack_refits(packed: bytes) -> list[ModelState]:
-    """Return the states that :func:`pack_refits` packed, in memory: nothing is written.
+def _unpack_refits(packed: bytes) -> list[ModelState]:
+    """Return the states that :func:`_pack_refits` packed, in memory: nothing is written.
 
     Raises
     ------
@@ -309,7 +309,7 @@ _REQUIREMENTS = (
 )
 
 
-def describe_for_mlflow(features: Sequence[str], columns: Sequence[str], begun: Mapping[str, Any]) -> dict[str, str]:
+def _describe_for_mlflow(features: Sequence[str], columns: Sequence[str], begun: Mapping[str, Any]) -> dict[str, str]:
     """Text of the files beside ``data/``: ``MLmodel``, ``requirements.txt`` and ``python_env.yaml``.
 
     They are written without MLflow, so that the same model gives the same bytes.
@@ -334,7 +334,7 @@ def describe_for_mlflow(features: Sequence[str], columns: Sequence[str], begun: 
     python = platform.python_version()
     inputs = [{"type": "double", "name": name, "required": False} for name in features]
     outputs = [
-        {"type": "string" if name in TEXT_COLUMNS else "double", "name": name, "required": True} for name in columns
+        {"type": "string" if name in _TEXT_COLUMNS else "double", "name": name, "required": True} for name in columns
     ]
     description = {
         **begun,
@@ -342,7 +342,7 @@ def describe_for_mlflow(features: Sequence[str], columns: Sequence[str], begun: 
             "python_function": {
                 "data": "data",
                 "env": {"virtualenv": "python_env.yaml"},
-                "loader_module": LOADER_MODULE,
+                "loader_module": _LOADER_MODULE,
                 "python_version": python,
                 "streamable": False,
             }
@@ -352,7 +352,7 @@ def describe_for_mlflow(features: Sequence[str], columns: Sequence[str], begun: 
     }
     environment = {"python": python, "build_dependencies": ["pip"], "dependencies": ["-r requirements.txt"]}
     return {
-        DESCRIPTION: yaml.safe_dump(description),
+        _DESCRIPTION: yaml.safe_dump(description),
         "requirements.txt": "\n".join([f"nbrelapse=={__version__}", *_installed()]) + "\n",
         "python_env.yaml": yaml.safe_dump(environment, sort_keys=False),
     }

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbrelapse.report.render import save_figures
-from nbrelapse.tracking.store import experiment_id, open_store
+from nbrelapse.tracking.store import _experiment_id, open_store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,8 +64,8 @@ def log_experiment(record: ExperimentRecord) -> Logged:
         The store cannot be opened, or its experiment of that name was deleted.
     """
     client = open_store()
-    experiment = experiment_id(client, record.name)
-    tags = {**record.tags, KIND_TAG: EXPERIMENT}
+    experiment = _experiment_id(client, record.name)
+    tags = {**record.tags, _KIND_TAG: _EXPERIMENT}
     if "commit" in tags:
         tags["mlflow.source.git.commit"] = tags["commit"]
     if record.description:
@@ -75,7 +75,7 @@ def log_experiment(record: ExperimentRecord) -> Logged:
         _log_values(client, parent, record.parameters, _metrics(record.metrics, record.dataset))
         _log_dataset(client, parent, record.dataset)
         with tempfile.TemporaryDirectory() as folder:
-            write_artifacts(Path(folder), record.tables, record.figures, record.documents, record.report)
+            _write_artifacts(Path(folder), record.tables, record.figures, record.documents, record.report)
             client.log_artifacts(parent.info.run_id, folder)
         for model in record.models:
             uri = _log_child(client, experiment, parent, record, model)
@@ -99,15 +99,15 @@ def _log_child(
     client: MlflowClient, experiment: str, parent: Run, record: ExperimentRecord, model: ModelRecord
 ) -> str | None:
     tags = {name: value for name, value in record.tags.items() if not name.startswith("nbrelapse.")}
-    tags |= {"mlflow.parentRunId": parent.info.run_id, KIND_TAG: "model", MODEL_TAG: model.name}
+    tags |= {"mlflow.parentRunId": parent.info.run_id, _KIND_TAG: "model", _MODEL_TAG: model.name}
     with _run(client, experiment, model.name, tags) as child:
-        model_id = None if model.save is None else log_model(client, child, model)
+        model_id = None if model.save is None else _log_model(client, child, model)
         metrics = _metrics(model.metrics, record.dataset, model_id)
         _log_values(client, child, model.parameters, metrics)
         _log_dataset(client, child, record.dataset)
         documents = {} if model.card is None else {"model_card.md": model.card}
         with tempfile.TemporaryDirectory() as folder:
-            if write_artifacts(Path(folder), model.tables, model.figures, documents, None):
+            if _write_artifacts(Path(folder), model.tables, model.figures, documents, None):
                 client.log_artifacts(child.info.run_id, folder)
     return None if model_id is None else f"models:/{model_id}"
 
@@ -152,7 +152,7 @@ _LOGGED_NAME = "model"
 """So that its address is ``runs:/<run id>/model``."""
 
 
-def log_model(client: MlflowClient, run: Run, record: ModelRecord) -> str:
+def _log_model(client: MlflowClient, run: Run, record: ModelRecord) -> str:
     """Save a model with its own ``save`` and record it as the run's model.
 
     This is what ``mlflow.models.Model.log`` does, without its need of a global active experiment and without looking
@@ -196,7 +196,7 @@ def log_model(client: MlflowClient, run: Run, record: ModelRecord) -> str:
     return model_id
 
 
-def write_artifacts(
+def _write_artifacts(
     folder: Path,
     tables: Mapping[str, pd.DataFrame],
     figures: Mapping[str, Figure],
@@ -234,10 +234,10 @@ def write_artifacts(
     return any(folder.iterdir())
 
 
-KIND_TAG = "nbrelapse.kind"
-EXPERIMENT = "experiment"
-MODEL_TAG = "nbrelapse.model"
-CHOSEN_TAG = "nbrelapse.chosen"
+_KIND_TAG = "nbrelapse.kind"
+_EXPERIMENT = "experiment"
+_MODEL_TAG = "nbrelapse.model"
+_CHOSEN_TAG = "nbrelapse.chosen"
 FAMILIES_TAG = "nbrelapse.families"
 TRIALS_TAG = "nbrelapse.trials"
 CORRECTED_METRIC = "corrected_for_choice"

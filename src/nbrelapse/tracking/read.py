@@ -18,16 +18,16 @@ from nbrelapse.errors import InputError
 from nbrelapse.metrics.evaluation import Evaluation
 from nbrelapse.outcome import OutcomeKind, kind_of_endpoint
 from nbrelapse.tracking.log import (
+    _CHOSEN_TAG,
+    _EXPERIMENT,
+    _KIND_TAG,
+    _MODEL_TAG,
     APPARENT_METRIC,
-    CHOSEN_TAG,
     CORRECTED_METRIC,
-    EXPERIMENT,
     FAMILIES_TAG,
-    KIND_TAG,
-    MODEL_TAG,
     TRIALS_TAG,
 )
-from nbrelapse.tracking.store import database_file, hush_mlflow, open_store, store_uri
+from nbrelapse.tracking.store import _database_file, _hush_mlflow, open_store, store_uri
 from nbrelapse.validation.guards import Multiplicity
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def read_experiment(name: str) -> RecordedExperiment:
         raise InputError(f"the store has no experiment named {name!r}", expected=f"one of its experiments: {known}")
     runs = client.search_runs(
         [found.experiment_id],
-        f"tags.`{KIND_TAG}` = '{EXPERIMENT}' and attributes.status = 'FINISHED'",
+        f"tags.`{_KIND_TAG}` = '{_EXPERIMENT}' and attributes.status = 'FINISHED'",
         order_by=["attributes.start_time DESC"],
         max_results=1,
     )
@@ -109,7 +109,7 @@ def read_experiment(name: str) -> RecordedExperiment:
         run_id=run.info.run_id,
         started=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
         endpoint=endpoint,
-        chosen=run.data.tags.get(CHOSEN_TAG, ""),
+        chosen=run.data.tags.get(_CHOSEN_TAG, ""),
         cross_validation=cross_validation,
         holdout=_evaluation(client, run.info.run_id, "holdout", kind),
         model_uris=_model_uris(client, found.experiment_id, run.info.run_id),
@@ -145,7 +145,7 @@ def _evaluation(client: MlflowClient, run_id: str, name: str, kind: OutcomeKind)
 def _model_uris(client: MlflowClient, experiment: str, run_id: str) -> dict[str, str]:
     children = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{run_id}'")
     return {
-        child.data.tags[MODEL_TAG]: f"models:/{output.model_id}"
+        child.data.tags[_MODEL_TAG]: f"models:/{output.model_id}"
         for child in children
         for output in (child.outputs.model_outputs if child.outputs else [])
     }
@@ -182,7 +182,7 @@ def fetched_model(model: str | Path) -> Iterator[Path]:
 
 
 def _download(uri: str, scratch: str) -> Path:
-    hush_mlflow()
+    _hush_mlflow()
     client = open_store(create=False) if _IN_STORE.match(uri) else None
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
@@ -249,14 +249,14 @@ def count_experiments(tag: str, value: str) -> int:
     int
         0 without a store; none is made.
     """
-    database = database_file(store_uri())
+    database = _database_file(store_uri())
     if database is not None and not database.exists():
         return 0
     client = open_store()
     from mlflow.entities import ViewType
 
     experiments = [found.experiment_id for found in client.search_experiments(view_type=ViewType.ALL)]
-    condition = f"tags.`{tag}` = '{value}' and tags.`{KIND_TAG}` = '{EXPERIMENT}'"
+    condition = f"tags.`{tag}` = '{value}' and tags.`{_KIND_TAG}` = '{_EXPERIMENT}'"
     count = 0
     page: str | None = None
     while True:

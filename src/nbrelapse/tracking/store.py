@@ -17,7 +17,7 @@ from nbrelapse.errors import InputError
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-DEFAULT_FOLDER = Path("mlruns")
+_DEFAULT_FOLDER = Path("mlruns")
 _CHATTY = ("alembic", "mlflow.store.db.utils")
 """Loggers that tell of each step of creating the database."""
 
@@ -26,7 +26,7 @@ def store_uri(*, create: bool = True) -> str:
     """Address of the current MLflow store.
 
     That is the one that ``mlflow.set_tracking_uri`` has set, else ``MLFLOW_TRACKING_URI``, else a SQLite database,
-    ``mlruns/mlflow.db`` below the working directory. Nothing global changes, but for :func:`hush_mlflow`.
+    ``mlruns/mlflow.db`` below the working directory. Nothing global changes, but for :func:`_hush_mlflow`.
 
     Parameters
     ----------
@@ -39,13 +39,13 @@ def store_uri(*, create: bool = True) -> str:
     InputError
         There is no store and ``create`` is False, or its folder cannot be made.
     """
-    hush_mlflow()
+    _hush_mlflow()
     loaded = sys.modules.get("mlflow")
     if loaded is not None and loaded.tracking.is_tracking_uri_set():
         uri = str(loaded.get_tracking_uri())
     else:
-        uri = os.environ.get("MLFLOW_TRACKING_URI") or default_uri()
-    database = database_file(uri)
+        uri = os.environ.get("MLFLOW_TRACKING_URI") or _default_uri()
+    database = _database_file(uri)
     if database is not None and not database.exists():
         if not create:
             raise InputError(
@@ -103,7 +103,7 @@ def check_store() -> None:
     open_store()
 
 
-def experiment_id(client: MlflowClient, name: str) -> str:
+def _experiment_id(client: MlflowClient, name: str) -> str:
     """Return the id of an experiment, made if it is new; a SQLite store keeps the artifacts beside the database.
 
     Raises
@@ -113,7 +113,7 @@ def experiment_id(client: MlflowClient, name: str) -> str:
     """
     found = client.get_experiment_by_name(name)
     if found is None:
-        database = database_file(client.tracking_uri)
+        database = _database_file(client.tracking_uri)
         location = None if database is None else (database.resolve().parent / "artifacts").as_uri()
         return str(client.create_experiment(name, artifact_location=location))
     if found.lifecycle_stage != "active":
@@ -124,7 +124,7 @@ def experiment_id(client: MlflowClient, name: str) -> str:
     return str(found.experiment_id)
 
 
-def hush_mlflow() -> None:
+def _hush_mlflow() -> None:
     """Switch off MLflow's usage telemetry and progress bars, and its minutes of retries with a server out of reach.
 
     The user's environment has the last word. MLflow reads the first when it is imported.
@@ -134,19 +134,19 @@ def hush_mlflow() -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 
 
-def default_uri(folder: Path = DEFAULT_FOLDER) -> str:
+def _default_uri(folder: Path = _DEFAULT_FOLDER) -> str:
     """URI of the SQLite store in a folder."""
     return f"sqlite:///{folder.resolve() / 'mlflow.db'}"
 
 
-def database_file(uri: str) -> Path | None:
+def _database_file(uri: str) -> Path | None:
     """Return the file of a SQLite store; None for any other.
 
     Examples
     --------
-    >>> database_file("sqlite:////data/mlflow.db").name
+    >>> _database_file("sqlite:////data/mlflow.db").name
     'mlflow.db'
-    >>> database_file("https://mlflow.example.org") is None
+    >>> _database_file("https://mlflow.example.org") is None
     True
     """
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
@@ -165,7 +165,7 @@ def serve(port: int) -> None:
         There is no store yet, the store is a server that has its own page, or the page cannot be served.
     """
     uri = store_uri(create=False)
-    database = database_file(uri)
+    database = _database_file(uri)
     if database is None and uri.startswith(("http://", "https://")):
         raise InputError("the store is a server, with a page of its own", file=uri, fix="open that address")
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]

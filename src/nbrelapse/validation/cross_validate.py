@@ -23,13 +23,13 @@ from nbrelapse.models.base import BinaryModel, RiskModel, SurvivalModel
 from nbrelapse.models.clinical import ClinicalReference
 from nbrelapse.outcome import SURVIVAL_DTYPE, Outcome, align_patients, event_of, kind_of
 from nbrelapse.validation.fold_cache import FoldCache
-from nbrelapse.validation.foreign import NO_PROBABILITY, ForeignModel, adapt_estimator
+from nbrelapse.validation.foreign import _NO_PROBABILITY, _adapt_estimator, _ForeignModel
 from nbrelapse.validation.nested import nested_cross_validation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Population = str | np.ndarray | pd.Series | Sequence[bool]
+_Population = str | np.ndarray | pd.Series | Sequence[bool]
 """Patients to judge models on: a column of X that is 1 for them, or a mask."""
 
 _RANKING = ("harrell_c", "uno_c", "cause_specific_c", "auc")
@@ -56,7 +56,7 @@ class CrossValidation:
         What the models were judged by, in the order of the predictions.
     models : dict of str to RiskModel
         The models as they were compared, not fitted: with the columns that they read, and those of other packages
-        in a :class:`ForeignModel`.
+        in a :class:`_ForeignModel`.
     settings : dict
         The arguments of :func:`cross_validate` beside models and patients.
     """
@@ -200,7 +200,7 @@ def cross_validate(
     n_trials: int = 20,
     seed: int = 0,
     n_jobs: int = 1,
-    populations: Mapping[str, Population] | None = None,
+    populations: Mapping[str, _Population] | None = None,
     references: Sequence[str] | None = None,
     n_bootstrap: int = 500,
     interval: IntervalKind = "percentile",
@@ -392,7 +392,7 @@ def _candidates(
         else:
             chosen = list(table.columns) if without_genes is None else without_genes
             known = [column for column in chosen if table[column].notna().any()]
-            found[name] = adapt_estimator(name, model, known, survival=survival, seed=seed)
+            found[name] = _adapt_estimator(name, model, known, survival=survival, seed=seed)
     return found
 
 
@@ -430,7 +430,7 @@ def _references(references: Sequence[str] | None, models: Mapping[str, RiskModel
     return names
 
 
-def _masks(populations: Mapping[str, Population], table: pd.DataFrame) -> tuple[dict[str, np.ndarray], list[str]]:
+def _masks(populations: Mapping[str, _Population], table: pd.DataFrame) -> tuple[dict[str, np.ndarray], list[str]]:
     """Patients of each population, and how many have no value there."""
     masks, notes = {"all": np.ones(len(table), dtype=bool)}, []
     for name, given in populations.items():
@@ -449,7 +449,7 @@ def _masks(populations: Mapping[str, Population], table: pd.DataFrame) -> tuple[
     return masks, notes
 
 
-def _population_values(name: str, given: Population, table: pd.DataFrame) -> pd.Series:
+def _population_values(name: str, given: _Population, table: pd.DataFrame) -> pd.Series:
     if isinstance(given, str):
         if given not in table.columns:
             raise InputError(
@@ -481,7 +481,7 @@ def _predict(
 ) -> dict[str, Predictions]:
     """Cross-validate in turn: estimators of other packages that the cache cannot hold, the others of them, ours."""
     times = prediction_times(y)
-    foreign = {name: model for name, model in models.items() if isinstance(model, ForeignModel)}
+    foreign = {name: model for name, model in models.items() if isinstance(model, _ForeignModel)}
     uncached = [name for name, model in foreign.items() if cache is not None and not model.can_be_cached(table)]
     groups = [
         (uncached, None),
@@ -515,7 +515,7 @@ def _predict(
 
 
 def _has_probability(prediction: Predictions) -> bool:
-    return not (prediction.incidence == NO_PROBABILITY).any()
+    return not (prediction.incidence == _NO_PROBABILITY).any()
 
 
 def _with_stand_in(prediction: Predictions) -> Predictions:
@@ -542,7 +542,7 @@ def _leave_out(
     notes: list[str],
 ) -> Evaluation:
     """Make figures NaN that an estimator of another package does not determine, and say why."""
-    foreign = {name: model for name, model in models.items() if isinstance(model, ForeignModel)}
+    foreign = {name: model for name, model in models.items() if isinstance(model, _ForeignModel)}
     probability = {name: _has_probability(predictions[name]) for name in foreign}
     left_out = {
         (name, metric)
@@ -570,7 +570,7 @@ def _blanked(table: pd.DataFrame, value: str, left_out: set[tuple[str, str]]) ->
     return copy
 
 
-def _undetermined(metric: str, model: ForeignModel, probability: bool) -> bool:
+def _undetermined(metric: str, model: _ForeignModel, probability: bool) -> bool:
     if metric.startswith(_RANKING):
         return False
     if metric == "calibration_slope":
@@ -578,7 +578,7 @@ def _undetermined(metric: str, model: ForeignModel, probability: bool) -> bool:
     return not probability
 
 
-def _foreign_notes(models: Mapping[str, ForeignModel], probability: Mapping[str, bool], y: np.ndarray) -> list[str]:
+def _foreign_notes(models: Mapping[str, _ForeignModel], probability: Mapping[str, bool], y: np.ndarray) -> list[str]:
     """Why figures of these models are left out, a note a reason."""
     compete = bool((event_of(y) == 2).any())
     scale = kind_of(y).scale

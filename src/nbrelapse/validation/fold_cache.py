@@ -39,7 +39,7 @@ _CODE = (
 
 _LIBRARIES = ("numpy", "optuna", "pandas", "scikit-learn", "scikit-survival", "scipy", "xgboost", "xgboost-cpu")
 
-Prediction = tuple[np.ndarray, np.ndarray]
+_Prediction = tuple[np.ndarray, np.ndarray]
 """Log risk and probability of the event of the patients of one fold."""
 
 
@@ -97,13 +97,13 @@ class FoldCache:
             (self.folder / ".gitignore").unlink()
             self.folder.rmdir()
 
-    def load(self, key: str, shape: tuple[int, int]) -> Prediction | None:
+    def load(self, key: str, shape: tuple[int, int]) -> _Prediction | None:
         """Return an entry; None where there is none, or none that can be read.
 
         Parameters
         ----------
         key : str
-            From :func:`fold_key`.
+            From :func:`_fold_key`.
         shape : tuple of int
             Patients and times that it must have.
         """
@@ -116,7 +116,7 @@ class FoldCache:
         self.misses += found is None
         return found
 
-    def store(self, key: str, prediction: Prediction) -> None:
+    def store(self, key: str, prediction: _Prediction) -> None:
         """Write an entry, whole or not at all; a failure is noted in ``failure``."""
         file = self._file(key)
         try:
@@ -129,7 +129,7 @@ class FoldCache:
         return self.folder / key[:2] / f"{key}.npz"
 
 
-def fold_key(
+def _fold_key(
     model: RiskModel, X: pd.DataFrame, y: np.ndarray, train: np.ndarray, test: np.ndarray, settings: dict[str, Any]
 ) -> str:
     """Hash all that the predictions of a fold depend on, in hex.
@@ -155,10 +155,10 @@ def fold_key(
     >>> X = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [0.0, 0.0, 1.0]}, index=["p", "q", "r"])
     >>> y = np.array([(1, 3.0), (0, 5.0), (1, 9.0)], dtype=[("event", "i1"), ("time", "f8")])
     >>> sides = np.array([0, 1]), np.array([2])
-    >>> key = fold_key(Cox(["a"]), X, y, *sides, {"seed": 0})
-    >>> key == fold_key(Cox(["a"]), X.assign(b=9.0), y, *sides, {"seed": 0})
+    >>> key = _fold_key(Cox(["a"]), X, y, *sides, {"seed": 0})
+    >>> key == _fold_key(Cox(["a"]), X.assign(b=9.0), y, *sides, {"seed": 0})
     True
-    >>> key == fold_key(Cox(["a"]), X.assign(a=[1.0, 2.0, 3.1]), y, *sides, {"seed": 0})
+    >>> key == _fold_key(Cox(["a"]), X.assign(a=[1.0, 2.0, 3.1]), y, *sides, {"seed": 0})
     False
     """
     parameters = model.get_params(deep=False)
@@ -196,7 +196,7 @@ def _code() -> str:
     return digest.hexdigest()
 
 
-def _read(file: Path, key: str, shape: tuple[int, int]) -> Prediction | None:
+def _read(file: Path, key: str, shape: tuple[int, int]) -> _Prediction | None:
     try:
         with np.load(file, allow_pickle=False) as archive:
             stored, log_risk, incidence = (archive[name] for name in ("key", "log_risk", "incidence"))

@@ -19,7 +19,7 @@ from nbrelapse.metrics.evaluation import discrimination
 from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel
 from nbrelapse.outcome import BINARY, SURVIVAL, Outcome, OutcomeKind
 
-NO_PROBABILITY = -1.0
+_NO_PROBABILITY = -1.0
 """Stands for "not predicted" among probabilities: predictions of folds are finite numbers, so it cannot be NaN."""
 
 _SMALLEST = 1e-6
@@ -29,7 +29,7 @@ _VERSIONED = frozenset({"builtins", "numpy", "pandas", "scipy", "sklearn", "sksu
 """Packages whose versions are in the name of a cache entry."""
 
 
-class ForeignModel(RiskModel):
+class _ForeignModel(RiskModel):
     """An estimator of another package as a risk model: enough to cross-validate it, not to explain or save it.
 
     Each fit is of a clone, so the estimator given stays as it is. Parameters ``random_state`` that nobody has set,
@@ -174,7 +174,7 @@ class ForeignModel(RiskModel):
         )
 
 
-class ForeignSurvival(ForeignModel):
+class _ForeignSurvival(_ForeignModel):
     """An estimator of a time to an event with the interface of scikit-survival.
 
     It is fitted with the structured outcome that scikit-survival takes: whether the event was seen, and the time in
@@ -189,7 +189,7 @@ class ForeignSurvival(ForeignModel):
     >>> X = pd.DataFrame({"x": [2.0, 1.0, 1.5, 0.0, -1.0, 0.5]})
     >>> y = np.array([(1, 9.0), (1, 20.0), (0, 30.0), (1, 90.0), (0, 99.0), (1, 40.0)], "i1, f8")
     >>> y.dtype.names = ("event", "time")
-    >>> model = ForeignSurvival(CoxPHSurvivalAnalysis(), ["x"]).fit(X, y)
+    >>> model = _ForeignSurvival(CoxPHSurvivalAnalysis(), ["x"]).fit(X, y)
     >>> model.predict_risk(X, np.array([10.0, 50.0]))[1].round(2)[0].tolist()
     [0.53, 1.0]
     """
@@ -218,7 +218,7 @@ class ForeignSurvival(ForeignModel):
         score = self.predict_log_risk(X)
         survival = None if self.compete_ else self._survival(self._patients(X)[list(self.columns)], times)
         if survival is None:
-            return score, np.full((len(X), len(times)), NO_PROBABILITY)
+            return score, np.full((len(X), len(times)), _NO_PROBABILITY)
         return score, np.clip(1 - survival, 0.0, 1.0)
 
     def _target(self, y: np.ndarray) -> np.ndarray:
@@ -240,7 +240,7 @@ class ForeignSurvival(ForeignModel):
         return survival if np.isfinite(survival).all() else None
 
 
-class ForeignClassifier(ForeignModel):
+class _ForeignClassifier(_ForeignModel):
     """A classifier with the interface of scikit-learn, for a binary endpoint.
 
     With ``predict_proba`` the log risk is the log odds, and probabilities are kept between 1e-6 and 1 less that. With
@@ -250,7 +250,7 @@ class ForeignClassifier(ForeignModel):
     --------
     >>> from sklearn.linear_model import LogisticRegression
     >>> X = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0]})
-    >>> model = ForeignClassifier(LogisticRegression(), ["x"]).fit(X, np.array([0, 0, 1, 1], dtype=np.int8))
+    >>> model = _ForeignClassifier(LogisticRegression(), ["x"]).fit(X, np.array([0, 0, 1, 1], dtype=np.int8))
     >>> model.predict_risk(X, np.array([np.inf]))[1].round(2).ravel().tolist()
     [0.19, 0.38, 0.62, 0.81]
     """
@@ -266,7 +266,7 @@ class ForeignClassifier(ForeignModel):
     def predict_risk(self, X: Features, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Log odds or score, and probability or :data:`NO_PROBABILITY`; see :meth:`RiskModel.predict_risk`."""
         score = self.predict_log_risk(X)
-        probability = expit(score) if self.log_scale else np.full(len(X), NO_PROBABILITY)
+        probability = expit(score) if self.log_scale else np.full(len(X), _NO_PROBABILITY)
         return score, np.repeat(probability[:, None], len(times), axis=1)
 
     def _target(self, y: np.ndarray) -> np.ndarray:
@@ -280,9 +280,9 @@ class ForeignClassifier(ForeignModel):
         return logit(np.clip(probability, _SMALLEST, 1 - _SMALLEST))
 
 
-def adapt_estimator(
+def _adapt_estimator(
     name: str, estimator: Any, columns: Sequence[str], *, survival: bool, seed: int = 0
-) -> ForeignModel:
+) -> _ForeignModel:
     """Return an estimator of another package as a risk model.
 
     Parameters
@@ -308,7 +308,7 @@ def adapt_estimator(
     Examples
     --------
     >>> from sklearn.cluster import KMeans
-    >>> adapt_estimator("groups", KMeans(), ["x"], survival=True)
+    >>> _adapt_estimator("groups", KMeans(), ["x"], survival=True)
     Traceback (most recent call last):
     ...
     nbrelapse.errors.InputError: model 'groups' (KMeans) is a clusterer, the endpoint is a time to an event
@@ -326,9 +326,9 @@ def adapt_estimator(
             raise InputError(f"{kind} has no method {method}", expected="an estimator: fit(X, y), then predict(X)")
     if survival:
         _refuse_other_than_survival(kind, estimator)
-        return ForeignSurvival(estimator, columns, name=name, seed=seed)
+        return _ForeignSurvival(estimator, columns, name=name, seed=seed)
     _refuse_other_than_classifier(kind, estimator)
-    return ForeignClassifier(estimator, columns, name=name, seed=seed)
+    return _ForeignClassifier(estimator, columns, name=name, seed=seed)
 
 
 def _refuse_other_than_survival(kind: str, estimator: Any) -> None:

@@ -16,7 +16,7 @@ from nbrelapse.metrics.predictions import FEWEST_EVENTS, FEWEST_PATIENTS, Predic
 from nbrelapse.metrics.resampling import IntervalKind
 from nbrelapse.outcome import event_of
 from nbrelapse.validation.fold_cache import FoldCache
-from nbrelapse.validation.nested import Split, predict_splits
+from nbrelapse.validation.nested import _predict_splits, _Split
 from nbrelapse.validation.splits import repeated_folds
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def leave_one_group_out(
     known = np.asarray(labels != "", dtype=bool)
     splits, left_out = _splits(y, labels, known, n_inner_folds, seed)
     times = min((prediction_times(y[train]) for _, _, train, _ in splits), key=len)
-    predictions = predict_splits(
+    predictions = _predict_splits(
         models,
         X,
         y,
@@ -131,7 +131,7 @@ def leave_one_group_out(
 
 def _splits(
     y: np.ndarray, labels: np.ndarray, known: np.ndarray, n_inner_folds: int, seed: int
-) -> tuple[list[Split], dict[str, str]]:
+) -> tuple[list[_Split], dict[str, str]]:
     """Split off every group that can be judged, and say why the others cannot."""
     names = sorted(set(labels[known]))
     if len(names) < 2:
@@ -140,7 +140,7 @@ def _splits(
             column="groups",
             expected="at least two groups among the patients who have an outcome",
         )
-    splits: list[Split] = []
+    splits: list[_Split] = []
     left_out = {}
     for number, name in enumerate(names):
         train, test = np.flatnonzero(known & (labels != name)), np.flatnonzero(labels == name)

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from nbrelapse.metrics.predictions import Predictions
-from nbrelapse.validation.fold_cache import FoldCache, Prediction, fold_key
+from nbrelapse.validation.fold_cache import FoldCache, _fold_key, _Prediction
 from nbrelapse.validation.splits import repeated_folds
 from nbrelapse.validation.tuning import tune
 
@@ -73,7 +73,7 @@ def nested_cross_validation(
         There are too few events for the outer or inner folds.
     """
     splits = repeated_folds(y, n_repeats=n_repeats, n_folds=n_folds, seed=seed)
-    return predict_splits(
+    return _predict_splits(
         models,
         X,
         y,
@@ -118,15 +118,15 @@ def holdout_predictions(models: Mapping[str, RiskModel], X: pd.DataFrame, times:
     }
 
 
-Split = tuple[int, int, np.ndarray, np.ndarray]
+_Split = tuple[int, int, np.ndarray, np.ndarray]
 """Repeat, fold, and the positions of the training and the test patients."""
 
 
-def predict_splits(
+def _predict_splits(
     models: Mapping[str, RiskModel],
     X: pd.DataFrame,
     y: np.ndarray,
-    splits: Sequence[Split],
+    splits: Sequence[_Split],
     *,
     n_inner_folds: int,
     n_trials: int,
@@ -198,7 +198,7 @@ def predict_splits(
 class _Task(NamedTuple):
     name: str
     model: RiskModel
-    split: Split
+    split: _Split
     n_inner_folds: int
     n_trials: int
     seed: int
@@ -206,12 +206,12 @@ class _Task(NamedTuple):
 
     def key(self, X: pd.DataFrame, y: np.ndarray) -> str:
         names = ("n_inner_folds", "n_trials", "seed", "times")
-        return fold_key(self.model, X, y, *self.split[2:], {name: getattr(self, name) for name in names})
+        return _fold_key(self.model, X, y, *self.split[2:], {name: getattr(self, name) for name in names})
 
 
 def _predictions(
     tasks: list[_Task], X: pd.DataFrame, y: np.ndarray, n_jobs: int, cache: FoldCache | None
-) -> Iterator[tuple[_Task, Prediction]]:
+) -> Iterator[tuple[_Task, _Prediction]]:
     """Yield the prediction of every task: those in the cache first, the others as they are done."""
     missing = []
     keys = ["" if cache is None else task.key(X, y) for task in tasks]
@@ -232,7 +232,7 @@ def _predictions(
             yield tasks[number], prediction
 
 
-def _predict_fold(number: int, task: _Task, X: pd.DataFrame, y: np.ndarray) -> tuple[int, Prediction]:
+def _predict_fold(number: int, task: _Task, X: pd.DataFrame, y: np.ndarray) -> tuple[int, _Prediction]:
     _, _, train, test = task.split
     X_train, y_train = X.iloc[train], y[train]
     with threadpool_limits(1):
@@ -241,6 +241,6 @@ def _predict_fold(number: int, task: _Task, X: pd.DataFrame, y: np.ndarray) -> t
         return number, fitted.predict_risk(X.iloc[test], task.times)
 
 
-def _derived_seed(seed: int, name: str, split: Split) -> int:
+def _derived_seed(seed: int, name: str, split: _Split) -> int:
     entropy = [seed, split[0], split[1], zlib.crc32(name.encode())]
     return int(np.random.SeedSequence(entropy).generate_state(1)[0])

@@ -15,13 +15,13 @@ from nbrelapse.errors import InputError
 from nbrelapse.metrics.evaluation import discrimination
 from nbrelapse.metrics.resampling import bootstrap_interval, bootstrap_weights
 from nbrelapse.outcome import event_of
-from nbrelapse.validation.nested import Split, predict_splits
+from nbrelapse.validation.nested import _predict_splits, _Split
 from nbrelapse.validation.splits import repeated_folds
 
 if TYPE_CHECKING:
     from nbrelapse.models.base import RiskModel
 
-SHRINKAGE = 0.9
+_SHRINKAGE = 0.9
 """Criterion (i) of Riley 2020: predictor effects overestimated by a tenth at most."""
 
 _NAGELKERKE_DIFFERENCE = 0.05
@@ -116,14 +116,14 @@ def sample_size(
         )
     largest = _largest_r2(events / patients, binary)
     r2 = _ANTICIPATED_SHARE * largest if anticipated_r2 is None else anticipated_r2
-    if not 0 < r2 < min(largest, SHRINKAGE):
+    if not 0 < r2 < min(largest, _SHRINKAGE):
         raise InputError(
             f"illegal anticipated R² {r2!r}",
             column="anticipated_r2",
-            expected=f"above 0, below {min(largest, SHRINKAGE):.3f}",
+            expected=f"above 0, below {min(largest, _SHRINKAGE):.3f}",
         )
     second = r2 / (r2 + _NAGELKERKE_DIFFERENCE * largest)
-    needed = max(math.ceil(parameters / _per_parameter(s, r2)) for s in (SHRINKAGE, second))
+    needed = max(math.ceil(parameters / _per_parameter(s, r2)) for s in (_SHRINKAGE, second))
     shrinkage = brentq(lambda s: patients * _per_parameter(s, r2) - parameters, r2 * (1 + 1e-12), 1.0)
     events_needed = math.ceil(needed * events / patients)
     return SampleSize(patients, events, parameters, r2, float(shrinkage), needed, events_needed)
@@ -139,7 +139,7 @@ def _per_parameter(shrinkage: float, r2: float) -> float:
     return (shrinkage - 1) * math.log(1 - r2 / shrinkage)
 
 
-SHARES = (0.25, 0.5, 0.75, 1.0)
+_SHARES = (0.25, 0.5, 0.75, 1.0)
 """Of the training patients of each fold."""
 
 _EVENTS_A_FOLD = 2
@@ -219,14 +219,14 @@ def learning_curve(
     """
     splits = repeated_folds(y, n_repeats=n_repeats, n_folds=n_folds, seed=seed)
     event = event_of(y) == 1
-    parts = {share: _parts(splits, event, share, seed) for share in SHARES}
+    parts = {share: _parts(splits, event, share, seed) for share in _SHARES}
     fewest = {share: min(int(event[train].sum()) for _, _, train, _ in part) for share, part in parts.items()}
-    kept = [share for share in SHARES if share == 1 or fewest[share] >= _EVENTS_A_FOLD * n_inner_folds]
+    kept = [share for share in _SHARES if share == 1 or fewest[share] >= _EVENTS_A_FOLD * n_inner_folds]
     weights = bootstrap_weights(len(y), n_bootstrap, seed)
     figures = []
     for number, share in enumerate(kept):
         told = None if progress is None else _shifted(progress, number, len(kept))
-        found = predict_splits(
+        found = _predict_splits(
             {name: model}, X, y, parts[share],
             n_inner_folds=n_inner_folds, n_trials=n_trials, seed=seed, times=times, n_jobs=n_jobs, progress=told,
         )  # fmt: skip
@@ -236,14 +236,14 @@ def learning_curve(
     events = [float(np.mean([event[train].sum() for _, _, train, _ in parts[share]])) for share in kept]
     notes = [
         f"{share:.0%} of the patients: left out, a fold has {fewest[share]} events for {n_inner_folds} inner folds"
-        for share in SHARES
+        for share in _SHARES
         if share not in kept
     ]
     gain = _gain(values, np.array(patients))
     return LearningCurve(_table(values, patients, events), *_interval(gain), notes)
 
 
-def _parts(splits: list[Split], event: np.ndarray, share: float, seed: int) -> list[Split]:
+def _parts(splits: list[_Split], event: np.ndarray, share: float, seed: int) -> list[_Split]:
     parts = []
     for repeat, fold, train, test in splits:
         order = np.random.default_rng([seed, repeat, fold]).permutation(train)

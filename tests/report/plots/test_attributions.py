@@ -13,12 +13,12 @@ from nbrelapse.explanation import DeletionCurve
 from nbrelapse.explanation.explanation import Explanation
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.report.plots import deletion_curves, dependence
-from nbrelapse.report.plots.style import ABSENT, drawn_patients, spread_dots
+from nbrelapse.report.plots.style import _ABSENT, _drawn_patients, _spread_dots
 
 
 def dots(axes: Any, absent: bool) -> np.ndarray:
     """Return the positions of the grey dots, or of the others."""
-    parts = [part for part in axes.collections if (to_hex(part.get_facecolor()[0]) == ABSENT) == absent]
+    parts = [part for part in axes.collections if (to_hex(part.get_facecolor()[0]) == _ABSENT) == absent]
     return np.vstack([np.asarray(part.get_offsets()) for part in parts]) if parts else np.empty((0, 2))
 
 
@@ -84,7 +84,7 @@ def test_of_many_patients_some_are_drawn_and_the_picture_says_so(
     explanation: Explanation, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "patients" not in dependence(explanation, catalogue).get_supxlabel()
-    monkeypatch.setattr(drawn_patients, "__defaults__", (50,))
+    monkeypatch.setattr(_drawn_patients, "__defaults__", (50,))
     figure = dependence(explanation, catalogue, top=1)
     assert sum(len(part.get_offsets()) for part in figure.axes[0].collections) == 50
     assert figure.get_supxlabel() == "Value\n50 of 240 patients, evenly spaced by predicted risk"
@@ -100,10 +100,10 @@ def test_a_feature_that_is_never_or_always_the_same_is_drawn(
 
 
 def test_dots_that_share_a_position_are_spread_within_the_room() -> None:
-    offsets = spread_dots(np.zeros(101), room=2.0)
+    offsets = _spread_dots(np.zeros(101), room=2.0)
     assert np.unique(offsets).size == 101
     assert np.abs(offsets).max() <= 1.0
-    assert spread_dots(np.array([])).size == 0
+    assert _spread_dots(np.array([])).size == 0
 
 
 def _curve() -> DeletionCurve:

@@ -12,7 +12,7 @@ from matplotlib.colors import to_hex
 
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms import load_catalogue
-from nbrelapse.report.facts import COUNTS
+from nbrelapse.report.facts import _COUNTS
 from nbrelapse.report.plots import patients_looked_at
 from nbrelapse.report.render import save_figure
 
@@ -25,7 +25,7 @@ def counted(patients: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     counts = pd.DataFrame(rows, columns=["mechanism", "assay"])
     counts["assay"] = pd.Categorical(counts["assay"], ASSAYS, ordered=True)
     known, not_known = patients // 2, patients // 4
-    counts[COUNTS] = [known, not_known, patients - known - not_known]
+    counts[_COUNTS] = [known, not_known, patients - known - not_known]
     return counts, counts.astype({"assay": "str"})
 
 

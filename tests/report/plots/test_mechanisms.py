@@ -12,8 +12,8 @@ from nbrelapse.explanation.explanation import Explanation
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.report.plots import mechanism_bar, mechanism_cooccurrence_plot, risk_group_heatmap
-from nbrelapse.report.plots.style import GRID, LOWER_ZERO_HIGHER
-from nbrelapse.report.wording import signed
+from nbrelapse.report.plots.style import _GRID, _LOWER_ZERO_HIGHER
+from nbrelapse.report.wording import _signed
 
 
 def test_whiskers_end_where_the_refits_do(explanation: Explanation, catalogue: Catalogue, stable: Stability) -> None:
@@ -77,9 +77,9 @@ def test_cells_hold_counts_and_ratio_in_their_row_and_column(catalogue: Catalogu
 def test_pairs_of_few_patients_are_grey_and_the_largest_ratio_has_the_last_colour(catalogue: Catalogue) -> None:
     axes = mechanism_cooccurrence_plot(TABLE, catalogue).axes[0]
     colors = [to_hex(patch.get_facecolor()) for patch in axes.patches]
-    assert colors[0] == LOWER_ZERO_HIGHER[2]
-    assert colors[2] == GRID
-    assert GRID not in colors[:2]
+    assert colors[0] == _LOWER_ZERO_HIGHER[2]
+    assert colors[2] == _GRID
+    assert _GRID not in colors[:2]
 
 
 def test_thousands_are_short(catalogue: Catalogue) -> None:
@@ -106,7 +106,7 @@ def test_cells_hold_the_mean_contribution_of_the_group(
     assert len(cells) == 2 * len(mechanisms)
     for (column, row), text in cells.items():
         own = groups.index[groups == shown[int(column)].split("\n")[0]]
-        assert text == signed(explanation.mechanisms.loc[own, name_of[mechanisms[int(row)]]].mean(), 3)
+        assert text == _signed(explanation.mechanisms.loc[own, name_of[mechanisms[int(row)]]].mean(), 3)
 
 
 def test_small_groups_and_unknown_patients_are_left_out_and_said_so(

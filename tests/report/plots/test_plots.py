@@ -28,7 +28,7 @@ from nbrelapse.report.plots import (
     mechanism_bar,
     patient_waterfall,
 )
-from nbrelapse.report.plots.style import drawn_patients
+from nbrelapse.report.plots.style import _drawn_patients
 
 
 def texts(figure: Any) -> list[str]:
@@ -64,7 +64,7 @@ def test_beeswarm_has_a_dot_a_patient_and_greys_the_missing(explanation: Explana
 def test_beeswarm_of_a_large_cohort_draws_a_part_with_both_ends(
     explanation: Explanation, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(drawn_patients, "__defaults__", (3,))
+    monkeypatch.setattr(_drawn_patients, "__defaults__", (3,))
     risk = explanation.mechanisms.sum(axis=1).to_numpy()
     drawn = np.sort(np.argsort(risk, kind="stable")[[0, round((len(risk) - 1) / 2), len(risk) - 1]])
     axes = beeswarm(explanation, catalogue, top=4).axes[0]

@@ -20,30 +20,30 @@ from nbrelapse.explanation.explanation import Explanation
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.report.plots.style import (
-    ABSENT,
-    ACCENT,
-    GRID,
-    INK,
-    MUTED,
-    RISK_GROUPS,
-    bare_y,
-    drawn_note,
-    drawn_patients,
-    mark_rows,
-    new_figure,
-    spread_dots,
-    styled,
-    zero_line,
+    _ABSENT,
+    _ACCENT,
+    _GRID,
+    _INK,
+    _MUTED,
+    _RISK_GROUPS,
+    _bare_y,
+    _drawn_note,
+    _drawn_patients,
+    _mark_rows,
+    _new_figure,
+    _spread_dots,
+    _styled,
+    _zero_line,
 )
-from nbrelapse.report.wording import contribution_text, prediction_text
+from nbrelapse.report.wording import _contribution_text, _prediction_text
 
 if TYPE_CHECKING:
     from nbrelapse.explanation.checks import DeletionCurve
 
-_COLORS = LinearSegmentedColormap.from_list("low_to_high", RISK_GROUPS)
+_COLORS = LinearSegmentedColormap.from_list("low_to_high", _RISK_GROUPS)
 
 
-@styled
+@_styled
 def beeswarm(explanation: Explanation, catalogue: Catalogue, top: int = 15) -> Figure:
     """Draw a dot a patient for the most important features; missing values are grey.
 
@@ -63,31 +63,31 @@ def beeswarm(explanation: Explanation, catalogue: Catalogue, top: int = 15) -> F
     """
     importance = explanation.feature_importance()
     shown = list(importance[importance > 0].index[:top])[::-1] or list(importance.index[:1])
-    figure = new_figure(5.8, 0.34 * len(shown) + 1.4)
+    figure = _new_figure(5.8, 0.34 * len(shown) + 1.4)
     axes = figure.subplots()
-    zero_line(axes)
+    _zero_line(axes)
     scale = _color_scale(explanation.values[shown])
-    drawn = drawn_patients(explanation)
+    drawn = _drawn_patients(explanation)
     for row, name in enumerate(shown):
         x = explanation.features[name].to_numpy()[drawn]
-        y = row + spread_dots(x)
+        y = row + _spread_dots(x)
         known = explanation.values[name].notna().to_numpy()[drawn]
         color = _COLORS(scale[name].to_numpy()[drawn][known])
-        axes.axhline(row, color=GRID, linewidth=0.6, zorder=0.2)
-        axes.scatter(x[~known], y[~known], s=7, color=ABSENT, linewidths=0, rasterized=True, zorder=2)
+        axes.axhline(row, color=_GRID, linewidth=0.6, zorder=0.2)
+        axes.scatter(x[~known], y[~known], s=7, color=_ABSENT, linewidths=0, rasterized=True, zorder=2)
         axes.scatter(x[known], y[known], s=9, c=color, linewidths=0, rasterized=True, zorder=3)
     _label_rows(axes, shown, catalogue)
-    part = drawn_note(len(drawn), len(explanation.values))
+    part = _drawn_note(len(drawn), len(explanation.values))
     axes.set_xlabel(f"Contribution to the {explanation.scale}   (right: higher risk)\n{part}".strip())
     bar = figure.colorbar(
         ScalarMappable(Normalize(0, 1), _COLORS), ax=axes, orientation="horizontal", location="top", shrink=0.4,
         aspect=30, anchor=(1.0, 0.0), pad=0.01,
     )  # fmt: skip
     bar.set_ticks([0, 1], labels=["low value", "high value"])
-    bar.ax.tick_params(length=0, labelsize=8.5, labelcolor=MUTED)
+    bar.ax.tick_params(length=0, labelsize=8.5, labelcolor=_MUTED)
     bar.outline.set_visible(False)
     if explanation.values[shown].isna().to_numpy().any():
-        bar.ax.text(-0.12, 0.5, "● not assayed", color=ABSENT, ha="right", va="center", fontsize=8.5,
+        bar.ax.text(-0.12, 0.5, "● not assayed", color=_ABSENT, ha="right", va="center", fontsize=8.5,
                     transform=bar.ax.transAxes)  # fmt: skip
     return figure
 
@@ -96,8 +96,8 @@ def _label_rows(axes: Axes, shown: list[str], catalogue: Catalogue) -> None:
     definitions = [catalogue.features[name] for name in shown]
     axes.set_yticks(range(len(shown)), [textwrap.fill(definition.title, 28) for definition in definitions])
     axes.set_ylim(-0.7, len(shown) - 0.3)
-    mark_rows(axes, [catalogue.mechanisms[definition.mechanism].color for definition in definitions])
-    bare_y(axes)
+    _mark_rows(axes, [catalogue.mechanisms[definition.mechanism].color for definition in definitions])
+    _bare_y(axes)
 
 
 def _color_scale(values: pd.DataFrame) -> pd.DataFrame:
@@ -115,7 +115,7 @@ _RISK = {"log hazard": "Log hazard relative to the average training patient", "l
 _NARROWEST = {"log hazard": 0.1, "log odds": 0.1, "probability": 0.02}
 
 
-@styled
+@_styled
 def patient_waterfall(explanation: Explanation, patient: str, catalogue: Catalogue) -> Figure:
     """Draw how what was measured, by mechanism, leads from the model's baseline to one patient's prediction.
 
@@ -144,7 +144,7 @@ def patient_waterfall(explanation: Explanation, patient: str, catalogue: Catalog
     steps = _steps(explanation, patient, catalogue)
     ends = explanation.baseline + steps["value"].cumsum()
     starts = ends - steps["value"]
-    figure = new_figure(5.8, 0.36 * len(steps) + 1.5)
+    figure = _new_figure(5.8, 0.36 * len(steps) + 1.5)
     axes = figure.subplots()
     rows = np.arange(len(steps))
     bars = axes.barh(rows, steps["value"], left=starts, color=list(steps["color"]), height=0.62)
@@ -154,8 +154,8 @@ def patient_waterfall(explanation: Explanation, patient: str, catalogue: Catalog
     reach = [explanation.baseline, *ends]
     span = max(max(reach) - min(reach), _NARROWEST[explanation.scale])
     for row, (start, end, value) in enumerate(zip(starts, ends, steps["value"], strict=True)):
-        axes.plot([end, end], [row - 0.31, min(row + 1.31, len(steps) - 0.45)], color=MUTED, linewidth=0.7, zorder=0.5)
-        axes.annotate(contribution_text(value, explanation.scale), (max(start, end), row), (5, 0),
+        axes.plot([end, end], [row - 0.31, min(row + 1.31, len(steps) - 0.45)], color=_MUTED, linewidth=0.7, zorder=0.5)
+        axes.annotate(_contribution_text(value, explanation.scale), (max(start, end), row), (5, 0),
                       textcoords="offset points", va="center", fontsize=9)  # fmt: skip
     axes.set_yticks(rows, list(steps["title"]))
     axes.set_ylim(len(steps) + 0.1, -0.95)
@@ -164,7 +164,7 @@ def patient_waterfall(explanation: Explanation, patient: str, catalogue: Catalog
     axes.set_xlabel(_axis_title(explanation))
     if explanation.scale == "probability":
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g}%"))
-    bare_y(axes)
+    _bare_y(axes)
     return figure
 
 
@@ -192,19 +192,19 @@ def _steps(explanation: Explanation, patient: str, catalogue: Catalogue) -> pd.D
     large = table["value"].abs() >= _SMALL[explanation.scale]
     ends: list[tuple[float, bool, str, str]] = []
     if not large.all():
-        ends.append((float(table.loc[~large, "value"].sum()), False, "Other mechanisms", MUTED))
+        ends.append((float(table.loc[~large, "value"].sum()), False, "Other mechanisms", _MUTED))
     if not known.all():
-        ends.append((float(contributions[~known].sum()), True, "Not assayed", MUTED))
+        ends.append((float(contributions[~known].sum()), True, "Not assayed", _MUTED))
     return pd.concat([table[large], pd.DataFrame(ends, columns=table.columns)] if ends else [table], ignore_index=True)
 
 
 def _mark_ends(axes: Axes, explanation: Explanation, prediction: float, rows: int) -> None:
     baseline, scale = explanation.baseline, explanation.scale
-    axes.plot([baseline, baseline], [-0.5, 0.31], color=MUTED, linewidth=0.7, zorder=0.5)
-    axes.text(baseline, -0.55, f"baseline {prediction_text(baseline, scale)}", ha="center", va="bottom", color=MUTED,
+    axes.plot([baseline, baseline], [-0.5, 0.31], color=_MUTED, linewidth=0.7, zorder=0.5)
+    axes.text(baseline, -0.55, f"baseline {_prediction_text(baseline, scale)}", ha="center", va="bottom", color=_MUTED,
               fontsize=9)  # fmt: skip
-    axes.text(prediction, rows - 0.4, f"this patient {prediction_text(prediction, scale)}", ha="center", va="top",
-              color=INK, fontsize=9.5, fontweight="bold")  # fmt: skip
+    axes.text(prediction, rows - 0.4, f"this patient {_prediction_text(prediction, scale)}", ha="center", va="top",
+              color=_INK, fontsize=9.5, fontweight="bold")  # fmt: skip
 
 
 _COLUMNS = 3
@@ -212,7 +212,7 @@ _FEW_VALUES = 8
 """Features of at most as many values have their dots side by side at each."""
 
 
-@styled
+@_styled
 def dependence(explanation: Explanation, catalogue: Catalogue, top: int = 6) -> Figure:
     """Draw contribution against value of the most important features, a panel a feature, a dot a patient.
 
@@ -236,20 +236,20 @@ def dependence(explanation: Explanation, catalogue: Catalogue, top: int = 6) -> 
     shown = list(importance[importance > 0].index[:top]) or list(importance.index[:1])
     columns = min(_COLUMNS, len(shown))
     rows = math.ceil(len(shown) / columns)
-    figure = new_figure(max(3.4, 2.65 * columns), 2.5 * rows + 0.3)
+    figure = _new_figure(max(3.4, 2.65 * columns), 2.5 * rows + 0.3)
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
-    drawn = drawn_patients(explanation)
+    drawn = _drawn_patients(explanation)
     for axes, name in zip(panels, shown, strict=False):
         definition = catalogue.features[str(name)]
         mechanism = catalogue.mechanisms[definition.mechanism]
         value, contribution = (part[name].to_numpy()[drawn] for part in (explanation.values, explanation.features))
         _panel(axes, value, contribution, explanation.values[name], mechanism.color, definition.kind)
         axes.set_title(textwrap.fill(definition.title, 30), fontsize=9, pad=15)
-        axes.text(0.0, 1.03, mechanism.title, transform=axes.transAxes, color=MUTED, fontsize=8.5)
+        axes.text(0.0, 1.03, mechanism.title, transform=axes.transAxes, color=_MUTED, fontsize=8.5)
     for axes in panels[len(shown) :]:
         axes.remove()
     figure.supylabel(f"Contribution to the {explanation.scale}", fontsize=9.5)
-    note = drawn_note(len(drawn), len(explanation.values))
+    note = _drawn_note(len(drawn), len(explanation.values))
     figure.supxlabel("Value" + (f"\n{note}" if note else ""), fontsize=9.5)
     return figure
 
@@ -257,7 +257,7 @@ def dependence(explanation: Explanation, catalogue: Catalogue, top: int = 6) -> 
 def _panel(
     axes: Axes, value: np.ndarray, contribution: np.ndarray, everybody: pd.Series, color: str, kind: str
 ) -> None:
-    axes.axhline(0.0, color=MUTED, linewidth=0.8, zorder=0.5)
+    axes.axhline(0.0, color=_MUTED, linewidth=0.8, zorder=0.5)
     levels = np.unique(everybody.dropna())
     few = len(levels) <= _FEW_VALUES
     low, high = (float(levels[0]), float(levels[-1])) if len(levels) else (0.0, 0.0)
@@ -266,7 +266,7 @@ def _panel(
     x = value.copy()
     for level in levels if few else ():
         own = value == level
-        x[own] += spread_dots(contribution[own], 0.7 * gap)
+        x[own] += _spread_dots(contribution[own], 0.7 * gap)
     axes.scatter(x[known], contribution[known], s=7, color=color, linewidths=0, alpha=0.75, rasterized=True, zorder=3)
     ticks = levels if few else MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
     names = {float(tick): _name(float(tick), kind) for tick in ticks if low <= tick <= high}
@@ -275,9 +275,9 @@ def _panel(
         room = max(0.16 * (high - low), 0.7 * gap)
         place = left - 0.75 * room
         absent = contribution[~known]
-        axes.scatter(place + spread_dots(absent, 0.8 * room), absent, s=7, color=ABSENT, linewidths=0, rasterized=True,
-                     zorder=2)  # fmt: skip
-        axes.axvline(left, color=MUTED, linewidth=0.7, linestyle=(0, (3, 3)), zorder=0.5)
+        across = place + _spread_dots(absent, 0.8 * room)
+        axes.scatter(across, absent, s=7, color=_ABSENT, linewidths=0, rasterized=True, zorder=2)
+        axes.axvline(left, color=_MUTED, linewidth=0.7, linestyle=(0, (3, 3)), zorder=0.5)
         names[place] = "not\nassayed"
         left = place - 0.75 * room
     axes.set_xlim(left, high + 0.6 * gap)
@@ -291,12 +291,12 @@ def _name(value: float, kind: str) -> str:
 
 
 _LOOKS = {
-    "by_contribution": ("largest contributions first", ACCENT, "solid"),
-    "at_random": ("in random order", MUTED, (0, (4, 2))),
+    "by_contribution": ("largest contributions first", _ACCENT, "solid"),
+    "at_random": ("in random order", _MUTED, (0, (4, 2))),
 }
 
 
-@styled
+@_styled
 def deletion_curves(curves: Mapping[str, DeletionCurve]) -> Figure:
     """Draw what features put to the background, or back, change of the log risk, a panel a model.
 
@@ -318,13 +318,13 @@ def deletion_curves(curves: Mapping[str, DeletionCurve]) -> Figure:
         raise InputError("no deletion curve to draw", column="curves", expected="at least one")
     across = min(2, len(curves))
     down = -(-len(curves) // across)
-    figure = new_figure(3.9 * across, 2.9 * down + 0.3)
+    figure = _new_figure(3.9 * across, 2.9 * down + 0.3)
     panels = figure.subplots(down, across, squeeze=False, sharey=True)
     for axes in panels.flat[len(curves) :]:
         axes.set_axis_off()
     for axes, (title, curve) in zip(panels.flat, curves.items(), strict=False):
         table, areas = curve.table, curve.areas
-        axes.axhline(1.0, color=MUTED, linewidth=0.8)
+        axes.axhline(1.0, color=_MUTED, linewidth=0.8)
         for name, (label, color, dashes) in _LOOKS.items():
             axes.fill_between(
                 table.index, table[f"{name}_low"], table[f"{name}_high"], color=color, alpha=0.18, linewidth=0

@@ -19,18 +19,18 @@ from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.table import METRICS
 from nbrelapse.report.plots.style import (
-    ACCENT,
-    GRID,
-    INK,
-    MUTED,
-    RISK_GROUPS,
-    bare_y,
-    new_figure,
-    set_apart,
-    styled,
-    zero_line,
+    _ACCENT,
+    _GRID,
+    _INK,
+    _MUTED,
+    _RISK_GROUPS,
+    _bare_y,
+    _new_figure,
+    _set_apart,
+    _styled,
+    _zero_line,
 )
-from nbrelapse.report.wording import POPULATIONS, model_title, number, signed, strategy_title
+from nbrelapse.report.wording import _POPULATIONS, _number, _signed, _strategy_title, model_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from nbrelapse.metrics.evaluation import Evaluation
 
 
-@styled
+@_styled
 def calibration(predictions: Predictions, y: np.ndarray, years: Sequence[int], groups: int = 5) -> Figure:
     """Draw observed against predicted cumulative incidence of the event, a panel a horizon.
 
@@ -61,21 +61,21 @@ def calibration(predictions: Predictions, y: np.ndarray, years: Sequence[int], g
     -------
     Figure
     """
-    figure = new_figure(3.05 * len(years), 3.35)
+    figure = _new_figure(3.05 * len(years), 3.35)
     panels = figure.subplots(1, len(years), squeeze=False, sharey=True)[0]
     for axes, year in zip(panels, years, strict=True):
         found = calibration_curve(predictions, y, year * YEAR, groups=groups)
         curve, table = found.curve, found.groups
-        axes.fill_between(curve["predicted"], curve["low"], curve["high"], color=ACCENT, alpha=0.13, linewidth=0)
-        calibration_panel(axes, predictions.incidence_at(year * YEAR).mean(axis=0), table)
-        axes.plot(curve["predicted"], curve["observed"], color=ACCENT, linewidth=1.5, zorder=1.5)
+        axes.fill_between(curve["predicted"], curve["low"], curve["high"], color=_ACCENT, alpha=0.13, linewidth=0)
+        _calibration_panel(axes, predictions.incidence_at(year * YEAR).mean(axis=0), table)
+        axes.plot(curve["predicted"], curve["observed"], color=_ACCENT, linewidth=1.5, zorder=1.5)
         axes.set_title(f"Within {year} years")
-        axes.text(0.0, 0.97, f"ICI {found.ici:.3f}", color=MUTED, fontsize=8.5, va="center")
+        axes.text(0.0, 0.97, f"ICI {found.ici:.3f}", color=_MUTED, fontsize=8.5, va="center")
     panels[0].set_ylabel("Observed proportion with the event")
     return figure
 
 
-def calibration_panel(axes: Axes, probability: np.ndarray, table: pd.DataFrame) -> None:
+def _calibration_panel(axes: Axes, probability: np.ndarray, table: pd.DataFrame) -> None:
     """Draw groups of patients against the diagonal, and a mark for every prediction.
 
     Parameters
@@ -85,21 +85,21 @@ def calibration_panel(axes: Axes, probability: np.ndarray, table: pd.DataFrame) 
     table : DataFrame
         ``predicted``, ``observed``, ``low`` and ``high``, a row a group.
     """
-    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+    axes.plot([0, 1], [0, 1], color=_MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
     spread = [table["observed"] - table["low"], table["high"] - table["observed"]]
-    axes.errorbar(table["predicted"], table["observed"], yerr=spread, fmt="none", ecolor=ACCENT, elinewidth=1.3)
-    axes.plot(table["predicted"], table["observed"], "o", color=ACCENT, markersize=5.5)
-    axes.vlines(probability, -0.035, -0.01, color=MUTED, alpha=0.25, linewidth=0.6, rasterized=True)
+    axes.errorbar(table["predicted"], table["observed"], yerr=spread, fmt="none", ecolor=_ACCENT, elinewidth=1.3)
+    axes.plot(table["predicted"], table["observed"], "o", color=_ACCENT, markersize=5.5)
+    axes.vlines(probability, -0.035, -0.01, color=_MUTED, alpha=0.25, linewidth=0.6, rasterized=True)
     axes.set(xlim=(-0.04, 1.02), ylim=(-0.04, 1.02), aspect="equal")
     axes.set_xlabel("Predicted probability")
     axes.set_xticks(np.arange(0, 1.01, 0.25))
     axes.set_yticks(np.arange(0, 1.01, 0.25))
     axes.xaxis.set_major_formatter("{x:.0%}")
     axes.yaxis.set_major_formatter("{x:.0%}")
-    axes.grid(color=GRID)
+    axes.grid(color=_GRID)
 
 
-@styled
+@_styled
 def binary_calibration(probability: np.ndarray, y: np.ndarray, groups: int = 5) -> Figure:
     """Draw observed shares against predicted probabilities.
 
@@ -116,14 +116,14 @@ def binary_calibration(probability: np.ndarray, y: np.ndarray, groups: int = 5) 
     -------
     Figure
     """
-    figure = new_figure(3.6, 3.5)
+    figure = _new_figure(3.6, 3.5)
     axes = figure.subplots()
-    calibration_panel(axes, probability, observed_share_by_group(probability, y, groups))
+    _calibration_panel(axes, probability, _observed_share_by_group(probability, y, groups))
     axes.set_ylabel("Observed share with the event")
     return figure
 
 
-def observed_share_by_group(probability: np.ndarray, y: np.ndarray, groups: int) -> pd.DataFrame:
+def _observed_share_by_group(probability: np.ndarray, y: np.ndarray, groups: int) -> pd.DataFrame:
     """Mean predicted probability and observed share with Wilson's 95% interval, by group of predicted probability.
 
     Parameters
@@ -140,7 +140,7 @@ def observed_share_by_group(probability: np.ndarray, y: np.ndarray, groups: int)
 
     Examples
     --------
-    >>> observed_share_by_group(np.array([0.1, 0.1, 0.9, 0.9]), np.array([0, 0, 1, 0]), 2).round(2).values.tolist()
+    >>> _observed_share_by_group(np.array([0.1, 0.1, 0.9, 0.9]), np.array([0, 0, 1, 0]), 2).round(2).values.tolist()
     [[0.1, 0.0, 0.0, 0.66, 2.0], [0.9, 0.5, 0.09, 0.91, 2.0]]
     """
     label = pd.qcut(probability, groups, labels=False, duplicates="drop")
@@ -160,7 +160,7 @@ _LOWEST = -0.08
 _DASHES = ((0, (5, 2)), (0, (2, 1.5)), (0, (5, 1.5, 1, 1.5)))
 
 
-@styled
+@_styled
 def decision_curve_plot(utility: ClinicalUtility) -> Figure:
     """Draw the net benefit of each strategy by threshold, a panel a horizon; the model has its 95% band.
 
@@ -175,13 +175,13 @@ def decision_curve_plot(utility: ClinicalUtility) -> Figure:
     """
     table = utility.decisions.net_benefit
     years = sorted(table["years"].unique())
-    figure = new_figure(3.6 * len(years) + 0.2, 3.9)
+    figure = _new_figure(3.6 * len(years) + 0.2, 3.9)
     panels = figure.subplots(1, len(years), squeeze=False, sharey=True)[0]
     looks = _looks(list(table["strategy"].unique()), utility.model)
     for axes, year in zip(panels, years, strict=True):
         own = table[table["years"] == year]
         for strategy, look in looks.items():
-            _draw(axes, own[own["strategy"] == strategy], strategy_title(strategy), look, strategy == utility.model)
+            _draw(axes, own[own["strategy"] == strategy], _strategy_title(strategy), look, strategy == utility.model)
         axes.set(title=f"Within {year} years", xlabel="Threshold probability")
         axes.xaxis.set_major_formatter("{x:.0%}")
         axes.grid(axis="y")
@@ -197,15 +197,15 @@ def _looks(strategies: list[str], model: str) -> dict[str, dict[str, object]]:
     groups = iter(_DASHES)
     for strategy in strategies:
         if strategy in (TREAT_ALL, TREAT_NONE):
-            looks[strategy] = {"color": MUTED, "linewidth": 0.9 if strategy == TREAT_ALL else 1.4}
+            looks[strategy] = {"color": _MUTED, "linewidth": 0.9 if strategy == TREAT_ALL else 1.4}
         elif strategy == model:
-            looks[strategy] = {"color": ACCENT, "linewidth": 2.0}
+            looks[strategy] = {"color": _ACCENT, "linewidth": 2.0}
         elif strategy == "clinical_cox":
-            looks[strategy] = {"color": INK, "linewidth": 1.2}
+            looks[strategy] = {"color": _INK, "linewidth": 1.2}
         elif strategy == "high_risk":
-            looks[strategy] = {"color": RISK_GROUPS[2], "linewidth": 1.6}
+            looks[strategy] = {"color": _RISK_GROUPS[2], "linewidth": 1.6}
         else:
-            looks[strategy] = {"color": RISK_GROUPS[1], "linewidth": 1.1, "linestyle": next(groups)}
+            looks[strategy] = {"color": _RISK_GROUPS[1], "linewidth": 1.1, "linestyle": next(groups)}
     return looks
 
 
@@ -220,7 +220,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, title: str, look: dict[str, object], b
 _TITLES = ("Lowest third", "Middle third", "Highest third")
 
 
-@styled
+@_styled
 def kaplan_meier_by_risk(risk: np.ndarray, y: np.ndarray, years: float = 8.0) -> Figure:
     """Draw event-free survival by third of predicted risk, with 95% log-log bands and the numbers at risk.
 
@@ -243,10 +243,10 @@ def kaplan_meier_by_risk(risk: np.ndarray, y: np.ndarray, years: float = 8.0) ->
     cuts = np.quantile(risk, [1 / 3, 2 / 3])
     third = np.searchsorted(cuts, risk, side="left")
     years = min(years, float(y["time"].max()) / YEAR)
-    figure = new_figure(5.8, 4.1)
+    figure = _new_figure(5.8, 4.1)
     axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=[1, 0.25])
     ends = []
-    for group, color in enumerate(RISK_GROUPS):
+    for group, color in enumerate(_RISK_GROUPS):
         own = y[third == group]
         if not len(own):  # tied risks may leave a third empty
             continue
@@ -257,7 +257,7 @@ def kaplan_meier_by_risk(risk: np.ndarray, y: np.ndarray, years: float = 8.0) ->
         axes.fill_between(time, *band, step="post", color=color, alpha=0.13, linewidth=0)
         axes.step(time, survival, where="post", color=color, linewidth=1.8)
         ends.append((float(survival[time <= years][-1]), _TITLES[group], color))
-    heights = set_apart([height for height, *_ in ends], 0.055)
+    heights = _set_apart([height for height, *_ in ends], 0.055)
     for (_, title, color), height in zip(ends, heights, strict=True):
         axes.annotate(title, (years, height), (6, 0), textcoords="offset points", color=color, va="center",
                       fontweight="bold", fontsize=9, annotation_clip=False)  # fmt: skip
@@ -271,21 +271,21 @@ def kaplan_meier_by_risk(risk: np.ndarray, y: np.ndarray, years: float = 8.0) ->
 
 def _numbers_at_risk(axes: Axes, time: np.ndarray, third: np.ndarray, years: float) -> None:
     ticks = np.arange(0, years + 1e-9, 1 if years <= 10 else 2)
-    for group, color in enumerate(RISK_GROUPS):
+    for group, color in enumerate(_RISK_GROUPS):
         for tick in ticks:
             count = int((time[third == group] >= tick).sum())
             axes.text(tick, 2 - group, str(count), ha="center", va="center", fontsize=8.5, color=color, clip_on=False)
     axes.set_ylim(-0.6, 2.6)
     axes.set_yticks([])
-    axes.set_ylabel("At risk", color=MUTED, rotation=0, ha="right", va="center", fontsize=8.5, labelpad=14)
+    axes.set_ylabel("At risk", color=_MUTED, rotation=0, ha="right", va="center", fontsize=8.5, labelpad=14)
     axes.set_xticks(ticks)
     axes.set_xlabel("Years from diagnosis")
     axes.spines["left"].set_visible(False)
-    axes.spines["bottom"].set_color(GRID)
+    axes.spines["bottom"].set_color(_GRID)
     axes.tick_params(axis="x", length=0)
 
 
-@styled
+@_styled
 def learning_curve(table: pd.DataFrame) -> Figure:
     """Draw how well a model ranks unseen patients against how many it was trained on.
 
@@ -298,18 +298,18 @@ def learning_curve(table: pd.DataFrame) -> Figure:
     -------
     Figure
     """
-    figure = new_figure(5.8, 3.1)
+    figure = _new_figure(5.8, 3.1)
     axes = figure.subplots()
-    axes.axhline(0.5, color=MUTED, linewidth=0.8, linestyle=(0, (4, 2)))
-    axes.vlines(table["patients"], table["low"], table["high"], color=ACCENT, linewidth=1.4)
-    axes.plot(table["patients"], table["value"], color=ACCENT, linewidth=2.0, marker="o", markersize=5)
+    axes.axhline(0.5, color=_MUTED, linewidth=0.8, linestyle=(0, (4, 2)))
+    axes.vlines(table["patients"], table["low"], table["high"], color=_ACCENT, linewidth=1.4)
+    axes.plot(table["patients"], table["value"], color=_ACCENT, linewidth=2.0, marker="o", markersize=5)
     axes.set(xlabel="Training patients", ylabel="Concordance in unseen patients")
     axes.set_xlim(0, float(table["patients"].max()) * 1.08)
     axes.grid(axis="y")
     return figure
 
 
-@styled
+@_styled
 def leaderboard_forest(evaluation: Evaluation, chosen: str | None = None, metric: str | None = None) -> Figure:
     """Draw a forest plot: left the metric of every model, right its paired difference from the strongest baseline.
 
@@ -329,10 +329,10 @@ def leaderboard_forest(evaluation: Evaluation, chosen: str | None = None, metric
     meaning = METRICS[metric]
     metrics = evaluation.metrics[evaluation.metrics["metric"] == metric]
     judged = set(metrics["population"])
-    populations = [name for name in POPULATIONS if name in judged] + sorted(judged - set(POPULATIONS))
+    populations = [name for name in _POPULATIONS if name in judged] + sorted(judged - set(_POPULATIONS))
     blocks = [(name, metrics[metrics["population"] == name]) for name in populations]
     n_rows = sum(len(block) + 1 for _, block in blocks)
-    figure = new_figure(7.8, 0.27 * n_rows + 0.9)
+    figure = _new_figure(7.8, 0.27 * n_rows + 0.9)
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.0, 0.85])
     ticks: dict[float, str] = {}
     y = 0.0
@@ -344,33 +344,33 @@ def leaderboard_forest(evaluation: Evaluation, chosen: str | None = None, metric
             y += 1.0
             model = row["model"]
             ticks[y] = model_title(model)
-            color = ACCENT if model == chosen else MUTED if model == reference else INK
-            _interval(left, y, (row["value"], row["low"], row["high"]), color, number)
+            color = _ACCENT if model == chosen else _MUTED if model == reference else _INK
+            _interval(left, y, (row["value"], row["low"], row["high"]), color, _number)
             if model in differences:
                 _interval(right, y, differences[model], color, _change)
             elif model == reference:
-                right.text(0.0, y, " reference", color=MUTED, fontsize=8.5, va="center")
+                right.text(0.0, y, " reference", color=_MUTED, fontsize=8.5, va="center")
         y += 1.4
     left.set_yticks(list(ticks), list(ticks.values()))
     left.set_ylim(y - 0.9, -0.8)
     if meaning.chance is not None:
-        zero_line(left, meaning.chance)
-    zero_line(right)
+        _zero_line(left, meaning.chance)
+    _zero_line(right)
     left.set_xlabel(meaning.title)
     right.set_xlabel("Difference from the strongest baseline")
     for axes in (left, right):
         axes.grid(axis="x")
         axes.margins(x=0.08)
-        bare_y(axes)
+        _bare_y(axes)
     return figure
 
 
 def _header(axes: Axes, y: float, population: str, block: pd.DataFrame) -> None:
     beside = axes.get_yaxis_transform()
-    title = POPULATIONS.get(population, population.replace("_", " "))
+    title = _POPULATIONS.get(population, population.replace("_", " "))
     axes.text(-0.02, y, title, transform=beside, fontweight="bold", ha="right", va="center")
     size = f"{int(block['n'].max())} patients, {int(block['events'].max())} events"
-    axes.text(1.02, y, size, transform=beside, color=MUTED, va="center", fontsize=8.5)
+    axes.text(1.02, y, size, transform=beside, color=_MUTED, va="center", fontsize=8.5)
 
 
 def _differences(
@@ -388,7 +388,7 @@ def _interval(
     value, low, high = interval
     beside = axes.get_yaxis_transform()
     if pd.isna(value):
-        axes.text(1.02, y, "not estimable", transform=beside, va="center", fontsize=8.5, color=MUTED)
+        axes.text(1.02, y, "not estimable", transform=beside, va="center", fontsize=8.5, color=_MUTED)
         return
     axes.plot([low, high], [y, y], color=color, linewidth=1.4, solid_capstyle="butt")
     axes.plot([value], [y], "s", color=color, markersize=5)
@@ -397,10 +397,10 @@ def _interval(
 
 
 def _change(value: float) -> str:
-    return signed(value, 3)
+    return _signed(value, 3)
 
 
-@styled
+@_styled
 def incidence_course(
     times: np.ndarray,
     incidence: np.ndarray,
@@ -429,30 +429,30 @@ def incidence_course(
     Figure
     """
     years = np.asarray(times) / YEAR
-    figure = new_figure(5.8, 3.3)
+    figure = _new_figure(5.8, 3.3)
     axes = figure.subplots()
-    axes.fill_between(years, low, high, step="post", color=ACCENT, alpha=0.16, linewidth=0)
-    axes.step(years, incidence, where="post", color=ACCENT, linewidth=2.0)
-    ends = [(float(incidence[-1]), "this patient,\npredicted", ACCENT)]
+    axes.fill_between(years, low, high, step="post", color=_ACCENT, alpha=0.16, linewidth=0)
+    axes.step(years, incidence, where="post", color=_ACCENT, linewidth=2.0)
+    ends = [(float(incidence[-1]), "this patient,\npredicted", _ACCENT)]
     if observed is not None and len(observed):
         own = observed["days"].to_numpy() / YEAR
         axes.plot(
             np.concatenate([[0.0], own]),
             np.concatenate([[0.0], observed["incidence"]]),
-            color=MUTED,
+            color=_MUTED,
             linewidth=1.4,
             linestyle=(0, (4, 2)),
         )
         whole = observed[np.isclose(own, np.round(own))]
         at = whole["days"].to_numpy() / YEAR
-        axes.vlines(at, whole["low"], whole["high"], color=MUTED, linewidth=1.0, clip_on=False)
-        ends.append((float(observed["incidence"].iloc[-1]), "clinical group,\nobserved", MUTED))
-    heights = set_apart([height for height, _, _ in ends], 0.13)
+        axes.vlines(at, whole["low"], whole["high"], color=_MUTED, linewidth=1.0, clip_on=False)
+        ends.append((float(observed["incidence"].iloc[-1]), "clinical group,\nobserved", _MUTED))
+    heights = _set_apart([height for height, _, _ in ends], 0.13)
     for height, (_, text, color) in zip(heights, ends, strict=True):
         axes.annotate(text, (years[-1], height), (6, 0), textcoords="offset points", color=color, va="center",
                       fontsize=9, annotation_clip=False)  # fmt: skip
     axes.set(xlim=(0, years[-1]), ylim=(0, 1.01), xlabel=f"Years from {start}", ylabel="Cumulative incidence")
     axes.yaxis.set_major_formatter("{x:.0%}")
-    axes.tick_params(colors=INK)
+    axes.tick_params(colors=_INK)
     axes.grid(axis="y")
     return figure

@@ -18,24 +18,24 @@ from matplotlib.figure import Figure
 
 from nbrelapse.explanation.explanation import Explanation
 
-PAPER = "#fefefe"
-INK = "#1c2733"
-MUTED = "#5d6b79"
-GRID = "#d9dfe5"
-ABSENT = "#a9b3bd"
-ACCENT = "#0a5c9e"
-RISK_GROUPS = ("#2a7fc4", "#8a6fae", "#cc5a12")
+_PAPER = "#fefefe"
+_INK = "#1c2733"
+_MUTED = "#5d6b79"
+_GRID = "#d9dfe5"
+_ABSENT = "#a9b3bd"
+_ACCENT = "#0a5c9e"
+_RISK_GROUPS = ("#2a7fc4", "#8a6fae", "#cc5a12")
 """Low, middle and high: blue to vermilion after Okabe and Ito (https://jfly.uni-koeln.de/color/), of a lightness that
 stands out on white and on black."""
 
-LOWER_ZERO_HIGHER = ("#5fa3e0", "#eef1f4", "#f08c4a")
+_LOWER_ZERO_HIGHER = ("#5fa3e0", "#eef1f4", "#f08c4a")
 """Below, at and above zero: blue and orange, apart for every colour vision (the pair of Okabe and Ito), light enough
 for dark numbers on them."""
 
-ON_COLOR = "#10181f"
+_ON_COLOR = "#10181f"
 """Numbers on such colours; the same on a dark screen."""
 
-P = ParamSpec("P")
+_P = ParamSpec("_P")
 
 
 @functools.cache
@@ -45,12 +45,12 @@ def _settings() -> Any:
     return {
         "font.family": [*families, "DejaVu Sans"],
         "font.size": 9.5,
-        "text.color": INK,
+        "text.color": _INK,
         "axes.facecolor": "none",
-        "figure.facecolor": PAPER,
-        "savefig.facecolor": PAPER,
-        "axes.edgecolor": MUTED,
-        "axes.labelcolor": INK,
+        "figure.facecolor": _PAPER,
+        "savefig.facecolor": _PAPER,
+        "axes.edgecolor": _MUTED,
+        "axes.labelcolor": _INK,
         "axes.labelsize": 9.5,
         "axes.titlesize": 10.5,
         "axes.titleweight": "bold",
@@ -59,12 +59,12 @@ def _settings() -> Any:
         "axes.spines.right": False,
         "axes.linewidth": 0.8,
         "axes.axisbelow": True,
-        "grid.color": GRID,
+        "grid.color": _GRID,
         "grid.linewidth": 0.7,
-        "xtick.color": MUTED,
-        "ytick.color": MUTED,
-        "xtick.labelcolor": INK,
-        "ytick.labelcolor": INK,
+        "xtick.color": _MUTED,
+        "ytick.color": _MUTED,
+        "xtick.labelcolor": _INK,
+        "ytick.labelcolor": _INK,
         "xtick.labelsize": 9,
         "ytick.labelsize": 9.5,
         "legend.frameon": False,
@@ -73,11 +73,11 @@ def _settings() -> Any:
     }
 
 
-def styled(plot: Callable[P, Figure]) -> Callable[P, Figure]:
+def _styled(plot: Callable[_P, Figure]) -> Callable[_P, Figure]:
     """Decorate a function that returns a Figure: draw it in the common style, fonts and ticks settled."""
 
     @functools.wraps(plot)
-    def draw(*args: P.args, **kwargs: P.kwargs) -> Figure:
+    def draw(*args: _P.args, **kwargs: _P.kwargs) -> Figure:
         with mpl.rc_context(rc=_settings()):
             figure = plot(*args, **kwargs)
             figure.draw_without_rendering()
@@ -86,17 +86,17 @@ def styled(plot: Callable[P, Figure]) -> Callable[P, Figure]:
     return draw
 
 
-def new_figure(width: float, height: float) -> Figure:
+def _new_figure(width: float, height: float) -> Figure:
     """Return an empty figure, in inches, that makes room for its own labels; no pyplot state is touched."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def set_apart(heights: Sequence[float], gap: float) -> list[float]:
+def _set_apart(heights: Sequence[float], gap: float) -> list[float]:
     """Move label heights so that neighbours are at least ``gap`` apart, the lowest staying where it is.
 
     Examples
     --------
-    >>> set_apart([0.5, 0.48, 0.9], 0.05)
+    >>> _set_apart([0.5, 0.48, 0.9], 0.05)
     [0.53, 0.48, 0.9]
     """
     placed = list(heights)
@@ -106,12 +106,12 @@ def set_apart(heights: Sequence[float], gap: float) -> list[float]:
     return placed
 
 
-def zero_line(axes: Axes, at: float = 0.0) -> None:
+def _zero_line(axes: Axes, at: float = 0.0) -> None:
     """Mark the value that means no effect."""
-    axes.axvline(at, color=MUTED, linewidth=0.8, zorder=0.5)
+    axes.axvline(at, color=_MUTED, linewidth=0.8, zorder=0.5)
 
 
-def mark_rows(axes: Axes, colors: Sequence[str]) -> None:
+def _mark_rows(axes: Axes, colors: Sequence[str]) -> None:
     """Mark the names of the rows 0, 1, ... of an axis with the colours of their mechanisms."""
     marks = axes.get_yaxis_transform()
     for row, color in enumerate(colors):
@@ -120,7 +120,7 @@ def mark_rows(axes: Axes, colors: Sequence[str]) -> None:
     axes.tick_params(axis="y", pad=7)
 
 
-def color_bar(figure: Figure, scale: Normalize, colors: Colormap, ends: tuple[str, str, str], what: str) -> None:
+def _color_bar(figure: Figure, scale: Normalize, colors: Colormap, ends: tuple[str, str, str], what: str) -> None:
     """Explain diverging colours above a picture: what its lower end, its middle and its upper end mean."""
     bar = figure.colorbar(
         ScalarMappable(scale, colors), ax=figure.axes, orientation="horizontal", location="top", shrink=0.5,
@@ -129,11 +129,11 @@ def color_bar(figure: Figure, scale: Normalize, colors: Colormap, ends: tuple[st
     low, high = float(scale.vmin or 0.0), float(scale.vmax or 0.0)
     bar.set_ticks([low, (low + high) / 2, high], labels=list(ends))
     bar.set_label(what, fontsize=9)
-    bar.ax.tick_params(length=0, labelsize=8.5, labelcolor=MUTED)
+    bar.ax.tick_params(length=0, labelsize=8.5, labelcolor=_MUTED)
     bar.outline.set_visible(False)
 
 
-def bare_y(axes: Axes) -> None:
+def _bare_y(axes: Axes) -> None:
     """Remove the left spine and tick marks of an axis that holds names."""
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
@@ -144,7 +144,7 @@ _FEWEST = 12
 """Dots of one bin that fill the room; fewer stay closer together."""
 
 
-def spread_dots(position: np.ndarray, room: float = 0.72) -> np.ndarray:
+def _spread_dots(position: np.ndarray, room: float = 0.72) -> np.ndarray:
     """Return offsets across that show how many dots share a position; nothing random in them.
 
     Parameters
@@ -160,7 +160,7 @@ def spread_dots(position: np.ndarray, room: float = 0.72) -> np.ndarray:
 
     Examples
     --------
-    >>> spread_dots(np.array([0.0, 0.0, 0.0, 5.0]), room=12.0).tolist()
+    >>> _spread_dots(np.array([0.0, 0.0, 0.0, 5.0]), room=12.0).tolist()
     [0.0, -1.0, 1.0, 0.0]
     """
     if not len(position):
@@ -172,11 +172,11 @@ def spread_dots(position: np.ndarray, room: float = 0.72) -> np.ndarray:
     return np.asarray(room * side / max(int(np.bincount(bins).max()), _FEWEST))
 
 
-MOST_DOTS = 4000
+_MOST_DOTS = 4000
 """Patients drawn at most: more dots cover each other and take long to draw. A choice."""
 
 
-def drawn_patients(explanation: Explanation, most: int = MOST_DOTS) -> np.ndarray:
+def _drawn_patients(explanation: Explanation, most: int = _MOST_DOTS) -> np.ndarray:
     """Choose the patients to draw: all, or as many as asked for, evenly spaced by their predicted risk.
 
     Parameters
@@ -196,12 +196,12 @@ def drawn_patients(explanation: Explanation, most: int = MOST_DOTS) -> np.ndarra
     return np.sort(np.argsort(risk, kind="stable")[steps])
 
 
-def drawn_note(number: int, of: int) -> str:
+def _drawn_note(number: int, of: int) -> str:
     """Say that not all patients are drawn; nothing where they are.
 
     Examples
     --------
-    >>> drawn_note(4000, 100000)
+    >>> _drawn_note(4000, 100000)
     '4,000 of 100,000 patients, evenly spaced by predicted risk'
     """
     return f"{number:,} of {of:,} patients, evenly spaced by predicted risk" if number < of else ""
