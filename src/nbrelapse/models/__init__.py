@@ -28,7 +28,6 @@ _HOME = {
     "fold_refits": "resamples",
     "model_from_state": "families",
     "prediction_interval": "resamples",
-    "prior_of_model": "prior_of_model",
     "read_columns": "design",
     "training_matrix": "design",
 }
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     from nbrelapse.models.forest import Forest
     from nbrelapse.models.linear import Cox, LinearModel
     from nbrelapse.models.logistic import Logistic
-    from nbrelapse.models.prior import CoxPrior, prior_of_model
+    from nbrelapse.models.prior import CoxPrior
     from nbrelapse.models.resamples import bootstrap_refits, fold_refits, prediction_interval
     from nbrelapse.models.trees import Boosted, BoostedClassifier, TreeModel
 

@@ -25,6 +25,7 @@ from nbrelapse.models.design import (
     as_array,
     default_columns,
     read_columns,
+    select,
     training_matrix,
     training_order,
 )
@@ -150,7 +151,7 @@ class RiskModel(BaseEstimator, ABC):
         table, y = self._aligned(given, y)
         self._seen = table.columns, isinstance(given, np.ndarray)
         columns = self._default_columns(given, table) if self.columns is None else None
-        return table if columns is None else table[columns], self._target(y)
+        return table if columns is None else select(table, columns), self._target(y)
 
     def _aligned(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
         if y is None:
