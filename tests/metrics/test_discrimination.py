@@ -12,6 +12,11 @@ from nbrelapse.metrics.horizons import CensoringDistribution
 from nbrelapse.metrics.resampling import bootstrap_weights
 
 
+def one_fold(risk: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Log risks and folds of one model that predicted all."""
+    return risk[np.newaxis], np.zeros((1, len(risk)), dtype=int)
+
+
 def brute_force(y, risk, fold, weights, censoring, tau):
     """Pair by pair, from the definitions."""
     sums = np.zeros(6)
@@ -66,6 +71,41 @@ def test_competing_events_and_folds_equal_the_definition(rows, tau):
     with np.errstate(invalid="ignore"):
         expected = [brute_force(y, risk, fold, weights[:, b], censoring, tau) for b in range(4)]
     np.testing.assert_allclose(np.transpose(found), np.array(expected, dtype=float), rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sixty_patients_equal_the_definition(seed):
+    generator = np.random.default_rng(seed)
+    y = np.empty(60, dtype=[("event", np.int8), ("time", float)])
+    y["event"], y["time"] = generator.integers(0, 3, 60), generator.integers(1, 7, 60)
+    risk = generator.integers(0, 9, 60).astype(float)
+    censoring = CensoringDistribution.fit(y)
+    weights = bootstrap_weights(60, 2, seed)
+    found = concordance(y, *one_fold(risk), weights, censoring, 5.0)
+    expected = [brute_force(y, *one_fold(risk), weights[:, b], censoring, 5.0) for b in range(3)]
+    np.testing.assert_allclose(np.transpose(found), expected, rtol=1e-9)
+
+
+def test_each_pair_by_hand():
+    """Observation ends on days 1 and 3, so G falls to 5/6 and to 5/6 * 3/4 = 5/8."""
+    y = np.array(
+        [(0, 1.0), (2, 2.0), (0, 3.0), (1, 4.0), (0, 5.0), (0, 6.0)], dtype=[("event", np.int8), ("time", float)]
+    )
+    risk = np.array([9.0, 1.0, 9.0, 2.0, 1.0, 3.0])
+    ones = np.ones((6, 1), dtype=np.float32)
+    censoring = CensoringDistribution.fit(y)
+    # The event on day 4 outranks the competing event on day 2 and the patient of day 5, not that of day 6.
+    harrell, uno, cause_specific = concordance(y, *one_fold(risk), ones, censoring, 4.5)
+    later, earlier = (8 / 5) ** 2, 8 / 5 * 6 / 5
+    assert harrell[0] == pytest.approx(2 / 3)
+    assert uno[0] == pytest.approx((later + earlier) / (2 * later + earlier))
+    assert cause_specific[0] == pytest.approx(1 / 2)
+    # A tie is half a credit; an event on day tau does not count.
+    tied = np.where(risk == 3.0, 2.0, risk)
+    assert concordance(y, *one_fold(tied), ones, censoring, 4.5).harrell[0] == pytest.approx(2.5 / 3)
+    at_tau = concordance(y, *one_fold(risk), ones, censoring, 4.0)
+    assert np.isnan(at_tau.uno[0])
+    assert at_tau.harrell[0] == pytest.approx(2 / 3)
 
 
 def test_a_competing_event_is_never_having_the_event(outcome):
@@ -155,8 +195,8 @@ def test_sums_equal_the_definition(items):
 
 
 def test_ties_are_within_a_fold_and_within_the_tolerance():
-    risk = np.array([0.0, 5e-9, 1.0, 0.0, 0.0])
-    assert _risk_ranks(risk, np.array([0, 0, 0, 1, 1])).tolist() == [0, 0, 1, 2, 2]
+    risk = np.array([0.0, 5e-9, 2e-8, 1.0, 0.0, 0.0])
+    assert _risk_ranks(risk, np.array([0, 0, 0, 0, 1, 1])).tolist() == [0, 0, 1, 2, 3, 3]
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -46,7 +46,8 @@ def model(name: str) -> RiskModel:
 def table(simulate) -> tuple[FeatureTable, Outcome]:
     """The clinical columns, the clinic's own grouping, a gene, and what says nothing, of 150 patients."""
     X, y, _ = simulate(150)
-    X.columns = CLINICAL
+    X.columns = [*CLINICAL[:5], "instability__loss_11q"]
+    X["mycn__amplified"] = X["instability__loss_11q"].abs()
     rng = np.random.default_rng(1)
     X["clinical__risk_group"] = rng.integers(0, 3, len(X)).astype(float)
     X["alk__amplified"] = 0.0
@@ -59,8 +60,11 @@ def binary(outcome: Outcome) -> Outcome:
     return Outcome("refractory", outcome.patient_ids, (outcome.y["event"] == 1).astype(np.int8))
 
 
-def known(table: FeatureTable) -> pd.DataFrame:
-    return table.values[CLINICAL]
+def known(table: FeatureTable, name: str) -> pd.DataFrame:
+    """What a model is meant to read of the table."""
+    return table.values[
+        CLINICAL if name.startswith("Clinical") else [*CLINICAL[:5], "instability__loss_11q", CLINICAL[5]]
+    ]
 
 
 @pytest.mark.parametrize("name", [*SURVIVAL, *BINARY])
@@ -68,17 +72,25 @@ def test_a_feature_table_and_an_outcome_are_matched_by_patient(table, name):
     X, outcome = table
     outcome = outcome if name in SURVIVAL else binary(outcome)
     fitted = model(name).fit(X, outcome.take(outcome.patient_ids[::-1]))
-    again = model(name).fit(known(X), outcome.y)
-    assert sorted(fitted.feature_names_in_) == sorted(CLINICAL)
-    assert fitted.n_features_in_ == len(CLINICAL)
-    np.testing.assert_array_equal(fitted.predict_log_risk(X), again.predict_log_risk(known(X)))
-    assert fitted.score(X, outcome) == again.score(known(X), outcome.y)
-    pd.testing.assert_frame_equal(fitted.attribute(X, X).values, again.attribute(known(X), known(X)).values)
+    read = known(X, name)
+    again = model(name).fit(read, outcome.y)
+    assert sorted(fitted.feature_names_in_) == sorted(read.columns)
+    assert fitted.n_features_in_ == read.shape[1]
+    np.testing.assert_array_equal(fitted.predict_log_risk(X), again.predict_log_risk(read))
+    assert fitted.score(X, outcome) == again.score(read, outcome.y)
+    pd.testing.assert_frame_equal(fitted.attribute(X, X).values, again.attribute(read, read).values)
 
 
 def test_columns_named_are_read_whatever_they_are(table):
     X, outcome = table
     assert list(models.Cox(["clinical__risk_group"]).fit(X, outcome).feature_names_in_) == ["clinical__risk_group"]
+
+
+def test_the_clinical_baselines_need_the_clinical_columns(simulate):
+    X, y, _ = simulate(50)
+    with pytest.raises(InputError, match="lacks columns that the model reads") as error:
+        models.ClinicalCox().fit(X, y)
+    assert error.value.column == ", ".join(CLINICAL[:5]) + " and 1 more"
 
 
 def test_patients_of_the_features_and_of_the_outcome_must_be_the_same(table):

@@ -23,6 +23,7 @@ from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.models.design import (
     _array_columns,
     _as_array,
+    _select,
     _training_matrix,
     _training_order,
     default_columns,
@@ -150,7 +151,7 @@ class RiskModel(BaseEstimator, ABC):
         table, y = self._aligned(given, y)
         self._seen = table.columns, isinstance(given, np.ndarray)
         columns = self._default_columns(given, table) if self.columns is None else None
-        return table if columns is None else table[columns], self._target(y)
+        return table if columns is None else _select(table, columns), self._target(y)
 
     def _aligned(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
         if y is None:

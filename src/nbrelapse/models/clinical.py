@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import pandas as pd
 
+from nbrelapse.models.base import Features
 from nbrelapse.models.linear import Cox, _LinearModel
 from nbrelapse.models.logistic import Logistic
 
@@ -34,8 +35,11 @@ class ClinicalReference(_LinearModel):
     """A few clinical columns, all but unpenalised: a reference, not a competitor.
 
     A grouping enters as its ordinal level, so it ranks patients exactly as the clinic does; the regression only turns
-    it into probabilities. Nothing is tuned.
+    it into probabilities. Nothing is tuned. Where ``columns`` are not given, age, stage and MYCN are read.
     """
+
+    def _default_columns(self, X: Features, table: pd.DataFrame) -> list[str]:
+        return list(_AGE_STAGE_MYCN)
 
     def suggest(self, trial: object) -> dict[str, object]:
         """Nothing to tune."""
@@ -52,7 +56,16 @@ class ClinicalReference(_LinearModel):
 
 
 class ClinicalCox(ClinicalReference, Cox):
-    """Cox regression on a few clinical columns."""
+    """Cox regression on a few clinical columns.
+
+    Parameters
+    ----------
+    columns : sequence of str, optional
+        Columns of X that the model reads: age, stage and MYCN by default, or a grouping of the clinic such as
+        ``clinical__inrg``.
+    penalty, l1_ratio, not_assayed
+        As in :class:`Cox`; the penalty is all but none.
+    """
 
     family: ClassVar[str] = "clinical"
 
@@ -68,7 +81,15 @@ class ClinicalCox(ClinicalReference, Cox):
 
 
 class ClinicalLogistic(ClinicalReference, Logistic):
-    """Logistic regression on a few clinical columns; so few need no calibration."""
+    """Logistic regression on a few clinical columns; so few need no calibration.
+
+    Parameters
+    ----------
+    columns : sequence of str, optional
+        As in :class:`ClinicalCox`.
+    penalty, l1_ratio, not_assayed, calibration_folds
+        As in :class:`Logistic`; the penalty is all but none.
+    """
 
     family: ClassVar[str] = "clinical_logistic"
 

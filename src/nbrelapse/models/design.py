@@ -174,14 +174,7 @@ def read_columns(X: pd.DataFrame, names: np.ndarray) -> np.ndarray:
     InputError
         A column is not in X, is there twice, is not numeric, or holds infinite values.
     """
-    missing = [str(name) for name in names if name not in X.columns]
-    if missing:
-        raise InputError(
-            "the feature table lacks columns that the model reads",
-            column=_shown(missing),
-            fix="build the features with the catalogue and the gene sets that the model was trained with",
-        )
-    table = X[list(names)]
+    table = _select(X, names)
     if table.shape[1] != len(names):
         repeated = table.columns[table.columns.duplicated()].unique()
         raise InputError("the feature table has a column more than once", column=_shown(repeated))
@@ -199,6 +192,25 @@ def read_columns(X: pd.DataFrame, names: np.ndarray) -> np.ndarray:
             expected="finite numbers, NaN = unknown",
         )
     return values
+
+
+def _select(X: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """Return the named columns.
+
+    Raises
+    ------
+    InputError
+        A column is not in X.
+    """
+    names = list(names)
+    missing = [str(name) for name in names if name not in X.columns]
+    if missing:
+        raise InputError(
+            "the feature table lacks columns that the model reads",
+            column=_shown(missing),
+            fix="build the features with the catalogue and the gene sets that the model was trained with",
+        )
+    return X[names]
 
 
 def _shown(names: Iterable[object]) -> str:
