@@ -21,7 +21,7 @@ from nbrelapse.experiment.prepare import _experiment_models, _prepare_data, _Pre
 from nbrelapse.mechanisms import build_features
 from nbrelapse.models.base import RiskModel
 from nbrelapse.readers import import_tables
-from nbrelapse.validation.leave_one_group_out import leave_one_group_out
+from nbrelapse.validation.nested import leave_one_group_out
 from nbrelapse.validation.tuning import tune
 from platform_shift import NOISE, shifted
 

@@ -81,7 +81,7 @@ def test_sixty_patients_equal_the_definition(seed):
     risk = generator.integers(0, 9, 60).astype(float)
     censoring = CensoringDistribution.fit(y)
     weights = bootstrap_weights(60, 2, seed)
-    found = concordance(y, *one_fold(risk), weights, censoring, 5.0)
+    found = concordance(y, risk, weights=weights, censoring=censoring, tau=5.0)
     expected = [brute_force(y, *one_fold(risk), weights[:, b], censoring, 5.0) for b in range(3)]
     np.testing.assert_allclose(np.transpose(found), expected, rtol=1e-9)
 
@@ -95,15 +95,15 @@ def test_each_pair_by_hand():
     ones = np.ones((6, 1), dtype=np.float32)
     censoring = CensoringDistribution.fit(y)
     # The event on day 4 outranks the competing event on day 2 and the patient of day 5, not that of day 6.
-    harrell, uno, cause_specific = concordance(y, *one_fold(risk), ones, censoring, 4.5)
+    harrell, uno, cause_specific = concordance(y, risk, weights=ones, censoring=censoring, tau=4.5)
     later, earlier = (8 / 5) ** 2, 8 / 5 * 6 / 5
     assert harrell[0] == pytest.approx(2 / 3)
     assert uno[0] == pytest.approx((later + earlier) / (2 * later + earlier))
     assert cause_specific[0] == pytest.approx(1 / 2)
     # A tie is half a credit; an event on day tau does not count.
     tied = np.where(risk == 3.0, 2.0, risk)
-    assert concordance(y, *one_fold(tied), ones, censoring, 4.5).harrell[0] == pytest.approx(2.5 / 3)
-    at_tau = concordance(y, *one_fold(risk), ones, censoring, 4.0)
+    assert concordance(y, tied, weights=ones, censoring=censoring, tau=4.5).harrell[0] == pytest.approx(2.5 / 3)
+    at_tau = concordance(y, risk, weights=ones, censoring=censoring, tau=4.0)
     assert np.isnan(at_tau.uno[0])
     assert at_tau.harrell[0] == pytest.approx(2 / 3)
 

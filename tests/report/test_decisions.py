@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nbrelapse.metrics.decisions import ClinicalUtility
-from nbrelapse.report.decisions import decisions_section
+from nbrelapse.report.guard_sections import decisions_section
 from nbrelapse.report.plots import decision_curve_plot
 
 

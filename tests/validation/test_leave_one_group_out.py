@@ -7,7 +7,7 @@ import pytest
 from nbrelapse.errors import InputError
 from nbrelapse.metrics.evaluation import MEAN, evaluate
 from nbrelapse.models.linear import Cox
-from nbrelapse.validation.leave_one_group_out import leave_one_group_out
+from nbrelapse.validation.nested import leave_one_group_out
 
 SETTINGS = {"n_inner_folds": 3, "n_trials": 3, "seed": 0, "n_bootstrap": 200}
 

@@ -31,7 +31,7 @@ def evaluate(
     import json
 
     from nbrelapse.cohort.storage import read_cohort
-    from nbrelapse.report.decisions import decisions_section
+    from nbrelapse.report.guard_sections import decisions_section
     from nbrelapse.report.sentences import verdict
     from nbrelapse.scoring.evaluate import evaluate_bundle
     from nbrelapse.scoring.storage import load_model

@@ -27,8 +27,7 @@ from nbrelapse.report.wording import model_title
 from nbrelapse.scoring.groups import populations
 from nbrelapse.validation.fold_cache import FoldCache
 from nbrelapse.validation.guards import corrected_choice, optimism
-from nbrelapse.validation.leave_one_group_out import leave_one_group_out
-from nbrelapse.validation.nested import holdout_predictions, nested_cross_validation
+from nbrelapse.validation.nested import holdout_predictions, leave_one_group_out, nested_cross_validation
 from nbrelapse.validation.sample_size import LearningCurve, SampleSize, learning_curve, sample_size
 from nbrelapse.validation.tuning import tune
 

@@ -1,5 +1,4 @@
 from . import plots as plots
-from .decisions import decisions_section as decisions_section
 from .experiment_report import ReportContent as ReportContent
 from .experiment_report import experiment_figures as experiment_figures
 from .experiment_report import write_experiment_report as write_experiment_report
@@ -17,6 +16,7 @@ from .facts import hazard_ratios as hazard_ratios
 from .facts import mechanism_patients as mechanism_patients
 from .facts import therapy_facts as therapy_facts
 from .guard_sections import GuardSection as GuardSection
+from .guard_sections import decisions_section as decisions_section
 from .guard_sections import learning_section as learning_section
 from .guard_sections import multiplicity_section as multiplicity_section
 from .guard_sections import multiplicity_sentence as multiplicity_sentence

@@ -20,10 +20,9 @@ from nbrelapse.metrics.horizons import YEAR, reached_years
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.table import metric_title
 from nbrelapse.outcome import kind_of, kind_of_endpoint
-from nbrelapse.report.decisions import decisions_section
 from nbrelapse.report.explanation_report import explanation_figures
 from nbrelapse.report.facts import _cooccurrence_rows, _coverage_rows, _leaderboard, _mechanism_rows, disagreements
-from nbrelapse.report.guard_sections import GuardSection
+from nbrelapse.report.guard_sections import GuardSection, decisions_section
 from nbrelapse.report.plots.coverage import feature_coverage
 from nbrelapse.report.plots.performance import (
     binary_calibration,

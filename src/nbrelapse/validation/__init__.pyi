@@ -7,9 +7,9 @@ from .guards import corrected_choice as corrected_choice
 from .guards import label_leakage as label_leakage
 from .guards import optimism as optimism
 from .guards import permuted_discrimination as permuted_discrimination
-from .leave_one_group_out import GroupValidation as GroupValidation
-from .leave_one_group_out import leave_one_group_out as leave_one_group_out
+from .nested import GroupValidation as GroupValidation
 from .nested import holdout_predictions as holdout_predictions
+from .nested import leave_one_group_out as leave_one_group_out
 from .nested import nested_cross_validation as nested_cross_validation
 from .sample_size import LearningCurve as LearningCurve
 from .sample_size import SampleSize as SampleSize
