@@ -26,7 +26,7 @@ from nbrelapse.metrics.resampling import bootstrap_weights
 from nbrelapse.models.families import create_model
 from nbrelapse.models.linear import _LinearModel
 from nbrelapse.models.resamples import bootstrap_refits
-from nbrelapse.scoring.groups import populations
+from nbrelapse.scoring.evaluate import populations
 from nbrelapse.simulation.patients import _draw_patients, _load_calibration
 from nbrelapse.validation.nested import nested_cross_validation
 from nbrelapse.validation.tuning import tune

@@ -23,7 +23,7 @@ from nbrelapse.experiment.prepare import _experiment_models, _prepare_data
 from nbrelapse.metrics.decisions import tertile_calibration
 from nbrelapse.metrics.evaluation import Evaluation, evaluate
 from nbrelapse.metrics.horizons import YEAR, prediction_times
-from nbrelapse.scoring.groups import populations
+from nbrelapse.scoring.evaluate import populations
 from nbrelapse.validation.nested import nested_cross_validation
 
 RECORD = ROOT / "benchmarks" / "seqc_holdout_record.json"

@@ -16,12 +16,12 @@ from sklearn.model_selection import train_test_split
 from nbrelapse.cohort import Cohort
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms import FeatureTable, load_catalogue
+from nbrelapse.models.design import align_patients
 from nbrelapse.outcome import (
     BINARY,
     SURVIVAL,
     SURVIVAL_DTYPE,
     Outcome,
-    align_patients,
     kind_of,
     kind_of_endpoint,
     make_outcome,

@@ -9,7 +9,8 @@ from scipy.special import expit, logit
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
-from nbrelapse.models.base import ModelState, _inner_folds, _platt_scaling, weighted_logistic
+from nbrelapse.models.base import ModelState, _inner_folds
+from nbrelapse.models.binary import _platt_scaling, weighted_logistic
 from nbrelapse.models.families import SURVIVAL_FAMILIES, create_model, model_from_state
 
 TIMES = np.array([365.0, 1826.0])

@@ -13,7 +13,8 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from nbrelapse.errors import InputError
-from nbrelapse.models.base import BinaryModel, ModelState
+from nbrelapse.models.base import ModelState
+from nbrelapse.models.binary import BinaryModel
 from nbrelapse.models.clinical import ClinicalLogistic
 from nbrelapse.models.families import BINARY_FAMILIES, clinical_baselines, create_model, model_from_state
 from nbrelapse.models.logistic import Logistic

@@ -7,7 +7,7 @@ import pandas as pd
 
 from nbrelapse.cohort import Cohort
 from nbrelapse.outcome import SURVIVAL_DTYPE, Outcome
-from nbrelapse.scoring.groups import clinical_groups, patient_groups, populations
+from nbrelapse.scoring.evaluate import clinical_groups, patient_groups, populations
 
 
 def _with(cohort: Cohort, high_risk: list[bool | None]) -> tuple[Cohort, pd.Index]:

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nbrelapse.models.base import Attribution, ModelState, SurvivalModel
+from nbrelapse.models.base import Attribution, ModelState
 from nbrelapse.models.hazards import _BaselineHazard
+from nbrelapse.models.survival import SurvivalModel
 
 
 class SlopeModel(SurvivalModel):

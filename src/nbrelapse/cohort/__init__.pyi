@@ -6,6 +6,7 @@ from .assemble import normalise_table as normalise_table
 from .assemble import sample_ids_of as sample_ids_of
 from .check import CohortReport as CohortReport
 from .check import check_cohort as check_cohort
+from .check import validate_cohort as validate_cohort
 from .cohort import ASSAYS as ASSAYS
 from .cohort import Cohort as Cohort
 from .cohort import Repairs as Repairs
@@ -58,4 +59,3 @@ from .text import read_bytes as read_bytes
 from .text import read_header as read_header
 from .text import read_table as read_table
 from .text import unpack as unpack
-from .validate import validate_cohort as validate_cohort

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nbrelapse.cohort.check import validate_cohort
 from nbrelapse.cohort.cohort import Cohort, Repairs
 from nbrelapse.cohort.columns import _map_distinct, is_among, require_columns
 from nbrelapse.cohort.genes import _repair_symbols
@@ -26,7 +27,6 @@ from nbrelapse.cohort.schema import (
     normalise_numbers,
 )
 from nbrelapse.cohort.segments import _repair_segments
-from nbrelapse.cohort.validate import validate_cohort
 from nbrelapse.errors import InputError
 
 

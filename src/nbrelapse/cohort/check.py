@@ -1,15 +1,23 @@
-"""What a cohort holds, what is missing, and what was repaired when it was read."""
+"""The checks that every cohort passes, and a report of what it holds and what is missing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pandera.pandas as pa
+from pandera.errors import SchemaErrors
 
 from nbrelapse.cohort.cohort import ASSAYS, Cohort
-from nbrelapse.cohort.schema import MATRICES, TABLES
+from nbrelapse.cohort.columns import _check_time_units, is_among, refuse_rows
+from nbrelapse.cohort.genome import _check_positions
+from nbrelapse.cohort.mutations import _check_mutations
+from nbrelapse.cohort.schema import ASSAY_OF, MATRICES, TABLES, levels
+from nbrelapse.cohort.segments import _check_segments
+from nbrelapse.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -141,3 +149,176 @@ def _scale(scale: Mapping[str, Any]) -> str:
     return ", ".join(
         f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {value}" for name, value in scale.items()
     )
+
+
+_Files = Mapping[str, str | Path]
+
+_PROBLEMS = {
+    "level": ("unknown code", "correct the value or leave the cell empty where it is not known"),
+    "zero_or_one": ("unknown code", "0 alive, 1 dead, empty where it is not known"),
+    "non_negative": ("negative value", "correct the value; times count in days from diagnosis"),
+    "positive": ("value not above zero", "correct the value"),
+    "fraction": ("value outside 0 to 1", "divide percentages by 100"),
+    "year": ("not a year", "four digits"),
+    "not_nullable": ("empty cell", "fill it or remove the row"),
+    "field_uniqueness": ("duplicated value", "keep one row for each"),
+    "multiple_fields_uniqueness": ("duplicated row", "keep one row for each"),
+    "end_after_start": ("a segment ends before it starts", "swap start and end"),
+    "column_in_dataframe": ("a column is missing", "add it; its cells may be empty"),
+    "column_in_schema": ("unknown column", "correct its name or remove it"),
+}
+_EXPECTED = {"zero_or_one": "0, 1", "non_negative": ">= 0", "positive": "> 0", "fraction": "0 to 1"}
+
+
+def validate_cohort(cohort: Cohort, files: _Files | None = None) -> Cohort:
+    """Check a cohort against the schema and the rules that hold between its tables.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    files : dict of str to path, optional
+        Where each table was read from, for error messages; the table's name otherwise.
+
+    Returns
+    -------
+    Cohort
+        The same cohort.
+
+    Raises
+    ------
+    InputError
+        The first problem found: a missing or unknown column, an illegal value, a duplicated patient, a sample
+        without patient, data of a sample that was not assayed, mixed genome builds, positions that the genome build
+        does not have, overlapping segments, segments that are no log2 ratios, times that are not days, an event after
+        death. The message names file, column and rows.
+    """
+    named = files or {}
+    for name, schema in TABLES.items():
+        table = getattr(cohort, name)
+        if table is not None:
+            _check_table(table, schema, named.get(name, name))
+    for name in MATRICES:
+        table = getattr(cohort, name)
+        if table is not None:
+            _check_matrix(table, named.get(name, name))
+    _check_samples(cohort, named)
+    _check_builds(cohort.assays, named)
+    if cohort.segments is not None:
+        file = named.get("segments", "segments")
+        _check_segments(cohort.segments, file)
+        _check_positions(cohort.segments, "chromosome", ["end"], _build(cohort.assays, "copy_number"), file)
+    if cohort.rearrangements is not None:
+        file, build = named.get("rearrangements", "rearrangements"), _build(cohort.assays, "rearrangements")
+        for site in ("site1", "site2"):
+            _check_positions(cohort.rearrangements, f"{site}_chromosome", [f"{site}_position"], build, file)
+    if cohort.mutations is not None:
+        _check_mutations(cohort.mutations, _build(cohort.assays, "mutations"), named.get("mutations", "mutations"))
+    _check_outcome(cohort.patients, named.get("patients", "patients"))
+    if not cohort.metadata.get("units_checked", False):
+        _check_time_units(cohort.patients, file=named.get("patients", "patients"))
+    return cohort
+
+
+def _check_table(table: pd.DataFrame, schema: pa.DataFrameSchema, file: str | Path) -> None:
+    try:
+        schema.validate(table, lazy=True)
+    except SchemaErrors as error:
+        raise _as_input_error(error.failure_cases, schema, file) from None
+
+
+def _as_input_error(cases: pd.DataFrame, schema: pa.DataFrameSchema, file: str | Path) -> InputError:
+    """Turn pandera's failure cases into the message of the first one, with all rows that fail alike."""
+    structural = cases["check"].isin(["column_in_dataframe", "column_in_schema"])
+    of_column = cases["schema_context"] == "Column"
+    first = (cases[structural] if structural.any() else cases[of_column] if of_column.any() else cases).iloc[0]
+    check = str(first["check"])
+    alike = cases[(cases["check"] == first["check"]) & (cases["column"] == first["column"])]
+    problem, fix = _PROBLEMS.get(check, (f"wrong type of values ({check})", "convert the column"))
+    if check in ("column_in_dataframe", "column_in_schema"):
+        legal = None if check == "column_in_dataframe" else ", ".join(map(str, schema.columns))
+        return InputError(problem, file=file, column=str(first["failure_case"]), expected=legal, fix=fix)
+    rows = sorted({int(index) + 1 for index in alike["index"].dropna()})
+    column = str(first["column"])
+    if check in ("multiple_fields_uniqueness", "end_after_start"):
+        column = ", ".join(map(str, schema.unique)) if check.startswith("multiple") and schema.unique else "start, end"
+    elif check in ("level", "zero_or_one", "non_negative", "positive", "fraction", "year"):
+        problem += f" {first['failure_case']}"
+    elif check == "field_uniqueness" and column == "patient_id":
+        problem = "duplicated patient"
+    expected = ", ".join(levels(column)) if check == "level" else _EXPECTED.get(check)
+    return InputError(problem, file=file, column=column, rows=rows, expected=expected, fix=fix)
+
+
+def _check_matrix(table: pd.DataFrame, file: str | Path) -> None:
+    if table.index.name != "Hugo_Symbol":
+        raise InputError("the gene column is missing", file=file, column="Hugo_Symbol")
+    genes = table.index.duplicated() | table.index.isna()
+    if genes.any():
+        rows = (genes.nonzero()[0] + 1).tolist()
+        raise InputError("duplicated or empty gene", file=file, column="Hugo_Symbol", rows=rows)
+    if table.columns.has_duplicates:
+        twice = table.columns[table.columns.duplicated()]
+        raise InputError("a sample is there twice", file=file, column=f"{len(twice)} columns")
+    wrong = [place for place, dtype in enumerate(table.dtypes, 1) if dtype != "float64"]
+    if wrong:
+        raise InputError(
+            "values that are not numbers", file=file, column=f"sample column {wrong[0]}", expected="numbers"
+        )
+
+
+def _check_samples(cohort: Cohort, files: _Files) -> None:
+    _must_be_in(cohort.samples["patient_id"], cohort.patients["patient_id"], "sample without patient", "samples", files)
+    samples = cohort.samples["sample_id"]
+    _must_be_in(cohort.assays["sample_id"], samples, "assay of an unknown sample", "assays", files)
+    for name, assay in ASSAY_OF.items():
+        table = getattr(cohort, name)
+        if table is None:
+            continue
+        of_table = pd.Series(table.columns, name="columns") if name in MATRICES else table["sample_id"]
+        _must_be_in(of_table, samples, "data of an unknown sample", name, files)
+        assayed = cohort.assays.loc[cohort.assays["assay"] == assay, "sample_id"]
+        _must_be_in(of_table, assayed, f"data of a sample that is not in assays as {assay}", name, files)
+
+
+def _must_be_in(values: pd.Series, known: pd.Series, problem: str, table: str, files: _Files) -> None:
+    if is_among(pd.Series(values.unique(), dtype="str"), known).all():
+        return
+    refuse_rows(
+        values.index,
+        ~is_among(values, known),
+        problem,
+        file=files.get(table, table),
+        column=str(values.name),
+        fix="add it to the table that lists them, or remove these rows",
+    )
+
+
+def _check_builds(assays: pd.DataFrame, files: _Files) -> None:
+    builds = assays.dropna(subset=["genome_build"]).groupby("assay")["genome_build"].unique()
+    for assay, found in builds.items():
+        if len(found) > 1:
+            raise InputError(
+                f"mixed genome builds in {assay}: {', '.join(sorted(found))}",
+                file=files.get("assays", "assays"),
+                column="genome_build",
+                expected="one build for all samples of an assay",
+                fix="lift all coordinates over to one build, or import two cohorts",
+            )
+
+
+def _build(assays: pd.DataFrame, assay: str) -> str | None:
+    builds = assays.loc[assays["assay"] == assay, "genome_build"].dropna()
+    return None if builds.empty else str(builds.iloc[0])
+
+
+def _check_outcome(patients: pd.DataFrame, file: str | Path) -> None:
+    dead = patients["death"] == 1
+    late = dead & (patients["event_days"] > patients["followup_days"])
+    alive = (patients["event"] == "death") & (patients["death"] == 0)
+    for wrong, problem, column, expected in (
+        (late, "an event after death", "event_days", "event_days <= followup_days for patients who died"),
+        (alive, "first event is death, yet the patient is recorded alive", "event", "death = 1 for these patients"),
+    ):
+        refuse_rows(
+            patients.index, wrong, problem, file=file, column=column, expected=expected, fix="correct the times"
+        )

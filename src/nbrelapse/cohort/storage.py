@@ -13,11 +13,11 @@ import pandas as pd
 import tomli_w
 
 from nbrelapse.cohort.assemble import normalise_matrix, normalise_table
+from nbrelapse.cohort.check import validate_cohort
 from nbrelapse.cohort.cohort import Cohort, Repairs
 from nbrelapse.cohort.files import write_beside
 from nbrelapse.cohort.schema import MATRICES, TABLES
 from nbrelapse.cohort.text import decode, read_bytes, read_table
-from nbrelapse.cohort.validate import validate_cohort
 from nbrelapse.errors import InputError
 
 SETTINGS = "cohort.toml"

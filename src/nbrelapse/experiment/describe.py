@@ -37,7 +37,7 @@ from nbrelapse.report.guard_sections import (
 from nbrelapse.report.plots.performance import learning_curve
 from nbrelapse.report.sentences import stability_sentences, verdict
 from nbrelapse.scoring.bundle import TrainingSummary
-from nbrelapse.scoring.groups import populations
+from nbrelapse.scoring.evaluate import populations
 from nbrelapse.tracking.log import APPARENT_METRIC, CORRECTED_METRIC
 from nbrelapse.validation.guards import Multiplicity
 

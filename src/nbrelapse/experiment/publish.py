@@ -40,7 +40,7 @@ from nbrelapse.report.explanation_report import explanation_figures
 from nbrelapse.report.plots.attributions import patient_waterfall
 from nbrelapse.report.sentences import ProbabilityImportance
 from nbrelapse.scoring.bundle import ClinicalGroup, NearPatients, ObservedOutcomes, SimilarOutcomes, make_bundle
-from nbrelapse.scoring.groups import clinical_groups, judge_decisions, patient_groups
+from nbrelapse.scoring.evaluate import clinical_groups, judge_decisions, patient_groups
 from nbrelapse.scoring.storage import write_bundle
 from nbrelapse.tracking.log import (
     FAMILIES_TAG,

@@ -24,7 +24,7 @@ from nbrelapse.models.hazards import FEWEST_COMPETING_EVENTS
 from nbrelapse.models.resamples import bootstrap_refits, bootstrap_rows, fold_refits
 from nbrelapse.outcome import Outcome, event_of, kind_of
 from nbrelapse.report.wording import model_title
-from nbrelapse.scoring.groups import populations
+from nbrelapse.scoring.evaluate import populations
 from nbrelapse.validation.fold_cache import FoldCache
 from nbrelapse.validation.guards import corrected_choice, optimism
 from nbrelapse.validation.nested import holdout_predictions, leave_one_group_out, nested_cross_validation

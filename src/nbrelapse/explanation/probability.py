@@ -10,8 +10,9 @@ from scipy.special import expit
 
 from nbrelapse.errors import InputError
 from nbrelapse.explanation.explanation import Explanation, _refuse_a_gap, roll_up
-from nbrelapse.models.base import RiskModel, SurvivalModel
+from nbrelapse.models.base import RiskModel
 from nbrelapse.models.design import read_columns
+from nbrelapse.models.survival import SurvivalModel
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 _PANEL = 4.0

@@ -22,7 +22,7 @@ from nbrelapse.metrics.resampling import (
     _weight_chunks,
     bootstrap_weights,
 )
-from nbrelapse.models.base import weighted_logistic
+from nbrelapse.models.binary import weighted_logistic
 from nbrelapse.outcome import BINARY, SURVIVAL, kind_of, values_of
 
 if TYPE_CHECKING:

@@ -1,10 +1,9 @@
 from .base import Attribution as Attribution
-from .base import BinaryModel as BinaryModel
 from .base import Features as Features
 from .base import ModelState as ModelState
 from .base import RiskModel as RiskModel
-from .base import SurvivalModel as SurvivalModel
-from .base import weighted_logistic as weighted_logistic
+from .binary import BinaryModel as BinaryModel
+from .binary import weighted_logistic as weighted_logistic
 from .blend import Blend as Blend
 from .boosted_prior import BoostedPrior as BoostedPrior
 from .clinical import CLINICAL_COLUMNS as CLINICAL_COLUMNS
@@ -12,6 +11,7 @@ from .clinical import ClinicalCox as ClinicalCox
 from .clinical import ClinicalLogistic as ClinicalLogistic
 from .clinical import ClinicalReference as ClinicalReference
 from .design import LEAST_OBSERVED as LEAST_OBSERVED
+from .design import align_patients as align_patients
 from .design import default_columns as default_columns
 from .design import read_columns as read_columns
 from .design import standardise as standardise
@@ -34,5 +34,6 @@ from .resamples import bootstrap_refits as bootstrap_refits
 from .resamples import bootstrap_rows as bootstrap_rows
 from .resamples import fold_refits as fold_refits
 from .resamples import prediction_interval as prediction_interval
+from .survival import SurvivalModel as SurvivalModel
 from .trees import Boosted as Boosted
 from .trees import BoostedClassifier as BoostedClassifier

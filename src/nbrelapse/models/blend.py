@@ -11,12 +11,13 @@ from sklearn.base import clone
 
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
-from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel, SurvivalModel, _inner_folds
+from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel, _inner_folds
 from nbrelapse.models.design import _training_matrix, _training_order
 from nbrelapse.models.forest import Forest
 from nbrelapse.models.hazards import partial_log_likelihood
 from nbrelapse.models.linear import Cox
 from nbrelapse.models.prior import CoxPrior
+from nbrelapse.models.survival import SurvivalModel
 from nbrelapse.models.trees import Boosted
 
 if TYPE_CHECKING:

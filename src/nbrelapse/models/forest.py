@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.errors import InputError
-from nbrelapse.models.base import Attribution, Features, ModelState, SurvivalModel
+from nbrelapse.models.base import Attribution, Features, ModelState
 from nbrelapse.models.design import _training_matrix, _training_order
 from nbrelapse.models.hazards import partial_log_likelihood
+from nbrelapse.models.survival import SurvivalModel
 from nbrelapse.models.trees import _TreeModel
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ import pandas as pd
 from sklearn.base import clone
 
 from nbrelapse.errors import InputError
-from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel, SurvivalModel
+from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel
 from nbrelapse.models.design import _background_rows, _Standardised, _training_matrix, read_columns, standardise
 from nbrelapse.models.hazards import _BaselineHazard
+from nbrelapse.models.survival import SurvivalModel
 
 if TYPE_CHECKING:
     import optuna

@@ -9,7 +9,8 @@ from typing import ClassVar, Self
 import numpy as np
 from scipy.special import expit, logit
 
-from nbrelapse.models.base import BinaryModel, ModelState
+from nbrelapse.models.base import ModelState
+from nbrelapse.models.binary import BinaryModel
 from nbrelapse.models.linear import _ElasticNet, _smallest_null_penalty
 
 _PATH_LENGTH = 6

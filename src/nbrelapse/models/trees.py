@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from nbrelapse.models.base import Attribution, BinaryModel, Features, ModelState, RiskModel, SurvivalModel
+from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel
+from nbrelapse.models.binary import BinaryModel
 from nbrelapse.models.design import _background_rows, _training_matrix, read_columns
+from nbrelapse.models.survival import SurvivalModel
 
 if TYPE_CHECKING:
     import optuna

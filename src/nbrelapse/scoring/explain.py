@@ -23,7 +23,7 @@ from nbrelapse.report.render import save_figures
 from nbrelapse.report.sentences import ProbabilityImportance
 from nbrelapse.report.wording import model_title
 from nbrelapse.scoring.bundle import Bundle, _evidence_of, _explained_horizon
-from nbrelapse.scoring.groups import patient_groups
+from nbrelapse.scoring.evaluate import patient_groups
 from nbrelapse.scoring.patient import _StudiedPatient, describe_patient
 from nbrelapse.scoring.scores import _LEAST_EVIDENCE, _require_assays, write_scores
 

@@ -24,7 +24,7 @@ from nbrelapse.report.plots.attributions import patient_waterfall
 from nbrelapse.report.plots.performance import incidence_course
 from nbrelapse.report.wording import model_title
 from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle, ObservedOutcomes
-from nbrelapse.scoring.groups import _GROUPINGS, _clinical_levels
+from nbrelapse.scoring.evaluate import _GROUPINGS, _clinical_levels
 from nbrelapse.scoring.scores import _OTHER_GENES, _other_genes, _score_features
 
 _NOT_KEPT = "the model was saved without the observed courses of its training patients"

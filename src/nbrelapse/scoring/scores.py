@@ -13,8 +13,8 @@ from nbrelapse.errors import InputError
 from nbrelapse.explanation.explanation import roll_up
 from nbrelapse.mechanisms.build import build_features
 from nbrelapse.metrics.horizons import YEAR
-from nbrelapse.models.base import SurvivalModel
 from nbrelapse.models.design import read_columns
+from nbrelapse.models.survival import SurvivalModel
 from nbrelapse.outcome import BINARY, SURVIVAL
 from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle, _evidence_of
 from nbrelapse.scoring.storage import load_model

@@ -22,7 +22,8 @@ from nbrelapse.errors import BundleError, InputError, NbRelapseError
 from nbrelapse.mechanisms.build import build_features
 from nbrelapse.mechanisms.catalogue import Catalogue, load_catalogue, parse_catalogue
 from nbrelapse.mechanisms.feature_table import FeatureTable
-from nbrelapse.models.base import BinaryModel, ModelState, RiskModel
+from nbrelapse.models.base import ModelState, RiskModel
+from nbrelapse.models.binary import BinaryModel
 from nbrelapse.models.families import model_from_state
 from nbrelapse.models.resamples import bootstrap_refits
 from nbrelapse.outcome import Outcome, make_outcome, outcome_fingerprint, summarize_outcome

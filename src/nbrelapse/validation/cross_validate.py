@@ -19,9 +19,12 @@ from nbrelapse.metrics.horizons import prediction_times
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.resampling import IntervalKind
 from nbrelapse.metrics.table import METRICS
-from nbrelapse.models.base import BinaryModel, RiskModel, SurvivalModel
+from nbrelapse.models.base import RiskModel
+from nbrelapse.models.binary import BinaryModel
 from nbrelapse.models.clinical import ClinicalReference
-from nbrelapse.outcome import SURVIVAL_DTYPE, Outcome, align_patients, event_of, kind_of
+from nbrelapse.models.design import align_patients
+from nbrelapse.models.survival import SurvivalModel
+from nbrelapse.outcome import SURVIVAL_DTYPE, Outcome, event_of, kind_of
 from nbrelapse.validation.fold_cache import FoldCache
 from nbrelapse.validation.foreign import _NO_PROBABILITY, _adapt_estimator, _ForeignModel
 from nbrelapse.validation.nested import nested_cross_validation
@@ -230,7 +233,7 @@ def cross_validate(
     X : FeatureTable, DataFrame or array of shape (n_patients, n_features)
         NaN = not assayed.
     y : Outcome, Series or array of shape (n_patients,)
-        Matched to `X` by patient, see :func:`nbrelapse.outcome.align_patients`. A structured array of event and
+        Matched to `X` by patient, see :func:`nbrelapse.models.design.align_patients`. A structured array of event and
         time in days, ``event`` 0, 1 or 2 (a competing event) or bool; or a vector of 0 and 1.
     n_repeats, n_folds : int
         Of the outer cross-validation.
