@@ -455,11 +455,13 @@ def save_model(
     if refits < 0:
         raise InputError(f"illegal number of refits {refits}", column="refits", expected="0 or more")
     training = _training(model, cohort, X, y, endpoint, catalogue, gene_sets or {})
+    # The refits read what the model read, also where it was left to choose its columns.
+    read = training.X[list(model.feature_names_in_)]
     bundle = make_bundle(
         training.outcome.endpoint,
         model,
         training.X,
-        refits=tuple(bootstrap_refits(model, training.X, training.outcome.y, n_refits=refits, seed=seed)),
+        refits=tuple(bootstrap_refits(model, read, training.outcome.y, n_refits=refits, seed=seed)),
         references={},
         catalogue=training.catalogue,
         gene_sets=gene_sets or {},
