@@ -47,6 +47,21 @@ def test_competing_events_equal_the_definition(outcome):
     )
 
 
+def test_each_patient_by_hand():
+    """Observation ends on day 10 and 30 of four patients, so G falls to 3/4 and to 3/8."""
+    y = np.array([(0, 10.0), (1, 20.0), (0, 30.0), (2, 40.0)], dtype=[("event", np.int8), ("time", float)])
+    incidence = np.array([[[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.1, 0.1, 0.2], [0.3, 0.5, 0.7]]])
+    weights = np.array([[1.0, 1.0], [1.0, 2.0], [1.0, 0.0], [1.0, 0.0]])
+    found = brier_score(y, incidence, np.array([10.0, 20.0, 40.0]), weights, CensoringDistribution.fit(y))
+    # Of the patient censored on the day itself nothing is known; an event has happened on its day.
+    day_10 = np.array([0, 0.4**2, 0.1**2, 0.3**2]) * 4 / 3
+    day_20 = np.array([0, 0.5**2, 0.1**2, 0.5**2]) * 4 / 3
+    day_40 = np.array([0, 0.4**2 * 4 / 3, 0, 0.7**2 * 8 / 3])
+    days = np.stack([day_10, day_20, day_40])
+    # The sum is divided by the patients' weights, whatever these add up to.
+    np.testing.assert_allclose(found, np.column_stack([days.sum(axis=1) / 4, days @ weights[:, 1] / 3]), rtol=1e-9)
+
+
 def test_chunks_of_columns_change_nothing(outcome, monkeypatch):
     y, _ = outcome(60, 1)
     times, incidence = np.array([400.0, 900.0]), np.random.default_rng(0).uniform(size=(1, 60, 2))

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from lifelines import CoxPHFitter
 from scipy.interpolate import CubicSpline
+from scipy.optimize import brentq
 from sklearn.linear_model import LinearRegression
 from sksurv.linear_model import CoxPHSurvivalAnalysis
 from sksurv.nonparametric import cumulative_incidence_competing_risks
@@ -64,6 +65,31 @@ def test_no_finite_slope_is_nan(event, risk):
     y = np.array(list(zip(event, range(1, 5), strict=True)), dtype=[("event", np.int8), ("time", float)])
     found = calibration_slope(y, np.array([risk]), weights=np.ones((4, 2)))
     assert np.isnan(found).all()
+
+
+@pytest.mark.parametrize(
+    ("event", "risk"),
+    [
+        # One log risk is far from the others, so that Newton's method takes six steps, then ten.
+        ([1, 1, 1, 0, 0, 1], [1000.0, -5.0, -4.0, 7.0, -1.0, -4.0]),
+        ([1, 1, 0, 0, 1, 1], [1000.0, 3.0, 4.0, 8.0, 8.0, 8.0]),
+        # The slope is more than five per standard deviation.
+        ([1, 0, 0, 1, 1, 0], [100.0, -3.0, 3.0, 4.0, -9.0, -6.0]),
+        # A step of full length would leave the maximum for good.
+        ([1, 0, 1, 0, 0, 1, 0, 1], [100.0, 0.0, -2.0, -7.0, 9.0, -1.0, 8.0, 6.0]),
+    ],
+)
+def test_an_extreme_log_risk_has_the_slope_of_the_partial_likelihood(event, risk):
+    y = np.array(list(zip(event, range(1, len(event) + 1), strict=True)), dtype=[("event", np.int8), ("time", float)])
+    x = np.array(risk)
+
+    def score(slope):
+        """Of each event, the log risk less the mean of those at risk."""
+        at_risk = [np.exp(slope * (x[i:] - x[i:].max())) for i in range(len(x))]
+        return sum(x[i] - at_risk[i] @ x[i:] / at_risk[i].sum() for i in range(len(x)) if event[i])
+
+    found = calibration_slope(y, x[np.newaxis], np.zeros((1, len(x)), dtype=int), np.ones((len(x), 1)))
+    assert found[0] == pytest.approx(brentq(score, 0, 1, xtol=1e-12), rel=1e-6)
 
 
 HORIZON = 1000.0

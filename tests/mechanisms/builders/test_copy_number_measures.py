@@ -710,3 +710,10 @@ def test_the_chromosome_with_the_longest_series_counts_and_x_does_not() -> None:
     assert copy_number_genes_measured(cohort(*copy_number_genes_genome(*pieces)), "oscillation") == pytest.approx(
         math.log(5)
     )
+
+
+def test_a_series_does_not_go_on_from_one_chromosome_to_the_next() -> None:
+    pieces = [piece for name in "123" for piece in alternating(name, [0, -1], HG19[name])]
+    assert copy_number_genes_measured(cohort(*copy_number_genes_genome(*pieces)), "oscillation") == pytest.approx(
+        math.log(2)
+    )
