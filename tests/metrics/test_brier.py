@@ -52,7 +52,8 @@ def test_each_patient_by_hand():
     y = np.array([(0, 10.0), (1, 20.0), (0, 30.0), (2, 40.0)], dtype=[("event", np.int8), ("time", float)])
     incidence = np.array([[[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.1, 0.1, 0.2], [0.3, 0.5, 0.7]]])
     weights = np.array([[1.0, 1.0], [1.0, 2.0], [1.0, 0.0], [1.0, 0.0]])
-    found = brier_score(y, incidence, np.array([10.0, 20.0, 40.0]), weights, CensoringDistribution.fit(y))
+    times = np.array([10.0, 20.0, 40.0])
+    found = brier_score(y, incidence, times, weights=weights, censoring=CensoringDistribution.fit(y))
     # Of the patient censored on the day itself nothing is known; an event has happened on its day.
     day_10 = np.array([0, 0.4**2, 0.1**2, 0.3**2]) * 4 / 3
     day_20 = np.array([0, 0.5**2, 0.1**2, 0.5**2]) * 4 / 3

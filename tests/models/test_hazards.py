@@ -159,34 +159,34 @@ def test_json_keeps_every_bit(simulate):
 
 def test_json_leaves_out_the_slope_that_only_old_hazards_have():
     for code, competes in ((0, False), (2, True)):
-        hazard = BaselineHazard.fit(outcomes((1, 100), (code, 200), (0, 300)), np.zeros(3))
+        hazard = _BaselineHazard.fit(outcomes((1, 100), (code, 200), (0, 300)), np.zeros(3))
         document = hazard.to_dict()
         assert "competing_slope" not in document
         assert document["competes"] is competes
-        states = BaselineHazard.from_dict(document).cumulative_incidence(np.zeros(1), np.array([250.0]))
+        states = _BaselineHazard.from_dict(document).cumulative_incidence(np.zeros(1), np.array([250.0]))
         assert states.shape == (1, 3 if competes else 2, 1)
 
 
 def test_small_risks_keep_their_digits_and_the_smallest_are_those_at_minus_300():
-    alone = BaselineHazard.fit(outcomes((1, 100), (0, 200)), np.zeros(2))
+    alone = _BaselineHazard.fit(outcomes((1, 100), (0, 200)), np.zeros(2))
     incidence = alone.cumulative_incidence(np.array([-40.0, -200.0, -300.0, -1e4]), np.array([150.0]))[:, 1, 0]
     np.testing.assert_allclose(incidence, 0.5 * np.exp([-40.0, -200.0, -300.0, -300.0]), rtol=1e-12)
     # Both hazards are too small for any number: they still share the loss as they do at -300.
-    tied = BaselineHazard.fit(outcomes((1, 100), (2, 100), (0, 200)), np.zeros(3))
+    tied = _BaselineHazard.fit(outcomes((1, 100), (2, 100), (0, 200)), np.zeros(3))
     states = tied.cumulative_incidence(np.array([-1e4, 1e4]), np.array([150.0]), np.array([-1e4, 1e4]))
     np.testing.assert_allclose(states[:, :, 0], [[1, 0, 0], [0, 0.5, 0.5]], atol=1e-15)
 
 
 def test_no_probability_is_below_zero_by_rounding():
     # Before the death of day 4 nobody has died: 1 - free - relapsed is -1.1e-16.
-    hazard = BaselineHazard.fit(outcomes((1, 1), (1, 2), (1, 3), (2, 4), (0, 5), (0, 6)), np.zeros(6))
+    hazard = _BaselineHazard.fit(outcomes((1, 1), (1, 2), (1, 3), (2, 4), (0, 5), (0, 6)), np.zeros(6))
     states = hazard.cumulative_incidence(np.array([2.0]), np.array([3.0]))[0, :, 0]
     assert 1 - states[0] - states[1] < 0
     assert states[2] == 0
 
 
 def test_the_gradient_counts_a_step_on_the_day_itself():
-    hazard = BaselineHazard.fit(outcomes((1, 100), (2, 200), (0, 300)), np.zeros(3))
+    hazard = _BaselineHazard.fit(outcomes((1, 100), (2, 200), (0, 300)), np.zeros(3))
     own, other = hazard.incidence_gradient(np.zeros(1), 100.0, np.zeros(1))
     assert (own[0], other[0]) == (pytest.approx(np.exp(-1 / 3) / 3), 0)
     assert hazard.incidence_gradient(np.zeros(1), 99.0, np.zeros(1))[0][0] == 0
