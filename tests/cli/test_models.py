@@ -150,7 +150,7 @@ def test_no_probability_is_explained_of_whom_too_little_is_known(
 ) -> None:
     scores = score(study / "model", read_cohort(study / "cohort"))
     least = float(scores["evidence"].median())
-    monkeypatch.setattr("nbrelapse.scoring.explain.LEAST_EVIDENCE", least)
+    monkeypatch.setattr("nbrelapse.scoring.explain._LEAST_EVIDENCE", least)
     arguments = [str(study / "model"), str(study / "cohort"), "--out", str(tmp_path)]
     assert CliRunner().invoke(app, arguments, catch_exceptions=False).exit_code == 0
     table = pd.read_parquet(tmp_path / "attributions_probability.parquet")

@@ -78,7 +78,7 @@ def test_what_cannot_be_parsed(content: bytes, problem: str, rows: list[int] | N
 
 
 def test_a_large_file_is_read_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BLOCK", 64)
+    monkeypatch.setattr(module, "_BLOCK", 64)
     rows = [f"S{number % 7}\t{number}" for number in range(500)]
     rows.insert(250, "# between the blocks")
     content = ("id\tstart\n" + "\n".join(rows)).encode()

@@ -78,8 +78,8 @@ def test_another_process_scores_the_same(
     training[0].to_parquet(tmp_path / "features.parquet")
     code = (
         "import pandas as pd; from nbrelapse.scoring import load_model\n"
-        "from nbrelapse.scoring.scores import score_features\n"
-        "score_features(load_model('model'), pd.read_parquet('features.parquet')).to_parquet('scores.parquet')"
+        "from nbrelapse.scoring.scores import _score_features\n"
+        "_score_features(load_model('model'), pd.read_parquet('features.parquet')).to_parquet('scores.parquet')"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
     elsewhere = pd.read_parquet(tmp_path / "scores.parquet")

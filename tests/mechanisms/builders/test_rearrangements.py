@@ -29,7 +29,7 @@ def sv(sample: str, site1: tuple, site2: tuple = (None, None, None), kind: str =
 def values(name: str, calls: list[tuple], panels: list[str | None], build: str | None = "hg19") -> list[float]:
     samples = [f"s{number}" for number in range(len(panels))]
     patients = [f"p{number}" for number in range(len(panels) + 1)]
-    table = pd.DataFrame(calls, columns=rearrangements.COLUMNS).astype("str")
+    table = pd.DataFrame(calls, columns=rearrangements._COLUMNS).astype("str")
     cohort = Cohort(
         "hand-written",
         pd.DataFrame({"patient_id": patients}),
