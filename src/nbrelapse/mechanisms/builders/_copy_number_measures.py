@@ -18,11 +18,14 @@ from nbrelapse.mechanisms.genome import _AUTOSOMES, _BUILDS, _GENE_SPANS, _band_
 from nbrelapse.mechanisms.profile import (
     _ALTERED,
     _AMPLIFIED,
+    _BROAD,
     _DEEP,
     _FOCAL,
     _CopyNumberProfile,
     _in_copies,
     _platform_scales,
+    _shared_length,
+    _without_purity,
 )
 
 MIN_ALTERED = 3_000_000
@@ -297,10 +300,27 @@ def _level_hit(profile: _CopyNumberProfile, name: str, change: str, extent: str 
     raw = profile.raw
     here = np.flatnonzero(_overlaps_gene(profile, raw, name) & _of_extent(raw, extent))
     copies = _in_copies(raw.log2_ratio[here], profile.scales, raw.sample[here])
+    if change == "amplification":
+        copies = _without_purity(copies, profile.scales, raw.sample[here])
+    hit = _beyond(copies, change)
+    if change == "amplification":
+        hit[hit] = _is_focal(profile, here[hit], copies[hit])
     looked_at = _known(profile) & _covered(profile, name)
-    found = _any(profile, raw.sample[here[_beyond(copies, change)]], looked_at)
+    found = _any(profile, raw.sample[here[hit]], looked_at)
     # A flat profile says nothing of what is missing, and an amplicon is seen on any scale.
     return found if change == "amplification" else np.where(looked_at, found, np.nan)
+
+
+def _is_focal(profile: _CopyNumberProfile, rows: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """Whether at most 20 Mb share the level of segments as given; their surroundings are read from the smoothed ones."""
+    raw, smooth = profile.raw, profile.segments
+    first, given = (
+        (one.sample.astype(np.int64) * (X + 1) + one.chromosome) << 32 | one.start for one in (smooth, raw.where(rows))
+    )
+    around = np.searchsorted(first, given, side="right") - 1
+    smooth_level = _without_purity(profile.copies, profile.scales, smooth.sample)
+    shared = _shared_length(smooth, smooth_level, around, level, _BROAD)
+    return np.maximum(raw.end[rows] - raw.start[rows], shared) <= _BROAD
 
 
 def _beyond(copies: np.ndarray, change: str) -> np.ndarray:

@@ -45,7 +45,8 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
 
     A segment is altered beyond half of a single copy (and beyond twice the platform's noise). A change of at least
     90 % of a chromosome in one direction is numerical; only what exceeds it by as much again is segmental. Levels of
-    five copies and more over at most 10 Mb are amplicons and do not count as a gain of the arm.
+    five copies and more that at most 10 Mb share are amplicons and do not count as a gain of the arm. A recorded
+    purity is a hint for the scale, within what the sample's own steps bear out, and has no part in amplifications.
 
     Parameters
     ----------
@@ -68,7 +69,8 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
         - ``oscillation``: log(1 + switches between two copy-number states in the longest such series on a
           chromosome), or with ``at_least`` whether there are so many;
         - ``other_amplification``: an amplicon that does not overlap the cytogenetic band ``outside_band``;
-        - ``gene``: ``gene`` is hit by ``change`` (``amplification``, ``gain``, ``loss`` or ``deep_deletion``), with
+        - ``gene``: ``gene`` is hit by ``change`` (``amplification``, ``gain``, ``loss`` or ``deep_deletion``); an
+          amplified level that more than 20 Mb share is a gain. With
           ``extent = "focal"`` (``"broad"``) only by a stretch of at most (more than) 10 Mb;
         - ``deletion_on_x``: ``gene`` is deleted relative to the rest of the X chromosome: every copy of it, or in
           females at least one.
