@@ -214,7 +214,7 @@ def _copy_number_profile(block: _SegmentBlock) -> _CopyNumberProfile:
 
 
 def _threshold(noise: pd.Series, level: pd.Series) -> np.ndarray:
-    """Copies beyond which a segment is altered."""
+    """Return the copies beyond which a segment is altered."""
     return np.maximum(_ALTERED, _NOISE_WIDTHS * noise.abs().to_numpy() / level.abs().to_numpy())
 
 
