@@ -131,8 +131,7 @@ def quickstart(
     from nbrelapse.readers.cbioportal import import_cbioportal
     from nbrelapse.scoring.scores import score, write_scores
     from nbrelapse.scoring.storage import load_model
-    from nbrelapse.simulation.files import TRUTH_FILE, write_raw_files
-    from nbrelapse.simulation.simulate import simulate_cohort
+    from nbrelapse.simulation.files import TRUTH_FILE, simulate_cohort, write_raw_files
 
     with resources.as_file(resources.files("nbrelapse.experiment") / "quickstart.toml") as file:
         config = read_config(file)

@@ -23,7 +23,7 @@ from nbrelapse.models.families import FAMILIES, clinical_baselines, create_model
 from nbrelapse.models.prior import prior_of_model
 from nbrelapse.outcome import Outcome, event_of, make_outcome, outcome_fingerprint, outcome_hashes
 from nbrelapse.scoring.storage import load_model
-from nbrelapse.simulation.simulate import simulate_cohort
+from nbrelapse.simulation.files import simulate_cohort
 from nbrelapse.validation.splits import named_split
 
 

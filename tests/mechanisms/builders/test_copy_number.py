@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from nbrelapse.cohort import Cohort, estimate_platform_scales
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms import FeatureDefinition, load_catalogue
-from nbrelapse.mechanisms.builders.copy_number import build
+from nbrelapse.mechanisms import FeatureDefinition, copy_number_calls, copy_number_segments, load_catalogue
+from nbrelapse.mechanisms.builders.copy_number import CALLS, build
 from nbrelapse.readers import import_tables
 
 ROOT = Path(__file__).parents[3]
@@ -445,3 +445,74 @@ def test_implausible_purities_are_none(high_risk: tuple[Cohort, pd.DataFrame], p
     given, _ = high_risk
     found = build(with_purity(given, np.full(len(given.samples), purity)), DEFINITIONS)
     pd.testing.assert_frame_equal(found, build(given, DEFINITIONS), check_exact=True)
+
+
+def arm_calls(given: Cohort) -> pd.DataFrame:
+    return copy_number_calls(given).set_index(["patient_id", "arm"])
+
+
+def test_calls_part_segmental_from_numerical_changes() -> None:
+    changed = [
+        ("1", 0, 60, -0.4), ("1", 60, 249, 0.0),
+        ("2", 0, 15, 0.3), ("2", 15, 17, 2.0), ("2", 17, 90, 0.3), ("2", 90, 243, 0.0),
+        ("7", 0, 159, 0.3),
+        ("9", 0, 21, 0.0), ("9", 21, 24, -1.2), ("9", 24, 141, 0.0),
+        ("17", 0, 22, 0.3), ("17", 22, 81, 0.65),
+    ]  # fmt: skip
+    found = arm_calls(cohort({"s": profile(*changed)})).loc["p-s"]
+    expected = {
+        "1p": "segmental loss", "1q": "neutral", "2p": "amplified", "2q": "neutral", "7p": "numerical gain",
+        "7q": "numerical gain", "9p": "deep deletion", "9q": "neutral", "10p": "numerical loss",
+        "10q": "numerical loss", "17p": "numerical gain", "17q": "segmental gain", "16p": "not assessable",
+        "Xp": "not assessable", "Xq": "not assessable",
+    }  # fmt: skip
+    assert found.loc[list(expected), "call"].to_dict() == expected
+    assert set(found["call"]) <= set(CALLS) and len(found) == 46
+    assert found.loc[["1p", "10q", "7p"], "copies"].tolist() == pytest.approx([1, 1, 3], abs=0.05)
+    assert found.loc["1p", ["altered_mb", "lost_mb", "gained_mb"]].tolist() == [60, 60, 0]
+    # What the call does not say stands beside it.
+    assert found.loc["2p", "amplified_genes"] == "MYCN"
+    assert found.loc["2p", "gained_mb"] == pytest.approx(88, abs=0.001)
+    assert found.loc["17q", "whole_chromosome"] == pytest.approx(3, abs=0.05)
+    assert (found["scale_source"] == "own steps").all() and found["scale_told"].all()
+    assert found.loc["16p", ["copies", "altered_mb", "gained_mb"]].isna().all()
+
+
+def test_calls_agree_with_the_features() -> None:
+    given = cohort({"s": profile(("11", 0, 60, 0.0), ("11", 60, 134, -0.4), ("12", 0, 69, 0), ("12", 69, 70, 2.0),
+                                 ("12", 70, 133, 0))})  # fmt: skip
+    found, of_features = arm_calls(given).loc["p-s"], build(given, DEFINITIONS).loc["p-s"]
+    assert found.loc["11q", "call"] == "segmental loss" and of_features["instability__loss_11q"] == 1
+    assert found.loc["12q", "amplified_genes"] == "MDM2" and of_features["p53__mdm2_amplification"] == 1
+
+
+def test_a_profile_whose_scale_cannot_be_told_is_not_assessable_but_for_amplicons() -> None:
+    flat = [(name, 0, end, 0.0) for name, end in END.items() if name != "2"]
+    found = arm_calls(cohort({"s": [*flat, ("2", 0, 15, 0.0), ("2", 15, 17, 2.0), ("2", 17, 243, 0.0)]})).loc["p-s"]
+    assert found["call"].value_counts().to_dict() == {"not assessable": 45, "amplified": 1}
+    assert not found["scale_told"].any()
+
+
+def test_a_patient_without_a_profile_has_rows_without_calls() -> None:
+    given = cohort({"s": profile()})
+    patients = pd.DataFrame({"patient_id": ["p-s", "other"]})
+    found = arm_calls(replace(given, patients=patients)).loc["other"]
+    assert len(found) == 46 and (found["call"] == "not assessable").all()
+    assert found.drop(columns=["call", "amplified_genes", "scale_told", "scale_source"]).isna().all(axis=None)
+
+
+@pytest.mark.parametrize(("sex", "expected"), [("male", "numerical gain"), (None, "not assessable")])
+def test_x_is_called_against_the_patients_of_a_sex(sex: str | None, expected: str) -> None:
+    males = {f"m{number}": [*profile(), ("X", 0, 155, -0.4)] for number in range(4)}
+    given = cohort({**males, "s": [*profile(), ("X", 0, 155, -0.05)]})
+    patients = given.patients.assign(sex=["male"] * 4 + [sex])
+    found = arm_calls(replace(given, patients=patients))
+    assert found.loc[("p-m0", "Xq"), "call"] == "neutral"
+    assert found.loc[("p-s", "Xq"), "call"] == expected
+
+
+def test_segments_are_those_that_arms_are_called_from() -> None:
+    found = copy_number_segments(cohort({"s": profile(("1", 0, 60, -0.4), ("1", 60, 249, 0.0))}))
+    first = found[found["chromosome"] == "1"]
+    assert first["call"].tolist() == ["segmental loss", "neutral"]
+    assert first["copies"].tolist() == pytest.approx([1, 2], abs=0.05)

@@ -364,8 +364,8 @@ def _neutral_x(cohort: Cohort, blocks: Sequence[_SegmentBlock]) -> pd.Series:
     patients = cohort.patients.set_index(cohort.patient_ids)
     sex = patients.get("sex", pd.Series(np.nan, patients.index, dtype="object")).reindex(level.index)
     assays = cohort.assays[cohort.assays["assay"] == "copy_number"].set_index("sample_id")
-    platform = assays.get("platform", pd.Series("unknown", assays.index)).fillna("unknown")
-    platform = platform.reindex(cohort.assayed_samples("copy_number").reindex(level.index)).to_numpy()
+    names = assays.get("platform", pd.Series("unknown", assays.index)).fillna("unknown")
+    platform = names.reindex(cohort.assayed_samples("copy_number").reindex(level.index)).to_numpy()
     grouped = level.groupby([platform, sex.to_numpy()])
     return grouped.transform("median").where(grouped.transform("size") >= _ENOUGH_X)
 
@@ -399,7 +399,7 @@ def _arm_calls(profile: _CopyNumberProfile, genes: Sequence[str]) -> pd.DataFram
     level = np.select(conditions, levels, of_arm.mean(copies, np.ones(len(copies), dtype=bool)))
     scales = profile.scales
     step, hint = scales["steps"].to_numpy(), scales["purity_hint"].to_numpy()
-    source = np.select([step == 0, hint == 1], ["platform", "own steps"], "own steps and purity")
+    source: np.ndarray = np.select([step == 0, hint == 1], ["platform", "own steps"], "own steps and purity")
     seen = np.where(assessable, 1.0, np.nan)
     table = pd.DataFrame(
         {

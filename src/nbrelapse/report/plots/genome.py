@@ -16,7 +16,7 @@ from nbrelapse.errors import InputError
 from nbrelapse.mechanisms import chromosome_arms, copy_number_segments, gene_places
 from nbrelapse.report.plots.style import ABSENT, GRID, INK, MUTED, RISK_GROUPS, bare_y, new_figure, set_apart, styled
 
-CALL_COLORS = {
+_CALL_COLORS = {
     "amplified": "#8c1d40",
     "segmental gain": "#cc5a12",
     "numerical gain": "#f0a878",
@@ -32,11 +32,11 @@ _LOWEST, _HIGHEST = -2.3, 2.3
 _LEVELS = LinearSegmentedColormap.from_list(
     "copies",
     [
-        (0.0, CALL_COLORS["deep deletion"]),
-        (0.28, CALL_COLORS["segmental loss"]),
+        (0.0, _CALL_COLORS["deep deletion"]),
+        (0.28, _CALL_COLORS["segmental loss"]),
         (0.5, "#f4f6f8"),
         (0.72, "#e0803f"),
-        (1.0, CALL_COLORS["amplified"]),
+        (1.0, _CALL_COLORS["amplified"]),
     ],
 )
 _BINS = 900
@@ -139,8 +139,8 @@ def _ordered(cohort: Cohort, calls: pd.DataFrame, segments: pd.DataFrame) -> pd.
     by_flag = patients["high_risk"].astype("str").map({"1": "high", "1.0": "high", "True": "high"})
     risk = patients["risk_group"].astype("object").fillna(by_flag).fillna("not known").astype("str")
     amplified = calls[calls["amplified_genes"].str.contains(r"\bMYCN\b")]["patient_id"]
-    seen = pd.Series(np.where(patients.index.isin(amplified), "amplified", None), patients.index, dtype="object")
-    mycn = seen.fillna(patients["mycn_status"].astype("object")).fillna("not known").astype("str")
+    seen = patients.index.isin(amplified)
+    mycn = patients["mycn_status"].astype("object").mask(seen, "amplified").fillna("not known").astype("str")
     altered = calls.groupby("patient_id")["altered_mb"].sum().reindex(patients.index)
     table = pd.DataFrame({"risk": risk, "mycn": mycn, "altered": altered.fillna(-1.0)})
     place = {name: number for number, name in enumerate([*_RISK_ORDER, "not known"])}
@@ -182,7 +182,7 @@ def _mark_amplicons(
     gene_row = patients.get_indexer(pd.Index(genes["patient_id"])) + 0.5
     size = float(np.clip(900 / len(patients), 2.5, 14))
     axes.scatter(
-        np.append(place, at_gene), np.append(row, gene_row), s=size, color=CALL_COLORS["amplified"], linewidths=0
+        np.append(place, at_gene), np.append(row, gene_row), s=size, color=_CALL_COLORS["amplified"], linewidths=0
     )
     _name_genes(axes, layout, sorted(set(genes["gene"])), bold=set())
 
@@ -206,33 +206,43 @@ def _name_genes(axes: Axes, layout: _Layout, genes: list[str], bold: set[str]) -
 def _mark_chromosomes(axes: Axes, layout: _Layout) -> None:
     for name in layout.names:
         axes.axvline(layout.offset[name], color=ABSENT, linewidth=0.5)
-    middle = layout.offset + layout.length / 2
-    axes.set_xticks(middle, layout.names, fontsize=7.5)
-    axes.tick_params(axis="x", length=0)
+    _name_chromosomes(axes, layout)
     axes.spines[:].set_visible(False)
 
 
-_MYCN_COLORS = {"amplified": CALL_COLORS["amplified"], "not known": GRID}
+def _name_chromosomes(axes: Axes, layout: _Layout) -> None:
+    """Write the chromosomes' names below; between the two shortest that meet there is no room for both."""
+    names = ["" if name == "21" else name for name in layout.names]
+    axes.set_xticks(layout.offset + layout.length / 2, names, fontsize=8)
+    axes.tick_params(axis="x", length=0)
+
+
+_MYCN_COLORS = {"amplified": _CALL_COLORS["amplified"], "not_amplified": ABSENT}
+_OTHER_COLOR = GRID
 
 
 def _draw_groups(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw two strips: recorded risk group, and MYCN."""
     risk_colors = dict(zip(_RISK_ORDER, RISK_GROUPS, strict=True))
-    groups = (rows["risk"], risk_colors, 0), (rows["mycn"], _MYCN_COLORS, 1)
-    for values, colors, column in groups:
-        runs = (values != values.shift()).cumsum()
-        for _, run in values.groupby(runs, sort=False):
-            first = rows.index.get_loc(run.index[0])
-            color = colors.get(run.iloc[0], GRID if run.iloc[0] == "not known" else "#c9d2da")
-            axes.add_patch(Rectangle((column, first), 0.9, len(run), color=color, linewidth=0))
-    for risk, block in rows.groupby("risk", sort=False):
-        middle = rows.index.get_loc(block.index[0]) + len(block) / 2
-        axes.annotate(f"{risk}\n{len(block):,}", (0, middle), xytext=(-4, 0), textcoords="offset points", ha="right",
-                      va="center", fontsize=8, color=INK)  # fmt: skip
+    for values, colors, column in ((rows["risk"], risk_colors, 0), (rows["mycn"], _MYCN_COLORS, 1)):
+        for value, first, number in _runs(values):
+            axes.add_patch(Rectangle((column, first), 0.9, number, color=colors.get(value, _OTHER_COLOR), linewidth=0))
+    for risk, first, number in _runs(rows["risk"]):
+        axes.annotate(f"{risk}\n{number:,}", (0, first + number / 2), xytext=(-4, 0), textcoords="offset points",
+                      ha="right", va="center", fontsize=8, color=INK)  # fmt: skip
     axes.set(xlim=(0, 1.9), ylim=(len(rows), 0), yticks=[])
     axes.set_xticks([0.45, 1.45], ["Risk", "MYCN"], rotation=90, fontsize=7.5)
     axes.tick_params(axis="x", length=0)
     axes.spines[:].set_visible(False)
+
+
+def _runs(values: pd.Series) -> list[tuple[str, int, int]]:
+    """Return each run of equal values with its first row and its length."""
+    found = values.to_numpy()
+    first = np.flatnonzero(np.append(True, found[1:] != found[:-1]))
+    return [
+        (str(found[row]), int(row), int(stop - row)) for row, stop in zip(first, [*first[1:], len(found)], strict=True)
+    ]
 
 
 def _explain_levels(figure: Figure, axes: Axes, scale: Normalize, drawn: int, patients: int) -> None:
@@ -251,10 +261,10 @@ def _explain_levels(figure: Figure, axes: Axes, scale: Normalize, drawn: int, pa
     figure.legend(
         handles=[
             Line2D(
-                [], [], color=CALL_COLORS["amplified"], marker="o", markersize=4, linestyle="none", label="amplicon"
+                [], [], color=_CALL_COLORS["amplified"], marker="o", markersize=4, linestyle="none", label="amplicon"
             ),
-            Patch(color=CALL_COLORS["amplified"], label="MYCN amplified"),
-            Patch(color="#c9d2da", label="MYCN not amplified"),
+            Patch(color=_CALL_COLORS["amplified"], label="MYCN amplified"),
+            Patch(color=ABSENT, label="MYCN not amplified"),
             Patch(color=GRID, label="not known"),
         ],
         loc="outside lower right",
@@ -299,7 +309,7 @@ def patient_profile(cohort: Cohort, calls: pd.DataFrame, patient_id: str) -> Fig
     start = layout.places(own["chromosome"], own["start"], own["genome_build"])
     end = layout.places(own["chromosome"], own["end"], own["genome_build"])
     level = np.clip(_level(own["copies"]), _BOTTOM + 0.2, _TOP - 0.2)
-    colors = [CALL_COLORS[name] if name != "not assessable" else ABSENT for name in own["call"]]
+    colors = [_CALL_COLORS[name] if name != "not assessable" else ABSENT for name in own["call"]]
     axes.hlines(level, start, end, color=colors, linewidth=3.0, zorder=3)
     short = (end - start < 0.004 * layout.end) & (own["call"] != "neutral").to_numpy()
     axes.scatter(((start + end) / 2)[short], level[short], s=16, color=np.array(colors)[short], linewidths=0, zorder=4)
@@ -326,7 +336,7 @@ def _altered_genes(
     changed = np.isin(call, ["amplified", "deep deletion", "segmental gain", "segmental loss"])
     inside = (at.to_numpy()[:, None] >= start[changed]) & (at.to_numpy()[:, None] <= end[changed])
     named = {gene for genes in called["amplified_genes"] for gene in genes.split(", ") if gene}
-    return {*at.index[inside.any(axis=1)], *named} or {""}
+    return {*at.index.to_numpy()[inside.any(axis=1)], *named} or {""}
 
 
 def _draw_scale(axes: Axes, sample: pd.Series) -> None:
@@ -343,8 +353,8 @@ def _draw_scale(axes: Axes, sample: pd.Series) -> None:
     right.spines["right"].set_visible(False)
     right.set_ylabel("log2 ratio", fontsize=8.5, color=MUTED)
     told = "" if sample["scale_told"] else "; it cannot be told from this profile"
-    steps = f" ({sample['own_steps']:.0f})" if sample["scale_source"] != "platform" else ""
-    axes.annotate(f"scale: {sample['scale_source']}{steps}{told}", (0.004, 0.02), xycoords="axes fraction", fontsize=8,
+    source = str(sample["scale_source"]).replace("own steps", f"{sample['own_steps']:.0f} own steps")
+    axes.annotate(f"Scale: {source}{told}", (0.004, 0.02), xycoords="axes fraction", fontsize=8,
                   color=MUTED)  # fmt: skip
 
 
@@ -355,20 +365,25 @@ def _draw_arms(axes: Axes, called: pd.DataFrame, layout: _Layout) -> None:
         first, centromere, last = layout.offset[name], layout.centromere[name], layout.length[name]
         for side, left, width in (("p", first, centromere), ("q", first + centromere, last - centromere)):
             call = calls[f"{name}{side}"]
-            color = "#eef1f4" if call == "neutral" else CALL_COLORS[call]
+            color = "#eef1f4" if call == "neutral" else _CALL_COLORS[call]
             axes.add_patch(Rectangle((left, 0), width, 1, facecolor=color, edgecolor=ABSENT, linewidth=0.5,
                                      hatch="////" if call == "not assessable" else None))  # fmt: skip
     axes.set(ylim=(0, 1))
     axes.set_yticks([0.5], ["arms"])
-    middle = layout.offset + layout.length / 2
-    axes.set_xticks(middle, layout.names, fontsize=8)
+    _name_chromosomes(axes, layout)
     axes.tick_params(length=0)
 
 
 def _explain_calls(figure: Figure, calls: list[str]) -> None:
     handles = [
-        Patch(color="#eef1f4" if name == "neutral" else color, label=name)
-        for name, color in CALL_COLORS.items()
+        Patch(
+            facecolor="#eef1f4" if name == "neutral" else color,
+            edgecolor=ABSENT,
+            linewidth=0.5,
+            hatch="////" if name == "not assessable" else None,
+            label=name,
+        )
+        for name, color in _CALL_COLORS.items()
         if name in calls
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=8, fontsize=8.5)
