@@ -201,21 +201,17 @@ def features(
     from nbrelapse.errors import InputError
     from nbrelapse.mechanisms.build import build_features
     from nbrelapse.mechanisms.catalogue import load_catalogue
-    from nbrelapse.mechanisms.feature_table import check_calls_file, check_target, write_features
+    from nbrelapse.mechanisms.feature_table import check_target, write_features
     from nbrelapse.mechanisms.gene_sets import genes_found, read_gene_sets
     from nbrelapse.report.facts import feature_patients, mechanism_patients
-    from nbrelapse.report.render import check_picture
 
     check_target(out)
     picture = coverage_plot or (out.with_name(f"{out.name}.coverage.png") if coverage else None)
-    for file in (picture, genome):
-        if file is not None:
-            check_picture(file)
-    if calls is not None:
-        check_calls_file(calls)
+    _check_asked(pictures=(picture, genome), calls=calls)
     entries = load_catalogue(catalogue)
     sets = {} if gene_sets is None else read_gene_sets(gene_sets)
     studied = read_cohort(cohort)
+    _check_patient(studied, genome, patient)
     table = build_features(studied, entries, sets)
     if table.values.empty:
         raise InputError(
@@ -253,14 +249,33 @@ def features(
         typer.echo(f"{name}: {file}")
 
 
+def _check_asked(pictures: tuple[Path | None, ...], calls: Path | None) -> None:
+    """Refuse names that the files asked for cannot have, before the work."""
+    from nbrelapse.mechanisms.feature_table import check_calls_file
+    from nbrelapse.report.render import check_picture
+
+    for file in pictures:
+        if file is not None:
+            check_picture(file)
+    if calls is not None:
+        check_calls_file(calls)
+
+
+def _check_patient(studied: Cohort, genome: Path | None, patient: str | None) -> None:
+    from nbrelapse.errors import InputError
+
+    if patient is None:
+        return
+    if genome is None:
+        raise InputError("--patient needs --genome, the picture to draw", column="--patient")
+    if patient not in studied.patient_ids:
+        raise InputError("the cohort has no such patient", column="--patient", fix="give an id of the cohort")
+
+
 def _write_copy_number(
     studied: Cohort, calls: Path | None, genome: Path | None, patient: str | None
 ) -> dict[str, Path]:
     """Write what was asked for of the copy-number calls."""
-    from nbrelapse.errors import InputError
-
-    if patient is not None and genome is None:
-        raise InputError("--patient needs --genome, the picture to draw", column="--patient")
     if calls is None and genome is None:
         return {}
     from nbrelapse.mechanisms.builders.copy_number import copy_number_calls
