@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.cohort.genes import canonical_symbols
+from nbrelapse.cohort.genes import ENTREZ, canonical_symbols
 from nbrelapse.cohort.mutations import CLASSES, class_of_word, rearrangement_class
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.builder_rules import check_parameters
@@ -97,6 +97,7 @@ def _calls(table: pd.DataFrame | None, coverage: pd.DataFrame) -> _Calls:
     calls, sample = calls[sample >= 0], sample[sample >= 0]
     places = pd.concat([calls[f"{site}_chromosome"] for site in _SITES], ignore_index=True).astype("str")
     symbols = pd.concat([calls[f"{site}_gene"] for site in _SITES], ignore_index=True).astype("str")
+    symbols = symbols.mask(symbols.str.startswith(ENTREZ).fillna(False).astype(bool))
     chromosome, chromosomes = pd.factorize(places)
     gene, distinct = pd.factorize(canonical_symbols(symbols))
     build_of = pd.Index(_BUILDS).get_indexer(pd.Index(coverage["genome_build"], dtype="str"))
