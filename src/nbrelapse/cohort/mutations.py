@@ -228,7 +228,7 @@ _COUNTS = ("t_alt_count", "t_ref_count")
 
 def _sharing_place(mutations: pd.DataFrame) -> np.ndarray:
     """Tell the rows that share sample and position with another; only those need to be compared in full."""
-    position = mutations["Start_Position"].to_numpy()
+    position = mutations["Start_Position"].to_numpy(dtype=np.float64, na_value=np.nan)
     place = encode(mutations["sample_id"])[0].astype(np.int64) * _POSITIONS + np.nan_to_num(position).clip(
         0, _POSITIONS - 1
     )

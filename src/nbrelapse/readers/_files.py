@@ -19,6 +19,8 @@ import pandas as pd
 
 from nbrelapse.cohort.assemble import assemble_cohort
 from nbrelapse.cohort.cohort import Cohort, Repairs
+from nbrelapse.cohort.columns import is_among, refuse_rows, row_numbers
+from nbrelapse.cohort.schema import ASSAY_OF, MATRICES, as_text
 from nbrelapse.cohort.text import (
     LFS_MARK,
     TextHeader,
@@ -159,16 +161,47 @@ class RawCohort:
         For ``cohort.toml``.
     repairs : Repairs
         What was changed, or not used.
+    sample_columns : dict of str to str
+        What the file of a table calls the column of its samples, where that is not ``sample_id``.
     """
 
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     files: dict[str, str | Path] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     repairs: Repairs = field(default_factory=Repairs)
+    sample_columns: dict[str, str] = field(default_factory=dict)
 
     def assemble(self, name: str) -> Cohort:
-        """Return the cohort; raises InputError as :func:`nbrelapse.cohort.assemble_cohort` does."""
+        """Return the cohort.
+
+        Raises
+        ------
+        InputError
+            As :func:`nbrelapse.cohort.assemble_cohort` does, and for data of a sample that no clinical file has: a
+            misspelt sample must not count as one without findings.
+        """
+        if "samples" in self.tables:
+            self._refuse_unknown_samples(as_text(self.tables["samples"]["sample_id"]))
         return assemble_cohort(name, self.tables, metadata={**self.metadata, "repairs": self.repairs}, files=self.files)
+
+
+    def _refuse_unknown_samples(self, known: pd.Series) -> None:
+        fix = "add the samples to the clinical file, or remove their data"
+        for name in [name for name in ASSAY_OF if name in self.tables]:
+            table, file = self.tables[name], self.files.get(name, name)
+            ids = as_text(pd.Series(table.columns, dtype="str") if name in MATRICES else table["sample_id"])
+            unknown = ids.notna().to_numpy() & ~is_among(ids, known)
+            if name in MATRICES and unknown.any():
+                columns = f"sample columns {', '.join(map(str, row_numbers(ids.index, unknown)[:5]))}"
+                raise InputError("data of samples that no clinical file has", file=file, column=columns, fix=fix)
+            refuse_rows(
+                ids.index,
+                unknown,
+                "data of samples that no clinical file has",
+                file=file,
+                column=self.sample_columns.get(name, "sample_id"),
+                fix=fix,
+            )
 
 
 @cache

@@ -86,6 +86,7 @@ def import_cbioportal(
         },
         metadata={"source": source_of},
         repairs=study.repairs,
+        sample_columns={"mutations": "Tumor_Sample_Barcode", "rearrangements": "Sample_Id", "segments": "ID"},
     )
     builds, told, normals = _read_molecular(study, raw, expression)
     leave_out_normals(raw.tables, normals, raw.repairs)

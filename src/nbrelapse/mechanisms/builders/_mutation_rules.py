@@ -71,7 +71,8 @@ def _match_of_genes(calls: pd.DataFrame, rule: Mapping[str, Any]) -> _ThreeValue
 
 def is_unnamed(genes: pd.Series | pd.Index) -> np.ndarray:
     """Tell the genes of which only an Entrez id is known."""
-    return genes.astype("str").str.startswith(ENTREZ).astype("boolean").fillna(False).to_numpy(dtype=bool)
+    codes, distinct = pd.factorize(genes)
+    return np.append(pd.Index(distinct, dtype="str").str.startswith(ENTREZ), False).astype(bool)[codes]
 
 
 def _match(calls: pd.DataFrame, rule: Mapping[str, Any]) -> _ThreeValued:
