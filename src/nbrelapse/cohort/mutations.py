@@ -14,6 +14,7 @@ from nbrelapse.cohort.cohort import Repairs
 from nbrelapse.cohort.columns import _map_distinct, encode, refuse_rows
 from nbrelapse.cohort.genome import _check_positions, genome_landmarks
 from nbrelapse.cohort.schema import _variant_classes
+from nbrelapse.errors import InputError
 
 _CODON = 3
 _INTERVAL = ["Start_Position", "End_Position"]
