@@ -258,7 +258,11 @@ def test_samples_without_time_point_that_contradict_each_other_say_nothing(write
 
 
 def test_purity_in_percent(write: Write) -> None:
-    assert import_cbioportal(write(samples={"PURITY": ["0.93", "0.7", "1"]})).samples["purity"].tolist() == [0.93, 0.7, 1]
+    assert import_cbioportal(write(samples={"PURITY": ["0.93", "0.7", "1"]})).samples["purity"].tolist() == [
+        0.93,
+        0.7,
+        1,
+    ]
     cohort = import_cbioportal(write(samples={"TUMOR_PURITY": ["80", "60", "90"]}))
     assert cohort.samples["purity"].tolist() == [0.8, 0.6, 0.9]
 

@@ -1,4 +1,4 @@
-"""Mutations and structural variants by one rule: status, genes by Entrez id, variants listed twice, quotes, lost rows."""
+"""Mutations and structural variants by one rule: status, genes by Entrez id, variants listed twice, lost rows."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ file = "data_mutations.txt"
 [mutations.columns]
 sample_id = "Tumor_Sample_Barcode"
 """
-SHARED = [name for name in HEADER if name not in ("Entrez_Gene_Id", "NCBI_Build", "Tumor_Sample_Barcode", "Mutation_Status")]
+SHARED = [
+    name for name in HEADER if name not in ("Entrez_Gene_Id", "NCBI_Build", "Tumor_Sample_Barcode", "Mutation_Status")
+]
 LISTED = "cancer_study_identifier: demo\nstable_id: demo_sequenced\ncase_list_ids: S1\tS2\tS3\n"
 
 Rows = list[dict[str, Any]]
@@ -174,8 +176,10 @@ def test_a_variant_counts_once(tmp_path: Path, read: Read) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    ["MUTATED", "p.R1275Q,p.R1192P", "p.R1275Q;p.R1192P", "ALK R1275Q", "c.3824G>A", "R/Q", "SV", "P.R1275Q", "p.R1275"]
-    + ["p.r1275q", "Exon 25", "p.=", "p.?", "", "p.YR1274YQ", "p.Y1274_R1275delinsYQ"],
+    [
+        *("MUTATED", "p.R1275Q,p.R1192P", "p.R1275Q;p.R1192P", "ALK R1275Q", "c.3824G>A", "R/Q", "SV", "P.R1275Q"),
+        *("p.R1275", "p.r1275q", "Exon 25", "p.=", "p.?", "", "p.YR1274YQ", "p.Y1274_R1275delinsYQ"),
+    ],
 )
 def test_what_is_no_protein_change_is_judged_by_position(tmp_path: Path, change: str) -> None:
     there = call(ALK, "S1", HGVSp_Short=change)

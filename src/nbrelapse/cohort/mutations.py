@@ -214,12 +214,12 @@ def _repair_mutations(mutations: pd.DataFrame, repairs: Repairs) -> pd.DataFrame
         return mutations
     rows = mutations[shared]
     whole = rows.duplicated()
-    repairs.add_count("mutations", whole.sum(), "rows that repeat another removed")
+    repairs.add_count("mutations", int(whole.sum()), "rows that repeat another removed")
     counts = [name for name in _COUNTS if name in mutations]
     depth = rows[counts].sum(axis=1, min_count=1) if counts else pd.Series(np.nan, rows.index)
     deepest = rows[~whole].assign(depth=depth[~whole]).sort_values("depth", ascending=False, kind="stable")
     called = deepest.duplicated([name for name in mutations.columns if name not in counts])
-    repairs.add_count("mutations", called.sum(), "rows of the same variant with other read counts removed")
+    repairs.add_count("mutations", int(called.sum()), "rows of the same variant with other read counts removed")
     removed = rows.index[whole].union(deepest.index[called])
     return mutations.drop(index=removed) if len(removed) else mutations
 
@@ -237,7 +237,7 @@ def _sharing_place(mutations: pd.DataFrame) -> np.ndarray:
 
 
 def variant_numbers(mutations: pd.DataFrame) -> np.ndarray:
-    """Number the variants: rows of one sample, place and change have one number, whatever gene or protein they name.
+    """Return a number of each variant, which rows of one sample, place and change share, whatever gene they name.
 
     Parameters
     ----------

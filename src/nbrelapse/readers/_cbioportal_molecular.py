@@ -244,7 +244,8 @@ def as_levels(matrix: pd.DataFrame, file: Path, repairs: Repairs) -> pd.DataFram
 
     Examples
     --------
-    >>> as_levels(pd.DataFrame({"a": [-1.5, 2.0]}, index=["CDKN2A", "MYCN"]), Path("data_cna.txt"), Repairs())["a"].tolist()
+    >>> matrix = pd.DataFrame({"a": [-1.5, 2.0]}, index=["CDKN2A", "MYCN"])
+    >>> as_levels(matrix, Path("data_cna.txt"), Repairs())["a"].tolist()
     [-2.0, 2.0]
     """
     values = matrix.to_numpy(dtype=np.float64)

@@ -184,7 +184,6 @@ class RawCohort:
             self._refuse_unknown_samples(as_text(self.tables["samples"]["sample_id"]))
         return assemble_cohort(name, self.tables, metadata={**self.metadata, "repairs": self.repairs}, files=self.files)
 
-
     def _refuse_unknown_samples(self, known: pd.Series) -> None:
         fix = "add the samples to the clinical file, or remove their data"
         for name in [name for name in ASSAY_OF if name in self.tables]:

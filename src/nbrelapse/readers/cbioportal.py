@@ -160,9 +160,7 @@ def _expression_file(study: StudyFiles, chosen: str | None) -> str | None:
     )
 
 
-def _assays(
-    study: StudyFiles, raw: RawCohort, builds: dict[str, str | None], told: list[pd.DataFrame]
-) -> pd.DataFrame:
+def _assays(study: StudyFiles, raw: RawCohort, builds: dict[str, str | None], told: list[pd.DataFrame]) -> pd.DataFrame:
     """Who was looked at, and how; only for assays that the study has data of."""
     present = {ASSAY_OF[name] for name in raw.tables if name in ASSAY_OF}
     said = pd.concat([panel_samples(study), listed_samples(study), *told[:1]], ignore_index=True)
@@ -338,7 +336,7 @@ def _read_attributes(clinical: _Clinical, table: pd.DataFrame, kind: str) -> pd.
     """Known attributes of a clinical file under the cohort's names."""
     found = _candidates(clinical, list(table.columns), kind)
     _pair_events(clinical, found, table)
-    read = {}
+    read: dict[str, pd.Series] = {}
     for column, attributes in found.items():
         for place, attribute in enumerate(attributes):
             values = _read_attribute(clinical, table[attribute], column, kind)
@@ -428,8 +426,13 @@ def _read_attribute(clinical: _Clinical, raw: pd.Series, column: str, kind: str)
     if attribute in clinical.chosen:
         fix = "correct the cells, or leave them empty where it is not known"
         refuse_rows(
-            raw.index, unread, _shown(text[unread]) + " cannot be read", file=file, column=attribute,
-            expected=legal, fix=fix,
+            raw.index,
+            unread,
+            _shown(text[unread]) + " cannot be read",
+            file=file,
+            column=attribute,
+            expected=legal,
+            fix=fix,
         )
     place = f"{file.name}, rows {_rows(raw.index, unread)}: {_shown(text[unread])}"
     if _is_foreign(text, unread, column):
@@ -496,8 +499,13 @@ def _read_numbers(clinical: _Clinical, text: pd.Series, column: str, file: Path)
     negative = (numbers < 0).to_numpy()
     if negative.any():
         refuse_rows(
-            text.index, negative, f"negative value {numbers[negative].iloc[0]:g}", file=file, column=str(text.name),
-            expected=">= 0", fix="correct the value, or leave the attribute out with --ignore",
+            text.index,
+            negative,
+            f"negative value {numbers[negative].iloc[0]:g}",
+            file=file,
+            column=str(text.name),
+            expected=">= 0",
+            fix="correct the value, or leave the attribute out with --ignore",
         )
     return numbers * _days(clinical, str(text.name))
 
@@ -567,10 +575,12 @@ def _lift(raw: pd.DataFrame, samples: pd.DataFrame, columns: list[str], repairs:
     timepoint = samples["timepoint"].reindex(values.index)
     at_diagnosis, undated = values[timepoint == "diagnosis"], values[timepoint.isna()]
     undated = undated[~is_among(undated["patient_id"], at_diagnosis["patient_id"])]
-    by_patient = undated.groupby("patient_id")[columns]
-    agreed = by_patient.first().where(by_patient.nunique() <= 1)
-    lost = int((by_patient.nunique() > 1).to_numpy().sum())
-    repairs.add_count("patients", lost, "values left out, the patient's samples without time point contradict each other")
+    spelled = undated.assign(**{name: read_levels(undated[name], name) for name in columns if name in coded_columns()})
+    by_patient = spelled.groupby("patient_id")[columns]
+    several = by_patient.nunique().gt(1)
+    agreed = undated.groupby("patient_id")[columns].first().mask(several)
+    note = "values left out, the patient's samples without time point contradict each other"
+    repairs.add_count("patients", int(several.to_numpy().sum()), note)
     known = int(agreed.notna().any(axis=1).sum())
     repairs.add_count("patients", known, "patients described by samples whose time point is not known")
     return pd.concat([at_diagnosis.groupby("patient_id")[columns].first(), agreed])

@@ -41,7 +41,8 @@ A file without rows says that its sample was looked at and nothing was found: su
 cannot say whose they are without rows, VCF and BEDPE among them, need ``sample_pattern`` or ``sample_id``. The genome
 build that a VCF or BEDPE names in its header, or a MAF in ``NCBI_Build``, need not be in ``assays``; where it is, both
 must agree. Of a MAF ``Mutation_Status``, ``Validation_Status`` and ``Entrez_Gene_Id`` are read where it has them, of
-structural variants ``SV_Status``: germline rows, and those that say that there is no mutation, are left out. ``gene_copy_number`` and ``expression`` are gene by sample files::
+structural variants ``SV_Status``: germline rows, and those that say that there is no mutation, are left out.
+``gene_copy_number`` and ``expression`` are gene by sample files::
 
     [expression]
     file = "expression.tsv.gz"
@@ -285,9 +286,7 @@ def _read_mapped_matrix(
     return normalise_matrix(matrix, file, study.repairs), {"file": file.name}
 
 
-def _with_unit(
-    matrix: pd.DataFrame, about: dict[str, Any], study: _MappedStudy
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+def _with_unit(matrix: pd.DataFrame, about: dict[str, Any], study: _MappedStudy) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Tell levels of copy number, -2 to 2, from log2 ratios by their values."""
     values = matrix.to_numpy()
     if np.isin(values[~np.isnan(values)], LEVELS).all():

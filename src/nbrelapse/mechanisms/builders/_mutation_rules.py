@@ -188,9 +188,9 @@ _RESIDUE = r"[A-Z*]\d+"
 _READABLE = (
     rf"{_RESIDUE}(?:[A-Z*=]|\?|[A-Z]?fs.*|[A-Z*]?ext.*|_splice)|{_RESIDUE}(?:_{_RESIDUE})?(?:del|dup|ins)[A-Z*\d]*"
 )
-"""One change of a protein: a substitution, a shift of the frame, an extension, a splice site, a deletion, duplication or
-insertion (https://hgvs-nomenclature.org). A substitution of several residues (``QE61HK``, ``Q61_E62delinsHK``) is judged
-by its position, since any of them may be the one that is asked for."""
+"""One change of a protein: a substitution, a shift of the frame, an extension, a splice site, a deletion, duplication
+or insertion (https://hgvs-nomenclature.org). A substitution of several residues (``QE61HK``, ``Q61_E62delinsHK``) is
+judged by its position, since any of them may be the one that is asked for."""
 
 
 def short_protein_changes(changes: pd.Series) -> pd.Series:

@@ -199,7 +199,10 @@ def _prepare_calls(mutations: pd.DataFrame | None, coverage: pd.DataFrame, genes
     )
     builds = coverage["genome_build"].astype("category").array
     of_genes = _described(table.take(rows).reindex(columns=_COLUMNS).reset_index(drop=True)).assign(
-        sample=sample[rows], variant=variant[rows], gene=current.take(codes[rows]).astype("category"), build=builds.take(sample[rows])
+        sample=sample[rows],
+        variant=variant[rows],
+        gene=current.take(codes[rows]).astype("category"),
+        build=builds.take(sample[rows]),
     )
     return _MutationCalls(everywhere, of_genes)
 
