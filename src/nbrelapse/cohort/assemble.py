@@ -306,7 +306,7 @@ def normalise_matrix(matrix: pd.DataFrame, file: str | Path, repairs: Repairs, *
     Raises
     ------
     InputError
-        A sample is there twice, or a value is neither a number nor a word for "not known".
+        A sample is there twice, no row has a symbol, or a value is neither a number nor a word for "not known".
     """
     columns = pd.Index([str(column) for column in matrix.columns], dtype="str")
     twice = columns.duplicated()
@@ -325,6 +325,14 @@ def normalise_matrix(matrix: pd.DataFrame, file: str | Path, repairs: Repairs, *
     genes = _repair_symbols(genes, name, file, repairs)
     numbers.index = pd.Index(genes, name="Hugo_Symbol", dtype="str")
     unnamed = genes.isna().to_numpy()
+    if len(unnamed) and unnamed.all():
+        raise InputError(
+            "no row has a gene symbol",
+            file=file,
+            column="Hugo_Symbol",
+            expected="gene symbols",
+            fix="add the symbols, or leave the file out",
+        )
     if unnamed.any():
         repairs.add_count(name, unnamed.sum(), "rows without a gene symbol removed")
         numbers = numbers[~unnamed]

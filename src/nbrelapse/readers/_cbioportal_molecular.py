@@ -14,7 +14,7 @@ import pandera.pandas as pa
 from nbrelapse.cohort.assemble import assay_rows, normalise_matrix
 from nbrelapse.cohort.cohort import Repairs
 from nbrelapse.cohort.columns import refuse_rows, require_columns, row_numbers
-from nbrelapse.cohort.genes import fill_symbols
+from nbrelapse.cohort.genes import ENTREZ, fill_symbols
 from nbrelapse.cohort.mutations import without_germline
 from nbrelapse.cohort.schema import MUTATIONS, SEGMENTS, as_text, levels, normalise_levels, normalise_numbers
 from nbrelapse.cohort.text import TextHeader
@@ -191,6 +191,8 @@ def _symbols(raw: pd.DataFrame, file: Path, repairs: Repairs) -> pd.Index:
     symbols = raw["Hugo_Symbol"] if "Hugo_Symbol" in raw else pd.Series(np.nan, raw.index, dtype="str")
     if "Entrez_Gene_Id" in raw:
         symbols = fill_symbols(symbols, raw["Entrez_Gene_Id"], f"{file.name}.Hugo_Symbol", repairs)
+        # A row that may be any gene is of no use in a matrix.
+        symbols = symbols.mask(symbols.str.startswith(ENTREZ).fillna(False).astype(bool))
     return pd.Index(symbols.astype("str"), name="Hugo_Symbol")
 
 

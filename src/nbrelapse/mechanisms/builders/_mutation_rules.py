@@ -214,8 +214,8 @@ def short_protein_changes(changes: pd.Series) -> pd.Series:
     >>> raw = pd.Series(["p.F1174L", "R1275Q", "NP_004295.2:p.(Phe1174Leu)", "p.Arg1534Ter", "R1534X", "p.?"])
     >>> short_protein_changes(raw).tolist()
     ['F1174L', 'R1275Q', 'F1174L', 'R1534*', 'R1534*', nan]
-    >>> short_protein_changes(pd.Series(["MUTATED", "p.R1275Q,p.R1192P", "c.3824G>A", "p.R1275"])).isna().all()
-    True
+    >>> short_protein_changes(pd.Series(["MUTATED", "p.R1275Q,p.R1192P", "c.3824G>A"])).isna().tolist()
+    [True, True, True]
     """
     codes, distinct = pd.factorize(changes)
     text = pd.Series(distinct, dtype="str").str.strip().str.replace(r"^[\w.-]+:", "", regex=True)
