@@ -124,7 +124,7 @@ def _gene_of(symbol: str) -> str | None:
         return symbol
     month, numbers = date
     names = [f"{stem}{number}" for stem in _STEMS.get(month, ()) for number in numbers]
-    # A spreadsheet held approved symbols: aliases do not count.
+    # What a spreadsheet spoils are the approved symbols of their time: aliases do not count.
     genes = {gene for gene in map(_symbol_by("previous").get, names) if gene}
     return genes.pop() if len(genes) == 1 else None
 
