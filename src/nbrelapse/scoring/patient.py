@@ -26,7 +26,7 @@ from nbrelapse.report.plots.performance import incidence_course
 from nbrelapse.report.wording import model_title
 from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle, ObservedOutcomes
 from nbrelapse.scoring.groups import GROUPINGS, clinical_levels
-from nbrelapse.scoring.scores import OTHER_GENES, other_genes, score_features
+from nbrelapse.scoring.scores import expression_warnings, score_features
 
 _NOT_KEPT = "the model was saved without the observed courses of its training patients"
 
@@ -148,7 +148,8 @@ def _required(bundle: Bundle, studied: StudiedPatient) -> dict[str, float]:
 
 def _warnings(bundle: Bundle, studied: StudiedPatient) -> list[str]:
     measured = studied.patient_id in studied.cohort.assayed_samples("expression").index
-    return [f"{OTHER_GENES[0].upper()}{OTHER_GENES[1:]}."] if measured and other_genes(bundle, studied.cohort) else []
+    warned = expression_warnings(bundle, studied.cohort) if measured else []
+    return [f"{text[0].upper()}{text[1:]}." for text in warned]
 
 
 def _facts(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
