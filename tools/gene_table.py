@@ -15,7 +15,7 @@ COLUMNS = ("ensembl", "entrez", "previous", "aliases")
 HEAD = """\
 # Genes: current symbol, Ensembl and Entrez identifiers, previous and alias symbols; several are separated by |.
 # Made by tools/gene_table.py. What two genes share is listed with both, and never used to find a gene.
-# Sources: genes of Ensembl release 100 on the standard chromosomes (10.1093/nar/gkz966), HGNC (10.1093/nar/gkac888, CC0).
+# Sources: Ensembl release 100, standard chromosomes (10.1093/nar/gkz966); HGNC (10.1093/nar/gkac888, CC0).
 """
 
 

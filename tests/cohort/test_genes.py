@@ -59,7 +59,10 @@ def test_former_symbols_become_current(former: str, current: str) -> None:
     assert canonical_symbols(pd.Index([former])).tolist() == [current]
 
 
-@pytest.mark.parametrize("symbol", ["FEV", "MYCN", "TENM3", "BHLHE40", "C18orf54", "not a gene", "MLL2", "ODZ3", "DEC1", "TAZ", "COX2", "HLA-H", ""])
+@pytest.mark.parametrize(
+    "symbol",
+    ["FEV", "MYCN", "TENM3", "BHLHE40", "C18orf54", "not a gene", "MLL2", "ODZ3", "DEC1", "TAZ", "COX2", "HLA-H", ""],
+)
 def test_current_unknown_and_ambiguous_symbols_are_unchanged(symbol: str) -> None:
     assert canonical_symbols(pd.Index([symbol])).tolist() == [symbol]
 

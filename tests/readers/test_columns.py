@@ -89,5 +89,4 @@ def test_negative_linear_values_are_counted() -> None:
     repairs = Repairs()
     to_log2(pd.DataFrame(2**GENES - 1).mask(GENES < -1, -3.0), "e.tsv", repairs)
     assert len(repairs) == 1
-    assert "negative linear values read as 0" in list(repairs)[0]
-
+    assert "negative linear values read as 0" in next(iter(repairs))

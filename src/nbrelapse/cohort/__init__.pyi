@@ -18,6 +18,7 @@ from .columns import row_numbers as row_numbers
 from .files import check_file_name as check_file_name
 from .files import write_beside as write_beside
 from .genes import canonical_symbols as canonical_symbols
+from .genes import symbols_of_entrez as symbols_of_entrez
 from .genome import genome_landmarks as genome_landmarks
 from .genome import normalise_chromosomes as normalise_chromosomes
 from .log2_scale import MIN_LENGTH as MIN_LENGTH

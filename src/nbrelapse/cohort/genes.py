@@ -58,10 +58,14 @@ def canonical_symbols(symbols: _Symbols) -> _Symbols:
     """
     codes, distinct = pd.factorize(symbols)
     distinct = pd.Index(distinct, dtype="str")
-    current = distinct.str.upper().map(_current_by_former())
-    if current.isna().all():
+    # A dict is looked up by name: pandas would index its 40,000 names at each call.
+    former = _current_by_former()
+    current = [former.get(name) for name in distinct.str.upper()]
+    if not any(current):
         return symbols
-    return _spread(symbols, codes, current.where(current.notna(), distinct))
+    return _spread(
+        symbols, codes, pd.Index([new or name for new, name in zip(current, distinct, strict=True)], dtype="str")
+    )
 
 
 def _is_mangled(symbols: pd.Series) -> pd.Series:
@@ -282,7 +286,7 @@ def symbols_of_entrez(ids: pd.Series) -> pd.Series:
 
 def _genes_of_entrez(ids: pd.Series) -> pd.Series:
     text = ids.str.strip().str.replace(r"\.0+$", "", regex=True)
-    return text.map(_symbol_by("entrez")).astype("str")
+    return text.map(_symbol_by("entrez").get, na_action="ignore").astype("str")
 
 
 _ENSEMBL = r"(ENSG\d{11})(?!\d)"
@@ -332,10 +336,9 @@ def _read_identifiers(symbols: pd.Series, where: str, repairs: Repairs, *, leave
     genes, beside, identified = _genes_of_identifiers(names)
     if not identified.any():
         return symbols
-    current = _current_symbols()
     told = canonical_symbols(beside)
-    told = told.where(told.isin(current))
-    contradicted = beside.isin(current) & genes.notna() & (genes != _SHARED) & (beside != genes)
+    told = told.where(_is_current(told))
+    contradicted = _is_current(beside) & genes.notna() & (genes != _SHARED) & (beside != genes)
     read = genes.mask(genes.isna() | (genes == _SHARED), told).mask(contradicted)
     ambiguous = read.isna() & genes.notna()
     counts = np.bincount(codes[codes >= 0], minlength=len(names))
@@ -355,26 +358,32 @@ def _read_identifiers(symbols: pd.Series, where: str, repairs: Repairs, *, leave
 
 def _genes_of_identifiers(names: pd.Series) -> tuple[pd.Series, pd.Series, pd.Series]:
     """Return the gene of each identifier (``_SHARED`` for several), the symbol beside it, and what has one."""
-    nothing = pd.Series(np.nan, names.index, dtype="str")
-    genes, beside, identified = nothing.copy(), nothing.copy(), pd.Series(False, names.index)
+    genes = pd.Series(np.nan, names.index, dtype="str")
+    beside, identified = genes.copy(), pd.Series(False, names.index)
     numbers = names.str.fullmatch(r"\d+(?:\.0+)?").fillna(False).astype(bool)
     if numbers.mean() > _MOST:
-        genes[numbers], identified = _genes_of_entrez(names[numbers]), numbers
+        genes, identified = _genes_of_entrez(names.where(numbers)), numbers
     for form in _ENTREZ_FORMS:
         found = names.str.extract(form)
         here = found["entrez"].notna()
-        genes[here] = _genes_of_entrez(found.loc[here, "entrez"])
+        genes = genes.mask(here, _genes_of_entrez(found["entrez"]))
         if "beside" in found:
-            beside[here] = found.loc[here, "beside"].str.strip()
+            beside = beside.mask(here, found["beside"].str.strip())
         identified |= here
     ids = names.str.extractall(_ENSEMBL)[0]
     if len(ids):
-        of_name = ids.map(_symbol_by("ensembl")).astype("str").groupby(level=0)
-        here = of_name.first().index
-        genes[here] = of_name.first().mask(of_name.nunique() > 1, _SHARED)
-        beside[here] = names[here].str.replace(_ENSEMBL_NAME, "", regex=True).str.strip(" |_:;,()")
-        identified[here] = True
+        of_name = ids.map(_symbol_by("ensembl").get).astype("str").groupby(level=0)
+        first, last = of_name.min(), of_name.max()
+        here = pd.Series(names.index.isin(first.index), names.index)
+        genes = genes.mask(here, first.mask(first < last, _SHARED).reindex(names.index))
+        rest = names.str.replace(_ENSEMBL_NAME, "", regex=True).str.strip(" |_:;,()")
+        beside, identified = beside.mask(here, rest), identified | here
     return genes, beside, identified
+
+
+def _is_current(symbols: pd.Series) -> pd.Series:
+    current = _current_symbols()
+    return pd.Series([symbol in current for symbol in symbols], symbols.index, dtype="bool")
 
 
 _FEWEST_GENES = 0.01
@@ -399,8 +408,9 @@ def _require_genes(genes: pd.Series, file: str | Path) -> None:
     if genes.empty:
         return
     # Former symbols count in capitals alone: Trp53 of the mouse would be one of TP53.
-    former = (genes == genes.str.upper()) & genes.isin(_symbol_by("previous", "aliases"))
-    known = genes.isin(_current_symbols()) | former
+    names = genes.fillna("").tolist()
+    former = _symbol_by("previous", "aliases")
+    known = _is_current(genes) | np.array([name in former and name == name.upper() for name in names])
     if known.mean() < _FEWEST_GENES:
         raise InputError(
             f"the rows are no genes: {int(known.sum())} of {len(genes)} names are known",
