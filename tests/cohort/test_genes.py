@@ -207,7 +207,21 @@ def test_an_identifier_that_does_not_tell_the_gene_is_left_out(name: str, ambigu
     assert read.isna().tolist() == [True, True, False]
     counts = f"{2 * ambiguous} ambiguous, {2 - 2 * ambiguous} of no known gene"
     assert list(repairs) == [f"e: 2 rows named by identifiers: 0 read as gene symbols; {counts}, left out"]
-    assert _read_identifiers(pd.Series([name]), "e", Repairs(), leave_out=False).tolist() == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("ALK|4613", "entrez:ALK|4613"),
+        ("?|8209", "entrez:?|8209"),
+        ("entrez:999999999", "entrez:999999999"),
+        ("ENSG99999999999.1", "ENSG99999999999.1"),
+        ("LINC99999|999999999", "LINC99999"),
+        ("NMYC|4613", "MYCN"),
+    ],
+)
+def test_a_call_in_a_gene_that_is_not_known_stays(name: str, kept: str) -> None:
+    assert _read_identifiers(pd.Series([name]), "e", Repairs(), leave_out=False).tolist() == [kept]
 
 
 @pytest.mark.parametrize("name", ["MYCN", "H2AC25", "C11orf95", "HLA-A", "5S_rRNA", "7SK", "MYCN.1", "RP11-34P13.7"])

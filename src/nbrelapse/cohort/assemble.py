@@ -110,6 +110,14 @@ def _normalise(
         if key in tables:
             file, calls = files.get(key, key), key == "gene_copy_number"
             ready[key] = normalise_matrix(tables[key], file, repairs, calls=calls)
+    for key, table in ready.items():
+        if table.empty and not tables[key].empty:
+            reasons = "; ".join(line.partition(": ")[2] for line in repairs if line.startswith(f"{key}: "))
+            raise InputError(
+                f"no row of the file can be used{f': {reasons}' if reasons else ''}",
+                file=files.get(key, key),
+                fix="correct the file, or leave it out: without it nobody counts as looked at",
+            )
     if "segments" in ready:
         ready["segments"] = _repair_segments(ready["segments"], repairs)
     if "mutations" in ready:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from nbrelapse.cohort.cohort import Repairs
 from nbrelapse.cohort.columns import encode, row_numbers
+from nbrelapse.cohort.schema import as_text
 from nbrelapse.errors import InputError
 
 _Symbols = TypeVar("_Symbols", pd.Series, pd.Index)
@@ -66,6 +67,48 @@ def canonical_symbols(symbols: _Symbols) -> _Symbols:
     return _spread(
         symbols, codes, pd.Index([new or name for new, name in zip(current, distinct, strict=True)], dtype="str")
     )
+
+
+ENTREZ = "entrez:"
+"""In front of the Entrez id that stands for the symbol of a gene, where no symbol is known."""
+
+
+def fill_symbols(symbols: pd.Series, entrez: pd.Series, where: str, repairs: Repairs) -> pd.Series:
+    """Fill empty symbols from Entrez identifiers.
+
+    Parameters
+    ----------
+    symbols, entrez : Series
+        As a file has them, of the same rows.
+    where : str
+        File and column, for the repairs.
+    repairs : Repairs
+        How many were filled, and how many are not known.
+
+    Returns
+    -------
+    Series of str
+        A gene whose identifier is not in the table is called ``entrez:`` and the identifier: it may be any gene, so
+        that its sample is not negative for a gene. Missing where there is no identifier either, or 0.
+
+    Examples
+    --------
+    >>> repairs = Repairs()
+    >>> fill_symbols(pd.Series(["ALK", None, None]), pd.Series(["238", "0", "99"]), "a.maf", repairs).tolist()
+    ['ALK', nan, 'entrez:99']
+    >>> list(repairs)
+    ['a.maf: 1 genes with an Entrez id alone are not known']
+    """
+    text, ids = as_text(symbols), as_text(entrez)
+    empty = text.isna() & ids.str.fullmatch(r"[1-9]\d*").fillna(False).astype(bool)
+    if not empty.any():
+        return text
+    found = symbols_of_entrez(ids[empty])
+    repairs.add_count(where, found.notna().sum(), "symbols filled from Entrez ids")
+    repairs.add_count(where, found.isna().sum(), "genes with an Entrez id alone are not known")
+    filled = text.copy()
+    filled[empty] = found.fillna(ENTREZ + ids[empty])
+    return filled
 
 
 def _is_mangled(symbols: pd.Series) -> pd.Series:
@@ -316,7 +359,7 @@ def _read_identifiers(symbols: pd.Series, where: str, repairs: Repairs, *, leave
     repairs : Repairs
         How many rows were read, were ambiguous, and were of no gene in ``gene_ids.tsv.gz``.
     leave_out : bool
-        Make the ambiguous and unknown ones missing; else they stay as they are.
+        Make the ambiguous and unknown ones missing; else they stay, marked with ``ENTREZ`` where they may be any gene.
 
     Returns
     -------
@@ -334,6 +377,9 @@ def _read_identifiers(symbols: pd.Series, where: str, repairs: Repairs, *, leave
     codes, distinct = encode(symbols)
     names = distinct.astype("str").str.strip()
     genes, beside, identified = _genes_of_identifiers(names)
+    if not leave_out:
+        # What `fill_symbols` has marked was counted there.
+        identified &= ~(names.str.startswith(ENTREZ).fillna(False).astype(bool) & genes.isna())
     if not identified.any():
         return symbols
     told = canonical_symbols(beside)
@@ -346,19 +392,26 @@ def _read_identifiers(symbols: pd.Series, where: str, repairs: Repairs, *, leave
         int(counts[(identified & which).to_numpy()].sum())
         for which in (read.notna(), ambiguous, read.isna() & ~ambiguous)
     )
-    rest = "left out" if leave_out else "kept as they are"
     repairs.add(
         where,
         f"{n_read + n_ambiguous + n_unknown} rows named by identifiers: {n_read} read as gene symbols; "
-        f"{n_ambiguous} ambiguous, {n_unknown} of no known gene, {rest}",
+        f"{n_ambiguous} ambiguous, {n_unknown} of no known gene, {'left out' if leave_out else 'kept'}",
     )
-    final = distinct.astype("str").mask(identified, read if leave_out else read.fillna(names))
+    final = names.mask(identified, read if leave_out else read.fillna(_kept(names, beside, ambiguous)))
     return _spread(symbols, codes, pd.Index(final, dtype="str"))
+
+
+def _kept(names: pd.Series, beside: pd.Series, ambiguous: pd.Series) -> pd.Series:
+    """Return what stands for a gene that is not known: as in :func:`fill_symbols`, where it may be any gene."""
+    own = beside.where(~beside.isin(["", "?"]) & ~ambiguous)
+    # All protein-coding genes are known by their Ensembl identifiers: another one is none of them.
+    own = own.fillna(names.where(names.str.contains("ENSG") & ~ambiguous))
+    return own.fillna(ENTREZ + names)
 
 
 def _genes_of_identifiers(names: pd.Series) -> tuple[pd.Series, pd.Series, pd.Series]:
     """Return the gene of each identifier (``_SHARED`` for several), the symbol beside it, and what has one."""
-    genes = pd.Series(np.nan, names.index, dtype="str")
+    genes: pd.Series = pd.Series(np.nan, names.index, dtype="str")
     beside, identified = genes.copy(), pd.Series(False, names.index)
     numbers = names.str.fullmatch(r"\d+(?:\.0+)?").fillna(False).astype(bool)
     if numbers.mean() > _MOST:
