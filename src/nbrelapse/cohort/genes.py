@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+from collections.abc import Collection
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -67,6 +68,42 @@ def canonical_symbols(symbols: _Symbols) -> _Symbols:
     return _spread(
         symbols, codes, pd.Index([new or name for new, name in zip(current, distinct, strict=True)], dtype="str")
     )
+
+
+def may_mean(symbols: pd.Series | pd.Index, genes: Collection[str]) -> np.ndarray:
+    """Tell the former symbols that several genes share, one of these among them.
+
+    Parameters
+    ----------
+    symbols : Series or Index of str
+    genes : collection of str
+        Current symbols.
+
+    Returns
+    -------
+    ndarray of bool
+        What is called so may be one of `genes`, and may be another gene: it is not known.
+
+    Examples
+    --------
+    >>> may_mean(pd.Index(["MLL2", "KMT2D", "MLL", None]), ["KMT2D", "ALK"]).tolist()
+    [True, False, False, False]
+    """
+    codes, distinct = pd.factorize(symbols)
+    names = _shared_names(frozenset(genes))
+    shared = [name.upper() in names for name in distinct]
+    return np.array([*shared, False], dtype=bool)[codes]
+
+
+@cache
+def _shared_names(genes: frozenset[str]) -> frozenset[str]:
+    """Return the former symbols, in capitals, that these genes have and others as well."""
+    table = _gene_table()
+    by_name = _symbol_by("previous", "aliases")
+    rows = zip(table["symbol"], table["previous"], table["aliases"], strict=True)
+    names = {name for symbol, *parts in rows if symbol in genes for name in "|".join(parts).upper().split("|")}
+    current = {symbol.upper() for symbol in _current_symbols()}
+    return frozenset(name for name in names if by_name.get(name) == _SHARED and name not in current)
 
 
 ENTREZ = "entrez:"

@@ -190,7 +190,9 @@ def to_log2(
         )
     linear = bool(np.nanmax(values) > LARGEST_LOG2)
     log2_told = linear or bool(np.nanmin(values) < 0) or (~np.isnan(values)).any(axis=1).sum() >= ENOUGH_FOR_UNIT
-    not_told = [what for what, told in (("unit", log2_told), ("centring", centred is not None)) if not told]
+    # Values far above 0, and none below it, are centred on nothing.
+    centred_told = centred is not None or (linear and not bool(np.nanmin(values) < 0))
+    not_told = [what for what, told in (("unit", log2_told), ("centring", centred_told)) if not told]
     if "unit" in not_told:
         notes.add(name, "too few genes to tell the unit, read as log2")
     if "centring" in not_told:
