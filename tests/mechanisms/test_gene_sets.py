@@ -116,14 +116,14 @@ def catalogue_of(**entries: dict[str, object]) -> Catalogue:
 
 MATRIX = pd.DataFrame(
     {"s1": [1.0, 2.0, 3.0, np.nan, np.nan], "s2": [1.0, 2.0, np.nan, 4.0, np.nan]},
-    index=["NMYC", "ALK", "G1", "G2", "X3"],
+    index=["NMYC", "ALK", "G1", "G2", "NONE3"],
 )
 
 
 def test_genes_are_counted_by_current_symbol_and_by_value() -> None:
     catalogue = catalogue_of(
         one={"gene": "MYCN"},
-        some={"genes": ["MYCN", "ALK", "G1", "G2", "X3", "PHB"]},
+        some={"genes": ["MYCN", "ALK", "G1", "G2", "NONE3", "PHB"]},
         twice={"genes": ["MYCN", "NMYC"]},
         none={"gene": "G9"},
     )
@@ -133,7 +133,7 @@ def test_genes_are_counted_by_current_symbol_and_by_value() -> None:
             "genes_asked": [1, 6, 1, 1],
             "genes_measured": [1, 4, 1, 0],
             "share": [1.0, 4 / 6, 1.0, 0.0],
-            "missing": ["", "PHB1, X3", "", "G9"],
+            "missing": ["", "NONE3, PHB1", "", "G9"],
             "scorable": [True, True, True, False],
         },
         index=pd.Index(["m__one", "m__some", "m__twice", "m__none"], name="feature"),
@@ -143,7 +143,7 @@ def test_genes_are_counted_by_current_symbol_and_by_value() -> None:
 
 def test_both_sides_of_a_score_must_be_found() -> None:
     catalogue = catalogue_of(
-        half={"genes": ["ALK", "G1"], "genes_down": ["X3", "G2"]},
+        half={"genes": ["ALK", "G1"], "genes_down": ["NONE3", "G2"]},
         up={"genes": ["ALK", "G1"]},
         down={"genes": ["G8", "G9"]},
         difference={"difference": ["m__up", "m__down"]},
