@@ -38,3 +38,11 @@ def test_z_scores_are_refused(scale: float, against: slice) -> None:
 
 def test_few_samples_do_not_tell() -> None:
     assert to_log2(pd.DataFrame(LOG2[:, :5] - LOG2[:, :5].mean(axis=1, keepdims=True)))[1] == "log2"
+
+
+def test_the_log2_of_0_in_expression_is_refused() -> None:
+    with pytest.raises(InputError, match="hold the log2 of 0") as caught:
+        to_log2(pd.DataFrame({"a": [3.0, -1022.0], "b": [2.0, 4.0]}), "expression.tsv")
+    assert caught.value.rows == [2]
+    # Linear intensities less their background are another thing.
+    assert to_log2(pd.DataFrame({"a": [3000.0, -120.0]}))[0]["a"].round(1).tolist() == [11.6, 0.0]

@@ -263,7 +263,7 @@ def _read_mapped_matrix(
         return read_star_counts(files, samples, source.gene_types)
     file = study.folder / source.file
     table = read_table(file, separator=source.separator, sheet=source.sheet, matrix=True)
-    expected = f"one of {', '.join(map(str, table.columns[:5]))}"
+    expected = f"{table.columns[0]}, the first column, or another one that names genes"
     require_columns(table.columns, (source.gene_column, *source.ignored_columns), file, expected=expected)
     matrix = table.drop(columns=source.ignored_columns).set_index(source.gene_column)
     return normalise_matrix(matrix, file, study.repairs), {"file": file.name}
