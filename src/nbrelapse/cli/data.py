@@ -136,6 +136,51 @@ def check(
 
 
 @cohort_app.command()
+def overlap(
+    first: Annotated[Path, typer.Argument(help="A cohort folder.")],
+    second: Annotated[
+        Path | None, typer.Argument(help="Another; without it, the first is compared with itself.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write the pairs, with their identifiers: .csv.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Find patients of one cohort who look the same as one of the other, under whatever names."""
+    import json
+
+    from nbrelapse.cohort.check import find_overlap
+    from nbrelapse.cohort.files import check_file_name, write_beside
+    from nbrelapse.cohort.storage import read_cohort
+
+    if out is not None:
+        check_file_name(out, "a table of pairs", [".csv"])
+    found = find_overlap(read_cohort(first), None if second is None else read_cohort(second))
+    if out is not None:
+        with write_beside(out) as beside:
+            found.pairs.to_csv(beside, index=False)
+    if as_json:
+        rows = found.pairs.drop(columns=["first_id", "second_id"]).to_dict("records")
+        typer.echo(
+            json.dumps(
+                {
+                    "compared": found.compared,
+                    "counts": found.counts.to_dict("index"),
+                    "beyond_chance": found.beyond_chance,
+                    "pairs": rows,
+                    "file": None if out is None else str(out),
+                }
+            )
+        )
+        return
+    typer.echo(found.to_text())
+    typer.echo(f"\n{found.counts.round({'expected': 1, 'probability': 4}).to_string()}\n")
+    if not found.pairs.empty:
+        shown = found.pairs[["first_row", "second_row", "age_days", "same_time"]]
+        typer.echo(f"rows of the patients tables that agree\n{shown.to_string(index=False)}")
+    if out is not None:
+        typer.echo(f"pairs: {out}")
+
+
+@cohort_app.command()
 def simulate(
     patients: Annotated[int, typer.Option(min=1, help="How many patients.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the raw files.")],

@@ -5,7 +5,9 @@ from .assemble import normalise_matrix as normalise_matrix
 from .assemble import normalise_table as normalise_table
 from .assemble import sample_ids_of as sample_ids_of
 from .check import CohortReport as CohortReport
+from .check import Overlap as Overlap
 from .check import check_cohort as check_cohort
+from .check import find_overlap as find_overlap
 from .cohort import ASSAYS as ASSAYS
 from .cohort import Cohort as Cohort
 from .cohort import Repairs as Repairs
