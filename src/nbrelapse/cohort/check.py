@@ -214,12 +214,13 @@ class Overlap:
                 expected="each patient once, on one side: a model looks good on patients that it was trained on",
                 fix=fix,
             )
-        told = self.beyond_chance or self.counts.loc["same_time", "found"] > 0
+        told = self.beyond_chance or self.pairs["same_time"].any()
         return [self.to_text().splitlines()[0 if self.beyond_chance else 1]] if told else []
 
     def to_text(self) -> str:
         """Return what was found, without identifiers."""
-        same, agree = (self.counts.loc[name] for name in ("same_time", "agree"))
+        counts = self.counts.to_dict("index")
+        same, agree = counts["same_time"], counts["agree"]
         whom = "another one" if self.first == self.second else f"one of {self.first}"
         start = f"of {self.compared[1]} patients of {self.second} look the same as {whom}"
         lines = [
@@ -230,7 +231,7 @@ class Overlap:
         return "\n".join(lines)
 
 
-def _probability(count: pd.Series) -> str:
+def _probability(count: Mapping[Any, float]) -> str:
     return "p < 0.001" if count["probability"] < _CHANCE else f"p = {count['probability']:.3f}"
 
 

@@ -169,7 +169,7 @@ def to_log2(expression: pd.DataFrame, file: str | Path | None = None) -> tuple[p
         raise InputError(
             "the expression values hold the log2 of 0, or are no expression",
             file=file,
-            rows=((values < -LARGEST_LOG2).any(axis=1).nonzero()[0] + 1).tolist(),
+            rows=(np.flatnonzero((values < -LARGEST_LOG2).any(axis=1)) + 1).tolist(),
             expected=f"log2 values above {-LARGEST_LOG2:g}, or linear values",
             fix="give log2(x + 1), or leave the cell empty where nothing was measured",
         )

@@ -173,7 +173,6 @@ def _named(settings: TableMapping, folder: Path) -> dict[str, str | Path]:
 
 
 _DAYS = {"days": 1.0, "weeks": 7.0, "months": 30.4375, "years": 365.25}
-_VARIANT_READERS = {"vcf": _read_vcf, "bedpe": _read_bedpe}
 
 
 @dataclass(kw_only=True)
@@ -230,9 +229,10 @@ def _read_sample_tables(
     notes = Repairs()
     for number, file in enumerate(files):
         sample = None if samples is None else samples[number]
-        if isinstance(part, VariantSource):
-            named = {} if columns[number] is None else {"column": columns[number]}
-            table, builds[file] = _VARIANT_READERS[part.format](file, sample_id=sample, repairs=notes, **named)
+        if isinstance(part, VariantSource) and part.format == "vcf":
+            table, builds[file] = _read_vcf(file, sample_id=sample, column=columns[number], repairs=notes)
+        elif isinstance(part, VariantSource):
+            table, builds[file] = _read_bedpe(file, sample_id=sample, repairs=notes)
         else:
             table, builds[file] = _columns(part, file)
             if sample is not None:

@@ -54,8 +54,8 @@ def _read_vcf(
         lower site first. An insertion and a single breakend have one site. Of two sample columns the one that is not
         asked for is the normal: what it carries too is left out as germline, unless the record says ``SOMATIC``. Where
         no column of a record has a genotype, the tumour carries it; of several tumours, and of a normal, the fragments
-        that GRIDSS counts (``VF``, ``BVF``) tell. Records that cannot be read are left out and counted, where those that
-        can are as many.
+        that GRIDSS counts (``VF``, ``BVF``) tell. Records that cannot be read are left out and counted, where as many
+        can be read.
     genome_build : {"hg19", "hg38"} or None
         As the header tells it.
 
