@@ -345,3 +345,14 @@ def test_a_result_draws_itself(table):
     assert f"{found.leaderboard().loc[0, 'harrell_c']:.3f}" in " ".join(shown)
     with pytest.raises(InputError, match="there is no metric 'c'"):
         found.plot("c")
+
+
+def test_a_clinical_baseline_reads_the_clinical_columns_and_no_more():
+    import nbrelapse as nb
+
+    cohort = nb.simulate_cohort(150, seed=1)
+    X, y = nb.build_features(cohort), nb.make_outcome(cohort, "relapse")
+    options = {"n_repeats": 1, "n_folds": 3, "n_bootstrap": 50}
+    found = nb.cross_validate({"left": nb.ClinicalCox()}, X, y, **options)
+    named = nb.cross_validate({"left": nb.models.create_model("clinical_cox")}, X, y, **options)
+    np.testing.assert_array_equal(found.predictions["left"].log_risk, named.predictions["left"].log_risk)

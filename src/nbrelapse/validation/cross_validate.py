@@ -417,7 +417,8 @@ def _with_columns(
             column=", ".join(absent[:5]),
             fix="build all features, or leave the model out",
         )
-    if chosen is None or "columns" not in parameters or parameters["columns"] is not None:
+    own = isinstance(model, ClinicalReference) or parameters.get("columns", ()) is not None
+    if chosen is None or own:
         return clone(model)
     return clone(model).set_params(columns=chosen)
 
