@@ -318,3 +318,33 @@ def test_what_cannot_be_shown_is_refused(nbrelapse: Run, empty: Path) -> None:
     nbrelapse("mechanisms", "--catalogue", "my.toml").assert_refused(
         "illegal assay 'array'", "file: my.toml", "column: [alk.gain]", "expected: clinical, fish", "fix: "
     )
+
+
+def test_copy_number_calls_and_pictures_go_where_they_are_asked_for(nbrelapse: Run, folder: Path) -> None:
+    files = ["--out", "features.csv", "--calls", "calls.tsv", "--genome", "genome.png"]
+    shown = nbrelapse("features", "cohort", *files)
+    assert (shown.code, shown.err) == (0, "")
+    assert "calls: calls.tsv" in shown.out and "genome: genome.png" in shown.out
+    calls = pd.read_csv(folder / "calls.tsv", sep="\t")
+    assert len(calls) == 60 * 46 and {"patient_id", "arm", "call", "copies", "altered_mb", "scale_told"} <= {*calls}
+    assert (folder / "genome.png").read_bytes().startswith(b"\x89PNG")
+    patient = calls.loc[calls["call"] == "amplified", "patient_id"].iloc[0]
+    shown = nbrelapse("features", "cohort", "--out", "f.csv", "--genome", "one.svg", "--patient", patient, "--json")
+    assert shown.code == 0 and (folder / "one.svg").read_text().startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--calls", "calls.xlsx"], "a table of copy-number calls cannot be a .xlsx"),
+        (["--genome", "genome.txt"], "a picture cannot be a .txt"),
+        (["--patient", "SIM-000001"], "--patient needs --genome"),
+        (["--genome", "one.png", "--patient", "nobody"], "the cohort has no such patient"),
+    ],
+)
+def test_bad_calls_and_pictures_are_refused_before_the_work(
+    nbrelapse: Run, folder: Path, options: list[str], problem: str
+) -> None:
+    shown = nbrelapse("features", "cohort", "--out", "features.csv", *options)
+    assert shown.code == 2 and problem in shown.err
+    assert not (folder / "features.csv").exists()

@@ -8,9 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nbrelapse.cohort import Cohort
+from nbrelapse.cohort import Cohort, Repairs
 from nbrelapse.errors import InputError
 from nbrelapse.readers import import_cbioportal
+from nbrelapse.readers._assays import recorded_purity
+
+NAN = float("nan")
 
 A, B, C = "TARGET-30-AAAAAA", "TARGET-30-BBBBBB", "TARGET-30-CCCCCC"
 
@@ -222,3 +225,21 @@ def test_bad_files(study: Path, name: str, old: str, new: str, problem: str, col
     with pytest.raises(InputError) as caught:
         import_cbioportal(study)
     assert (caught.value.problem, caught.value.column) == (problem, column)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "said"),
+    [
+        (["5", "80", "100"], [0.05, 0.8, 1.0], []),
+        (["35%", " 80 % "], [0.35, 0.8], []),
+        (["0.35", "0.8", "1"], [0.35, 0.8, 1.0], ["samples.purity: 3 read as fractions, not as percentages"]),
+        (["0", "80"], [NAN, 0.8], ["samples.purity: 1 values of 0 left out: no purity was judged"]),
+        (["0", "0"], [NAN, NAN], ["samples.purity: 2 values of 0 left out: no purity was judged"]),
+        (["-1", "130", "70"], [NAN, NAN, 0.7], ["samples.purity: 2 values outside 0 to 100 % left out"]),
+        (["60-70", "NA", "70"], [NAN, NAN, 0.7], ["samples.purity: 1 percentages that are no numbers left out"]),
+    ],
+)
+def test_recorded_purities(values: list[str], expected: list[float], said: list[str]) -> None:
+    repairs = Repairs()
+    assert recorded_purity(pd.Series(values), repairs).tolist() == pytest.approx(expected, nan_ok=True)
+    assert list(repairs) == said

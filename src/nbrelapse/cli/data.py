@@ -179,6 +179,19 @@ def features(
         Path | None,
         typer.Option(help="Where to draw the picture (.png, .svg, .pdf); beside the feature table by default."),
     ] = None,
+    calls: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where to write the copy-number calls, a row a patient and chromosome arm: .csv, .tsv or .parquet."
+        ),
+    ] = None,
+    genome: Annotated[
+        Path | None,
+        typer.Option(help="Where to draw the patients' genomes (.png, .svg, .pdf), by risk group and MYCN."),
+    ] = None,
+    patient: Annotated[
+        str | None, typer.Option(help="With --genome: draw the copy-number profile of this patient alone.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Compute the mechanisms' features of every patient."""
@@ -191,15 +204,14 @@ def features(
     from nbrelapse.mechanisms.feature_table import check_target, write_features
     from nbrelapse.mechanisms.gene_sets import genes_found, read_gene_sets
     from nbrelapse.report.facts import feature_patients, mechanism_patients
-    from nbrelapse.report.render import check_picture
 
     check_target(out)
     picture = coverage_plot or (out.with_name(f"{out.name}.coverage.png") if coverage else None)
-    if picture is not None:
-        check_picture(picture)
+    _check_asked(pictures=(picture, genome), calls=calls)
     entries = load_catalogue(catalogue)
     sets = {} if gene_sets is None else read_gene_sets(gene_sets)
     studied = read_cohort(cohort)
+    _check_patient(studied, genome, patient)
     table = build_features(studied, entries, sets)
     if table.values.empty:
         raise InputError(
@@ -209,6 +221,7 @@ def features(
             fix="give the gene sets with --gene-sets, or let the catalogue extend the packaged one",
         )
     manifest = write_features(table, out)
+    written = _write_copy_number(studied, calls, genome, patient)
     by_mechanism, by_feature = mechanism_patients(studied, table), feature_patients(studied, table)
     genes = None if studied.expression is None else genes_found(studied, table.catalogue, sets)
     if picture is not None:
@@ -221,6 +234,7 @@ def features(
             "columns": len(table.values.columns),
             "coverage": {"mechanisms": by_mechanism.to_dict("records"), "features": _records(by_feature)},
             "coverage_plot": None if picture is None else str(picture),
+            **{name: str(file) for name, file in written.items()},
             "genes_found": None if genes is None else _records(genes),
         }
         typer.echo(json.dumps(document, indent=2, allow_nan=False))
@@ -231,6 +245,52 @@ def features(
         _print_genes(genes, whole=picture is not None)
     if picture is not None:
         typer.echo(f"picture: {picture}")
+    for name, file in written.items():
+        typer.echo(f"{name}: {file}")
+
+
+def _check_asked(pictures: tuple[Path | None, ...], calls: Path | None) -> None:
+    """Refuse names that the files asked for cannot have, before the work."""
+    from nbrelapse.mechanisms.feature_table import check_calls_file
+    from nbrelapse.report.render import check_picture
+
+    for file in pictures:
+        if file is not None:
+            check_picture(file)
+    if calls is not None:
+        check_calls_file(calls)
+
+
+def _check_patient(studied: Cohort, genome: Path | None, patient: str | None) -> None:
+    from nbrelapse.errors import InputError
+
+    if patient is None:
+        return
+    if genome is None:
+        raise InputError("--patient needs --genome, the picture to draw", column="--patient")
+    if patient not in studied.patient_ids:
+        raise InputError("the cohort has no such patient", column="--patient", fix="give an id of the cohort")
+
+
+def _write_copy_number(
+    studied: Cohort, calls: Path | None, genome: Path | None, patient: str | None
+) -> dict[str, Path]:
+    """Write what was asked for of the copy-number calls."""
+    if calls is None and genome is None:
+        return {}
+    from nbrelapse.mechanisms.builders.copy_number import copy_number_calls
+    from nbrelapse.mechanisms.feature_table import write_calls
+
+    table, written = copy_number_calls(studied), {}
+    if calls is not None:
+        written["calls"] = write_calls(table, calls)
+    if genome is not None:
+        from nbrelapse.report.plots.genome import cohort_genome, patient_profile
+        from nbrelapse.report.render import save_figure
+
+        figure = cohort_genome(studied, table) if patient is None else patient_profile(studied, table, patient)
+        written["genome"] = save_figure(figure, genome)
+    return written
 
 
 def _draw(by_mechanism: pd.DataFrame, by_feature: pd.DataFrame, catalogue: Catalogue, file: Path) -> None:

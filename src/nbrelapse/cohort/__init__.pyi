@@ -23,6 +23,7 @@ from .genome import genome_landmarks as genome_landmarks
 from .genome import normalise_chromosomes as normalise_chromosomes
 from .log2_scale import MIN_LENGTH as MIN_LENGTH
 from .log2_scale import estimate_platform_scales as estimate_platform_scales
+from .log2_scale import plausible_purity as plausible_purity
 from .log2_scale import sample_centres as sample_centres
 from .mutations import CLASSES as CLASSES
 from .mutations import class_of_word as class_of_word

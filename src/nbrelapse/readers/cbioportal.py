@@ -13,7 +13,7 @@ from nbrelapse.cohort.columns import is_among, require_columns
 from nbrelapse.cohort.schema import ASSAY_OF, PATIENTS, SAMPLES, as_text, normalise_levels
 from nbrelapse.errors import InputError
 from nbrelapse.readers import _cbioportal_molecular as molecular
-from nbrelapse.readers._assays import leave_out_normals, purity_from_percent, target_timepoints
+from nbrelapse.readers._assays import leave_out_normals, recorded_purity, target_timepoints
 from nbrelapse.readers._cbioportal_molecular import listed_samples, panel_samples, read_panels
 from nbrelapse.readers._files import RawCohort, StudyFiles, open_study
 
@@ -228,12 +228,13 @@ def _timepoint(study: StudyFiles, samples: pd.DataFrame, default: str | None) ->
 
 
 def _purity(patients: pd.DataFrame, raw_samples: pd.DataFrame, samples: pd.DataFrame, repairs: Repairs) -> pd.Series:
-    """Purity as a fraction: the sample's own, or the patient's percentage for diagnosis samples."""
-    own = pd.to_numeric(as_text(raw_samples["purity"]), errors="coerce") if "purity" in raw_samples else np.nan
-    purity = pd.Series(own, index=samples.index, dtype="float64")
+    """Purity as a fraction: the sample's own, or the patient's for diagnosis samples."""
+    purity = pd.Series(np.nan, index=samples.index, dtype="float64")
+    if "purity" in raw_samples:
+        purity = recorded_purity(raw_samples["purity"], repairs).set_axis(samples.index)
     if "purity_percent" not in patients:
         return purity
-    by_patient = purity_from_percent(patients["purity_percent"], repairs).set_axis(as_text(patients["patient_id"]))
+    by_patient = recorded_purity(patients["purity_percent"], repairs).set_axis(as_text(patients["patient_id"]))
     by_patient = by_patient[~by_patient.index.duplicated()]
     at_diagnosis = samples["timepoint"] == "diagnosis"
     return purity.fillna(samples["patient_id"].map(by_patient).where(at_diagnosis))

@@ -17,10 +17,12 @@ from nbrelapse.explanation.explanation import explain
 from nbrelapse.explanation.probability import to_probability
 from nbrelapse.explanation.stability import patient_intervals
 from nbrelapse.mechanisms.build import build_features
+from nbrelapse.mechanisms.builders.copy_number import copy_number_calls
 from nbrelapse.mechanisms.catalogue import load_catalogue
 from nbrelapse.metrics.horizons import LONGEST_YEARS, YEAR
 from nbrelapse.report.patient_report import GroupCourse, PatientContent, PatientPrediction, SimilarPatients
 from nbrelapse.report.plots.attributions import patient_waterfall
+from nbrelapse.report.plots.genome import patient_profile
 from nbrelapse.report.plots.performance import incidence_course
 from nbrelapse.report.wording import model_title
 from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle, ObservedOutcomes
@@ -119,8 +121,18 @@ def _prediction(
             "waterfall": patient_waterfall(explanation, studied.patient_id, bundle.catalogue),
             "waterfall_probability": patient_waterfall(probability, studied.patient_id, bundle.catalogue),
             **_course(bundle, row, group if isinstance(group, GroupCourse) else None),
+            **_genome(studied),
         },
     )
+
+
+def _genome(studied: _StudiedPatient) -> dict[str, Figure]:
+    """Draw the patient's copy-number profile, where there is one."""
+    sample = studied.cohort.assayed_samples("copy_number").get(studied.patient_id)
+    segments = studied.cohort.segments
+    if sample is None or segments is None or not (segments["sample_id"] == sample).any():
+        return {}
+    return {"genome": patient_profile(studied.cohort, copy_number_calls(studied.cohort), studied.patient_id)}
 
 
 def _probabilities(bundle: Bundle, scores: Mapping[Hashable, Any]) -> dict[str, tuple[float, float, float]]:
