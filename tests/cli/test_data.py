@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from nbrelapse.cli.data import cohort_app as app
-from nbrelapse.cohort import Cohort, write_cohort
+from nbrelapse.cohort import Cohort, read_cohort, write_cohort
 from nbrelapse.errors import InputError
 from nbrelapse.experiment import read_config
 from nbrelapse.experiment.prepare import _prepare_data
@@ -348,3 +348,27 @@ def test_bad_calls_and_pictures_are_refused_before_the_work(
     shown = nbrelapse("features", "cohort", "--out", "features.csv", *options)
     assert shown.code == 2 and problem in shown.err
     assert not (folder / "features.csv").exists()
+
+
+def test_attributes_are_named_and_ignored_and_what_was_not_read_is_said(nbrelapse: Run, empty: Path) -> None:
+    study = empty / "study"
+    study.mkdir()
+    (study / "data_clinical_patient.txt").write_text("PATIENT_ID\tSTAGE\tSEX\nP1\t4S\tMale\nP2\t1\tFemale\n")
+    (study / "data_clinical_sample.txt").write_text("SAMPLE_ID\tPATIENT_ID\tMYCN_AMP\nS1\tP1\tYes\nS2\tP2\tNo\n")
+    (study / "data_fusions.txt").write_text("Hugo_Symbol\tFusion\nALK\tx\n")
+    answer = nbrelapse("cohort", "import", "cbioportal", study, "--out", "plain")
+    assert answer.code == 0
+    for text in ("attributes not read\n  STAGE", "files not read\n  data_fusions.txt", "inss_stage: no patient"):
+        assert text in answer.err
+    named = nbrelapse(
+        "cohort", "import", "cbioportal", study, "--out", "named", "--attribute", "STAGE=inss_stage", "--ignore", "SEX"
+    )
+    assert named.code == 0
+    patients = read_cohort(empty / "named").patients
+    assert patients["inss_stage"].tolist() == ["4S", "1"] and patients["sex"].isna().all()
+    checked = nbrelapse("cohort", "check", "named")
+    assert "attributes not read\n  SEX (ignored)" in checked.out
+    for wrong in ("STAGE", "STAGE=stage", "STAGES=inss_stage"):
+        answer = nbrelapse("cohort", "import", "cbioportal", study, "--out", "bad", "--attribute", wrong)
+        answer.assert_refused("--attribute")
+    assert not (empty / "bad").exists()

@@ -15,6 +15,7 @@ from nbrelapse.readers._assays import recorded_purity
 
 NAN = float("nan")
 
+UNKNOWN_SAMPLE = "data of samples that no clinical file has"
 A, B, C = "TARGET-30-AAAAAA", "TARGET-30-BBBBBB", "TARGET-30-CCCCCC"
 
 
@@ -161,7 +162,14 @@ def test_sample_type_attribute_comes_first(study: Path) -> None:
 def test_without_codes_the_time_point_is_unknown_unless_given(study: Path) -> None:
     for file in study.rglob("*.*"):
         file.write_text(file.read_text().replace("TARGET-30-", "P"))
-    assert import_cbioportal(study).samples["timepoint"].notna().sum() == 0
+    cohort = import_cbioportal(study)
+    samples = cohort.samples.set_index("sample_id")["timepoint"]
+    assert samples[["PAAAAAA-01", "PAAAAAA-02", "PBBBBBB-09", "PCCCCCC-04"]].isna().all()
+    # MYCN alone is kept: of one undated sample, or of several that agree.
+    assert [value for value in cohort.patients["mycn_status"] if isinstance(value, str)] == [
+        "not_amplified",
+        "amplified",
+    ]
     assert set(import_cbioportal(study, timepoint="diagnosis").samples["timepoint"]) == {"diagnosis"}
 
 
@@ -209,12 +217,14 @@ def test_damaged_archive(tmp_path: Path) -> None:
     ("name", "old", "new", "problem", "column"),
     [
         ("data_clinical_patient.txt", "PATIENT_ID", "PATIENT", "a column is missing", "PATIENT_ID"),
-        ("data_clinical_patient.txt", "Stage 4s", "Stage 5", "unknown code 'Stage 5'", "inss_stage"),
         ("data_clinical_patient.txt", B, A, "duplicated patient", "patient_id"),
-        ("data_clinical_patient.txt", "\t2000\t", "\t-2000\t", "negative value -2000.0", "event_days"),
+        ("data_clinical_patient.txt", "\t2000\t", "\t-2000\t", "negative value -2000", "OS_DAYS"),
         ("data_clinical_sample.txt", f"{C}\t", "TARGET-30-DDDDDD\t", "sample without patient", "patient_id"),
         ("data_mutations.txt", "Tumor_Sample_Barcode", "Barcode", "a column is missing", "Tumor_Sample_Barcode"),
-        ("data_mutations.txt", f"{A}-02", f"{A}-03", "assay of an unknown sample", "sample_id"),
+        ("data_mutations.txt", f"{A}-02", f"{A}-03", UNKNOWN_SAMPLE, "Tumor_Sample_Barcode"),
+        ("data_sv.txt", f"{B}-09\tSOMATIC", f"{B}-08\tSOMATIC", UNKNOWN_SAMPLE, "Sample_Id"),
+        ("data_cna_hg19.seg", f"{B}-09", f"{B}-08", UNKNOWN_SAMPLE, "ID"),
+        ("data_cna.txt", f"{B}-09", f"{B}-08", UNKNOWN_SAMPLE, "sample columns 2"),
         ("data_mutations.txt", "TP53\tGRCh37", "TP53\tGRCh38", "mixed genome builds: hg19, hg38", "NCBI_Build"),
         ("data_cna_hg19.seg", "seg.mean", "mean", "a column is missing", "seg.mean"),
         ("data_mrna_seq_rpkm.txt", "1023", "many", "not a number: 'many'", "sample column 1"),

@@ -90,6 +90,17 @@ def cbioportal(
         str | None, typer.Option(help="Name of the expression file, where there are several.")
     ] = None,
     timepoint: Timepoint = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=COLUMN",
+            help="What column of the cohort an attribute is, such as STAGE=inss_stage or AGE=age_days:months; "
+            "may be said again.",
+        ),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="An attribute that is not to be read; may be said again.")
+    ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -98,7 +109,13 @@ def cbioportal(
     from nbrelapse.readers.cbioportal import import_cbioportal
 
     check_target(out, overwrite=overwrite)
-    cohort = import_cbioportal(source, timepoint=_timepoint(timepoint), expression=expression)
+    cohort = import_cbioportal(
+        source,
+        timepoint=_timepoint(timepoint),
+        expression=expression,
+        attributes=_attributes(attribute or []),
+        ignore=ignore or [],
+    )
     _write(cohort, out, overwrite=overwrite, as_json=as_json)
 
 
@@ -148,6 +165,20 @@ def _timepoint(given: str | None) -> str | None:
         expected = ", ".join(levels("timepoint"))
         raise InputError(f"unknown time point {given!r}", column="--timepoint", expected=expected)
     return given
+
+
+def _attributes(given: list[str]) -> dict[str, str]:
+    from nbrelapse.errors import InputError
+
+    pairs = [text.partition("=") for text in given]
+    for name, equals, column in pairs:
+        if not (name and equals and column):
+            raise InputError(f"{name!r} names no column", column="--attribute", expected="NAME=COLUMN")
+    names = [name for name, _, _ in pairs]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InputError(f"{twice[0]!r} is said twice", column="--attribute", fix="say one column")
+    return {name.strip(): column.strip() for name, _, column in pairs}
 
 
 def _write(cohort: Cohort, out: Path, *, overwrite: bool, as_json: bool) -> None:

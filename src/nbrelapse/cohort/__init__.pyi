@@ -18,7 +18,10 @@ from .columns import require_columns as require_columns
 from .columns import row_numbers as row_numbers
 from .files import check_file_name as check_file_name
 from .files import write_beside as write_beside
+from .genes import ENTREZ as ENTREZ
 from .genes import canonical_symbols as canonical_symbols
+from .genes import fill_symbols as fill_symbols
+from .genes import symbols_of_entrez as symbols_of_entrez
 from .genome import genome_landmarks as genome_landmarks
 from .genome import normalise_chromosomes as normalise_chromosomes
 from .log2_scale import MIN_LENGTH as MIN_LENGTH
@@ -28,6 +31,8 @@ from .log2_scale import sample_centres as sample_centres
 from .mutations import CLASSES as CLASSES
 from .mutations import class_of_word as class_of_word
 from .mutations import rearrangement_class as rearrangement_class
+from .mutations import variant_numbers as variant_numbers
+from .mutations import without_germline as without_germline
 from .schema import ASSAY_OF as ASSAY_OF
 from .schema import MATRICES as MATRICES
 from .schema import MUTATIONS as MUTATIONS
@@ -41,6 +46,7 @@ from .schema import coded_columns as coded_columns
 from .schema import levels as levels
 from .schema import normalise_levels as normalise_levels
 from .schema import normalise_numbers as normalise_numbers
+from .schema import read_levels as read_levels
 from .segments import CHROMOSOME_NUMBERS as CHROMOSOME_NUMBERS
 from .segments import MergedSegments as MergedSegments
 from .segments import X as X

@@ -110,6 +110,14 @@ def _normalise(
         if key in tables:
             file, calls = files.get(key, key), key == "gene_copy_number"
             ready[key] = normalise_matrix(tables[key], file, repairs, calls=calls)
+    for key, table in ready.items():
+        if table.empty and not tables[key].empty:
+            reasons = "; ".join(line.partition(": ")[2] for line in repairs if line.startswith(f"{key}: "))
+            raise InputError(
+                f"no row of the file can be used{f': {reasons}' if reasons else ''}",
+                file=files.get(key, key),
+                fix="correct the file, or leave it out: without it nobody counts as looked at",
+            )
     if "segments" in ready:
         ready["segments"] = _repair_segments(ready["segments"], repairs)
     if "mutations" in ready:
@@ -298,7 +306,7 @@ def normalise_matrix(matrix: pd.DataFrame, file: str | Path, repairs: Repairs, *
     Raises
     ------
     InputError
-        A sample is there twice, or a value is neither a number nor a word for "not known".
+        A sample is there twice, no row has a symbol, or a value is neither a number nor a word for "not known".
     """
     columns = pd.Index([str(column) for column in matrix.columns], dtype="str")
     twice = columns.duplicated()
@@ -317,6 +325,14 @@ def normalise_matrix(matrix: pd.DataFrame, file: str | Path, repairs: Repairs, *
     genes = _repair_symbols(genes, name, file, repairs)
     numbers.index = pd.Index(genes, name="Hugo_Symbol", dtype="str")
     unnamed = genes.isna().to_numpy()
+    if len(unnamed) and unnamed.all():
+        raise InputError(
+            "no row has a gene symbol",
+            file=file,
+            column="Hugo_Symbol",
+            expected="gene symbols",
+            fix="add the symbols, or leave the file out",
+        )
     if unnamed.any():
         repairs.add_count(name, unnamed.sum(), "rows without a gene symbol removed")
         numbers = numbers[~unnamed]

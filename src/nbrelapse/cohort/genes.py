@@ -13,6 +13,7 @@ import pandas as pd
 
 from nbrelapse.cohort.cohort import Repairs
 from nbrelapse.cohort.columns import encode, row_numbers
+from nbrelapse.cohort.schema import as_text
 from nbrelapse.errors import InputError
 
 _Symbols = TypeVar("_Symbols", pd.Series, pd.Index)
@@ -61,6 +62,69 @@ def canonical_symbols(symbols: _Symbols) -> _Symbols:
     if current.isna().all():
         return symbols
     return _spread(symbols, codes, current.where(current.notna(), distinct))
+
+
+ENTREZ = "entrez:"
+"""In front of the Entrez id that stands for the symbol of a gene, where no symbol is known."""
+
+
+def symbols_of_entrez(ids: pd.Series) -> pd.Series:
+    """Turn Entrez identifiers into current symbols.
+
+    Parameters
+    ----------
+    ids : Series of str
+        Whole numbers.
+
+    Returns
+    -------
+    Series of str
+        Missing where the table has no such gene. There is no table yet: all are missing.
+
+    Examples
+    --------
+    >>> symbols_of_entrez(pd.Series(["7157"])).isna().tolist()
+    [True]
+    """
+    return pd.Series(np.nan, index=ids.index, dtype="str")
+
+
+def fill_symbols(symbols: pd.Series, entrez: pd.Series, where: str, repairs: Repairs) -> pd.Series:
+    """Fill empty symbols from Entrez identifiers.
+
+    Parameters
+    ----------
+    symbols, entrez : Series
+        As a file has them, of the same rows.
+    where : str
+        File and column, for the repairs.
+    repairs : Repairs
+        How many were filled, and how many are not known.
+
+    Returns
+    -------
+    Series of str
+        A gene whose identifier is not in the table is called ``entrez:`` and the identifier: it may be any gene, so
+        that its sample is not negative for a gene. Missing where there is no identifier either, or 0.
+
+    Examples
+    --------
+    >>> repairs = Repairs()
+    >>> fill_symbols(pd.Series(["ALK", None, None]), pd.Series(["238", "0", "99"]), "a.maf", repairs).tolist()
+    ['ALK', nan, 'entrez:99']
+    >>> list(repairs)
+    ['a.maf: 1 genes with an Entrez id alone are not known']
+    """
+    text, ids = as_text(symbols), as_text(entrez)
+    empty = text.isna() & ids.str.fullmatch(r"[1-9]\d*").fillna(False).astype(bool)
+    if not empty.any():
+        return text
+    found = symbols_of_entrez(ids[empty])
+    repairs.add_count(where, found.notna().sum(), "symbols filled from Entrez ids")
+    repairs.add_count(where, found.isna().sum(), "genes with an Entrez id alone are not known")
+    filled = text.copy()
+    filled[empty] = found.fillna(ENTREZ + ids[empty])
+    return filled
 
 
 def _is_mangled(symbols: pd.Series) -> pd.Series:

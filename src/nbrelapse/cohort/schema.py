@@ -147,6 +147,31 @@ def normalise_levels(values: pd.Series, name: str, *, file: str | Path | None = 
     return pd.Series(ready, index=values.index, name=values.name)
 
 
+def read_levels(values: pd.Series, name: str) -> pd.Series:
+    """Levels of what can be read, missing for anything else; for columns that may hold something foreign.
+
+    Parameters
+    ----------
+    values : Series
+        Codes as a source writes them.
+    name : str
+        The coded column, a key of ``[levels]`` in ``vocabulary.toml``.
+
+    Returns
+    -------
+    Series of str
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> read_levels(pd.Series(["amp", "gain", "Unknown"]), "mycn_status").tolist()
+    ['amplified', nan, nan]
+    """
+    codes, distinct = encode(as_text(values))
+    ready = pd.array([_spell_level(value, name) for value in distinct], dtype="str").take(codes, allow_fill=True)
+    return pd.Series(ready, index=values.index, name=values.name)
+
+
 def _spell_level(value: str, name: str) -> str | None:
     """One value as the schema spells it; None where it is unknown."""
     word = value.lower()

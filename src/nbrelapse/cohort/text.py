@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -44,7 +45,8 @@ def parse_text_table(
         For error messages.
     separator : str
     comment : bool
-        Skip the lines that start with ``#`` (cBioPortal, MAF); such files quote nothing.
+        Skip the lines that start with ``#`` (cBioPortal, MAF); such files quote nothing, unless all of the header is
+        quoted, as R's ``write.table`` does.
     matrix : bool
         A gene by sample table: columns after the first are numbers where they can be.
     columns : collection of str, optional
@@ -109,7 +111,7 @@ def _parse(
     )
     parse = pa_csv.ParseOptions(
         delimiter=separator,
-        quote_char=False if comment else '"',
+        quote_char='"' if head.quoted else False,
         newlines_in_values=not comment,
         invalid_row_handler=_skip_comments,
     )
@@ -126,7 +128,7 @@ def _parse(
     except pa.ArrowInvalid as error:
         if "conversion error to double" in str(error):
             raise _NotANumberError from None
-        raise _problem(str(error), source, file, separator, quoted=not comment) from None
+        raise _problem(str(error), source, file, separator, quoted=head.quoted) from None
     except OSError as error:
         raise _damaged(error, file) from None
     return _without_comments(table.unify_dictionaries(), first) if comment else table
@@ -205,11 +207,14 @@ class TextHeader:
         The lines above it.
     length : int
         Of the header line, in bytes.
+    quoted : bool
+        Whether ``"`` encloses cells.
     """
 
     names: list[str]
     comments: list[str]
     length: int
+    quoted: bool = True
 
 
 def read_header(
@@ -230,7 +235,7 @@ def read_header(
         For error messages.
     separator : str
     comment : bool
-        Lines that start with ``#`` are comments and nothing is quoted (cBioPortal, MAF). Otherwise such lines are
+        Lines that start with ``#`` are comments (cBioPortal, MAF). Otherwise such lines are
         comments at the top only, where they have not as many cells as the line below (``#version 2.4``).
     matrix : bool
         The names are of samples, which no message shows.
@@ -258,10 +263,11 @@ def read_header(
             line = below
         if line is None:
             raise InputError("the file is empty", file=file, expected="a header line and rows")
-        cells = _cells(line, lines, separator, quoted=not comment)
+        quoted = not comment or all(re.fullmatch('".*"', cell) for cell in line.rstrip("\r\n").split(separator))
+        cells = _cells(line, lines, separator, quoted=quoted)
     names = [name.strip().strip('"') or f"Unnamed: {number}" for number, name in enumerate(cells)]
     _check_names(names, separator, file, matrix)
-    return TextHeader(names, comments, len(line.encode()))
+    return TextHeader(names, comments, len(line.encode()), quoted)
 
 
 def _lines(stream: io.BufferedReader, file: str | Path) -> Iterator[str]:

@@ -40,7 +40,9 @@ one a sample::
 A file without rows says that its sample was looked at and nothing was found: such samples are assayed. Files that
 cannot say whose they are without rows, VCF and BEDPE among them, need ``sample_pattern`` or ``sample_id``. The genome
 build that a VCF or BEDPE names in its header, or a MAF in ``NCBI_Build``, need not be in ``assays``; where it is, both
-must agree. ``gene_copy_number`` and ``expression`` are gene by sample files::
+must agree. Of a MAF ``Mutation_Status``, ``Validation_Status`` and ``Entrez_Gene_Id`` are read where it has them, of
+structural variants ``SV_Status``: germline rows, and those that say that there is no mutation, are left out.
+``gene_copy_number`` and ``expression`` are gene by sample files::
 
     [expression]
     file = "expression.tsv.gz"
@@ -66,10 +68,12 @@ Values are spelled as in ``vocabulary.toml``, also after ``values`` has been app
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.assemble import assay_rows, normalise_matrix
@@ -79,7 +83,14 @@ from nbrelapse.cohort.schema import ASSAY_OF, TABLES, as_text, normalise_numbers
 from nbrelapse.cohort.text import read_table
 from nbrelapse.errors import InputError
 from nbrelapse.readers._assays import add_assay_rows, single_build
-from nbrelapse.readers._cbioportal_molecular import genome_build
+from nbrelapse.readers._cbioportal_molecular import (
+    LEVELS,
+    MAF_NOTES,
+    as_levels,
+    genome_build,
+    tidy_maf,
+    tidy_rearrangements,
+)
 from nbrelapse.readers._columns import to_log2
 from nbrelapse.readers._files import RawCohort, matching_files, samples_of_files
 from nbrelapse.readers._gdc_molecular import read_star_counts
@@ -132,6 +143,8 @@ def import_tables(mapping: str | Path, source: str | Path | None = None) -> Coho
     _read_tables(settings, study)
     if settings.gene_copy_number is not None:
         matrix, about = _read_mapped_matrix(settings.gene_copy_number, study)
+        if "unit" not in about:
+            matrix, about = _with_unit(matrix, about, study)
         study.tables["gene_copy_number"], study.metadata["gene_copy_number"] = matrix, about
     if settings.expression is not None:
         matrix, about = _read_mapped_expression(settings.expression, study)
@@ -170,6 +183,8 @@ def _named(settings: TableMapping, folder: Path) -> dict[str, str | Path]:
 
 _DAYS = {"days": 1.0, "weeks": 7.0, "months": 30.4375, "years": 365.25}
 _VARIANT_READERS = {"vcf": _read_vcf, "bedpe": _read_bedpe}
+_NOTES = {"mutations": MAF_NOTES, "rearrangements": ("SV_Status",)}
+_TIDY = {"mutations": tidy_maf, "rearrangements": tidy_rearrangements}
 
 
 @dataclass(kw_only=True)
@@ -227,7 +242,7 @@ def _read_sample_tables(
             read = _VARIANT_READERS[part.format]
             table, builds[file] = read(file, sample_id=sample, repairs=notes)
         else:
-            table, builds[file] = _columns(part, file)
+            table, builds[file] = _columns(part, file, _NOTES.get(name, ()))
             if sample is not None:
                 table = table.assign(sample_id=pd.Series(sample, table.index, dtype="str"))
         if table.empty and sample is None and (len(files) > 1 or isinstance(part, VariantSource)):
@@ -242,6 +257,8 @@ def _read_sample_tables(
         study.repairs.add_count(name, count, what)
     joined = pd.concat(tables, ignore_index=True)
     found = [*(samples or []), *as_text(joined["sample_id"]).dropna().unique()]
+    if name in _TIDY:
+        joined = _TIDY[name](joined, study.folder / part.file, study.repairs)
     return joined, assay_rows(found, ASSAY_OF[name], single_build(builds, name))
 
 
@@ -269,6 +286,14 @@ def _read_mapped_matrix(
     return normalise_matrix(matrix, file, study.repairs), {"file": file.name}
 
 
+def _with_unit(matrix: pd.DataFrame, about: dict[str, Any], study: _MappedStudy) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Tell levels of copy number, -2 to 2, from log2 ratios by their values."""
+    values = matrix.to_numpy()
+    if np.isin(values[~np.isnan(values)], LEVELS).all():
+        return as_levels(matrix, Path(about["file"]), study.repairs), {"unit": "gistic", **about}
+    return matrix, {"unit": "log2", **about}
+
+
 def _read_mapped_expression(
     source: MatrixSource | StarCountsSource, study: _MappedStudy
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -280,8 +305,8 @@ def _read_mapped_expression(
     return matrix, {"unit": unit, **about}
 
 
-def _columns(part: TableSource, file: Path) -> tuple[pd.DataFrame, str | None]:
-    """Columns of one file, and the genome build that its ``NCBI_Build`` names."""
+def _columns(part: TableSource, file: Path, notes: Sequence[str] = ()) -> tuple[pd.DataFrame, str | None]:
+    """Columns of one file, those of the mapping and `notes` where it has them, and the build in ``NCBI_Build``."""
     table = read_table(file, separator=part.separator, sheet=part.sheet)
     require_columns(
         table.columns,
@@ -292,6 +317,7 @@ def _columns(part: TableSource, file: Path) -> tuple[pd.DataFrame, str | None]:
         fix="correct the mapping file, or `separator` in it",
     )
     columns = {name: _column(source, table, file) for name, source in part.columns.items()}
+    columns |= {name: table[name] for name in notes if name in table}
     return pd.DataFrame(columns), genome_build(table, file)
 
 

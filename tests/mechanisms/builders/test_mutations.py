@@ -78,7 +78,9 @@ def cohort_of(
 
 
 def call(sample: str, gene: str, change: str | None = None, kind: str | None = "Missense_Mutation", **more) -> dict:
-    position = {"Chromosome": "5", "Start_Position": 1, "Reference_Allele": "G", "Tumor_Seq_Allele2": "A"}
+    # Each gene has a place of its own: calls of one place are one variant.
+    place = sum(map(ord, gene))
+    position = {"Chromosome": "5", "Start_Position": place, "Reference_Allele": "G", "Tumor_Seq_Allele2": "A"}
     return {
         "sample_id": sample,
         "Hugo_Symbol": gene,
@@ -318,6 +320,16 @@ def test_the_count_is_of_protein_altering_mutations_and_needs_the_whole_exome() 
     calls = [call("s0", "TTN", "p.A2S"), call("s0", "ALK", "p.A2S"), call("s0", "NEB", "p.A2=", "Silent")]
     calls.append(call("s2", "ALK", "p.A2S"))
     np.testing.assert_allclose(values(COUNT, calls, [None, None, "P"]), [np.log(3), 0, np.nan, np.nan])
+
+
+def test_a_variant_in_several_rows_counts_once() -> None:
+    calls = [
+        call("s0", "TP53", "p.A2S"),
+        call("s0", "TP53", "p.A3S"),
+        call("s0", "TP53", "p.A2T", Tumor_Seq_Allele2="T"),
+    ]
+    calls += [call("s1", "TP53", None, Reference_Allele=None), call("s1", "TP53", "p.A2S", Reference_Allele=None)]
+    np.testing.assert_allclose(values(COUNT, calls, [None, None]), [np.log(3), np.log(3), np.nan])
 
 
 def test_a_count_with_an_unclear_call_is_unknown() -> None:

@@ -15,6 +15,7 @@ from nbrelapse.cohort.genes import canonical_symbols
 from nbrelapse.cohort.mutations import CLASSES, class_of_word, rearrangement_class
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.builder_rules import check_parameters
+from nbrelapse.mechanisms.builders._mutation_rules import is_unnamed
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
 from nbrelapse.mechanisms.gene_sets import _finding_values, assay_coverage, covers_all
 from nbrelapse.mechanisms.genome import _AUTOSOMES, _BUILDS
@@ -97,6 +98,7 @@ def _calls(table: pd.DataFrame | None, coverage: pd.DataFrame) -> _Calls:
     calls, sample = calls[sample >= 0], sample[sample >= 0]
     places = pd.concat([calls[f"{site}_chromosome"] for site in _SITES], ignore_index=True).astype("str")
     symbols = pd.concat([calls[f"{site}_gene"] for site in _SITES], ignore_index=True).astype("str")
+    symbols = symbols.mask(is_unnamed(symbols))
     chromosome, chromosomes = pd.factorize(places)
     gene, distinct = pd.factorize(canonical_symbols(symbols))
     build_of = pd.Index(_BUILDS).get_indexer(pd.Index(coverage["genome_build"], dtype="str"))
