@@ -21,6 +21,7 @@ from .files import write_beside as write_beside
 from .genes import ENTREZ as ENTREZ
 from .genes import canonical_symbols as canonical_symbols
 from .genes import fill_symbols as fill_symbols
+from .genes import may_mean as may_mean
 from .genes import symbols_of_entrez as symbols_of_entrez
 from .genome import genome_landmarks as genome_landmarks
 from .genome import normalise_chromosomes as normalise_chromosomes

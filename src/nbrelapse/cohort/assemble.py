@@ -13,7 +13,7 @@ import pandas as pd
 from nbrelapse.cohort.check import validate_cohort
 from nbrelapse.cohort.cohort import Cohort, Repairs
 from nbrelapse.cohort.columns import _map_distinct, is_among, require_columns
-from nbrelapse.cohort.genes import _repair_symbols
+from nbrelapse.cohort.genes import _read_identifiers, _repair_symbols, _require_genes
 from nbrelapse.cohort.genome import _on_contigs, normalise_chromosomes
 from nbrelapse.cohort.mutations import _repair_mutations
 from nbrelapse.cohort.schema import (
@@ -270,7 +270,8 @@ def _normalise_column(raw: pd.Series, dtype: str, table: str, file: str | Path, 
     if column in _CHROMOSOME:
         return normalise_chromosomes(raw, file=file)
     if column in _SYMBOL:
-        return _repair_symbols(as_text(raw), where, file, repairs)
+        symbols = _repair_symbols(as_text(raw), where, file, repairs)
+        return _read_identifiers(symbols, where, repairs, leave_out=False)
     if column in coded_columns():
         ready = normalise_levels(raw, column, file=file)
         _record(raw, ready, where, repairs)
@@ -299,14 +300,14 @@ def _record(raw: pd.Series, ready: pd.Series, where: str, repairs: Repairs) -> N
 def normalise_matrix(matrix: pd.DataFrame, file: str | Path, repairs: Repairs, *, calls: bool = False) -> pd.DataFrame:
     """Return a gene by sample table of float64, one row a gene.
 
-    Rows without a symbol are removed; of rows with the same symbol each sample keeps its largest value (the strongest
-    probe or transcript), or with ``calls`` the one farthest from 0 (the strongest copy-number change). Both are
-    recorded in ``repairs``.
+    Ensembl and Entrez identifiers become symbols; rows without a symbol, and identifiers of several genes or of none,
+    are removed. Of rows with the same symbol each sample keeps its largest value (the strongest probe or transcript),
+    or with ``calls`` the one farthest from 0 (the strongest copy-number change). All is recorded in ``repairs``.
 
     Raises
     ------
     InputError
-        A sample is there twice, no row has a symbol, or a value is neither a number nor a word for "not known".
+        A sample is there twice, a value is neither a number nor a word for "not known", or the rows are no genes.
     """
     columns = pd.Index([str(column) for column in matrix.columns], dtype="str")
     twice = columns.duplicated()
@@ -322,20 +323,12 @@ def normalise_matrix(matrix: pd.DataFrame, file: str | Path, repairs: Repairs, *
     numbers = numbers.astype("float64")
     name = Path(str(file)).name
     genes = as_text(pd.Series(matrix.index, dtype="str", name="Hugo_Symbol"))
-    genes = _repair_symbols(genes, name, file, repairs)
+    unnamed = int(genes.isna().sum())
+    repairs.add_count(name, unnamed, "rows without a gene symbol removed")
+    genes = _read_identifiers(_repair_symbols(genes, name, file, repairs), name, repairs, leave_out=True)
+    _require_genes(genes, file)
     numbers.index = pd.Index(genes, name="Hugo_Symbol", dtype="str")
-    unnamed = genes.isna().to_numpy()
-    if len(unnamed) and unnamed.all():
-        raise InputError(
-            "no row has a gene symbol",
-            file=file,
-            column="Hugo_Symbol",
-            expected="gene symbols",
-            fix="add the symbols, or leave the file out",
-        )
-    if unnamed.any():
-        repairs.add_count(name, unnamed.sum(), "rows without a gene symbol removed")
-        numbers = numbers[~unnamed]
+    numbers = numbers[genes.notna().to_numpy()]
     if numbers.index.has_duplicates:
         repeated = numbers.index.duplicated()
         repairs.add_count(name, repeated.sum(), "repeated genes removed, in each sample the largest value kept")

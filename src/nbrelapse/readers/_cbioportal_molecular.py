@@ -300,8 +300,9 @@ def is_z_scores(name: str) -> bool:
 def read_expression(study: StudyFiles, name: str) -> tuple[pd.DataFrame, dict[str, str]]:
     """Read expression and bring it to log2; the second value is what ``cohort.toml`` keeps."""
     file = study.where(name)
-    matrix, unit = to_log2(normalise_matrix(read_gene_matrix(study, name), file, study.repairs), file)
-    return matrix, {"unit": unit, "platform": Path(name).stem.removeprefix("data_"), "file": name}
+    matrix = normalise_matrix(read_gene_matrix(study, name), file, study.repairs)
+    matrix, about = to_log2(matrix, file, study.repairs)
+    return matrix, {**about, "platform": Path(name).stem.removeprefix("data_"), "file": name}
 
 
 def genome_build(raw: pd.DataFrame, file: Path) -> str | None:

@@ -179,8 +179,8 @@ def _read_expression(file: Path, series: list[_GeoSeries], raw: RawCohort) -> pd
         )
     raw.repairs.add_count(file.name, (~known).sum(), "columns are no samples of the series, left out")
     matrix = normalise_matrix(matrix.loc[:, known], file, raw.repairs)
-    matrix, unit = to_log2(matrix, file)
-    raw.metadata["expression"] = {"unit": unit, "platform": series[0].platform, "file": file.name}
+    matrix, about = to_log2(matrix, file, raw.repairs)
+    raw.metadata["expression"] = {**about, "platform": series[0].platform, "file": file.name}
     return matrix
 
 

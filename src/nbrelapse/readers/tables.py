@@ -301,8 +301,8 @@ def _read_mapped_expression(
     matrix, about = _read_mapped_matrix(source, study)
     if isinstance(source, StarCountsSource):
         return matrix, about
-    matrix, unit = to_log2(matrix, study.folder / source.file)
-    return matrix, {"unit": unit, **about}
+    matrix, scale = to_log2(matrix, study.folder / source.file, study.repairs)
+    return matrix, {**scale, **about}
 
 
 def _columns(part: TableSource, file: Path, notes: Sequence[str] = ()) -> tuple[pd.DataFrame, str | None]:

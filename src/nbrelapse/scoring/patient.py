@@ -27,7 +27,7 @@ from nbrelapse.report.plots.performance import incidence_course
 from nbrelapse.report.wording import model_title
 from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle, ObservedOutcomes
 from nbrelapse.scoring.evaluate import _GROUPINGS, _clinical_levels
-from nbrelapse.scoring.scores import _OTHER_GENES, _other_genes, _score_features
+from nbrelapse.scoring.scores import _expression_warnings, _score_features
 
 _NOT_KEPT = "the model was saved without the observed courses of its training patients"
 
@@ -159,9 +159,8 @@ def _required(bundle: Bundle, studied: _StudiedPatient) -> dict[str, float]:
 
 def _warnings(bundle: Bundle, studied: _StudiedPatient) -> list[str]:
     measured = studied.patient_id in studied.cohort.assayed_samples("expression").index
-    return (
-        [f"{_OTHER_GENES[0].upper()}{_OTHER_GENES[1:]}."] if measured and _other_genes(bundle, studied.cohort) else []
-    )
+    warned = _expression_warnings(bundle, studied.cohort) if measured else []
+    return [f"{text[0].upper()}{text[1:]}." for text in warned]
 
 
 def _facts(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:

@@ -24,6 +24,7 @@ _GENE_RATIO = 1.5
 goes with the score. A choice of caution, not an estimate."""
 
 _OTHER_GENES = "expression was measured on another selection of genes than in training: its ranks are not comparable"
+_NOT_TOLD = "the import could not tell how the expression was scaled: scores from it may be wrong"
 
 
 def score(model: Bundle | str | Path, cohort: Cohort, *, allow_missing_assays: bool = False) -> pd.DataFrame:
@@ -40,8 +41,8 @@ def score(model: Bundle | str | Path, cohort: Cohort, *, allow_missing_assays: b
     -------
     DataFrame
         A row a patient, ``patient_id`` first, then the columns of
-        :func:`nbrelapse.scoring.scores.score_features`. A warning is added where expression was measured on far
-        more or fewer genes than in training.
+        :func:`nbrelapse.scoring.scores.score_features`. The warnings of :func:`_expression_warnings` are added to
+        those of the patients with expression.
 
     Raises
     ------
@@ -56,14 +57,15 @@ def score(model: Bundle | str | Path, cohort: Cohort, *, allow_missing_assays: b
         _require_assays(bundle, values)
     scores = _score_features(bundle, values)
     ranked = cohort.patient_ids.isin(cohort.assayed_samples("expression").index)
-    if ranked.any() and _other_genes(bundle, cohort):
+    warned = _expression_warnings(bundle, cohort) if ranked.any() else []
+    if warned:
         text = scores["warnings"].to_numpy(dtype=object)[ranked]
-        scores.loc[ranked, "warnings"] = [f"{before}; {_OTHER_GENES}" if before else _OTHER_GENES for before in text]
+        scores.loc[ranked, "warnings"] = ["; ".join([before, *warned] if before else warned) for before in text]
     return scores.rename_axis("patient_id").reset_index()
 
 
-def _other_genes(bundle: Bundle, cohort: Cohort) -> bool:
-    """Say whether ranks within a sample mean something else than in training.
+def _expression_warnings(bundle: Bundle, cohort: Cohort) -> list[str]:
+    """Say why ranks within a sample may mean something else than in training.
 
     Parameters
     ----------
@@ -72,13 +74,17 @@ def _other_genes(bundle: Bundle, cohort: Cohort) -> bool:
 
     Returns
     -------
-    bool
-        Far more genes were measured, or far fewer, and the model relies on expression.
+    list of str
+        None where the model does not rely on expression. One where far more genes were measured than in training, or
+        far fewer; one where the import could not tell the unit of the values, or whether genes were centred.
     """
-    trained_on = bundle.training.expression_genes
-    if not trained_on or cohort.expression is None or "expression" not in _relied_on(bundle):
-        return False
-    return not 1 / _GENE_RATIO <= len(cohort.expression) / trained_on <= _GENE_RATIO
+    if cohort.expression is None or "expression" not in _relied_on(bundle):
+        return []
+    trained_on, warned = bundle.training.expression_genes, []
+    if trained_on and not 1 / _GENE_RATIO <= len(cohort.expression) / trained_on <= _GENE_RATIO:
+        warned.append(_OTHER_GENES)
+    not_told = cohort.metadata.get("expression", {}).get("not_told")
+    return [*warned, f"{_NOT_TOLD} ({not_told})"] if not_told else warned
 
 
 def _require_assays(bundle: Bundle, values: pd.DataFrame) -> None:

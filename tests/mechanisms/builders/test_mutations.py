@@ -416,3 +416,9 @@ def test_features_do_not_depend_on_order_build_or_spelling(rows: list, order) ->
         shuffled.mutations,
     )
     pd.testing.assert_frame_equal(mutations.build(turned, definitions)[::-1], expected, check_exact=True)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("HRAS", 1.0), ("HRAS1", np.nan), ("RASSF7", 0.0)])
+def test_a_symbol_that_two_genes_share_may_be_the_gene(name: str, expected: float) -> None:
+    # HRAS1 is a former symbol of HRAS, and an alias of RASSF7.
+    np.testing.assert_array_equal(values(RAS, [call("s0", name, "p.G12V")], [None])[:1], [expected])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbrelapse.cohort.genes import ENTREZ, canonical_symbols
+from nbrelapse.cohort.genes import ENTREZ, canonical_symbols, may_mean
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.builder_rules import _illegal_entry, check_parameters
 from nbrelapse.mechanisms.builders.combination import _ThreeValued
@@ -60,11 +60,12 @@ def current_genes(rules: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _match_of_genes(calls: pd.DataFrame, rule: Mapping[str, Any]) -> _ThreeValued:
-    of_gene = calls["gene"].isin(current_genes([rule])).to_numpy(dtype=bool)
-    rows = np.flatnonzero(of_gene | is_unnamed(calls["gene"]))
+    genes = current_genes([rule])
+    of_gene = calls["gene"].isin(genes).to_numpy(dtype=bool)
+    rows = np.flatnonzero(of_gene | is_unnamed(calls["gene"]) | may_mean(calls["gene"], genes))
     found = _match(calls.iloc[rows], rule)
     certain, possible = np.zeros((2, len(calls)), dtype=bool)
-    # A gene that has no symbol may be the one that is asked for.
+    # A gene that has no symbol, or one that others have too, may be the one that is asked for.
     certain[rows], possible[rows] = found.certain & of_gene[rows], found.possible
     return _ThreeValued(certain, possible)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.cohort.genes import canonical_symbols
+from nbrelapse.cohort.genes import canonical_symbols, may_mean
 from nbrelapse.cohort.mutations import variant_numbers
 from nbrelapse.mechanisms.builders._mutation_rules import (
     check_mutation_rules,
@@ -188,7 +188,7 @@ def _prepare_calls(mutations: pd.DataFrame | None, coverage: pd.DataFrame, genes
     codes, symbols = pd.factorize(table["Hugo_Symbol"])
     current = canonical_symbols(pd.Index(symbols, dtype="str"))
     chosen = sample >= 0
-    rows = np.flatnonzero(chosen & (current.isin([*genes]) | is_unnamed(current))[codes])
+    rows = np.flatnonzero(chosen & (current.isin([*genes]) | is_unnamed(current) | may_mean(current, genes))[codes])
     variant = variant_numbers(table)
     everywhere = pd.DataFrame(
         {
