@@ -57,6 +57,34 @@ def test_import_then_check(mapping: Path, tmp_path: Path) -> None:
     assert "demo: 2 patients, 2 samples" in run("check", out).stdout
 
 
+def test_import_and_check_say_whom_each_endpoint_would_have(mapping: Path, tmp_path: Path) -> None:
+    rows = "a\t4s\trelapse\t400\nb\t4\tnone\t900\nc\t4\trelapse\t\nd\t4\tdeath\t31\n"
+    (tmp_path / "clinical.tsv").write_text(f"id\tstage\tevent\tdays\n{rows}")
+    imported = run("import", "tables", mapping, "--out", tmp_path / "cohort")
+    checked = run("check", tmp_path / "cohort")
+    line = "relapse     3 patients, 1 with the event, 1 with a competing one; left out: 1 first event has no time\n"
+    assert line in imported.stderr
+    assert line in checked.stdout
+    line = "os          0 patients, 0 with the event; left out: 3 death not recorded, 1 death has no time; not usable: "
+    assert line in checked.stdout
+    endpoints = json.loads(run("check", tmp_path / "cohort", "--json").stdout)["endpoints"]
+    assert (endpoints["efs"]["patients"], endpoints["efs"]["events"]) == (3, 2)
+
+
+def test_overlap_of_two_cohorts(tmp_path: Path) -> None:
+    cohort = simulate_cohort(60, seed=5)
+    write_cohort(cohort, tmp_path / "a")
+    write_cohort(cohort, tmp_path / "b")
+    found = run("overlap", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "pairs.csv")
+    assert found.exit_code == 0
+    assert "60 of 60 patients of simulated look the same" in found.stdout
+    assert not any(patient in found.stdout for patient in cohort.patient_ids)
+    assert set(pd.read_csv(tmp_path / "pairs.csv")["first_id"]) == set(cohort.patient_ids)
+    document = json.loads(run("overlap", tmp_path / "a", "--json").stdout)
+    assert document["beyond_chance"] is False
+    assert isinstance(run("overlap", tmp_path / "a", "--out", tmp_path / "pairs.txt").exception, InputError)
+
+
 def test_without_json_nothing_goes_to_standard_output(mapping: Path, tmp_path: Path) -> None:
     imported = run("import", "tables", mapping, "--out", tmp_path / "cohort")
     assert imported.exit_code == 0

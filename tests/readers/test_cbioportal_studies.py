@@ -331,8 +331,10 @@ def test_log2_ratios_are_no_levels(write: Write) -> None:
 
 
 def test_levels_are_no_log2_ratios(write: Write) -> None:
-    genes = ["MYCN", "ALK", "TERT", "ATRX", "TP53", "CDKN2A", "MDM2", "CDK4", "CCND1", "ATM"]
-    study = write(data_log2_cna_dot_txt=table({"Hugo_Symbol": genes, "S1": [0, 1, 2, -1, -2] * 2}))
+    genes = ["MYCN", "ALK", "TERT", "ATRX", "TP53", "CDKN2A", "MDM2", "CDK4", "CCND1", "ATM"] + [
+        f"G{n}" for n in range(10)
+    ]
+    study = write(data_log2_cna_dot_txt=table({"Hugo_Symbol": genes, "S1": [0, 1, 2, -1, -2] * 4}))
     with pytest.raises(InputError, match="where log2 ratios are expected"):
         import_cbioportal(study)
 

@@ -90,3 +90,11 @@ def test_negative_linear_values_are_counted() -> None:
     to_log2(pd.DataFrame(2**GENES - 1).mask(GENES < -1, -3.0), "e.tsv", repairs)
     assert len(repairs) == 1
     assert "negative linear values read as 0" in next(iter(repairs))
+
+
+def test_the_log2_of_0_in_expression_is_refused() -> None:
+    with pytest.raises(InputError, match="hold the log2 of 0") as caught:
+        to_log2(pd.DataFrame({"a": [3.0, -1022.0], "b": [2.0, 4.0]}), "expression.tsv")
+    assert caught.value.rows == [2]
+    # Linear intensities less their background are another thing.
+    assert to_log2(pd.DataFrame({"a": [3000.0, -120.0]}))[0]["a"].round(1).tolist() == [11.6, 0.0]

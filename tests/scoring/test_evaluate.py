@@ -131,3 +131,19 @@ def test_a_follow_up_that_is_too_short_is_refused(bundle: Bundle, others: Cohort
     )
     with pytest.raises(InputError, match="the longest follow-up is 100 days"):
         evaluate_bundle(bundle, replace(others, patients=patients), n_bootstrap=100)
+
+
+def test_patients_of_the_training_cohort_withhold_the_verdict(
+    bundle: Bundle, others: Cohort, result: ExperimentResult
+) -> None:
+    trained = result.data.cohort
+    assert evaluate_bundle(bundle, others, n_bootstrap=100, training_cohort=trained).notes == (
+        evaluate_bundle(bundle, others, n_bootstrap=100).notes
+    )
+    subset = replace(trained, name="part", patients=trained.patients.iloc[1:].reset_index(drop=True))
+    size = len(subset.patients)
+    with pytest.raises(InputError, match=f"{size} of {size} patients of part look the same as one of") as caught:
+        evaluate_bundle(bundle, subset, n_bootstrap=100, training_cohort=trained)
+    assert "--allow-overlap" in str(caught.value.fix)
+    found = evaluate_bundle(bundle, subset, n_bootstrap=100, training_cohort=trained, allow_overlap=True)
+    assert found.notes[0].startswith(f"{size} of {size} patients of part look the same")

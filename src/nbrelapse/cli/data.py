@@ -124,15 +124,19 @@ def check(
     folder: Annotated[Path, typer.Argument(help="A cohort folder.")],
     as_json: Json = False,
 ) -> None:
-    """Say what is in a cohort, what is missing and what was repaired; exit 1 where it is not valid."""
+    """Say what is in a cohort, what is missing, what was repaired, and whom each endpoint would have.
+
+    The exit code is 1 where the cohort is not valid.
+    """
     import json
 
     from nbrelapse.cohort.check import check_cohort
     from nbrelapse.cohort.storage import SETTINGS, read_cohort
     from nbrelapse.errors import InputError
+    from nbrelapse.outcome import count_endpoints
 
     try:
-        report = check_cohort(read_cohort(folder))
+        cohort = read_cohort(folder)
     except InputError as error:
         if not (folder / SETTINGS).is_file():
             raise
@@ -141,7 +145,56 @@ def check(
         else:
             typer.echo(f"not valid: {error}", err=True)
         raise typer.Exit(1) from None
-    typer.echo(json.dumps({"valid": True, **report.to_dict()}) if as_json else report.to_text())
+    report, endpoints = check_cohort(cohort), count_endpoints(cohort)
+    if as_json:
+        typer.echo(json.dumps({"valid": True, **report.to_dict(), "endpoints": endpoints}))
+    else:
+        typer.echo(f"{report.to_text()}\n\n{_endpoints_in_words(endpoints)}")
+
+
+@cohort_app.command()
+def overlap(
+    first: Annotated[Path, typer.Argument(help="A cohort folder.")],
+    second: Annotated[
+        Path | None, typer.Argument(help="Another; without it, the first is compared with itself.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write the pairs, with their identifiers: .csv.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Find patients of one cohort who look the same as one of the other, under whatever names."""
+    import json
+
+    from nbrelapse.cohort.files import check_file_name, write_beside
+    from nbrelapse.cohort.overlap import find_overlap
+    from nbrelapse.cohort.storage import read_cohort
+
+    if out is not None:
+        check_file_name(out, "a table of pairs", [".csv"])
+    found = find_overlap(read_cohort(first), None if second is None else read_cohort(second))
+    if out is not None:
+        with write_beside(out) as beside:
+            found.pairs.to_csv(beside, index=False)
+    if as_json:
+        rows = found.pairs.drop(columns=["first_id", "second_id"]).to_dict("records")
+        typer.echo(
+            json.dumps(
+                {
+                    "compared": found.compared,
+                    "counts": found.counts.to_dict("index"),
+                    "beyond_chance": found.beyond_chance,
+                    "pairs": rows,
+                    "file": None if out is None else str(out),
+                }
+            )
+        )
+        return
+    typer.echo(found.to_text())
+    typer.echo(f"\n{found.counts.round({'expected': 1, 'probability': 4}).to_string()}\n")
+    if not found.pairs.empty:
+        shown = found.pairs[["first_row", "second_row", "age_days", "same_time"]]
+        typer.echo(f"rows of the patients tables that agree\n{shown.to_string(index=False)}")
+    if out is not None:
+        typer.echo(f"pairs: {out}")
 
 
 @cohort_app.command()
@@ -186,14 +239,30 @@ def _write(cohort: Cohort, out: Path, *, overwrite: bool, as_json: bool) -> None
 
     from nbrelapse.cohort.check import check_cohort
     from nbrelapse.cohort.storage import write_cohort
+    from nbrelapse.outcome import count_endpoints
 
     write_cohort(cohort, out, overwrite=overwrite, validated=True)
-    report = check_cohort(cohort)
+    report, endpoints = check_cohort(cohort), count_endpoints(cohort)
     if as_json:
-        typer.echo(json.dumps({"folder": str(out), **report.to_dict()}))
+        typer.echo(json.dumps({"folder": str(out), **report.to_dict(), "endpoints": endpoints}))
     else:
-        typer.echo(report.to_text(), err=True)
+        typer.echo(f"{report.to_text()}\n\n{_endpoints_in_words(endpoints)}", err=True)
         typer.echo(f"\nwritten to {out}", err=True)
+
+
+def _endpoints_in_words(endpoints: dict[str, dict[str, Any]]) -> str:
+    """Return a line an endpoint: its patients, their events, and why the others are left out."""
+    lines = ["endpoints"]
+    for name, counts in endpoints.items():
+        parts = []
+        if counts["patients"] is not None:
+            parts.append(f"{counts['patients']} patients, {counts['events']} with the event")
+            parts += [f"{counts['competing']} with a competing one"] if counts["competing"] else []
+        reasons = ", ".join(f"{count} {reason}" for reason, count in counts["left_out"].items())
+        left_out = [f"left out: {reasons}"] if reasons else []
+        unusable = [f"not usable: {counts['problem']}"] if counts["problem"] else []
+        lines.append(f"  {name:<10}  {'; '.join([', '.join(parts), *left_out, *unusable]).removeprefix('; ')}")
+    return "\n".join(lines)
 
 
 def features(

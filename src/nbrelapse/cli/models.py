@@ -25,6 +25,12 @@ def evaluate(
     allow_missing_assays: Annotated[
         bool, typer.Option(help="Evaluate although nobody has an assay that the model reads.")
     ] = False,
+    training_cohort: Annotated[
+        Path | None, typer.Option(help="The cohort folder that the model was trained on: does it share patients?")
+    ] = None,
+    allow_overlap: Annotated[
+        bool, typer.Option("--allow-overlap", help="Judge the model although training patients seem to be among these.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Judge a saved model on another cohort, beside the clinical baselines it was trained with."""
@@ -44,6 +50,8 @@ def evaluate(
         seed=seed,
         interval=interval,
         allow_missing_assays=allow_missing_assays,
+        training_cohort=None if training_cohort is None else read_cohort(training_cohort),
+        allow_overlap=allow_overlap,
     )
     if as_json:
         document = {"endpoint": bundle.endpoint, **(evaluation_document(evaluation) or {}), "notes": evaluation.notes}

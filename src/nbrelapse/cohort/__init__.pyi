@@ -34,6 +34,8 @@ from .mutations import class_of_word as class_of_word
 from .mutations import rearrangement_class as rearrangement_class
 from .mutations import variant_numbers as variant_numbers
 from .mutations import without_germline as without_germline
+from .overlap import Overlap as Overlap
+from .overlap import find_overlap as find_overlap
 from .schema import ASSAY_OF as ASSAY_OF
 from .schema import MATRICES as MATRICES
 from .schema import MUTATIONS as MUTATIONS

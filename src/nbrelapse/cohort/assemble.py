@@ -197,6 +197,7 @@ def _with_platform_scales(cohort: Cohort) -> Cohort:
 _ALLELES = {"Reference_Allele", "Tumor_Seq_Allele2"}
 _CHROMOSOME = {"chromosome", "Chromosome", "site1_chromosome", "site2_chromosome"}
 _SYMBOL = {"Hugo_Symbol", "site1_gene", "site2_gene", "gene"}
+_UNKNOWN_AS_MINUS_1 = {"site1_position", "site2_position"}
 _ON_CHROMOSOMES = {"segments": "chromosome", "mutations": "Chromosome"}
 _NEEDLESS_WITHOUT = {"segments": ("log2_ratio", "a log2 ratio"), "mutations": ("Hugo_Symbol", "a gene")}
 
@@ -269,6 +270,10 @@ def _normalise_column(raw: pd.Series, dtype: str, table: str, file: str | Path, 
         return _map_distinct(raw, _allele)
     if column in _CHROMOSOME:
         return normalise_chromosomes(raw, file=file)
+    if column == "log2_ratio":
+        return normalise_numbers(_without_log_of_0(raw, where, repairs), file=file)
+    if column in _UNKNOWN_AS_MINUS_1:
+        return _without_minus_1(normalise_numbers(raw, file=file), where, repairs)
     if column in _SYMBOL:
         symbols = _repair_symbols(as_text(raw), where, file, repairs)
         return _read_identifiers(symbols, where, repairs, leave_out=False)
@@ -279,6 +284,25 @@ def _normalise_column(raw: pd.Series, dtype: str, table: str, file: str | Path, 
             return ready.map({"true": True, "false": False}).astype("boolean")
         return ready.astype("float64") if dtype == "float64" else ready
     return normalise_numbers(raw, file=file) if dtype == "float64" else as_text(raw)
+
+
+_LOG_OF_0 = -30.0
+"""Below it a log2 ratio stands for the logarithm of 0, which software writes as -Inf or as -1022, its smallest number.
+Every tumour has normal cells among its own, so that no ratio is 0: nothing was measured there."""
+
+
+def _without_log_of_0(raw: pd.Series, where: str, repairs: Repairs) -> pd.Series:
+    numbers = raw if pd.api.types.is_numeric_dtype(raw) else pd.to_numeric(as_text(raw), errors="coerce")
+    nothing = (numbers < _LOG_OF_0).fillna(False).astype(bool)
+    repairs.add_count(where, nothing.sum(), f"values below {_LOG_OF_0:g} stand for the log2 of 0, read as not measured")
+    return raw.astype("object").mask(nothing) if nothing.any() else raw
+
+
+def _without_minus_1(numbers: pd.Series, where: str, repairs: Repairs) -> pd.Series:
+    """BEDPE and tables made from it write -1 for a position that is not known (bedtools, BEDPE format)."""
+    unknown = numbers == -1
+    repairs.add_count(where, unknown.sum(), "positions of -1 read as not known")
+    return numbers.mask(unknown)
 
 
 def _allele(raw: pd.Series) -> pd.Series:
@@ -321,6 +345,16 @@ def normalise_matrix(matrix: pd.DataFrame, file: str | Path, repairs: Repairs, *
     read = {column: normalise_numbers(numbers[column].rename(places[column]), file=file) for column in text}
     numbers = pd.concat([numbers.drop(columns=text), pd.DataFrame(read, index=numbers.index)], axis=1)[columns]
     numbers = numbers.astype("float64")
+    infinite = np.isinf(numbers.to_numpy())
+    if infinite.any():
+        raise InputError(
+            "not a number: an infinite value, as the log2 of 0",
+            file=file,
+            column=f"{int(infinite.any(axis=0).sum())} of {len(columns)} sample columns",
+            rows=(infinite.any(axis=1).nonzero()[0] + 1).tolist(),
+            expected="a number, or an empty cell where it is not known",
+            fix="give log2(x + 1), or leave the cell empty",
+        )
     name = Path(str(file)).name
     genes = as_text(pd.Series(matrix.index, dtype="str", name="Hugo_Symbol"))
     unnamed = int(genes.isna().sum())

@@ -39,7 +39,7 @@ def _check_mutations(mutations: pd.DataFrame, build: str | None, file: str | Pat
     mutations : DataFrame
         The ``mutations`` table.
     build : str or None
-        What the assay says; only intervals are checked where it is not known.
+        What the assay says; hotspots are not checked where it is not known.
     file : path
         For the error message.
 
@@ -65,10 +65,9 @@ def _check_mutations(mutations: pd.DataFrame, build: str | None, file: str | Pat
     mutations = mutations.reindex(columns=_READ)
     _check_intervals(mutations, file)
     lengths = genome_landmarks()["lengths"]
-    if build is None or build not in lengths:
-        return
-    for other in sorted(set(lengths) - {build}):
-        _check_hotspots(mutations, build, other, file)
+    if build is not None and build in lengths:
+        for other in sorted(set(lengths) - {build}):
+            _check_hotspots(mutations, build, other, file)
     _check_positions(mutations, "Chromosome", _INTERVAL, build, file, slack=0)
 
 

@@ -164,7 +164,8 @@ def to_log2(
     Raises
     ------
     InputError
-        The values are z-scores or otherwise centred gene by gene: at least 20 genes in 2 samples, negative values,
+        A value is below -50, as the log2 of the smallest number that a computer has (-1022) where log2 of 0 was meant;
+        or the values are z-scores or otherwise centred gene by gene: at least 20 genes in 2 samples, negative values,
         and levels that differ between genes by less than a quarter of what a gene differs between samples. Which of
         two genes is expressed more cannot be told then, and the signatures compare genes within a sample.
 
@@ -180,6 +181,14 @@ def to_log2(
     name = Path(file).name
     if not values.size or np.all(np.isnan(values)):
         return expression, {"unit": "log2"}
+    if np.nanmin(values) < -LARGEST_LOG2 and np.nanmax(values) <= LARGEST_LOG2:
+        raise InputError(
+            "the expression values hold the log2 of 0, or are no expression",
+            file=file,
+            rows=(np.flatnonzero((values < -LARGEST_LOG2).any(axis=1)) + 1).tolist(),
+            expected=f"log2 values above {-LARGEST_LOG2:g}, or linear values",
+            fix="give log2(x + 1), or leave the cell empty where nothing was measured",
+        )
     centred = _is_centred(values)
     if centred:
         raise InputError(

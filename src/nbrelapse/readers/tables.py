@@ -36,6 +36,10 @@ one a sample::
     format = "vcf"                          # or "bedpe"; needs no columns
     file = "sv/*.vcf.gz"
     sample_pattern = '(.+)\.vcf'             # optional: without it the files' own sample names count
+                                            # or: sample_table = "sv_samples.csv", a table of which sample is where
+
+A ``sample_table`` has the columns ``file`` (as in its folder), ``sample_id`` and, for VCF files of several samples,
+``column``: a row a sample. Columns of a VCF that it does not name are not read, but for the normals.
 
 A file without rows says that its sample was looked at and nothing was found: such samples are assayed. Files that
 cannot say whose they are without rows, VCF and BEDPE among them, need ``sample_pattern`` or ``sample_id``. The genome
@@ -78,7 +82,7 @@ import pandas as pd
 
 from nbrelapse.cohort.assemble import assay_rows, normalise_matrix
 from nbrelapse.cohort.cohort import Cohort, Repairs
-from nbrelapse.cohort.columns import require_columns
+from nbrelapse.cohort.columns import refuse_rows, require_columns
 from nbrelapse.cohort.schema import ASSAY_OF, TABLES, as_text, normalise_numbers
 from nbrelapse.cohort.text import read_table
 from nbrelapse.errors import InputError
@@ -182,7 +186,6 @@ def _named(settings: TableMapping, folder: Path) -> dict[str, str | Path]:
 
 
 _DAYS = {"days": 1.0, "weeks": 7.0, "months": 30.4375, "years": 365.25}
-_VARIANT_READERS = {"vcf": _read_vcf, "bedpe": _read_bedpe}
 _NOTES = {"mutations": MAF_NOTES, "rearrangements": ("SV_Status",)}
 _TIDY = {"mutations": tidy_maf, "rearrangements": tidy_rearrangements}
 
@@ -233,14 +236,18 @@ def _read_sample_tables(
     """
     files = matching_files(study.folder, part.file)
     samples = samples_of_files(files, part.sample_pattern, part.sample_id)
+    columns: list[str | None] = [None] * len(files)
+    if isinstance(part, VariantSource) and part.sample_table is not None:
+        files, samples, columns = _listed(part, study.folder / part.sample_table, files)
     tables: list[pd.DataFrame] = []
     builds: dict[Path, str | None] = {}
     notes = Repairs()
     for number, file in enumerate(files):
         sample = None if samples is None else samples[number]
-        if isinstance(part, VariantSource):
-            read = _VARIANT_READERS[part.format]
-            table, builds[file] = read(file, sample_id=sample, repairs=notes)
+        if isinstance(part, VariantSource) and part.format == "vcf":
+            table, builds[file] = _read_vcf(file, sample_id=sample, column=columns[number], repairs=notes)
+        elif isinstance(part, VariantSource):
+            table, builds[file] = _read_bedpe(file, sample_id=sample, repairs=notes)
         else:
             table, builds[file] = _columns(part, file, _NOTES.get(name, ()))
             if sample is not None:
@@ -262,6 +269,46 @@ def _read_sample_tables(
     return joined, assay_rows(found, ASSAY_OF[name], single_build(builds, name))
 
 
+def _listed(
+    part: VariantSource, file: Path, found: list[Path]
+) -> tuple[list[Path], list[str] | None, list[str | None]]:
+    """Return the file, the sample and the sample column of each row of a ``sample_table``.
+
+    Raises
+    ------
+    InputError
+        A cell is empty, a sample or a column is there twice, a file of the table does not exist, or one that exists is
+        not in the table.
+    """
+    table = read_table(file)
+    require_columns(table.columns, ("file", "sample_id"), file, expected="file, sample_id and, for VCF files, column")
+    names, samples = as_text(table["file"]), as_text(table["sample_id"])
+    columns = as_text(table["column"]) if "column" in table else pd.Series(None, index=table.index, dtype="str")
+    by_name = {path.name: path for path in found}
+    for wrong, column, problem in (
+        (names.isna() | samples.isna(), "file, sample_id", "an empty cell"),
+        (samples.duplicated(keep=False), "sample_id", "a sample is there twice"),
+        (
+            pd.DataFrame([names, columns]).T.duplicated(keep=False),
+            "file, column",
+            "one column of a file for two samples",
+        ),
+        (~names.isin(list(by_name)), "file", "a file that `file` of the mapping does not match"),
+        (columns.notna() & (part.format != "vcf"), "column", "a column of a file that is no VCF"),
+    ):
+        refuse_rows(table.index, wrong, problem, file=file, column=column, expected="a row a sample")
+    absent = sorted(set(by_name) - set(names))
+    if absent:
+        raise InputError(
+            f"{len(absent)} of {len(by_name)} files are not in the table of samples",
+            file=file,
+            column="file",
+            expected="each file that `file` of the mapping matches",
+        )
+    said = [None if missing else name for name, missing in zip(columns, columns.isna(), strict=True)]
+    return [by_name[name] for name in names], samples.tolist(), said
+
+
 def _read_mapped_matrix(
     source: MatrixSource | GisticSource | StarCountsSource, study: _MappedStudy
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -280,7 +327,7 @@ def _read_mapped_matrix(
         return read_star_counts(files, samples, source.gene_types)
     file = study.folder / source.file
     table = read_table(file, separator=source.separator, sheet=source.sheet, matrix=True)
-    expected = f"one of {', '.join(map(str, table.columns[:5]))}"
+    expected = f"{table.columns[0]}, the first column, or another one that names genes"
     require_columns(table.columns, (source.gene_column, *source.ignored_columns), file, expected=expected)
     matrix = table.drop(columns=source.ignored_columns).set_index(source.gene_column)
     return normalise_matrix(matrix, file, study.repairs), {"file": file.name}

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.overlap import find_overlap
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.build import build_features
 from nbrelapse.metrics.decisions import MOST_UNKNOWN, ClinicalUtility, clinical_utility
@@ -31,6 +32,8 @@ def evaluate_bundle(
     seed: int = 0,
     interval: IntervalKind = "percentile",
     allow_missing_assays: bool = False,
+    training_cohort: Cohort | None = None,
+    allow_overlap: bool = False,
 ) -> Evaluation:
     """Judge a saved model on a cohort that it has not seen, beside the clinical baselines trained with it.
 
@@ -46,6 +49,10 @@ def evaluate_bundle(
         Kind of interval.
     allow_missing_assays : bool
         Evaluate although nobody has an assay that the model reads.
+    training_cohort : Cohort, optional
+        What the model was trained on: whether its patients are among these, under whatever names, is looked at.
+    allow_overlap : bool
+        Evaluate although more of them look the same than chance makes.
 
     Returns
     -------
@@ -56,8 +63,10 @@ def evaluate_bundle(
     Raises
     ------
     InputError
-        The cohort lacks an assay, has no events, or is the one that the model was trained on.
+        The cohort lacks an assay, has no events, is the one that the model was trained on, or shares patients with it
+        (see :func:`nbrelapse.cohort.find_overlap`).
     """
+    overlap = [] if training_cohort is None else find_overlap(training_cohort, cohort).notes(allowed=allow_overlap)
     table = build_features(cohort, bundle.catalogue, bundle.gene_sets)
     outcome = make_outcome(
         cohort,
@@ -75,7 +84,7 @@ def evaluate_bundle(
     if not allow_missing_assays:
         _require_assays(bundle, X[list(bundle.schema.index)])
     models = {bundle.model.family: bundle.model}
-    notes = []
+    notes = overlap
     if bundle.training.cohort == cohort.name:
         notes.append(
             f"the model was trained on patients of a cohort of this name, {cohort.name!r}: are any among these?"
