@@ -47,6 +47,8 @@ class CohortReport:
         Log2 ratio scale of each copy-number platform.
     repairs : list of str
         What the import changed.
+    where : str or None
+        How the patients were chosen from those of the study; None where all are there.
     """
 
     name: str
@@ -61,6 +63,7 @@ class CohortReport:
     median_followup_days: float | None
     platforms: Mapping[str, Any]
     repairs: list[str]
+    where: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
@@ -73,6 +76,7 @@ class CohortReport:
         median = "unknown" if self.median_followup_days is None else f"{self.median_followup_days:.0f} days"
         lines = [
             f"{self.name}: {self.patients} patients, {self.samples} samples",
+            *([] if self.where is None else [f"only {self.where}"]),
             "",
             *_block("tables (rows)", self.tables),
             *_block("samples by time point", self.timepoints),
@@ -131,6 +135,7 @@ def check_cohort(cohort: Cohort) -> CohortReport:
         median_followup_days=float(living.median()) if len(living) else None,
         platforms=dict(cohort.metadata.get("platforms", {})),
         repairs=list(cohort.metadata.get("repairs", [])),
+        where=cohort.where,
     )
 
 

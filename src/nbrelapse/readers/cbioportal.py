@@ -18,7 +18,9 @@ from nbrelapse.readers._cbioportal_molecular import listed_samples, panel_sample
 from nbrelapse.readers._files import RawCohort, StudyFiles, open_study
 
 
-def import_cbioportal(source: str | Path, *, timepoint: str | None = None, expression: str | None = None) -> Cohort:
+def import_cbioportal(
+    source: str | Path, *, name: str | None = None, timepoint: str | None = None, expression: str | None = None
+) -> Cohort:
     """Read a study folder or archive.
 
     ``FIRST_EVENT`` with ``EFS_TIME`` and ``OS_STATUS`` with ``OS_DAYS`` are the outcome; ``EFSCENS``, ``SCENS`` and
@@ -31,6 +33,8 @@ def import_cbioportal(source: str | Path, *, timepoint: str | None = None, expre
     ----------
     source : path
         Study folder, or ``.tar.gz``.
+    name : str, optional
+        Of the cohort; the study's identifier by default.
     timepoint : {"diagnosis", "refractory", "relapse", "other"}, optional
         Of samples for which neither ``TIMEPOINT``, ``SAMPLE_TYPE`` nor a TARGET sample code says it.
     expression : str, optional
@@ -48,11 +52,11 @@ def import_cbioportal(source: str | Path, *, timepoint: str | None = None, expre
     """
     study = open_study(source)
     patients, samples, unread = _read_clinical(study, timepoint)
-    name = _study_name(study)
+    study_name = _study_name(study)
     raw = RawCohort(
         tables={"patients": patients, "samples": samples},
         files={"patients": study.file_of("patient"), "samples": study.file_of("sample"), "assays": study.source},
-        metadata={"source": {"reader": "cbioportal", "study": name, "unread_attributes": unread}},
+        metadata={"source": {"reader": "cbioportal", "study": study_name, "unread_attributes": unread}},
         repairs=study.repairs,
     )
     builds, sequenced, normals = _read_molecular(study, raw, expression)
@@ -61,7 +65,7 @@ def import_cbioportal(source: str | Path, *, timepoint: str | None = None, expre
     panels = read_panels(study)
     if len(panels):
         raw.tables["panels"] = panels
-    return raw.assemble(name)
+    return raw.assemble(name or study_name)
 
 
 def _study_name(study: StudyFiles) -> str:
