@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -174,28 +175,27 @@ def subset(
         typer.echo(f"{document['kept']:,} of {document['of']:,} patients kept: {out}")
 
 
-def read_patients(folder: Path, where: str | None, *, judged: bool = False) -> Cohort:
+def read_patients(folder: Path, where: str | None, *, barred: Collection[str] = ()) -> Cohort:
     """Read a cohort and keep the patients of whom a condition is true; says on standard error how many.
 
     Parameters
     ----------
     folder : path
     where : str or None
-    judged : bool
-        A model is judged by what became of them, which must not decide who they are.
+    barred : collection of str
+        Columns that the condition must not read.
     """
     from nbrelapse.cohort.storage import read_cohort
 
-    return _chosen_patients(read_cohort(folder), where, judged=judged)
+    return _chosen_patients(read_cohort(folder), where, barred=barred)
 
 
-def _chosen_patients(cohort: Cohort, where: str | None, *, judged: bool = False) -> Cohort:
+def _chosen_patients(cohort: Cohort, where: str | None, *, barred: Collection[str] = ()) -> Cohort:
     if where is None:
         return cohort
     from nbrelapse.cohort.select import take_where
-    from nbrelapse.mechanisms.feature_table import OUTCOME_COLUMNS
 
-    kept = take_where(cohort, where, barred=OUTCOME_COLUMNS if judged else ())
+    kept = take_where(cohort, where, barred=barred)
     unknown = kept.metadata["selections"][-1]["not_known"]
     left = f"; of {unknown:,} others it cannot be told, as a value is missing" if unknown else ""
     typer.echo(f"{len(kept.patients):,} of {len(cohort.patients):,} patients: {kept.where}{left}", err=True)

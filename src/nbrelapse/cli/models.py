@@ -32,6 +32,7 @@ def evaluate(
     """Judge a saved model on another cohort, beside the clinical baselines it was trained with."""
     import json
 
+    from nbrelapse.mechanisms.feature_table import later_columns
     from nbrelapse.report.guard_sections import decisions_section
     from nbrelapse.report.sentences import verdict
     from nbrelapse.scoring.evaluate import evaluate_bundle
@@ -40,7 +41,7 @@ def evaluate(
     bundle = load_model(model)
     evaluation = evaluate_bundle(
         bundle,
-        read_patients(cohort, where, judged=True),
+        read_patients(cohort, where, barred=later_columns(bundle.endpoint, bundle.landmark_days)),
         n_bootstrap=bootstrap,
         seed=seed,
         interval=interval,

@@ -16,6 +16,7 @@ from .feature_table import OUTCOME_COLUMNS as OUTCOME_COLUMNS
 from .feature_table import FeatureTable as FeatureTable
 from .feature_table import check_target as check_target
 from .feature_table import known_at as known_at
+from .feature_table import later_columns as later_columns
 from .feature_table import read_features as read_features
 from .feature_table import write_features as write_features
 from .gene_sets import assay_coverage as assay_coverage
