@@ -193,11 +193,12 @@ def read_patients(folder: Path, where: str | None, *, barred: Collection[str] = 
 def _chosen_patients(cohort: Cohort, where: str | None, *, barred: Collection[str] = ()) -> Cohort:
     if where is None:
         return cohort
+    from nbrelapse.cohort.cohort import counted
     from nbrelapse.cohort.select import take_where
 
     kept = take_where(cohort, where, barred=barred)
     unknown = kept.metadata["selections"][-1]["not_known"]
-    left = f"; of {unknown:,} others it cannot be told, as a value is missing" if unknown else ""
+    left = f"; of {counted(unknown, 'other')} it cannot be told, as a value is missing" if unknown else ""
     typer.echo(f"{len(kept.patients):,} of {len(cohort.patients):,} patients: {kept.where}{left}", err=True)
     return kept
 
