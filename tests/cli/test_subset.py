@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 
-from nbrelapse.cohort import read_cohort, select_patients, write_cohort
+from nbrelapse.cohort import read_cohort, select_patients, take_where, write_cohort
+from nbrelapse.scoring import load_model
 from nbrelapse.simulation import simulate_cohort, write_raw_files
 
 Run = Callable[..., Any]
@@ -91,19 +94,65 @@ def test_check_of_some_patients(nbrelapse: Run, folder: Path) -> None:
     nbrelapse("cohort", "check", "cohort", "--where", "stage == '4'").assert_refused("inss_stage")
 
 
-def test_score_and_explain_some_patients(nbrelapse: Run, study: Any) -> None:
+def test_score_and_explain_some_patients(nbrelapse: Run, study: Any, tmp_path: Path) -> None:
     kept = len(select_patients(read_cohort("new"), "high_risk"))
-    scored = nbrelapse("score", study.model, "new", "--where", "high_risk", "--out", "high.csv", "--json")
+    files = {name: tmp_path / name for name in ("high.csv", "whole.csv", "no.csv")}
+    scored = nbrelapse("score", study.model, "new", "--where", "high_risk", "--out", files["high.csv"], "--json")
     assert scored.document["patients"] == kept
-    whole = nbrelapse("score", study.model, "new", "--out", "whole.csv")
-    assert whole.code == 0
-    columns = ["log_risk", "risk_percentile"]
-    part, everybody = (pd.read_csv(file, index_col="patient_id")[columns] for file in ("high.csv", "whole.csv"))
+    assert nbrelapse("score", study.model, "new", "--out", files["whole.csv"]).code == 0
+    part, everybody = (
+        pd.read_csv(files[name], index_col="patient_id")[["log_risk", "risk_percentile"]]
+        for name in ("high.csv", "whole.csv")
+    )
     pd.testing.assert_frame_equal(part, everybody.loc[part.index])
-    told = nbrelapse("explain", study.model, "new", "--where", "high_risk", "--out", "explained", "--json")
+    told = nbrelapse("explain", study.model, "new", "--where", "high_risk", "--out", tmp_path / "explained", "--json")
     assert told.document["patients"] == kept
-    nbrelapse("score", study.model, "new", "--where", "hi_risk", "--out", "no.csv").assert_refused("high_risk")
-    assert not Path("no.csv").exists()
+    refused = nbrelapse("score", study.model, "new", "--where", "hi_risk", "--out", files["no.csv"])
+    refused.assert_refused("high_risk")
+    assert not files["no.csv"].exists()
+
+
+EXPERIMENT = """
+name = "chosen"
+models = ["cox"]
+refits = 20
+[cohort]
+path = "cohort"
+where = "risk_group != 'low'"
+[split]
+column = "split"
+train = ["discovery"]
+validation = []
+[validation]
+folds = 2
+repeats = 1
+inner_folds = 2
+trials = 1
+bootstrap = 100
+"""
+
+
+def test_the_condition_stands_in_the_report_the_run_and_the_model(
+    nbrelapse: Run, store: Path, cohort_folder: Path
+) -> None:
+    whole, where = read_cohort(cohort_folder), "risk_group != 'low'"
+    write_cohort(take_where(whole, "has('copy_number')"), store.parent / "cohort")
+    Path("chosen.toml").write_text(EXPERIMENT)
+    done = nbrelapse("train", "chosen.toml", "--jobs", 1, "--json")
+    assert done.code == 0, done.err
+    assert done.document["holdout"] is None
+    both = f"has('copy_number'); {where}"
+    kept = len(select_patients(take_where(whole, "has('copy_number')"), where))
+    html = unescape(Path("reports/chosen.html").read_text())
+    assert f"{both}: {kept} of {len(whole.patients)} patients" in html
+    assert (
+        MlflowClient(f"sqlite:///{store}/mlflow.db").get_run(done.document["run_id"]).data.params["cohort.where"]
+        == both
+    )
+    bundle = load_model(done.document["models"]["cox"])
+    assert bundle.training.where == both
+    assert both in repr(bundle) and both in bundle.card
+    assert bundle.training.patients is not None and bundle.training.patients < kept
 
 
 def test_a_model_is_judged_on_some_patients_but_not_by_their_outcome(nbrelapse: Run, study: Any) -> None:
