@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from importlib import resources
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from pydantic import BaseModel
 
+from nbrelapse.cohort import condition_columns
 from nbrelapse.errors import InputError
-from nbrelapse.experiment.config import parse_config, read_config
+from nbrelapse.experiment.config import ExperimentConfig, parse_config, read_config
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 
@@ -74,3 +79,70 @@ def test_the_quickstart_file_is_the_packaged_one() -> None:
 def test_a_model_is_named_once() -> None:
     with pytest.raises(InputError, match="cox"):
         parse_config({"name": "a", "cohort": {"simulate": {}}, "models": ["cox", "cox"]})
+
+
+PAGE = (EXPERIMENTS.parent / "docs" / "experiment.md").read_text(encoding="utf-8")
+
+
+def sections(model: type[BaseModel], name: str = "") -> dict[str, type[BaseModel]]:
+    """The sections of an experiment file by dotted name; the top is ''."""
+    found = {name: model}
+    for key, field in model.model_fields.items():
+        kinds = [kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type)]
+        for kind in kinds:
+            if issubclass(kind, BaseModel):
+                found |= sections(kind, f"{name}.{key}".lstrip("."))
+    return found
+
+
+def documented(section: str) -> dict[str, str]:
+    """The keys of a section's table in the documentation, with their defaults."""
+    title = section or "At the top"
+    part = re.split(r"^#+ ", PAGE.split(f"# {title}\n")[1], maxsplit=1, flags=re.M)[0]
+    return dict(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", part, flags=re.M))
+
+
+def test_every_key_is_documented_with_its_default() -> None:
+    found = sections(ExperimentConfig)
+    assert set(found) == {"", "cohort", "cohort.simulate", "features", "split", "leave_one_out", "validation"}
+    for name, model in found.items():
+        rows = documented(name)
+        assert list(rows) == list(model.model_fields), name
+        for key, field in model.model_fields.items():
+            if field.is_required():
+                assert rows[key] == "required", key
+            elif field.default is None:
+                assert rows[key] == "none", key
+            elif isinstance(field.default, (str, int, float, tuple)):
+                default = list(field.default) if isinstance(field.default, tuple) else field.default
+                assert tomllib.loads(f"value = {rows[key].strip('`')}")["value"] == default, key
+
+
+def test_the_documented_files_are_valid() -> None:
+    files = re.findall(r"^```toml\n(.*?)^```", PAGE, flags=re.M | re.S)
+    parsed = [parse_config(tomllib.loads(text)) for text in files]
+    assert [config.name for config in parsed] == ["mine", "high_risk_without_cog", "gpoh_jap", "everything"]
+    table = PAGE.partition("# Conditions")[2].partition("# features")[0]
+    cells = [cell for line in table.splitlines() if line.startswith("| ") for cell in re.findall("`([^`]+)`", line)]
+    conditions = [cell for cell in cells if re.search(r"[=<(]| in | is |high_risk", cell)]
+    assert len(conditions) == 13
+    for condition in conditions:
+        condition_columns(condition)
+
+
+@pytest.mark.parametrize(
+    ("where", "text"),
+    [
+        ("risk_gruop == 'high'", "did you mean risk_group?"),
+        ("risk_group = 'high'", "cannot be read"),
+        ("patient_id == 'a'", "cannot name patients"),
+        ("", "is empty"),
+    ],
+)
+def test_a_condition_is_read_with_the_file(tmp_path: Path, where: str, text: str) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text(f'name = "a"\n[cohort]\nsimulate = {{}}\nwhere = "{where}"\n')
+    with pytest.raises(InputError, match="illegal value") as error:
+        read_config(file)
+    assert (error.value.file, error.value.column) == (str(file), "cohort.where")
+    assert text in str(error.value.expected)

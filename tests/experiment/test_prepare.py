@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nbrelapse.cohort import Cohort, write_cohort
+from nbrelapse.cohort import Cohort, select_patients, take_where, write_cohort
 from nbrelapse.errors import InputError
 from nbrelapse.experiment import ExperimentConfig, ExperimentResult
+from nbrelapse.experiment.leakage import _leakage_check
 from nbrelapse.experiment.prepare import _data_fingerprint, _prepare_data, _PreparedData
 from nbrelapse.mechanisms import FeatureTable
 from nbrelapse.outcome import outcome_fingerprint
@@ -188,3 +189,65 @@ def test_one_time_matters(data: _PreparedData) -> None:
     y = data.training.y.copy()
     y["time"][0] += 1
     assert outcome_fingerprint(replace(data.training, y=y)) != outcome_fingerprint(data.training)
+
+
+def test_only_patients_of_whom_the_condition_is_true(settings: Settings, cohort_folder: Path, cohort: Cohort) -> None:
+    where = "risk_group == 'high' and has('expression')"
+    whole = _prepare_data(settings(split=None))
+    data = _prepare_data(settings(cohort={"path": cohort_folder, "where": where}, split=None))
+    chosen = select_patients(cohort, where)
+    assert 0 < len(data.training.y) < len(whole.training.y)
+    assert data.training.patient_ids.tolist() == [name for name in whole.training.patient_ids if name in set(chosen)]
+    assert data.cohort.where == where
+    pd.testing.assert_frame_equal(
+        data.features(data.training), whole.table.values.loc[data.training.patient_ids, data.table.values.columns]
+    )
+    simulated = _prepare_data(settings(cohort={"simulate": {"patients": 80}, "where": "high_risk"}, split=None))
+    assert 0 < len(simulated.cohort.patients) < 80
+
+
+@pytest.mark.parametrize(
+    ("where", "problem"),
+    [
+        ("risk_group == 'hihg'", "no patient has the risk_group 'hihg'"),
+        ("age_days < 0", "true of none of 180 patients"),
+        ("event_days > 365", "what became of them: event_days"),
+        ("induction_response == 'CR'", "what became of them: induction_response"),
+    ],
+)
+def test_conditions_that_no_experiment_can_have(
+    settings: Settings, cohort_folder: Path, where: str, problem: str
+) -> None:
+    with pytest.raises(InputError, match=problem):
+        _prepare_data(settings(cohort={"path": cohort_folder, "where": where}, split=None))
+
+
+def test_the_response_to_induction_is_known_at_a_landmark(settings: Settings, cohort_folder: Path) -> None:
+    source = {"path": cohort_folder, "where": "induction_response != 'PD'"}
+    data = _prepare_data(settings(cohort=source, split=None, landmark_days=180))
+    assert data.cohort.where == source["where"]
+    with pytest.raises(InputError, match="what became of them"):
+        _prepare_data(settings(cohort=source, split=None, endpoint="refractory", landmark_days=180))
+
+
+def test_a_side_can_be_left_out_without_being_held_out(settings: Settings, cohort: Cohort) -> None:
+    split = cohort.patients.set_index("patient_id")["split"]
+    for sides in ({"train": ["discovery"], "validation": []}, {"train": ["discovery"]}):
+        data = _prepare_data(settings(split=sides))
+        assert data.holdout is None
+        assert set(split[data.training.patient_ids]) == {"discovery"}
+        assert set(split[data.unsplit]) == {"validation"}
+
+
+def test_a_cohort_that_was_chosen_by_outcomes_is_pointed_out(
+    settings: Settings, cohort: Cohort, tmp_path: Path
+) -> None:
+    folders = {
+        where: write_cohort(take_where(cohort, where), tmp_path / str(number))
+        for number, where in enumerate(["event != 'none' or age_days < 900", "age_days < 900"])
+    }
+    notes = {}
+    for where, folder in folders.items():
+        config = settings(cohort={"path": folder}, split=None)
+        notes[where] = " ".join(_leakage_check(config, _prepare_data(config)))
+    assert [("chosen by what became of them (event)" in text) for text in notes.values()] == [True, False]

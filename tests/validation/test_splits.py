@@ -71,6 +71,11 @@ def test_named_split_gives_positions():
     assert (train.tolist(), validation.tolist()) == ([0, 3, 4], [1])
 
 
+def test_nobody_need_be_held_out():
+    train, validation = named_split(LABELS, ["train"], [])
+    assert (train.tolist(), validation.tolist()) == ([0, 3], [])
+
+
 def test_named_split_reads_numbers_as_their_text():
     train, validation = named_split(pd.Series([1, 2, 1], name="set"), ["1"], ["2"])
     assert (train.tolist(), validation.tolist()) == ([0, 2], [1])
@@ -82,7 +87,7 @@ def test_named_split_reads_numbers_as_their_text():
         (["train"], ["tset"], r"no patient has 'tset'\n  column: split\n  expected: other or test or train"),
         (["train"], ["train", "test"], "'train' is on both sides"),
         ([], ["test"], "the split's train side names no value"),
-        (["train"], [], "the split's validation side names no value"),
+        ([], [], "the split's train side names no value"),
     ],
 )
 def test_named_split_refuses_what_cannot_be(train, validation, message):

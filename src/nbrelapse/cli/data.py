@@ -1,7 +1,8 @@
-"""``nbrelapse cohort``, ``features`` and ``mechanisms``: import and check cohorts, build and list features."""
+"""``nbrelapse cohort``, ``features`` and ``mechanisms``: import, check and cut cohorts, build and list features."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,13 +14,18 @@ if TYPE_CHECKING:
     from nbrelapse.cohort.cohort import Cohort
     from nbrelapse.mechanisms.catalogue import Catalogue
 
-cohort_app = typer.Typer(help="Import, check and simulate cohorts.", no_args_is_help=True)
+cohort_app = typer.Typer(help="Import, check, cut and simulate cohorts.", no_args_is_help=True)
 import_app = typer.Typer(help="Turn the files of a study into a cohort folder.", no_args_is_help=True)
 cohort_app.add_typer(import_app, name="import")
 
 Out = Annotated[Path, typer.Option("--out", help="The cohort folder to write.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a cohort that is already there.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Name = Annotated[str | None, typer.Option("--name", help="Name of the cohort; what the files say by default.")]
+Where = Annotated[
+    str | None,
+    typer.Option("--where", help="Only the patients of whom this is true, such as \"risk_group == 'high'\"."),
+]
 Timepoint = Annotated[
     str | None,
     typer.Option(
@@ -33,6 +39,7 @@ def geo(
     sources: Annotated[list[Path], typer.Argument(help="Series matrix files of the same samples.")],
     out: Out,
     expression: Annotated[Path | None, typer.Option(help="Gene by sample table.")] = None,
+    name: Name = None,
     timepoint: Timepoint = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -42,7 +49,7 @@ def geo(
     from nbrelapse.readers.geo import import_geo
 
     check_target(out, overwrite=overwrite)
-    cohort = import_geo(sources, expression=expression, timepoint=_timepoint(timepoint))
+    cohort = import_geo(sources, expression=expression, name=_name(name), timepoint=_timepoint(timepoint))
     _write(cohort, out, overwrite=overwrite, as_json=as_json)
 
 
@@ -51,6 +58,7 @@ def tables(
     mapping: Annotated[Path, typer.Argument(help="The mapping file (TOML).")],
     out: Out,
     source: Annotated[Path | None, typer.Option(help="Folder of the files; the mapping's own by default.")] = None,
+    name: Name = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -59,7 +67,7 @@ def tables(
     from nbrelapse.readers.tables import import_tables
 
     check_target(out, overwrite=overwrite)
-    _write(import_tables(mapping, source), out, overwrite=overwrite, as_json=as_json)
+    _write(import_tables(mapping, source, name=_name(name)), out, overwrite=overwrite, as_json=as_json)
 
 
 @import_app.command("gdc")
@@ -69,6 +77,7 @@ def gdc(
         typer.Argument(help="TARGET clinical workbooks, the GDC sample sheet and GDC files; or folders of them."),
     ],
     out: Out,
+    name: Name = None,
     timepoint: Timepoint = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -78,7 +87,7 @@ def gdc(
     from nbrelapse.readers.gdc import import_gdc
 
     check_target(out, overwrite=overwrite)
-    cohort = import_gdc(sources, timepoint=_timepoint(timepoint))
+    cohort = import_gdc(sources, name=_name(name), timepoint=_timepoint(timepoint))
     _write(cohort, out, overwrite=overwrite, as_json=as_json)
 
 
@@ -89,6 +98,7 @@ def cbioportal(
     expression: Annotated[
         str | None, typer.Option(help="Name of the expression file, where there are several.")
     ] = None,
+    name: Name = None,
     timepoint: Timepoint = None,
     attribute: Annotated[
         list[str] | None,
@@ -111,6 +121,7 @@ def cbioportal(
     check_target(out, overwrite=overwrite)
     cohort = import_cbioportal(
         source,
+        name=_name(name),
         timepoint=_timepoint(timepoint),
         expression=expression,
         attributes=_attributes(attribute or []),
@@ -122,6 +133,7 @@ def cbioportal(
 @cohort_app.command()
 def check(
     folder: Annotated[Path, typer.Argument(help="A cohort folder.")],
+    where: Where = None,
     as_json: Json = False,
 ) -> None:
     """Say what is in a cohort, what is missing, what was repaired, and whom each endpoint would have.
@@ -145,6 +157,7 @@ def check(
         else:
             typer.echo(f"not valid: {error}", err=True)
         raise typer.Exit(1) from None
+    cohort = _chosen_patients(cohort, where)
     report, endpoints = check_cohort(cohort), count_endpoints(cohort)
     if as_json:
         typer.echo(json.dumps({"valid": True, **report.to_dict(), "endpoints": endpoints}))
@@ -198,6 +211,70 @@ def overlap(
 
 
 @cohort_app.command()
+def subset(
+    folder: Annotated[Path, typer.Argument(help="A cohort folder.")],
+    out: Out,
+    where: Where = None,
+    patients: Annotated[
+        Path | None, typer.Option(help="Only these: a file with an id a line, or a table with the column patient_id.")
+    ] = None,
+    without: Annotated[Path | None, typer.Option(help="All but these: a file as for --patients.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the new cohort; that of the old one by default.")] = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Keep some of a cohort's patients, with their samples and data, as a cohort of its own."""
+    import json
+    from dataclasses import replace
+
+    from nbrelapse.cohort.select import take_listed
+    from nbrelapse.cohort.storage import check_target, read_cohort, write_cohort
+    from nbrelapse.errors import InputError
+
+    if where is None and patients is None and without is None:
+        raise InputError("which patients?", expected="--where, --patients or --without", fix="say one of them, or more")
+    if out.resolve() == folder.resolve():
+        raise InputError("the cohort would take the place of the one it comes from", file=out, fix="name another --out")
+    check_target(out, overwrite=overwrite)
+    whole = read_cohort(folder)
+    kept = _chosen_patients(take_listed(whole, patients, without), where)
+    write_cohort(replace(kept, name=_name(name) or kept.name), out, overwrite=overwrite)
+    document = {"folder": str(out), "kept": len(kept.patients), "of": len(whole.patients), "where": kept.where}
+    if as_json:
+        typer.echo(json.dumps(document))
+    else:
+        typer.echo(f"{document['kept']:,} of {document['of']:,} patients kept: {out}")
+
+
+def read_patients(folder: Path, where: str | None, *, barred: Collection[str] = ()) -> Cohort:
+    """Read a cohort and keep the patients of whom a condition is true; says on standard error how many.
+
+    Parameters
+    ----------
+    folder : path
+    where : str or None
+    barred : collection of str
+        Columns that the condition must not read.
+    """
+    from nbrelapse.cohort.storage import read_cohort
+
+    return _chosen_patients(read_cohort(folder), where, barred=barred)
+
+
+def _chosen_patients(cohort: Cohort, where: str | None, *, barred: Collection[str] = ()) -> Cohort:
+    if where is None:
+        return cohort
+    from nbrelapse.cohort.cohort import counted
+    from nbrelapse.cohort.select import take_where
+
+    kept = take_where(cohort, where, barred=barred)
+    unknown = kept.metadata["selections"][-1]["not_known"]
+    left = f"; of {counted(unknown, 'other')} it cannot be told, as a value is missing" if unknown else ""
+    typer.echo(f"{len(kept.patients):,} of {len(cohort.patients):,} patients: {kept.where}{left}", err=True)
+    return kept
+
+
+@cohort_app.command()
 def simulate(
     patients: Annotated[int, typer.Option(min=1, help="How many patients.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the raw files.")],
@@ -208,6 +285,14 @@ def simulate(
 
     write_raw_files(out, patients, seed)
     typer.echo(f"{patients} simulated patients in {out}", err=True)
+
+
+def _name(given: str | None) -> str | None:
+    from nbrelapse.errors import InputError
+
+    if given is not None and not given.strip():
+        raise InputError("a cohort needs a name", column="--name", fix="leave --name out, or give one")
+    return None if given is None else given.strip()
 
 
 def _timepoint(given: str | None) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from nbrelapse.cli.data import Where, read_patients
 from nbrelapse.cli.results import evaluation_document, print_leaderboard
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 def evaluate(
     model: Annotated[str, typer.Argument(help="A model folder, or an MLflow URI (models:/…, runs:/…).")],
     cohort: Annotated[Path, typer.Argument(help="The cohort folder; none of its patients may have trained the model.")],
+    where: Where = None,
     bootstrap: Annotated[int, typer.Option(min=100, help="Bootstrap resamples behind the intervals.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
     interval: Annotated[Literal["percentile", "bca"], typer.Option(help="Kind of the 95% intervals.")] = "percentile",
@@ -36,7 +38,7 @@ def evaluate(
     """Judge a saved model on another cohort, beside the clinical baselines it was trained with."""
     import json
 
-    from nbrelapse.cohort.storage import read_cohort
+    from nbrelapse.mechanisms.feature_table import later_columns
     from nbrelapse.report.guard_sections import decisions_section
     from nbrelapse.report.sentences import verdict
     from nbrelapse.scoring.evaluate import evaluate_bundle
@@ -45,16 +47,21 @@ def evaluate(
     bundle = load_model(model)
     evaluation = evaluate_bundle(
         bundle,
-        read_cohort(cohort),
+        read_patients(cohort, where, barred=later_columns(bundle.endpoint, bundle.landmark_days)),
         n_bootstrap=bootstrap,
         seed=seed,
         interval=interval,
         allow_missing_assays=allow_missing_assays,
-        training_cohort=None if training_cohort is None else read_cohort(training_cohort),
+        training_cohort=None if training_cohort is None else read_patients(training_cohort, None),
         allow_overlap=allow_overlap,
     )
     if as_json:
-        document = {"endpoint": bundle.endpoint, **(evaluation_document(evaluation) or {}), "notes": evaluation.notes}
+        document = {
+            "endpoint": bundle.endpoint,
+            "where": where,
+            **(evaluation_document(evaluation) or {}),
+            "notes": evaluation.notes,
+        }
         typer.echo(json.dumps(document, indent=2, allow_nan=False))
         return
     for metric in dict.fromkeys(evaluation.metrics["metric"]):
@@ -72,6 +79,7 @@ def explain(
     model: Annotated[str, typer.Argument(help="A model folder, or an MLflow URI (models:/…, runs:/…).")],
     cohort: Annotated[Path, typer.Argument(help="The cohort folder.")],
     out: Annotated[Path, typer.Option(help="Folder for the attributions, pictures and pages.")],
+    where: Where = None,
     patient: Annotated[str | None, typer.Option(help="Write the page of this patient, patient.html.")] = None,
     horizon: Annotated[
         float | None,
@@ -99,7 +107,7 @@ def explain(
         background=None if background is None else read_cohort(background),
         allow_missing_assays=allow_missing_assays,
     )
-    found = explain_cohort(bundle, read_cohort(cohort), out, request)
+    found = explain_cohort(bundle, read_patients(cohort, where), out, request)
     document = {"model": model, "endpoint": bundle.endpoint, **_document(found)}
     if as_json:
         typer.echo(json.dumps(document, indent=2, allow_nan=False))
@@ -158,6 +166,7 @@ def score(
     model: Annotated[str, typer.Argument(help="A model folder, or an MLflow URI (models:/…, runs:/…).")],
     cohort: Annotated[Path, typer.Argument(help="The cohort folder.")],
     out: Annotated[Path, typer.Option(help="The file of scores: .parquet, .csv or .json.")],
+    where: Where = None,
     allow_missing_assays: Annotated[
         bool, typer.Option(help="Score although nobody has an assay that the model reads.")
     ] = False,
@@ -166,13 +175,12 @@ def score(
     """Score the patients of a cohort: risk, interval, mechanisms, and what was missing."""
     import json
 
-    from nbrelapse.cohort.storage import read_cohort
     from nbrelapse.scoring.scores import check_scores_file, write_scores
     from nbrelapse.scoring.scores import score as score_cohort
     from nbrelapse.scoring.storage import load_model
 
     check_scores_file(out)
-    scores = score_cohort(load_model(model), read_cohort(cohort), allow_missing_assays=allow_missing_assays)
+    scores = score_cohort(load_model(model), read_patients(cohort, where), allow_missing_assays=allow_missing_assays)
     file = write_scores(scores, out)
     warned = int((scores["warnings"] != "").sum())
     unscored = int(scores["log_risk"].isna().sum())

@@ -56,6 +56,10 @@ from .segments import X as X
 from .segments import merge_segments as merge_segments
 from .segments import smooth_segments as smooth_segments
 from .segments import weighted_median_rows as weighted_median_rows
+from .select import condition_columns as condition_columns
+from .select import select_patients as select_patients
+from .select import take_listed as take_listed
+from .select import take_where as take_where
 from .storage import SETTINGS as SETTINGS
 from .storage import check_target as check_target
 from .storage import read_cohort as read_cohort

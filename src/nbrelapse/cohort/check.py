@@ -51,6 +51,8 @@ class CohortReport:
         What the source has and the import did not read: ``attributes``, ``files``, ``columns`` or ``keys``.
     missing_for_training : list of str
         What a model would lack, a sentence each.
+    where : str or None
+        How the patients were chosen from those of the study; None where all are there.
     """
 
     name: str
@@ -67,6 +69,7 @@ class CohortReport:
     repairs: list[str]
     unread: Mapping[str, list[str]]
     missing_for_training: list[str]
+    where: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
@@ -79,6 +82,7 @@ class CohortReport:
         median = "unknown" if self.median_followup_days is None else f"{self.median_followup_days:.0f} days"
         lines = [
             f"{self.name}: {self.patients} patients, {self.samples} samples",
+            *([] if self.where is None else [f"only {self.where}"]),
             "",
             *_block("tables (rows)", self.tables),
             *_block("samples by time point", self.timepoints),
@@ -147,6 +151,7 @@ def check_cohort(cohort: Cohort) -> CohortReport:
             if str(key).startswith("unread_")
         },
         missing_for_training=_missing_for_training(cohort),
+        where=cohort.where,
     )
 
 

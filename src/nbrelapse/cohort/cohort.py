@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any
 
 import pandas as pd
+
+from nbrelapse.cohort.columns import is_among, refuse_rows
+from nbrelapse.errors import InputError
 
 ASSAYS = ("clinical", "fish", "mutations", "copy_number", "rearrangements", "expression")
 
@@ -39,7 +42,7 @@ class Cohort:
         Gene symbols as index, sample ids as columns.
     metadata : dict
         The content of ``cohort.toml``: source, repairs, ``platforms`` (scale of the log2 ratios), expression
-        unit and platform.
+        unit and platform, and ``selections``, how the patients were chosen from those of the study.
 
     Examples
     --------
@@ -88,6 +91,43 @@ class Cohort:
         chosen = at_time.sort_values("sample_id").drop_duplicates("patient_id").set_index("patient_id")["sample_id"]
         return chosen.reindex(self.patient_ids).dropna()
 
+    def take(self, patient_ids: Iterable[str]) -> Cohort:
+        """Keep some of the patients, with their samples, assays and data.
+
+        Parameters
+        ----------
+        patient_ids : iterable of str
+            In any order, repetitions count once. By a condition: :func:`nbrelapse.cohort.take_where`.
+
+        Returns
+        -------
+        Cohort
+            Of the same name, patients and all rows in the order of this one. ``metadata["selections"]`` tells how many
+            were kept; panels, repairs and scales of platforms stay those of the whole cohort, and so does every value
+            that is computed of a patient.
+
+        Raises
+        ------
+        InputError
+            There is no id, or one is of no patient of the cohort; the message gives its place, not the id.
+
+        Examples
+        --------
+        >>> from nbrelapse.simulation import simulate_cohort
+        >>> cohort = simulate_cohort(60, seed=1)
+        >>> cohort.take(cohort.patient_ids[:20]).metadata["selections"]
+        [{'cohort': 'simulated', 'patients': 60, 'kept': 20, 'list': 20}]
+        """
+        if isinstance(patient_ids, str):
+            raise InputError("one text is no list of patients", column="patient_ids", fix="write [patient_id]")
+        wanted = pd.Series(list(dict.fromkeys(patient_ids)), dtype="object", name="patient_ids")
+        return _restricted(self, wanted, {"list": len(wanted)})
+
+    @property
+    def where(self) -> str | None:
+        """How these patients were chosen from those of the study, in words; None where nobody was left out."""
+        return "; ".join(map(_in_words, self.metadata.get("selections", []))) or None
+
     def __repr__(self) -> str:
         counts = ", ".join(f"{assay} {patients:,}" for assay, patients, _ in self._assayed())
         return f"{self._headline()}; {counts}"
@@ -109,6 +149,68 @@ class Cohort:
             at_diagnosis = of_assay.loc[of_assay["timepoint"] == "diagnosis", "patient_id"]
             counts.append((assay.replace("_", " "), at_diagnosis.nunique(), len(of_assay)))
         return counts
+
+
+def _restricted(cohort: Cohort, wanted: pd.Series, reason: Mapping[str, Any]) -> Cohort:
+    """Keep some of the patients, and record why; see :meth:`Cohort.take`.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    wanted : Series of str
+        Patient ids.
+    reason : mapping
+        What ``selections`` says beside the numbers: ``where``, a condition, and ``not_known``, of how many it could not
+        be told; ``list`` or ``without``, the length of a list.
+    """
+    if wanted.empty:
+        raise InputError("no patient is left", column=str(wanted.name), expected="at least one patient")
+    known = cohort.patients["patient_id"]
+    _refuse_unknown(wanted, known)
+    ids = wanted.astype("str")
+    samples = cohort.samples[is_among(cohort.samples["patient_id"], ids)]
+    own = samples["sample_id"]
+    tables: dict[str, Any] = {
+        "patients": cohort.patients[is_among(known, ids)],
+        "samples": samples,
+        "assays": cohort.assays[is_among(cohort.assays["sample_id"], own)],
+    }
+    for name in ("mutations", "segments", "rearrangements"):
+        if (table := getattr(cohort, name)) is not None:
+            tables[name] = table[is_among(table["sample_id"], own)]
+    tables = {name: table.reset_index(drop=True) for name, table in tables.items()}
+    for name in ("gene_copy_number", "expression"):
+        if (matrix := getattr(cohort, name)) is not None:
+            there = is_among(pd.Series(matrix.columns), own)
+            tables[name] = matrix.loc[:, there] if there.any() else None
+    record = {"cohort": cohort.name, "patients": len(known), "kept": len(tables["patients"]), **reason}
+    # The whole cohort has passed the check of units, which some of its patients, infants say, may fail.
+    metadata = {**cohort.metadata, "units_checked": True}
+    metadata["selections"] = [*cohort.metadata.get("selections", []), record]
+    return replace(cohort, metadata=metadata, **tables)
+
+
+def _refuse_unknown(wanted: pd.Series, known: pd.Series, **place: Any) -> None:
+    """Refuse ids that are of no patient; ``place`` says where they stand, see :func:`refuse_rows`."""
+    unknown = ~wanted.isin(known).to_numpy(dtype=bool)
+    problem = f"{unknown.sum()} of {counted(len(wanted), 'id')} {'is' if unknown.sum() == 1 else 'are'} of no patient"
+    fix = "give the ids as the cohort has them, as text"
+    refuse_rows(wanted.index, unknown, f"{problem} of the cohort", **{"column": str(wanted.name), "fix": fix, **place})
+
+
+def _in_words(selection: Mapping[str, Any]) -> str:
+    """Say why patients were kept: the condition, or the list.
+
+    Examples
+    --------
+    >>> _in_words({"where": "risk_group == 'high'"}), _in_words({"without": 3})
+    ("risk_group == 'high'", 'all but a list of 3 patients')
+    """
+    if "where" in selection:
+        return str(selection["where"])
+    if "without" in selection:
+        return f"all but a list of {counted(selection['without'], 'patient')}"
+    return f"a list of {counted(selection['list'], 'patient')}"
 
 
 def counted(number: int, name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from nbrelapse.cohort.select import condition_columns
 from nbrelapse.cohort.text import decode, read_bytes
 from nbrelapse.errors import InputError, illegal_key
 from nbrelapse.metrics.resampling import IntervalKind
@@ -33,6 +34,18 @@ class _CohortSource(_Section):
     path: Path | None = None
     simulate: _Simulation | None = None
     gene_sets: Path | None = None
+    where: str | None = None
+    """Only the patients of whom this is true, see :func:`nbrelapse.cohort.select_patients`."""
+
+    @field_validator("where")
+    @classmethod
+    def _condition(cls, where: str | None) -> str | None:
+        if where is not None:
+            try:
+                condition_columns(where)
+            except InputError as error:
+                raise ValueError("; ".join(filter(None, (error.problem, error.fix or error.expected)))) from None
+        return where
 
     @model_validator(mode="after")
     def _one_source(self) -> _CohortSource:
@@ -55,11 +68,12 @@ class _FeatureChoice(_Section):
 
 
 class _Split(_Section):
-    """A named hold-out: patients by the value of a column of ``patients``."""
+    """Who trains and who is held out: patients by the value of a column of ``patients``; others are left out."""
 
     column: str = "split"
     train: tuple[str, ...]
-    validation: tuple[str, ...]
+    validation: tuple[str, ...] = ()
+    """Of the hold-out; without it there is none, and patients of other values than ``train`` stay unopened."""
 
 
 class _LeaveOneOut(_Section):
@@ -116,7 +130,7 @@ class ExperimentConfig(_Section):
         What progressive disease during induction counts as; see :func:`nbrelapse.outcome`.
     features : FeatureChoice
     split : Split, optional
-        Without it the whole cohort is training data and is judged by nested cross-validation alone.
+        Without it, or without a ``validation`` side, the models are judged by nested cross-validation alone.
     leave_one_out : LeaveOneOut, optional
         Judge the models on each cohort, cooperative group or other value of a column by training on the others. With a
         split it concerns the training patients; the hold-out stays closed. See :func:`leave_one_group_out`.

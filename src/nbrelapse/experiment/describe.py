@@ -16,6 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nbrelapse import __version__
+from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.experiment.prepare import _PreparedData
 from nbrelapse.experiment.run import ExperimentResult
 from nbrelapse.explanation.explanation import mechanism_cooccurrence
@@ -54,6 +55,7 @@ def _describe_cohort(result: ExperimentResult) -> dict[str, str]:
     high_risk = _high_risk(data, data.training)
     facts = {
         "Cohort": data.cohort.name,
+        **_selections(data.cohort),
         "Training patients": f"{len(data.training.y)}, {high_risk} of them high-risk",
         "Features": f"{len(data.columns)} read by the models, {len(data.left_out)} left out",
     }
@@ -63,6 +65,17 @@ def _describe_cohort(result: ExperimentResult) -> dict[str, str]:
     if data.gene_sets:
         facts["Gene sets"] = f"{len(data.gene_sets)} read from the user's file"
     return facts
+
+
+def _selections(cohort: Cohort) -> dict[str, str]:
+    """Say how the patients were chosen from those of the study."""
+    if cohort.where is None:
+        return {}
+    steps = cohort.metadata["selections"]
+    unknown = sum(step.get("not_known", 0) for step in steps)
+    numbers = f"{steps[-1]['kept']:,} of {steps[0]['patients']:,} patients"
+    left = f"; of {unknown:,} it could not be told, as a value is missing, and they are left out" if unknown else ""
+    return {"Patients chosen": f"{cohort.where}: {numbers}{left}"}
 
 
 def _high_risk(data: _PreparedData, outcome: Outcome) -> int:
@@ -78,7 +91,7 @@ def _describe_outcome(result: ExperimentResult) -> dict[str, str]:
             summary = summarize_outcome(outcome)
             events = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in summary["events"].items())
             facts[label] = events + _followed(summary)
-    unused = result.data.unsplit
+    unused = len(result.data.unsplit)
     if unused:
         facts["On neither side of the split"] = f"{unused} patients with an outcome"
     excluded = result.data.training.excluded
@@ -134,6 +147,7 @@ def _training_summary(result: ExperimentResult) -> TrainingSummary:
         progressive=result.config.progressive,
         outcome_fingerprint=outcome_fingerprint(data.training),
         expression_genes=None if data.cohort.expression is None else len(data.cohort.expression),
+        where=data.cohort.where,
     )
 
 

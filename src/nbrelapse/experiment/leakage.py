@@ -9,10 +9,11 @@ import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.overlap import find_overlap
+from nbrelapse.cohort.select import condition_columns
 from nbrelapse.errors import InputError
 from nbrelapse.experiment.config import ExperimentConfig
 from nbrelapse.experiment.prepare import _PreparedData
-from nbrelapse.mechanisms.feature_table import known_at
+from nbrelapse.mechanisms.feature_table import known_at, later_columns
 from nbrelapse.validation.guards import label_leakage
 
 _SUSPICIOUS = 0.95
@@ -33,7 +34,8 @@ def _leakage_check(config: ExperimentConfig, data: _PreparedData) -> list[str]:
     Returns
     -------
     list of str
-        Warnings: features that tell the outcome suspiciously well, patients who may be there twice.
+        Warnings: patients chosen by what became of them, features that tell the outcome suspiciously well, patients who
+        may be there twice.
 
     Raises
     ------
@@ -43,7 +45,18 @@ def _leakage_check(config: ExperimentConfig, data: _PreparedData) -> list[str]:
         :func:`nbrelapse.cohort.find_overlap`), unless the experiment allows it.
     """
     _refuse_later_features(config, data)
-    return _labels(data) + _twins(config, data)
+    return _chosen_by_outcome(config, data.cohort) + _labels(data) + _twins(config, data)
+
+
+def _chosen_by_outcome(config: ExperimentConfig, cohort: Cohort) -> list[str]:
+    conditions = [step["where"] for step in cohort.metadata.get("selections", []) if "where" in step]
+    read = set().union(*map(condition_columns, conditions)) & set(later_columns(config.endpoint, config.landmark_days))
+    if not read:
+        return []
+    return [
+        f"the patients of the cohort were chosen by what became of them ({', '.join(sorted(read))}): figures and risks "
+        "hold for patients chosen so, and of a new patient nobody can tell yet"
+    ]
 
 
 def _refuse_later_features(config: ExperimentConfig, data: _PreparedData) -> None:

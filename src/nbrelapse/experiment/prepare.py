@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.select import take_where
 from nbrelapse.cohort.storage import read_cohort
 from nbrelapse.errors import InputError
 from nbrelapse.experiment.config import ExperimentConfig, _FeatureChoice
 from nbrelapse.mechanisms.build import build_features
 from nbrelapse.mechanisms.catalogue import PriorKnowledge, load_catalogue
-from nbrelapse.mechanisms.feature_table import FeatureTable
+from nbrelapse.mechanisms.feature_table import FeatureTable, later_columns
 from nbrelapse.mechanisms.gene_sets import read_gene_sets, with_gene_features
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.design import uninformative
@@ -34,6 +35,7 @@ class _PreparedData:
     Parameters
     ----------
     cohort : Cohort
+        The patients that the experiment's condition is true of.
     table : FeatureTable
         All features of all patients, the clinical groupings among them.
     columns : list of str
@@ -41,8 +43,8 @@ class _PreparedData:
     left_out : dict of str to str
         Features that they may not, with the reason.
     training, holdout : Outcome
-        ``holdout`` is None without a named split.
-    unsplit : int
+        ``holdout`` is None where the experiment names none.
+    unsplit : Index
         Patients with an outcome that are on neither side of a named split.
     gene_sets : dict of str to list of str
         The user's gene sets that features were built from.
@@ -54,7 +56,7 @@ class _PreparedData:
     left_out: dict[str, str]
     training: Outcome
     holdout: Outcome | None
-    unsplit: int
+    unsplit: pd.Index
     gene_sets: dict[str, list[str]]
 
     def features(self, outcome: Outcome) -> pd.DataFrame:
@@ -68,8 +70,8 @@ def _prepare_data(config: ExperimentConfig) -> _PreparedData:
     Raises
     ------
     InputError
-        The cohort, catalogue or gene sets cannot be read, the split leaves one side without an event, or no feature is
-        left.
+        The cohort, catalogue or gene sets cannot be read, the condition is true of nobody or reads the outcome, the
+        split leaves one side without an event, or no feature is left.
     """
     cohort = _cohort(config)
     gene_sets = {} if config.cohort.gene_sets is None else read_gene_sets(config.cohort.gene_sets)
@@ -86,16 +88,20 @@ def _prepare_data(config: ExperimentConfig) -> _PreparedData:
     )
     training, holdout = _split(config, cohort, outcome)
     columns, left_out = _choose_features(table, config.features, training.patient_ids)
-    unsplit = len(outcome.y) - len(training.y) - (0 if holdout is None else len(holdout.y))
+    unsplit = outcome.patient_ids.difference(training.patient_ids, sort=False)
+    if holdout is not None:
+        unsplit = unsplit.difference(holdout.patient_ids, sort=False)
     return _PreparedData(cohort, table, columns, left_out, training, holdout, unsplit, gene_sets)
 
 
 def _cohort(config: ExperimentConfig) -> Cohort:
     source = config.cohort
     if source.simulate is not None:
-        return simulate_cohort(source.simulate.patients, source.simulate.seed)
-    assert source.path is not None
-    return read_cohort(source.path)
+        cohort = simulate_cohort(source.simulate.patients, source.simulate.seed)
+    else:
+        assert source.path is not None
+        cohort = read_cohort(source.path)
+    return take_where(cohort, source.where, barred=later_columns(config.endpoint, config.landmark_days))
 
 
 def _split(config: ExperimentConfig, cohort: Cohort, outcome: Outcome) -> tuple[Outcome, Outcome | None]:
@@ -112,14 +118,15 @@ def _split(config: ExperimentConfig, cohort: Cohort, outcome: Outcome) -> tuple[
     training, holdout = (
         outcome.take(outcome.patient_ids[outcome.patient_ids.isin(patients.index[side])]) for side in sides
     )
-    for name, side in (("train", training), ("validation", holdout)):
+    held = [("validation", holdout)] if config.split.validation else []
+    for name, side in [("train", training), *held]:
         if not (event_of(side.y) == 1).any():
             raise InputError(
                 f"nobody on this side of the split has the event of endpoint {config.endpoint!r}",
                 column=f"split.{name}",
                 expected=f"at least one event among its {len(side.y)} patients whose outcome is recorded",
             )
-    return training, holdout
+    return training, holdout if held else None
 
 
 def _choose_features(

@@ -118,7 +118,7 @@ def publish(result: ExperimentResult, report: str | Path, *, progress: _Progress
             int((event_of(result.data.training.y) == 1).sum()),
             tuple(result.data.columns),
         ),
-        parameters=_flat(result.config.model_dump(mode="json", exclude={"cohort": {"path", "gene_sets"}})),
+        parameters=_parameters(result),
         tags=tags,
         metrics=_logged_metrics(result, result.chosen) | _guard_metrics(result, result.chosen),
         models=tuple(_model_record(result, name, tried) for name in result.models),
@@ -252,6 +252,12 @@ def _observed(result: ExperimentResult, name: str) -> ObservedOutcomes:
     training = result.data.training
     features = result.data.features(training)
     return _observed_in_training(result.data.cohort, features, training.y, result.predictions[name])
+
+
+def _parameters(result: ExperimentResult) -> dict[str, str]:
+    """Return the settings, and how the patients were chosen: in the experiment file, or when the cohort was made."""
+    settings = result.config.model_dump(mode="json", exclude={"cohort": {"path", "gene_sets", "where"}})
+    return _flat(settings | {"cohort": {**settings["cohort"], "where": result.data.cohort.where}})
 
 
 def _flat(document: dict[str, object], prefix: str = "") -> dict[str, str]:

@@ -319,7 +319,7 @@ def _column_groups(column: str, data: _PreparedData) -> tuple[pd.Series, list[st
             column=column,
             expected=f"a column of at most {_MOST_GROUPS} cohorts or groups",
         )
-    with_outcome = set(groups.dropna())
+    with_outcome = set(groups.dropna()) | set(everybody.reindex(data.unsplit).dropna())
     if data.holdout is not None:
         with_outcome |= set(everybody.reindex(data.holdout.patient_ids).dropna())
     without = sorted(set(everybody.dropna()) - with_outcome)

@@ -19,6 +19,7 @@ from .feature_table import FeatureTable as FeatureTable
 from .feature_table import check_calls_file as check_calls_file
 from .feature_table import check_target as check_target
 from .feature_table import known_at as known_at
+from .feature_table import later_columns as later_columns
 from .feature_table import read_features as read_features
 from .feature_table import write_calls as write_calls
 from .feature_table import write_features as write_features

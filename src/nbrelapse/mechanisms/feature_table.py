@@ -405,6 +405,27 @@ def _catalogue(manifest: Path) -> Catalogue:
 OUTCOME_COLUMNS = ("event", "event_days", "death", "followup_days")
 """Columns of ``patients`` that hold the outcome: nothing that is predicted from may read them."""
 
+
+def later_columns(endpoint: str, landmark_days: float) -> tuple[str, ...]:
+    """Columns of ``patients`` that nobody knows on the day a prediction is made: no patient may be chosen by them.
+
+    Parameters
+    ----------
+    endpoint : str
+    landmark_days : float
+        Days from diagnosis to the prediction; the response to induction is known on any such day.
+
+    Examples
+    --------
+    >>> later_columns("relapse", 0.0)
+    ('event', 'event_days', 'death', 'followup_days', 'induction_response')
+    >>> later_columns("relapse", 180.0)
+    ('event', 'event_days', 'death', 'followup_days')
+    """
+    responded = landmark_days > 0 and endpoint != "refractory"
+    return OUTCOME_COLUMNS if responded else (*OUTCOME_COLUMNS, "induction_response")
+
+
 _LATER_COLUMNS = ("induction_response",)
 """Columns of ``patients`` that are filled in after diagnosis."""
 

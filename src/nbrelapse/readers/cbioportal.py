@@ -25,6 +25,7 @@ from nbrelapse.readers._files import RawCohort, StudyFiles, open_study
 def import_cbioportal(
     source: str | Path,
     *,
+    name: str | None = None,
     timepoint: str | None = None,
     expression: str | None = None,
     attributes: Mapping[str, str] | None = None,
@@ -50,6 +51,8 @@ def import_cbioportal(
     ----------
     source : path
         Study folder, or ``.tar.gz``.
+    name : str, optional
+        Of the cohort; the study's identifier by default.
     timepoint : {"diagnosis", "refractory", "relapse", "other"}, optional
         Of samples for which neither ``TIMEPOINT``, ``SAMPLE_TYPE`` nor a TARGET sample code says it.
     expression : str, optional
@@ -71,10 +74,10 @@ def import_cbioportal(
         The study, a clinical file or a column is missing, a file is a Git LFS pointer, or the content is not valid.
     """
     study = open_study(source)
-    clinical = _Clinical(study, _choices(attributes or {}), frozenset(name.upper() for name in ignore))
+    clinical = _Clinical(study, _choices(attributes or {}), frozenset(attribute.upper() for attribute in ignore))
     patients, samples = _read_clinical(clinical, timepoint)
-    name = _study_name(study)
-    source_of: dict[str, object] = {"reader": "cbioportal", "study": name, "unread_attributes": clinical.unread}
+    study_name = _study_name(study)
+    source_of: dict[str, object] = {"reader": "cbioportal", "study": study_name, "unread_attributes": clinical.unread}
     sample_file = study.where(study.file_of("sample") or "")
     patient_file = study.file_of("patient")
     raw = RawCohort(
@@ -95,7 +98,7 @@ def import_cbioportal(
     if len(panels):
         raw.tables["panels"] = panels
     source_of["unread_files"] = study.unread()
-    return raw.assemble(name)
+    return raw.assemble(name or study_name)
 
 
 def _study_name(study: StudyFiles) -> str:

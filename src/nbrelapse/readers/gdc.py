@@ -19,7 +19,7 @@ from nbrelapse.readers._gdc_molecular import GdcStudy, find_gdc_files, read_mole
 _NAME = "TARGET-NBL"
 
 
-def import_gdc(sources: Sequence[str | Path], *, timepoint: str | None = None) -> Cohort:
+def import_gdc(sources: Sequence[str | Path], *, name: str | None = None, timepoint: str | None = None) -> Cohort:
     """Read TARGET clinical workbooks with the molecular files of the GDC.
 
     ``First Event`` and ``Vital Status`` with their times are the outcome; ``First Event`` "Event" is an event of
@@ -34,6 +34,8 @@ def import_gdc(sources: Sequence[str | Path], *, timepoint: str | None = None) -
         workbooks (``*.xlsx``, at least one), and where they exist ``gdc_sample_sheet.*.tsv``, STAR counts
         (``*star_gene_counts.tsv``), MAFs (``*.maf``), segments (``*.seg.v2.txt``), all also with ``.gz``, and GISTIC's
         ``all_thresholded.by_genes.txt``. STAR counts and segments need the sample sheet, which says whose they are.
+    name : str, optional
+        Of the cohort; the GDC project by default.
     timepoint : {"diagnosis", "refractory", "relapse", "other"}, optional
         Of samples for which neither the sample sheet nor the TARGET sample code says it.
 
@@ -64,7 +66,7 @@ def import_gdc(sources: Sequence[str | Path], *, timepoint: str | None = None) -
     study.tables["patients"] = patients.drop(columns="purity_percent")
     study.tables["samples"] = _with_purity(_complete(samples, patients["patient_id"]), purity)
     projects = study.sheet["project"].dropna().unique()
-    return study.assemble(str(projects[0]) if len(projects) == 1 else _NAME)
+    return study.assemble(name or (str(projects[0]) if len(projects) == 1 else _NAME))
 
 
 def _samples(study: GdcStudy, default: str | None) -> pd.DataFrame:

@@ -116,7 +116,7 @@ from nbrelapse.readers.vcf import _read_vcf
 _SAMPLE_TABLES = ("mutations", "segments", "rearrangements")
 
 
-def import_tables(mapping: str | Path, source: str | Path | None = None) -> Cohort:
+def import_tables(mapping: str | Path, source: str | Path | None = None, *, name: str | None = None) -> Cohort:
     """Read a cohort through a mapping file.
 
     Parameters
@@ -125,6 +125,8 @@ def import_tables(mapping: str | Path, source: str | Path | None = None) -> Coho
         The mapping file, see the module's text.
     source : path, optional
         The folder that the files are in; the mapping file's folder by default.
+    name : str, optional
+        Of the cohort; the mapping's by default.
 
     Returns
     -------
@@ -156,7 +158,7 @@ def import_tables(mapping: str | Path, source: str | Path | None = None) -> Coho
     if "samples" not in study.tables and "patient_id" in study.tables["patients"]:
         ids = as_text(study.tables["patients"]["patient_id"])
         study.tables["samples"] = pd.DataFrame({"sample_id": ids, "patient_id": ids, "timepoint": settings.timepoint})
-    return study.assemble(settings.name)
+    return study.assemble(name or settings.name)
 
 
 def _read_tables(settings: TableMapping, study: _MappedStudy) -> None:

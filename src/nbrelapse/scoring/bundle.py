@@ -263,6 +263,8 @@ class TrainingSummary:
     observed : ObservedOutcomes, optional
     validated : bool, optional
         False: the model was saved without any validation. None: the model card says how it did.
+    where : str, optional
+        How they were chosen from the patients of the study, see :attr:`nbrelapse.cohort.Cohort.where`.
 
     Examples
     --------
@@ -285,6 +287,7 @@ class TrainingSummary:
     expression_genes: int | None = None
     observed: ObservedOutcomes | None = None
     validated: bool | None = None
+    where: str | None = None
 
     @property
     def events(self) -> int | None:
@@ -413,6 +416,7 @@ class Bundle:
         training = self.training
         events = "" if training.events is None else f", {training.events} with the event"
         cohort = "" if training.cohort is None else f" of {training.cohort}"
+        cohort += "" if training.where is None else f" where {training.where}"
         followed = "" if self.followed_days is None else f", followed for up to {self.followed_days / YEAR:.1f} years"
         patients = "not recorded" if training.patients is None else f"patients {training.patients}{cohort}{events}"
         return {

@@ -169,6 +169,7 @@ def _facts(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
         "Model": model_title(bundle.model.family),
         "Features read": len(bundle.schema),
         "Trained on": training.cohort,
+        "Chosen by": training.where,
         "Training patients": training.patients,
         "Bootstrap refits": len(bundle.refits),
         "This patient's cohort": cohort.name,

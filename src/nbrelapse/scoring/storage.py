@@ -551,6 +551,7 @@ def _summary(training: _Training) -> TrainingSummary:
         outcome_fingerprint=outcome_fingerprint(outcome),
         expression_genes=None if measured is None else len(measured),
         validated=False,
+        where=None if cohort is None else cohort.where,
     )
 
 

@@ -79,7 +79,7 @@ def named_split(labels: pd.Series, train: Sequence[str], validation: Sequence[st
     labels : Series
         The value of each patient, indexed by patient; patients with another or no value belong to neither side.
     train, validation : sequence of str
-        The values of each side.
+        The values of each side; ``validation`` may be empty, and then nobody is held out.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def named_split(labels: pd.Series, train: Sequence[str], validation: Sequence[st
     Raises
     ------
     InputError
-        A value does not occur or stands on both sides, a side is empty, or a patient is on both.
+        A value does not occur or stands on both sides, ``train`` is empty, or a patient is on both sides.
 
     Examples
     --------
@@ -103,8 +103,9 @@ def named_split(labels: pd.Series, train: Sequence[str], validation: Sequence[st
     sides = {"train": list(train), "validation": list(validation)}
     for side, values in sides.items():
         unknown = [value for value in values if value not in present]
-        if not values or unknown:
-            problem = f"the split's {side} side names no value" if not values else f"no patient has {unknown[0]!r}"
+        empty = side == "train" and not values
+        if empty or unknown:
+            problem = "the split's train side names no value" if empty else f"no patient has {unknown[0]!r}"
             raise InputError(problem, column=column, expected=" or ".join(present) or "a column with values")
     shared = sorted(set(train) & set(validation))
     if shared:
