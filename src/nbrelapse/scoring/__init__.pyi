@@ -15,6 +15,7 @@ from .explain import ExplainRequest as ExplainRequest
 from .explain import explain_cohort as explain_cohort
 from .patient import describe_patient as describe_patient
 from .scores import check_scores_file as check_scores_file
+from .scores import cohort_notes as cohort_notes
 from .scores import score as score
 from .scores import write_scores as write_scores
 from .storage import load_model as load_model

@@ -26,7 +26,7 @@ from nbrelapse.models.base import ModelState, RiskModel
 from nbrelapse.models.binary import BinaryModel
 from nbrelapse.models.families import model_from_state
 from nbrelapse.models.resamples import bootstrap_refits
-from nbrelapse.outcome import Outcome, make_outcome, outcome_fingerprint, summarize_outcome
+from nbrelapse.outcome import Outcome, make_outcome
 from nbrelapse.scoring.bundle import (
     _CARD,
     _DESCRIPTION,
@@ -539,17 +539,13 @@ def _refuse_misfit(model: RiskModel, X: pd.DataFrame, outcome: Outcome, catalogu
 
 
 def _summary(training: _Training) -> TrainingSummary:
-    outcome, cohort = training.outcome, training.cohort
-    measured = None if cohort is None else cohort.expression
-    return TrainingSummary(
-        cohort=None if cohort is None else cohort.name,
-        patients=len(outcome.y),
-        outcome=summarize_outcome(outcome),
-        unspecified=outcome.choices.get("unspecified"),
-        landmark_days=outcome.choices.get("landmark_days"),
-        progressive=outcome.choices.get("progressive"),
-        outcome_fingerprint=outcome_fingerprint(outcome),
-        expression_genes=None if measured is None else len(measured),
+    choices = training.outcome.choices
+    return TrainingSummary.of(
+        training.cohort,
+        training.outcome,
+        unspecified=choices.get("unspecified"),
+        landmark_days=choices.get("landmark_days"),
+        progressive=choices.get("progressive"),
         validated=False,
     )
 
@@ -557,6 +553,7 @@ def _summary(training: _Training) -> TrainingSummary:
 def _card(bundle: Bundle) -> str:
     training = bundle.training
     trained_on = "" if training.cohort is None else f" of {training.cohort}"
+    trained_on += " (simulated)" if training.of_simulated else ""
     return (
         f"# {bundle.model.family}: {bundle.endpoint}\n\n"
         "For research. Not for treatment decisions.\n\n"
