@@ -5,11 +5,14 @@ from .bundle import ObservedOutcomes as ObservedOutcomes
 from .bundle import SimilarOutcomes as SimilarOutcomes
 from .bundle import TrainingSummary as TrainingSummary
 from .bundle import make_bundle as make_bundle
+from .evaluate import ExternalEvaluation as ExternalEvaluation
+from .evaluate import check_evaluation_folder as check_evaluation_folder
 from .evaluate import clinical_groups as clinical_groups
 from .evaluate import evaluate_bundle as evaluate_bundle
 from .evaluate import judge_decisions as judge_decisions
 from .evaluate import patient_groups as patient_groups
 from .evaluate import populations as populations
+from .evaluate import write_evaluation as write_evaluation
 from .explain import ExplainedCohort as ExplainedCohort
 from .explain import ExplainRequest as ExplainRequest
 from .explain import explain_cohort as explain_cohort

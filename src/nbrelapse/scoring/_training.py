@@ -152,7 +152,7 @@ _ROTATIONS = 50
 
 
 def _people(cohort: Cohort, patient_ids: pd.Index) -> tuple[np.ndarray, np.ndarray]:
-    """Return who patients are (age and sex) and what became of them, as text; those of whom either is unknown left out."""
+    """Return who patients are (age, sex) and what became of them, as text, without those of whom either is unknown."""
     patients = cohort.patients.set_index("patient_id").loc[patient_ids]
     days = {name: patients[name].round() for name in ("age_days", "event_days", "followup_days")}
     known = (days["age_days"].notna() & (days["event_days"].notna() | days["followup_days"].notna())).to_numpy()
@@ -168,7 +168,9 @@ def _joined(*columns: pd.Series) -> np.ndarray:
 
 def _positions(salt: str, size: int, who: np.ndarray, course: np.ndarray) -> np.ndarray:
     key = bytes.fromhex(salt)
-    digests = [hashlib.blake2b(f"{a}|{b}".encode(), key=key, digest_size=8).digest() for a, b in zip(who, course, strict=True)]
+    digests = [
+        hashlib.blake2b(f"{a}|{b}".encode(), key=key, digest_size=8).digest() for a, b in zip(who, course, strict=True)
+    ]
     return np.array([int.from_bytes(digest, "big") % size for digest in digests], dtype=np.int64)
 
 
