@@ -89,7 +89,10 @@ class ExternalEvaluation(Evaluation):
         return found
 
     def summary(self) -> list[str]:
-        """Return at most five sentences: who was judged, discrimination, calibration, accuracy, decisions."""
+        """Return at most five sentences: who was judged, discrimination, calibration, accuracy, decisions.
+
+        Nothing is said of decisions where the verdict is withheld.
+        """
         reference = strongest_reference(self, "all")
         brier = [name for name in self._of(self.model).index if name.startswith("brier")]
         metrics = [
@@ -102,7 +105,7 @@ class ExternalEvaluation(Evaluation):
             values = [self._figure(name, metric) for name in (self.model, reference) if name is not None]
             if values and values[0]:
                 lines.append(f"{metric_title(metric)}{meaning}: {'; '.join(filter(None, values))}.")
-        sentences = [] if self.utility is None else decisions_section(self.utility)["sentences"]
+        sentences = [] if self.utility is None or self.withheld else decisions_section(self.utility)["sentences"]
         return [*lines, *sentences[-1:]]
 
     def _who(self) -> str:
@@ -296,7 +299,7 @@ def write_evaluation(found: ExternalEvaluation, bundle: Bundle, cohort: Cohort, 
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         endpoint=bundle.endpoint,
         model=found.model,
-        evaluation=found,
+        evaluation=replace(found, utility=None) if found.withheld else found,
         verdicts=[found.verdict(population) for population in found.populations],
         summary=found.summary(),
         facts={label: fact for label, fact in facts.items() if fact is not None},

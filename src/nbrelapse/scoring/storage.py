@@ -318,7 +318,8 @@ def _describe_for_mlflow(features: Sequence[str], columns: Sequence[str], begun:
     Parameters
     ----------
     features : sequence of str
-        What the model reads: doubles, all optional (a missing one is NaN, not assayed).
+        What the model reads, kept as ``metadata.features``. The signature has no inputs: MLflow would hand over a table
+        without the columns that it does not know, down to one without rows, and nobody would learn of a misspelt name.
     columns : sequence of str
         What it returns.
     begun : dict
@@ -333,7 +334,6 @@ def _describe_for_mlflow(features: Sequence[str], columns: Sequence[str], begun:
     import yaml
 
     python = platform.python_version()
-    inputs = [{"type": "double", "name": name, "required": False} for name in features]
     outputs = [
         {"type": "string" if name in _TEXT_COLUMNS else "double", "name": name, "required": True} for name in columns
     ]
@@ -349,7 +349,8 @@ def _describe_for_mlflow(features: Sequence[str], columns: Sequence[str], begun:
             }
         },
         "mlflow_version": version("mlflow"),
-        "signature": {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs), "params": None},
+        "metadata": {**(begun.get("metadata") or {}), "features": list(features)},
+        "signature": {"inputs": None, "outputs": json.dumps(outputs), "params": None},
     }
     environment = {"python": python, "build_dependencies": ["pip"], "dependencies": ["-r requirements.txt"]}
     return {
