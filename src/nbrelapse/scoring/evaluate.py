@@ -323,11 +323,13 @@ def _has_score(bundle: Bundle, X: pd.DataFrame) -> np.ndarray:
 
 def _too_few(bundle: Bundle, recorded: int, judged: int, events: int) -> InputError:
     who = f"only {counted(judged, 'patient')} with {counted(events, 'event')}" if judged else "nobody"
+    have = "have" if judged > 1 else "has"
+    problem = f"{who} of the {recorded:,} with an outcome {have} a score: the model cannot be judged by them"
+    if judged < recorded:
+        others = "the others" if judged else "any"
+        problem += f"; less than {_LEAST_EVIDENCE:.0%} of what it relies on is known of {others}"
     return InputError(
-        f"{who} of the {recorded:,} with an outcome {'have' if judged > 1 else 'has'} a score, so the model cannot be "
-        f"judged: less than {_LEAST_EVIDENCE:.0%} of what it relies on is known of the others"
-        if judged < recorded
-        else f"{who} {'have' if judged > 1 else 'has'} a score, too few to judge the model by",
+        problem,
         expected=f"at least {_LEAST_EVENTS} events among patients with a score",
         fix=f"name a larger cohort, or one that has what the model reads: {', '.join(_relied_on(bundle))}",
     )
