@@ -27,7 +27,7 @@ from nbrelapse.report.plots.performance import incidence_course
 from nbrelapse.report.wording import model_title
 from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle, ObservedOutcomes
 from nbrelapse.scoring.evaluate import _GROUPINGS, _clinical_levels
-from nbrelapse.scoring.scores import _expression_warnings, _score_features
+from nbrelapse.scoring.scores import _cohort_flags, _score_features
 
 _NOT_KEPT = "the model was saved without the observed courses of its training patients"
 
@@ -158,9 +158,9 @@ def _required(bundle: Bundle, studied: _StudiedPatient) -> dict[str, float]:
 
 
 def _warnings(bundle: Bundle, studied: _StudiedPatient) -> list[str]:
-    measured = studied.patient_id in studied.cohort.assayed_samples("expression").index
-    warned = _expression_warnings(bundle, studied.cohort) if measured else []
-    return [f"{text[0].upper()}{text[1:]}." for text in warned]
+    own = studied.cohort.patient_ids == studied.patient_id
+    told = [text for text, mask in _cohort_flags(bundle, studied.cohort).items() if mask[own].any()]
+    return [f"{text[0].upper()}{text[1:]}." for text in told]
 
 
 def _facts(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:
