@@ -150,7 +150,8 @@ def test_explain_and_evaluate(study: Any, nbrelapse: Callable[..., Any], tmp_pat
     document = evaluated.document
     assert set(document) == {"endpoint", "patients", "verdict", "metrics", "differences", "notes", "utility"}
     assert {"net_benefit", "tertile_calibration", "reclassification"} <= set(document["utility"])
-    assert {row["n"] for row in document["metrics"] if row["population"] == "all"} == {180}
+    assert document["patients"]["recorded"] == 180
+    assert {row["n"] for row in document["metrics"] if row["population"] == "all"} == {document["patients"]["judged"]}
     again = nbrelapse("evaluate", study.model, "cohort", "--bootstrap", 100, "--json")
     assert again.document == document
     bca = nbrelapse("evaluate", study.model, "cohort", "--bootstrap", 100, "--interval", "bca", "--json").document

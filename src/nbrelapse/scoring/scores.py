@@ -289,7 +289,7 @@ def _percentile(log_risk: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
 def _feature_flags(bundle: Bundle, evidence: np.ndarray, outside: np.ndarray) -> dict[str, np.ndarray]:
     """Return what a patient's features tell about the numbers: warnings, with a mask of whom each is for."""
     landmark = bundle.landmark_days
-    flags: dict[str, np.ndarray] = {
+    flags = {
         f"for patients event-free on day {landmark:g}: horizons count from then": np.full(len(evidence), landmark > 0),
         f"no score: less than {_LEAST_EVIDENCE:.0%} of what the model relies on is known": evidence < _LEAST_EVIDENCE,
         f"less than {_FULL_EVIDENCE:.0%} of what the model relies on is known": (evidence >= _LEAST_EVIDENCE)
