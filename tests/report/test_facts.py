@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -61,18 +63,31 @@ def test_an_agent_comes_with_its_level_finding_and_source(explanation: Explanati
 
 def test_what_the_model_does_not_read_contradicts_all_the_same(explanation: Explanation, catalogue: Catalogue) -> None:
     mutated = str(explanation.values.index[explanation.values["alk__hotspot_mutation"] == 1][0])
+    wants = Therapy("lorlatinib", requires=_Requirement("no lengthening", none_of=("telomere__alt",)))
+    own = replace(catalogue, own_therapies={"lorlatinib": wants})
 
     def note(known: dict[str, float]) -> tuple[bool, str]:
-        drivers = {row["title"]: row for row in _driving_mechanisms(explanation, mutated, catalogue, known)}
+        drivers = {row["title"]: row for row in _driving_mechanisms(explanation, mutated, own, known)}
         (agent,) = drivers["ALK"]["therapies"]
         return agent["contradicted"], agent["note"]
 
-    enabling = catalogue.therapies["lorlatinib"].requires
-    assert enabling is not None
-    contradicted, why = note(dict.fromkeys((*enabling.any_of, *enabling.none_of), 0.0))
+    contradicted, why = note({"telomere__alt": 1.0})
     assert contradicted
     assert why.startswith("Contradicted")
-    assert note({}) == (False, f"It requires {enabling.text}, which is not known of this patient.")
+    assert note({}) == (False, "It requires no lengthening, which is not known of this patient.")
+
+
+def test_a_no_that_raises_the_risk_is_a_finding_without_an_agent(
+    explanation: Explanation, catalogue: Catalogue
+) -> None:
+    """The model holds the mutation to lower the risk, so that its absence raises it."""
+    free = str(explanation.values.index[explanation.values["alk__hotspot_mutation"] == 0][0])
+    turned = explanation.features.copy()
+    turned.loc[free, "alk__hotspot_mutation"] = 0.3
+    found = _driving_mechanisms(replace(explanation, features=turned), free, catalogue)
+    (alk,) = [row for row in found if row["title"] == "ALK"]
+    assert alk["findings"] == ["ALK kinase hotspot mutation: no"]
+    assert alk["therapies"] == []
 
 
 NAN = float("nan")

@@ -203,7 +203,7 @@ def _driving_mechanisms(
     patient : str
     catalogue : Catalogue
     known : mapping of str to float, optional
-        Every feature of the patient, for what a therapy requires; those that the model reads by default.
+        Further features of the patient, for what a therapy requires of them; the model's own reading goes first.
 
     Returns
     -------
@@ -222,7 +222,7 @@ def _driving_mechanisms(
         mechanism = catalogue.mechanisms[str(name)]
         own = contributions[(explanation.mechanism_of == name).to_numpy()]
         raising = [str(feature) for feature in own[own >= _DRIVES / 5].sort_values(ascending=False).index]
-        found = addressing_therapies(catalogue, str(name), raising, dict(values) if known is None else known)
+        found = addressing_therapies(catalogue, str(name), raising, {**(known or {}), **values})
         features = [catalogue.features[feature] for feature in raising]
         drivers.append(
             {
