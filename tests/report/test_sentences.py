@@ -35,6 +35,20 @@ def test_a_score_says_probability_band_and_place() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("percentile", "said"),
+    [
+        (9.0, "a lower risk than that of 91% of the training patients"),
+        (0.0, "a lower risk than that of over 99% of the training patients"),
+        (49.9, "a lower risk than that of 50% of the training patients"),
+        (50.0, "a higher risk than that of 50% of the training patients"),
+        (72.4, "a higher risk than that of 72% of the training patients"),
+    ],
+)
+def test_a_place_is_said_by_the_larger_side(percentile: float, said: str) -> None:
+    assert said in _summary_sentence(replace(SCORED, percentile=percentile))
+
+
 def test_without_a_score_there_is_no_number() -> None:
     text = _summary_sentence(_PatientSummary("death", None, np.nan, missing_assays=["expression", "fish"]))
     assert text.startswith("No score is given: too little")

@@ -100,9 +100,22 @@ def _summary_sentence(summary: _PatientSummary) -> str:
 def _prediction(summary: _PatientSummary, value: float, low: float, high: float) -> str:
     band = "" if math.isnan(low) else f" (95% of the refits: {_percent(low)} to {_percent(high)})"
     return (
-        f"The model predicts a probability of {summary.event} of {_percent(value)}{_when(summary)}{band}, a higher "
-        f"risk than that of {_percent(summary.percentile / 100)} of the training patients."
+        f"The model predicts a probability of {summary.event} of {_percent(value)}{_when(summary)}{band}, a "
+        f"{_place(summary.percentile, ' risk than that of')}."
     )
+
+
+def _place(percentile: float, than: str) -> str:
+    """Say where a risk lies among those of the training patients, by the larger side of them.
+
+    Examples
+    --------
+    >>> _place(91.2, " than that of"), _place(9.0, " than that of"), _place(0.0, " risk than that of")
+    ('higher than that of 91% of the training patients', 'lower than that of 91% of the training patients',
+     'lower risk than that of over 99% of the training patients')
+    """
+    side, share = ("higher", percentile) if percentile >= 50 else ("lower", 100 - percentile)
+    return f"{side}{than} {_percent(share / 100)} of the training patients"
 
 
 def _when(summary: _PatientSummary) -> str:
