@@ -13,6 +13,7 @@ from .evaluate import populations as populations
 from .explain import ExplainedCohort as ExplainedCohort
 from .explain import ExplainRequest as ExplainRequest
 from .explain import explain_cohort as explain_cohort
+from .patient import check_patient as check_patient
 from .patient import describe_patient as describe_patient
 from .scores import check_scores_file as check_scores_file
 from .scores import score as score
