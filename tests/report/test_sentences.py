@@ -157,9 +157,9 @@ def test_of_a_metric_with_worse_values_on_both_sides_neither_is_called_better(
 
 
 def test_a_metric_without_a_value_is_said_to_have_none(evaluation: Evaluation) -> None:
-    found = verdict(evaluation, "cox", metric="auc_1y")
+    found = verdict(evaluation, "cox", metric="ici_1y")
     assert found.answer == "no comparison"
-    assert "AUC 1 y of Elastic-net Cox has no value" in found.sentence
+    assert "Calibration error (ICI) 1 y of Elastic-net Cox has no value" in found.sentence
 
 
 @pytest.mark.parametrize("population", ["all", "nobody"])
