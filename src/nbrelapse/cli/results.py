@@ -186,7 +186,13 @@ def _cell(table: Any, key: tuple[object, ...], value: str, sign: str) -> str:
 def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on the loopback address.")] = 5000,
 ) -> None:
-    """Start MLflow's page on the loopback address, on the tracking store in use; Ctrl-C ends it."""
+    """Start MLflow's page on the loopback address, on the tracking store in use; Ctrl-C ends it.
+
+    SIGINT (Ctrl-C), SIGTERM and SIGHUP end the server with all its processes and free the port; the exit code is then
+    128 and the signal's number: 130, 143 or 129.
+    """
     from nbrelapse.tracking.store import serve
 
-    serve(port)
+    ended_by = serve(port)
+    if ended_by is not None:
+        raise typer.Exit(128 + ended_by)
