@@ -85,10 +85,10 @@ def explain(
     from nbrelapse.scoring.patient import check_patient
     from nbrelapse.scoring.storage import load_model
 
+    bundle = load_model(model)
     explained = read_cohort(cohort)
     if patient is not None:
         check_patient(explained, patient)
-    bundle = load_model(model)
     request = ExplainRequest(
         patient=patient,
         horizon_years=horizon,

@@ -518,7 +518,7 @@ def _read_of(explanation: Explanation, catalogue: Catalogue, mechanism: str) -> 
     -------
     dict of str to str
         ``assays`` and ``counted`` of the features that somebody has a value of, ``unread`` (assays that the model reads
-        and nobody has), and ``description``: the features by title, those that contribute most first.
+        and that gave nobody a value), and ``description``: the features by title, those that contribute most first.
     """
     own = explanation.mechanism_of.index[explanation.mechanism_of == mechanism]
     seen = own[explanation.values[own].notna().any()]
