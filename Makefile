@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup browser demo test lint types docs notebooks bench lock clean
+.PHONY: setup browser demo test lint types docs notebooks bench models lock clean
 
 setup: $(VENV)/.installed
 
@@ -42,6 +42,10 @@ notebooks: setup
 
 bench: setup
 	@for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
+
+# Writes models/quickstart anew, two minutes; the same code and libraries give the same bytes.
+models: setup
+	$(BIN)/python tools/models.py
 
 lock: setup
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

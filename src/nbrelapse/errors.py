@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +105,32 @@ def illegal_key(
         return InputError("a required key is missing", file=file, column=column)
     expected = problem["msg"].removeprefix("Value error, ")
     return InputError(f"illegal value {problem.get('input')!r}", file=file, column=column, expected=expected)
+
+
+def did_you_mean(asked: str, known: Iterable[str]) -> str | None:
+    """Return a ``fix`` that names what a word may have been meant for, at most three; None where nothing is near.
+
+    Capitals, the kind of a dash or space, and zeros before a number do not count.
+
+    Examples
+    --------
+    >>> did_you_mean("Harrell-C", ["harrell_c", "uno_c", "brier_1y"])
+    'did you mean harrell_c?'
+    >>> did_you_mean("brier", ["brier_1y", "brier_5y", "uno_c"])
+    'did you mean brier_1y or brier_5y?'
+    >>> did_you_mean("xyz", ["harrell_c"]) is None
+    True
+    """
+    plain = {name: _plain(name) for name in known}
+    near = get_close_matches(_plain(asked), set(plain.values()), n=3)
+    near = near[:1] if near[:1] == [_plain(asked)] else near
+    names = [name for name, word in plain.items() if word in near][:3]
+    return f"did you mean {' or '.join(filter(None, [', '.join(names[:-1]), names[-1]]))}?" if names else None
+
+
+def _plain(word: str) -> str:
+    joined = re.sub(r"[\s_\u2010-\u2015-]+", "_", word.strip().casefold())
+    return re.sub(r"(?<!\d)0+(?=\d)", "", joined)
 
 
 class BundleError(NbRelapseError):

@@ -71,10 +71,38 @@ def test_a_holdout_too_small_to_be_judged_is_said_to_be_so(
 
 
 def test_an_unknown_metric_names_those_there_are(study: Any, nbrelapse: Callable[..., Any]) -> None:
-    refused = nbrelapse("compare", "tiny", "--metric", "accuracy")
-    assert (refused.code, refused.out) == (2, "")
-    assert "the run has no metric 'accuracy'" in refused.err
-    assert "harrell_c" in refused.err
+    for more in ([], ["--json"]):
+        refused = nbrelapse("compare", "tiny", "--metric", "accuracy", *more)
+        assert (refused.code, refused.out) == (2, "")
+        assert "the run has no metric 'accuracy'" in refused.err
+        assert "harrell_c" in refused.err
+    assert "did you mean harrell_c?" in nbrelapse("compare", "tiny", "--metric", "Harrell-C").err
+
+
+@pytest.mark.parametrize(
+    ("metric", "title", "sense", "best"),
+    [
+        ("integrated_brier", "Integrated Brier (lower is better)", "lower is better", min),
+        ("auc_3y", "AUC 3 y", "higher is better", max),
+        ("calibration_slope", "Calibration slope (best at 1)", "best at 1", None),
+    ],
+)
+def test_compare_speaks_of_the_metric_that_was_asked_for(
+    study: Any, nbrelapse: Callable[..., Any], metric: str, title: str, sense: str, best: Callable[..., float] | None
+) -> None:
+    shown = nbrelapse("compare", "tiny", "--metric", metric)
+    words = " ".join(shown.out.split())
+    assert f"{metric} (95% intervals; {sense})" in words
+    assert title in words
+    assert "Harrell C" not in words
+    document = nbrelapse("compare", "tiny", "--metric", metric, "--json").document
+    assert document["metric"] == metric
+    assert all(one["sentence"] in words for one in document["verdicts"].values())
+    rows = [row for row in document["holdout"]["metrics"] if row["metric"] == metric and row["population"] == "all"]
+    first = next(line for line in shown.out.splitlines() if line.split()[:1] and line.split()[0] in MODELS)
+    if best is not None:
+        values = {row["model"]: row["value"] for row in rows if row["value"] is not None}
+        assert values[first.split()[0]] == best(values.values())
 
 
 @pytest.mark.parametrize("address", ["models", "runs"])

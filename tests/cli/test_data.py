@@ -367,7 +367,7 @@ def test_copy_number_calls_and_pictures_go_where_they_are_asked_for(nbrelapse: R
         (["--calls", "calls.xlsx"], "a table of copy-number calls cannot be a .xlsx"),
         (["--genome", "genome.txt"], "a picture cannot be a .txt"),
         (["--patient", "SIM-000001"], "--patient needs --genome"),
-        (["--genome", "one.png", "--patient", "nobody"], "the cohort has no such patient"),
+        (["--genome", "one.png", "--patient", "nobody"], "the cohort has no patient 'nobody'"),
     ],
 )
 def test_bad_calls_and_pictures_are_refused_before_the_work(

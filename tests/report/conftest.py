@@ -70,7 +70,15 @@ def catalogue() -> Catalogue:
     }
     features = {
         name: FeatureDefinition(
-            name, name.split("__")[0], title, f"{title}.", "clinical", kind, "x", direction={"relapse": sign}
+            name,
+            name.split("__")[0],
+            title,
+            f"{title}.",
+            "clinical",
+            kind,
+            "x",
+            direction={"relapse": sign},
+            therapies=("lorlatinib",) if name == "alk__hotspot_mutation" else (),
         )
         for name, (title, kind, sign) in FEATURES.items()
     }

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.explanation.explanation import Explanation
+from nbrelapse.explanation.explanation import Explanation, roll_up
 from nbrelapse.mechanisms import FeatureTable, Therapy, load_catalogue
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.mechanisms.therapies import _Requirement
@@ -16,6 +19,7 @@ from nbrelapse.report.facts import (
     _cooccurrence_rows,
     _driving_mechanisms,
     _game_rows,
+    _mechanism_rows,
     agents_in_words,
     feature_patients,
     mechanism_patients,
@@ -61,18 +65,31 @@ def test_an_agent_comes_with_its_level_finding_and_source(explanation: Explanati
 
 def test_what_the_model_does_not_read_contradicts_all_the_same(explanation: Explanation, catalogue: Catalogue) -> None:
     mutated = str(explanation.values.index[explanation.values["alk__hotspot_mutation"] == 1][0])
+    wants = Therapy("lorlatinib", requires=_Requirement("no lengthening", none_of=("telomere__alt",)))
+    own = replace(catalogue, own_therapies={"lorlatinib": wants})
 
     def note(known: dict[str, float]) -> tuple[bool, str]:
-        drivers = {row["title"]: row for row in _driving_mechanisms(explanation, mutated, catalogue, known)}
+        drivers = {row["title"]: row for row in _driving_mechanisms(explanation, mutated, own, known)}
         (agent,) = drivers["ALK"]["therapies"]
         return agent["contradicted"], agent["note"]
 
-    enabling = catalogue.therapies["lorlatinib"].requires
-    assert enabling is not None
-    contradicted, why = note(dict.fromkeys((*enabling.any_of, *enabling.none_of), 0.0))
+    contradicted, why = note({"telomere__alt": 1.0})
     assert contradicted
     assert why.startswith("Contradicted")
-    assert note({}) == (False, f"It requires {enabling.text}, which is not known of this patient.")
+    assert note({}) == (False, "It requires no lengthening, which is not known of this patient.")
+
+
+def test_a_no_that_raises_the_risk_is_a_finding_without_an_agent(
+    explanation: Explanation, catalogue: Catalogue
+) -> None:
+    """The model holds the mutation to lower the risk, so that its absence raises it."""
+    free = str(explanation.values.index[explanation.values["alk__hotspot_mutation"] == 0][0])
+    turned = explanation.features.copy()
+    turned.loc[free, "alk__hotspot_mutation"] = 0.3
+    found = _driving_mechanisms(replace(explanation, features=turned), free, catalogue)
+    (alk,) = [row for row in found if row["title"] == "ALK"]
+    assert alk["findings"] == ["ALK kinase hotspot mutation: no"]
+    assert alk["therapies"] == []
 
 
 NAN = float("nan")
@@ -192,3 +209,64 @@ def test_the_largest_sum_comes_first_and_nothing_is_said_without_a_game(catalogu
     assert (first["title"], first["sum"], first["game"]) == ("MYCN amplification", "0.500", "0.400")
     assert (first["difference"], first["spearman"], second["spearman"]) == ("0.100", "0.987", "–")
     assert _game_rows(None, catalogue) == []
+
+
+def _explained(features: dict[str, list[float]]) -> Explanation:
+    """Contributions of 0.1 a column, the later the less, to two patients whose values are given."""
+    values = pd.DataFrame(features, index=["A", "B"])
+    contributions = values.fillna(0.0) * 0 + np.linspace(0.5, 0.1, values.shape[1])
+    mechanism_of = pd.Series({name: name.split("__")[0] for name in values}, dtype="object")
+    rolled = roll_up(contributions, mechanism_of)
+    return Explanation(0.0, contributions, rolled, values, contributions.sum(axis=1), mechanism_of)
+
+
+P53 = {
+    "p53__tp53_mutation": [NAN, NAN],
+    "p53__mdm2_amplification": [NAN, NAN],
+    "p53__any_alteration": [NAN, NAN],
+    "p53__activity": [0.1, NAN],
+    "p53__apoptosis": [0.2, -0.1],
+}
+
+
+def test_a_mechanism_that_expression_alone_saw_is_not_described_by_lesions() -> None:
+    (row,) = _mechanism_rows(_explained(P53), load_catalogue())
+    assert (row["assays"], row["counted"]) == ("expression", "2 of 5 features")
+    assert row["unread"] == "mutations, copy number"
+    titles = [load_catalogue().features[name].title for name in ("p53__activity", "p53__apoptosis")]
+    assert row["description"] == "; ".join(titles) + "."
+
+
+def test_a_mechanism_is_described_by_what_was_read_whatever_the_assay() -> None:
+    (row,) = _mechanism_rows(_explained(P53 | {"p53__mdm2_amplification": [1.0, 0.0]}), load_catalogue())
+    assert row["assays"] == "copy number, expression"
+    assert "MDM2 amplification" in row["description"]
+    assert "TP53" not in row["description"]
+
+
+def test_a_combination_is_read_from_the_parts_that_were_seen() -> None:
+    seen = P53 | {"p53__mdm2_amplification": [1.0, 0.0], "p53__any_alteration": [1.0, NAN]}
+    (row,) = _mechanism_rows(_explained(seen), load_catalogue())
+    assert (row["assays"], row["unread"]) == ("copy number, expression", "mutations")
+
+
+def test_of_a_mechanism_that_nobody_was_assayed_for_nothing_is_described() -> None:
+    (row,) = _mechanism_rows(_explained({"alk__amplified": [NAN, NAN]}), load_catalogue())
+    assert (row["assays"], row["counted"], row["unread"]) == ("nothing", "0 of 1 feature", "copy number")
+    assert row["description"] == "Nobody has a value of any of its features."
+
+
+def test_of_many_features_the_first_are_named_and_the_others_counted() -> None:
+    arms = [f"instability__{arm}" for arm in ("loss_1p", "loss_3p", "loss_4p", "loss_11q", "gain_1q", "gain_2p")]
+    (row,) = _mechanism_rows(_explained({arm: [1.0, 0.0] for arm in arms}), load_catalogue())
+    assert (row["assays"], row["counted"]) == ("copy number", "6 features")
+    assert row["description"].startswith(load_catalogue().features[arms[0]].title)
+    assert row["description"].endswith("; and 1 more.")
+
+
+def test_both_pages_say_what_each_mechanism_was_read_from(report: Path, cohort_report: Path) -> None:
+    for page in (report, cohort_report):
+        text = page.read_text(encoding="utf-8")
+        assert '<th scope="col">Read from</th>' in text
+        assert "<td>clinical<small>3 features</small></td>" in text
+        assert "About p53 pathway." not in text

@@ -13,6 +13,7 @@ from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.metrics.evaluation import Evaluation, strongest_reference
 from nbrelapse.metrics.horizons import YEAR
+from nbrelapse.metrics.table import METRICS
 from nbrelapse.report.facts import _mechanism_rows, disagreements
 from nbrelapse.report.sentences import (
     ProbabilityImportance,
@@ -33,6 +34,20 @@ def test_a_score_says_probability_band_and_place() -> None:
         "refits: 50% to 70%), a higher risk than that of 91% of the training patients. Nothing that was measured moves "
         "the risk noticeably."
     )
+
+
+@pytest.mark.parametrize(
+    ("percentile", "said"),
+    [
+        (9.0, "a lower risk than that of 91% of the training patients"),
+        (0.0, "a lower risk than that of over 99% of the training patients"),
+        (49.9, "a lower risk than that of 50% of the training patients"),
+        (50.0, "a higher risk than that of 50% of the training patients"),
+        (72.4, "a higher risk than that of 72% of the training patients"),
+    ],
+)
+def test_a_place_is_said_by_the_larger_side(percentile: float, said: str) -> None:
+    assert said in _summary_sentence(replace(SCORED, percentile=percentile))
 
 
 def test_without_a_score_there_is_no_number() -> None:
@@ -99,6 +114,52 @@ def test_better_needs_the_whole_interval_above_zero(evaluation: Evaluation) -> N
 def test_worse_is_said(evaluation: Evaluation) -> None:
     turned = replace(evaluation, differences=evaluation.differences.assign(low=-0.2, high=-0.1))
     assert verdict(turned, "cox").headline == "Worse than the clinical baseline"
+
+
+def _with(evaluation: Evaluation, metric: str, low: float, high: float) -> Evaluation:
+    """Hold the figures of Harrell's C for those of another metric, with this interval of every difference."""
+    tables = (evaluation.metrics, evaluation.differences.assign(low=low, high=high))
+    metrics, differences = (table[table["metric"] == "harrell_c"].assign(metric=metric) for table in tables)
+    return replace(evaluation, metrics=metrics, differences=differences)
+
+
+@pytest.mark.parametrize(
+    ("metric", "low", "high", "answer", "said"),
+    [
+        ("integrated_brier", -0.03, -0.01, "better", "predicts the probability better than"),
+        ("integrated_brier", 0.01, 0.03, "worse", "predicts the probability worse than"),
+        ("brier_5y", -0.03, 0.01, "not shown", "is not shown to predict the probability better than"),
+        ("ici_5y", -0.03, -0.01, "better", "is calibrated better than"),
+        ("ipa_5y", 0.01, 0.03, "better", "predicts the probability better than"),
+        ("auc_3y", -0.03, -0.01, "worse", "ranks patients worse than"),
+    ],
+)
+def test_the_verdict_speaks_of_the_metric_and_of_which_way_is_better(
+    evaluation: Evaluation, metric: str, low: float, high: float, answer: str, said: str
+) -> None:
+    found = verdict(_with(evaluation, metric, low, high), "cox", metric=metric)
+    assert found.answer == answer
+    assert said in found.sentence
+    assert METRICS[metric].title in found.sentence
+    assert found.headline.endswith(f", by {METRICS[metric].title}")
+    assert ("lower is better" in found.sentence) == (metric in {"integrated_brier", "brier_5y", "ici_5y"})
+    assert "Harrell" not in found.sentence
+
+
+@pytest.mark.parametrize("metric", ["calibration_slope", "calibration_intercept_5y"])
+def test_of_a_metric_with_worse_values_on_both_sides_neither_is_called_better(
+    evaluation: Evaluation, metric: str
+) -> None:
+    found = verdict(_with(evaluation, metric, 0.1, 0.3), "cox", metric=metric)
+    assert found.answer == "no comparison"
+    assert f"best at {METRICS[metric].best:g}" in found.sentence
+    assert "neither is called better" in found.sentence
+
+
+def test_a_metric_without_a_value_is_said_to_have_none(evaluation: Evaluation) -> None:
+    found = verdict(evaluation, "cox", metric="ici_1y")
+    assert found.answer == "no comparison"
+    assert "Calibration error (ICI) 1 y of Elastic-net Cox has no value" in found.sentence
 
 
 @pytest.mark.parametrize("population", ["all", "nobody"])

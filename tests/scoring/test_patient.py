@@ -12,7 +12,7 @@ from nbrelapse.errors import InputError
 from nbrelapse.mechanisms import build_features
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.report.patient_report import PatientPrediction
-from nbrelapse.scoring import Bundle, load_model
+from nbrelapse.scoring import Bundle, ExplainRequest, check_patient, explain_cohort, load_model
 from nbrelapse.scoring.patient import _StudiedPatient, describe_patient
 from nbrelapse.scoring.scores import _score_features
 
@@ -87,7 +87,7 @@ def test_a_value_out_of_range_comes_with_the_range(bundle: Bundle, studied: _Stu
 
 
 def test_an_unknown_patient_is_refused(bundle: Bundle, studied: _StudiedPatient) -> None:
-    with pytest.raises(InputError, match="no such patient"):
+    with pytest.raises(InputError, match="has no patient 'nobody'"):
         describe_patient(bundle, replace(studied, patient_id="nobody"), "today")
 
 
@@ -100,3 +100,26 @@ def test_ranks_among_other_genes_are_warned_of(bundle: Bundle, studied: _Studied
         trained = replace(bundle, training=replace(bundle.training, expression_genes=trained_on))
         warnings = describe_patient(trained, own, "today").warnings
         assert any("another selection of genes" in warning for warning in warnings) == warned
+
+
+def test_near_ids_are_named_to_the_user_who_asks(studied: _StudiedPatient) -> None:
+    known = str(studied.cohort.patient_ids[3])
+    for asked in (known.lower(), f" {known}", known.replace("-", "_")):
+        with pytest.raises(InputError, match=rf"did you mean {known}\?"):
+            check_patient(studied.cohort, asked)
+    with pytest.raises(InputError, match=rf"did you mean .*{known}"):
+        check_patient(studied.cohort, known[:-3] + known[-2:])
+    with pytest.raises(InputError, match="give an id of the column patient_id"):
+        check_patient(studied.cohort, "???")
+
+
+def test_the_id_is_checked_before_anything_is_computed(
+    bundle: Bundle, studied: _StudiedPatient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def computed(*_: object, **__: object) -> None:
+        raise AssertionError("something was computed")
+
+    monkeypatch.setattr("nbrelapse.scoring.explain.build_features", computed)
+    with pytest.raises(InputError, match="has no patient 'nobody'"):
+        explain_cohort(bundle, studied.cohort, tmp_path / "out", ExplainRequest(patient="nobody"))
+    assert not (tmp_path / "out").exists()

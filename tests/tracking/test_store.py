@@ -5,15 +5,17 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
 
 from nbrelapse.errors import InputError
 from nbrelapse.tracking import open_store, store_uri
-from nbrelapse.tracking.store import _experiment_id, serve
+from nbrelapse.tracking.store import _experiment_id, _signals, serve
 
 
 def test_the_default_store_is_a_database_below_the_working_directory(store: Path) -> None:
@@ -79,22 +81,17 @@ def test_the_first_use_is_silent_and_tells_nobody(no_store: Path) -> None:
     assert (no_store / "mlflow.db").exists()
 
 
-@pytest.fixture(autouse=True)
-def _keep_the_signal_handler() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
-
-
 @pytest.fixture
 def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Commands that would have been started; in their place one that ends at once, with 0 on port 5000."""
     seen: list[list[str]] = []
+    start = subprocess.Popen
 
-    def run(command: list[str], *, check: bool, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    def popen(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
         seen.append(command)
-        return subprocess.CompletedProcess(command, 0 if "5000" in command else 1)
+        return start([sys.executable, "-c", f"raise SystemExit({int('5000' not in command)})"], **options)
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "Popen", popen)
     return seen
 
 
@@ -134,7 +131,75 @@ def test_a_busy_port_is_refused_before_the_server_starts(store: Path, commands: 
     assert commands == []
 
 
-def test_being_terminated_ends_the_server_as_ctrl_c_does(store: Path, commands: list[list[str]]) -> None:
-    serve(5000)
-    with pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGTERM)
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _in_session(leader: int) -> set[int]:
+    """Living processes of the session that a process leads."""
+    found = set()
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, _, session = status.read_text().rpartition(")")[2].split()[:4]
+            if int(session) == leader and state != "Z":
+                found.add(int(status.parent.name))
+    return found
+
+
+def _sessions_of(parent: int) -> set[int]:
+    """Sessions that the children of a process lead."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return {int(child) for child in children}
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads the processes of Linux")
+@pytest.mark.parametrize(
+    ("number", "until"),
+    [
+        (signal.SIGTERM, "it answers"),
+        (signal.SIGINT, "it answers"),
+        (signal.SIGHUP, "it answers"),
+        (signal.SIGTERM, "its server is there"),
+        (signal.SIGHUP, "its server has started others"),
+    ],
+)
+def test_a_signal_ends_the_server_with_all_that_it_started(store: Path, number: signal.Signals, until: str) -> None:
+    """The real server on a free port, also while it is still starting."""
+    port = _free_port()
+    command = [sys.executable, "-c", "from nbrelapse.cli import main; main()", "ui", "--port", str(port)]
+    ui = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    leaders: set[int] = set()
+    reached = {
+        "it answers": lambda: _answers(port),
+        "its server is there": lambda: bool(leaders),
+        "its server has started others": lambda: any(len(_in_session(one)) > 1 for one in leaders),
+    }[until]
+    while not reached():
+        assert ui.poll() is None
+        leaders = _sessions_of(ui.pid)
+        time.sleep(0.02)
+    leaders = _sessions_of(ui.pid)
+    ui.send_signal(number)
+    assert ui.wait(60) == 128 + number
+    assert not _answers(port)
+    assert leaders
+    assert not any(_in_session(one) for one in leaders)
+
+
+def test_what_nohup_ignores_does_not_end_it() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with _signals() as received:
+            signal.raise_signal(signal.SIGHUP)
+            signal.raise_signal(signal.SIGTERM)
+        assert received == [signal.SIGTERM]
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

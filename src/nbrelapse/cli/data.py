@@ -448,13 +448,13 @@ def _check_asked(pictures: tuple[Path | None, ...], calls: Path | None) -> None:
 
 def _check_patient(studied: Cohort, genome: Path | None, patient: str | None) -> None:
     from nbrelapse.errors import InputError
+    from nbrelapse.scoring.patient import check_patient
 
     if patient is None:
         return
     if genome is None:
         raise InputError("--patient needs --genome, the picture to draw", column="--patient")
-    if patient not in studied.patient_ids:
-        raise InputError("the cohort has no such patient", column="--patient", fix="give an id of the cohort")
+    check_patient(studied, patient)
 
 
 def _write_copy_number(

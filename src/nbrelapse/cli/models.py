@@ -104,16 +104,20 @@ def explain(
 
     from nbrelapse.cohort.storage import read_cohort
     from nbrelapse.scoring.explain import ExplainRequest, explain_cohort
+    from nbrelapse.scoring.patient import check_patient
     from nbrelapse.scoring.storage import load_model
 
     bundle = load_model(model)
+    explained = read_patients(cohort, where)
+    if patient is not None:
+        check_patient(explained, patient)
     request = ExplainRequest(
         patient=patient,
         horizon_years=horizon,
         background=None if background is None else read_cohort(background),
         allow_missing_assays=allow_missing_assays,
     )
-    found = explain_cohort(bundle, read_patients(cohort, where), out, request)
+    found = explain_cohort(bundle, explained, out, request)
     document = {"model": model, "endpoint": bundle.endpoint, **_document(found)}
     if as_json:
         typer.echo(json.dumps(document, indent=2, allow_nan=False))

@@ -25,19 +25,22 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON document.")] = False,
 ) -> None:
     """Show the models of an experiment's latest run beside the clinical baselines, with intervals."""
-    import json
-
-    from nbrelapse.errors import InputError
+    from nbrelapse.errors import InputError, did_you_mean
     from nbrelapse.tracking.read import read_experiment
 
     found = read_experiment(experiment)
-    if as_json:
-        typer.echo(json.dumps(_document(found), indent=2, allow_nan=False))
-        return
     known = list(dict.fromkeys(found.cross_validation.metrics["metric"]))
     metric = metric or found.cross_validation.kind.leading_metric
     if metric not in known:
-        raise InputError(f"the run has no metric {metric!r}", column="--metric", expected=", ".join(known))
+        raise InputError(
+            f"the run has no metric {metric!r}",
+            column="--metric",
+            expected=", ".join(known),
+            fix=did_you_mean(metric, known),
+        )
+    if as_json:
+        typer.echo(json.dumps(_document(found, metric), indent=2, allow_nan=False))
+        return
     _print(found, metric)
 
 
@@ -45,7 +48,6 @@ def _print(found: RecordedExperiment, metric: str) -> None:
     from rich.console import Console
 
     from nbrelapse.report.guard_sections import multiplicity_sentence
-    from nbrelapse.report.sentences import verdict
 
     console = Console()
     for label, evaluation in (("hold-out", found.holdout), ("nested cross-validation", found.cross_validation)):
@@ -55,10 +57,8 @@ def _print(found: RecordedExperiment, metric: str) -> None:
     if found.leave_one_out is not None:
         print_groups(f"{found.name}: {found.endpoint}, left out", found.leave_one_out, metric, found.chosen)
         console.print()
-    judged = found.cross_validation if found.holdout is None else found.holdout
-    if found.chosen:
-        for population in judged.metrics["population"].unique():
-            console.print(verdict(judged, found.chosen, population).sentence, highlight=False)
+    for said in _verdicts(found, metric).values():
+        console.print(said.sentence, highlight=False)
     if found.multiplicity is not None:
         console.print(multiplicity_sentence(found.multiplicity), highlight=False)
     console.print(f"run: {found.run_id}, {found.started:%Y-%m-%d %H:%M} UTC", highlight=False)
@@ -66,7 +66,19 @@ def _print(found: RecordedExperiment, metric: str) -> None:
         console.print(f"model {name}: {uri}", highlight=False, soft_wrap=True)
 
 
-def _document(found: RecordedExperiment) -> dict[str, Any]:
+def _verdicts(found: RecordedExperiment, metric: str) -> dict[str, Any]:
+    """Return the verdict on the chosen model by population, of the patients that the answer rests on."""
+    from nbrelapse.report.sentences import verdict
+
+    judged = found.cross_validation if found.holdout is None else found.holdout
+    if not found.chosen:
+        return {}
+    populations = judged.metrics["population"].unique()
+    return {population: verdict(judged, found.chosen, population, metric) for population in populations}
+
+
+def _document(found: RecordedExperiment, metric: str) -> dict[str, Any]:
+    said = _verdicts(found, metric)
     return {
         "experiment": found.name,
         "run_id": found.run_id,
@@ -74,6 +86,8 @@ def _document(found: RecordedExperiment) -> dict[str, Any]:
         "endpoint": found.endpoint,
         "chosen": found.chosen,
         "models": found.model_uris,
+        "metric": metric,
+        "verdicts": {population: {"answer": one.answer, "sentence": one.sentence} for population, one in said.items()},
         "multiplicity": multiplicity_document(found.multiplicity),
         "cross_validation": evaluation_document(found.cross_validation),
         "holdout": evaluation_document(found.holdout),
@@ -138,8 +152,9 @@ def _table(title: str, evaluation: Evaluation, metric: str, chosen: str | None) 
 
     rows = evaluation.metrics[evaluation.metrics["metric"] == metric]
     populations = list(dict.fromkeys(rows["population"]))
-    reference = {population: strongest_reference(evaluation, population) for population in populations}
-    table = Table(title=f"{title}: {metric} (95% intervals)", title_justify="left", box=None, pad_edge=False)
+    reference = {population: strongest_reference(evaluation, population, metric) for population in populations}
+    sense = f"95% intervals; {METRICS[metric].direction}"
+    table = Table(title=f"{title}: {metric} ({sense})", title_justify="left", box=None, pad_edge=False)
     table.add_column("model", no_wrap=True)
     for population in populations:
         table.add_column(population, no_wrap=True)
@@ -171,7 +186,13 @@ def _cell(table: Any, key: tuple[object, ...], value: str, sign: str) -> str:
 def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on the loopback address.")] = 5000,
 ) -> None:
-    """Start MLflow's page on the loopback address, on the tracking store in use; Ctrl-C ends it."""
+    """Start MLflow's page on the loopback address, on the tracking store in use; Ctrl-C ends it.
+
+    SIGINT (Ctrl-C), SIGTERM and SIGHUP end the server with all its processes and free the port; the exit code is then
+    128 and the signal's number: 130, 143 or 129.
+    """
     from nbrelapse.tracking.store import serve
 
-    serve(port)
+    ended_by = serve(port)
+    if ended_by is not None:
+        raise typer.Exit(128 + ended_by)

@@ -41,6 +41,11 @@ class Metric:
         Why a model may have no value, as a clause.
     chance : float or None
         The value of a model that knows nothing, where that does not depend on the patients.
+    sense : {1, -1, 0}
+        1 where more is better, -1 where less is; 0 where the best value has worse ones on both sides, so that a
+        difference of two values does not say which is better.
+    ability : str
+        What a model with better values does better, as an infinitive.
     """
 
     name: str
@@ -50,6 +55,19 @@ class Metric:
     best: float
     undefined: str = "its patients do not determine it"
     chance: float | None = None
+    sense: int = 1
+    ability: str = "rank patients"
+
+    @property
+    def direction(self) -> str:
+        """Which values are better, in words.
+
+        Examples
+        --------
+        >>> METRICS["harrell_c"].direction, METRICS["brier_5y"].direction, METRICS["calibration_slope"].direction
+        ('higher is better', 'lower is better', 'best at 1')
+        """
+        return {1: "higher is better", -1: "lower is better"}.get(self.sense, f"best at {self.best:g}")
 
     def at(self, years: int) -> Metric:
         """Return the same metric at a horizon, which its ``compute`` takes."""
@@ -141,12 +159,22 @@ _S, _B = (SURVIVAL,), (BINARY,)
 
 
 _AUC = Metric("auc", "AUC", _S, _dynamic_auc, 1.0, _NO_PAIR, chance=0.5)
-_BRIER = Metric("brier", "Brier", _S, _brier, 0.0)
-_IPA = Metric("ipa", "IPA", _S, _ipa, 1.0, _NO_EVENT, chance=0.0)
+_PREDICT, _CALIBRATED = "predict the probability", "be calibrated"
+_BRIER = Metric("brier", "Brier", _S, _brier, 0.0, sense=-1, ability=_PREDICT)
+_IPA = Metric("ipa", "IPA", _S, _ipa, 1.0, _NO_EVENT, chance=0.0, ability=_PREDICT)
 _INTERCEPT = Metric(
-    "calibration_intercept", "Calibration intercept", _S, partial(_at_horizon, calibration_intercept), 0.0, _ALL_ALIKE
+    "calibration_intercept",
+    "Calibration intercept",
+    _S,
+    partial(_at_horizon, calibration_intercept),
+    0.0,
+    _ALL_ALIKE,
+    sense=0,
+    ability=_CALIBRATED,
 )
-_ICI = Metric("ici", "Calibration error (ICI)", _S, partial(_at_horizon, ici), 0.0, _NO_SLOPE)
+_ICI = Metric(
+    "ici", "Calibration error (ICI)", _S, partial(_at_horizon, ici), 0.0, _NO_SLOPE, sense=-1, ability=_CALIBRATED
+)
 
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
@@ -157,7 +185,7 @@ METRICS: Mapping[str, Metric] = {
         *(_AUC.at(years) for years in HORIZON_YEARS),
         *(_BRIER.at(years) for years in HORIZON_YEARS),
         *(_IPA.at(years) for years in HORIZON_YEARS),
-        Metric("integrated_brier", "Integrated Brier", _S, _integrated_brier, 0.0),
+        Metric("integrated_brier", "Integrated Brier", _S, _integrated_brier, 0.0, sense=-1, ability=_PREDICT),
         replace(_AUC, kinds=_B, compute=partial(_of_log_risk, auc)),
         replace(_BRIER, kinds=_B, compute=partial(_of_probability, brier_score)),
         replace(_IPA, kinds=_B, compute=partial(_of_probability, ipa)),
@@ -168,6 +196,8 @@ METRICS: Mapping[str, Metric] = {
             partial(_of_log_risk, calibration_slope),
             1.0,
             _NO_SLOPE,
+            sense=0,
+            ability=_CALIBRATED,
         ),
         *(metric.at(years) for years in HORIZON_YEARS for metric in (_INTERCEPT, _ICI)),
         replace(_INTERCEPT, kinds=_B, compute=_intercept_of_log_odds),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -203,7 +203,7 @@ def _driving_mechanisms(
     patient : str
     catalogue : Catalogue
     known : mapping of str to float, optional
-        Every feature of the patient, for what a therapy requires; those that the model reads by default.
+        Further features of the patient, for what a therapy requires of them; the model's own reading goes first.
 
     Returns
     -------
@@ -222,7 +222,7 @@ def _driving_mechanisms(
         mechanism = catalogue.mechanisms[str(name)]
         own = contributions[(explanation.mechanism_of == name).to_numpy()]
         raising = [str(feature) for feature in own[own >= _DRIVES / 5].sort_values(ascending=False).index]
-        found = addressing_therapies(catalogue, str(name), raising, dict(values) if known is None else known)
+        found = addressing_therapies(catalogue, str(name), raising, {**(known or {}), **values})
         features = [catalogue.features[feature] for feature in raising]
         drivers.append(
             {
@@ -356,12 +356,12 @@ def mechanism_patients(cohort: Cohort, table: FeatureTable) -> pd.DataFrame:
     return patients.astype({"assay": pd.CategoricalDtype([_ANY, *shown], ordered=True)})
 
 
-def _assays_read(catalogue: Catalogue, definition: FeatureDefinition) -> list[str]:
-    """Return the assays of a feature, or of those that it combines."""
+def _assays_read(catalogue: Catalogue, definition: FeatureDefinition, seen: Collection[str] = ()) -> list[str]:
+    """Return the assays of a feature, or of those that it combines: where some of them were seen, of these."""
     if definition.builder != COMBINATION:
         return [definition.assay]
-    read = catalogue.subset([definition.name]).features.values()
-    return list({entry.assay: None for entry in read if entry.builder != COMBINATION})
+    read = [one for one in catalogue.subset([definition.name]).features.values() if one.builder != COMBINATION]
+    return list({entry.assay: None for entry in [one for one in read if one.name in seen] or read})
 
 
 def _assayed(cohort: Cohort) -> pd.DataFrame:
@@ -487,7 +487,7 @@ def _mechanism_rows(
     stability: Stability | None = None,
     probability: ProbabilityImportance | None = None,
 ) -> list[dict[str, str]]:
-    """Mechanisms in falling order of importance, with what they are and what refits make of them."""
+    """Mechanisms in falling order of importance, with what was read of them and what refits make of them."""
     missing = dict(explanation.not_assayed_share())
     refitted = {} if stability is None else stability.mechanisms.to_dict("index")
     rows = []
@@ -499,12 +499,46 @@ def _mechanism_rows(
                 "color": mechanism.color,
                 "importance": f"{value:.3f}",
                 "missing": f"{missing[name]:.0%}",
-                "description": mechanism.description,
             }
+            | _read_of(explanation, catalogue, str(name))
             | (_over_refits(refitted[name]) if name in refitted else {})
             | ({} if probability is None else {"points": probability.points(str(name))})
         )
     return rows
+
+
+_NAMED = 5
+"""Features named of a mechanism; the others are counted. A choice."""
+
+
+def _read_of(explanation: Explanation, catalogue: Catalogue, mechanism: str) -> dict[str, str]:
+    """Say what an explanation saw of a mechanism: the catalogue's description would tell of what was not looked at.
+
+    Returns
+    -------
+    dict of str to str
+        ``assays`` and ``counted`` of the features that somebody has a value of, ``unread`` (assays that the model reads
+        and that gave nobody a value), and ``description``: the features by title, those that contribute most first.
+    """
+    own = explanation.mechanism_of.index[explanation.mechanism_of == mechanism]
+    seen = own[explanation.values[own].notna().any()]
+    assays, unread = (
+        dict.fromkeys(
+            _lower(assay) for name in names for assay in _assays_read(catalogue, catalogue.features[name], seen)
+        )
+        for names in (seen, own.difference(seen, sort=False))
+    )
+    size = explanation.features[seen].abs().mean().sort_values(ascending=False, kind="stable")
+    titles = [catalogue.features[str(name)].title for name in size.index]
+    titles, more = titles[:_NAMED], len(titles) - _NAMED
+    described = "; ".join(titles) + (f"; and {more} more" if more > 0 else "")
+    counted = f"{len(seen)} of {len(own)}" if len(seen) < len(own) else f"{len(own)}"
+    return {
+        "assays": ", ".join(assays) or "nothing",
+        "counted": f"{counted} feature{'s' * (len(own) != 1)}",
+        "unread": ", ".join(assay for assay in unread if assay not in assays),
+        "description": f"{described}." if described else "Nobody has a value of any of its features.",
+    }
 
 
 def _over_refits(row: dict[Hashable, Any]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.report.facts import _DRIVES, NO_RECOMMENDATION, _driving_mechanisms
 from nbrelapse.report.plots.style import _MUTED
 from nbrelapse.report.render import _figure_data_uri, _render
-from nbrelapse.report.sentences import _PatientSummary, _summary_sentence
+from nbrelapse.report.sentences import _PatientSummary, _place, _summary_sentence
 from nbrelapse.report.wording import (
     _EVENTS,
     ENDPOINTS,
@@ -75,7 +75,7 @@ def _shown(prediction: PatientPrediction, content: PatientContent) -> dict[str, 
         "horizon": _by(days),
         "probability": _percent(float(probability.prediction.iloc[0])),
         "band": _band(*prediction.band),
-        "percentile": _percent(prediction.percentile / 100),
+        "place": _place(prediction.percentile, " than that of"),
         "tiles": [
             {"name": name, "value": _percent(value), "note": _band(low, high)}
             for name, (value, low, high) in prediction.probabilities.items()

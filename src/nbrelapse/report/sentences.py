@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import pandas as pd
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.metrics.evaluation import strongest_reference
 from nbrelapse.metrics.horizons import YEAR
-from nbrelapse.metrics.table import metric_title
+from nbrelapse.metrics.table import METRICS, Metric, metric_title
 from nbrelapse.report.wording import _POPULATIONS, _percent, _signed, model_title
 
 if TYPE_CHECKING:
@@ -100,9 +101,22 @@ def _summary_sentence(summary: _PatientSummary) -> str:
 def _prediction(summary: _PatientSummary, value: float, low: float, high: float) -> str:
     band = "" if math.isnan(low) else f" (95% of the refits: {_percent(low)} to {_percent(high)})"
     return (
-        f"The model predicts a probability of {summary.event} of {_percent(value)}{_when(summary)}{band}, a higher "
-        f"risk than that of {_percent(summary.percentile / 100)} of the training patients."
+        f"The model predicts a probability of {summary.event} of {_percent(value)}{_when(summary)}{band}, a "
+        f"{_place(summary.percentile, ' risk than that of')}."
     )
+
+
+def _place(percentile: float, than: str) -> str:
+    """Say where a risk lies among those of the training patients, by the larger side of them.
+
+    Examples
+    --------
+    >>> _place(91.2, " than that of"), _place(9.0, " than that of"), _place(0.0, " risk than that of")
+    ('higher than that of 91% of the training patients', 'lower than that of 91% of the training patients',
+     'lower risk than that of over 99% of the training patients')
+    """
+    side, share = ("higher", percentile) if percentile >= 50 else ("lower", 100 - percentile)
+    return f"{side}{than} {_percent(share / 100)} of the training patients"
 
 
 def _when(summary: _PatientSummary) -> str:
@@ -154,7 +168,9 @@ class _Verdict:
     Parameters
     ----------
     answer : {"better", "not shown", "worse", "no comparison"}
-        "better" and "worse" only where the whole 95% interval of the difference lies on one side of 0.
+        "better" and "worse" only where the whole 95% interval of the difference lies on one side of 0, for a metric of
+        which less is better the lower one. "no comparison" also of a metric whose best value has worse ones on both
+        sides: a difference does not say which of two is nearer to it.
     headline : str
         A few words.
     sentence : str
@@ -172,7 +188,7 @@ class _Verdict:
 
 
 def verdict(evaluation: Evaluation, model: str, population: str = "all", metric: str | None = None) -> _Verdict:
-    """Compare a model with the strongest clinical baseline of a population.
+    """Compare a model with the strongest clinical baseline of a population, the strongest by the same metric.
 
     Parameters
     ----------
@@ -180,13 +196,14 @@ def verdict(evaluation: Evaluation, model: str, population: str = "all", metric:
     model : str
     population : {"all", "high_risk"}
     metric : str, optional
-        A metric of which more is better; by default Harrell's C, or the AUC of a binary endpoint.
+        A key of ``METRICS``; by default Harrell's C, or the AUC of a binary endpoint.
 
     Returns
     -------
     Verdict
     """
-    metric = metric or evaluation.kind.leading_metric
+    judged_by = METRICS[metric or evaluation.kind.leading_metric]
+    metric = judged_by.name
     where = _POPULATIONS.get(population, population).lower()
     reference = strongest_reference(evaluation, population, metric)
     table = evaluation.differences
@@ -198,30 +215,57 @@ def verdict(evaluation: Evaluation, model: str, population: str = "all", metric:
     ].dropna(subset=["difference", "low", "high"])
     if reference is None or found.empty:
         nothing = float("nan")
-        judged = population in set(evaluation.metrics["population"])
-        sentence = (
-            f"There is no clinical baseline to compare {model_title(model)} with among {where}."
-            if judged
-            else f"There are too few patients or events to judge {model_title(model)} among {where}."
-        )
+        sentence = _no_comparison(evaluation, model, population, metric)
         return _Verdict("no comparison", "No comparison with the clinic", sentence, nothing, nothing, nothing)
     row = found.iloc[0]
-    answer, headline, words = _judge(float(row["low"]), float(row["high"]))
+    difference, low, high = (float(row[name]) for name in ("difference", "low", "high"))
+    own, other = (_value(evaluation.metrics, name, population, metric) for name in (model, reference))
+    named = judged_by.title + ("" if judged_by.sense == 1 else f" ({judged_by.direction})")
+    if judged_by.sense == 0:
+        sentence = (
+            f"Among {where}, {model_title(model)} has a {named} of {own:.3f}, {model_title(reference)}, the strongest "
+            f"clinical baseline, one of {other:.3f}: the interval of their difference does not say which is nearer to "
+            f"{judged_by.best:g}, so neither is called better."
+        )
+        headline = f"No comparison with the clinical baseline, by {judged_by.title}"
+        return _Verdict("no comparison", headline, sentence, difference, low, high)
+    answer, headline, words = _judge(low, high, judged_by)
+    if metric != evaluation.kind.leading_metric:
+        headline += f", by {judged_by.title}"
     sentence = (
         f"Among {where}, {model_title(model)} {words} {model_title(reference)}, the strongest clinical baseline: "
-        f"{metric_title(metric)} {_value(evaluation.metrics, model, population, metric):.3f} against "
-        f"{_value(evaluation.metrics, reference, population, metric):.3f}, difference {_signed(row['difference'], 3)} "
-        f"(95% interval {_signed(row['low'], 3)} to {_signed(row['high'], 3)})."
+        f"{named} {own:.3f} against {other:.3f}, difference {_signed(difference, 3)} "
+        f"(95% interval {_signed(low, 3)} to {_signed(high, 3)})."
     )
-    return _Verdict(answer, headline, sentence, float(row["difference"]), float(row["low"]), float(row["high"]))
+    return _Verdict(answer, headline, sentence, difference, low, high)
 
 
-def _judge(low: float, high: float) -> tuple[str, str, str]:
+def _no_comparison(evaluation: Evaluation, model: str, population: str, metric: str) -> str:
+    where = _POPULATIONS.get(population, population).lower()
+    table = evaluation.metrics[evaluation.metrics["population"] == population].dropna(subset=["value"])
+    if table.empty:
+        return f"There are too few patients or events to judge {model_title(model)} among {where}."
+    if not ((table["model"] == model) & (table["metric"] == metric)).any():
+        return f"{metric_title(metric)} of {model_title(model)} has no value among {where}."
+    return f"There is no clinical baseline to compare {model_title(model)} with among {where}."
+
+
+def _judge(low: float, high: float, metric: Metric) -> tuple[str, str, str]:
+    """Return the answer, a headline, and what the model does, of the interval of a difference.
+
+    Examples
+    --------
+    >>> _judge(-0.03, -0.01, METRICS["brier_5y"])
+    ('better', 'Better than the clinical baseline', 'predicts the probability better than')
+    """
+    low, high = sorted((metric.sense * low, metric.sense * high))
+    does = re.sub(r"^be\b|^\w+", lambda verb: "is" if verb[0] == "be" else f"{verb[0]}s", metric.ability)
     if low > 0:
-        return "better", "Better than the clinical baseline", "ranks patients better than"
+        return "better", "Better than the clinical baseline", f"{does} better than"
     if high < 0:
-        return "worse", "Worse than the clinical baseline", "ranks patients worse than"
-    return "not shown", "Not shown to be better than the clinical baseline", "is not shown to rank patients better than"
+        return "worse", "Worse than the clinical baseline", f"{does} worse than"
+    shown = f"is not shown to {metric.ability} better than"
+    return "not shown", "Not shown to be better than the clinical baseline", shown
 
 
 def _value(metrics: pd.DataFrame, model: str, population: str, metric: str) -> float:

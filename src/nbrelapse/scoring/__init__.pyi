@@ -16,6 +16,7 @@ from .evaluate import write_evaluation as write_evaluation
 from .explain import ExplainedCohort as ExplainedCohort
 from .explain import ExplainRequest as ExplainRequest
 from .explain import explain_cohort as explain_cohort
+from .patient import check_patient as check_patient
 from .patient import describe_patient as describe_patient
 from .scores import check_scores_file as check_scores_file
 from .scores import cohort_notes as cohort_notes

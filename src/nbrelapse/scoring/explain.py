@@ -24,7 +24,7 @@ from nbrelapse.report.sentences import ProbabilityImportance
 from nbrelapse.report.wording import model_title
 from nbrelapse.scoring.bundle import Bundle, _evidence_of, _explained_horizon
 from nbrelapse.scoring.evaluate import patient_groups
-from nbrelapse.scoring.patient import _StudiedPatient, describe_patient
+from nbrelapse.scoring.patient import _StudiedPatient, check_patient, describe_patient
 from nbrelapse.scoring.scores import _LEAST_EVIDENCE, _require_assays, write_scores
 
 _MOST_BACKGROUND = 100
@@ -141,6 +141,8 @@ def explain_cohort(bundle: Bundle, cohort: Cohort, out: Path, request: ExplainRe
     InputError
         An assay, the patient or the horizon is not there, or the folder cannot be written. Nothing is written then.
     """
+    if request.patient is not None:
+        check_patient(cohort, request.patient)
     horizon = _explained_horizon(bundle, request.horizon_years)
     features = build_features(cohort, bundle.catalogue, bundle.gene_sets).values
     X = features[list(bundle.schema.index)]

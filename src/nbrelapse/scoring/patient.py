@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.errors import InputError
+from nbrelapse.errors import InputError, did_you_mean
 from nbrelapse.explanation.explanation import explain
 from nbrelapse.explanation.probability import to_probability
 from nbrelapse.explanation.stability import patient_intervals
@@ -55,6 +55,40 @@ class _StudiedPatient:
     background: pd.DataFrame | None = None
 
 
+def check_patient(cohort: Cohort, patient_id: str) -> None:
+    """Refuse a patient whom a cohort does not have, before anything is computed.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    patient_id : str
+
+    Raises
+    ------
+    InputError
+        There is no such patient. It names ids of the cohort that are near, for the user who has the cohort: it is to be
+        shown to that user, not to be logged.
+
+    Examples
+    --------
+    >>> from nbrelapse.simulation import simulate_cohort
+    >>> check_patient(simulate_cohort(60, seed=1), "sim-4")
+    Traceback (most recent call last):
+    nbrelapse.errors.InputError: the cohort has no patient 'sim-4'
+      column: --patient
+      expected: one of the 60 ids of 'simulated'
+      fix: did you mean SIM-000004?
+    """
+    ids = cohort.patient_ids
+    if patient_id not in ids:
+        raise InputError(
+            f"the cohort has no patient {patient_id!r}",
+            column="--patient",
+            expected=f"one of the {len(ids)} ids of {cohort.name!r}",
+            fix=did_you_mean(patient_id, map(str, ids)) or "give an id of the column patient_id",
+        )
+
+
 def describe_patient(bundle: Bundle, studied: _StudiedPatient, created: str) -> PatientContent:
     """Predict and explain one patient.
 
@@ -75,8 +109,7 @@ def describe_patient(bundle: Bundle, studied: _StudiedPatient, created: str) -> 
     InputError
         The cohort has no such patient.
     """
-    if studied.patient_id not in studied.X.index:
-        raise InputError("the cohort has no such patient", column="--patient", fix="give an id of the cohort")
+    check_patient(studied.cohort, studied.patient_id)
     row = studied.X.loc[[studied.patient_id]]
     scores = _score_features(bundle, row).iloc[0].to_dict()
     scored = not math.isnan(scores["risk_percentile"])

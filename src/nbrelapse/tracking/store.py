@@ -8,8 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from nbrelapse.errors import InputError
@@ -152,12 +154,24 @@ def _database_file(uri: str) -> Path | None:
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
-def serve(port: int) -> None:
-    """Serve the page of a SQLite store on the loopback address until interrupted.
+_GRACE = 5.0
+"""Seconds in which a server may end by itself before it is killed. A choice."""
+
+
+def serve(port: int) -> int | None:
+    """Serve the page of a SQLite store on the loopback address until a signal ends it.
+
+    SIGINT (Ctrl-C), SIGTERM and SIGHUP (a closed terminal, unless ``nohup`` ignores it) end the server with all that it
+    has started, from the first moment on; the port is free afterwards.
 
     Parameters
     ----------
     port : int
+
+    Returns
+    -------
+    int or None
+        The signal that ended it; None where the server ended by itself.
 
     Raises
     ------
@@ -175,22 +189,58 @@ def serve(port: int) -> None:
     # refuses requests that name another host.
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
-    _refuse_a_busy_port(port)
-    # As Ctrl-C, so that the server is not left behind.
-    signal.signal(signal.SIGTERM, _interrupt)
-    done = subprocess.run(command, check=False, env=environment)
-    if done.returncode > 0:
-        raise InputError(f"MLflow's server ended with code {done.returncode}", fix="name another port with --port")
+    if not _is_free(port):
+        raise InputError(f"port {port} is in use", column="--port", fix="name another port")
+    with _signals() as received:
+        # A session of its own: one signal reaches the server, its workers and what they start.
+        server = subprocess.Popen(command, env=environment, start_new_session=True)
+        try:
+            while not received and server.poll() is None:
+                time.sleep(0.1)
+        finally:
+            _end(server, port)
+    if received:
+        return received[0]
+    if server.returncode:
+        raise InputError(f"MLflow's server ended with code {server.returncode}", fix="name another port with --port")
+    return None
 
 
-def _refuse_a_busy_port(port: int) -> None:
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect the signals that ask for an end, instead of being ended by them: nothing is left half done."""
+    received: list[int] = []
+    # A shell ignores SIGINT for its background jobs, which one that is sent should end all the same.
+    wanted = [signal.SIGINT, signal.SIGTERM]
+    wanted += [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else []
+    before = {one: signal.signal(one, lambda number, _: received.append(number)) for one in wanted}
+    try:
+        yield received
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def _end(server: subprocess.Popen[bytes], port: int) -> None:
+    """End a server and its session; what has not let go of the port after a grace is killed."""
+    deadline = time.monotonic() + _GRACE
+    _tell(server, signal.SIGTERM)
+    while time.monotonic() < deadline and (server.poll() is None or not _is_free(port)):
+        time.sleep(0.05)
+    _tell(server, signal.SIGKILL)
+    server.wait()
+
+
+def _tell(server: subprocess.Popen[bytes], number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(server.pid, number)
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            raise InputError(f"port {port} is in use", column="--port", fix="name another port") from None
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+            return False
+    return True
