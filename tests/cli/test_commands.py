@@ -148,7 +148,7 @@ def test_explain_and_evaluate(study: Any, nbrelapse: Callable[..., Any], tmp_pat
     evaluated = nbrelapse("evaluate", study.model, "cohort", "--bootstrap", 100, "--json")
     assert evaluated.code == 0
     document = evaluated.document
-    assert set(document) == {"endpoint", "metrics", "differences", "notes", "utility"}
+    assert set(document) == {"endpoint", "where", "metrics", "differences", "notes", "utility"}
     assert {"net_benefit", "tertile_calibration", "reclassification"} <= set(document["utility"])
     assert {row["n"] for row in document["metrics"] if row["population"] == "all"} == {180}
     again = nbrelapse("evaluate", study.model, "cohort", "--bootstrap", 100, "--json")
