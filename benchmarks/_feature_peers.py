@@ -14,7 +14,7 @@ import bioframe
 import numpy as np
 import pandas as pd
 
-from nbrelapse.mechanisms.genome import _AUTOSOMES, _GENE_SPANS, _chromosome_arms
+from nbrelapse.mechanisms.genome import _AUTOSOMES, _GENE_SPANS, chromosome_arms
 
 TRUNCATING = ["Nonsense_Mutation", "Frame_Shift_Del", "Frame_Shift_Ins", "Splice_Site"]
 ALTERING = [*TRUNCATING, "Missense_Mutation", "In_Frame_Del", "In_Frame_Ins"]
@@ -56,7 +56,7 @@ def read_files(study: Path, scale: Mapping[str, float]) -> tuple[pd.DataFrame, p
 
 
 def arm_table() -> pd.DataFrame:
-    arms = _chromosome_arms("hg19").loc[list(_AUTOSOMES)]
+    arms = chromosome_arms("hg19").loc[list(_AUTOSOMES)]
     p = pd.DataFrame({"chrom": arms.index, "start": 0, "end": arms["centromere"], "arm": arms.index + "p"})
     q = pd.DataFrame({"chrom": arms.index, "start": arms["centromere"], "end": arms["length"], "arm": arms.index + "q"})
     return pd.concat([p, q], ignore_index=True)

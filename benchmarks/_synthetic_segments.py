@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from _synthetic_tables import append_rows
-from nbrelapse.mechanisms.genome import _AUTOSOMES, _chromosome_arms
+from nbrelapse.mechanisms.genome import _AUTOSOMES, chromosome_arms
 
 CHROMOSOMES = (*_AUTOSOMES, "X")
 MOST_CUTS = 3
@@ -29,7 +29,7 @@ def write_segments(file: Path, rng: np.random.Generator, ids: pa.Array, chunk: i
 
 
 def _segments(rng: np.random.Generator, ids: pa.Array) -> pa.Table:
-    lengths = _chromosome_arms("hg19").loc[list(CHROMOSOMES), "length"].to_numpy()
+    lengths = chromosome_arms("hg19").loc[list(CHROMOSOMES), "length"].to_numpy()
     shape = (len(ids), len(CHROMOSOMES), MOST_CUTS)
     cuts = np.where(_chosen(rng, shape), rng.uniform(0.03, 0.97, shape) * lengths[:, None], np.inf)
     copies = rng.choice(COPIES, size=(*shape[:2], MOST_CUTS + 1), p=CHANCES).astype(np.float64)

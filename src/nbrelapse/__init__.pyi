@@ -14,6 +14,7 @@ from . import validation as validation
 from .cohort import Cohort as Cohort
 from .cohort import CohortReport as CohortReport
 from .cohort import check_cohort as check_cohort
+from .cohort import find_overlap as find_overlap
 from .cohort import read_cohort as read_cohort
 from .cohort import write_cohort as write_cohort
 from .errors import InputError as InputError

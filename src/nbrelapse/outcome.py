@@ -178,6 +178,8 @@ def make_outcome(
     first event is of unrecorded kind and falls on the day of death (in the high-risk cohort of 10.1038/sdata.2018.240
     one event in six, about the share of deaths among first events where the kind is recorded). Time is known
     to the day: an event on day 0 counts as half a day; a patient censored on day 0 says nothing and is left out.
+    A missing time is a missing outcome: an event without one is left out and counted, which flatters the survival of
+    those who stay where it happens to more than a few (:func:`count_endpoints` tells how many).
 
     Parameters
     ----------
@@ -204,9 +206,9 @@ def make_outcome(
     Raises
     ------
     InputError
-        An argument is not legal; a time is negative; an event has no time, or comes after the end of follow-up; no
-        patient has the event (or, for ``refractory``, every patient has); the landmark is negative or beyond the
-        follow-up, or the endpoint has no time to count from it.
+        An argument is not legal; a time is negative; an event comes after the end of follow-up; no patient has the
+        event (or, for ``refractory``, every patient has); the landmark is negative or beyond the follow-up, or the
+        endpoint has no time to count from it.
 
     Examples
     --------
@@ -222,43 +224,101 @@ def make_outcome(
     _legal("progressive", progressive, _PROGRESSIVE)
     if not 0 <= landmark_days < np.inf:
         raise InputError(f"illegal landmark {landmark_days!r}", column="landmark_days", expected="days, 0 or more")
+    if landmark_days and not kind_of_endpoint(endpoint).has_time:
+        raise InputError(
+            f"endpoint {endpoint!r} has no landmark",
+            column="landmark_days",
+            expected="a landmark with the endpoints that are a time to an event only",
+        )
+    outcome = _derive(cohort, endpoint, unspecified, progressive, float(landmark_days))
+    _refuse_without_events(outcome, cohort.name)
+    return outcome
+
+
+def _derive(cohort: Cohort, endpoint: str, unspecified: str, progressive: str, landmark: float) -> Outcome:
+    """Return the outcome of the patients that have one, however few; raises for contradictions."""
     if not kind_of_endpoint(endpoint).has_time:
-        if landmark_days:
-            raise InputError(
-                f"endpoint {endpoint!r} has no landmark",
-                column="landmark_days",
-                expected="a landmark with the endpoints that are a time to an event only",
-            )
         return _refractory(cohort, progressive)
     course = _course(cohort)
     _refuse_contradictions(course, endpoint)
     code, time, reason = _OUTCOMES[endpoint](course, unspecified)
     reason = reason.mask(reason.isna() & (code == 0) & (time == 0), "censored on the day of diagnosis")
     time = time.replace(0.0, 0.5)
-    if landmark_days:
-        reason = reason.where(reason.notna(), _before_landmark(code, time, landmark_days))
-        time = time - landmark_days
+    if landmark:
+        reason = reason.where(reason.notna(), _before_landmark(code, time, landmark))
+        time = time - landmark
     kept = reason.isna()
     y = np.empty(int(kept.sum()), dtype=SURVIVAL_DTYPE)
     y["event"] = code[kept]
     y["time"] = time[kept]
-    if landmark_days and not (y["event"] == 1).any():
-        raise InputError(
-            f"nobody of cohort {cohort.name!r} has the event of endpoint {endpoint!r} after the landmark",
-            column="landmark_days",
-            expected=f"an event after day {landmark_days:g}; {int(kept.sum())} patients are under observation then",
-            fix="choose an earlier landmark",
-        )
-    if not (y["event"] == 1).any():
-        raise InputError(
-            f"no patient of cohort {cohort.name!r} has the event of endpoint {endpoint!r}",
-            expected=f"at least one event among the {int(kept.sum())} patients whose outcome is recorded",
-            fix="choose another endpoint, or fill event, event_days, death and followup_days of the patients table",
-        )
     choices: dict[str, str | float] = {"day_0_events": "half a day"}
     choices |= {"unspecified": unspecified} if endpoint == "relapse" else {}
-    choices |= {"landmark_days": float(landmark_days)} if landmark_days else {}
+    choices |= {"landmark_days": landmark} if landmark else {}
     return Outcome(endpoint, cohort.patient_ids[kept], y, _counts(reason), choices)
+
+
+def _refuse_without_events(outcome: Outcome, name: str) -> None:
+    """Raise for an outcome that nothing can be learnt from."""
+    landmark, happened = outcome.choices.get("landmark_days"), (outcome.events == 1).sum()
+    if not outcome.kind.has_time and not 0 < happened < len(outcome):
+        raise InputError(
+            f"cohort {name!r} cannot be used for endpoint 'refractory': {len(outcome)} patients have a recorded "
+            f"response, {happened} of them refractory",
+            column="induction_response",
+            expected="patients of both kinds: CR or PR, and MR or SD",
+        )
+    if happened:
+        return
+    if landmark:
+        raise InputError(
+            f"nobody of cohort {name!r} has the event of endpoint {outcome.endpoint!r} after the landmark",
+            column="landmark_days",
+            expected=f"an event after day {landmark:g}; {len(outcome)} patients are under observation then",
+            fix="choose an earlier landmark",
+        )
+    raise InputError(
+        f"no patient of cohort {name!r} has the event of endpoint {outcome.endpoint!r}",
+        expected=f"at least one event among the {len(outcome)} patients whose outcome is recorded",
+        fix="choose another endpoint, or fill event, event_days, death and followup_days of the patients table",
+    )
+
+
+def count_endpoints(cohort: Cohort) -> dict[str, dict[str, Any]]:
+    """Count the patients and events that each endpoint would have, and say why the others are left out.
+
+    Parameters
+    ----------
+    cohort : Cohort
+
+    Returns
+    -------
+    dict of str to dict
+        By endpoint, JSON types only: ``patients``, ``events``, ``competing`` and ``left_out`` (number of patients by
+        reason), with the default choices of :func:`make_outcome`; and ``problem``, what would be refused, or None.
+        The counts are None where records contradict each other.
+
+    Examples
+    --------
+    >>> patients = pd.DataFrame({
+    ...     "patient_id": ["p1", "p2"], "event": ["relapse", "relapse"], "event_days": [200.0, None],
+    ...     "death": [0, 1], "followup_days": [900.0, 31.0]})
+    >>> count_endpoints(Cohort("two", patients, pd.DataFrame(), pd.DataFrame()))["efs"]
+    {'patients': 1, 'events': 1, 'competing': 0, 'left_out': {'first event has no time': 1}, 'problem': None}
+    """
+    counts: dict[str, dict[str, Any]] = {}
+    for endpoint in _ENDPOINTS:
+        counts[endpoint] = {"patients": None, "events": None, "competing": None, "left_out": {}, "problem": None}
+        try:
+            outcome = _derive(cohort, endpoint, "event", "refractory", 0.0)
+            _, events, competing = np.bincount(outcome.events, minlength=3).tolist()
+            counts[endpoint] |= {"patients": len(outcome), "events": events, "competing": competing}
+            counts[endpoint]["left_out"] = dict(outcome.excluded)
+            _refuse_without_events(outcome, cohort.name)
+        except InputError as error:
+            told, *details = str(error).split("\n")
+            rows = [line.strip() for line in details if line.startswith("  rows: ")]
+            counts[endpoint]["problem"] = ", ".join([told, *rows])
+    return counts
 
 
 def _legal(name: str, value: str, legal: tuple[str, ...]) -> None:
@@ -293,25 +353,9 @@ def _refuse_contradictions(course: pd.DataFrame, endpoint: str) -> None:
     names = ("followup_days",) if endpoint == "os" else ("event_days", "followup_days")
     for name in names:
         _refuse(course[name] < 0, "negative time", name, "days from diagnosis, 0 or more", "correct the times")
-    if endpoint == "os":
-        _refuse(
-            (course["death"] == 1) & course["followup_days"].isna(),
-            "a death has no time",
-            "followup_days",
-            "days from diagnosis to death",
-            "give the time, or leave death empty so that the patient is left out",
-        )
-        return
-    happened = course["event"].isin(_EVENTS)
+    late = course["event"].isin(_EVENTS) & (course["event_days"] > course["followup_days"])
     _refuse(
-        happened & course["event_days"].isna(),
-        "a first event has no time",
-        "event_days",
-        "days from diagnosis to the event",
-        "give the time, or leave event empty so that the patient is left out",
-    )
-    _refuse(
-        happened & (course["event_days"] > course["followup_days"]),
+        late & (endpoint != "os"),
         "a first event comes after the end of follow-up",
         "event_days",
         "event_days <= followup_days",
@@ -332,6 +376,7 @@ def _first_event(course: pd.DataFrame) -> pd.Series:
     """Why a patient has no first-event outcome; missing where there is one."""
     reason = pd.Series(None, index=course.index, dtype="object")
     reason[course["event_days"].isna()] = "event-free time not recorded"
+    reason[course["event_days"].isna() & course["event"].isin(_EVENTS)] = "first event has no time"
     reason[course["event"].isna()] = "first event not recorded"
     return reason
 
@@ -354,6 +399,7 @@ def _efs(course: pd.DataFrame, unspecified: str) -> _Coded:
 def _os(course: pd.DataFrame, unspecified: str) -> _Coded:
     reason = pd.Series(None, index=course.index, dtype="object")
     reason[course["followup_days"].isna()] = "follow-up time not recorded"
+    reason[course["followup_days"].isna() & (course["death"] == 1)] = "death has no time"
     reason[course["death"].isna()] = "death not recorded"
     return course["death"], course["followup_days"], reason
 
@@ -372,13 +418,6 @@ def _refractory(cohort: Cohort, progressive: str) -> Outcome:
         reason[response == "PD"] = "progressive disease during induction"
     kept = reason.isna()
     y = response[kept].astype("object").map(codes).to_numpy(dtype=np.int8)
-    if len(np.unique(y)) < 2:
-        raise InputError(
-            f"cohort {cohort.name!r} cannot be used for endpoint 'refractory': {len(y)} patients have a recorded "
-            f"response, {int(y.sum())} of them refractory",
-            column="induction_response",
-            expected="patients of both kinds: CR or PR, and MR or SD",
-        )
     return Outcome("refractory", cohort.patient_ids[kept], y, _counts(reason), {"progressive": progressive})
 
 

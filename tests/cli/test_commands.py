@@ -148,9 +148,11 @@ def test_explain_and_evaluate(study: Any, nbrelapse: Callable[..., Any], tmp_pat
     evaluated = nbrelapse("evaluate", study.model, "cohort", "--bootstrap", 100, "--json")
     assert evaluated.code == 0
     document = evaluated.document
-    assert set(document) == {"endpoint", "where", "metrics", "differences", "notes", "utility"}
+    expected = {"endpoint", "where", "patients", "verdict", "metrics", "differences", "notes", "utility"}
+    assert set(document) == expected
     assert {"net_benefit", "tertile_calibration", "reclassification"} <= set(document["utility"])
-    assert {row["n"] for row in document["metrics"] if row["population"] == "all"} == {180}
+    assert document["patients"]["recorded"] == 180
+    assert {row["n"] for row in document["metrics"] if row["population"] == "all"} == {document["patients"]["judged"]}
     again = nbrelapse("evaluate", study.model, "cohort", "--bootstrap", 100, "--json")
     assert again.document == document
     bca = nbrelapse("evaluate", study.model, "cohort", "--bootstrap", 100, "--interval", "bca", "--json").document
@@ -158,7 +160,7 @@ def test_explain_and_evaluate(study: Any, nbrelapse: Callable[..., Any], tmp_pat
     assert [row["low"] for row in bca["metrics"]] != [row["low"] for row in document["metrics"]]
     text = nbrelapse("evaluate", study.model, "cohort", "--bootstrap", 100)
     assert text.code == 0
-    assert "harrell_c" in text.out
+    assert "Harrell C" in text.out
 
 
 def test_features_and_their_manifest(study: Any, nbrelapse: Callable[..., Any], tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from nbrelapse.cli.data import cohort_app as app
-from nbrelapse.cohort import Cohort, write_cohort
+from nbrelapse.cohort import Cohort, read_cohort, write_cohort
 from nbrelapse.errors import InputError
 from nbrelapse.experiment import read_config
 from nbrelapse.experiment.prepare import _prepare_data
@@ -55,6 +55,34 @@ def test_import_then_check(mapping: Path, tmp_path: Path) -> None:
     document = json.loads(checked.stdout)
     assert (document["valid"], document["name"], document["patients"]) == (True, "demo", 2)
     assert "demo: 2 patients, 2 samples" in run("check", out).stdout
+
+
+def test_import_and_check_say_whom_each_endpoint_would_have(mapping: Path, tmp_path: Path) -> None:
+    rows = "a\t4s\trelapse\t400\nb\t4\tnone\t900\nc\t4\trelapse\t\nd\t4\tdeath\t31\n"
+    (tmp_path / "clinical.tsv").write_text(f"id\tstage\tevent\tdays\n{rows}")
+    imported = run("import", "tables", mapping, "--out", tmp_path / "cohort")
+    checked = run("check", tmp_path / "cohort")
+    line = "relapse     3 patients, 1 with the event, 1 with a competing one; left out: 1 first event has no time\n"
+    assert line in imported.stderr
+    assert line in checked.stdout
+    line = "os          0 patients, 0 with the event; left out: 3 death not recorded, 1 death has no time; not usable: "
+    assert line in checked.stdout
+    endpoints = json.loads(run("check", tmp_path / "cohort", "--json").stdout)["endpoints"]
+    assert (endpoints["efs"]["patients"], endpoints["efs"]["events"]) == (3, 2)
+
+
+def test_overlap_of_two_cohorts(tmp_path: Path) -> None:
+    cohort = simulate_cohort(60, seed=5)
+    write_cohort(cohort, tmp_path / "a")
+    write_cohort(cohort, tmp_path / "b")
+    found = run("overlap", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "pairs.csv")
+    assert found.exit_code == 0
+    assert "60 of 60 patients of simulated look the same" in found.stdout
+    assert not any(patient in found.stdout for patient in cohort.patient_ids)
+    assert set(pd.read_csv(tmp_path / "pairs.csv")["first_id"]) == set(cohort.patient_ids)
+    document = json.loads(run("overlap", tmp_path / "a", "--json").stdout)
+    assert document["beyond_chance"] is False
+    assert isinstance(run("overlap", tmp_path / "a", "--out", tmp_path / "pairs.txt").exception, InputError)
 
 
 def test_without_json_nothing_goes_to_standard_output(mapping: Path, tmp_path: Path) -> None:
@@ -318,3 +346,57 @@ def test_what_cannot_be_shown_is_refused(nbrelapse: Run, empty: Path) -> None:
     nbrelapse("mechanisms", "--catalogue", "my.toml").assert_refused(
         "illegal assay 'array'", "file: my.toml", "column: [alk.gain]", "expected: clinical, fish", "fix: "
     )
+
+
+def test_copy_number_calls_and_pictures_go_where_they_are_asked_for(nbrelapse: Run, folder: Path) -> None:
+    files = ["--out", "features.csv", "--calls", "calls.tsv", "--genome", "genome.png"]
+    shown = nbrelapse("features", "cohort", *files)
+    assert (shown.code, shown.err) == (0, "")
+    assert "calls: calls.tsv" in shown.out and "genome: genome.png" in shown.out
+    calls = pd.read_csv(folder / "calls.tsv", sep="\t")
+    assert len(calls) == 60 * 46 and {"patient_id", "arm", "call", "copies", "altered_mb", "scale_told"} <= {*calls}
+    assert (folder / "genome.png").read_bytes().startswith(b"\x89PNG")
+    patient = calls.loc[calls["call"] == "amplified", "patient_id"].iloc[0]
+    shown = nbrelapse("features", "cohort", "--out", "f.csv", "--genome", "one.svg", "--patient", patient, "--json")
+    assert shown.code == 0 and (folder / "one.svg").read_text().startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--calls", "calls.xlsx"], "a table of copy-number calls cannot be a .xlsx"),
+        (["--genome", "genome.txt"], "a picture cannot be a .txt"),
+        (["--patient", "SIM-000001"], "--patient needs --genome"),
+        (["--genome", "one.png", "--patient", "nobody"], "the cohort has no such patient"),
+    ],
+)
+def test_bad_calls_and_pictures_are_refused_before_the_work(
+    nbrelapse: Run, folder: Path, options: list[str], problem: str
+) -> None:
+    shown = nbrelapse("features", "cohort", "--out", "features.csv", *options)
+    assert shown.code == 2 and problem in shown.err
+    assert not (folder / "features.csv").exists()
+
+
+def test_attributes_are_named_and_ignored_and_what_was_not_read_is_said(nbrelapse: Run, empty: Path) -> None:
+    study = empty / "study"
+    study.mkdir()
+    (study / "data_clinical_patient.txt").write_text("PATIENT_ID\tSTAGE\tSEX\nP1\t4S\tMale\nP2\t1\tFemale\n")
+    (study / "data_clinical_sample.txt").write_text("SAMPLE_ID\tPATIENT_ID\tMYCN_AMP\nS1\tP1\tYes\nS2\tP2\tNo\n")
+    (study / "data_fusions.txt").write_text("Hugo_Symbol\tFusion\nALK\tx\n")
+    answer = nbrelapse("cohort", "import", "cbioportal", study, "--out", "plain")
+    assert answer.code == 0
+    for text in ("attributes not read\n  STAGE", "files not read\n  data_fusions.txt", "inss_stage: no patient"):
+        assert text in answer.err
+    named = nbrelapse(
+        "cohort", "import", "cbioportal", study, "--out", "named", "--attribute", "STAGE=inss_stage", "--ignore", "SEX"
+    )
+    assert named.code == 0
+    patients = read_cohort(empty / "named").patients
+    assert patients["inss_stage"].tolist() == ["4S", "1"] and patients["sex"].isna().all()
+    checked = nbrelapse("cohort", "check", "named")
+    assert "attributes not read\n  SEX (ignored)" in checked.out
+    for wrong in ("STAGE", "STAGE=stage", "STAGES=inss_stage"):
+        answer = nbrelapse("cohort", "import", "cbioportal", study, "--out", "bad", "--attribute", wrong)
+        answer.assert_refused("--attribute")
+    assert not (empty / "bad").exists()

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,7 +44,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         references={},
         catalogue=table.catalogue,
         gene_sets={},
-        training=TrainingSummary(patients=len(X)),
+        training=TrainingSummary.of(cohort, outcome),
     )
     write_bundle(bundle, folder / "model")
     return folder
@@ -159,3 +162,66 @@ def test_no_probability_is_explained_of_whom_too_little_is_known(
     others = table.drop(columns=["patient_id", "evidence", "horizon_days"])
     assert others[enough].notna().all(axis=None)
     assert others[~enough].isna().all(axis=None)
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_cohort(simulate_cohort(120, seed=12), tmp_path_factory.mktemp("others") / "others")
+
+
+def test_evaluate_says_the_verdict_in_a_few_lines_and_writes_the_rest(
+    study: Path, others: Path, nbrelapse: Callable[..., Any], tmp_path: Path
+) -> None:
+    done = nbrelapse("evaluate", study / "model", others, "--bootstrap", 100, "--out", tmp_path / "out")
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert "Elastic-net Cox" in lines[0]
+    summary = lines[[line.startswith("Judged: ") for line in lines].index(True) :]
+    assert summary[0].startswith("Judged: ") and "left out" in summary[0]
+    assert 3 <= len(summary) <= 5
+    assert "note: the model was trained on simulated patients" in done.err
+    assert "note" not in done.out
+    assert len(pd.read_csv(tmp_path / "out" / "metrics.csv")) > 10
+    assert "Judged: " in (tmp_path / "out" / "evaluation.html").read_text(encoding="utf-8")
+    document = nbrelapse("evaluate", study / "model", others, "--bootstrap", 100, "--json").document
+    assert (
+        document["patients"]["judged"] == {row["n"] for row in document["metrics"] if row["population"] == "all"}.pop()
+    )
+    assert len(document["metrics"]) == len(pd.read_csv(tmp_path / "out" / "metrics.csv"))
+
+
+def test_evaluate_does_not_begin_where_its_folder_is_taken(
+    study: Path, others: Path, nbrelapse: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "mine.txt").write_text("kept")
+    nbrelapse("evaluate", study / "model", others, "--out", tmp_path).assert_refused("mine.txt", "name a new folder")
+    nbrelapse("evaluate", study / "model", others, "--out", tmp_path / "mine.txt").assert_refused("this is a file")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_evaluate_withholds_its_verdict_on_training_patients(
+    study: Path, nbrelapse: Callable[..., Any], tmp_path: Path
+) -> None:
+    cohort = read_cohort(study / "cohort")
+    # One patient was followed for longer since: it is not the very same cohort any more.
+    patients = cohort.patients.assign(event_days=cohort.patients["event_days"] + 30 * (cohort.patients.index == 0))
+    folder = write_cohort(replace(cohort, name="part", patients=patients), tmp_path / "part")
+    done = nbrelapse("evaluate", study / "model", folder, "--bootstrap", 100)
+    assert done.code == 0
+    assert done.out.startswith("No verdict: about ")
+    assert "look the same as training patients" in done.out
+    assert "ranks patients" not in done.out
+    allowed = nbrelapse("evaluate", study / "model", folder, "--bootstrap", 100, "--allow-overlap")
+    assert "No verdict" not in allowed.out
+    assert "look the same as training patients" in allowed.err
+
+
+def test_score_says_what_speaks_against_all_its_numbers(
+    study: Path, others: Path, nbrelapse: Callable[..., Any], tmp_path: Path
+) -> None:
+    done = nbrelapse("score", study / "model", others, "--out", tmp_path / "scores.csv")
+    assert done.code == 0
+    assert "trained on simulated patients" in done.err
+    assert pd.read_csv(tmp_path / "scores.csv")["warnings"].str.contains("trained on simulated patients").all()
+    document = nbrelapse("score", study / "model", others, "--out", tmp_path / "scores.csv", "--json").document
+    assert any("simulated" in note for note in document["notes"])

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from nbrelapse.cohort import Cohort, assemble_cohort
+from nbrelapse.cohort import Cohort, Repairs, assemble_cohort, normalise_matrix
 from nbrelapse.cohort.schema import PATIENTS
 from nbrelapse.errors import InputError
 
@@ -126,3 +127,73 @@ def test_of_repeated_genes_the_highest_stays() -> None:
 def test_unknown_table() -> None:
     with pytest.raises(InputError, match="unknown table"):
         build(patients={"patient_id": ["a"]}, methylation={"sample_id": ["a"]})
+
+
+@pytest.mark.parametrize("nothing", ["-1022", "-1022.0", "-Inf", -1074.0, -np.inf])
+def test_the_log2_of_0_is_no_measurement(nothing: object) -> None:
+    segments = pd.DataFrame(
+        {"sample_id": "a", "chromosome": ["1", "9", "Y"], "start": 1, "end": 9000, "log2_ratio": [-16.5, nothing, 0.1]}
+    )
+    cohort = assemble_cohort("demo", {"patients": pd.DataFrame({"patient_id": ["a"]}), "segments": segments})
+    assert cohort.segments is not None
+    assert cohort.segments["log2_ratio"].tolist() == [-16.5, 0.1]
+    assert (
+        "segments.log2_ratio: 1 values below -30 stand for the log2 of 0, read as not measured"
+        in (cohort.metadata["repairs"])
+    )
+
+
+def test_a_log2_ratio_that_no_tumour_has() -> None:
+    segments = pd.DataFrame({"sample_id": "a", "chromosome": "1", "start": 1, "end": 9000, "log2_ratio": [1023.0]})
+    with pytest.raises(InputError, match="a log2 ratio above 15") as caught:
+        assemble_cohort("demo", {"patients": pd.DataFrame({"patient_id": ["a"]}), "segments": segments})
+    assert caught.value.rows == [1]
+
+
+def test_an_infinite_value_in_a_matrix() -> None:
+    matrix = pd.DataFrame({"NB01": [1.0, -np.inf], "NB02": [1.0, 2.0]}, index=["ALK", "TP53"])
+    with pytest.raises(InputError, match="infinite") as caught:
+        normalise_matrix(matrix, "expression.tsv", Repairs())
+    assert (caught.value.rows, caught.value.column) == ([2], "1 of 2 sample columns")
+    assert "NB01" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value", "problem"),
+    [
+        ("mutations", "Start_Position", "-5", "value not above zero"),
+        ("mutations", "Start_Position", "0", "value not above zero"),
+        ("mutations", "End_Position", "900000000", "beyond the end of its chromosome in any genome build"),
+        ("segments", "start", "-5", "negative value"),
+        ("segments", "end", "1e12", "beyond the end of its chromosome in any genome build"),
+        ("rearrangements", "site2_position", "-7", "negative value"),
+        ("rearrangements", "site1_position", "1e300", "beyond the end of its chromosome in any genome build"),
+    ],
+)
+def test_impossible_positions_are_refused_in_each_table(table: str, column: str, value: str, problem: str) -> None:
+    rows: dict[str, dict[str, object]] = {
+        "mutations": {"Hugo_Symbol": "ALK", "Chromosome": "2", "Start_Position": "100", "End_Position": "100"},
+        "segments": {"chromosome": "2", "start": "1", "end": "100", "log2_ratio": "0.1"},
+        "rearrangements": {
+            **{f"site{number}_chromosome": "2" for number in (1, 2)},
+            **{f"site{number}_position": "100" for number in (1, 2)},
+        },
+    }
+    raw = pd.DataFrame({"sample_id": ["NB01", "NB02"], **rows[table]}).astype("object")
+    raw.loc[1, column] = value
+    if table == "segments":
+        raw.loc[1, "chromosome"] = "3"
+    with pytest.raises(InputError, match=problem) as caught:
+        assemble_cohort("demo", {"patients": pd.DataFrame({"patient_id": ["NB01", "NB02"]}), table: raw})
+    assert caught.value.rows == [2]
+    assert "NB0" not in str(caught.value)
+
+
+def test_a_position_of_minus_1_is_not_known_in_rearrangements() -> None:
+    raw = pd.DataFrame(
+        {"sample_id": ["a"], "site1_gene": ["TERT"], "site1_position": ["100"], "site2_position": ["-1"]}
+    )
+    cohort = assemble_cohort("demo", {"patients": pd.DataFrame({"patient_id": ["a"]}), "rearrangements": raw})
+    assert cohort.rearrangements is not None
+    assert cohort.rearrangements[["site1_position", "site2_position"]].isna().to_numpy().tolist() == [[False, True]]
+    assert "rearrangements.site2_position: 1 positions of -1 read as not known" in cohort.metadata["repairs"]

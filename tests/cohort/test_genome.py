@@ -73,13 +73,19 @@ def test_the_longer_chromosome_of_the_other_build() -> None:
 @pytest.mark.parametrize(
     ("position", "chromosome", "build"),
     [
-        # A padded last segment, no position, no chromosome, an unplaced contig, no build.
+        # A padded last segment, no position, no chromosome, an unplaced contig; no build: the longer chromosome.
         (81_500_000, "17", "hg19"),
         (None, "17", "hg19"),
         (1e9, None, "hg19"),
         (1e9, "GL000192.1", "hg19"),
-        (1e9, "17", None),
+        (83_500_000, "17", None),
     ],
 )
 def test_what_is_let_pass(position: float | None, chromosome: str | None, build: str | None) -> None:
     _check_positions(table(position, chromosome), "chromosome", ["end"], build, "f")
+
+
+def test_a_position_that_no_build_has_is_refused_without_a_build_too() -> None:
+    with pytest.raises(InputError, match="beyond the end of its chromosome in any genome build") as caught:
+        _check_positions(table(1e9, "17"), "chromosome", ["end"], None, "f")
+    assert caught.value.rows == [1]

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nbrelapse.cohort.genome import normalise_chromosomes
 from nbrelapse.cohort.schema import as_text, coded_columns, levels, normalise_levels, normalise_numbers
 from nbrelapse.errors import InputError
 
@@ -75,3 +76,29 @@ def test_what_is_no_number_is_refused(value: str) -> None:
 
 def test_booleans_are_read_as_levels() -> None:
     assert normalise_levels(pd.Series([True, False]), "high_risk").tolist() == ["true", "false"]
+
+
+@pytest.mark.parametrize(
+    "cell", ["TARGET-30-PAXXXX-01", "NB01", "SEQC_NB123", "PAXXXX", "2012-05-03", "160734", "30-012"]
+)
+def test_what_may_be_an_identifier_is_in_no_message(cell: str) -> None:
+    for read in (lambda cells: normalise_levels(cells, "sex"), normalise_numbers, normalise_chromosomes):
+        if read is normalise_numbers and cell.isdigit():
+            continue
+        with pytest.raises(InputError) as caught:
+            read(pd.Series(["", cell], name="x"))
+        assert cell not in str(caught.value)
+        assert (caught.value.column, caught.value.rows) == ("x", [2])
+
+
+@pytest.mark.parametrize("cell", ["5x", "chr27", "Mucinous", "12,5 days", ">100"])
+def test_what_is_none_is_shown(cell: str) -> None:
+    for read in (lambda cells: normalise_levels(cells, "sex"), normalise_numbers, normalise_chromosomes):
+        with pytest.raises(InputError, match=repr(cell)):
+            read(pd.Series(["", cell], name="x"))
+
+
+@pytest.mark.parametrize("word", ["N.D.", "n.d.", "n. a.", "N/D", "Not tested", "#DIV/0!", "NOT SPECIFIED"])
+def test_ways_to_say_not_known(word: str) -> None:
+    assert normalise_levels(pd.Series([word, "f"]), "sex").isna().tolist() == [True, False]
+    assert normalise_numbers(pd.Series([word, "3"])).isna().tolist() == [True, False]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from nbrelapse.cohort import text as module
-from nbrelapse.cohort.text import parse_text_table, read_table
+from nbrelapse.cohort.text import decode, parse_text_table, read_table
 from nbrelapse.errors import InputError
 
 TEXT = b"#version 2.4\nHugo_Symbol\tStart\tNote\nALK\t 10 \tNA\n#by hand\nTP53\t\t\n\n#\t1\tx\nMYCN\t1e3\t-\n"
@@ -143,3 +143,70 @@ def test_no_workbook(tmp_path: Path) -> None:
     (tmp_path / "t.xlsx").write_text("a,b")
     with pytest.raises(InputError, match="not a readable xlsx"):
         read_table(tmp_path / "t.xlsx")
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("comment", [True, False])
+def test_returns_alone_end_lines_too(comment: bool, pack: object) -> None:
+    text = b"#version 2.4\nid\tstage\tage\nA\t4\t10\nB\t2\t\n".replace(b"\n", b"\r")
+    for content in (text, text.removesuffix(b"\r"), text.replace(b"A\t4\t10\r", b"A\t4\t10\r\n")):
+        table = parse_text_table(pack(content), "t.txt", comment=comment)  # type: ignore[operator]
+        assert table.columns.tolist() == ["id", "stage", "age"]
+        assert table.fillna("").to_numpy().tolist() == [["A", "4", "10"], ["B", "2", ""]]
+    assert decode(text, "t.txt").split("\n")[1:3] == ["id\tstage\tage", "A\t4\t10"]
+
+
+def test_returns_at_the_end_of_a_long_first_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    for peeked in range(1, 9):
+        monkeypatch.setattr(module, "_PEEKED", peeked)
+        for ending in (b"\r", b"\n", b"\r\n"):
+            table = parse_text_table(b"gene\ts1" + ending + b"ALK\t1" + ending, "t", matrix=True)
+            assert table.to_numpy().tolist() == [["ALK", 1.0]]
+
+
+def test_a_header_of_another_line_end_than_its_comments() -> None:
+    with pytest.raises(InputError, match="cannot be parsed") as caught:
+        parse_text_table(b"#c\nid,stage\rNB01,4\rNB02,3\r", "t.csv", separator=",")
+    assert "NB0" not in str(caught.value)
+
+
+def test_separators_at_the_end_of_lines() -> None:
+    for text in ("a\tb\t\n1\t2\t\n3\t4\t\n", "a\tb\t\t\n1\t2\n3\t4\n", "a\tb\t\t\n1\t2\t\t\n3\t4\t\t\n"):
+        for comment in (True, False):
+            table = parse_text_table(text.encode(), "t", comment=comment)
+            assert table.columns.tolist() == ["a", "b"]
+            assert table.to_numpy().tolist() == [["1", "2"], ["3", "4"]]
+    matrix = parse_text_table(b"gene\ts1\t\nALK\t1\t\nTP53\t2\t\n", "t", matrix=True)
+    assert matrix.columns.tolist() == ["gene", "s1"]
+    chosen = parse_text_table(b"gene\ts1\t\nALK\t1\t\n", "t", columns=["gene", "s1", "Unnamed: 2"], numbers=["s1"])
+    assert chosen.columns.tolist() == ["gene", "s1"]
+
+
+def test_a_column_without_name_that_has_values_stays() -> None:
+    assert parse_text_table(b"a\tb\t\n1\t2\tx\n", "t").columns.tolist() == ["a", "b", "Unnamed: 2"]
+
+
+def test_row_names_as_r_writes_them() -> None:
+    numbered = parse_text_table(b"id\tstage\n1\tA\t4\n2\tB\t3\n", "t", comment=True)
+    assert numbered[["id", "stage"]].to_numpy().tolist() == [["A", "4"], ["B", "3"]]
+    quoted = parse_text_table(b'"id"\t"stage"\n"7"\t"A"\t4\n"9"\t"B"\t3\n', "t")
+    assert quoted[["id", "stage"]].to_numpy().tolist() == [["A", "4"], ["B", "3"]]
+    genes = parse_text_table(b"s1\ts2\nALK\t1\t2\nTP53\t3\tNA\n", "t", matrix=True)
+    assert genes.iloc[:, 0].tolist() == ["ALK", "TP53"]
+    assert genes["s1"].tolist() == [1.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Row names or a column without a name? A separator at the end or row names and an empty column?
+        "id\tstage\nA\t4\tx\nB\t3\ty\n",
+        "id\tstage\nA\t4\t\nB\t3\t\n",
+        "id\tstage\n1\tA\t\n2\tB\t\n",
+        "id\tstage\nA\t4\t\nB\t3\n",
+    ],
+)
+def test_rows_of_another_width_that_may_mean_two_things(text: str) -> None:
+    with pytest.raises(InputError, match="row 1 has 3 cells, the header has 2") as caught:
+        parse_text_table(text.encode(), "t", comment=True)
+    assert "end no line with a separator" in str(caught.value.fix)

@@ -119,14 +119,32 @@ def test_one_copy_number_profile_under_two_names_is_refused(result: ExperimentRe
         _leakage_check(result.config, replace(data, cohort=cohort))
 
 
-def test_one_age_and_course_under_two_names_is_pointed_out(result: ExperimentResult, data: _PreparedData) -> None:
+def with_copies(data: _PreparedData, number: int) -> Cohort:
+    """A cohort in which hold-out patients have the ages and courses of training patients."""
     assert data.holdout is not None
     patients = data.cohort.patients.set_index("patient_id")
-    copied = ["age_days", "sex", "event", "event_days", "death", "followup_days"]
-    patients.loc[data.holdout.patient_ids[0], copied] = patients.loc[data.training.patient_ids[0], copied]
-    cohort = replace(data.cohort, patients=patients.reset_index())
-    notes = _leakage_check(result.config, replace(data, cohort=cohort))
-    assert notes == ["1 hold-out patients have the age, sex and course of a training patient: are any on both sides?"]
+    copied = [name for name in patients if name not in ("split", "study")]
+    old, new = data.training.patient_ids[:number], data.holdout.patient_ids[:number]
+    patients.loc[new, copied] = patients.loc[old, copied].to_numpy()
+    return replace(data.cohort, patients=patients.reset_index().astype(data.cohort.patients.dtypes))
+
+
+def test_a_patient_on_both_sides_is_pointed_out(result: ExperimentResult, data: _PreparedData) -> None:
+    notes = _leakage_check(result.config, replace(data, cohort=with_copies(data, 1)))
+    assert len(notes) == 1
+    assert notes[0].startswith("1 of ")
+    assert "patients of the hold-out look the same as one of the training patients, with an event" in notes[0]
+
+
+def test_more_patients_on_both_sides_than_chance_makes_are_refused(
+    result: ExperimentResult, data: _PreparedData
+) -> None:
+    doubled = replace(data, cohort=with_copies(data, 5))
+    with pytest.raises(InputError, match="patients of the hold-out look the same") as error:
+        _leakage_check(result.config, doubled)
+    assert "--allow-overlap" in str(error.value.fix)
+    notes = _leakage_check(result.config.model_copy(update={"allow_overlap": True}), doubled)
+    assert "patients of the hold-out look the same as one of the training patients" in notes[0]
 
 
 def test_a_cohort_without_profiles_or_ages_has_nothing_to_compare(

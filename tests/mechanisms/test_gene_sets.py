@@ -116,14 +116,14 @@ def catalogue_of(**entries: dict[str, object]) -> Catalogue:
 
 MATRIX = pd.DataFrame(
     {"s1": [1.0, 2.0, 3.0, np.nan, np.nan], "s2": [1.0, 2.0, np.nan, 4.0, np.nan]},
-    index=["NMYC", "ALK", "G1", "G2", "G3"],
+    index=["NMYC", "ALK", "G1", "G2", "NONE3"],
 )
 
 
 def test_genes_are_counted_by_current_symbol_and_by_value() -> None:
     catalogue = catalogue_of(
         one={"gene": "MYCN"},
-        some={"genes": ["MYCN", "ALK", "G1", "G2", "G3", "PHB"]},
+        some={"genes": ["MYCN", "ALK", "G1", "G2", "NONE3", "PHB"]},
         twice={"genes": ["MYCN", "NMYC"]},
         none={"gene": "G9"},
     )
@@ -133,7 +133,7 @@ def test_genes_are_counted_by_current_symbol_and_by_value() -> None:
             "genes_asked": [1, 6, 1, 1],
             "genes_measured": [1, 4, 1, 0],
             "share": [1.0, 4 / 6, 1.0, 0.0],
-            "missing": ["", "G3, PHB1", "", "G9"],
+            "missing": ["", "NONE3, PHB1", "", "G9"],
             "scorable": [True, True, True, False],
         },
         index=pd.Index(["m__one", "m__some", "m__twice", "m__none"], name="feature"),
@@ -143,7 +143,7 @@ def test_genes_are_counted_by_current_symbol_and_by_value() -> None:
 
 def test_both_sides_of_a_score_must_be_found() -> None:
     catalogue = catalogue_of(
-        half={"genes": ["ALK", "G1"], "genes_down": ["G3", "G2"]},
+        half={"genes": ["ALK", "G1"], "genes_down": ["NONE3", "G2"]},
         up={"genes": ["ALK", "G1"]},
         down={"genes": ["G8", "G9"]},
         difference={"difference": ["m__up", "m__down"]},
@@ -193,7 +193,7 @@ def test_scorable_features_are_those_with_a_value() -> None:
 
 
 COVERAGE = pd.DataFrame({"panel": ["P", "Q", "unlisted", None]}, index=["p0", "p1", "p2", "p3"])
-PANELS = pd.DataFrame({"panel": ["P", "P", "Q"], "gene": ["ALK", "MLL2", "ALK"]})
+PANELS = pd.DataFrame({"panel": ["P", "P", "Q"], "gene": ["ALK", "MLL", "ALK"]})
 
 
 def test_the_diagnosis_sample_and_how_it_was_looked_at() -> None:
@@ -239,9 +239,9 @@ def test_assays_without_a_size_or_a_panel() -> None:
     ("genes", "expected"),
     [
         (["ALK"], [True, True, False, True]),
-        (["ALK", "KMT2D"], [True, False, False, True]),
-        (["MLL2"], [True, False, False, True]),
-        (["KMT2D", "MLL2"], [True, False, False, True]),
+        (["ALK", "KMT2A"], [True, False, False, True]),
+        (["MLL"], [True, False, False, True]),
+        (["KMT2A", "MLL"], [True, False, False, True]),
         (["TP53"], [False, False, False, True]),
         (None, [False, False, False, True]),
     ],
@@ -253,9 +253,9 @@ def test_a_panel_covers_its_genes_under_any_of_their_names(genes: list[str] | No
 
 
 def test_a_gene_that_a_panel_lists_by_both_names_is_one() -> None:
-    panels = pd.DataFrame({"panel": "P", "gene": ["KMT2D", "MLL2"]})
-    assert covers_all(COVERAGE[:1], panels, ["KMT2D"]).tolist() == [True]
-    assert covers_all(COVERAGE[:1], panels, ["KMT2D", "ALK"]).tolist() == [False]
+    panels = pd.DataFrame({"panel": "P", "gene": ["KMT2A", "MLL"]})
+    assert covers_all(COVERAGE[:1], panels, ["KMT2A"]).tolist() == [True]
+    assert covers_all(COVERAGE[:1], panels, ["KMT2A", "ALK"]).tolist() == [False]
 
 
 def test_without_lists_a_panel_covers_nothing() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.genome import _GENE_SPANS, _band_span, _chromosome_arms
+from nbrelapse.mechanisms.genome import _GENE_SPANS, _band_span, chromosome_arms
 
 
 @pytest.mark.parametrize(
@@ -14,17 +14,17 @@ from nbrelapse.mechanisms.genome import _GENE_SPANS, _band_span, _chromosome_arm
     ],
 )
 def test_centromeres(build: str, centromeres: dict[str, float]) -> None:
-    found = _chromosome_arms(build)["centromere"] / 1e6
+    found = chromosome_arms(build)["centromere"] / 1e6
     assert found[list(centromeres)].to_dict() == centromeres
 
 
 def test_lengths_of_hg19() -> None:
-    assert _chromosome_arms("hg19").loc[["1", "5"], "length"].tolist() == [249250621, 180915260]
+    assert chromosome_arms("hg19").loc[["1", "5"], "length"].tolist() == [249250621, 180915260]
 
 
 def test_unknown_build_is_refused() -> None:
     with pytest.raises(InputError, match="hg18"):
-        _chromosome_arms("hg18")
+        chromosome_arms("hg18")
 
 
 def test_a_band_covers_its_sub_bands() -> None:

@@ -40,7 +40,7 @@ def broken(levels: list[float]) -> list[tuple[str, int, int, float]]:
 
 def test_a_profile_at_the_platforms_level_keeps_it() -> None:
     found = scales(merged(s=broken([-0.4, 0.3, 0.0])))
-    assert found.loc["s"].to_dict() == pytest.approx(PLATFORM)
+    assert found.loc["s", list(PLATFORM)].to_dict() == pytest.approx(PLATFORM)
 
 
 def test_a_sample_with_half_the_tumour_cells_is_drawn_half_the_way_by_eight_steps() -> None:
@@ -72,14 +72,37 @@ def test_a_profile_without_a_neutral_part_keeps_the_platforms_centre() -> None:
 
 
 def test_a_sample_without_segments_has_the_platforms_scale() -> None:
-    assert scales(merged(s=[])).loc["s"].to_dict() == PLATFORM
+    assert scales(merged(s=[])).loc["s"].to_dict() == {**PLATFORM, "steps": 0, "purity_hint": 1.0}
 
 
-def test_a_known_purity_sets_what_the_sample_is_drawn_toward() -> None:
-    flat = [("1", 0, 240, 0.0)]
-    found = scales(merged(a=flat, b=flat, c=flat, d=flat), [0.3, 0.6, 0.8, np.nan])
-    expected = [np.log2(1 - purity / 2) / np.log2(1 - 0.6 / 2) for purity in (0.3, 0.6, 0.8, 0.6)]
-    assert found["loss"].tolist() == pytest.approx([-0.4 * factor for factor in expected])
+def level(purity: float, *steps: float) -> float:
+    """Single-copy loss of a sample, in units of its platform's -0.4 at a purity of 0.6."""
+    return float(scales(merged(s=broken([-0.4 * step for step in steps])), [purity]).loc["s", "loss"]) / -0.4
+
+
+def test_a_purity_that_the_steps_bear_out_draws_the_scale_toward_them() -> None:
+    expected = np.log2(1 - 0.3 / 2) / np.log2(1 - 0.6 / 2)
+    # Two steps weigh 2 of 10, the hint as much again; with eight steps they share the whole weight.
+    assert level(0.3, 0.4, 0.4) == pytest.approx(0.4**0.2 * expected**0.2)
+    assert level(0.3, *[0.4] * 8) == pytest.approx(0.4**0.5 * expected**0.5)
+
+
+@pytest.mark.parametrize("purity", [0.0, 0.01, 0.05, 0.099, 1.01, 80.0, np.nan])
+def test_no_purity_and_an_implausible_one_say_nothing(purity: float) -> None:
+    assert level(purity, 0.4, 0.4) == pytest.approx(0.4**0.2)
+
+
+@pytest.mark.parametrize("purity", [0.1, 0.2, 0.6, 0.9, 1.0])
+@pytest.mark.parametrize("step", [0.4, 0.7, 1.0, 1.3])
+@pytest.mark.parametrize("number", [1, 3, 8, 20])
+def test_a_purity_never_scales_a_profile_beyond_its_own_steps(purity: float, step: float, number: int) -> None:
+    found, without = level(purity, *[step] * number), level(np.nan, *[step] * number)
+    assert min(step, without) - 1e-9 <= found <= max(step, without) + 1e-9
+
+
+@pytest.mark.parametrize("purity", [0.1, 0.3, 1.0])
+def test_a_flat_profile_bears_out_no_purity(purity: float) -> None:
+    assert scales(merged(a=[("1", 0, 240, 0.0)]), [purity]).loc["a", "loss"] == -0.4
 
 
 def test_without_the_purity_of_the_platform_that_of_a_sample_says_nothing() -> None:

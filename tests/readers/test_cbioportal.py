@@ -8,10 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nbrelapse.cohort import Cohort
+from nbrelapse.cohort import Cohort, Repairs
 from nbrelapse.errors import InputError
 from nbrelapse.readers import import_cbioportal
+from nbrelapse.readers._assays import recorded_purity
 
+NAN = float("nan")
+
+UNKNOWN_SAMPLE = "data of samples that no clinical file has"
 A, B, C = "TARGET-30-AAAAAA", "TARGET-30-BBBBBB", "TARGET-30-CCCCCC"
 
 
@@ -158,7 +162,14 @@ def test_sample_type_attribute_comes_first(study: Path) -> None:
 def test_without_codes_the_time_point_is_unknown_unless_given(study: Path) -> None:
     for file in study.rglob("*.*"):
         file.write_text(file.read_text().replace("TARGET-30-", "P"))
-    assert import_cbioportal(study).samples["timepoint"].notna().sum() == 0
+    cohort = import_cbioportal(study)
+    samples = cohort.samples.set_index("sample_id")["timepoint"]
+    assert samples[["PAAAAAA-01", "PAAAAAA-02", "PBBBBBB-09", "PCCCCCC-04"]].isna().all()
+    # MYCN alone is kept: of one undated sample, or of several that agree.
+    assert [value for value in cohort.patients["mycn_status"] if isinstance(value, str)] == [
+        "not_amplified",
+        "amplified",
+    ]
     assert set(import_cbioportal(study, timepoint="diagnosis").samples["timepoint"]) == {"diagnosis"}
 
 
@@ -206,12 +217,14 @@ def test_damaged_archive(tmp_path: Path) -> None:
     ("name", "old", "new", "problem", "column"),
     [
         ("data_clinical_patient.txt", "PATIENT_ID", "PATIENT", "a column is missing", "PATIENT_ID"),
-        ("data_clinical_patient.txt", "Stage 4s", "Stage 5", "unknown code 'Stage 5'", "inss_stage"),
         ("data_clinical_patient.txt", B, A, "duplicated patient", "patient_id"),
-        ("data_clinical_patient.txt", "\t2000\t", "\t-2000\t", "negative value -2000.0", "event_days"),
+        ("data_clinical_patient.txt", "\t2000\t", "\t-2000\t", "negative value -2000", "OS_DAYS"),
         ("data_clinical_sample.txt", f"{C}\t", "TARGET-30-DDDDDD\t", "sample without patient", "patient_id"),
         ("data_mutations.txt", "Tumor_Sample_Barcode", "Barcode", "a column is missing", "Tumor_Sample_Barcode"),
-        ("data_mutations.txt", f"{A}-02", f"{A}-03", "assay of an unknown sample", "sample_id"),
+        ("data_mutations.txt", f"{A}-02", f"{A}-03", UNKNOWN_SAMPLE, "Tumor_Sample_Barcode"),
+        ("data_sv.txt", f"{B}-09\tSOMATIC", f"{B}-08\tSOMATIC", UNKNOWN_SAMPLE, "Sample_Id"),
+        ("data_cna_hg19.seg", f"{B}-09", f"{B}-08", UNKNOWN_SAMPLE, "ID"),
+        ("data_cna.txt", f"{B}-09", f"{B}-08", UNKNOWN_SAMPLE, "sample columns 2"),
         ("data_mutations.txt", "TP53\tGRCh37", "TP53\tGRCh38", "mixed genome builds: hg19, hg38", "NCBI_Build"),
         ("data_cna_hg19.seg", "seg.mean", "mean", "a column is missing", "seg.mean"),
         ("data_mrna_seq_rpkm.txt", "1023", "many", "not a number: 'many'", "sample column 1"),
@@ -222,3 +235,21 @@ def test_bad_files(study: Path, name: str, old: str, new: str, problem: str, col
     with pytest.raises(InputError) as caught:
         import_cbioportal(study)
     assert (caught.value.problem, caught.value.column) == (problem, column)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "said"),
+    [
+        (["5", "80", "100"], [0.05, 0.8, 1.0], []),
+        (["35%", " 80 % "], [0.35, 0.8], []),
+        (["0.35", "0.8", "1"], [0.35, 0.8, 1.0], ["samples.purity: 3 read as fractions, not as percentages"]),
+        (["0", "80"], [NAN, 0.8], ["samples.purity: 1 values of 0 left out: no purity was judged"]),
+        (["0", "0"], [NAN, NAN], ["samples.purity: 2 values of 0 left out: no purity was judged"]),
+        (["-1", "130", "70"], [NAN, NAN, 0.7], ["samples.purity: 2 values outside 0 to 100 % left out"]),
+        (["60-70", "NA", "70"], [NAN, NAN, 0.7], ["samples.purity: 1 percentages that are no numbers left out"]),
+    ],
+)
+def test_recorded_purities(values: list[str], expected: list[float], said: list[str]) -> None:
+    repairs = Repairs()
+    assert recorded_purity(pd.Series(values), repairs).tolist() == pytest.approx(expected, nan_ok=True)
+    assert list(repairs) == said

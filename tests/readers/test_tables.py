@@ -158,3 +158,15 @@ def test_the_high_risk_cohort() -> None:
     assert "X" in set(cohort.segments["chromosome"])
     assert set(cohort.metadata["platforms"]) == {"Affymetrix", "Agilent", "Illumina"}
     assert len(cohort.assayed_samples("copy_number")) == len(cohort.assayed_samples("fish")) == 397
+
+
+@pytest.mark.parametrize("ending", ["\r", "\r\n", "\n"])
+def test_line_ends_of_every_system(tmp_path: Path, ending: str) -> None:
+    (tmp_path / "map.toml").write_bytes(
+        'name = "x"\n[patients]\nfile = "clin.csv"\n[patients.columns]\npatient_id = "id"\ninss_stage = "stage"\n'
+        'mycn_status = "mycn"\n'.replace("\n", ending).encode()
+    )
+    (tmp_path / "clin.csv").write_bytes("id,stage,mycn\nA,4,1\nB,2,0\nC,1,N.D.\n".replace("\n", ending).encode())
+    patients = import_tables(tmp_path / "map.toml").patients
+    assert patients["inss_stage"].tolist() == ["4", "2", "1"]
+    assert patients["mycn_status"].isna().tolist() == [False, False, True]

@@ -225,3 +225,59 @@ def test_bad_mappings(folder: Path, section: str, old: str, new: str, problem: s
     error = refused(folder, section.replace(old, new))
     assert error.problem.startswith(problem)
     assert error.column == column
+
+
+SAMPLE_TABLE = """
+name = "demo"
+[patients]
+file = "patients.csv"
+[patients.columns]
+patient_id = "id"
+[rearrangements]
+format = "vcf"
+file = "sv/*.vcf"
+sample_table = "sv_samples.csv"
+"""
+
+
+@pytest.fixture
+def listed(tmp_path: Path) -> Path:
+    (tmp_path / "sv").mkdir()
+    header = "#CHROM POS ID REF ALT QUAL FILTER INFO FORMAT"
+    joint = [f"{header} A B A_normal", "1 5 a G <DEL> . PASS SVTYPE=DEL;END=9 GT 0/1 0/1 0/0"]
+    joint += ["2 5 b G <DEL> . PASS SVTYPE=DEL;END=9 GT 0/0 0/1 0/0"]
+    single = [f"{header} NORMAL TUMOR", "3 5 a G <DEL> . PASS SVTYPE=DEL;END=9 GT 0/0 0/1"]
+    for name, lines in (("joint.vcf", joint), ("single.vcf", single)):
+        (tmp_path / "sv" / name).write_text("".join(line.replace(" ", "\t") + "\n" for line in lines))
+    (tmp_path / "patients.csv").write_text("id\nNB01\nNB02\nNB03\n")
+    (tmp_path / "sv_samples.csv").write_text(
+        "file,column,sample_id\njoint.vcf,A,NB01\njoint.vcf,B,NB02\nsingle.vcf,,NB03\n"
+    )
+    (tmp_path / "map.toml").write_text(SAMPLE_TABLE)
+    return tmp_path
+
+
+def test_a_table_says_which_sample_is_in_which_column_of_which_file(listed: Path) -> None:
+    cohort = import_tables(listed / "map.toml")
+    assert cohort.rearrangements is not None
+    found = cohort.rearrangements[["sample_id", "site1_chromosome"]]
+    assert found.to_numpy().tolist() == [["NB01", "1"], ["NB02", "1"], ["NB02", "2"], ["NB03", "3"]]
+    assert cohort.assayed_samples("rearrangements").tolist() == ["NB01", "NB02", "NB03"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ("joint.vcf,A,NB01\njoint.vcf,A,NB02\nsingle.vcf,,NB03\n", "one column of a file for two samples"),
+        ("joint.vcf,A,NB01\nsingle.vcf,,NB01\n", "a sample is there twice"),
+        ("joint.vcf,A,NB01\nother.vcf,,NB03\n", "a file that `file` of the mapping does not match"),
+        ("joint.vcf,A,NB01\n", "1 of 2 files are not in the table of samples"),
+        ("joint.vcf,X,NB01\nsingle.vcf,,NB03\n", "no such sample column"),
+        ("joint.vcf,A,\nsingle.vcf,,NB03\n", "an empty cell"),
+    ],
+)
+def test_a_table_of_samples_that_does_not_fit(listed: Path, rows: str, problem: str) -> None:
+    (listed / "sv_samples.csv").write_text("file,column,sample_id\n" + rows)
+    with pytest.raises(InputError, match=problem) as caught:
+        import_tables(listed / "map.toml")
+    assert "NB0" not in str(caught.value)

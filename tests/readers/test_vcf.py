@@ -293,3 +293,87 @@ def test_row_order_does_not_matter(tmp_path: Path) -> None:
     tables = [_read_vcf(vcf(tmp_path, *order), "NB01")[0] for order in (records, records[::-1])]
     first, second = (table.sort_values(SITES, ignore_index=True) for table in tables)
     pd.testing.assert_frame_equal(first, second)
+
+
+READABLE = [f"1 {n} c{n} G <DEL> . PASS SVTYPE=DEL;END=90{n}" for n in range(1, 4)]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "1 5 c G <XYZ> . PASS SVTYPE=DEL",
+        "1 5 c G G[2:7] . PASS SVTYPE=BND",
+        "1 5 c G <DEL>,<DUP> . PASS SVTYPE=DEL",
+        "1 50 c G <DEL> . PASS SVTYPE=DEL;END=9",
+        "1 x c G <DEL> . PASS SVTYPE=DEL;END=9",
+        "1 5 c G <DEL> . PASS SVTYPE=DEL;END=x",
+        "dog1 5 c G <DEL> . PASS SVTYPE=DEL;END=9",
+        "1 5 c G G[dog1:7[ . PASS SVTYPE=BND",
+        "1 5 c G <DEL> . PASS",
+        "1 5 c G <DEL> . PASS SVTYPE=DEL;END=9 a b",
+    ],
+)
+def test_a_record_that_cannot_be_read_is_left_out_and_counted(tmp_path: Path, record: str) -> None:
+    notes = Repairs()
+    for place in (0, 1):
+        file = vcf(tmp_path, *READABLE[:place], record, *READABLE[place:])
+        table, _ = _read_vcf(file, "NB01", repairs=notes)
+        assert table["site1_position"].tolist() == [1, 2, 3]
+    assert list(notes) == ["sv.vcf: 1 records that cannot be read left out"] * 2
+
+
+def test_several_kinds_of_unreadable_records(tmp_path: Path) -> None:
+    notes = Repairs()
+    wrong = ["1 5 c G <XYZ> . PASS SVTYPE=DEL", "1 x c G <DEL> . PASS SVTYPE=DEL;END=9", "1 5 c G"]
+    assert len(_read_vcf(vcf(tmp_path, *wrong, *READABLE), "NB01", repairs=notes)[0]) == 3
+    assert notes.totals() == {"records that cannot be read left out": 3}
+
+
+def test_a_file_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="row 4 has 4 cells, the header has 8"):
+        _read_vcf(vcf(tmp_path, *READABLE, "1 5 c G"), "NB01")
+
+
+def test_a_file_of_mostly_unreadable_records_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unknown form of ALT") as caught:
+        _read_vcf(vcf(tmp_path, READABLE[0], *["1 5 c G <XYZ> . PASS SVTYPE=DEL"] * 2), "NB01")
+    assert caught.value.rows == [2, 3]
+
+
+GRIDSS = "GT:VF:BVF"
+
+
+@pytest.mark.parametrize(
+    ("samples", "formats", "sample_id", "expected"),
+    [
+        # PURPLE: the reference is ...R, the tumour ...T.
+        ("NB01R NB01T", "GT:VF ./.:0 ./.:20", None, ["NB01T"]),
+        ("NB01R NB01T", "GT:VF ./.:0 ./.:20", "NB01T", ["NB01T"]),
+        ("NB01R NB01T", "GT:VF ./.:0 ./.:20", "patient", ["patient"]),
+        ("NB01-R NB01-T", "GT 0/0 0/1", "patient", ["patient"]),
+        # GRIDSS: columns are named by BAM files, and no genotype is called.
+        ("normal.bam tumor.bam", f"{GRIDSS} .:0:0 .:20:0", "NB01", ["NB01"]),
+        ("NB01_blood.bam NB01.bam", f"{GRIDSS} .:0:0 .:20:0", "NB01", ["NB01"]),
+        ("/data/NB01N.bam /data/NB01_dedup.bam", f"{GRIDSS} .:0:0 .:20:0", "NB01", ["NB01"]),
+        ("normal.bam tumor.bam", f"{GRIDSS} .:9:0 .:20:0", "NB01", []),
+        ("normal.bam tumor.bam", f"{GRIDSS} .:1:0 .:20:0", "NB01", ["NB01"]),
+        ("normal.bam tumor.bam", f"{GRIDSS} .:0:0 .:0:7", "NB01", ["NB01"]),
+        ("A.bam B.bam normal.bam", f"{GRIDSS} .:9:0 .:0:0 .:0:0", None, ["A"]),
+        ("A.bam B.bam normal.bam", f"{GRIDSS} .:9:0 .:8:0 .:9:0", None, []),
+        # Names that only look so.
+        ("T1 BOR", "GT 0/1 0/1", None, ["T1", "BOR"]),
+    ],
+)
+def test_columns_as_purple_and_gridss_name_them(
+    tmp_path: Path, samples: str, formats: str, sample_id: str | None, expected: list[str]
+) -> None:
+    assert carriers(vcf(tmp_path, f"{DELETION} {formats}", samples=samples), sample_id) == expected
+
+
+def test_a_column_of_another_name(tmp_path: Path) -> None:
+    file = vcf(tmp_path, f"{DELETION} GT 0/1 0/0 0/0", samples="A B A_normal")
+    assert _read_vcf(file, "NB01", column="A")[0]["sample_id"].tolist() == ["NB01"]
+    assert _read_vcf(file, "NB02", column="B")[0].empty
+    with pytest.raises(InputError, match="no such sample column") as caught:
+        _read_vcf(file, "NB01", column="secret")
+    assert "secret" not in str(caught.value)

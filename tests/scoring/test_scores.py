@@ -68,6 +68,17 @@ def test_ranks_among_other_genes_are_warned_of(bundles: dict[str, Bundle], cohor
         assert told.tolist() == (expressed & warned).tolist()
 
 
+@pytest.mark.parametrize("not_told", ["unit", "centring", "unit, centring"])
+def test_expression_of_unknown_scale_is_warned_of(bundles: dict[str, Bundle], cohort: Cohort, not_told: str) -> None:
+    bundle = bundles["cox"]
+    expressed = cohort.patient_ids.isin(cohort.assayed_samples("expression").index)
+    doubtful = replace(cohort, metadata={**cohort.metadata, "expression": {"not_told": not_told}})
+    for assay, warned in (("expression", True), ("fish", False)):
+        relies = replace(bundle, schema=bundle.schema.assign(assay=assay))
+        told = score(relies, doubtful, allow_missing_assays=True)["warnings"].str.contains(f"scaled.*{not_told}")
+        assert told.tolist() == (expressed & warned).tolist()
+
+
 FULL = {
     "mycn__amplified": 1.0,
     "instability__loss_11q": 0.0,

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from nbrelapse.cohort import Cohort
 from nbrelapse.cohort.schema import MATRICES, TABLES
 from nbrelapse.mechanisms import build_features, load_catalogue
-from nbrelapse.mechanisms.genome import _GENE_SPANS, _chromosome_arms
+from nbrelapse.mechanisms.genome import _GENE_SPANS, chromosome_arms
 from nbrelapse.readers import import_cbioportal
 from nbrelapse.simulation import write_raw_files
 
@@ -260,7 +260,7 @@ def inside(build: str, gene: str, place: float) -> tuple[str, int]:
 
 def segments_of(build: str, arm_changes: dict, focal_changes: dict) -> list[tuple[str, int, int, float]]:
     """Segments of one tumour: arms are changed from their telomere, or else genes with 1 Mb on both sides."""
-    arms = _chromosome_arms(build)
+    arms = chromosome_arms(build)
     rows = []
     for chromosome in [*map(str, range(1, 23)), "X"]:
         centromere, length = (int(value) for value in arms.loc[chromosome, ["centromere", "length"]])

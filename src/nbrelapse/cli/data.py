@@ -100,6 +100,17 @@ def cbioportal(
     ] = None,
     name: Name = None,
     timepoint: Timepoint = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=COLUMN",
+            help="What column of the cohort an attribute is, such as STAGE=inss_stage or AGE=age_days:months; "
+            "may be said again.",
+        ),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="An attribute that is not to be read; may be said again.")
+    ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -108,7 +119,14 @@ def cbioportal(
     from nbrelapse.readers.cbioportal import import_cbioportal
 
     check_target(out, overwrite=overwrite)
-    cohort = import_cbioportal(source, name=_name(name), timepoint=_timepoint(timepoint), expression=expression)
+    cohort = import_cbioportal(
+        source,
+        name=_name(name),
+        timepoint=_timepoint(timepoint),
+        expression=expression,
+        attributes=_attributes(attribute or []),
+        ignore=ignore or [],
+    )
     _write(cohort, out, overwrite=overwrite, as_json=as_json)
 
 
@@ -118,12 +136,16 @@ def check(
     where: Where = None,
     as_json: Json = False,
 ) -> None:
-    """Say what is in a cohort, what is missing and what was repaired; exit 1 where it is not valid."""
+    """Say what is in a cohort, what is missing, what was repaired, and whom each endpoint would have.
+
+    The exit code is 1 where the cohort is not valid.
+    """
     import json
 
     from nbrelapse.cohort.check import check_cohort
     from nbrelapse.cohort.storage import SETTINGS, read_cohort
     from nbrelapse.errors import InputError
+    from nbrelapse.outcome import count_endpoints
 
     try:
         cohort = read_cohort(folder)
@@ -135,8 +157,57 @@ def check(
         else:
             typer.echo(f"not valid: {error}", err=True)
         raise typer.Exit(1) from None
-    report = check_cohort(_chosen_patients(cohort, where))
-    typer.echo(json.dumps({"valid": True, **report.to_dict()}) if as_json else report.to_text())
+    cohort = _chosen_patients(cohort, where)
+    report, endpoints = check_cohort(cohort), count_endpoints(cohort)
+    if as_json:
+        typer.echo(json.dumps({"valid": True, **report.to_dict(), "endpoints": endpoints}))
+    else:
+        typer.echo(f"{report.to_text()}\n\n{_endpoints_in_words(endpoints)}")
+
+
+@cohort_app.command()
+def overlap(
+    first: Annotated[Path, typer.Argument(help="A cohort folder.")],
+    second: Annotated[
+        Path | None, typer.Argument(help="Another; without it, the first is compared with itself.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write the pairs, with their identifiers: .csv.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Find patients of one cohort who look the same as one of the other, under whatever names."""
+    import json
+
+    from nbrelapse.cohort.files import check_file_name, write_beside
+    from nbrelapse.cohort.overlap import find_overlap
+    from nbrelapse.cohort.storage import read_cohort
+
+    if out is not None:
+        check_file_name(out, "a table of pairs", [".csv"])
+    found = find_overlap(read_cohort(first), None if second is None else read_cohort(second))
+    if out is not None:
+        with write_beside(out) as beside:
+            found.pairs.to_csv(beside, index=False)
+    if as_json:
+        rows = found.pairs.drop(columns=["first_id", "second_id"]).to_dict("records")
+        typer.echo(
+            json.dumps(
+                {
+                    "compared": found.compared,
+                    "counts": found.counts.to_dict("index"),
+                    "beyond_chance": found.beyond_chance,
+                    "pairs": rows,
+                    "file": None if out is None else str(out),
+                }
+            )
+        )
+        return
+    typer.echo(found.to_text())
+    typer.echo(f"\n{found.counts.round({'expected': 1, 'probability': 4}).to_string()}\n")
+    if not found.pairs.empty:
+        shown = found.pairs[["first_row", "second_row", "age_days", "same_time"]]
+        typer.echo(f"rows of the patients tables that agree\n{shown.to_string(index=False)}")
+    if out is not None:
+        typer.echo(f"pairs: {out}")
 
 
 @cohort_app.command()
@@ -234,19 +305,49 @@ def _timepoint(given: str | None) -> str | None:
     return given
 
 
+def _attributes(given: list[str]) -> dict[str, str]:
+    from nbrelapse.errors import InputError
+
+    pairs = [text.partition("=") for text in given]
+    for name, equals, column in pairs:
+        if not (name and equals and column):
+            raise InputError(f"{name!r} names no column", column="--attribute", expected="NAME=COLUMN")
+    names = [name for name, _, _ in pairs]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InputError(f"{twice[0]!r} is said twice", column="--attribute", fix="say one column")
+    return {name.strip(): column.strip() for name, _, column in pairs}
+
+
 def _write(cohort: Cohort, out: Path, *, overwrite: bool, as_json: bool) -> None:
     import json
 
     from nbrelapse.cohort.check import check_cohort
     from nbrelapse.cohort.storage import write_cohort
+    from nbrelapse.outcome import count_endpoints
 
     write_cohort(cohort, out, overwrite=overwrite, validated=True)
-    report = check_cohort(cohort)
+    report, endpoints = check_cohort(cohort), count_endpoints(cohort)
     if as_json:
-        typer.echo(json.dumps({"folder": str(out), **report.to_dict()}))
+        typer.echo(json.dumps({"folder": str(out), **report.to_dict(), "endpoints": endpoints}))
     else:
-        typer.echo(report.to_text(), err=True)
+        typer.echo(f"{report.to_text()}\n\n{_endpoints_in_words(endpoints)}", err=True)
         typer.echo(f"\nwritten to {out}", err=True)
+
+
+def _endpoints_in_words(endpoints: dict[str, dict[str, Any]]) -> str:
+    """Return a line an endpoint: its patients, their events, and why the others are left out."""
+    lines = ["endpoints"]
+    for name, counts in endpoints.items():
+        parts = []
+        if counts["patients"] is not None:
+            parts.append(f"{counts['patients']} patients, {counts['events']} with the event")
+            parts += [f"{counts['competing']} with a competing one"] if counts["competing"] else []
+        reasons = ", ".join(f"{count} {reason}" for reason, count in counts["left_out"].items())
+        left_out = [f"left out: {reasons}"] if reasons else []
+        unusable = [f"not usable: {counts['problem']}"] if counts["problem"] else []
+        lines.append(f"  {name:<10}  {'; '.join([', '.join(parts), *left_out, *unusable]).removeprefix('; ')}")
+    return "\n".join(lines)
 
 
 def features(
@@ -263,6 +364,19 @@ def features(
         Path | None,
         typer.Option(help="Where to draw the picture (.png, .svg, .pdf); beside the feature table by default."),
     ] = None,
+    calls: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where to write the copy-number calls, a row a patient and chromosome arm: .csv, .tsv or .parquet."
+        ),
+    ] = None,
+    genome: Annotated[
+        Path | None,
+        typer.Option(help="Where to draw the patients' genomes (.png, .svg, .pdf), by risk group and MYCN."),
+    ] = None,
+    patient: Annotated[
+        str | None, typer.Option(help="With --genome: draw the copy-number profile of this patient alone.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Compute the mechanisms' features of every patient."""
@@ -275,15 +389,14 @@ def features(
     from nbrelapse.mechanisms.feature_table import check_target, write_features
     from nbrelapse.mechanisms.gene_sets import genes_found, read_gene_sets
     from nbrelapse.report.facts import feature_patients, mechanism_patients
-    from nbrelapse.report.render import check_picture
 
     check_target(out)
     picture = coverage_plot or (out.with_name(f"{out.name}.coverage.png") if coverage else None)
-    if picture is not None:
-        check_picture(picture)
+    _check_asked(pictures=(picture, genome), calls=calls)
     entries = load_catalogue(catalogue)
     sets = {} if gene_sets is None else read_gene_sets(gene_sets)
     studied = read_cohort(cohort)
+    _check_patient(studied, genome, patient)
     table = build_features(studied, entries, sets)
     if table.values.empty:
         raise InputError(
@@ -293,6 +406,7 @@ def features(
             fix="give the gene sets with --gene-sets, or let the catalogue extend the packaged one",
         )
     manifest = write_features(table, out)
+    written = _write_copy_number(studied, calls, genome, patient)
     by_mechanism, by_feature = mechanism_patients(studied, table), feature_patients(studied, table)
     genes = None if studied.expression is None else genes_found(studied, table.catalogue, sets)
     if picture is not None:
@@ -305,6 +419,7 @@ def features(
             "columns": len(table.values.columns),
             "coverage": {"mechanisms": by_mechanism.to_dict("records"), "features": _records(by_feature)},
             "coverage_plot": None if picture is None else str(picture),
+            **{name: str(file) for name, file in written.items()},
             "genes_found": None if genes is None else _records(genes),
         }
         typer.echo(json.dumps(document, indent=2, allow_nan=False))
@@ -315,6 +430,52 @@ def features(
         _print_genes(genes, whole=picture is not None)
     if picture is not None:
         typer.echo(f"picture: {picture}")
+    for name, file in written.items():
+        typer.echo(f"{name}: {file}")
+
+
+def _check_asked(pictures: tuple[Path | None, ...], calls: Path | None) -> None:
+    """Refuse names that the files asked for cannot have, before the work."""
+    from nbrelapse.mechanisms.feature_table import check_calls_file
+    from nbrelapse.report.render import check_picture
+
+    for file in pictures:
+        if file is not None:
+            check_picture(file)
+    if calls is not None:
+        check_calls_file(calls)
+
+
+def _check_patient(studied: Cohort, genome: Path | None, patient: str | None) -> None:
+    from nbrelapse.errors import InputError
+
+    if patient is None:
+        return
+    if genome is None:
+        raise InputError("--patient needs --genome, the picture to draw", column="--patient")
+    if patient not in studied.patient_ids:
+        raise InputError("the cohort has no such patient", column="--patient", fix="give an id of the cohort")
+
+
+def _write_copy_number(
+    studied: Cohort, calls: Path | None, genome: Path | None, patient: str | None
+) -> dict[str, Path]:
+    """Write what was asked for of the copy-number calls."""
+    if calls is None and genome is None:
+        return {}
+    from nbrelapse.mechanisms.builders.copy_number import copy_number_calls
+    from nbrelapse.mechanisms.feature_table import write_calls
+
+    table, written = copy_number_calls(studied), {}
+    if calls is not None:
+        written["calls"] = write_calls(table, calls)
+    if genome is not None:
+        from nbrelapse.report.plots.genome import cohort_genome, patient_profile
+        from nbrelapse.report.render import save_figure
+
+        figure = cohort_genome(studied, table) if patient is None else patient_profile(studied, table, patient)
+        written["genome"] = save_figure(figure, genome)
+    return written
 
 
 def _draw(by_mechanism: pd.DataFrame, by_feature: pd.DataFrame, catalogue: Catalogue, file: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from nbrelapse.cli.data import Where, read_patients
-from nbrelapse.cli.results import evaluation_document, print_leaderboard
+from nbrelapse.cli.results import evaluation_document
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,50 +21,64 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="A model folder, or an MLflow URI (models:/…, runs:/…).")],
     cohort: Annotated[Path, typer.Argument(help="The cohort folder; none of its patients may have trained the model.")],
     where: Where = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for all tables (CSV) and the page, evaluation.html.")] = None,
     bootstrap: Annotated[int, typer.Option(min=100, help="Bootstrap resamples behind the intervals.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
     interval: Annotated[Literal["percentile", "bca"], typer.Option(help="Kind of the 95% intervals.")] = "percentile",
     allow_missing_assays: Annotated[
         bool, typer.Option(help="Evaluate although nobody has an assay that the model reads.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    training_cohort: Annotated[
+        Path | None, typer.Option(help="The cohort folder that the model was trained on: does it share patients?")
+    ] = None,
+    allow_overlap: Annotated[
+        bool,
+        typer.Option("--allow-overlap", help="Give a verdict although training patients seem to be among these."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, with all tables.")] = False,
 ) -> None:
-    """Judge a saved model on another cohort, beside the clinical baselines it was trained with."""
+    """Judge a saved model on the patients of another cohort who have a score, beside the clinical baselines."""
     import json
 
     from nbrelapse.mechanisms.feature_table import later_columns
-    from nbrelapse.report.guard_sections import decisions_section
-    from nbrelapse.report.sentences import verdict
-    from nbrelapse.scoring.evaluate import evaluate_bundle
+    from nbrelapse.scoring.evaluate import check_evaluation_folder, evaluate_bundle, write_evaluation
     from nbrelapse.scoring.storage import load_model
 
+    if out is not None:
+        check_evaluation_folder(out)
     bundle = load_model(model)
-    evaluation = evaluate_bundle(
+    patients = read_patients(cohort, where, barred=later_columns(bundle.endpoint, bundle.landmark_days))
+    found = evaluate_bundle(
         bundle,
-        read_patients(cohort, where, barred=later_columns(bundle.endpoint, bundle.landmark_days)),
+        patients,
         n_bootstrap=bootstrap,
         seed=seed,
         interval=interval,
         allow_missing_assays=allow_missing_assays,
+        training_cohort=None if training_cohort is None else read_patients(training_cohort, None),
+        allow_overlap=allow_overlap,
     )
+    folder = None if out is None else write_evaluation(found, bundle, patients, out)
+    verdicts = {population: found.verdict(population).sentence for population in found.populations}
     if as_json:
         document = {
             "endpoint": bundle.endpoint,
             "where": where,
-            **(evaluation_document(evaluation) or {}),
-            "notes": evaluation.notes,
+            "patients": {"recorded": found.recorded, "judged": found.judged, "events": found.events},
+            "verdict": verdicts,
+            **(evaluation_document(found) or {}),
+            "notes": found.notes,
+            **({} if folder is None else {"folder": str(folder)}),
         }
         typer.echo(json.dumps(document, indent=2, allow_nan=False))
         return
-    for metric in dict.fromkeys(evaluation.metrics["metric"]):
-        print_leaderboard(f"{cohort.name}: {bundle.endpoint}", evaluation, metric)
-    for population in evaluation.metrics["population"].unique():
-        typer.echo(verdict(evaluation, bundle.model.family, population).sentence)
-    if evaluation.utility is not None:
-        for sentence in decisions_section(evaluation.utility)["sentences"]:
-            typer.echo(sentence)
-    for note in evaluation.notes:
+    for sentence in dict.fromkeys(verdicts.values()):
+        typer.echo(sentence)
+    for line in found.summary():
+        typer.echo(line)
+    for note in found.notes:
         typer.echo(f"note: {note}", err=True)
+    typer.echo("Tables and page: --out FOLDER" if folder is None else f"Tables and page: {folder}", err=True)
 
 
 def explain(
@@ -167,20 +181,24 @@ def score(
     """Score the patients of a cohort: risk, interval, mechanisms, and what was missing."""
     import json
 
-    from nbrelapse.scoring.scores import check_scores_file, write_scores
+    from nbrelapse.scoring.scores import check_scores_file, cohort_notes, write_scores
     from nbrelapse.scoring.scores import score as score_cohort
     from nbrelapse.scoring.storage import load_model
 
     check_scores_file(out)
-    scores = score_cohort(load_model(model), read_patients(cohort, where), allow_missing_assays=allow_missing_assays)
+    bundle, patients = load_model(model), read_patients(cohort, where)
+    scores = score_cohort(bundle, patients, allow_missing_assays=allow_missing_assays)
     file = write_scores(scores, out)
     warned = int((scores["warnings"] != "").sum())
     unscored = int(scores["log_risk"].isna().sum())
+    notes = cohort_notes(bundle, patients)
     if as_json:
         document = {"file": str(file), "patients": len(scores), "unscored": unscored, "with_warnings": warned}
-        typer.echo(json.dumps(document, indent=2))
+        typer.echo(json.dumps(document | {"notes": notes}, indent=2))
         return
     typer.echo(f"{len(scores)} patients: {len(scores) - unscored} scored, {warned} with warnings: {file}")
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
 
 
 def export(

@@ -38,6 +38,9 @@ def train(
     learning_curve: Annotated[
         bool, typer.Option("--learning-curve", help="Also train on parts of the patients: would more of them help?")
     ] = False,
+    allow_overlap: Annotated[
+        bool, typer.Option("--allow-overlap", help="Train although patients look as if they were there twice.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Tune, validate, track and explain the models of an experiment file."""
@@ -55,7 +58,8 @@ def train(
         source = source.model_copy(update={"path": cohort, "simulate": None})
     if gene_sets is not None:
         source = source.model_copy(update={"gene_sets": gene_sets})
-    config = config.model_copy(update={"cohort": source})
+    allowed = config.allow_overlap or allow_overlap
+    config = config.model_copy(update={"cohort": source, "allow_overlap": allowed})
     if learning_curve:
         validation = config.validation.model_copy(update={"learning_curve": True})
         config = config.model_copy(update={"validation": validation})

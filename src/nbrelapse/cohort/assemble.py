@@ -13,7 +13,7 @@ import pandas as pd
 from nbrelapse.cohort.check import validate_cohort
 from nbrelapse.cohort.cohort import Cohort, Repairs
 from nbrelapse.cohort.columns import _map_distinct, is_among, require_columns
-from nbrelapse.cohort.genes import _repair_symbols
+from nbrelapse.cohort.genes import _read_identifiers, _repair_symbols, _require_genes
 from nbrelapse.cohort.genome import _on_contigs, normalise_chromosomes
 from nbrelapse.cohort.mutations import _repair_mutations
 from nbrelapse.cohort.schema import (
@@ -110,6 +110,14 @@ def _normalise(
         if key in tables:
             file, calls = files.get(key, key), key == "gene_copy_number"
             ready[key] = normalise_matrix(tables[key], file, repairs, calls=calls)
+    for key, table in ready.items():
+        if table.empty and not tables[key].empty:
+            reasons = "; ".join(line.partition(": ")[2] for line in repairs if line.startswith(f"{key}: "))
+            raise InputError(
+                f"no row of the file can be used{f': {reasons}' if reasons else ''}",
+                file=files.get(key, key),
+                fix="correct the file, or leave it out: without it nobody counts as looked at",
+            )
     if "segments" in ready:
         ready["segments"] = _repair_segments(ready["segments"], repairs)
     if "mutations" in ready:
@@ -189,6 +197,7 @@ def _with_platform_scales(cohort: Cohort) -> Cohort:
 _ALLELES = {"Reference_Allele", "Tumor_Seq_Allele2"}
 _CHROMOSOME = {"chromosome", "Chromosome", "site1_chromosome", "site2_chromosome"}
 _SYMBOL = {"Hugo_Symbol", "site1_gene", "site2_gene", "gene"}
+_UNKNOWN_AS_MINUS_1 = {"site1_position", "site2_position"}
 _ON_CHROMOSOMES = {"segments": "chromosome", "mutations": "Chromosome"}
 _NEEDLESS_WITHOUT = {"segments": ("log2_ratio", "a log2 ratio"), "mutations": ("Hugo_Symbol", "a gene")}
 
@@ -261,8 +270,13 @@ def _normalise_column(raw: pd.Series, dtype: str, table: str, file: str | Path, 
         return _map_distinct(raw, _allele)
     if column in _CHROMOSOME:
         return normalise_chromosomes(raw, file=file)
+    if column == "log2_ratio":
+        return normalise_numbers(_without_log_of_0(raw, where, repairs), file=file)
+    if column in _UNKNOWN_AS_MINUS_1:
+        return _without_minus_1(normalise_numbers(raw, file=file), where, repairs)
     if column in _SYMBOL:
-        return _repair_symbols(as_text(raw), where, file, repairs)
+        symbols = _repair_symbols(as_text(raw), where, file, repairs)
+        return _read_identifiers(symbols, where, repairs, leave_out=False)
     if column in coded_columns():
         ready = normalise_levels(raw, column, file=file)
         _record(raw, ready, where, repairs)
@@ -270,6 +284,25 @@ def _normalise_column(raw: pd.Series, dtype: str, table: str, file: str | Path, 
             return ready.map({"true": True, "false": False}).astype("boolean")
         return ready.astype("float64") if dtype == "float64" else ready
     return normalise_numbers(raw, file=file) if dtype == "float64" else as_text(raw)
+
+
+_LOG_OF_0 = -30.0
+"""Below it a log2 ratio stands for the logarithm of 0, which software writes as -Inf or as -1022, its smallest number.
+Every tumour has normal cells among its own, so that no ratio is 0: nothing was measured there."""
+
+
+def _without_log_of_0(raw: pd.Series, where: str, repairs: Repairs) -> pd.Series:
+    numbers = raw if pd.api.types.is_numeric_dtype(raw) else pd.to_numeric(as_text(raw), errors="coerce")
+    nothing = (numbers < _LOG_OF_0).fillna(False).astype(bool)
+    repairs.add_count(where, nothing.sum(), f"values below {_LOG_OF_0:g} stand for the log2 of 0, read as not measured")
+    return raw.astype("object").mask(nothing) if nothing.any() else raw
+
+
+def _without_minus_1(numbers: pd.Series, where: str, repairs: Repairs) -> pd.Series:
+    """BEDPE and tables made from it write -1 for a position that is not known (bedtools, BEDPE format)."""
+    unknown = numbers == -1
+    repairs.add_count(where, unknown.sum(), "positions of -1 read as not known")
+    return numbers.mask(unknown)
 
 
 def _allele(raw: pd.Series) -> pd.Series:
@@ -291,14 +324,14 @@ def _record(raw: pd.Series, ready: pd.Series, where: str, repairs: Repairs) -> N
 def normalise_matrix(matrix: pd.DataFrame, file: str | Path, repairs: Repairs, *, calls: bool = False) -> pd.DataFrame:
     """Return a gene by sample table of float64, one row a gene.
 
-    Rows without a symbol are removed; of rows with the same symbol each sample keeps its largest value (the strongest
-    probe or transcript), or with ``calls`` the one farthest from 0 (the strongest copy-number change). Both are
-    recorded in ``repairs``.
+    Ensembl and Entrez identifiers become symbols; rows without a symbol, and identifiers of several genes or of none,
+    are removed. Of rows with the same symbol each sample keeps its largest value (the strongest probe or transcript),
+    or with ``calls`` the one farthest from 0 (the strongest copy-number change). All is recorded in ``repairs``.
 
     Raises
     ------
     InputError
-        A sample is there twice, or a value is neither a number nor a word for "not known".
+        A sample is there twice, a value is neither a number nor a word for "not known", or the rows are no genes.
     """
     columns = pd.Index([str(column) for column in matrix.columns], dtype="str")
     twice = columns.duplicated()
@@ -312,14 +345,24 @@ def normalise_matrix(matrix: pd.DataFrame, file: str | Path, repairs: Repairs, *
     read = {column: normalise_numbers(numbers[column].rename(places[column]), file=file) for column in text}
     numbers = pd.concat([numbers.drop(columns=text), pd.DataFrame(read, index=numbers.index)], axis=1)[columns]
     numbers = numbers.astype("float64")
+    infinite = np.isinf(numbers.to_numpy())
+    if infinite.any():
+        raise InputError(
+            "not a number: an infinite value, as the log2 of 0",
+            file=file,
+            column=f"{int(infinite.any(axis=0).sum())} of {len(columns)} sample columns",
+            rows=(infinite.any(axis=1).nonzero()[0] + 1).tolist(),
+            expected="a number, or an empty cell where it is not known",
+            fix="give log2(x + 1), or leave the cell empty",
+        )
     name = Path(str(file)).name
     genes = as_text(pd.Series(matrix.index, dtype="str", name="Hugo_Symbol"))
-    genes = _repair_symbols(genes, name, file, repairs)
+    unnamed = int(genes.isna().sum())
+    repairs.add_count(name, unnamed, "rows without a gene symbol removed")
+    genes = _read_identifiers(_repair_symbols(genes, name, file, repairs), name, repairs, leave_out=True)
+    _require_genes(genes, file)
     numbers.index = pd.Index(genes, name="Hugo_Symbol", dtype="str")
-    unnamed = genes.isna().to_numpy()
-    if unnamed.any():
-        repairs.add_count(name, unnamed.sum(), "rows without a gene symbol removed")
-        numbers = numbers[~unnamed]
+    numbers = numbers[genes.notna().to_numpy()]
     if numbers.index.has_duplicates:
         repeated = numbers.index.duplicated()
         repairs.add_count(name, repeated.sum(), "repeated genes removed, in each sample the largest value kept")

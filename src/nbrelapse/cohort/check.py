@@ -47,6 +47,10 @@ class CohortReport:
         Log2 ratio scale of each copy-number platform.
     repairs : list of str
         What the import changed.
+    unread : dict of str to list of str
+        What the source has and the import did not read: ``attributes``, ``files``, ``columns`` or ``keys``.
+    missing_for_training : list of str
+        What a model would lack, a sentence each.
     where : str or None
         How the patients were chosen from those of the study; None where all are there.
     """
@@ -63,6 +67,8 @@ class CohortReport:
     median_followup_days: float | None
     platforms: Mapping[str, Any]
     repairs: list[str]
+    unread: Mapping[str, list[str]]
+    missing_for_training: list[str]
     where: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -89,6 +95,10 @@ class CohortReport:
             *_block("log2 ratio scale by platform", {name: _scale(scale) for name, scale in self.platforms.items()}),
             "repairs",
             *(f"  {repair}" for repair in self.repairs or ["none"]),
+            "",
+            *(line for what, names in self.unread.items() for line in _listing(f"{what} not read", names)),
+            "missing for training",
+            *(f"  {line}" for line in self.missing_for_training or ["nothing"]),
         ]
         return "\n".join(lines)
 
@@ -135,8 +145,38 @@ def check_cohort(cohort: Cohort) -> CohortReport:
         median_followup_days=float(living.median()) if len(living) else None,
         platforms=dict(cohort.metadata.get("platforms", {})),
         repairs=list(cohort.metadata.get("repairs", [])),
+        unread={
+            str(key).removeprefix("unread_"): list(names)
+            for key, names in cohort.metadata.get("source", {}).items()
+            if str(key).startswith("unread_")
+        },
+        missing_for_training=_missing_for_training(cohort),
         where=cohort.where,
     )
+
+
+def _missing_for_training(cohort: Cohort) -> list[str]:
+    """Say what endpoints, clinical baseline and molecular features would lack."""
+    patients = cohort.patients
+    lines = []
+    if not (patients["event"].notna() & patients["event_days"].notna()).any():
+        lines.append("event-free survival: no patient has a first event (event) with its time (event_days)")
+    if not (patients["death"].notna() & patients["followup_days"].notna()).any():
+        lines.append("overall survival: no patient has a status (death) with its time (followup_days)")
+    lines += [
+        f"{column}: no patient has a value; the clinical baselines need it"
+        for column in ("age_days", "inss_stage", "mycn_status")
+        if patients[column].isna().all() and not (column == "inss_stage" and patients["inrgss_stage"].notna().any())
+    ]
+    undated = cohort.samples.loc[cohort.samples["timepoint"].isna(), "sample_id"]
+    assayed = cohort.assays[cohort.assays["sample_id"].isin(undated)]
+    if len(assayed):
+        assays = ", ".join(sorted(assayed["assay"].unique())).replace("_", " ")
+        lines.append(
+            f"time point of {assayed['sample_id'].nunique()} samples with {assays}: their features are not known; "
+            "import again with --timepoint diagnosis where they were taken then"
+        )
+    return lines
 
 
 def _counts(values: pd.Series) -> dict[str, int]:
@@ -148,6 +188,10 @@ def _block(title: str, entries: Mapping[str, Any]) -> list[str]:
         return []
     width = max(len(str(name)) for name in entries)
     return [title, *(f"  {name!s:<{width}}  {value}" for name, value in entries.items()), ""]
+
+
+def _listing(title: str, names: list[str]) -> list[str]:
+    return [title, *(f"  {name}" for name in names), ""] if names else []
 
 
 def _scale(scale: Mapping[str, Any]) -> str:

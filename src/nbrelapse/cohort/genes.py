@@ -1,8 +1,10 @@
-"""Gene symbols: former names and symbols that a spreadsheet turned into dates, back to the current symbol."""
+"""Names of genes: former symbols, identifiers, and symbols that a spreadsheet turned into dates, to current symbols."""
 
 from __future__ import annotations
 
+import gzip
 import re
+from collections.abc import Collection
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -13,6 +15,7 @@ import pandas as pd
 
 from nbrelapse.cohort.cohort import Repairs
 from nbrelapse.cohort.columns import encode, row_numbers
+from nbrelapse.cohort.schema import as_text
 from nbrelapse.errors import InputError
 
 _Symbols = TypeVar("_Symbols", pd.Series, pd.Index)
@@ -33,9 +36,9 @@ _DATES = (
 def canonical_symbols(symbols: _Symbols) -> _Symbols:
     """Turn previous symbols and aliases into the current HGNC symbols.
 
-    The table ``gene_symbols.tsv`` covers the genes that the catalogue, the builders and the published signatures name.
-    It holds no name that is the current symbol of any gene, nor one that means several protein-coding genes. Case does
-    not matter, since some programs write ``C11ORF95``.
+    The table ``gene_ids.tsv.gz`` covers the protein-coding genes, and others that the catalogue, the builders and the
+    published signatures name. A name that two genes share, or that is the current symbol of a gene, is never read as
+    another gene. Case does not matter for former symbols, since some programs write ``C11ORF95``.
 
     Parameters
     ----------
@@ -52,15 +55,97 @@ def canonical_symbols(symbols: _Symbols) -> _Symbols:
 
     Examples
     --------
-    >>> canonical_symbols(pd.Index(["ODZ3", "C11orf95", "MYCN", "not a gene", None])).tolist()
-    ['TENM3', 'ZFTA', 'MYCN', 'not a gene', nan]
+    >>> canonical_symbols(pd.Index(["ODZ4", "C11orf95", "MYCN", "not a gene", None])).tolist()
+    ['TENM4', 'ZFTA', 'MYCN', 'not a gene', nan]
     """
     codes, distinct = pd.factorize(symbols)
     distinct = pd.Index(distinct, dtype="str")
-    current = distinct.str.upper().map(_current_by_former())
-    if current.isna().all():
+    # A dict is looked up by name: pandas would index its 40,000 names at each call.
+    former = _current_by_former()
+    current = [former.get(name) for name in distinct.str.upper()]
+    if not any(current):
         return symbols
-    return _spread(symbols, codes, current.where(current.notna(), distinct))
+    return _spread(
+        symbols, codes, pd.Index([new or name for new, name in zip(current, distinct, strict=True)], dtype="str")
+    )
+
+
+def may_mean(symbols: pd.Series | pd.Index, genes: Collection[str]) -> np.ndarray:
+    """Tell the former symbols that several genes share, one of these among them.
+
+    Parameters
+    ----------
+    symbols : Series or Index of str
+    genes : collection of str
+        Current symbols.
+
+    Returns
+    -------
+    ndarray of bool
+        What is called so may be one of `genes`, and may be another gene: it is not known.
+
+    Examples
+    --------
+    >>> may_mean(pd.Index(["MLL2", "KMT2D", "MLL", None]), ["KMT2D", "ALK"]).tolist()
+    [True, False, False, False]
+    """
+    codes, distinct = pd.factorize(symbols)
+    names = _shared_names(frozenset(genes))
+    shared = [name.upper() in names for name in distinct]
+    return np.array([*shared, False], dtype=bool)[codes]
+
+
+@cache
+def _shared_names(genes: frozenset[str]) -> frozenset[str]:
+    """Return the former symbols, in capitals, that these genes have and others as well."""
+    table = _gene_table()
+    by_name = _symbol_by("previous", "aliases")
+    rows = zip(table["symbol"], table["previous"], table["aliases"], strict=True)
+    names = {name for symbol, *parts in rows if symbol in genes for name in "|".join(parts).upper().split("|")}
+    current = {symbol.upper() for symbol in _current_symbols()}
+    return frozenset(name for name in names if by_name.get(name) == _SHARED and name not in current)
+
+
+ENTREZ = "entrez:"
+"""In front of the Entrez id that stands for the symbol of a gene, where no symbol is known."""
+
+
+def fill_symbols(symbols: pd.Series, entrez: pd.Series, where: str, repairs: Repairs) -> pd.Series:
+    """Fill empty symbols from Entrez identifiers.
+
+    Parameters
+    ----------
+    symbols, entrez : Series
+        As a file has them, of the same rows.
+    where : str
+        File and column, for the repairs.
+    repairs : Repairs
+        How many were filled, and how many are not known.
+
+    Returns
+    -------
+    Series of str
+        A gene whose identifier is not in the table is called ``entrez:`` and the identifier: it may be any gene, so
+        that its sample is not negative for a gene. Missing where there is no identifier either, or 0.
+
+    Examples
+    --------
+    >>> repairs = Repairs()
+    >>> fill_symbols(pd.Series(["ALK", None, None]), pd.Series(["238", "0", "99"]), "a.maf", repairs).tolist()
+    ['ALK', nan, 'entrez:99']
+    >>> list(repairs)
+    ['a.maf: 1 genes with an Entrez id alone are not known']
+    """
+    text, ids = as_text(symbols), as_text(entrez)
+    empty = text.isna() & ids.str.fullmatch(r"[1-9]\d*").fillna(False).astype(bool)
+    if not empty.any():
+        return text
+    found = symbols_of_entrez(ids[empty])
+    repairs.add_count(where, found.notna().sum(), "symbols filled from Entrez ids")
+    repairs.add_count(where, found.isna().sum(), "genes with an Entrez id alone are not known")
+    filled = text.copy()
+    filled[empty] = found.fillna(ENTREZ + ids[empty])
+    return filled
 
 
 def _is_mangled(symbols: pd.Series) -> pd.Series:
@@ -123,7 +208,8 @@ def _gene_of(symbol: str) -> str | None:
         return symbol
     month, numbers = date
     names = [f"{stem}{number}" for stem in _STEMS.get(month, ()) for number in numbers]
-    genes = {_current_by_former()[name] for name in names if name in _current_by_former()}
+    # What a spreadsheet spoils are the approved symbols of their time: aliases do not count.
+    genes = {gene for gene in map(_symbol_by("previous").get, names) if gene}
     return genes.pop() if len(genes) == 1 else None
 
 
@@ -142,18 +228,48 @@ def _date(symbol: str) -> tuple[int, set[int]] | None:
     return month, numbers | ({year} if numbers == {1} and 0 < year <= _LARGEST_NUMBER else set())
 
 
+_SHARED = ""
+"""Stands for the genes of a name that several have."""
+
+
+@cache
+def _gene_table() -> dict[str, tuple[str, ...]]:
+    """Return the columns of the packaged table: ``symbol``, and names of the genes separated by ``|``."""
+    file = resources.files("nbrelapse.cohort").joinpath("gene_ids.tsv.gz")
+    lines = gzip.decompress(file.read_bytes()).decode("utf-8").splitlines()
+    rows = [line.split("\t") for line in lines if not line.startswith("#")]
+    return {column: tuple(values) for column, *values in zip(*rows, strict=True)}
+
+
+@cache
+def _current_symbols() -> frozenset[str]:
+    return frozenset(_gene_table()["symbol"])
+
+
+@cache
+def _symbol_by(*columns: str) -> dict[str, str]:
+    """Return the symbol by the names in these columns, in capitals; ``_SHARED`` where several genes have a name."""
+    genes: dict[str, str] = {}
+    table = _gene_table()
+    for column in columns:
+        for symbol, names in zip(table["symbol"], table[column], strict=True):
+            for name in names.upper().split("|"):
+                genes[name] = symbol if genes.get(name, symbol) == symbol else _SHARED
+    genes.pop("", None)
+    return genes
+
+
 @cache
 def _current_by_former() -> dict[str, str]:
-    """Return the current symbol by former symbol in capitals."""
-    file = resources.files("nbrelapse.cohort").joinpath("gene_symbols.tsv")
-    with file.open(encoding="utf-8") as lines:
-        table = pd.read_csv(lines, sep="\t", comment="#", dtype="str", keep_default_na=False)
-    names = (table["previous"] + "|" + table["aliases"] + "|" + table["symbol"]).str.upper().str.split("|")
-    pairs = pd.DataFrame({"former": names, "symbol": table["symbol"]}).explode("former")
-    pairs = pairs[pairs["former"].ne("") & pairs["former"].ne(pairs["symbol"])]
-    return dict(zip(pairs["former"], pairs["symbol"], strict=True))
+    """Return the current symbol by former symbol in capitals, where it is one gene's and no current symbol."""
+    current = {symbol.upper(): symbol for symbol in _current_symbols()}
+    other_case = {name: symbol for name, symbol in current.items() if name != symbol}
+    genes = _symbol_by("previous", "aliases")
+    return {name: gene for name, gene in genes.items() if gene and name not in current} | other_case
 
 
+_MOST = 0.5
+"""Share of a column above which numbers are Entrez identifiers, and not symbols that a spreadsheet has spoiled."""
 _SERIALS = range(36526, 47848)
 """Excel's numbers of the days from 2000 to 2030; no human Entrez identifier lies there."""
 
@@ -217,9 +333,181 @@ def _repair_symbols(symbols: pd.Series, where: str, file: str | Path, repairs: R
 def _serials_as_dates(distinct: pd.Series) -> pd.Series:
     """Write Excel's day numbers as dates, unless the column holds identifiers instead of symbols."""
     is_number = distinct.str.fullmatch(r"\d+(?:\.0)?").fillna(False).astype(bool)
-    if not is_number.any() or is_number.mean() > 0.5:
+    if not is_number.any() or is_number.mean() > _MOST:
         return distinct
     number = pd.to_numeric(distinct.where(is_number), errors="coerce")
     serial = number.between(_SERIALS.start, _SERIALS.stop - 1)
     day = pd.Timestamp("1899-12-30") + pd.to_timedelta(number.where(serial), unit="D")
     return distinct.mask(serial, day.dt.strftime("%Y-%m-%d").astype("str"))
+
+
+def symbols_of_entrez(ids: pd.Series) -> pd.Series:
+    """Turn Entrez identifiers into current symbols.
+
+    Parameters
+    ----------
+    ids : Series of str
+        Whole numbers; a spreadsheet's ``4613.0`` is read too.
+
+    Returns
+    -------
+    Series of str
+        Missing where the table ``gene_ids.tsv.gz`` has no such gene, or several genes under the identifier.
+
+    Examples
+    --------
+    >>> symbols_of_entrez(pd.Series(["7157", "4613.0", "0", None])).tolist()
+    ['TP53', 'MYCN', nan, nan]
+    """
+    codes, distinct = encode(ids)
+    genes = _genes_of_entrez(distinct.astype("str"))
+    return _spread(ids, codes, pd.Index(genes.mask(genes == _SHARED), dtype="str"))
+
+
+def _genes_of_entrez(ids: pd.Series) -> pd.Series:
+    text = ids.str.strip().str.replace(r"\.0+$", "", regex=True)
+    return text.map(_symbol_by("entrez").get, na_action="ignore").astype("str")
+
+
+_ENSEMBL = r"(ENSG\d{11})(?!\d)"
+_ENSEMBL_NAME = r"(?:ENS[GT]|OTTHUM[GT])\d{11}(?:\.\d+)?(?:_PAR_Y)?(?:_at)?"
+"""An identifier as files write it: with its version, of the copy on Y, or as the probe set of a whole gene."""
+_ENTREZ_FORMS = (
+    r"^(?P<beside>[^|()]*?)\s*(?:\||\((?=\d+\)$))(?P<entrez>\d+)(?:_calculated)?\)?$",
+    r"^(?P<entrez>\d+)\|(?P<beside>[^|\d][^|]*)$",
+    r"^(?i:(?:entrez|ncbi)?_?(?:gene)?_?(?:id)?):(?P<entrez>\d+)$",
+)
+"""``MYCN|4613`` of TCGA, with a suffix in some of its files, and ``MYCN (4613)`` of DepMap; ``4613|MYCN``;
+``entrez:4613``, ``GeneID:4613``."""
+
+
+def _read_identifiers(symbols: pd.Series, where: str, repairs: Repairs, *, leave_out: bool) -> pd.Series:
+    """Turn the Ensembl and Entrez identifiers among the names of genes into current symbols.
+
+    An identifier wins over the symbol that stands beside it, which may be of any time; but where that symbol is the
+    current one of another gene, it is not known which of them is meant. A symbol alone tells the gene where the
+    identifier does not. Numbers alone are Entrez identifiers only where most names are numbers.
+
+    Parameters
+    ----------
+    symbols : Series of str
+    where : str
+        File, or table and column, for the repairs.
+    repairs : Repairs
+        How many rows were read, were ambiguous, and were of no gene in ``gene_ids.tsv.gz``.
+    leave_out : bool
+        Make the ambiguous and unknown ones missing; else they stay, marked with ``ENTREZ`` where they may be any gene.
+
+    Returns
+    -------
+    Series of str
+
+    Examples
+    --------
+    >>> repairs = Repairs()
+    >>> names = pd.Series(["ENSG00000134323.12", "?|238", "MYCN|238", "ENSG00000000001", "TERT"])
+    >>> _read_identifiers(names, "e.txt", repairs, leave_out=True).tolist()
+    ['MYCN', 'ALK', nan, nan, 'TERT']
+    >>> list(repairs)
+    ['e.txt: 4 rows named by identifiers: 2 read as gene symbols; 1 ambiguous, 1 of no known gene, left out']
+    """
+    codes, distinct = encode(symbols)
+    names = distinct.astype("str").str.strip()
+    genes, beside, identified = _genes_of_identifiers(names)
+    if not leave_out:
+        # What `fill_symbols` has marked was counted there.
+        identified &= ~(names.str.startswith(ENTREZ).fillna(False).astype(bool) & genes.isna())
+    if not identified.any():
+        return symbols
+    told = canonical_symbols(beside)
+    told = told.where(_is_current(told))
+    contradicted = _is_current(beside) & genes.notna() & (genes != _SHARED) & (beside != genes)
+    read = genes.mask(genes.isna() | (genes == _SHARED), told).mask(contradicted)
+    ambiguous = read.isna() & genes.notna()
+    counts = np.bincount(codes[codes >= 0], minlength=len(names))
+    n_read, n_ambiguous, n_unknown = (
+        int(counts[(identified & which).to_numpy()].sum())
+        for which in (read.notna(), ambiguous, read.isna() & ~ambiguous)
+    )
+    repairs.add(
+        where,
+        f"{n_read + n_ambiguous + n_unknown} rows named by identifiers: {n_read} read as gene symbols; "
+        f"{n_ambiguous} ambiguous, {n_unknown} of no known gene, {'left out' if leave_out else 'kept'}",
+    )
+    final = names.mask(identified, read if leave_out else read.fillna(_kept(names, beside, ambiguous)))
+    return _spread(symbols, codes, pd.Index(final, dtype="str"))
+
+
+def _kept(names: pd.Series, beside: pd.Series, ambiguous: pd.Series) -> pd.Series:
+    """Return what stands for a gene that is not known: as in :func:`fill_symbols`, where it may be any gene."""
+    own = beside.where(~beside.isin(["", "?"]) & ~ambiguous)
+    # All protein-coding genes are known by their Ensembl identifiers: another one is none of them.
+    own = own.fillna(names.where(names.str.contains("ENSG") & ~ambiguous))
+    return own.fillna(ENTREZ + names)
+
+
+def _genes_of_identifiers(names: pd.Series) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """Return the gene of each identifier (``_SHARED`` for several), the symbol beside it, and what has one."""
+    genes: pd.Series = pd.Series(np.nan, names.index, dtype="str")
+    beside, identified = genes.copy(), pd.Series(False, names.index)
+    numbers = names.str.fullmatch(r"\d+(?:\.0+)?").fillna(False).astype(bool)
+    if numbers.mean() > _MOST:
+        genes, identified = _genes_of_entrez(names.where(numbers)), numbers
+    for form in _ENTREZ_FORMS:
+        found = names.str.extract(form)
+        here = found["entrez"].notna()
+        genes = genes.mask(here, _genes_of_entrez(found["entrez"]))
+        if "beside" in found:
+            beside = beside.mask(here, found["beside"].str.strip())
+        identified |= here
+    ids = names.str.extractall(_ENSEMBL)[0]
+    if len(ids):
+        of_name = ids.map(_symbol_by("ensembl").get).astype("str").groupby(level=0)
+        first, last = of_name.min(), of_name.max()
+        here = pd.Series(names.index.isin(first.index), names.index)
+        genes = genes.mask(here, first.mask(first < last, _SHARED).reindex(names.index))
+        rest = names.str.replace(_ENSEMBL_NAME, "", regex=True).str.strip(" |_:;,()")
+        beside, identified = beside.mask(here, rest), identified | here
+    return genes, beside, identified
+
+
+def _is_current(symbols: pd.Series) -> pd.Series:
+    current = _current_symbols()
+    return pd.Series([symbol in current for symbol in symbols], symbols.index, dtype="bool")
+
+
+_FEWEST_GENES = 0.01
+"""Share of rows that are human genes below which the rows of a matrix are something else."""
+
+
+def _require_genes(genes: pd.Series, file: str | Path) -> None:
+    """Refuse a matrix whose rows are no genes: probes, transcripts, junctions, another species, samples.
+
+    Parameters
+    ----------
+    genes : Series of str
+        Names of the rows, identifiers read.
+    file : path
+        For the error message.
+
+    Raises
+    ------
+    InputError
+        Fewer than one row in a hundred is a current or former symbol in ``gene_ids.tsv.gz``.
+    """
+    if genes.empty:
+        return
+    # Former symbols count in capitals alone: Trp53 of the mouse would be one of TP53.
+    names = genes.fillna("").tolist()
+    former = _symbol_by("previous", "aliases")
+    known = _is_current(genes) | np.array([name in former and name == name.upper() for name in names])
+    if known.mean() < _FEWEST_GENES:
+        raise InputError(
+            f"the rows are no genes: {int(known.sum())} of {len(genes)} names are known",
+            file=file,
+            rows=row_numbers(genes.index, ~known.to_numpy()),
+            expected="in the first column, or the one that the mapping names, human gene symbols, Ensembl gene "
+            "identifiers (ENSG...) or Entrez identifiers",
+            fix="name the rows by gene, with the annotation of the platform where they are probes or transcripts; "
+            "transpose the table where its rows are samples",
+        )

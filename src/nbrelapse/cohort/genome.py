@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.columns import _map_distinct, encode, refuse_rows, row_numbers
-from nbrelapse.cohort.schema import _contig_patterns, _spell_level, as_text, levels
+from nbrelapse.cohort.schema import _contig_patterns, _shown_cells, _spell_level, as_text, levels
 from nbrelapse.errors import InputError
 
 
@@ -49,7 +49,7 @@ def normalise_chromosomes(values: pd.Series, *, file: str | Path | None = None) 
     foreign = [number for number, name in enumerate(spelled) if name is None]
     if foreign:
         raise InputError(
-            "unknown code " + ", ".join(repr(distinct[number]) for number in foreign[:5]),
+            f"unknown code {_shown_cells(distinct[foreign])}".rstrip(),
             file=file,
             column=str(values.name),
             rows=row_numbers(values.index, np.isin(codes, foreign)),
@@ -118,7 +118,7 @@ def _check_positions(
     positions : sequence of str
         Columns of positions on that chromosome.
     build : str or None
-        What the assay says; nothing is checked where it is not known.
+        What the assay says; where it is not known, the longer of the two chromosomes counts.
     file : path
         For the error message.
     slack : int
@@ -142,16 +142,18 @@ def _check_positions(
       expected: positions in hg19
       fix: correct the genome build or the positions
     """
-    lengths = genome_landmarks()["lengths"].get(build, {})
+    known = genome_landmarks()["lengths"]
+    longest = {name: max(of_build[name] for of_build in known.values()) for name in known["hg19"]}
+    lengths, where = known.get(build, longest), build if build in known else "any genome build"
     codes, names = encode(table[chromosome])
     limit = np.append(names.map(lengths).to_numpy(dtype=np.float64, na_value=np.nan), np.nan)[codes]
     beyond = (table[list(positions)].to_numpy(dtype=np.float64) > limit[:, None] + slack).any(axis=1)
     refuse_rows(
         table.index,
         beyond,
-        f"a position is beyond the end of its chromosome in {build}",
+        f"a position is beyond the end of its chromosome in {where}",
         file=file,
         column=", ".join(positions),
-        expected=f"positions in {build}",
+        expected=f"positions in {where}",
         fix="correct the genome build or the positions",
     )

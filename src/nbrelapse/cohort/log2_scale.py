@@ -22,7 +22,8 @@ _DEFAULT_PURITY = 0.6
 """Effective share of tumour cells behind the default levels: the levels that this file finds on the three array
 platforms of 10.1038/sdata.2018.240 correspond to 0.5 to 0.8."""
 _MIN_PURITY = 0.1
-"""Steps smaller than a single copy makes at this share of tumour cells are noise: a flat profile has no level."""
+"""Steps smaller than a single copy makes at this share of tumour cells are noise: a flat profile has no level. So a
+lower purity is none that a profile could bear out."""
 _NEUTRAL = 0.5
 """A segment within this fraction of a single-copy level is neutral."""
 _MAX_SAMPLES = 2_000
@@ -60,7 +61,7 @@ def estimate_platform_scales(
         (negative) and ``gain`` relative to the centre, ``noise`` (robust standard deviation of neutral segments),
         ``source``: ``"estimated"``; ``"shrunk"`` where fewer than 3 steps of a direction were seen, and its level
         was drawn toward the one that the other direction or 60 % tumour cells imply; ``"default"`` where there was no
-        step at all. ``purity``, where some are known: their median, which the levels stand for.
+        step at all. ``purity``, where some are known and plausible: their median, which the levels stand for.
 
     Examples
     --------
@@ -78,9 +79,32 @@ def estimate_platform_scales(
     scales = {str(name): _platform_scale(merge_segments(segments, ids)) for name, ids in looked_at.items()}
     if samples is not None and "purity" in samples:
         platform = samples["sample_id"].map(profiled)
-        for name, purity in samples["purity"].groupby(platform).median().dropna().items():
+        usable = samples["purity"].where(plausible_purity(samples["purity"]))
+        for name, purity in usable.groupby(platform).median().dropna().items():
             scales[str(name)]["purity"] = round(float(purity), 6)
     return scales
+
+
+def plausible_purity(purity: pd.Series | np.ndarray) -> np.ndarray:
+    """Which recorded shares of tumour cells can be true of a tumour whose profile shows anything.
+
+    Parameters
+    ----------
+    purity : Series or ndarray of float64, shape (n_samples,)
+        As a fraction; NaN where it is not known.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_samples,)
+        From 0.1 to 1. Below, a single copy is no more than noise: 0 and a few percent are no purity.
+
+    Examples
+    --------
+    >>> plausible_purity(np.array([0.0, 0.05, 0.1, 1.0, 80.0, np.nan])).tolist()
+    [False, False, True, True, False, False]
+    """
+    values = np.asarray(purity, dtype=np.float64)
+    return (values >= _MIN_PURITY) & (values <= 1)
 
 
 def _spread(samples: pd.Index) -> pd.Index:

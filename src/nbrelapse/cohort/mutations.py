@@ -14,6 +14,7 @@ from nbrelapse.cohort.cohort import Repairs
 from nbrelapse.cohort.columns import _map_distinct, encode, refuse_rows
 from nbrelapse.cohort.genome import _check_positions, genome_landmarks
 from nbrelapse.cohort.schema import _variant_classes
+from nbrelapse.errors import InputError
 
 _CODON = 3
 _INTERVAL = ["Start_Position", "End_Position"]
@@ -38,7 +39,7 @@ def _check_mutations(mutations: pd.DataFrame, build: str | None, file: str | Pat
     mutations : DataFrame
         The ``mutations`` table.
     build : str or None
-        What the assay says; only intervals are checked where it is not known.
+        What the assay says; hotspots are not checked where it is not known.
     file : path
         For the error message.
 
@@ -64,10 +65,9 @@ def _check_mutations(mutations: pd.DataFrame, build: str | None, file: str | Pat
     mutations = mutations.reindex(columns=_READ)
     _check_intervals(mutations, file)
     lengths = genome_landmarks()["lengths"]
-    if build is None or build not in lengths:
-        return
-    for other in sorted(set(lengths) - {build}):
-        _check_hotspots(mutations, build, other, file)
+    if build is not None and build in lengths:
+        for other in sorted(set(lengths) - {build}):
+            _check_hotspots(mutations, build, other, file)
     _check_positions(mutations, "Chromosome", _INTERVAL, build, file, slack=0)
 
 
@@ -112,14 +112,80 @@ def _is_hotspot(rows: pd.DataFrame, hotspot: Mapping[str, Any]) -> pd.Series:
     return said | ((rows["Variant_Classification"] == "Missense_Mutation") & rows["HGVSp_Short"].isna())
 
 
+_NO_MUTATION = {
+    "Mutation_Status": ("none", "loh", "wildtype", "wild type", "post-transcriptional modification"),
+    "Validation_Status": ("invalid", "wildtype", "redacted"),
+}
+"""By column, in lower case: rows that say that there is no mutation, https://docs.cbioportal.org/file-formats/ and
+https://docs.gdc.cancer.gov/Data/File_Formats/MAF_Format/."""
+_GERMLINE = {"Mutation_Status": ("germline",), "SV_Status": ("germline",)}
+
+
+def without_germline(calls: pd.DataFrame, file: str | Path, repairs: Repairs) -> pd.DataFrame:
+    """Leave out the rows of a MAF or of structural variants that are germline, or say that there is no mutation.
+
+    Features are of the tumour's own events, whichever file they stand in.
+
+    Parameters
+    ----------
+    calls : DataFrame
+        ``Mutation_Status``, ``Validation_Status`` and ``SV_Status`` count where they are there; a status that is empty
+        or any other word stays.
+    file : path
+        For the error message and the repairs.
+    repairs : Repairs
+        How many rows were left out is added.
+
+    Returns
+    -------
+    DataFrame
+        The same columns; the index still tells the rows of the file.
+
+    Raises
+    ------
+    InputError
+        No row is left.
+
+    Examples
+    --------
+    >>> repairs = Repairs()
+    >>> calls = pd.DataFrame({"Hugo_Symbol": ["TP53", "ALK", "ALK"], "Mutation_Status": ["LOH", "Germline", "Somatic"]})
+    >>> len(without_germline(calls, "a.maf", repairs)), list(repairs)
+    (1, ['a.maf: 1 germline rows left out', 'a.maf: 1 rows that say that there is no mutation left out'])
+    """
+    germline, none = (_says(calls, words) for words in (_GERMLINE, _NO_MUTATION))
+    name = Path(str(file)).name
+    repairs.add_count(name, germline.sum(), "germline rows left out")
+    repairs.add_count(name, (none & ~germline).sum(), "rows that say that there is no mutation left out")
+    left_out = germline | none
+    if len(calls) and left_out.all():
+        raise InputError(
+            "no row is a somatic event",
+            file=file,
+            column=", ".join(column for column in (*_NO_MUTATION, "SV_Status") if column in calls),
+            expected="rows whose status is somatic, empty or unknown",
+            fix="give the file of the somatic events, or leave this one out",
+        )
+    return calls[~left_out] if left_out.any() else calls
+
+
+def _says(calls: pd.DataFrame, words: Mapping[str, tuple[str, ...]]) -> np.ndarray:
+    said = np.zeros(len(calls), dtype=bool)
+    for column, listed in words.items():
+        if column in calls:
+            said |= calls[column].astype("str").str.strip().str.lower().isin(listed).to_numpy(dtype=bool)
+    return said
+
+
 _POSITIONS = 2**32
 
 
 def _repair_mutations(mutations: pd.DataFrame, repairs: Repairs) -> pd.DataFrame:
     """Remove mutations that are there twice and spell ``Variant_Classification`` as the MAF format does.
 
-    Rows repeat each other where all columns agree and the position is known. Classes that the format does not have stay
-    as they are.
+    Rows repeat each other where all columns agree and the position is known. Rows that differ in their read counts only
+    are one variant of two callers, and the one with most reads stays. Classes that the format does not have stay as
+    they are.
 
     Parameters
     ----------
@@ -142,23 +208,67 @@ def _repair_mutations(mutations: pd.DataFrame, repairs: Repairs) -> pd.DataFrame
     (1, 'mutations: 1 rows that repeat another removed')
     """
     mutations = mutations.assign(Variant_Classification=_spell_classes(mutations["Variant_Classification"], repairs))
-    twice = _repeated(mutations)
-    if twice.any():
-        repairs.add_count("mutations", twice.sum(), "rows that repeat another removed")
-        mutations = mutations[~twice]
-    return mutations
+    shared = _sharing_place(mutations)
+    if not shared.any():
+        return mutations
+    rows = mutations[shared]
+    whole = rows.duplicated()
+    repairs.add_count("mutations", int(whole.sum()), "rows that repeat another removed")
+    counts = [name for name in _COUNTS if name in mutations]
+    depth = rows[counts].sum(axis=1, min_count=1) if counts else pd.Series(np.nan, rows.index)
+    deepest = rows[~whole].assign(depth=depth[~whole]).sort_values("depth", ascending=False, kind="stable")
+    called = deepest.duplicated([name for name in mutations.columns if name not in counts])
+    repairs.add_count("mutations", int(called.sum()), "rows of the same variant with other read counts removed")
+    removed = rows.index[whole].union(deepest.index[called])
+    return mutations.drop(index=removed) if len(removed) else mutations
 
 
-def _repeated(mutations: pd.DataFrame) -> np.ndarray:
-    position = mutations["Start_Position"].to_numpy()
+_COUNTS = ("t_alt_count", "t_ref_count")
+
+
+def _sharing_place(mutations: pd.DataFrame) -> np.ndarray:
+    """Tell the rows that share sample and position with another; only those need to be compared in full."""
+    position = mutations["Start_Position"].to_numpy(dtype=np.float64, na_value=np.nan)
     place = encode(mutations["sample_id"])[0].astype(np.int64) * _POSITIONS + np.nan_to_num(position).clip(
         0, _POSITIONS - 1
     )
-    # Few rows share sample and position; only those are compared in full.
-    shared = pd.Series(place).duplicated(keep=False).to_numpy() & ~np.isnan(position)
-    repeated = np.zeros(len(mutations), dtype=bool)
-    repeated[shared] = mutations[shared].duplicated().to_numpy()
-    return repeated
+    return pd.Series(place).duplicated(keep=False).to_numpy() & ~np.isnan(position)
+
+
+def variant_numbers(mutations: pd.DataFrame) -> np.ndarray:
+    """Return a number of each variant, which rows of one sample, place and change share, whatever gene they name.
+
+    Parameters
+    ----------
+    mutations : DataFrame
+        The ``mutations`` table; columns that it lacks are missing values.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        A row that does not say sample, chromosome, position and alleles is a variant of its own.
+
+    Examples
+    --------
+    >>> mutations = pd.DataFrame({"sample_id": "s", "Chromosome": "17", "Start_Position": [7.0, 7.0, 9.0],
+    ...     "Reference_Allele": "CC", "Tumor_Seq_Allele2": "TT", "HGVSp_Short": ["p.R1W", "p.P2L", "p.A3V"]})
+    >>> variant_numbers(mutations).tolist()
+    [0, 0, 2]
+    """
+    numbers = np.arange(len(mutations))
+    if not {*_PLACE} <= set(mutations.columns):
+        return numbers
+    shared = _sharing_place(mutations)
+    rows = mutations.loc[shared, [*_PLACE]]
+    whole = rows.notna().all(axis=1).to_numpy()
+    same = rows[whole].groupby([*_PLACE], observed=True, sort=False)
+    places = np.flatnonzero(shared)[whole]
+    if len(places):
+        numbers[places] = pd.Series(places).groupby(same.ngroup().to_numpy()).transform("first").to_numpy()
+    return numbers
+
+
+_PLACE = ("sample_id", "Chromosome", "Start_Position", "Reference_Allele", "Tumor_Seq_Allele2")
 
 
 def _spell_classes(classes: pd.Series, repairs: Repairs) -> pd.Series:

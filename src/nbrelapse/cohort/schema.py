@@ -136,7 +136,7 @@ def normalise_levels(values: pd.Series, name: str, *, file: str | Path | None = 
     foreign = [number for number, level in enumerate(spelled) if level is None]
     if foreign:
         raise InputError(
-            "unknown code " + ", ".join(repr(distinct[number]) for number in foreign[:5]),
+            f"unknown code {_shown_cells(distinct[foreign])}".rstrip(),
             file=file,
             column=str(values.name or name),
             rows=row_numbers(values.index, np.isin(codes, foreign)),
@@ -145,6 +145,49 @@ def normalise_levels(values: pd.Series, name: str, *, file: str | Path | None = 
         )
     ready = pd.array(spelled, dtype="str").take(codes, allow_fill=True)
     return pd.Series(ready, index=values.index, name=values.name)
+
+
+def read_levels(values: pd.Series, name: str) -> pd.Series:
+    """Levels of what can be read, missing for anything else; for columns that may hold something foreign.
+
+    Parameters
+    ----------
+    values : Series
+        Codes as a source writes them.
+    name : str
+        The coded column, a key of ``[levels]`` in ``vocabulary.toml``.
+
+    Returns
+    -------
+    Series of str
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> read_levels(pd.Series(["amp", "gain", "Unknown"]), "mycn_status").tolist()
+    ['amplified', nan, nan]
+    """
+    codes, distinct = encode(as_text(values))
+    ready = pd.array([_spell_level(value, name) for value in distinct], dtype="str").take(codes, allow_fill=True)
+    return pd.Series(ready, index=values.index, name=values.name)
+
+
+_LIKE_AN_ID = re.compile(r"\d.*[^\d\s.,].*\d|[^\W\d_]\S*\d{2}|\d{3}[-_]?[^\W\d_]|\d{5}|^P[A-Z]{5}$")
+"""Two numbers with something between them, letters and a number of two digits, a long number, or as TARGET's."""
+
+
+def _shown_cells(distinct: pd.Series) -> str:
+    """Return the first cells for a message, as far as they cannot be identifiers of patients or samples.
+
+    A column that was taken for another, or a table whose cells have moved by one, holds identifiers where codes or
+    numbers are expected.
+
+    Examples
+    --------
+    >>> _shown_cells(pd.Series(["Mucinous", "5x"])), _shown_cells(pd.Series(["TARGET-30-PAXXXX-01", "NB017"]))
+    ("'Mucinous', '5x'", '')
+    """
+    return ", ".join(repr(cell) for cell in distinct[:5] if not _LIKE_AN_ID.search(str(cell).removeprefix("chr")))
 
 
 def _spell_level(value: str, name: str) -> str | None:
@@ -180,7 +223,7 @@ def normalise_numbers(values: pd.Series, *, file: str | Path | None = None) -> p
         wrong = (numbers.isna() & text.notna()).to_numpy() | np.isinf(numbers.to_numpy())
     if wrong.any():
         raise InputError(
-            f"not a number: {values[wrong].iloc[0]!r}",
+            f"not a number: {_shown_cells(values[wrong].head(1))}".removesuffix(": "),
             file=file,
             column=str(values.name),
             rows=row_numbers(values.index, wrong),

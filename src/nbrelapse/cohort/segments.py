@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Repairs
-from nbrelapse.cohort.columns import encode, row_numbers
+from nbrelapse.cohort.columns import encode, refuse_rows, row_numbers
 from nbrelapse.errors import InputError
 
 _CHROMOSOMES = 64
@@ -302,7 +302,21 @@ def _check_segments(segments: pd.DataFrame, file: str | Path) -> None:
             expected="each base of a sample in one segment; neighbours may share a boundary",
             fix="keep one profile a sample, and cut segments where the next one starts",
         )
-    _check_scale(segments["log2_ratio"].to_numpy(), end - start, file)
+    ratio = segments["log2_ratio"].to_numpy()
+    refuse_rows(
+        segments.index,
+        ratio > _HIGHEST,
+        f"a log2 ratio above {_HIGHEST:g}",
+        file=file,
+        column="log2_ratio",
+        expected="log2 ratios to a normal genome, which lie around 0",
+        fix="give log2(ratio); leave the cell empty where nothing was measured",
+    )
+    _check_scale(ratio, end - start, file)
+
+
+_HIGHEST = 15.0
+"""65,000 copies; the strongest amplification of the 397 profiles of 10.1038/sdata.2018.240 has 8.1."""
 
 
 def _check_scale(ratio: np.ndarray, length: np.ndarray, file: str | Path) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -44,7 +45,8 @@ def parse_text_table(
         For error messages.
     separator : str
     comment : bool
-        Skip the lines that start with ``#`` (cBioPortal, MAF); such files quote nothing.
+        Skip the lines that start with ``#`` (cBioPortal, MAF); such files quote nothing, unless all of the header is
+        quoted, as R's ``write.table`` does.
     matrix : bool
         A gene by sample table: columns after the first are numbers where they can be.
     columns : collection of str, optional
@@ -72,6 +74,24 @@ def parse_text_table(
     [29443695.0, nan]
     """
     head = header or read_header(source, file, separator=separator, comment=comment, matrix=matrix)
+    try:
+        table = _read_columns(source, file, head, separator, comment, matrix, columns, numbers)
+    except _UnevenRowsError:
+        head = _fit_header(head, source, file, separator, matrix=matrix)
+        table = _read_columns(source, file, head, separator, comment, matrix, columns, numbers)
+    return _without_blank_end(table)
+
+
+def _read_columns(
+    source: Path | bytes,
+    file: str | Path,
+    head: TextHeader,
+    separator: str,
+    comment: bool,
+    matrix: bool,
+    columns: Collection[str] | None,
+    numbers: Collection[str],
+) -> pd.DataFrame:
     chosen = set(head.names if columns is None else columns)
     wanted = [name for name in head.names if name in chosen]
     measured = set(wanted[1:] if matrix else numbers)
@@ -86,6 +106,49 @@ def parse_text_table(
 
 class _NotANumberError(Exception):
     """A column of numbers holds something else."""
+
+
+class _UnevenRowsError(Exception):
+    """The rows have not as many cells as the header."""
+
+
+_BLANK = "Unnamed: "
+
+
+def _without_blank_end(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the columns without name and values that a separator at the end of each line makes."""
+    width = table.shape[1]
+    while width > 1 and str(table.columns[width - 1]).startswith(_BLANK):
+        last = table.iloc[:, width - 1]
+        if not (last.isna() | (last.astype("str").str.strip() == "")).all():
+            break
+        width -= 1
+    return table if width == table.shape[1] else table.iloc[:, :width]
+
+
+def _fit_header(
+    head: TextHeader, source: Path | bytes, file: str | Path, separator: str, *, matrix: bool
+) -> TextHeader:
+    """Return the header that rows of one other width have, where only one meaning is possible.
+
+    A header may end with separators that the rows do not have. Rows with one cell more than the header begin with the
+    row names that R writes without a header, where they are numbered from 1, where all of the header is quoted, or
+    where they are the genes of a matrix; read.table of R reads them so.
+    """
+    rows = _rows(source, file, separator, head.quoted)
+    next(rows)
+    numbered, last_blank, widths = True, True, set()
+    for number, cells in enumerate(rows, 1):
+        numbered &= cells[0].strip('"') == str(number)
+        last_blank &= not cells[-1].strip('" ')
+        widths.add(len(cells))
+    width = widths.pop() if len(widths) == 1 else 0
+    if 0 < width < len(head.names) and all(name.startswith(_BLANK) for name in head.names[width:]):
+        return replace(head, names=head.names[:width])
+    in_quotes = all(re.fullmatch('".*"', cell) for cell in next(_rows(source, file, separator, quoted=False)))
+    if width == len(head.names) + 1 and not last_blank and (numbered or in_quotes or matrix):
+        return replace(head, names=[f"{_BLANK}0", *head.names])
+    raise _uneven(source, file, separator, head.quoted)
 
 
 def _text_type(distinct: bool) -> pa.DataType:
@@ -109,7 +172,7 @@ def _parse(
     )
     parse = pa_csv.ParseOptions(
         delimiter=separator,
-        quote_char=False if comment else '"',
+        quote_char='"' if head.quoted else False,
         newlines_in_values=not comment,
         invalid_row_handler=_skip_comments,
     )
@@ -121,12 +184,14 @@ def _parse(
         strings_can_be_null=only_text,
     )
     try:
-        with open_text(source, file) as stream:
+        with _open_lines(source, file) as stream:
             table = pa_csv.read_csv(stream, read, parse, convert)
     except pa.ArrowInvalid as error:
         if "conversion error to double" in str(error):
             raise _NotANumberError from None
-        raise _problem(str(error), source, file, separator, quoted=not comment) from None
+        if "UTF8" in str(error):
+            raise _not_utf8(_bad_byte(source, file), file) from None
+        raise _UnevenRowsError from None
     except OSError as error:
         raise _damaged(error, file) from None
     return _without_comments(table.unify_dictionaries(), first) if comment else table
@@ -149,10 +214,8 @@ def _without_comments(table: pa.Table, first: str) -> pa.Table:
     return table.filter(pc.invert(pc.fill_null(pc.starts_with(values, "#"), False)))
 
 
-def _problem(message: str, source: Path | bytes, file: str | Path, separator: str, quoted: bool) -> InputError:
-    """Find what Arrow could not parse; its own messages show cells, which may identify a patient."""
-    if "UTF8" in message:
-        return _not_utf8(_bad_byte(source, file), file)
+def _uneven(source: Path | bytes, file: str | Path, separator: str, quoted: bool) -> InputError:
+    """Find the rows that Arrow could not parse; its own messages show cells, which may identify a patient."""
     rows = _rows(source, file, separator, quoted)
     width = len(next(rows))
     widths = {number: len(cells) for number, cells in enumerate(rows, 1) if len(cells) != width}
@@ -164,23 +227,40 @@ def _problem(message: str, source: Path | bytes, file: str | Path, separator: st
         file=file,
         rows=list(widths)[:_SHOWN_ROWS],
         expected=f"the same number of {separator!r} in each line",
-        fix="complete or remove these rows; where it is the last one, the file was cut off: get it again",
+        fix="complete or remove these rows; where it is the last one, the file was cut off: get it again; where it is "
+        "every row, name each column in the header and end no line with a separator",
     )
 
 
 def _rows(source: Path | bytes, file: str | Path, separator: str, quoted: bool) -> Iterator[list[str]]:
     """Cells of the header and of each row."""
-    with open_text(source, file) as stream, io.TextIOWrapper(stream, "utf-8-sig", "replace", newline="") as lines:
+    with (
+        _open_lines(source, file) as stream,
+        io.TextIOWrapper(stream, "utf-8-sig", "replace", newline="") as lines,
+    ):
         used = (line for line in lines if line.strip() and not line.startswith("#"))
-        if quoted:
-            yield from csv.reader(used, delimiter=separator)
-        else:
+        if not quoted:
             yield from (line.rstrip("\r\n").split(separator) for line in used)
+            return
+        try:
+            yield from csv.reader(used, delimiter=separator)
+        except csv.Error as error:
+            raise _not_csv(error, file) from None
+
+
+def _not_csv(error: csv.Error, file: str | Path) -> InputError:
+    """Return what to raise where Python's parser gives up, with its reason, which shows no cell."""
+    return InputError(
+        f"the table cannot be parsed: {error}".partition(" - ")[0],
+        file=file,
+        expected="lines that all end alike, and quotes that are closed",
+        fix="save the file again as UTF-8 text",
+    )
 
 
 def _bad_byte(source: Path | bytes, file: str | Path) -> int:
     position = 0
-    with open_text(source, file) as stream, io.BufferedReader(stream) as lines:
+    with _open_lines(source, file) as stream, io.BufferedReader(stream) as lines:
         for line in lines:
             try:
                 line.decode()
@@ -205,11 +285,14 @@ class TextHeader:
         The lines above it.
     length : int
         Of the header line, in bytes.
+    quoted : bool
+        Whether ``"`` encloses cells.
     """
 
     names: list[str]
     comments: list[str]
     length: int
+    quoted: bool = True
 
 
 def read_header(
@@ -230,7 +313,7 @@ def read_header(
         For error messages.
     separator : str
     comment : bool
-        Lines that start with ``#`` are comments and nothing is quoted (cBioPortal, MAF). Otherwise such lines are
+        Lines that start with ``#`` are comments (cBioPortal, MAF). Otherwise such lines are
         comments at the top only, where they have not as many cells as the line below (``#version 2.4``).
     matrix : bool
         The names are of samples, which no message shows.
@@ -247,7 +330,7 @@ def read_header(
     (['Hugo_Symbol', 'Chromosome'], ['#version 2.4'])
     """
     comments: list[str] = []
-    with open_text(source, file) as stream, io.BufferedReader(stream) as buffered:
+    with _open_lines(source, file) as stream, io.BufferedReader(stream) as buffered:
         lines = _lines(buffered, file)
         line = next(lines, None)
         while line is not None and (not line.strip() or line.startswith("#")):
@@ -258,10 +341,14 @@ def read_header(
             line = below
         if line is None:
             raise InputError("the file is empty", file=file, expected="a header line and rows")
-        cells = _cells(line, lines, separator, quoted=not comment)
-    names = [name.strip().strip('"') or f"Unnamed: {number}" for number, name in enumerate(cells)]
+        quoted = not comment or all(re.fullmatch('".*"', cell) for cell in line.rstrip("\r\n").split(separator))
+        try:
+            cells = _cells(line, lines, separator, quoted=quoted)
+        except csv.Error as error:
+            raise _not_csv(error, file) from None
+    names = [name.strip().strip('"') or f"{_BLANK}{number}" for number, name in enumerate(cells)]
     _check_names(names, separator, file, matrix)
-    return TextHeader(names, comments, len(line.encode()))
+    return TextHeader(names, comments, len(line.encode()), quoted)
 
 
 def _lines(stream: io.BufferedReader, file: str | Path) -> Iterator[str]:
@@ -357,6 +444,29 @@ def open_text(source: Path | bytes, file: str | Path) -> pa.NativeFile:
     return _open(source, file)
 
 
+_PEEKED = 65_536
+
+
+def _open_lines(source: Path | bytes, file: str | Path) -> pa.NativeFile:
+    """Open a text whose lines end with a line feed; returns alone, as on old Macs, are read as such."""
+    stream = open_text(source, file)
+    try:
+        block, before = stream.read(_PEEKED), b""
+        while block and not re.search(rb"[\r\n]", before):
+            before, block = block, stream.read(_PEEKED)
+        ends = re.search(rb"\r\n?|\n", before + block[:1])
+        stream = open_text(source, file)
+        if ends is None or ends.group() != b"\r":
+            return stream
+        return pa.BufferReader(_with_line_feeds(stream.read()))
+    except (OSError, EOFError) as error:
+        raise _damaged(error, file) from None
+
+
+def _with_line_feeds(text: bytes) -> bytes:
+    return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
 def _damaged(error: Exception, file: str | Path) -> InputError:
     """Return what to raise where unpacking fails."""
     return InputError(f"the gzip file is damaged: {error}", file=file, fix="download it again")
@@ -413,9 +523,12 @@ def unpack(source: Path | bytes, file: str | Path) -> bytes:
 
 
 def decode(content: bytes, file: str | Path) -> str:
-    """Text of a file in UTF-8, with or without byte order mark; raises InputError for anything else."""
+    """Text of a file in UTF-8, with or without byte order mark; raises InputError for anything else.
+
+    Lines end with a line feed, whatever they end with in the file.
+    """
     try:
-        return content.decode("utf-8-sig")
+        return _with_line_feeds(content).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _not_utf8(error.start, file) from None
 

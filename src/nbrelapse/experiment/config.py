@@ -140,6 +140,8 @@ class ExperimentConfig(_Section):
         ``boosted_classifier`` for ``refractory``. The clinical baselines always run beside them.
     refits : int
         Bootstrap refits behind the intervals of predictions.
+    allow_overlap : bool
+        Train although more patients look the same than chance makes, see :func:`nbrelapse.cohort.find_overlap`.
     """
 
     name: Annotated[str, Field(pattern=r"^[^/\\]+$")]
@@ -159,6 +161,7 @@ class ExperimentConfig(_Section):
     models: Annotated[tuple[_Family, ...], Field(min_length=1, default_factory=_default_models)]
     refits: Annotated[int, Field(ge=20)] = 100
     log_patient_ids: bool = False
+    allow_overlap: bool = False
 
     @field_validator("models")
     @classmethod

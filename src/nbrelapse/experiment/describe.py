@@ -26,7 +26,7 @@ from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.metrics.evaluation import Evaluation
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.models.base import RiskModel
-from nbrelapse.outcome import Outcome, outcome_fingerprint, summarize_outcome
+from nbrelapse.outcome import Outcome, summarize_outcome
 from nbrelapse.report.facts import coverage_table, disagreements
 from nbrelapse.report.guard_sections import (
     GuardSection,
@@ -136,18 +136,14 @@ def _commit() -> str | None:
 def _training_summary(result: ExperimentResult) -> TrainingSummary:
     """Return what a bundle says of its training patients."""
     data = result.data
-    return TrainingSummary(
+    return TrainingSummary.of(
+        data.cohort,
+        data.training,
         experiment=result.config.name,
-        cohort=data.cohort.name,
-        patients=len(data.training.y),
         high_risk=_high_risk(data, data.training),
-        outcome=summarize_outcome(data.training),
         unspecified=result.config.unspecified,
         landmark_days=result.config.landmark_days,
         progressive=result.config.progressive,
-        outcome_fingerprint=outcome_fingerprint(data.training),
-        expression_genes=None if data.cohort.expression is None else len(data.cohort.expression),
-        where=data.cohort.where,
     )
 
 

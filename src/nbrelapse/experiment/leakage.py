@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.overlap import find_overlap
 from nbrelapse.cohort.select import condition_columns
 from nbrelapse.errors import InputError
 from nbrelapse.experiment.config import ExperimentConfig
 from nbrelapse.experiment.prepare import _PreparedData
-from nbrelapse.mechanisms.feature_table import OUTCOME_COLUMNS, known_at, later_columns
+from nbrelapse.mechanisms.feature_table import known_at, later_columns
 from nbrelapse.validation.guards import label_leakage
 
 _SUSPICIOUS = 0.95
@@ -38,10 +41,11 @@ def _leakage_check(config: ExperimentConfig, data: _PreparedData) -> list[str]:
     ------
     InputError
         A feature is known later than the experiment predicts from, equals the outcome, or patients with one molecular
-        profile stand under two names.
+        profile stand under two names; or more patients look the same than chance makes (see
+        :func:`nbrelapse.cohort.find_overlap`), unless the experiment allows it.
     """
     _refuse_later_features(config, data)
-    return _chosen_by_outcome(config, data.cohort) + _labels(data) + _twins(data)
+    return _chosen_by_outcome(config, data.cohort) + _labels(data) + _twins(config, data)
 
 
 def _chosen_by_outcome(config: ExperimentConfig, cohort: Cohort) -> list[str]:
@@ -99,22 +103,30 @@ def _labels(data: _PreparedData) -> list[str]:
     ]
 
 
-def _twins(data: _PreparedData) -> list[str]:
+def _twins(config: ExperimentConfig, data: _PreparedData) -> list[str]:
     training = data.training.patient_ids
     holdout = None if data.holdout is None else data.holdout.patient_ids
     for assay, profile in _PROFILES.items():
         _refuse_twins(_profile_fingerprints(data.cohort, assay), profile, training, holdout)
-    persons = _person_fingerprints(data.cohort)
-    within = _count_twins(persons, training)
-    across = 0 if holdout is None else _count_twins(persons, training, holdout)
+    return _persons(config, data, training, holdout)
+
+
+def _persons(config: ExperimentConfig, data: _PreparedData, training: pd.Index, holdout: pd.Index | None) -> list[str]:
+    """Compare the patients of the folds, groups and cohorts that are trained together, and both sides of a split."""
+    first = _patients(data.cohort, training, "the training patients")
+    sides = [None] if holdout is None else [None, _patients(data.cohort, holdout, "the hold-out")]
     notes = []
-    if within:
-        notes.append(f"{within} training patients have the age, sex and course of another: are any there twice?")
-    if across:
-        notes.append(
-            f"{across} hold-out patients have the age, sex and course of a training patient: are any on both sides?"
-        )
+    for second in sides:
+        if any(side.patients["age_days"].isna().all() for side in (first, second or first)):
+            notes.append("no ages in days: whether a patient is there twice was not looked at")
+        else:
+            notes += find_overlap(first, second).notes(allowed=config.allow_overlap)
     return notes
+
+
+def _patients(cohort: Cohort, ids: pd.Index, name: str) -> Cohort:
+    patients = cohort.patients[cohort.patients["patient_id"].isin(ids)].reset_index(drop=True)
+    return replace(cohort, name=name, patients=patients)
 
 
 def _refuse_twins(fingerprints: pd.Series, profile: str, training: pd.Index, holdout: pd.Index | None) -> None:
@@ -137,8 +149,6 @@ def _refuse_twins(fingerprints: pd.Series, profile: str, training: pd.Index, hol
 
 _FEWEST_VALUES = 20
 """Distinct values that a profile needs before an equal one cannot be chance. A choice."""
-
-_PERSON = ("age_days", "sex", *OUTCOME_COLUMNS)
 
 
 def _profile_fingerprints(cohort: Cohort, assay: str) -> pd.Series:
@@ -184,23 +194,6 @@ def _segments(segments: pd.DataFrame) -> pd.Series:
 def _odd_numbers(n: int) -> np.ndarray:
     """Weights that make a sum of hashes depend on their order; sums of uint64 wrap around, on purpose."""
     return np.random.default_rng(0).integers(0, 2**63, n, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-
-
-def _person_fingerprints(cohort: Cohort) -> pd.Series:
-    """Return a number for each patient's age, sex and course; equal ones have equal numbers.
-
-    Returns
-    -------
-    Series of uint64
-        By patient; without those whose age or time of follow-up is unknown. Recorded in days these hardly ever
-        coincide in two patients; in whole months or years they may.
-    """
-    patients = cohort.patients.set_index("patient_id")
-    columns = [name for name in _PERSON if name in patients]
-    if not {"age_days", "followup_days"} <= set(columns):
-        return pd.Series(dtype=np.uint64)
-    known = patients[columns].dropna(subset=["age_days", "followup_days"])
-    return pd.util.hash_pandas_object(known.astype("str"), index=False)
 
 
 def _count_twins(fingerprints: pd.Series, first: pd.Index, second: pd.Index | None = None) -> int:

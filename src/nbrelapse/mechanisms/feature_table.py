@@ -309,6 +309,53 @@ def check_target(file: str | Path) -> Path:
     return check_file_name(file, "a feature table", _SUFFIXES)
 
 
+_CALL_SUFFIXES = (".csv", ".tsv", ".parquet")
+
+
+def check_calls_file(file: str | Path) -> Path:
+    """Refuse a name that no table of calls can have; a command asks before its work, not after."""
+    return check_file_name(file, "a table of copy-number calls", _CALL_SUFFIXES)
+
+
+def write_calls(calls: pd.DataFrame, file: str | Path) -> Path:
+    """Write copy-number calls; an older file is replaced only once the new one is complete.
+
+    Parameters
+    ----------
+    calls : DataFrame
+        Of :func:`nbrelapse.mechanisms.copy_number_calls`.
+    file : path
+        ``.csv``, ``.tsv`` or ``.parquet``; a missing value is an empty field.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        The extension is another one, or the folder cannot be written to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> calls = pd.DataFrame({"patient_id": ["p"], "arm": ["1p"], "call": ["segmental loss"], "copies": [1.05]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_calls(calls, Path(folder) / "calls.tsv").read_text().splitlines()[1].split()
+    ['p', '1p', 'segmental', 'loss', '1.05']
+    """
+    target = check_calls_file(file)
+    try:
+        with write_beside(target) as beside:
+            if target.suffix == ".parquet":
+                calls.to_parquet(beside, index=False)
+            else:
+                calls.to_csv(beside, index=False, sep="," if target.suffix == ".csv" else "\t", lineterminator="\n")
+    except OSError as error:
+        raise InputError(f"cannot write the copy-number calls: {error.strerror}", file=target) from None
+    return target
+
+
 def _manifest(table: FeatureTable) -> dict[str, Any]:
     values = table.values
     observed = values.notna().sum()

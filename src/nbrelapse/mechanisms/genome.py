@@ -28,7 +28,7 @@ _GENE_SPANS = _gene_spans()
 
 
 @cache
-def _chromosome_arms(build: str) -> pd.DataFrame:
+def chromosome_arms(build: str) -> pd.DataFrame:
     """Return the two arms of every chromosome.
 
     Parameters
@@ -48,13 +48,41 @@ def _chromosome_arms(build: str) -> pd.DataFrame:
 
     Examples
     --------
-    >>> _chromosome_arms("hg19").loc["11"].to_dict()
+    >>> chromosome_arms("hg19").loc["11"].to_dict()
     {'centromere': 53700000, 'length': 135006516}
     """
     bands = _cytobands(build)
     length = bands.groupby("chromosome")["end"].max()
     centromere = bands[bands["band"].str.startswith("p")].groupby("chromosome")["end"].max()
     return pd.DataFrame({"centromere": centromere, "length": length}).dropna().astype("int64")
+
+
+def gene_places(build: str) -> pd.DataFrame:
+    """Return where the genes that features name lie.
+
+    Parameters
+    ----------
+    build : {"hg19", "hg38"}
+
+    Returns
+    -------
+    DataFrame
+        Indexed by current symbol: ``chromosome`` (``"1"`` to ``"22"``, ``"X"``), ``start`` and ``end`` in bases, of
+        GENCODE v19 (hg19) and Ensembl 100 (hg38).
+
+    Raises
+    ------
+    InputError
+        There is no such build.
+
+    Examples
+    --------
+    >>> gene_places("hg19").loc["MYCN"].to_dict()
+    {'chromosome': '2', 'start': 16080686, 'end': 16087129}
+    """
+    if build not in _BUILDS:
+        raise InputError(f"unknown genome build {build!r}", column="genome_build", expected=" or ".join(_BUILDS))
+    return pd.DataFrame.from_dict(_GENE_SPANS[build], orient="index", columns=["chromosome", "start", "end"])
 
 
 def _band_span(build: str, band: str) -> tuple[str, int, int]:

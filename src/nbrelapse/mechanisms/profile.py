@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.cohort.log2_scale import MIN_LENGTH, estimate_platform_scales
+from nbrelapse.cohort.log2_scale import MIN_LENGTH, estimate_platform_scales, plausible_purity
 from nbrelapse.cohort.segments import MergedSegments, X, merge_segments, smooth_segments, weighted_median_rows
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.genome import _BUILDS
@@ -25,6 +25,13 @@ _DEEP = 2.0
 """Deep deletion, in units of the single-copy loss: losing both copies is 2.2 at 30 % tumour cells, and more above."""
 _FOCAL = 10_000_000
 """A longer stretch at an amplified level is a gain, not an amplicon."""
+_BROAD = 20_000_000
+"""A gene whose level a longer stretch shares is gained, not amplified, however high the level: twice the length of an
+amplicon. A choice: arms and chromosomes at one level are 40 Mb and longer."""
+_SHARED = 0.5
+"""Neighbours share the level of an amplicon from this part of it on."""
+_LEAST_SHARED = 1.5
+"""The level of a single-copy gain is never that of an amplicon on it."""
 _BETWEEN = (0.25, 0.75)
 """Neither at the neutral nor at the single-copy level."""
 _UNCLEAR = 0.6
@@ -46,8 +53,8 @@ class _CopyNumberProfile:
     segments : MergedSegments
         The same, smoothed. Everything below is of these.
     scales : DataFrame
-        A row a patient, see :func:`nbrelapse.mechanisms.profile.sample_scales`; also ``threshold_gain`` and
-        ``threshold_loss`` in copies, and ``known``: False where the scale cannot be told, because nothing is altered
+        A row a patient, see :func:`_sample_scales`; also ``threshold_gain`` and ``threshold_loss`` in copies, and
+        ``known``: False where the scale cannot be told, because nothing is altered
         (which a neuroblastoma hardly ever is: a sample with few tumour cells looks like that) or because most of the
         genome lies between the levels (noise).
     build : ndarray of int, shape (n_patients,)
@@ -59,7 +66,7 @@ class _CopyNumberProfile:
     base : ndarray of float64, shape (n_segments,)
         Level of the numerical change of the whole chromosome, 0 where there is none.
     amplified : ndarray of bool, shape (n_segments,)
-        Five copies or more over at most 10 Mb.
+        Five copies or more, on the scale without the recorded purity, where at most 10 Mb share the level.
     """
 
     patient_ids: pd.Index
@@ -193,15 +200,12 @@ def _copy_number_profile(block: _SegmentBlock) -> _CopyNumberProfile:
     platform = block.platform
     segments = smooth_segments(block.segments, np.minimum(platform["gain"].to_numpy(), -platform["loss"].to_numpy()))
     scales = _sample_scales(segments, platform, block.purity)
-    threshold = {
-        side: np.maximum(_ALTERED, _NOISE_WIDTHS * scales["noise"].abs().to_numpy() / scales[side].abs().to_numpy())
-        for side in ("gain", "loss")
-    }
+    threshold = {side: _threshold(scales["noise"], scales[side]) for side in ("gain", "loss")}
     copies = _in_copies(segments.log2_ratio, scales, segments.sample)
     gained = copies > threshold["gain"][segments.sample]
     lost = copies < -threshold["loss"][segments.sample]
-    amplified = (copies >= _AMPLIFIED) & (segments.end - segments.start <= _FOCAL)
-    known = _scale_is_told(segments, copies, gained | lost, len(scales))
+    amplified = _amplified(segments, copies, scales)
+    known = _scale_is_told(segments, copies, scales)
     scales = scales.assign(threshold_gain=threshold["gain"], threshold_loss=threshold["loss"], known=known)
     base = _numerical_base(segments, copies, scales)
     return _CopyNumberProfile(
@@ -209,8 +213,66 @@ def _copy_number_profile(block: _SegmentBlock) -> _CopyNumberProfile:
     )
 
 
-def _scale_is_told(segments: MergedSegments, copies: np.ndarray, altered: np.ndarray, n_samples: int) -> np.ndarray:
-    """Whether a sample has a large altered segment and most of its genome lies at a level."""
+def _threshold(noise: pd.Series, level: pd.Series) -> np.ndarray:
+    """Return the copies beyond which a segment is altered."""
+    return np.maximum(_ALTERED, _NOISE_WIDTHS * noise.abs().to_numpy() / level.abs().to_numpy())
+
+
+def _without_purity(copies: np.ndarray, scales: pd.DataFrame, sample: np.ndarray) -> np.ndarray:
+    """Return copies on the scale that the sample has without its recorded purity."""
+    return copies * scales["purity_hint"].to_numpy()[sample]
+
+
+def _amplified(segments: MergedSegments, copies: np.ndarray, scales: pd.DataFrame) -> np.ndarray:
+    """Which segments have an amplified level that at most 10 Mb share."""
+    level = _without_purity(copies, scales, segments.sample)
+    found = level >= _AMPLIFIED
+    rows = np.flatnonzero(found)
+    found[rows] = _shared_length(segments, level, rows, level[rows], _FOCAL) <= _FOCAL
+    return found
+
+
+def _shared_length(
+    segments: MergedSegments, level: np.ndarray, rows: np.ndarray, height: np.ndarray, limit: int
+) -> np.ndarray:
+    """Return how many bases around a segment share a level.
+
+    Parameters
+    ----------
+    segments : MergedSegments
+    level : ndarray of float64, shape (n_segments,)
+        In copies.
+    rows : ndarray of int, shape (n,)
+        Segments.
+    height : ndarray of float64, shape (n,)
+        A level at each of them; neighbours share it from half of it on, but a single-copy gain never does.
+    limit : int
+        Bases beyond which the counting stops.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        0 where the segment itself does not share the level.
+    """
+    bar = np.maximum(_SHARED * height, _LEAST_SHARED)
+    length, follows = segments.end - segments.start, np.append(segments.follows, False)
+    total = np.where(level[rows] >= bar, length[rows], 0)
+    for step in (-1, 1):
+        place, going = rows.copy(), total > 0
+        while (going := going & (total <= limit)).any():
+            going &= follows[place if step < 0 else place + 1]
+            place = np.where(going, place + step, place)
+            going &= level[place] >= bar
+            total = total + np.where(going, length[place], 0)
+    return total
+
+
+def _scale_is_told(segments: MergedSegments, copies: np.ndarray, scales: pd.DataFrame) -> np.ndarray:
+    """Whether a sample has a large altered segment and most of its genome lies at a level, whatever its purity."""
+    copies, noise = _without_purity(copies, scales, segments.sample), scales["noise"] * scales["purity_hint"]
+    gain, loss = (_threshold(noise, scales[side])[segments.sample] for side in ("gain", "loss"))
+    altered = (copies > gain) | (copies < -loss)
+    n_samples = len(scales)
     length = np.where(segments.chromosome == X, 0, segments.end - segments.start)
     distance = np.abs(copies)
     between = (distance > _BETWEEN[0]) & (distance < _BETWEEN[1])
@@ -309,6 +371,9 @@ def _sample_scales(segments: MergedSegments, platform: pd.DataFrame, purity: np.
     steps the factor is shrunk by n / (n + 8) on the log scale. The centre moves half the way toward the sample's own
     neutral level. No sample influences another.
 
+    A recorded purity is a hint: it may draw the factor farther from the platform's toward the sample's own, never
+    beyond it nor the other way, and weighs as many of the 8 steps as the sample has itself.
+
     Parameters
     ----------
     segments : MergedSegments
@@ -316,21 +381,25 @@ def _sample_scales(segments: MergedSegments, platform: pd.DataFrame, purity: np.
     platform : DataFrame, shape (n_samples, 5)
         Rows of :func:`_platform_scales`.
     purity : ndarray, shape (n_samples,)
-        Share of tumour cells, NaN where it is not known. A known purity takes the place of the platform's level as
-        what the sample is drawn toward: a single-copy loss (gain) is expected at log2(1 - p/2) (log2(1 + p/2)), times
-        the platform's ratio of its level to the one that its ``purity`` implies.
+        Share of tumour cells, NaN where it is not known; below 0.1 and above 1 it counts as not known. A single-copy
+        loss (gain) is expected at log2(1 - p/2) (log2(1 + p/2)), times the platform's ratio of its level to the one
+        that its ``purity`` implies.
 
     Returns
     -------
-    DataFrame of float64, shape (n_samples, 5)
-        As `platform`, with the sample's ``centre``, ``loss`` and ``gain``; the index of `platform`.
+    DataFrame of float64, shape (n_samples, 7)
+        As `platform`, with the sample's ``centre``, ``loss`` and ``gain``; the index of `platform`. Also ``steps``,
+        how many of its own the sample has, and ``purity_hint``, the factor that is due to the purity, 1 where there is
+        none: copies times this factor are on the scale without it.
     """
-    expected = _scaled(platform, _purity_factor(platform, purity))
     large = segments.where((segments.chromosome != X) & (segments.end - segments.start >= MIN_LENGTH))
-    expected = expected.assign(centre=expected["centre"] + _CENTRE_WEIGHT * _neutral_shift(large, expected))
+    expected = platform.assign(centre=platform["centre"] + _CENTRE_WEIGHT * _neutral_shift(large, platform))
     factor, steps = _single_copy_factor(large, expected)
     found = _scaled(expected, factor ** (steps / (steps + _PLATFORM_WEIGHT)))
-    return found.assign(centre=found["centre"] + _CENTRE_WEIGHT * _neutral_shift(large, found))
+    centre = found["centre"] + _CENTRE_WEIGHT * _neutral_shift(large, found)
+    supported = np.clip(_purity_factor(platform, purity), np.minimum(factor, 1.0), np.maximum(factor, 1.0))
+    hint = supported ** (np.minimum(steps, _PLATFORM_WEIGHT) / (steps + _PLATFORM_WEIGHT))
+    return _scaled(found, hint).assign(centre=centre, steps=steps, purity_hint=hint)
 
 
 def _in_copies(log2_ratio: np.ndarray, scales: pd.DataFrame, sample: np.ndarray) -> np.ndarray:
@@ -359,7 +428,7 @@ def _scaled(scales: pd.DataFrame, factor: np.ndarray) -> pd.DataFrame:
 
 def _purity_factor(platform: pd.DataFrame, purity: np.ndarray) -> np.ndarray:
     """Level that the purity implies, relative to the platform's purity's; 1 where one of them is not known."""
-    usable = np.where(purity > 0, np.minimum(purity, 1.0), np.nan)
+    usable = np.where(plausible_purity(purity), purity, np.nan)
     typical = platform["purity"].to_numpy()
     return np.nan_to_num(np.log2(1 - usable / 2) / np.log2(1 - typical / 2), nan=1.0)
 

@@ -136,33 +136,46 @@ def leave_out_normals(tables: dict[str, pd.DataFrame], normals: Collection[str],
             repairs.add_count(name, normal.sum(), "matched normal samples left out")
 
 
-def purity_from_percent(percent: pd.Series, repairs: Repairs) -> pd.Series:
-    """Return purity as a fraction.
+def recorded_purity(values: pd.Series, repairs: Repairs) -> pd.Series:
+    """Return recorded shares of tumour cells as fractions.
 
     Parameters
     ----------
-    percent : Series
-        Percentages; what is no single number ("60-70", ">90") is left out.
+    values : Series
+        Percentages, with or without a percent sign; fractions where none exceeds 1 and some are no whole numbers.
+        What is no single number ("60-70", ">90") is left out.
     repairs : Repairs
-        How many were left out is added.
+        How many were left out, and why, is added.
 
     Returns
     -------
     Series of float64
-        0 to 1; NaN where it is unknown, unread or outside 0 to 100.
+        Above 0 to 1; NaN where it is unknown, unread, 0 (a tumour sample has some tumour cells: 0 stands for "not
+        judged") or outside 0 to 100 %.
 
     Examples
     --------
     >>> import pandas as pd
     >>> repairs = Repairs()
-    >>> purity_from_percent(pd.Series(["80", ">90", "Unknown"]), repairs).tolist(), list(repairs)
-    ([0.8, nan, nan], ['samples.purity: 1 percentages that are no numbers left out'])
+    >>> recorded_purity(pd.Series(["80", "35%", ">90", "0", "Unknown"]), repairs).tolist()
+    [0.8, 0.35, nan, nan, nan]
+    >>> list(repairs)[0]
+    'samples.purity: 1 percentages that are no numbers left out'
+    >>> recorded_purity(pd.Series(["0.8", "1", "0.35"]), Repairs()).tolist()
+    [0.8, 1.0, 0.35]
     """
-    text = as_text(percent)
-    numbers = pd.to_numeric(text, errors="coerce").astype("float64")
-    unread = text.notna() & numbers.isna()
+    text = as_text(values)
+    numbers = pd.to_numeric(text.str.removesuffix("%").str.strip(), errors="coerce").astype("float64")
+    unread, signs = text.notna() & numbers.isna(), text.str.endswith("%").fillna(False).astype(bool)
     repairs.add_count("samples.purity", unread.sum(), "percentages that are no numbers left out")
-    return (numbers / 100).where(numbers.between(0, 100))
+    in_fractions = bool((numbers.dropna() <= 1).all() and (numbers % 1 > 0).any() and not signs.any())
+    fractions = numbers if in_fractions else numbers / 100
+    if in_fractions:
+        repairs.add_count("samples.purity", numbers.notna().sum(), "read as fractions, not as percentages")
+    repairs.add_count("samples.purity", (fractions == 0).sum(), "values of 0 left out: no purity was judged")
+    outside = (fractions < 0) | (fractions > 1)
+    repairs.add_count("samples.purity", outside.sum(), "values outside 0 to 100 % left out")
+    return fractions.where((fractions > 0) & (fractions <= 1))
 
 
 PATIENT = r"^(TARGET-\d+-[A-Z0-9]+)"

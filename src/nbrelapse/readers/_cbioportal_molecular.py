@@ -7,24 +7,33 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
 from nbrelapse.cohort.assemble import assay_rows, normalise_matrix
-from nbrelapse.cohort.columns import refuse_rows, row_numbers
-from nbrelapse.cohort.schema import MUTATIONS, SEGMENTS, as_text, levels, normalise_levels
+from nbrelapse.cohort.cohort import Repairs
+from nbrelapse.cohort.columns import refuse_rows, require_columns, row_numbers
+from nbrelapse.cohort.genes import ENTREZ, fill_symbols
+from nbrelapse.cohort.mutations import without_germline
+from nbrelapse.cohort.schema import MUTATIONS, SEGMENTS, as_text, levels, normalise_levels, normalise_numbers
 from nbrelapse.cohort.text import TextHeader
 from nbrelapse.errors import InputError
 from nbrelapse.readers._columns import match_columns, to_log2
 from nbrelapse.readers._files import StudyFiles
 
-NO_SAMPLES = ("Entrez_Gene_Id", "Cytoband", "Gene_Symbol", "Locus ID")
+NO_SAMPLES = ("Entrez_Gene_Id", "Cytoband", "Gene_Symbol", "Locus ID", "Gene ID")
 MAF_COLUMNS = {
     "Tumor_Sample_Barcode": "sample_id",
     **{str(column): str(column) for column in MUTATIONS.columns if column != "sample_id"},
     "NCBI_Build": "NCBI_Build",
     "Matched_Norm_Sample_Barcode": "normal_id",
 }
+"""Columns of a MAF besides those that :func:`tidy_maf` asks for."""
+MAF_NOTES = ("Entrez_Gene_Id", "Mutation_Status", "Validation_Status")
+LEVELS = (-2.0, -1.5, -1.0, 0.0, 1.0, 2.0)
+"""Discrete copy number; cBioPortal's importer reads -1.5, a partial deletion, as -2."""
+ENOUGH_VALUES = 20
 
 
 @dataclass(frozen=True)
@@ -40,12 +49,15 @@ class Mutations:
         Samples that the ``#sequenced_samples:`` line lists.
     normals : list of str
         Matched normal samples.
+    named : list of str
+        Samples of any row, also of those that are no somatic mutation.
     """
 
     table: pd.DataFrame
     genome_build: str | None
     sequenced: list[str]
     normals: list[str]
+    named: list[str]
 
 
 def read_mutations(study: StudyFiles, name: str) -> Mutations:
@@ -58,12 +70,46 @@ def read_mutations(study: StudyFiles, name: str) -> Mutations:
         genome build.
     """
     file, header = study.where(name), study.header(name)
-    raw = _read(study, name, header, MAF_COLUMNS, ["sample_id", "Hugo_Symbol"], MUTATIONS)
+    wanted = MAF_COLUMNS | {column: column for column in MAF_NOTES}
+    raw = _read(study, name, header, wanted, ["sample_id"], MUTATIONS)
     listed = [line for line in header.comments if line.startswith("#sequenced_samples")]
     normals = _normals(raw, file)
     build = genome_build(raw, file)
-    table = raw.drop(columns=["NCBI_Build", "normal_id"], errors="ignore")
-    return Mutations(table, build, listed[0].partition(":")[2].split() if listed else [], normals)
+    named = as_text(pd.Series(raw["sample_id"].unique(), dtype="str")).dropna().tolist()
+    table = tidy_maf(raw.drop(columns=["NCBI_Build", "normal_id"], errors="ignore"), file, study.repairs)
+    return Mutations(table, build, listed[0].partition(":")[2].split() if listed else [], normals, named)
+
+
+def tidy_maf(raw: pd.DataFrame, file: Path, repairs: Repairs) -> pd.DataFrame:
+    """Return the somatic mutations of a MAF with a symbol for each gene; one rule for all readers.
+
+    Parameters
+    ----------
+    raw : DataFrame
+        The schema's columns, and where the file has them ``Entrez_Gene_Id``, ``Mutation_Status`` and
+        ``Validation_Status``.
+    file : path
+        For messages.
+    repairs : Repairs
+        What was left out is added.
+
+    Returns
+    -------
+    DataFrame
+        Without the additional columns.
+
+    Raises
+    ------
+    InputError
+        There is neither a symbol nor an Entrez id, or no row is a somatic mutation.
+    """
+    kept = without_germline(raw, file, repairs)
+    if "Entrez_Gene_Id" in kept:
+        symbols = kept["Hugo_Symbol"] if "Hugo_Symbol" in kept else pd.Series(np.nan, kept.index, dtype="str")
+        genes = fill_symbols(symbols, kept["Entrez_Gene_Id"], f"{file.name}.Hugo_Symbol", repairs)
+        kept = kept.assign(Hugo_Symbol=genes)
+    require_columns(kept.columns, ["Hugo_Symbol"], file, fix=f"columns found: {', '.join(map(str, raw.columns[:15]))}")
+    return kept.drop(columns=[*MAF_NOTES], errors="ignore")
 
 
 def _normals(raw: pd.DataFrame, file: Path) -> list[str]:
@@ -85,11 +131,21 @@ def _normals(raw: pd.DataFrame, file: Path) -> list[str]:
 
 def read_rearrangements(study: StudyFiles, name: str) -> tuple[pd.DataFrame, str | None]:
     """Read a structural variant file; germline events are left out."""
+    file = study.where(name)
     wanted = {**study.keys["rearrangement_columns"], "SV_Status": "SV_Status", "NCBI_Build": "NCBI_Build"}
     raw = _read(study, name, study.header(name), wanted, ["sample_id"])
-    if "SV_Status" in raw:
-        raw = raw[as_text(raw["SV_Status"]).str.upper() != "GERMLINE"]
-    return raw.drop(columns=["SV_Status", "NCBI_Build"], errors="ignore"), genome_build(raw, study.where(name))
+    return tidy_rearrangements(raw, file, study.repairs), genome_build(raw, file)
+
+
+def tidy_rearrangements(raw: pd.DataFrame, file: Path, repairs: Repairs) -> pd.DataFrame:
+    """Return the somatic events with the symbols of their genes; as :func:`tidy_maf`."""
+    kept = without_germline(raw, file, repairs)
+    for site in ("site1", "site2"):
+        if f"{site}_entrez" in kept:
+            symbols = kept[f"{site}_gene"] if f"{site}_gene" in kept else pd.Series(np.nan, kept.index, dtype="str")
+            genes = fill_symbols(symbols, kept[f"{site}_entrez"], f"{file.name}.{site}_gene", repairs)
+            kept = kept.assign(**{f"{site}_gene": genes})
+    return kept.drop(columns=["SV_Status", "NCBI_Build", "site1_entrez", "site2_entrez"], errors="ignore")
 
 
 def read_segments(study: StudyFiles, name: str) -> tuple[pd.DataFrame, str | None]:
@@ -115,26 +171,138 @@ def _read(
 
 
 def read_gene_matrix(study: StudyFiles, name: str) -> pd.DataFrame:
-    """Read a gene by sample file; the index is ``Hugo_Symbol``."""
+    """Read a gene by sample file; the index is ``Hugo_Symbol``, filled from ``Entrez_Gene_Id`` where it is empty."""
     header = study.header(name, matrix=True)
-    if "Hugo_Symbol" not in header.names:
+    genes = [column for column in ("Hugo_Symbol", "Entrez_Gene_Id") if column in header.names]
+    if not genes:
         raise InputError(
             "a column is missing",
             file=study.where(name),
             column="Hugo_Symbol",
-            expected="Hugo_Symbol, then a column a sample",
+            expected="Hugo_Symbol or Entrez_Gene_Id, then a column a sample",
             fix="add the gene symbols",
         )
     samples = [column for column in header.names if column not in (*NO_SAMPLES, "Hugo_Symbol")]
-    raw = study.table(name, columns=["Hugo_Symbol", *samples], numbers=samples, header=header)
-    return raw.set_index("Hugo_Symbol")
+    raw = study.table(name, columns=[*genes, *samples], numbers=samples, header=header)
+    return raw[samples].set_index(_symbols(raw, study.where(name), study.repairs))
+
+
+def _symbols(raw: pd.DataFrame, file: Path, repairs: Repairs) -> pd.Index:
+    symbols = raw["Hugo_Symbol"] if "Hugo_Symbol" in raw else pd.Series(np.nan, raw.index, dtype="str")
+    if "Entrez_Gene_Id" in raw:
+        symbols = fill_symbols(symbols, raw["Entrez_Gene_Id"], f"{file.name}.Hugo_Symbol", repairs)
+        # A row that may be any gene is of no use in a matrix.
+        symbols = symbols.mask(symbols.str.startswith(ENTREZ).fillna(False).astype(bool))
+    return pd.Index(symbols.astype("str"), name="Hugo_Symbol")
+
+
+def read_gene_copy_number(study: StudyFiles, name: str, *, discrete: bool) -> pd.DataFrame:
+    """Read copy number by gene, in the wide or the long format.
+
+    Parameters
+    ----------
+    study : StudyFiles
+    name : str
+    discrete : bool
+        The study says that these are levels, -2 to 2; else log2 ratios.
+
+    Returns
+    -------
+    DataFrame
+        Gene by sample; NaN = not measured, as a pair of gene and sample is that the long format does not list.
+
+    Raises
+    ------
+    InputError
+        The values are of the other kind.
+    """
+    header = study.header(name, matrix=True)
+    by_lower = {column.lower(): column for column in header.names}
+    long = {"sample_id", "value"} <= set(by_lower)
+    matrix = _read_long(study, name, header, by_lower) if long else read_gene_matrix(study, name)
+    file = study.where(name)
+    matrix = normalise_matrix(matrix, file, study.repairs, calls=True)
+    if discrete:
+        return as_levels(matrix, file, study.repairs)
+    values = matrix.to_numpy()
+    values = values[~np.isnan(values)]
+    if len(values) >= ENOUGH_VALUES and np.isin(values, LEVELS).all():
+        raise InputError(
+            "levels of copy number, -2 to 2, where log2 ratios are expected",
+            file=file,
+            expected="log2 ratios, which are no whole numbers",
+            fix="let the meta file say `datatype: DISCRETE`, or name the file data_cna.txt",
+        )
+    return matrix
+
+
+def as_levels(matrix: pd.DataFrame, file: Path, repairs: Repairs) -> pd.DataFrame:
+    """Return levels of copy number, -1.5 as -2; refuse what is none.
+
+    Raises
+    ------
+    InputError
+        A value is none of -2, -1.5, -1, 0, 1, 2.
+
+    Examples
+    --------
+    >>> matrix = pd.DataFrame({"a": [-1.5, 2.0]}, index=["CDKN2A", "MYCN"])
+    >>> as_levels(matrix, Path("data_cna.txt"), Repairs())["a"].tolist()
+    [-2.0, 2.0]
+    """
+    values = matrix.to_numpy(dtype=np.float64)
+    wrong = ~np.isnan(values) & ~np.isin(values, LEVELS)
+    if wrong.any():
+        raise InputError(
+            "values that are no levels of copy number, such as log2 ratios",
+            file=file,
+            column=f"{int(wrong.any(axis=0).sum())} of {wrong.shape[1]} sample columns",
+            rows=(wrong.any(axis=1).nonzero()[0] + 1).tolist(),
+            expected="-2, -1.5, -1, 0, 1 or 2",
+            fix="where they are log2 ratios, let the meta file say `datatype: LOG2-VALUE`, "
+            "or name the file data_log2_cna.txt",
+        )
+    partial = values == -1.5
+    repairs.add_count(file.name, partial.sum(), "values of -1.5 (partial deletion) read as -2, as cBioPortal does")
+    return matrix.mask(partial, -2.0)
+
+
+def _read_long(study: StudyFiles, name: str, header: TextHeader, by_lower: Mapping[str, str]) -> pd.DataFrame:
+    """Pivot rows of gene, sample and value."""
+    file = study.where(name)
+    wanted = {
+        own: by_lower[own.lower()]
+        for own in ("Hugo_Symbol", "Entrez_Gene_Id", "sample_id", "value")
+        if own.lower() in by_lower
+    }
+    require_columns(wanted, ["Hugo_Symbol"] if "Entrez_Gene_Id" not in wanted else [], file)
+    raw = study.table(name, columns=list(wanted.values()), header=header)
+    raw = raw.rename(columns={column: own for own, column in wanted.items()})
+    values = normalise_numbers(raw["value"].rename("Value"), file=file)
+    samples = as_text(raw["sample_id"])
+    refuse_rows(raw.index, samples.isna(), "empty cell", file=file, column="Sample_Id", fix="fill it or remove the row")
+    long = pd.DataFrame({"gene": _symbols(raw, file, study.repairs), "sample": samples, "value": values})
+    if len(long) and not (long["value"] == 0).any():
+        study.repairs.add(file.name, "lists altered genes only: a gene that it does not list is not known, not neutral")
+    # The strongest change of a gene that a sample has twice, as in the wide format.
+    order = long["value"].abs().sort_values(ascending=False, na_position="last", kind="stable").index
+    first = long.loc[order].drop_duplicates(["gene", "sample"]).sort_index()
+    study.repairs.add_count(file.name, len(long) - len(first), "repeated genes removed, the strongest change kept")
+    wide = first.dropna(subset=["gene"]).pivot(index="gene", columns="sample", values="value")
+    return wide.rename_axis(index="Hugo_Symbol", columns=None)
+
+
+def is_z_scores(name: str) -> bool:
+    """Whether the name of an expression file says that it holds z-scores."""
+    return "zscore" in name.lower().replace("_", "").replace("-", "")
 
 
 def read_expression(study: StudyFiles, name: str) -> tuple[pd.DataFrame, dict[str, str]]:
     """Read expression and bring it to log2; the second value is what ``cohort.toml`` keeps."""
     file = study.where(name)
-    matrix, unit = to_log2(normalise_matrix(read_gene_matrix(study, name), file, study.repairs), file)
-    return matrix, {"unit": unit, "platform": Path(name).stem.removeprefix("data_"), "file": name}
+    matrix = normalise_matrix(read_gene_matrix(study, name), file, study.repairs)
+    matrix, about = to_log2(matrix, file, study.repairs)
+    return matrix, {**about, "platform": Path(name).stem.removeprefix("data_"), "file": name}
 
 
 def genome_build(raw: pd.DataFrame, file: Path) -> str | None:
@@ -156,16 +324,11 @@ def genome_build(raw: pd.DataFrame, file: Path) -> str | None:
 
 
 def _segment_build(study: StudyFiles, name: str) -> str | None:
-    metas = [meta for meta in study.names if "meta_" in meta and meta.endswith(".txt") and "seg" in meta]
-    for meta in metas:
-        fields = study.fields(meta)
-        if fields.get("data_filename") == name and "reference_genome_id" in fields:
-            build = pd.Series([fields["reference_genome_id"]], name="reference_genome_id")
-            return str(normalise_levels(build, "genome_build", file=study.where(meta)).iloc[0])
+    for meta in study.metas:
+        if meta.data == name and meta.build:
+            build = pd.Series([meta.build], name="reference_genome_id")
+            return str(normalise_levels(build, "genome_build", file=study.where(meta.name)).iloc[0])
     return next((build for build in levels("genome_build") if build in name.lower()), None)
-
-
-GENE_PANEL_MATRIX = "data_gene_panel_matrix.txt"
 
 
 def listed_samples(study: StudyFiles) -> pd.DataFrame:
@@ -204,12 +367,13 @@ def panel_samples(study: StudyFiles) -> pd.DataFrame:
     InputError
         The matrix lacks ``SAMPLE_ID``, or gives a sample two panels for one assay.
     """
-    if study.first([GENE_PANEL_MATRIX]) is None:
+    name = study.file_of("panel_matrix")
+    if name is None:
         return pd.DataFrame({"sample_id": [], "assay": [], "panel": []}).astype("str")
     columns, whole = study.keys["panel_columns"], study.keys["panel_words"]["whole"]
-    matrix = study.table(GENE_PANEL_MATRIX)
+    matrix = study.table(name)
     if "SAMPLE_ID" not in matrix:
-        raise InputError("a column is missing", file=study.where(GENE_PANEL_MATRIX), column="SAMPLE_ID")
+        raise InputError("a column is missing", file=study.where(name), column="SAMPLE_ID")
     chosen = {column: columns[column] for column in matrix.columns if column in columns}
     long = matrix.melt("SAMPLE_ID", list(chosen), var_name="assay", value_name="panel")
     long = pd.DataFrame(
@@ -226,7 +390,7 @@ def panel_samples(study: StudyFiles) -> pd.DataFrame:
         matrix.index,
         as_text(matrix["SAMPLE_ID"]).isin(long.loc[twice, "sample_id"]),
         "a sample has two gene panels for one assay",
-        file=study.where(GENE_PANEL_MATRIX),
+        file=study.where(name),
         column="SAMPLE_ID",
         expected="one row a sample",
         fix="keep the panel that it was looked at with",

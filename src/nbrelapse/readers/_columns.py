@@ -123,12 +123,21 @@ def header_build(lines: Iterable[str]) -> str | None:
 
 LARGEST_LOG2 = 50.0
 CENTRED = 0.25
-"""Spread of the genes' means, in units of a gene's own spread, below which every gene has been centred. Where genes
-keep their own levels it is above 1; centred genes have it at 0, and z-scores against a reference cohort near it."""
-ENOUGH_GENES, ENOUGH_SAMPLES = 20, 10
+"""Spread of the genes' levels, in units of a gene's own spread, below which every gene has been centred. Where genes
+keep their own levels it is above 2; centred genes have it at 0, and z-scores against a reference cohort near it."""
+OWN_LEVELS = 2.0
+"""Above this the genes have kept their own levels. Any 2 to 15 samples of GSE49711 (10.1186/s13059-015-0694-1) have it
+at 2.2 to 10."""
+ENOUGH_GENES, ENOUGH_SAMPLES, ENOUGH_VALUES = 20, 10, 20
+ENOUGH_FOR_UNIT = 100
+"""Genes among which at least one exceeds 50 in linear units: in a tumour, one in ten does."""
+FEW_NEGATIVE = 0.1
+"""Of centred values about half are negative; where fewer than these are, or all but these, nothing was centred."""
 
 
-def to_log2(expression: pd.DataFrame, file: str | Path | None = None) -> tuple[pd.DataFrame, str]:
+def to_log2(
+    expression: pd.DataFrame, file: str | Path = "expression", repairs: Repairs | None = None
+) -> tuple[pd.DataFrame, dict[str, str]]:
     """Return expression in log2 and how it got there.
 
     No log2 expression value comes near 50 (2^50 copies), whereas linear counts, TPM, RPKM or intensities of a whole
@@ -139,18 +148,25 @@ def to_log2(expression: pd.DataFrame, file: str | Path | None = None) -> tuple[p
     expression : DataFrame
         Gene by sample, float64.
     file : path, optional
-        For the error message.
+        For messages.
+    repairs : Repairs, optional
+        What could not be told is added, and how many negative linear values were raised to 0.
 
     Returns
     -------
     expression : DataFrame
-    unit : {"log2", "log2(x + 1) of linear values"}
+    about : dict of str to str
+        ``unit``: ``"log2"`` or ``"log2(x + 1) of linear values"``. ``not_told``, where the values do not show it:
+        ``"unit"`` (no value above 50 among fewer than 100 genes), ``"centring"`` (too few values, or as many negative
+        ones as centred values have in too few samples to compare genes), or both. Such values are read as log2, and
+        as not centred.
 
     Raises
     ------
     InputError
-        The values are z-scores or otherwise centred gene by gene: at least 20 genes in 10 samples, negative values,
-        and means that differ between genes by less than a quarter of what a gene differs between samples. Which of
+        A value is below -50, as the log2 of the smallest number that a computer has (-1022) where log2 of 0 was meant;
+        or the values are z-scores or otherwise centred gene by gene: at least 20 genes in 2 samples, negative values,
+        and levels that differ between genes by less than a quarter of what a gene differs between samples. Which of
         two genes is expressed more cannot be told then, and the signatures compare genes within a sample.
 
     Examples
@@ -159,30 +175,70 @@ def to_log2(expression: pd.DataFrame, file: str | Path | None = None) -> tuple[p
     >>> to_log2(pd.DataFrame({"a": [3.0, 1023.0]}))[0]["a"].tolist()
     [2.0, 10.0]
     >>> to_log2(pd.DataFrame({"a": [3.0, 12.5]}))[1]
-    'log2'
+    {'unit': 'log2', 'not_told': 'unit, centring'}
     """
-    values = expression.to_numpy()
+    values, notes = expression.to_numpy(), Repairs() if repairs is None else repairs
+    name = Path(file).name
     if not values.size or np.all(np.isnan(values)):
-        return expression, "log2"
-    if _is_centred(values):
+        return expression, {"unit": "log2"}
+    if np.nanmin(values) < -LARGEST_LOG2 and np.nanmax(values) <= LARGEST_LOG2:
+        raise InputError(
+            "the expression values hold the log2 of 0, or are no expression",
+            file=file,
+            rows=(np.flatnonzero((values < -LARGEST_LOG2).any(axis=1)) + 1).tolist(),
+            expected=f"log2 values above {-LARGEST_LOG2:g}, or linear values",
+            fix="give log2(x + 1), or leave the cell empty where nothing was measured",
+        )
+    centred = _is_centred(values)
+    if centred:
         raise InputError(
             "the expression values are z-scores, or centred gene by gene",
             file=file,
             expected="values that compare the genes of a sample: TPM, RPKM, counts, log2 intensities",
             fix="use the file without z-scores",
         )
-    if np.nanmax(values) <= LARGEST_LOG2:
-        return expression, "log2"
+    linear = bool(np.nanmax(values) > LARGEST_LOG2)
+    log2_told = linear or bool(np.nanmin(values) < 0) or (~np.isnan(values)).any(axis=1).sum() >= ENOUGH_FOR_UNIT
+    # Values far above 0, and none below it, are centred on nothing.
+    centred_told = centred is not None or (linear and not bool(np.nanmin(values) < 0))
+    not_told = [what for what, told in (("unit", log2_told), ("centring", centred_told)) if not told]
+    if "unit" in not_told:
+        notes.add(name, "too few genes to tell the unit, read as log2")
+    if "centring" in not_told:
+        notes.add(name, "whether the values were centred gene by gene cannot be told, read as if they were not")
+    about = {"not_told": ", ".join(not_told)} if not_told else {}
+    if not linear:
+        return expression, {"unit": "log2", **about}
+    notes.add_count(name, (values < 0).sum(), "negative linear values read as 0")
     logged = np.log2(np.clip(values, 0.0, None) + 1.0)
-    return pd.DataFrame(logged, index=expression.index, columns=expression.columns), "log2(x + 1) of linear values"
+    frame = pd.DataFrame(logged, index=expression.index, columns=expression.columns)
+    return frame, {"unit": "log2(x + 1) of linear values", **about}
 
 
-def _is_centred(values: np.ndarray) -> bool:
-    """Tell whether the genes have lost their own levels."""
-    measured = values[(~np.isnan(values)).sum(axis=1) >= ENOUGH_SAMPLES]
-    if len(measured) < ENOUGH_GENES or not np.nanmin(measured) < 0:
+def _is_centred(values: np.ndarray) -> bool | None:
+    """Tell whether the genes have lost their own levels; None where it cannot be told."""
+    count = np.count_nonzero(~np.isnan(values))
+    negative = np.count_nonzero(values < 0) / count
+    enough = count >= ENOUGH_VALUES
+    ratio = _levels_to_spread(values)
+    # A single negative value is enough for genes that are exactly centred.
+    if negative > 0 and ratio < CENTRED:
+        return True
+    if enough and not FEW_NEGATIVE <= negative <= 1 - FEW_NEGATIVE:
         return False
-    own_spread = np.median(np.nanstd(measured, axis=1))
+    # In few samples that resemble each other, genes differ in level after centring too.
+    return False if values.shape[1] >= ENOUGH_SAMPLES and ratio > OWN_LEVELS else None
+
+
+def _levels_to_spread(values: np.ndarray) -> float:
+    """Spread of the levels of genes, in units of the spread of a gene; NaN with too few genes or samples."""
+    counts = (~np.isnan(values)).sum(axis=1)
+    measured = values[counts >= min(ENOUGH_SAMPLES, max(2, values.shape[1]))]
+    if len(measured) < ENOUGH_GENES:
+        return float("nan")
+    own = float(np.median(np.nanvar(measured, axis=1, ddof=1)))
     quartiles = np.quantile(np.nanmean(measured, axis=1), [0.25, 0.75])
-    # 1.349 standard deviations of a normal distribution lie between its quartiles.
-    return bool((quartiles[1] - quartiles[0]) / 1.349 < CENTRED * own_spread)
+    # 1.349 standard deviations of a normal distribution lie between its quartiles. The means of few samples differ by
+    # chance, which is no level.
+    levels = float((quartiles[1] - quartiles[0]) / 1.349) ** 2 - own / np.median(counts)
+    return float(np.sqrt(max(levels, 0.0) / own)) if own > 0 else float("nan")

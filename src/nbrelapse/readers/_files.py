@@ -10,7 +10,7 @@ import warnings
 import zipfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,6 +19,8 @@ import pandas as pd
 
 from nbrelapse.cohort.assemble import assemble_cohort
 from nbrelapse.cohort.cohort import Cohort, Repairs
+from nbrelapse.cohort.columns import is_among, refuse_rows, row_numbers
+from nbrelapse.cohort.schema import ASSAY_OF, MATRICES, as_text
 from nbrelapse.cohort.text import (
     LFS_MARK,
     TextHeader,
@@ -159,16 +161,46 @@ class RawCohort:
         For ``cohort.toml``.
     repairs : Repairs
         What was changed, or not used.
+    sample_columns : dict of str to str
+        What the file of a table calls the column of its samples, where that is not ``sample_id``.
     """
 
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     files: dict[str, str | Path] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     repairs: Repairs = field(default_factory=Repairs)
+    sample_columns: dict[str, str] = field(default_factory=dict)
 
     def assemble(self, name: str) -> Cohort:
-        """Return the cohort; raises InputError as :func:`nbrelapse.cohort.assemble_cohort` does."""
+        """Return the cohort.
+
+        Raises
+        ------
+        InputError
+            As :func:`nbrelapse.cohort.assemble_cohort` does, and for data of a sample that no clinical file has: a
+            misspelt sample must not count as one without findings.
+        """
+        if "samples" in self.tables:
+            self._refuse_unknown_samples(as_text(self.tables["samples"]["sample_id"]))
         return assemble_cohort(name, self.tables, metadata={**self.metadata, "repairs": self.repairs}, files=self.files)
+
+    def _refuse_unknown_samples(self, known: pd.Series) -> None:
+        fix = "add the samples to the clinical file, or remove their data"
+        for name in [name for name in ASSAY_OF if name in self.tables]:
+            table, file = self.tables[name], self.files.get(name, name)
+            ids = as_text(pd.Series(table.columns, dtype="str") if name in MATRICES else table["sample_id"])
+            unknown = ids.notna().to_numpy() & ~is_among(ids, known)
+            if name in MATRICES and unknown.any():
+                columns = f"sample columns {', '.join(map(str, row_numbers(ids.index, unknown)[:5]))}"
+                raise InputError("data of samples that no clinical file has", file=file, column=columns, fix=fix)
+            refuse_rows(
+                ids.index,
+                unknown,
+                "data of samples that no clinical file has",
+                file=file,
+                column=self.sample_columns.get(name, "sample_id"),
+                fix=fix,
+            )
 
 
 @cache
@@ -189,6 +221,28 @@ def reader_keys(reader: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
+class MetaFile:
+    """What a ``meta_*.txt`` of a cBioPortal study says of a data file.
+
+    Parameters
+    ----------
+    name : str
+        Of the meta file within the study.
+    kind : str or None
+        A key of ``[files]`` in ``cbioportal_keys.toml``; None for data that no cohort holds.
+    data : str
+        The data file that it names, as a name within the study.
+    build : str
+        ``reference_genome_id``; empty where it names none.
+    """
+
+    name: str
+    kind: str | None
+    data: str
+    build: str = ""
+
+
+@dataclass(frozen=True)
 class StudyFiles:
     """Files by their name within the study, such as ``case_lists/cases_all.txt``; build it with :func:`open_study`.
 
@@ -204,6 +258,8 @@ class StudyFiles:
         ``cbioportal_keys.toml``.
     repairs : Repairs
         What was read in another way than it stands, or not read.
+    opened : set of str
+        The files that have been read.
     """
 
     source: Path
@@ -211,6 +267,7 @@ class StudyFiles:
     contents: dict[str, bytes] = field(default_factory=dict)
     keys: Mapping[str, Any] = field(default_factory=lambda: reader_keys("cbioportal"))
     repairs: Repairs = field(default_factory=Repairs)
+    opened: set[str] = field(default_factory=set)
 
     @property
     def names(self) -> list[str]:
@@ -225,9 +282,45 @@ class StudyFiles:
         """Return the first of several names that the study has."""
         return next((name for name in candidates if name in self.paths or name in self.contents), None)
 
-    def file_of(self, kind: str) -> Path:
-        """Return what an error message calls the file of a kind, a key of ``[files]``."""
-        return self.where(self.first(self.keys["files"][kind]) or "")
+    @cached_property
+    def metas(self) -> list[MetaFile]:
+        """The meta files that name a data file, in order of name."""
+        found = []
+        for name in self.names:
+            if "meta_" in PurePosixPath(name).name and name.endswith(".txt"):
+                fields = self.fields(name)
+                if data := fields.get("data_filename"):
+                    words = (fields.get("genetic_alteration_type", ""), fields.get("datatype", ""))
+                    kind = self.keys["meta_kinds"].get("/".join(words).upper())
+                    inside = (PurePosixPath(name).parent / data).as_posix()
+                    found.append(MetaFile(name, kind, inside, fields.get("reference_genome_id", "")))
+        return found
+
+    def files_of(self, kind: str) -> list[str]:
+        """Return the study's files of a kind, a key of ``[files]``.
+
+        First those that a meta file names, whatever they are called, then those with a name of old habit that no meta
+        file says another thing of.
+        """
+        habit = self.keys["files"][kind]
+        present = set(self.names)
+        named = [meta.data for meta in self.metas if meta.kind == kind and meta.data in present]
+        claimed = {meta.data for meta in self.metas}
+        usual = [name for name in habit if name in present and name not in claimed]
+        usual += [name for name in self.names if kind == "segments" and name.endswith(".seg") and name not in claimed]
+        return list(dict.fromkeys([*(name for name in habit if name in named), *named, *usual]))
+
+    def file_of(self, kind: str) -> str | None:
+        """Return the first file of a kind, None where the study has none."""
+        return next(iter(self.files_of(kind)), None)
+
+    def unread(self) -> list[str]:
+        """Return the data files that have not been read, and those that a meta file names without being there."""
+        present = self.names
+        claimed = {meta.data for meta in self.metas}
+        data = [name for name in present if name in claimed or PurePosixPath(name).name.startswith("data_")]
+        absent = [f"{name} (not in the study)" for name in sorted(claimed - set(present))]
+        return [name for name in data if name not in self.opened] + absent
 
     def text(self, name: str) -> str:
         """Return the text of a file; raises InputError for a Git LFS pointer or what is no UTF-8."""
@@ -256,6 +349,7 @@ class StudyFiles:
         )
 
     def _source(self, name: str) -> Path | bytes:
+        self.opened.add(name)
         return self.paths[name] if name in self.paths else self.contents[name]
 
     def fields(self, name: str) -> dict[str, str]:
@@ -285,17 +379,18 @@ def open_study(source: str | Path) -> StudyFiles:
     """
     path = Path(source)
     if path.is_dir():
-        found = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if _wanted(file.name)}
-        return StudyFiles(path, paths={name: file for name, file in found.items() if file.is_file()})
+        found = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+        return StudyFiles(path, paths={name: file for name, file in found.items() if not file.name.startswith(".")})
     if not path.exists():
         raise InputError("the study does not exist", file=path, expected="a study folder or .tar.gz")
     return StudyFiles(path, contents=_read_archive(path))
 
 
 def _wanted(name: str) -> bool:
-    if name.startswith(".") or "zscores" in name.lower():
+    """Whether a file may belong to the study by its name alone."""
+    if name.startswith("."):
         return False
-    return name.startswith(("data_", "meta_", "case", "gene_panel")) or name.endswith(".seg") or "_meta_" in name
+    return name.startswith(("data_", "case", "gene_panel")) or "meta_" in name or name.endswith((".seg", ".maf"))
 
 
 def _read_archive(path: Path) -> dict[str, bytes]:
@@ -303,16 +398,34 @@ def _read_archive(path: Path) -> dict[str, bytes]:
         head = stream.read(len(LFS_MARK))
     if head == LFS_MARK:
         open_text(head, path)
-    contents: dict[str, bytes] = {}
     try:
         with tarfile.open(path) as archive:
-            for member in archive:
-                if member.isfile() and _wanted(PurePosixPath(member.name).name):
-                    content = archive.extractfile(member)
-                    contents[member.name] = content.read() if content else b""
+            contents = _members(archive)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise InputError(f"the archive cannot be read: {error}", file=path, fix="download it again") from None
-    clinical = [name for name in contents if PurePosixPath(name).name.startswith("data_clinical")]
+    clinical = [name for name in contents if PurePosixPath(name).name.startswith(("data_clinical", "meta_study"))]
     root = PurePosixPath(clinical[0]).parent.as_posix() if clinical else "."
     prefix = "" if root == "." else f"{root}/"
     return {name.removeprefix(prefix).removeprefix("./"): content for name, content in contents.items()}
+
+
+def _members(archive: tarfile.TarFile) -> dict[str, bytes]:
+    """Read the meta files of an archive, then the files of the usual names and those that they name."""
+    files = [member for member in archive if member.isfile() and not PurePosixPath(member.name).name.startswith(".")]
+    contents: dict[str, bytes] = {}
+    named: set[str] = set()
+    for member in files:
+        path = PurePosixPath(member.name)
+        if "meta_" in path.name and (content := archive.extractfile(member)):
+            contents[member.name] = content.read()
+            pairs = (line.partition(b":") for line in contents[member.name].splitlines())
+            named |= {
+                (path.parent / value.strip().decode("utf-8", "replace")).as_posix()
+                for key, _, value in pairs
+                if key.strip() == b"data_filename"
+            }
+    for member in files:
+        known = _wanted(PurePosixPath(member.name).name) or PurePosixPath(member.name).as_posix() in named
+        if known and member.name not in contents and (content := archive.extractfile(member)):
+            contents[member.name] = content.read()
+    return contents

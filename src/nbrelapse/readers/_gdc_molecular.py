@@ -17,7 +17,7 @@ from nbrelapse.cohort.schema import MUTATIONS, normalise_numbers
 from nbrelapse.cohort.text import TextHeader, parse_text_table, read_header, read_table
 from nbrelapse.errors import InputError
 from nbrelapse.readers._assays import single_build, target_samples, target_timepoints
-from nbrelapse.readers._cbioportal_molecular import genome_build
+from nbrelapse.readers._cbioportal_molecular import MAF_NOTES, genome_build, tidy_maf
 from nbrelapse.readers._files import RawCohort
 from nbrelapse.readers.gistic import _read_gistic
 
@@ -68,7 +68,8 @@ def _add_mutations(study: GdcStudy) -> None:
             )
         parts.append(table)
         samples += listed
-    study.tables["mutations"] = pd.concat(parts, ignore_index=True)
+    files = study.sources["mutations"]
+    study.tables["mutations"] = tidy_maf(pd.concat(parts, ignore_index=True), files[0], study.repairs)
     study.assays.append(assay_rows(samples, "mutations", single_build(builds, "MAF")))
 
 
@@ -77,7 +78,7 @@ def _read_maf(file: Path, sheet: pd.DataFrame) -> tuple[pd.DataFrame, list[str],
     header = read_header(file, file, comment=True)
     found = ", ".join(header.names[:15])
     require_columns(header.names, ("Hugo_Symbol", "Tumor_Sample_Barcode"), file, fix=f"columns found: {found}")
-    columns = [column for column in map(str, MUTATIONS.columns) if column in header.names]
+    columns = [column for column in (*map(str, MUTATIONS.columns), *MAF_NOTES) if column in header.names]
     wanted = [*columns, "Tumor_Sample_Barcode", "NCBI_Build"]
     raw = parse_text_table(file, file, comment=True, columns=wanted, header=header).astype("str")
     of_file = sheet[(sheet["file"] == file.name.removesuffix(".gz")) & (sheet["timepoint"] != "normal")]

@@ -93,6 +93,7 @@ class VariantSource(SampleNames):
 
     format: Literal["vcf", "bedpe"]
     file: str
+    sample_table: str | None = None
 
 
 class MatrixSource(Section):
@@ -222,7 +223,8 @@ def _check_columns(name: str, table: TableSource, legal: Iterable[str], file: Pa
 
 
 def _check_sample(name: str, source: SampleNames, file: Path) -> None:
-    told = [key for key in ("sample_pattern", "sample_id") if getattr(source, key) is not None]
+    keys = ("sample_pattern", "sample_id", "sample_table")
+    told = [key for key in keys if getattr(source, key, None) is not None]
     if isinstance(source, TableSource) and "sample_id" in source.columns:
         told.append("columns.sample_id")
     if len(told) > 1 or (isinstance(source, TableSource) and not told):
@@ -230,7 +232,7 @@ def _check_sample(name: str, source: SampleNames, file: Path) -> None:
             "the sample is told twice" if told else "nothing tells the sample",
             file=file,
             column=", ".join(f"{name}.{key}" for key in told) or name,
-            expected="one of `sample_pattern`, `sample_id` and `columns.sample_id`",
+            expected="one of `sample_pattern`, `sample_id`, `columns.sample_id` and, of VCF and BEDPE, `sample_table`",
         )
 
 

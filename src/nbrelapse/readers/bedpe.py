@@ -153,7 +153,8 @@ def _position(table: pd.DataFrame, number: int, file: str | Path) -> pd.Series:
         column=f"end{number}",
         expected="0-based start, end after it",
     )
-    return np.floor((start + 1 + end) / 2)
+    # -1 is a position that is not known, see the format at bedtools.
+    return np.floor((start + 1 + end) / 2).mask((start == -1) & (end == -1))
 
 
 def _strands(table: pd.DataFrame) -> pd.Series | None:

@@ -12,7 +12,7 @@ from nbrelapse.cohort.assemble import join_assay_rows, normalise_table
 from nbrelapse.cohort.cohort import Cohort, Repairs
 from nbrelapse.cohort.schema import MATRICES, as_text
 from nbrelapse.errors import InputError
-from nbrelapse.readers._assays import purity_from_percent, target_patients, target_timepoints
+from nbrelapse.readers._assays import recorded_purity, target_patients, target_timepoints
 from nbrelapse.readers._files import find_sheet, reader_keys
 from nbrelapse.readers._gdc_molecular import GdcStudy, find_gdc_files, read_molecular, read_sample_sheets
 
@@ -61,7 +61,7 @@ def import_gdc(sources: Sequence[str | Path], *, name: str | None = None, timepo
     study.sheet = read_sample_sheets(files["sample_sheet"], keys)
     read_molecular(study)
     samples = _of_patients(_samples(study, timepoint), patients["patient_id"], study.repairs)
-    purity = purity_from_percent(patients["purity_percent"], study.repairs).set_axis(patients["patient_id"])
+    purity = recorded_purity(patients["purity_percent"], study.repairs).set_axis(patients["patient_id"])
     _keep_samples(study, samples["sample_id"])
     study.tables["patients"] = patients.drop(columns="purity_percent")
     study.tables["samples"] = _with_purity(_complete(samples, patients["patient_id"]), purity)

@@ -174,13 +174,13 @@ def _read_expression(file: Path, series: list[_GeoSeries], raw: RawCohort) -> pd
         raise InputError(
             "the expression file has no sample of the series",
             file=file,
-            column=", ".join(table.columns[1:4]),
-            expected=f"sample titles such as {titles[0]}, or their GSM accessions",
+            column=f"{matrix.shape[1]} sample columns",
+            expected="the titles of the samples, or their GSM accessions, as names of the columns",
         )
     raw.repairs.add_count(file.name, (~known).sum(), "columns are no samples of the series, left out")
     matrix = normalise_matrix(matrix.loc[:, known], file, raw.repairs)
-    matrix, unit = to_log2(matrix, file)
-    raw.metadata["expression"] = {"unit": unit, "platform": series[0].platform, "file": file.name}
+    matrix, about = to_log2(matrix, file, raw.repairs)
+    raw.metadata["expression"] = {**about, "platform": series[0].platform, "file": file.name}
     return matrix
 
 

@@ -36,11 +36,17 @@ one a sample::
     format = "vcf"                          # or "bedpe"; needs no columns
     file = "sv/*.vcf.gz"
     sample_pattern = '(.+)\.vcf'             # optional: without it the files' own sample names count
+                                            # or: sample_table = "sv_samples.csv", a table of which sample is where
+
+A ``sample_table`` has the columns ``file`` (as in its folder), ``sample_id`` and, for VCF files of several samples,
+``column``: a row a sample. Columns of a VCF that it does not name are not read, but for the normals.
 
 A file without rows says that its sample was looked at and nothing was found: such samples are assayed. Files that
 cannot say whose they are without rows, VCF and BEDPE among them, need ``sample_pattern`` or ``sample_id``. The genome
 build that a VCF or BEDPE names in its header, or a MAF in ``NCBI_Build``, need not be in ``assays``; where it is, both
-must agree. ``gene_copy_number`` and ``expression`` are gene by sample files::
+must agree. Of a MAF ``Mutation_Status``, ``Validation_Status`` and ``Entrez_Gene_Id`` are read where it has them, of
+structural variants ``SV_Status``: germline rows, and those that say that there is no mutation, are left out.
+``gene_copy_number`` and ``expression`` are gene by sample files::
 
     [expression]
     file = "expression.tsv.gz"
@@ -66,20 +72,29 @@ Values are spelled as in ``vocabulary.toml``, also after ``values`` has been app
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.assemble import assay_rows, normalise_matrix
 from nbrelapse.cohort.cohort import Cohort, Repairs
-from nbrelapse.cohort.columns import require_columns
+from nbrelapse.cohort.columns import refuse_rows, require_columns
 from nbrelapse.cohort.schema import ASSAY_OF, TABLES, as_text, normalise_numbers
 from nbrelapse.cohort.text import read_table
 from nbrelapse.errors import InputError
 from nbrelapse.readers._assays import add_assay_rows, single_build
-from nbrelapse.readers._cbioportal_molecular import genome_build
+from nbrelapse.readers._cbioportal_molecular import (
+    LEVELS,
+    MAF_NOTES,
+    as_levels,
+    genome_build,
+    tidy_maf,
+    tidy_rearrangements,
+)
 from nbrelapse.readers._columns import to_log2
 from nbrelapse.readers._files import RawCohort, matching_files, samples_of_files
 from nbrelapse.readers._gdc_molecular import read_star_counts
@@ -134,6 +149,8 @@ def import_tables(mapping: str | Path, source: str | Path | None = None, *, name
     _read_tables(settings, study)
     if settings.gene_copy_number is not None:
         matrix, about = _read_mapped_matrix(settings.gene_copy_number, study)
+        if "unit" not in about:
+            matrix, about = _with_unit(matrix, about, study)
         study.tables["gene_copy_number"], study.metadata["gene_copy_number"] = matrix, about
     if settings.expression is not None:
         matrix, about = _read_mapped_expression(settings.expression, study)
@@ -171,7 +188,8 @@ def _named(settings: TableMapping, folder: Path) -> dict[str, str | Path]:
 
 
 _DAYS = {"days": 1.0, "weeks": 7.0, "months": 30.4375, "years": 365.25}
-_VARIANT_READERS = {"vcf": _read_vcf, "bedpe": _read_bedpe}
+_NOTES = {"mutations": MAF_NOTES, "rearrangements": ("SV_Status",)}
+_TIDY = {"mutations": tidy_maf, "rearrangements": tidy_rearrangements}
 
 
 @dataclass(kw_only=True)
@@ -220,16 +238,20 @@ def _read_sample_tables(
     """
     files = matching_files(study.folder, part.file)
     samples = samples_of_files(files, part.sample_pattern, part.sample_id)
+    columns: list[str | None] = [None] * len(files)
+    if isinstance(part, VariantSource) and part.sample_table is not None:
+        files, samples, columns = _listed(part, study.folder / part.sample_table, files)
     tables: list[pd.DataFrame] = []
     builds: dict[Path, str | None] = {}
     notes = Repairs()
     for number, file in enumerate(files):
         sample = None if samples is None else samples[number]
-        if isinstance(part, VariantSource):
-            read = _VARIANT_READERS[part.format]
-            table, builds[file] = read(file, sample_id=sample, repairs=notes)
+        if isinstance(part, VariantSource) and part.format == "vcf":
+            table, builds[file] = _read_vcf(file, sample_id=sample, column=columns[number], repairs=notes)
+        elif isinstance(part, VariantSource):
+            table, builds[file] = _read_bedpe(file, sample_id=sample, repairs=notes)
         else:
-            table, builds[file] = _columns(part, file)
+            table, builds[file] = _columns(part, file, _NOTES.get(name, ()))
             if sample is not None:
                 table = table.assign(sample_id=pd.Series(sample, table.index, dtype="str"))
         if table.empty and sample is None and (len(files) > 1 or isinstance(part, VariantSource)):
@@ -244,7 +266,49 @@ def _read_sample_tables(
         study.repairs.add_count(name, count, what)
     joined = pd.concat(tables, ignore_index=True)
     found = [*(samples or []), *as_text(joined["sample_id"]).dropna().unique()]
+    if name in _TIDY:
+        joined = _TIDY[name](joined, study.folder / part.file, study.repairs)
     return joined, assay_rows(found, ASSAY_OF[name], single_build(builds, name))
+
+
+def _listed(
+    part: VariantSource, file: Path, found: list[Path]
+) -> tuple[list[Path], list[str] | None, list[str | None]]:
+    """Return the file, the sample and the sample column of each row of a ``sample_table``.
+
+    Raises
+    ------
+    InputError
+        A cell is empty, a sample or a column is there twice, a file of the table does not exist, or one that exists is
+        not in the table.
+    """
+    table = read_table(file)
+    require_columns(table.columns, ("file", "sample_id"), file, expected="file, sample_id and, for VCF files, column")
+    names, samples = as_text(table["file"]), as_text(table["sample_id"])
+    columns = as_text(table["column"]) if "column" in table else pd.Series(None, index=table.index, dtype="str")
+    by_name = {path.name: path for path in found}
+    for wrong, column, problem in (
+        (names.isna() | samples.isna(), "file, sample_id", "an empty cell"),
+        (samples.duplicated(keep=False), "sample_id", "a sample is there twice"),
+        (
+            pd.DataFrame([names, columns]).T.duplicated(keep=False),
+            "file, column",
+            "one column of a file for two samples",
+        ),
+        (~names.isin(list(by_name)), "file", "a file that `file` of the mapping does not match"),
+        (columns.notna() & (part.format != "vcf"), "column", "a column of a file that is no VCF"),
+    ):
+        refuse_rows(table.index, wrong, problem, file=file, column=column, expected="a row a sample")
+    absent = sorted(set(by_name) - set(names))
+    if absent:
+        raise InputError(
+            f"{len(absent)} of {len(by_name)} files are not in the table of samples",
+            file=file,
+            column="file",
+            expected="each file that `file` of the mapping matches",
+        )
+    said = [None if missing else name for name, missing in zip(columns, columns.isna(), strict=True)]
+    return [by_name[name] for name in names], samples.tolist(), said
 
 
 def _read_mapped_matrix(
@@ -265,10 +329,18 @@ def _read_mapped_matrix(
         return read_star_counts(files, samples, source.gene_types)
     file = study.folder / source.file
     table = read_table(file, separator=source.separator, sheet=source.sheet, matrix=True)
-    expected = f"one of {', '.join(map(str, table.columns[:5]))}"
+    expected = f"{table.columns[0]}, the first column, or another one that names genes"
     require_columns(table.columns, (source.gene_column, *source.ignored_columns), file, expected=expected)
     matrix = table.drop(columns=source.ignored_columns).set_index(source.gene_column)
     return normalise_matrix(matrix, file, study.repairs), {"file": file.name}
+
+
+def _with_unit(matrix: pd.DataFrame, about: dict[str, Any], study: _MappedStudy) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Tell levels of copy number, -2 to 2, from log2 ratios by their values."""
+    values = matrix.to_numpy()
+    if np.isin(values[~np.isnan(values)], LEVELS).all():
+        return as_levels(matrix, Path(about["file"]), study.repairs), {"unit": "gistic", **about}
+    return matrix, {"unit": "log2", **about}
 
 
 def _read_mapped_expression(
@@ -278,12 +350,12 @@ def _read_mapped_expression(
     matrix, about = _read_mapped_matrix(source, study)
     if isinstance(source, StarCountsSource):
         return matrix, about
-    matrix, unit = to_log2(matrix, study.folder / source.file)
-    return matrix, {"unit": unit, **about}
+    matrix, scale = to_log2(matrix, study.folder / source.file, study.repairs)
+    return matrix, {**scale, **about}
 
 
-def _columns(part: TableSource, file: Path) -> tuple[pd.DataFrame, str | None]:
-    """Columns of one file, and the genome build that its ``NCBI_Build`` names."""
+def _columns(part: TableSource, file: Path, notes: Sequence[str] = ()) -> tuple[pd.DataFrame, str | None]:
+    """Columns of one file, those of the mapping and `notes` where it has them, and the build in ``NCBI_Build``."""
     table = read_table(file, separator=part.separator, sheet=part.sheet)
     require_columns(
         table.columns,
@@ -294,6 +366,7 @@ def _columns(part: TableSource, file: Path) -> tuple[pd.DataFrame, str | None]:
         fix="correct the mapping file, or `separator` in it",
     )
     columns = {name: _column(source, table, file) for name, source in part.columns.items()}
+    columns |= {name: table[name] for name in notes if name in table}
     return pd.DataFrame(columns), genome_build(table, file)
 
 

@@ -22,7 +22,12 @@ _FIXED = ["CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
 
 
 def _read_vcf(
-    file: str | Path, sample_id: str | None = None, *, passed_only: bool = True, repairs: Repairs | None = None
+    file: str | Path,
+    sample_id: str | None = None,
+    *,
+    column: str | None = None,
+    passed_only: bool = True,
+    repairs: Repairs | None = None,
 ) -> tuple[pd.DataFrame, str | None]:
     r"""Read the structural variants of a VCF, as Manta, Delly, GRIDSS, SvABA, Lumpy and others write it.
 
@@ -32,8 +37,11 @@ def _read_vcf(
         Plain or gzip (bgzip).
     sample_id : str, optional
         One of the file's sample columns, or the name to give to its only one, or to the tumour where the other of two
-        is called a normal (``NORMAL``, ``blood``, ``##normal_sample=``). Without it each sample column that is no such
-        normal is a sample of its own name.
+        is called a normal (``NORMAL``, ``blood``, ``##normal_sample=``, or ``…R`` beside ``…T`` as PURPLE has them).
+        Without it each sample column that is no such normal is a sample of its own name. Columns may be named by their
+        BAM file, as GRIDSS does: ``NB01.bam`` and ``NB01_dedup.bam`` are NB01.
+    column : str, optional
+        The sample column that is `sample_id`.
     passed_only : bool
         Keep only what passed all filters (``PASS`` or ``.``).
     repairs : Repairs, optional
@@ -45,16 +53,19 @@ def _read_vcf(
         Columns of the table ``rearrangements``; genes are missing. The two records of a pair of mates are one row, the
         lower site first. An insertion and a single breakend have one site. Of two sample columns the one that is not
         asked for is the normal: what it carries too is left out as germline, unless the record says ``SOMATIC``. Where
-        no column of a record has a genotype, the tumour carries it.
+        no column of a record has a genotype, the tumour carries it; of several tumours, and of a normal, the fragments
+        that GRIDSS counts (``VF``, ``BVF``) tell. Records that cannot be read are left out and counted, where as many
+        can be read.
     genome_build : {"hg19", "hg38"} or None
         As the header tells it.
 
     Raises
     ------
     InputError
-        There is no ``#CHROM`` line, the gzip stream is damaged, a line has too few fields, an ALT is of no known form
-        or names several alleles, an end lies before its start, the sample is not in the file or the file does not say
-        which one carries the variants, or it holds small variants only.
+        There is no ``#CHROM`` line, the gzip stream is damaged, the last line has too few fields, the sample is not in
+        the file or the file does not say which one carries the variants, or it holds small variants only; or in most
+        records an ALT is of no known form or names several alleles, a number or chromosome is none, or an end lies
+        before its start.
 
     References
     ----------
@@ -74,24 +85,52 @@ def _read_vcf(
     """
     notes = Repairs() if repairs is None else repairs
     name = Path(file).name
-    meta, samples, records = _records(file)
+    meta, samples, records = _records(file, notes)
     if passed_only:
         passed = records["FILTER"].isin(["PASS", "."]) | records["FILTER"].isna()
         notes.add_count(name, (~passed).sum(), "records that did not pass their filters left out")
         records = records[passed]
-    variants = _structural_variants(records, file)
+    records, variants = _readable(records, file, notes)
     notes.add_count(name, len(records) - len(variants), "small variants and copy-number records left out")
     if variants.empty and not records.empty:
         fix = "give the file of a structural variant caller (Manta, Delly, GRIDSS, SvABA, Lumpy)"
         raise InputError("the file holds no structural variants", file=file, expected="SVTYPE in INFO", fix=fix)
     records = records.loc[variants.index]
-    carried, germline = _carried_variants(records, samples, sample_id, meta, file)
+    carried, germline = _carried_variants(records, samples, sample_id, meta, file, column)
     notes.add_count(name, germline, "variants that the normal carries too left out")
     calls = _without_mates(variants.loc[carried.index].assign(sample_id=carried))
     return calls.reindex(columns=list(REARRANGEMENTS.columns)), header_build(meta)
 
 
-def _records(file: str | Path) -> tuple[list[str], list[str], pd.DataFrame]:
+_UNREADABLE = "records that cannot be read left out"
+
+
+def _readable(records: pd.DataFrame, file: str | Path, notes: Repairs) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the records that can be read, and the structural variants among them.
+
+    Raises
+    ------
+    InputError
+        Fewer structural variants can be read than records cannot: the first problem found.
+    """
+    kept, first = records, None
+    while True:
+        try:
+            variants = _structural_variants(kept, file)
+            break
+        except InputError as error:
+            if not error.rows:
+                raise
+            first = first or error
+            kept = kept.drop(index=[int(row) - 1 for row in error.rows])
+    unreadable = len(records) - len(kept)
+    if first is not None and unreadable > len(variants):
+        raise first
+    notes.add_count(Path(file).name, unreadable, _UNREADABLE)
+    return kept, variants
+
+
+def _records(file: str | Path, notes: Repairs) -> tuple[list[str], list[str], pd.DataFrame]:
     """Return the ``##`` lines, the names of the samples, and the records with the samples as ``sample 1``, ..."""
     text = decode(read_bytes(file), file)
     header = re.search(r"^#CHROM\b.*$", text, re.MULTILINE)
@@ -107,15 +146,26 @@ def _records(file: str | Path) -> tuple[list[str], list[str], pd.DataFrame]:
         raise InputError("a sample column is there twice", file=file, fix="remove one of the two")
     # Sample names would show in messages of the parser.
     columns = [*names[:9], *(f"sample {number}" for number in range(1, len(samples) + 1))]
-    body = "\t".join(columns) + "\n" + text[header.end() :].lstrip("\r\n")
-    return text[: header.start()].splitlines(), samples, parse_text_table(body.encode(), file, comment=True)
+    lines = pd.Series(text[header.end() :].split("\n"), dtype="str")
+    lines = lines[(lines.str.strip() != "") & ~lines.str.startswith("#")].reset_index(drop=True)
+    # A last line that is too short was cut off, and with it what came after.
+    uneven = (lines.str.count("\t") != len(columns) - 1) & (lines.index < len(lines) - 1)
+    notes.add_count(Path(file).name, uneven.sum(), _UNREADABLE)
+    body = "\n".join(["\t".join(columns), *lines[~uneven], ""])
+    records = parse_text_table(body.encode(), file, comment=True)
+    return text[: header.start()].splitlines(), samples, records.set_axis(lines.index[~uneven], axis=0)
 
 
-_NORMAL = re.compile(r"(?:^|[-_.])(?:normal|control|ctrl|blood|germline)(?:[-_.]|$)", re.IGNORECASE)
+_NORMAL = re.compile(r"(?:^|[-_.])(?:normal|control|ctrl|blood|germline|reference|ref)(?:[-_.]|$)", re.IGNORECASE)
 
 
 def _carried_variants(
-    records: pd.DataFrame, samples: Sequence[str], sample_id: str | None, meta: Sequence[str], file: str | Path
+    records: pd.DataFrame,
+    samples: Sequence[str],
+    sample_id: str | None,
+    meta: Sequence[str],
+    file: str | Path,
+    column: str | None = None,
 ) -> tuple[pd.Series, int]:
     """Tell the samples that carry each variant.
 
@@ -131,6 +181,8 @@ def _carried_variants(
         The ``##`` lines.
     file : path
         For error messages.
+    column : str, optional
+        What the file calls the sample asked for.
 
     Returns
     -------
@@ -152,12 +204,23 @@ def _carried_variants(
     >>> carried.tolist(), germline
     (['TUMOR'], 1)
     """
+    samples = [_bare_name(name) for name in samples]
     normals = _normals(samples, meta)
-    wanted, names = _wanted(samples, normals, sample_id, file)
+    asked = sample_id if column is None else _bare_name(column)
+    if column is not None and asked not in samples:
+        raise InputError("the file has no such sample column", file=file, expected="a name as the #CHROM line has it")
+    wanted, names = _wanted(samples, normals, asked, file)
+    names = names if column is None or sample_id is None else [sample_id]
     if not samples:
         return pd.Series(names[0], index=records.index, dtype="str"), 0
     called, variant = _genotypes(records, len(samples))
-    unsaid = np.asarray(~called.any(axis=1))
+    normal = [1 - wanted[0]] if len(samples) == 2 and len(wanted) == 1 else normals
+    counted, fragments = _fragments(records, len(samples))
+    counted &= ~called.any(axis=1)
+    supported = fragments > 0
+    supported[:, normal] = fragments[:, normal] >= _GERMLINE * np.maximum(fragments[:, wanted].max(axis=1), 1)[:, None]
+    variant = np.where(counted[:, None], supported, variant)
+    unsaid = np.asarray(~called.any(axis=1) & ~(counted & supported[:, wanted].any(axis=1)))
     if len(wanted) > 1:
         refuse_rows(
             records.index,
@@ -168,7 +231,6 @@ def _carried_variants(
             expected="GT",
             fix="say which column is the tumour (sample_id)",
         )
-    normal = [1 - wanted[0]] if len(samples) == 2 and len(wanted) == 1 else normals
     somatic = records["INFO"].astype("str").str.contains(r"(?:^|;)SOMATIC(?:;|=|$)").fillna(False).to_numpy(dtype=bool)
     germline = variant[:, normal].any(axis=1) & ~somatic
     carries = (variant[:, wanted] | unsaid[:, None]) & ~germline[:, None]
@@ -177,8 +239,36 @@ def _carried_variants(
     return carried, int(((variant[:, wanted].any(axis=1)) & germline).sum())
 
 
+_GERMLINE = 0.1
+"""Part of the tumour's fragments from which the normal's are no contamination. A choice."""
+
+
+def _fragments(records: pd.DataFrame, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Tell which records have GRIDSS's counts of fragments, and the counts, a column a sample.
+
+    GRIDSS calls no genotypes: VF counts the fragments of a breakpoint, BVF those of a single breakend.
+    """
+    counts = np.zeros((len(records), width))
+    cells = records[[f"sample {number}" for number in range(1, width + 1)]]
+    has_any = np.zeros(len(records), dtype=bool)
+    for form in records["FORMAT"].dropna().unique():
+        rows = (records["FORMAT"] == form).to_numpy(dtype=bool)
+        for key in {"VF", "BVF"} & set(form.split(":")):
+            place = form.split(":").index(key)
+            values = cells[rows].apply(lambda column, at=place: pd.to_numeric(column.str.split(":").str[at], "coerce"))
+            counts[rows] += values.fillna(0).to_numpy(dtype=float)
+            has_any |= rows
+    return has_any, counts
+
+
+def _bare_name(name: str) -> str:
+    """Return a sample's name without the folders and the ending of its BAM file."""
+    return re.sub(r"\.(?:bam|cram)$", "", name.rpartition("/")[2], flags=re.IGNORECASE)
+
+
 def _normals(samples: Sequence[str], meta: Sequence[str]) -> list[int]:
-    named = {line.partition("=")[2].strip() for line in meta if line.startswith("##normal_sample=")}
+    named = {_bare_name(line.partition("=")[2].strip()) for line in meta if line.startswith("##normal_sample=")}
+    named |= {name for name in samples if name.endswith("R") and f"{name[:-1]}T" in samples}
     return [place for place, name in enumerate(samples) if name in named or _NORMAL.search(name)]
 
 
@@ -193,6 +283,9 @@ def _wanted(
         return tumours, [samples[place] for place in tumours]
     if sample_id in samples:
         return [list(samples).index(sample_id)], [sample_id]
+    longer = [place for place in tumours if re.match(rf"{re.escape(sample_id)}[^A-Za-z0-9]", samples[place])]
+    if len(longer) == 1:
+        return longer, [sample_id]
     if len(samples) < 2:
         return [0], [sample_id]
     if len(samples) == 2 and len(tumours) == 1:

@@ -15,13 +15,15 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse import __version__
+from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.metrics.horizons import YEAR, longest_horizon
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.resamples import prediction_interval
-from nbrelapse.outcome import HORIZON_YEARS
+from nbrelapse.outcome import HORIZON_YEARS, Outcome, outcome_fingerprint, summarize_outcome
 from nbrelapse.report.wording import ENDPOINTS, model_title
+from nbrelapse.scoring._training import _SIMULATED, _is_simulated, _marks_of, _risk_groups
 
 _FORMAT_VERSION = 1
 _LOADER_MODULE = "nbrelapse.scoring.pyfunc"
@@ -265,6 +267,15 @@ class TrainingSummary:
         False: the model was saved without any validation. None: the model card says how it did.
     where : str, optional
         How they were chosen from the patients of the study, see :attr:`nbrelapse.cohort.Cohort.where`.
+    study : str, optional
+        The study that the cohort was read from, which stays where the cohort is renamed.
+    simulated : bool, optional
+        Whether the patients were simulated.
+    groups : mapping of str to int, optional
+        Patients by risk group (``low``, ``intermediate``, ``high``, ``not high``), where it is known: as recorded, else
+        by COG v2, else by INRG.
+    marks : mapping, optional
+        What training patients are recognised by in an evaluated cohort, as long as they are many.
 
     Examples
     --------
@@ -288,12 +299,61 @@ class TrainingSummary:
     observed: ObservedOutcomes | None = None
     validated: bool | None = None
     where: str | None = None
+    study: str | None = None
+    simulated: bool | None = None
+    groups: Mapping[str, int] | None = None
+    marks: Mapping[str, Any] | None = None
 
     @property
     def events(self) -> int | None:
         """Training patients with the event; None where the outcome was not recorded."""
         counts: Mapping[str, int] = {} if self.outcome is None else self.outcome["events"]
         return counts.get("event", counts.get("refractory"))
+
+    @property
+    def of_simulated(self) -> bool:
+        """Whether the patients were simulated; models of earlier versions are known by their cohort's name."""
+        return self.cohort == _SIMULATED if self.simulated is None else self.simulated
+
+    @classmethod
+    def of(cls, cohort: Cohort | None, outcome: Outcome, **more: Any) -> TrainingSummary:
+        """Summarise training patients.
+
+        Parameters
+        ----------
+        cohort : Cohort or None
+            None where only features and an outcome are known: then nothing is recorded that a cohort tells.
+        outcome : Outcome
+            Of the training patients.
+        **more
+            Further fields.
+
+        Examples
+        --------
+        >>> from nbrelapse.outcome import make_outcome
+        >>> from nbrelapse.simulation import simulate_cohort
+        >>> cohort = simulate_cohort(60, seed=1)
+        >>> summary = TrainingSummary.of(cohort, make_outcome(cohort, "efs"), experiment="mine")
+        >>> summary.patients, summary.simulated, sum(summary.groups.values())
+        (60, True, 60)
+        """
+        told: dict[str, Any] = {
+            "patients": len(outcome.y),
+            "outcome": summarize_outcome(outcome),
+            "outcome_fingerprint": outcome_fingerprint(outcome),
+        }
+        if cohort is not None:
+            groups = _risk_groups(cohort).loc[outcome.patient_ids].value_counts()
+            told |= {
+                "cohort": cohort.name,
+                "where": cohort.where,
+                "study": cohort.metadata.get("source", {}).get("study"),
+                "simulated": _is_simulated(cohort),
+                "groups": {str(name): int(number) for name, number in groups.sort_index().items()},
+                "marks": _marks_of(cohort, outcome.patient_ids),
+                "expression_genes": None if cohort.expression is None else len(cohort.expression),
+            }
+        return cls(**told, **more)
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> TrainingSummary:
@@ -417,6 +477,7 @@ class Bundle:
         events = "" if training.events is None else f", {training.events} with the event"
         cohort = "" if training.cohort is None else f" of {training.cohort}"
         cohort += "" if training.where is None else f" where {training.where}"
+        cohort += " (simulated)" if training.of_simulated else ""
         followed = "" if self.followed_days is None else f", followed for up to {self.followed_days / YEAR:.1f} years"
         patients = "not recorded" if training.patients is None else f"patients {training.patients}{cohort}{events}"
         return {

@@ -3,24 +3,129 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.cohort import Cohort, counted
+from nbrelapse.cohort.files import write_beside
+from nbrelapse.cohort.overlap import find_overlap
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.build import build_features
 from nbrelapse.metrics.decisions import MOST_UNKNOWN, ClinicalUtility, clinical_utility
-from nbrelapse.metrics.evaluation import Evaluation, evaluate
+from nbrelapse.metrics.evaluation import Evaluation, evaluate, strongest_reference
 from nbrelapse.metrics.horizons import prediction_times
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.resampling import IntervalKind
+from nbrelapse.metrics.table import metric_title
+from nbrelapse.models.base import RiskModel
 from nbrelapse.models.clinical import CLINICAL_COLUMNS, ClinicalReference
-from nbrelapse.outcome import Outcome, kind_of, make_outcome, outcome_fingerprint
-from nbrelapse.scoring.bundle import Bundle
-from nbrelapse.scoring.scores import _require_assays
+from nbrelapse.outcome import Outcome, event_of, kind_of, make_outcome, outcome_fingerprint
+from nbrelapse.report.evaluation_report import EvaluationContent, write_evaluation_report
+from nbrelapse.report.guard_sections import decisions_section
+from nbrelapse.report.sentences import verdict
+from nbrelapse.report.wording import model_title
+from nbrelapse.scoring._training import _resemblance
+from nbrelapse.scoring.bundle import Bundle, _evidence_of
+from nbrelapse.scoring.scores import _LEAST_EVIDENCE, _feature_flags, _relied_on, _require_assays, cohort_notes
 from nbrelapse.validation.nested import holdout_predictions
+
+_LEAST_EVENTS = 10
+"""Among the judged patients. A choice: with fewer, an interval says little and a difference nothing."""
+
+_ALL_RECORDED = "all_recorded"
+"""The population of everybody with an outcome, where some have no score."""
+
+_UNCHECKED = "nobody checked whether these patients trained the model; name the training cohort with --training-cohort"
+
+
+@dataclass(frozen=True)
+class ExternalEvaluation(Evaluation):
+    """How well a saved model predicted patients of another cohort, and who they were.
+
+    Parameters
+    ----------
+    model : str
+        The saved model's name in the tables.
+    recorded : int
+        Patients with an outcome.
+    judged, events : int
+        Those of them who have a score, and with the event.
+    left_out : dict of str to int
+        Patients without an outcome, by reason.
+    withheld : str
+        Why no verdict is given; empty where one is.
+    """
+
+    model: str = ""
+    recorded: int = 0
+    judged: int = 0
+    events: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    withheld: str = ""
+
+    @property
+    def populations(self) -> list[str]:
+        """Populations that a verdict is given of: everybody in them has a score."""
+        return [str(name) for name in self.metrics["population"].unique() if name != _ALL_RECORDED]
+
+    def verdict(self, population: str = "all") -> Any:
+        """Compare the model with the strongest clinical baseline, as :func:`nbrelapse.report.verdict` does.
+
+        Where training patients seem to be among those judged, the verdict is withheld and the sentence says so.
+        """
+        found = verdict(self, self.model, population)
+        if self.withheld:
+            return replace(
+                found, answer="no comparison", headline="Verdict withheld", sentence=f"No verdict: {self.withheld}."
+            )
+        if self.judged < self.recorded and population == "all":
+            who = f"Of {self.recorded:,} patients with an outcome {self.judged:,} have a score and are judged. "
+            return replace(found, sentence=who + found.sentence.replace("Among all patients", "Among these", 1))
+        return found
+
+    def summary(self) -> list[str]:
+        """Return at most five sentences: who was judged, discrimination, calibration, accuracy, decisions.
+
+        Nothing is said of decisions where the verdict is withheld.
+        """
+        reference = strongest_reference(self, "all")
+        brier = [name for name in self._of(self.model).index if name.startswith("brier")]
+        metrics = [
+            (self.kind.leading_metric, ""),
+            ("calibration_slope", " (1 is right)"),
+            *((name, " (lower is better)") for name in brier[-1:]),
+        ]
+        lines = [self._who()]
+        for metric, meaning in metrics:
+            values = [self._figure(name, metric) for name in (self.model, reference) if name is not None]
+            if values and values[0]:
+                lines.append(f"{metric_title(metric)}{meaning}: {'; '.join(filter(None, values))}.")
+        sentences = [] if self.utility is None or self.withheld else decisions_section(self.utility)["sentences"]
+        return [*lines, *sentences[-1:]]
+
+    def _who(self) -> str:
+        out = {"without a score": self.recorded - self.judged, **self.left_out}
+        told = ", ".join(f"{number:,} {reason}" for reason, number in out.items() if number)
+        judged = f"{counted(self.judged, 'patient')} with {counted(self.events, 'event')}"
+        return f"Judged: {judged}; left out: {told or 'nobody'}."
+
+    def _of(self, model: str) -> pd.DataFrame:
+        table = self.metrics
+        own = table[(table["model"] == model) & (table["population"] == "all")].set_index("metric")
+        return own.dropna(subset=["value"])
+
+    def _figure(self, model: str, metric: str) -> str:
+        own = self._of(model)
+        if metric not in own.index:
+            return ""
+        row = own.loc[metric]
+        return f"{model_title(model)} {row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
 
 
 def evaluate_bundle(
@@ -31,10 +136,14 @@ def evaluate_bundle(
     seed: int = 0,
     interval: IntervalKind = "percentile",
     allow_missing_assays: bool = False,
-) -> Evaluation:
+    training_cohort: Cohort | None = None,
+    allow_overlap: bool = False,
+) -> ExternalEvaluation:
     """Judge a saved model on a cohort that it has not seen, beside the clinical baselines trained with it.
 
-    The endpoint, its rules, its landmark, the catalogue and the gene sets are the model's.
+    The endpoint, its rules, its landmark, the catalogue and the gene sets are the model's. Those are judged whom
+    :func:`nbrelapse.score` gives a score. Where others have an outcome as well, the population ``all_recorded`` holds
+    the same figures of both together.
 
     Parameters
     ----------
@@ -46,62 +155,248 @@ def evaluate_bundle(
         Kind of interval.
     allow_missing_assays : bool
         Evaluate although nobody has an assay that the model reads.
+    training_cohort : Cohort, optional
+        What the model was trained on: whether its patients are among these, under whatever names, is looked at
+        (:func:`nbrelapse.find_overlap`) instead of the marks that the model has of them.
+    allow_overlap : bool
+        Give a verdict although training patients seem to be among these.
 
     Returns
     -------
-    Evaluation
+    ExternalEvaluation
         The model goes by its family's name. Baselines whose columns are the same in all patients are left
-        out, with a note.
+        out, with a note. Where more patients look like training patients than chance makes, a note says so, and the
+        verdict is withheld unless ``allow_overlap``.
 
     Raises
     ------
     InputError
-        The cohort lacks an assay, has no events, or is the one that the model was trained on.
+        The cohort lacks an assay, has fewer than 10 events among patients with a score, or is the one that the model
+        was trained on.
     """
     table = build_features(cohort, bundle.catalogue, bundle.gene_sets)
-    outcome = make_outcome(
+    recorded = make_outcome(
         cohort,
         bundle.endpoint,
         unspecified=bundle.training.unspecified or "event",
         progressive=bundle.training.progressive or "refractory",
         landmark_days=bundle.landmark_days,
     )
-    if outcome_fingerprint(outcome) == bundle.training.outcome_fingerprint:
+    if outcome_fingerprint(recorded) == bundle.training.outcome_fingerprint:
         raise InputError(
             "these are the patients that the model was trained on: judging it by them would flatter it",
             fix="name another cohort; the cross-validated figures are in the model card",
         )
-    X = table.values.loc[outcome.patient_ids]
+    everybody = table.values.loc[recorded.patient_ids]
     if not allow_missing_assays:
-        _require_assays(bundle, X[list(bundle.schema.index)])
-    models = {bundle.model.family: bundle.model}
-    notes = []
-    if bundle.training.cohort == cohort.name:
-        notes.append(
-            f"the model was trained on patients of a cohort of this name, {cohort.name!r}: are any among these?"
+        _require_assays(bundle, everybody[list(bundle.schema.index)])
+    scored = _has_score(bundle, everybody)
+    outcome, X = recorded[scored], everybody[scored]
+    events = int((event_of(outcome.y) == 1).sum())
+    if events < _LEAST_EVENTS:
+        raise _too_few(bundle, len(scored), len(X), events)
+    resemblance, withheld = _training_patients_among(bundle, cohort, outcome, training_cohort)
+    notes = [
+        *_left_out(len(scored), len(X), events),
+        *resemblance,
+        *cohort_notes(bundle, cohort, outcome.patient_ids),
+        *_flagged(bundle, X),
+    ]
+    models, unavailable = _models(bundle, X)
+    times = np.asarray(_times(bundle, outcome))
+    predictions = holdout_predictions(models, X, times)
+    references = [name for name in models if name != bundle.model.family]
+    judge = partial(evaluate, references=references, n_bootstrap=n_bootstrap, seed=seed, interval=interval)
+    found = judge(predictions, outcome.y, populations=populations(cohort, outcome))
+    if found.metrics.empty:
+        raise InputError(f"the cohort is too small to judge the model by: {'; '.join(found.notes)}")
+    parts = [found]
+    if not scored.all():
+        whole = {_ALL_RECORDED: np.ones(len(scored), dtype=bool)}
+        parts.append(judge(holdout_predictions(models, everybody, times), recorded.y, populations=whole))
+    utility = judge_decisions(
+        bundle.model.family, predictions, cohort, X, outcome.y, n_bootstrap=n_bootstrap, seed=seed
+    )
+    return ExternalEvaluation(
+        metrics=pd.concat([part.metrics for part in parts], ignore_index=True),
+        differences=pd.concat(
+            [part.differences for part in parts if len(part.differences)] or [found.differences], ignore_index=True
+        ),
+        notes=[*notes, *unavailable, *(note for part in parts for note in part.notes)],
+        kind=found.kind,
+        utility=utility,
+        model=bundle.model.family,
+        recorded=len(scored),
+        judged=len(X),
+        events=events,
+        left_out=dict(recorded.excluded),
+        withheld="" if allow_overlap else withheld,
+    )
+
+
+_PAGE = "evaluation.html"
+_TABLES = (
+    "metrics",
+    "differences",
+    "net_benefit",
+    "net_benefit_differences",
+    "tertile_calibration",
+    "reclassification",
+    "reclassification_improvement",
+)
+
+
+def check_evaluation_folder(folder: str | Path) -> Path:
+    """Return the folder of an evaluation, before the work is done.
+
+    Raises
+    ------
+    InputError
+        It holds something else, or is a file.
+    """
+    target = Path(folder)
+    if target.exists() and not target.is_dir():
+        raise InputError("an evaluation is a folder, this is a file", file=target, fix="name another")
+    own = {_PAGE, *(f"{name}.csv" for name in _TABLES)}
+    foreign = sorted(path.name for path in target.iterdir() if path.name not in own) if target.exists() else []
+    if foreign:
+        raise InputError(
+            f"what is there is not an evaluation, it holds {foreign[0]!r}; it is not replaced",
+            file=target,
+            fix="name a new folder",
         )
+    return target
+
+
+def write_evaluation(found: ExternalEvaluation, bundle: Bundle, cohort: Cohort, folder: str | Path) -> Path:
+    """Write an evaluation's tables as CSV and its page, ``evaluation.html``; the folder appears whole or not at all.
+
+    Parameters
+    ----------
+    found : ExternalEvaluation
+        Of the bundle in the cohort.
+    bundle : Bundle
+    cohort : Cohort
+    folder : path
+        An evaluation that is there is replaced.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        The folder holds something else, or cannot be written.
+    """
+    target = check_evaluation_folder(folder)
+    training = bundle.training
+    facts = {
+        "Model": model_title(found.model),
+        "Trained on": f"{training.cohort or 'not recorded'}{' (simulated)' if training.of_simulated else ''}",
+        "Training patients": training.patients,
+        "Judged on": cohort.name,
+        "Patients judged": f"{found.judged:,} of {found.recorded:,} with an outcome",
+        "Events among them": found.events,
+    }
+    content = EvaluationContent(
+        title=f"{model_title(found.model)} in {cohort.name}",
+        created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        endpoint=bundle.endpoint,
+        model=found.model,
+        evaluation=replace(found, utility=None) if found.withheld else found,
+        verdicts=[found.verdict(population) for population in found.populations],
+        summary=found.summary(),
+        facts={label: fact for label, fact in facts.items() if fact is not None},
+    )
+    tables = {"metrics": found.metrics, "differences": found.differences}
+    tables |= {} if found.utility is None else found.utility.tables()
+    try:
+        with write_beside(target) as beside:
+            beside.mkdir()
+            for name, table in tables.items():
+                table.to_csv(beside / f"{name}.csv", index=False, lineterminator="\n")
+            write_evaluation_report(content, beside / _PAGE)
+    except OSError as error:
+        raise InputError(f"the evaluation cannot be written: {error.strerror}", file=target) from None
+    return target
+
+
+def _has_score(bundle: Bundle, X: pd.DataFrame) -> np.ndarray:
+    return _evidence_of(bundle, X) >= _LEAST_EVIDENCE
+
+
+def _too_few(bundle: Bundle, recorded: int, judged: int, events: int) -> InputError:
+    who = f"only {counted(judged, 'patient')} with {counted(events, 'event')}" if judged else "nobody"
+    have = "have" if judged > 1 else "has"
+    problem = f"{who} of the {recorded:,} with an outcome {have} a score: the model cannot be judged by them"
+    if judged < recorded:
+        others = "the others" if judged else "any"
+        problem += f"; less than {_LEAST_EVIDENCE:.0%} of what it relies on is known of {others}"
+    return InputError(
+        problem,
+        expected=f"at least {_LEAST_EVENTS} events among patients with a score",
+        fix=f"name a larger cohort, or one that has what the model reads: {', '.join(_relied_on(bundle))}",
+    )
+
+
+def _left_out(recorded: int, judged: int, events: int) -> list[str]:
+    if judged == recorded:
+        return []
+    return [
+        f"{recorded - judged:,} of {counted(recorded, 'patient')} with an outcome have no score, as less than "
+        f"{_LEAST_EVIDENCE:.0%} of what the model relies on is known of them: judged are the other {judged:,}, with "
+        f"{counted(events, 'event')}; {_ALL_RECORDED} holds the figures of everybody"
+    ]
+
+
+def _flagged(bundle: Bundle, X: pd.DataFrame) -> list[str]:
+    """Return the warnings that scores of these patients carry, with how many do."""
+    values = X[list(bundle.schema.index)]
+    outside = (values.lt(bundle.schema["low"]) | values.gt(bundle.schema["high"])).to_numpy()
+    flags = _feature_flags(bundle, _evidence_of(bundle, X), outside)
+    return [f"{text} ({int(mask.sum())} of {counted(len(X), 'patient')})" for text, mask in flags.items() if mask.any()]
+
+
+def _training_patients_among(
+    bundle: Bundle, cohort: Cohort, outcome: Outcome, training_cohort: Cohort | None
+) -> tuple[list[str], str]:
+    """Return what is to be said of training patients among those judged, and why a verdict is withheld."""
+    training = bundle.training
+    named = {name for name in (training.cohort, training.study) if name}
+    own = {name for name in (cohort.name, cohort.metadata.get("source", {}).get("study")) if name}
+    notes = [
+        f"the model was trained on patients of a cohort or study of this name, {name!r}: are any among these?"
+        for name in sorted(named & own)
+    ]
+    told = []
+    found = None if training.marks is None else _resemblance(training.marks, cohort, outcome.patient_ids)
+    if found is not None and found.beyond_chance:
+        told.append(
+            f"about {found.alike} of {found.compared} patients of {cohort.name} look the same as training patients "
+            "(so many by chance: p < 0.001), and a model looks good on patients that it was trained on"
+        )
+    if training_cohort is None:
+        unchecked = [_UNCHECKED] if found is None else []
+        return [*told, *notes, *unchecked], _withheld(told)
+    overlap = find_overlap(training_cohort, cohort)
+    alike = overlap.notes(allowed=True)
+    return [*alike, *told, *notes], _withheld(alike if overlap.beyond_chance else told)
+
+
+def _withheld(reasons: list[str]) -> str:
+    return f"{reasons[0]}; leave them out, or say --allow-overlap" if reasons else ""
+
+
+def _models(bundle: Bundle, X: pd.DataFrame) -> tuple[dict[str, RiskModel], list[str]]:
+    """Return the model and the baselines that these patients can be judged by, and which baselines they cannot."""
+    models, notes = {bundle.model.family: bundle.model}, []
     for name, reference in bundle.references.items():
         if isinstance(reference, ClinicalReference) and not reference.available(X):
             notes.append(f"{name} is not available: its columns are the same in all these patients")
         else:
             models[name] = reference
-    times = _times(bundle, outcome)
-    predictions = holdout_predictions(models, X, np.asarray(times))
-    found = evaluate(
-        predictions,
-        outcome.y,
-        populations=populations(cohort, outcome),
-        references=[name for name in models if name != bundle.model.family],
-        n_bootstrap=n_bootstrap,
-        seed=seed,
-        interval=interval,
-    )
-    if found.metrics.empty:
-        raise InputError(f"the cohort is too small to judge the model by: {'; '.join(found.notes)}")
-    utility = judge_decisions(
-        bundle.model.family, predictions, cohort, X, outcome.y, n_bootstrap=n_bootstrap, seed=seed
-    )
-    return replace(found, notes=notes + found.notes, utility=utility)
+    return models, notes
 
 
 def _times(bundle: Bundle, outcome: Outcome) -> np.ndarray:

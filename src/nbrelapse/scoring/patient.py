@@ -17,15 +17,17 @@ from nbrelapse.explanation.explanation import explain
 from nbrelapse.explanation.probability import to_probability
 from nbrelapse.explanation.stability import patient_intervals
 from nbrelapse.mechanisms.build import build_features
+from nbrelapse.mechanisms.builders.copy_number import copy_number_calls
 from nbrelapse.mechanisms.catalogue import load_catalogue
 from nbrelapse.metrics.horizons import LONGEST_YEARS, YEAR
 from nbrelapse.report.patient_report import GroupCourse, PatientContent, PatientPrediction, SimilarPatients
 from nbrelapse.report.plots.attributions import patient_waterfall
+from nbrelapse.report.plots.genome import patient_profile
 from nbrelapse.report.plots.performance import incidence_course
 from nbrelapse.report.wording import model_title
 from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle, ObservedOutcomes
 from nbrelapse.scoring.evaluate import _GROUPINGS, _clinical_levels
-from nbrelapse.scoring.scores import _OTHER_GENES, _other_genes, _score_features
+from nbrelapse.scoring.scores import _cohort_flags, _score_features
 
 _NOT_KEPT = "the model was saved without the observed courses of its training patients"
 
@@ -119,8 +121,18 @@ def _prediction(
             "waterfall": patient_waterfall(explanation, studied.patient_id, bundle.catalogue),
             "waterfall_probability": patient_waterfall(probability, studied.patient_id, bundle.catalogue),
             **_course(bundle, row, group if isinstance(group, GroupCourse) else None),
+            **_genome(studied),
         },
     )
+
+
+def _genome(studied: _StudiedPatient) -> dict[str, Figure]:
+    """Draw the patient's copy-number profile, where there is one."""
+    sample = studied.cohort.assayed_samples("copy_number").get(studied.patient_id)
+    segments = studied.cohort.segments
+    if sample is None or segments is None or not (segments["sample_id"] == sample).any():
+        return {}
+    return {"genome": patient_profile(studied.cohort, copy_number_calls(studied.cohort), studied.patient_id)}
 
 
 def _probabilities(bundle: Bundle, scores: Mapping[Hashable, Any]) -> dict[str, tuple[float, float, float]]:
@@ -146,10 +158,9 @@ def _required(bundle: Bundle, studied: _StudiedPatient) -> dict[str, float]:
 
 
 def _warnings(bundle: Bundle, studied: _StudiedPatient) -> list[str]:
-    measured = studied.patient_id in studied.cohort.assayed_samples("expression").index
-    return (
-        [f"{_OTHER_GENES[0].upper()}{_OTHER_GENES[1:]}."] if measured and _other_genes(bundle, studied.cohort) else []
-    )
+    own = studied.cohort.patient_ids == studied.patient_id
+    told = [text for text, mask in _cohort_flags(bundle, studied.cohort).items() if mask[own].any()]
+    return [f"{text[0].upper()}{text[1:]}." for text in told]
 
 
 def _facts(bundle: Bundle, cohort: Cohort) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.cohort import Cohort, counted
 from nbrelapse.cohort.files import write_beside
 from nbrelapse.errors import InputError
 from nbrelapse.explanation.explanation import roll_up
@@ -16,6 +17,7 @@ from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.models.design import read_columns
 from nbrelapse.models.survival import SurvivalModel
 from nbrelapse.outcome import BINARY, SURVIVAL
+from nbrelapse.scoring._training import _risk_groups, _Unseen, _unseen_groups
 from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle, _evidence_of
 from nbrelapse.scoring.storage import load_model
 
@@ -24,6 +26,9 @@ _GENE_RATIO = 1.5
 goes with the score. A choice of caution, not an estimate."""
 
 _OTHER_GENES = "expression was measured on another selection of genes than in training: its ranks are not comparable"
+_NOT_TOLD = "the import could not tell how the expression was scaled: scores from it may be wrong"
+
+_OF_SIMULATED = "the model was trained on simulated patients: its numbers hold for no real patient"
 
 
 def score(model: Bundle | str | Path, cohort: Cohort, *, allow_missing_assays: bool = False) -> pd.DataFrame:
@@ -40,8 +45,9 @@ def score(model: Bundle | str | Path, cohort: Cohort, *, allow_missing_assays: b
     -------
     DataFrame
         A row a patient, ``patient_id`` first, then the columns of
-        :func:`nbrelapse.scoring.scores.score_features`. A warning is added where expression was measured on far
-        more or fewer genes than in training.
+        :func:`nbrelapse.scoring.scores.score_features`. Warnings are added where expression was measured on far
+        more or fewer genes than in training or its unit or centring could not be told, where the patient's risk group
+        was not among the training patients, and where these were simulated.
 
     Raises
     ------
@@ -54,16 +60,57 @@ def score(model: Bundle | str | Path, cohort: Cohort, *, allow_missing_assays: b
     values = build_features(cohort, bundle.catalogue, bundle.gene_sets).values[list(bundle.schema.index)]
     if not allow_missing_assays:
         _require_assays(bundle, values)
-    scores = _score_features(bundle, values)
-    ranked = cohort.patient_ids.isin(cohort.assayed_samples("expression").index)
-    if ranked.any() and _other_genes(bundle, cohort):
-        text = scores["warnings"].to_numpy(dtype=object)[ranked]
-        scores.loc[ranked, "warnings"] = [f"{before}; {_OTHER_GENES}" if before else _OTHER_GENES for before in text]
+    scores = _score_features(bundle, values, _cohort_flags(bundle, cohort))
     return scores.rename_axis("patient_id").reset_index()
 
 
-def _other_genes(bundle: Bundle, cohort: Cohort) -> bool:
-    """Say whether ranks within a sample mean something else than in training.
+def cohort_notes(bundle: Bundle, cohort: Cohort, patient_ids: pd.Index | None = None) -> list[str]:
+    """Say what speaks against a model's numbers in a cohort as a whole.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    cohort : Cohort
+    patient_ids : Index, optional
+        The patients meant; all without it.
+
+    Returns
+    -------
+    list of str
+        Trained on simulated patients; expression of another selection of genes, or of a unit that could not be told; a
+        risk group that training did not see.
+    """
+    ids = cohort.patient_ids if patient_ids is None else patient_ids
+    notes = [_OF_SIMULATED] if bundle.training.of_simulated else []
+    ranked = int(ids.isin(cohort.assayed_samples("expression").index).sum())
+    if ranked:
+        told = _expression_warnings(bundle, cohort)
+        notes += [f"{warning} ({ranked} of {counted(len(ids), 'patient')})" for warning in told]
+    unseen = _unseen(bundle)
+    strangers = None if unseen is None else unseen.note(_risk_groups(cohort).loc[ids])
+    return notes if strangers is None else [*notes, strangers]
+
+
+def _cohort_flags(bundle: Bundle, cohort: Cohort) -> dict[str, np.ndarray]:
+    """Return what the cohort tells about the numbers of its patients: warnings, with a mask of whom each is for."""
+    flags = _model_flags(bundle, len(cohort.patients))
+    for warning in _expression_warnings(bundle, cohort):
+        flags[warning] = cohort.patient_ids.isin(cohort.assayed_samples("expression").index)
+    unseen = _unseen(bundle)
+    return flags if unseen is None else flags | unseen.warnings(_risk_groups(cohort))
+
+
+def _model_flags(bundle: Bundle, n_patients: int) -> dict[str, np.ndarray]:
+    return {_OF_SIMULATED: np.ones(n_patients, dtype=bool)} if bundle.training.of_simulated else {}
+
+
+def _unseen(bundle: Bundle) -> _Unseen | None:
+    training = bundle.training
+    return _unseen_groups(training.groups, training.patients, training.high_risk)
+
+
+def _expression_warnings(bundle: Bundle, cohort: Cohort) -> list[str]:
+    """Say why ranks within a sample may mean something else than in training.
 
     Parameters
     ----------
@@ -72,13 +119,17 @@ def _other_genes(bundle: Bundle, cohort: Cohort) -> bool:
 
     Returns
     -------
-    bool
-        Far more genes were measured, or far fewer, and the model relies on expression.
+    list of str
+        None where the model does not rely on expression. One where far more genes were measured than in training, or
+        far fewer; one where the import could not tell the unit of the values, or whether genes were centred.
     """
-    trained_on = bundle.training.expression_genes
-    if not trained_on or cohort.expression is None or "expression" not in _relied_on(bundle):
-        return False
-    return not 1 / _GENE_RATIO <= len(cohort.expression) / trained_on <= _GENE_RATIO
+    if cohort.expression is None or "expression" not in _relied_on(bundle):
+        return []
+    trained_on, warned = bundle.training.expression_genes, []
+    if trained_on and not 1 / _GENE_RATIO <= len(cohort.expression) / trained_on <= _GENE_RATIO:
+        warned.append(_OTHER_GENES)
+    not_told = cohort.metadata.get("expression", {}).get("not_told")
+    return [*warned, f"{_NOT_TOLD} ({not_told})"] if not_told else warned
 
 
 def _require_assays(bundle: Bundle, values: pd.DataFrame) -> None:
@@ -116,7 +167,9 @@ _BLOCK = 10_000
 """Patients worked on at once: the intervals take a number a refit and horizon for each."""
 
 
-def _score_features(bundle: Bundle, values: pd.DataFrame) -> pd.DataFrame:
+def _score_features(
+    bundle: Bundle, values: pd.DataFrame, flags: Mapping[str, np.ndarray] | None = None
+) -> pd.DataFrame:
     """Score feature rows.
 
     Parameters
@@ -124,6 +177,8 @@ def _score_features(bundle: Bundle, values: pd.DataFrame) -> pd.DataFrame:
     bundle : Bundle
     values : DataFrame of shape (n_patients, n_features)
         The model's features; NaN = not assayed.
+    flags : mapping of str to ndarray of shape (n_patients,), optional
+        Warnings that the patients' cohort adds; without it, those that hold where only features are known.
 
     Returns
     -------
@@ -152,13 +207,17 @@ def _score_features(bundle: Bundle, values: pd.DataFrame) -> pd.DataFrame:
     numbers = pd.concat(blocks)
     numbers.loc[evidence < _LEAST_EVIDENCE] = np.nan
     outside = (X.lt(bundle.schema["low"]) | X.gt(bundle.schema["high"])).to_numpy()
+    if flags is None:
+        unseen, nothing = _unseen(bundle), pd.Series(np.nan, index=X.index, dtype=object)
+        flags = _model_flags(bundle, len(X)) | ({} if unseen is None else unseen.warnings(nothing))
+    told = _feature_flags(bundle, evidence, outside) | dict(flags)
     assays = _relied_on(bundle)
     missing = np.column_stack([~known[:, features].any(axis=1) for features in assays.values()])
     result = numbers.assign(
         evidence=evidence,
         missing_assays=_join(missing, list(assays), ", "),
         out_of_range_features=_join(outside, names, ", "),
-        warnings=_warnings(bundle, evidence, outside),
+        warnings=_join(np.column_stack(list(told.values())), list(told), "; "),
     )
     return result[bundle.score_columns]
 
@@ -227,20 +286,21 @@ def _percentile(log_risk: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
     return np.asarray(50 * (below + up_to) / len(quantiles))
 
 
-def _warnings(bundle: Bundle, evidence: np.ndarray, outside: np.ndarray) -> list[str]:
+def _feature_flags(bundle: Bundle, evidence: np.ndarray, outside: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what a patient's features tell about the numbers: warnings, with a mask of whom each is for."""
     landmark = bundle.landmark_days
     flags = {
         f"for patients event-free on day {landmark:g}: horizons count from then": np.full(len(evidence), landmark > 0),
         f"no score: less than {_LEAST_EVIDENCE:.0%} of what the model relies on is known": evidence < _LEAST_EVIDENCE,
         f"less than {_FULL_EVIDENCE:.0%} of what the model relies on is known": (evidence >= _LEAST_EVIDENCE)
         & (evidence < _FULL_EVIDENCE),
-        "values outside the range of the training patients": outside.any(axis=1),
+        "values outside the range of the training patients": np.asarray(outside.any(axis=1)),
     }
     followed = bundle.followed_days
     if followed is not None and followed < HORIZON_YEARS[-1] * YEAR:
         short = f"training patients were followed for {followed / YEAR:.1f} years: no longer horizon is given"
         flags[short] = np.ones(len(evidence), dtype=bool)
-    return _join(np.column_stack(list(flags.values())), list(flags), "; ")
+    return flags
 
 
 def _join(flags: np.ndarray, names: list[str], separator: str) -> list[str]:

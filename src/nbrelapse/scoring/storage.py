@@ -26,7 +26,7 @@ from nbrelapse.models.base import ModelState, RiskModel
 from nbrelapse.models.binary import BinaryModel
 from nbrelapse.models.families import model_from_state
 from nbrelapse.models.resamples import bootstrap_refits
-from nbrelapse.outcome import Outcome, make_outcome, outcome_fingerprint, summarize_outcome
+from nbrelapse.outcome import Outcome, make_outcome
 from nbrelapse.scoring.bundle import (
     _CARD,
     _DESCRIPTION,
@@ -318,7 +318,8 @@ def _describe_for_mlflow(features: Sequence[str], columns: Sequence[str], begun:
     Parameters
     ----------
     features : sequence of str
-        What the model reads: doubles, all optional (a missing one is NaN, not assayed).
+        What the model reads, kept as ``metadata.features``. The signature has no inputs: MLflow would hand over a table
+        without the columns that it does not know, down to one without rows, and nobody would learn of a misspelt name.
     columns : sequence of str
         What it returns.
     begun : dict
@@ -333,7 +334,6 @@ def _describe_for_mlflow(features: Sequence[str], columns: Sequence[str], begun:
     import yaml
 
     python = platform.python_version()
-    inputs = [{"type": "double", "name": name, "required": False} for name in features]
     outputs = [
         {"type": "string" if name in _TEXT_COLUMNS else "double", "name": name, "required": True} for name in columns
     ]
@@ -349,7 +349,8 @@ def _describe_for_mlflow(features: Sequence[str], columns: Sequence[str], begun:
             }
         },
         "mlflow_version": version("mlflow"),
-        "signature": {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs), "params": None},
+        "metadata": {**(begun.get("metadata") or {}), "features": list(features)},
+        "signature": {"inputs": None, "outputs": json.dumps(outputs), "params": None},
     }
     environment = {"python": python, "build_dependencies": ["pip"], "dependencies": ["-r requirements.txt"]}
     return {
@@ -539,25 +540,21 @@ def _refuse_misfit(model: RiskModel, X: pd.DataFrame, outcome: Outcome, catalogu
 
 
 def _summary(training: _Training) -> TrainingSummary:
-    outcome, cohort = training.outcome, training.cohort
-    measured = None if cohort is None else cohort.expression
-    return TrainingSummary(
-        cohort=None if cohort is None else cohort.name,
-        patients=len(outcome.y),
-        outcome=summarize_outcome(outcome),
-        unspecified=outcome.choices.get("unspecified"),
-        landmark_days=outcome.choices.get("landmark_days"),
-        progressive=outcome.choices.get("progressive"),
-        outcome_fingerprint=outcome_fingerprint(outcome),
-        expression_genes=None if measured is None else len(measured),
+    choices = training.outcome.choices
+    return TrainingSummary.of(
+        training.cohort,
+        training.outcome,
+        unspecified=choices.get("unspecified"),
+        landmark_days=choices.get("landmark_days"),
+        progressive=choices.get("progressive"),
         validated=False,
-        where=None if cohort is None else cohort.where,
     )
 
 
 def _card(bundle: Bundle) -> str:
     training = bundle.training
     trained_on = "" if training.cohort is None else f" of {training.cohort}"
+    trained_on += " (simulated)" if training.of_simulated else ""
     return (
         f"# {bundle.model.family}: {bundle.endpoint}\n\n"
         "For research. Not for treatment decisions.\n\n"

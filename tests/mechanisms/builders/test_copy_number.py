@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,11 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort import Cohort, estimate_platform_scales
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms import FeatureDefinition, load_catalogue
-from nbrelapse.mechanisms.builders.copy_number import build
+from nbrelapse.mechanisms import FeatureDefinition, copy_number_calls, copy_number_segments, load_catalogue
+from nbrelapse.mechanisms.builders.copy_number import CALLS, build
+from nbrelapse.readers import import_tables
 
+ROOT = Path(__file__).parents[3]
 SCALE = {"centre": 0.0, "loss": -0.4, "gain": 0.3, "noise": 0.01, "source": "estimated"}
 DEFINITIONS = load_catalogue().by_builder("copy_number")
 END = {"1": 249, "2": 243, "3": 198, "4": 191, "5": 180, "6": 170, "8": 146, "9": 141, "11": 134, "12": 133}
@@ -197,6 +202,44 @@ def test_focal_and_distal_changes(changed: list[Segment], expected: set[str]) ->
     assert called(features(*changed)) == expected
 
 
+WITHOUT_STEPS = [(name, 0, end, 0.0) for name, end in END.items() if name != "2"]
+
+
+@pytest.mark.parametrize("purity", [0.0, 0.05, 0.1, 0.15, 0.3, 1.0])
+@pytest.mark.parametrize("end", [48, 93, 243])
+@pytest.mark.parametrize("ratio", [0.2, 0.3, 0.5])
+def test_a_low_purity_makes_no_amplification_of_a_gain(purity: float, end: int, ratio: float) -> None:
+    rest = [] if end == 243 else [("2", end, 243, 0.0)]
+    given = cohort({"s": [("2", 0, end, ratio), *rest, *WITHOUT_STEPS, ("10", 0, 135, -0.4)]}, purity=0.6)
+    found = build(replace(given, samples=given.samples.assign(purity=purity)), DEFINITIONS).loc["p-s"]
+    assert found[FOCAL].tolist() == [0.0] * len(FOCAL)
+    assert found["mycn__gain_copy_number"] == found["alk__gain"] == 1
+
+
+@pytest.mark.parametrize("ratio", [0.8, 1.2, 3.0])
+def test_a_level_that_an_arm_shares_is_a_gain_however_it_is_cut(ratio: float) -> None:
+    pieces = [("2", start, start + 8, ratio + 0.02 * (start % 3)) for start in range(0, 88, 8)]
+    for arm in ([("2", 0, 88, ratio)], pieces):
+        found = features(*arm, ("2", 88, 243, 0.0))
+        assert found[FOCAL].tolist() == [0.0] * len(FOCAL)
+        assert found["mycn__gain_copy_number"] == found["instability__gain_2p"] == 1
+
+
+def test_an_amplicon_on_a_gained_or_amplified_arm_is_one() -> None:
+    for arm, peak in ((0.3, 0.75), (0.5, 1.2), (1.0, 3.0)):
+        found = features(("2", 0, 14, arm), ("2", 14, 18, peak), ("2", 18, 90, arm), ("2", 90, 243, 0.0))
+        assert called(found) >= {"amplified_copy_number"}, arm
+        assert found["alk__amplified"] == 0
+
+
+@pytest.mark.parametrize("purity", [0.0, 0.05, 0.3, 1.0, math.nan])
+def test_a_purity_changes_no_amplification(purity: float) -> None:
+    amplicons = [("2", 0, 15, 0.0), ("2", 15, 17, 0.7), ("2", 17, 29, 0.0), ("2", 29, 31, 0.62), ("2", 31, 243, 0.0)]
+    given = cohort({"s": profile(*amplicons, ("17", 0, 22, 0), ("17", 22, 81, 0.15))}, purity=0.6)
+    found = build(replace(given, samples=given.samples.assign(purity=purity)), DEFINITIONS).loc["p-s"]
+    assert found[["mycn__amplified_copy_number", "alk__amplified"]].tolist() == [1, 0]
+
+
 def test_builds_place_genes_and_centromeres() -> None:
     # 21.2 to 27.1 Mb of chromosome 17 holds 3.1 Mb of 17q in hg19, 2.0 Mb in hg38.
     changed = [("17", 0, 21.2, 0), ("17", 21.2, 27.1, 0.3), ("17", 27.1, 81, 0)]
@@ -356,3 +399,120 @@ def test_features_do_not_depend_on_how_the_profile_is_written(
     pd.testing.assert_frame_equal(found, expected, check_exact=True)
     alone = build(cohort({"t": second}), DEFINITIONS)
     pd.testing.assert_frame_equal(alone, expected.loc[["p-t"]], check_exact=True)
+
+
+@pytest.fixture(scope="module")
+def high_risk() -> tuple[Cohort, pd.DataFrame]:
+    """The cohort of 10.1038/sdata.2018.240 and its published calls."""
+    folder = Path(os.environ.get("NBRELAPSE_DATA", ROOT.parent / "shared" / "data")) / "high_risk_copy_number"
+    if not folder.is_dir():
+        pytest.skip("the high-risk copy-number cohort is not on this machine")
+    imported = import_tables(ROOT / "experiments" / "mappings" / "high_risk_copy_number.toml", source=folder)
+    published = pd.read_csv(folder / "samples.txt", sep="\t", dtype={"Name": "str"}).set_index("Name")
+    return imported, published
+
+
+def with_purity(given: Cohort, purity: np.ndarray) -> Cohort:
+    """The cohort as an import would have left it with these purities."""
+    assert given.segments is not None
+    samples = given.samples.assign(purity=purity)
+    platforms = estimate_platform_scales(given.segments, given.assays, samples)
+    return replace(given, samples=samples, metadata={**given.metadata, "platforms": platforms})
+
+
+def mean_of_arms(called: pd.DataFrame, published: pd.DataFrame) -> float:
+    """Mean balanced accuracy of the arms; not known counts as negative."""
+    found = []
+    for name in ("loss_1p", "loss_3p", "loss_4p", "loss_11q", "gain_1q", "gain_2p", "gain_17q"):
+        positive = (called[f"instability__{name}"] == 1).to_numpy()
+        true = (published[f"chr{name.split('_')[1]}"] == 1).to_numpy()
+        found.append((positive[true].mean() + 1 - positive[~true].mean()) / 2)
+    return float(np.mean(found))
+
+
+def test_wrong_purities_change_no_amplification_and_hardly_an_arm(high_risk: tuple[Cohort, pd.DataFrame]) -> None:
+    given, published = high_risk
+    expected = build(given, DEFINITIONS).loc[published.index]
+    for seed in range(3):
+        random = np.random.default_rng(seed).uniform(0.05, 1, len(given.samples))
+        found = build(with_purity(given, random), DEFINITIONS).loc[published.index]
+        pd.testing.assert_frame_equal(found[FOCAL], expected[FOCAL], check_exact=True)
+        assert abs(mean_of_arms(found, published) - mean_of_arms(expected, published)) <= 0.005
+
+
+@pytest.mark.parametrize("purity", [0.0, 0.05, math.nan])
+def test_implausible_purities_are_none(high_risk: tuple[Cohort, pd.DataFrame], purity: float) -> None:
+    given, _ = high_risk
+    found = build(with_purity(given, np.full(len(given.samples), purity)), DEFINITIONS)
+    pd.testing.assert_frame_equal(found, build(given, DEFINITIONS), check_exact=True)
+
+
+def arm_calls(given: Cohort) -> pd.DataFrame:
+    return copy_number_calls(given).set_index(["patient_id", "arm"])
+
+
+def test_calls_part_segmental_from_numerical_changes() -> None:
+    changed = [
+        ("1", 0, 60, -0.4), ("1", 60, 249, 0.0),
+        ("2", 0, 15, 0.3), ("2", 15, 17, 2.0), ("2", 17, 90, 0.3), ("2", 90, 243, 0.0),
+        ("7", 0, 159, 0.3),
+        ("9", 0, 21, 0.0), ("9", 21, 24, -1.2), ("9", 24, 141, 0.0),
+        ("17", 0, 22, 0.3), ("17", 22, 81, 0.65),
+    ]  # fmt: skip
+    found = arm_calls(cohort({"s": profile(*changed)})).loc["p-s"]
+    expected = {
+        "1p": "segmental loss", "1q": "neutral", "2p": "amplified", "2q": "neutral", "7p": "numerical gain",
+        "7q": "numerical gain", "9p": "deep deletion", "9q": "neutral", "10p": "numerical loss",
+        "10q": "numerical loss", "17p": "numerical gain", "17q": "segmental gain", "16p": "not assessable",
+        "Xp": "not assessable", "Xq": "not assessable",
+    }  # fmt: skip
+    assert found.loc[list(expected), "call"].to_dict() == expected
+    assert set(found["call"]) <= set(CALLS) and len(found) == 46
+    assert found.loc[["1p", "10q", "7p"], "copies"].tolist() == pytest.approx([1, 1, 3], abs=0.05)
+    assert found.loc["1p", ["altered_mb", "lost_mb", "gained_mb"]].tolist() == [60, 60, 0]
+    # What the call does not say stands beside it.
+    assert found.loc["2p", "amplified_genes"] == "MYCN"
+    assert found.loc["2p", "gained_mb"] == pytest.approx(88, abs=0.001)
+    assert found.loc["17q", "whole_chromosome"] == pytest.approx(3, abs=0.05)
+    assert (found["scale_source"] == "own steps").all() and found["scale_told"].all()
+    assert found.loc["16p", ["copies", "altered_mb", "gained_mb"]].isna().all()
+
+
+def test_calls_agree_with_the_features() -> None:
+    given = cohort({"s": profile(("11", 0, 60, 0.0), ("11", 60, 134, -0.4), ("12", 0, 69, 0), ("12", 69, 70, 2.0),
+                                 ("12", 70, 133, 0))})  # fmt: skip
+    found, of_features = arm_calls(given).loc["p-s"], build(given, DEFINITIONS).loc["p-s"]
+    assert found.loc["11q", "call"] == "segmental loss" and of_features["instability__loss_11q"] == 1
+    assert found.loc["12q", "amplified_genes"] == "MDM2" and of_features["p53__mdm2_amplification"] == 1
+
+
+def test_a_profile_whose_scale_cannot_be_told_is_not_assessable_but_for_amplicons() -> None:
+    flat = [(name, 0, end, 0.0) for name, end in END.items() if name != "2"]
+    found = arm_calls(cohort({"s": [*flat, ("2", 0, 15, 0.0), ("2", 15, 17, 2.0), ("2", 17, 243, 0.0)]})).loc["p-s"]
+    assert found["call"].value_counts().to_dict() == {"not assessable": 45, "amplified": 1}
+    assert not found["scale_told"].any()
+
+
+def test_a_patient_without_a_profile_has_rows_without_calls() -> None:
+    given = cohort({"s": profile()})
+    patients = pd.DataFrame({"patient_id": ["p-s", "other"]})
+    found = arm_calls(replace(given, patients=patients)).loc["other"]
+    assert len(found) == 46 and (found["call"] == "not assessable").all()
+    assert found.drop(columns=["call", "amplified_genes", "scale_told", "scale_source"]).isna().all(axis=None)
+
+
+@pytest.mark.parametrize(("sex", "expected"), [("male", "numerical gain"), (None, "not assessable")])
+def test_x_is_called_against_the_patients_of_a_sex(sex: str | None, expected: str) -> None:
+    males = {f"m{number}": [*profile(), ("X", 0, 155, -0.4)] for number in range(4)}
+    given = cohort({**males, "s": [*profile(), ("X", 0, 155, -0.05)]})
+    patients = given.patients.assign(sex=["male"] * 4 + [sex])
+    found = arm_calls(replace(given, patients=patients))
+    assert found.loc[("p-m0", "Xq"), "call"] == "neutral"
+    assert found.loc[("p-s", "Xq"), "call"] == expected
+
+
+def test_segments_are_those_that_arms_are_called_from() -> None:
+    found = copy_number_segments(cohort({"s": profile(("1", 0, 60, -0.4), ("1", 60, 249, 0.0))}))
+    first = found[found["chromosome"] == "1"]
+    assert first["call"].tolist() == ["segmental loss", "neutral"]
+    assert first["copies"].tolist() == pytest.approx([1, 2], abs=0.05)

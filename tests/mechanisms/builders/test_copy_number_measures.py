@@ -13,10 +13,10 @@ import pytest
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.mechanisms import FeatureDefinition
 from nbrelapse.mechanisms.builders.copy_number import build
-from nbrelapse.mechanisms.genome import _AUTOSOMES, _chromosome_arms
+from nbrelapse.mechanisms.genome import _AUTOSOMES, chromosome_arms
 
 GAIN, LOSS = 0.3, -0.4
-HG19 = {name: int(_chromosome_arms("hg19")["length"][name]) for name in _AUTOSOMES}
+HG19 = {name: int(chromosome_arms("hg19")["length"][name]) for name in _AUTOSOMES}
 GENOME = 2_881_033_286
 M = 1_000_000
 END_1, END_2, END_6, END_10, END_11 = 249_250_621, 243_199_373, 171_115_067, 135_534_747, 135_006_516

@@ -78,7 +78,9 @@ def cohort_of(
 
 
 def call(sample: str, gene: str, change: str | None = None, kind: str | None = "Missense_Mutation", **more) -> dict:
-    position = {"Chromosome": "5", "Start_Position": 1, "Reference_Allele": "G", "Tumor_Seq_Allele2": "A"}
+    # Each gene has a place of its own: calls of one place are one variant.
+    place = sum(map(ord, gene))
+    position = {"Chromosome": "5", "Start_Position": place, "Reference_Allele": "G", "Tumor_Seq_Allele2": "A"}
     return {
         "sample_id": sample,
         "Hugo_Symbol": gene,
@@ -320,6 +322,16 @@ def test_the_count_is_of_protein_altering_mutations_and_needs_the_whole_exome() 
     np.testing.assert_allclose(values(COUNT, calls, [None, None, "P"]), [np.log(3), 0, np.nan, np.nan])
 
 
+def test_a_variant_in_several_rows_counts_once() -> None:
+    calls = [
+        call("s0", "TP53", "p.A2S"),
+        call("s0", "TP53", "p.A3S"),
+        call("s0", "TP53", "p.A2T", Tumor_Seq_Allele2="T"),
+    ]
+    calls += [call("s1", "TP53", None, Reference_Allele=None), call("s1", "TP53", "p.A2S", Reference_Allele=None)]
+    np.testing.assert_allclose(values(COUNT, calls, [None, None]), [np.log(3), np.log(3), np.nan])
+
+
 def test_a_count_with_an_unclear_call_is_unknown() -> None:
     calls = [call("s0", "TTN", "p.A2S"), call("s0", "NEB", None, "Targeted_Region"), call("s1", "TTN", "p.A2S")]
     np.testing.assert_allclose(values(COUNT, calls, [None, None]), [np.nan, np.log(2), np.nan])
@@ -404,3 +416,9 @@ def test_features_do_not_depend_on_order_build_or_spelling(rows: list, order) ->
         shuffled.mutations,
     )
     pd.testing.assert_frame_equal(mutations.build(turned, definitions)[::-1], expected, check_exact=True)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("HRAS", 1.0), ("HRAS1", np.nan), ("RASSF7", 0.0)])
+def test_a_symbol_that_two_genes_share_may_be_the_gene(name: str, expected: float) -> None:
+    # HRAS1 is a former symbol of HRAS, and an alias of RASSF7.
+    np.testing.assert_array_equal(values(RAS, [call("s0", name, "p.G12V")], [None])[:1], [expected])

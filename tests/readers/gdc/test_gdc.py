@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from nbrelapse.cli.data import cohort_app as app
 from nbrelapse.cohort import Cohort
+from nbrelapse.errors import InputError
 from nbrelapse.readers import import_gdc
 
 A, B, C, D = (f"TARGET-30-{letter * 6}" for letter in "ABCD")
@@ -177,3 +178,22 @@ def test_the_command(gdc: Path, tmp_path: Path) -> None:
     again = CliRunner().invoke(app, [*arguments, "--overwrite"])
     assert (again.exit_code, again.stdout) == (0, "")
     assert "TARGET-NBL: 4 patients, 6 samples" in CliRunner().invoke(app, ["check", str(out)]).stdout
+
+
+def test_germline_rows_of_a_maf_are_left_out_and_its_sample_stays_looked_at(gdc: Path) -> None:
+    lines = ["Hugo_Symbol\tTumor_Sample_Barcode\tVariant_Classification\tMutation_Status"]
+    lines += [f"{gene}\t{B}-01A-01D\tMissense_Mutation\t{status}" for gene, status in GENES]
+    file = gdc / "mutations" / "maf-b.wxs.aliquot_ensemble_masked.maf.gz"
+    file.unlink()
+    file.with_suffix("").write_text("\n".join(lines) + "\n")
+    cohort = import_gdc([gdc])
+    assert cohort.mutations is not None
+    assert cohort.mutations["Hugo_Symbol"].tolist() == ["ALK"]
+    assert cohort.assayed_samples("mutations").to_dict() == {A: f"{A}-01A", B: f"{B}-01A"}
+    assert sum("left out" in repair and ".maf" in repair for repair in cohort.metadata["repairs"]) == 2
+    (gdc / "mutations" / "maf-a.wxs.aliquot_ensemble_masked.maf.gz").unlink()
+    with pytest.raises(InputError, match="no row is a somatic event"):
+        import_gdc([gdc])
+
+
+GENES = [("TP53", "Germline"), ("NRAS", "Wildtype")]

@@ -14,15 +14,18 @@ from nbrelapse.cohort.genes import canonical_symbols
 from nbrelapse.cohort.log2_scale import sample_centres
 from nbrelapse.cohort.segments import CHROMOSOME_NUMBERS, MergedSegments, X
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.genome import _AUTOSOMES, _BUILDS, _GENE_SPANS, _band_span, _chromosome_arms
+from nbrelapse.mechanisms.genome import _AUTOSOMES, _BUILDS, _GENE_SPANS, _band_span, chromosome_arms
 from nbrelapse.mechanisms.profile import (
     _ALTERED,
     _AMPLIFIED,
+    _BROAD,
     _DEEP,
     _FOCAL,
     _CopyNumberProfile,
     _in_copies,
     _platform_scales,
+    _shared_length,
+    _without_purity,
 )
 
 MIN_ALTERED = 3_000_000
@@ -49,7 +52,7 @@ def arm_lengths(profile: _CopyNumberProfile) -> dict[str, pd.DataFrame]:
         ``covered``, ``gained``, ``lost`` in bases and ``lost_at_end``; see :class:`CopyNumberTables`.
     """
     segments = profile.segments
-    centromere, end_of = (_by_build(profile, name) for name in ("centromere", "length"))
+    centromere, end_of = (by_build(profile, name) for name in ("centromere", "length"))
     sides = {
         "p": (segments.start, np.minimum(segments.end, centromere), segments.start),
         "q": (np.maximum(segments.start, centromere), segments.end, end_of - segments.end),
@@ -67,10 +70,10 @@ def arm_lengths(profile: _CopyNumberProfile) -> dict[str, pd.DataFrame]:
     return {**tables, "lost_at_end": tables["lost_at_end"] > 0}
 
 
-def _by_build(profile: _CopyNumberProfile, name: str) -> np.ndarray:
+def by_build(profile: _CopyNumberProfile, name: str) -> np.ndarray:
     """Centromere or length of each segment's chromosome."""
     chromosomes = ["0", *_AUTOSOMES, "X"]
-    table = np.stack([_chromosome_arms(build)[name].reindex(chromosomes).fillna(0).to_numpy() for build in _BUILDS])
+    table = np.stack([chromosome_arms(build)[name].reindex(chromosomes).fillna(0).to_numpy() for build in _BUILDS])
     return table[profile.build[profile.segments.sample], profile.segments.chromosome].astype(np.int64)
 
 
@@ -116,13 +119,20 @@ def _called(tables: CopyNumberTables, positive: np.ndarray, name: str) -> np.nda
 
 def _arm_length(profile: _CopyNumberProfile, name: str) -> np.ndarray:
     """Length of an arm in each patient's build."""
-    return np.array([_length(build, name) for build in _BUILDS], dtype=np.float64)[profile.build]
+    return np.array([length_of_arm(build, name) for build in _BUILDS], dtype=np.float64)[profile.build]
 
 
-def _length(build: str, name: str) -> int:
-    arms = _chromosome_arms(build)
+def length_of_arm(build: str, name: str) -> int:
+    """Bases of an arm such as ``17q``."""
+    arms = chromosome_arms(build)
     centromere = int(arms["centromere"][name[:-1]])
     return centromere if name.endswith("p") else int(arms["length"][name[:-1]]) - centromere
+
+
+def arm_of_gene(name: str) -> str:
+    """Arm on which a gene lies."""
+    chromosome, _, last = _GENE_SPANS[_BUILDS[0]][name]
+    return chromosome + ("p" if last <= chromosome_arms(_BUILDS[0])["centromere"][chromosome] else "q")
 
 
 def band(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:
@@ -214,7 +224,7 @@ def _autosomal_length(profile: _CopyNumberProfile) -> np.ndarray:
 
 def genome_wide(tables: CopyNumberTables, values: np.ndarray) -> np.ndarray:
     """Return the values of patients of whose genome enough is covered."""
-    arms = _chromosome_arms("hg19")["length"]
+    arms = chromosome_arms("hg19")["length"]
     looked_at = tables.covered.sum(axis=1).to_numpy() >= COVERED * arms[list(_AUTOSOMES)].sum()
     return np.where(tables.known & looked_at, values, np.nan)
 
@@ -294,13 +304,36 @@ def _smoothed_hit(profile: _CopyNumberProfile, name: str, change: str, extent: s
 
 
 def _level_hit(profile: _CopyNumberProfile, name: str, change: str, extent: str | None) -> np.ndarray:
+    rows = rows_hit(profile, name, change, extent)
+    looked_at = _known(profile) & _covered(profile, name)
+    found = _any(profile, profile.raw.sample[rows], looked_at)
+    # A flat profile says nothing of what is missing, and an amplicon is seen on any scale.
+    return found if change == "amplification" else np.where(looked_at, found, np.nan)
+
+
+def rows_hit(profile: _CopyNumberProfile, name: str, change: str, extent: str | None = None) -> np.ndarray:
+    """Places of the segments as given that hit a gene."""
     raw = profile.raw
     here = np.flatnonzero(_overlaps_gene(profile, raw, name) & _of_extent(raw, extent))
     copies = _in_copies(raw.log2_ratio[here], profile.scales, raw.sample[here])
-    looked_at = _known(profile) & _covered(profile, name)
-    found = _any(profile, raw.sample[here[_beyond(copies, change)]], looked_at)
-    # A flat profile says nothing of what is missing, and an amplicon is seen on any scale.
-    return found if change == "amplification" else np.where(looked_at, found, np.nan)
+    if change != "amplification":
+        return here[_beyond(copies, change)]
+    copies = _without_purity(copies, profile.scales, raw.sample[here])
+    hit = _beyond(copies, change)
+    hit[hit] = _is_focal(profile, here[hit], copies[hit])
+    return here[hit]
+
+
+def _is_focal(profile: _CopyNumberProfile, rows: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """Whether at most 20 Mb share the level of segments as given; what surrounds them is read from the smoothed."""
+    raw, smooth = profile.raw, profile.segments
+    first, given = (
+        (one.sample.astype(np.int64) * (X + 1) + one.chromosome) << 32 | one.start for one in (smooth, raw.where(rows))
+    )
+    around = np.searchsorted(first, given, side="right") - 1
+    smooth_level = _without_purity(profile.copies, profile.scales, smooth.sample)
+    shared = _shared_length(smooth, smooth_level, around, level, _BROAD)
+    return np.maximum(raw.end[rows] - raw.start[rows], shared) <= _BROAD
 
 
 def _beyond(copies: np.ndarray, change: str) -> np.ndarray:

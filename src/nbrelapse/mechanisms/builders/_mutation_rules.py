@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbrelapse.cohort.genes import canonical_symbols
+from nbrelapse.cohort.genes import ENTREZ, canonical_symbols, may_mean
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.builder_rules import _illegal_entry, check_parameters
 from nbrelapse.mechanisms.builders.combination import _ThreeValued
@@ -60,11 +60,20 @@ def current_genes(rules: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _match_of_genes(calls: pd.DataFrame, rule: Mapping[str, Any]) -> _ThreeValued:
-    rows = np.flatnonzero(calls["gene"].isin(current_genes([rule])))
+    genes = current_genes([rule])
+    of_gene = calls["gene"].isin(genes).to_numpy(dtype=bool)
+    rows = np.flatnonzero(of_gene | is_unnamed(calls["gene"]) | may_mean(calls["gene"], genes))
     found = _match(calls.iloc[rows], rule)
     certain, possible = np.zeros((2, len(calls)), dtype=bool)
-    certain[rows], possible[rows] = found.certain, found.possible
+    # A gene that has no symbol, or one that others have too, may be the one that is asked for.
+    certain[rows], possible[rows] = found.certain & of_gene[rows], found.possible
     return _ThreeValued(certain, possible)
+
+
+def is_unnamed(genes: pd.Series | pd.Index) -> np.ndarray:
+    """Tell the genes of which only an Entrez id is known."""
+    codes, distinct = pd.factorize(genes)
+    return np.append(pd.Index(distinct, dtype="str").str.startswith(ENTREZ), False).astype(bool)[codes]
 
 
 def _match(calls: pd.DataFrame, rule: Mapping[str, Any]) -> _ThreeValued:
@@ -176,6 +185,13 @@ ONE_LETTER = {
     **{"Tyr": "Y", "Val": "V", "Sec": "U", "Ter": "*"},
 }
 """Amino acids and the stop, 10.1351/pac198456050595."""
+_RESIDUE = r"[A-Z*]\d+"
+_READABLE = (
+    rf"{_RESIDUE}(?:[A-Z*=]|\?|[A-Z]?fs.*|[A-Z*]?ext.*|_splice)|{_RESIDUE}(?:_{_RESIDUE})?(?:del|dup|ins)[A-Z*\d]*"
+)
+"""One change of a protein: a substitution, a shift of the frame, an extension, a splice site, a deletion, duplication
+or insertion (https://hgvs-nomenclature.org). A substitution of several residues (``QE61HK``, ``Q61_E62delinsHK``) is
+judged by its position, since any of them may be the one that is asked for."""
 
 
 def short_protein_changes(changes: pd.Series) -> pd.Series:
@@ -191,20 +207,23 @@ def short_protein_changes(changes: pd.Series) -> pd.Series:
     Returns
     -------
     Series of str
-        Missing where nothing or ``?`` is said.
+        Missing for anything that is not one protein change in this form: nothing, ``?``, a word, a change of the DNA,
+        several changes or residues, a place without the new amino acid.
 
     Examples
     --------
     >>> raw = pd.Series(["p.F1174L", "R1275Q", "NP_004295.2:p.(Phe1174Leu)", "p.Arg1534Ter", "R1534X", "p.?"])
     >>> short_protein_changes(raw).tolist()
     ['F1174L', 'R1275Q', 'F1174L', 'R1534*', 'R1534*', nan]
+    >>> short_protein_changes(pd.Series(["MUTATED", "p.R1275Q,p.R1192P", "c.3824G>A"])).isna().tolist()
+    [True, True, True]
     """
     codes, distinct = pd.factorize(changes)
-    text = pd.Series(distinct, dtype="str").str.strip().str.replace(r"^.*:", "", regex=True)
-    text = text.str.removeprefix("p.").str.replace(r"[()]", "", regex=True)
+    text = pd.Series(distinct, dtype="str").str.strip().str.replace(r"^[\w.-]+:", "", regex=True)
+    text = text.str.replace(r"^[pP]\.", "", regex=True).str.replace(r"[()]", "", regex=True)
     text = text.str.replace("|".join(ONE_LETTER), lambda found: ONE_LETTER[found.group()], regex=True)
     text = text.str.replace(r"^([A-Z]\d+)X$", r"\1*", regex=True)
-    text = text.mask(text.isin(["", "?", ".", "-"]))
+    text = text.where(text.str.fullmatch(_READABLE).fillna(False).astype(bool))
     return pd.Series(text.array.take(codes, allow_fill=True), index=changes.index, name=changes.name)
 
 

@@ -123,7 +123,7 @@ def _genes_of_rows(symbols: pd.Index) -> pd.Index:
 
     Examples
     --------
-    >>> _genes_of_rows(pd.Index(["MYCN", "NMYC", "ODZ3"])).tolist()
+    >>> _genes_of_rows(pd.Index(["MYCN", "NMYC", "KIAA1455"])).tolist()
     ['MYCN', nan, 'TENM3']
     """
     current = canonical_symbols(symbols)

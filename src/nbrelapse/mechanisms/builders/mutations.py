@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.cohort.genes import canonical_symbols
+from nbrelapse.cohort.genes import canonical_symbols, may_mean
+from nbrelapse.cohort.mutations import variant_numbers
 from nbrelapse.mechanisms.builders._mutation_rules import (
     check_mutation_rules,
     current_genes,
+    is_unnamed,
     match_rules,
     short_protein_changes,
 )
@@ -42,7 +44,8 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
         - ``vaf_above``, ``vaf_at_least``, ``vaf_at_most``: limits of the share of reads with the mutation, as
           measured: it is not corrected for the purity of the sample.
 
-        Kind ``binary`` says whether there is such a mutation and kind ``count`` is log(1 + their number). Kind
+        Kind ``binary`` says whether there is such a mutation and kind ``count`` is log(1 + their number); a variant
+        that a sample has in several rows, of two transcripts or genes, counts once. Kind
         ``continuous`` is log(1 + their number per megabase looked at): ``covered_mb`` of the assay or, for a whole
         exome or genome without it, ``exome_mb`` of the entry.
 
@@ -51,7 +54,8 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
     DataFrame of float64
         Indexed by ``cohort.patient_ids``. 1 = found, 0 = every gene looked at and negative. NaN = no sequenced
         diagnosis sample; no finding on a panel that lacks one of the genes; no finding, but a call that does not say
-        whether it is one (no variant class, no protein change and no position, no reads counted). A count is NaN
+        whether it is one (no variant class, no protein change and no position, no reads counted, a gene of which only
+        an Entrez id is known). A count is NaN
         where it would need such a call. With ``positions`` (non-coding), a sample counts as looked at only if its
         panel lists the gene or if it has calls in a 5' flank at all, because exome baits leave promoters out. Per
         megabase, NaN where the size is unknown or below ``least_mb``.
@@ -104,13 +108,17 @@ def _values(
     """Value of one entry for every sequenced patient."""
     table = calls.of_genes if "genes" in rules[0] else calls.everywhere
     found = match_rules(table, rules)
-    sample = table["sample"].to_numpy()
-    certain = np.bincount(sample[found.certain], minlength=len(coverage))
-    possible = np.bincount(sample[found.possible], minlength=len(coverage))
+    certain, possible = (_distinct(table, which, len(coverage)) for which in (found.certain, found.possible))
     unclear = certain != possible
     if definition.kind == "continuous":
         return np.log1p(np.where(unclear, np.nan, certain) / _megabases(coverage, definition.parameters))
     return _finding_values(certain, unclear, looked_at, counted=definition.kind == "count")
+
+
+def _distinct(calls: pd.DataFrame, which: np.ndarray, samples: int) -> np.ndarray:
+    """Count the variants of each sample that some of the calls are of."""
+    chosen = calls.loc[which, ["sample", "variant"]].drop_duplicates("variant")
+    return np.bincount(chosen["sample"], minlength=samples)
 
 
 def _megabases(coverage: pd.DataFrame, parameters: Mapping[str, Any]) -> np.ndarray:
@@ -141,7 +149,8 @@ class _MutationCalls:
     Parameters
     ----------
     everywhere : DataFrame
-        A row a call of a chosen sample: ``sample`` (row of the coverage table) and ``variant_class``.
+        A row a call of a chosen sample: ``sample`` (row of the coverage table), ``variant_class``, and the number of
+        the ``variant``, which rows of one sample, place and change share.
     of_genes : DataFrame
         The calls of the genes that rules name, with ``gene`` (current symbol), ``protein_change`` (one-letter code),
         ``codon`` (``"F1174"``) and ``residue`` (1174) of a substitution by another amino acid, ``build``,
@@ -179,16 +188,21 @@ def _prepare_calls(mutations: pd.DataFrame | None, coverage: pd.DataFrame, genes
     codes, symbols = pd.factorize(table["Hugo_Symbol"])
     current = canonical_symbols(pd.Index(symbols, dtype="str"))
     chosen = sample >= 0
-    rows = np.flatnonzero(chosen & current.isin([*genes])[codes])
+    rows = np.flatnonzero(chosen & (current.isin([*genes]) | is_unnamed(current) | may_mean(current, genes))[codes])
+    variant = variant_numbers(table)
     everywhere = pd.DataFrame(
         {
             "sample": sample[chosen],
+            "variant": variant[chosen],
             "variant_class": table["Variant_Classification"].astype("category").array[chosen],
         }
     )
     builds = coverage["genome_build"].astype("category").array
     of_genes = _described(table.take(rows).reindex(columns=_COLUMNS).reset_index(drop=True)).assign(
-        sample=sample[rows], gene=current.take(codes[rows]).astype("category"), build=builds.take(sample[rows])
+        sample=sample[rows],
+        variant=variant[rows],
+        gene=current.take(codes[rows]).astype("category"),
+        build=builds.take(sample[rows]),
     )
     return _MutationCalls(everywhere, of_genes)
 

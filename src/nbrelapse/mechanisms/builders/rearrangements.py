@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.cohort.genes import canonical_symbols
+from nbrelapse.cohort.genes import canonical_symbols, may_mean
 from nbrelapse.cohort.mutations import CLASSES, class_of_word, rearrangement_class
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.builder_rules import check_parameters
+from nbrelapse.mechanisms.builders._mutation_rules import is_unnamed
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
 from nbrelapse.mechanisms.gene_sets import _finding_values, assay_coverage, covers_all
 from nbrelapse.mechanisms.genome import _AUTOSOMES, _BUILDS
@@ -97,6 +98,7 @@ def _calls(table: pd.DataFrame | None, coverage: pd.DataFrame) -> _Calls:
     calls, sample = calls[sample >= 0], sample[sample >= 0]
     places = pd.concat([calls[f"{site}_chromosome"] for site in _SITES], ignore_index=True).astype("str")
     symbols = pd.concat([calls[f"{site}_gene"] for site in _SITES], ignore_index=True).astype("str")
+    symbols = symbols.mask(is_unnamed(symbols))
     chromosome, chromosomes = pd.factorize(places)
     gene, distinct = pd.factorize(canonical_symbols(symbols))
     build_of = pd.Index(_BUILDS).get_indexer(pd.Index(coverage["genome_build"], dtype="str"))
@@ -144,6 +146,7 @@ def _match(calls: _Calls, rule: _RearrangementRule) -> tuple[np.ndarray, np.ndar
 def _where(calls: _Calls, rule: _RearrangementRule) -> np.ndarray:
     """Return the number of the gene at each site, ELSEWHERE or UNKNOWN; shape (2, n)."""
     numbers = pd.Index(rule.genes).get_indexer(calls.symbols)
+    numbers[may_mean(calls.symbols, rule.genes)] = UNKNOWN
     places = np.append(numbers, UNKNOWN)[calls.gene]
     located = np.isfinite(calls.position) & (calls.chromosome >= 0)
     for genome_build, windows in rule.windows.items():
@@ -282,7 +285,7 @@ def _rearrangement_rule(definition: FeatureDefinition) -> _RearrangementRule:
     Examples
     --------
     >>> definition = FeatureDefinition("telomere__x", "telomere", "X", "", "rearrangements", "binary", "rearrangements",
-    ...     {"genes": ["ODZ3"], "classes": ["DEL"]})
+    ...     {"genes": ["KIAA1455"], "classes": ["DEL"]})
     >>> rule = _rearrangement_rule(definition)
     >>> rule.genes, rule.classes, rule.windows
     (['TENM3'], ['DELETION'], {})

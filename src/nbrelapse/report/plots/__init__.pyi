@@ -4,6 +4,8 @@ from .attributions import dependence as dependence
 from .attributions import patient_waterfall as patient_waterfall
 from .coverage import feature_coverage as feature_coverage
 from .coverage import patients_looked_at as patients_looked_at
+from .genome import cohort_genome as cohort_genome
+from .genome import patient_profile as patient_profile
 from .mechanisms import mechanism_bar as mechanism_bar
 from .mechanisms import mechanism_cooccurrence_plot as mechanism_cooccurrence_plot
 from .mechanisms import risk_group_heatmap as risk_group_heatmap
