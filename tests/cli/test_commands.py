@@ -176,7 +176,8 @@ def test_explain_and_evaluate(study: Any, nbrelapse: Callable[..., Any], tmp_pat
     evaluated = nbrelapse("evaluate", study.model, "cohort", "--bootstrap", 100, "--json")
     assert evaluated.code == 0
     document = evaluated.document
-    assert set(document) == {"endpoint", "patients", "verdict", "metrics", "differences", "notes", "utility"}
+    expected = {"endpoint", "where", "patients", "verdict", "metrics", "differences", "notes", "utility"}
+    assert set(document) == expected
     assert {"net_benefit", "tertile_calibration", "reclassification"} <= set(document["utility"])
     assert document["patients"]["recorded"] == 180
     assert {row["n"] for row in document["metrics"] if row["population"] == "all"} == {document["patients"]["judged"]}
