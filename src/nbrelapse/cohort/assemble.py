@@ -242,8 +242,11 @@ def normalise_table(name: str, table: pd.DataFrame, file: str | Path, repairs: R
     require_columns(table.columns, wanted, file, fix=f"columns found: {found}")
     columns = {}
     for column, rule in schema.columns.items():
-        raw = table[column] if column in table else pd.Series(float("nan"), index=table.index, name=column)
-        columns[str(column)] = _normalise_column(raw, str(rule.dtype), name, file, repairs)
+        dtype = str(rule.dtype)
+        if column in table:
+            columns[str(column)] = _normalise_column(table[column], dtype, name, file, repairs)
+        else:
+            columns[str(column)] = pd.Series(pd.NA if dtype == "boolean" else np.nan, table.index, dtype)  # type: ignore[call-overload]
     ready = pd.DataFrame(columns, index=table.index)
     return _without_needless(name, ready, repairs)
 
