@@ -1,8 +1,9 @@
 """Good inputs of every reader, damaged one at a time: what the import makes of each is counted and judged.
 
-A damage knows what its cell or file still means: the same, another value that it says, nothing that is known, or nothing
-that can be read. The import may refuse it, read what it means, or leave it out and say so. Anything else is silent: a
-child would be scored with a value that nobody wrote. `pytest tests/readers/test_damaged_inputs.py` ends with the counts.
+A damage knows what its cell or file still means: the same, another value that it says, nothing that is known, or
+nothing that can be read. The import may refuse it, read what it means, or leave it out and say so. Anything else is
+silent: a child would be scored with a value that nobody wrote. The run ends with the counts, of a part of the damages
+that differs from file to file; ``NBRELAPSE_ALL_DAMAGES=1`` tries all of them.
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ class Base:
     def cells(self) -> tuple[list[str], Cells]:
         """Return the lines above the header, and header and rows as cells."""
         lines = self.text.splitlines()
-        top = next(n for n, line in enumerate(lines) if not line.startswith("#") or line.startswith(("#CHROM", "#chrom")))
+        top = next(
+            n for n, line in enumerate(lines) if not line.startswith("#") or line.startswith(("#CHROM", "#chrom"))
+        )
         return lines[:top], [line.split(self.separator) for line in lines[top:]]
 
     def join(self, top: Sequence[str], cells: Cells) -> str:
@@ -77,8 +80,27 @@ class Base:
 # What cells may be damaged to, by the kind of their column: text, {} being the cell itself, and what it means then.
 UNKNOWN = ["", "NA", "N.D.", "n/a", "-", ".", "unknown", "#N/A", "#REF!"]
 PADDED = ["  {} ", "{}\xa0", "\u2009{}", '"{}"']
-NOT_A_NUMBER = ["1e308", "-1e308", "inf", "-inf", "1,5", "1.234,5", "1,234", "1 234", "2-Mar", "12x", "0x1F", "1_000", "TRUE"]
-NUMBER = {"{}.0": SAME, "{}e0": SAME, **dict.fromkeys(["nan", "NaN"], NOT_KNOWN), **dict.fromkeys(NOT_A_NUMBER, UNREADABLE)}
+NOT_A_NUMBER = [
+    "1e308",
+    "-1e308",
+    "inf",
+    "-inf",
+    "1,5",
+    "1.234,5",
+    "1,234",
+    "1 234",
+    "2-Mar",
+    "12x",
+    "0x1F",
+    "1_000",
+    "TRUE",
+]
+NUMBER = {
+    "{}.0": SAME,
+    "{}e0": SAME,
+    **dict.fromkeys(["nan", "NaN"], NOT_KNOWN),
+    **dict.fromkeys(NOT_A_NUMBER, UNREADABLE),
+}
 POSITIVE = {**NUMBER, **dict.fromkeys(["-5", "-1022"], UNREADABLE)}
 POSITION = {
     **POSITIVE,
@@ -98,7 +120,15 @@ KINDS: dict[str, dict[str, str]] = {
     "position": POSITION,
     "chromosome": CHROMOSOME,
     "sex": {**LEVEL, "MALE": SAME, "m": SAME, "1": UNREADABLE, "W": UNREADABLE},
-    "stage": {**LEVEL, "Stage 4": SAME, "IV": SAME, "INSS 4": SAME, "5": UNREADABLE, "L2": UNREADABLE, "4a": UNREADABLE},
+    "stage": {
+        **LEVEL,
+        "Stage 4": SAME,
+        "IV": SAME,
+        "INSS 4": SAME,
+        "5": UNREADABLE,
+        "L2": UNREADABLE,
+        "4a": UNREADABLE,
+    },
     "mycn": {**LEVEL, "AMPLIFIED": SAME, "amp": SAME, "MNA": SAME, **dict.fromkeys(["gain", "2", "het"], UNREADABLE)},
     "risk": {**LEVEL, "HIGH RISK": SAME, "hr": SAME, "very high": UNREADABLE, "4": UNREADABLE},
     "event": {**LEVEL, "RELAPSE": SAME, "recurrence": SAME, "2": UNREADABLE, "maybe": UNREADABLE},
@@ -119,7 +149,15 @@ KINDS: dict[str, dict[str, str]] = {
     "key": {},
     "id": {"x{}": UNREADABLE, "{}x": UNREADABLE, "lower": UNREADABLE, "TARGET-30-PAZZZZ-01": UNREADABLE},
 }
-NO_WORDS = {"mutation_status": SAME, "sv_status": SAME, "build": SAME, "id": UNREADABLE, "key": UNREADABLE, "gene": GONE, "chromosome": NOT_KNOWN}
+NO_WORDS = {
+    "mutation_status": SAME,
+    "sv_status": SAME,
+    "build": SAME,
+    "id": UNREADABLE,
+    "key": UNREADABLE,
+    "gene": GONE,
+    "chromosome": NOT_KNOWN,
+}
 """What a word for "not known" means in columns where it is not simply a missing value."""
 
 
@@ -134,7 +172,12 @@ def damaged_cells(base: Base, step: int = 1) -> Iterator[Damage]:
             cell = own.lower() if form == "lower" else form.format(own)
             if kind == "chromosome" and meaning == GONE and base.table == "rearrangements":
                 meaning = cell
-            if cell == own or (kind == "text" and cell == "-") or (base.separator in cell) or "." in own and form == "{}.0":
+            if (
+                cell == own
+                or (kind == "text" and cell == "-")
+                or (base.separator in cell)
+                or ("." in own and form == "{}.0")
+            ):
                 continue
             changed = [*cells[:-1], [*cells[-1][:place], cell, *cells[-1][place + 1 :]]]
             yield Damage(f"{column} = {cell!r}", base.join(top, changed).encode(), meaning, column)
@@ -176,7 +219,10 @@ def damaged_texts(base: Base, step: int = 1) -> Iterator[Damage]:
             ),
             "header only": (base.join(top, cells[:1]), UNREADABLE),
             "no header": (base.join(top, cells[1:]), UNREADABLE),
-            "a column named twice": (base.join(top, [[*cells[0], cells[0][-1]], *([*r, r[-1]] for r in cells[1:])]), SAME),
+            "a column named twice": (
+                base.join(top, [[*cells[0], cells[0][-1]], *([*r, r[-1]] for r in cells[1:])]),
+                SAME,
+            ),
             "header in lower case": (base.join(top, [[c.lower() for c in cells[0]], *cells[1:]]), SAME),
             "header in upper case": (base.join(top, [[c.upper() for c in cells[0]], *cells[1:]]), SAME),
             "header padded": (base.join(top, [[f" {c} " for c in cells[0]], *cells[1:]]), SAME),
@@ -197,9 +243,13 @@ def damaged_texts(base: Base, step: int = 1) -> Iterator[Damage]:
     yield from base.also(base)[:: 2 * step - 1]
 
 
-def state_of(cohort: Cohort) -> tuple[dict[tuple[str, str, str], Any], list[str]]:
+State = dict[tuple[str, str, str], Any]
+MATRICES = ("gene_copy_number", "expression")
+
+
+def state_of(cohort: Cohort) -> tuple[State, list[str]]:
     """Return each known cell of a cohort by table, row and column, and all that the import said."""
-    values: dict[tuple[str, str, str], Any] = {}
+    values: State = {}
     keys = {"patients": ["patient_id"], "samples": ["sample_id"], "assays": ["sample_id", "assay"]}
     for name in ("patients", "samples", "assays", "panels", "mutations", "rearrangements", "segments"):
         table = getattr(cohort, name)
@@ -212,17 +262,23 @@ def state_of(cohort: Cohort) -> tuple[dict[tuple[str, str, str], Any], list[str]
             for row, value in zip(key, table[column], strict=True):
                 if pd.notna(value):
                     values[name, row, str(column)] = value
-    for name in ("gene_copy_number", "expression"):
+    for name in MATRICES:
         matrix = getattr(cohort, name)
         if matrix is not None:
             for gene, sample_values in matrix.iterrows():
                 values |= {(name, str(gene), str(s)): round(v, 9) for s, v in sample_values.items() if pd.notna(v)}
     source = cohort.metadata.get("source", {})
-    said = [*cohort.metadata["repairs"], *(f"{key}: {line}" for key in source for line in source[key] if "unread" in key)]
-    return values, [*said, *(f"expression: {v}" for k, v in cohort.metadata.get("expression", {}).items() if k == "not_told")]
+    said = [
+        *cohort.metadata["repairs"],
+        *(f"{key}: {line}" for key in source for line in source[key] if "unread" in key),
+    ]
+    return values, [
+        *said,
+        *(f"expression: {v}" for k, v in cohort.metadata.get("expression", {}).items() if k == "not_told"),
+    ]
 
 
-def judge(base: Base, damage: Damage, folder: Path, good: tuple[dict[Any, Any], list[str]]) -> tuple[str, str]:
+def judge(base: Base, damage: Damage, folder: Path, good: tuple[State, list[str]]) -> tuple[str, str]:
     """Import a damaged input; return "refused", "same", "repaired" or "silent", and why."""
     (folder / base.target).write_bytes(damage.content)
     try:
@@ -235,17 +291,22 @@ def judge(base: Base, damage: Damage, folder: Path, good: tuple[dict[Any, Any], 
         return "refused", message
     except Exception as error:
         return "silent", f"{type(error).__name__}: {error}"
-    values, said = state_of(cohort)
-    before, notes = good
+    return compare(base, damage, good, state_of(cohort))
+
+
+def compare(
+    base: Base, damage: Damage, good: tuple[State, list[str]], found: tuple[State, list[str]]
+) -> tuple[str, str]:
+    """Judge a damaged input that was imported, against the good one."""
+    (before, notes), (values, said) = good, found
     lost = {place for place in before if place not in values}
     changed = {place for place in values if place in before and values[place] != before[place]}
     added = {place for place in values if place not in before}
     new = "\n".join(line for line in said if line not in notes)
     if not (lost or changed or added):
         return ("same", "") if damage.meaning in (SAME, NOT_KNOWN, UNREADABLE) else ("silent", "read as before")
-    if damage.meaning not in (SAME, NOT_KNOWN, UNREADABLE, GONE) and not added:
-        if {str(values[place]) for place in changed} == {damage.meaning} and not lost:
-            return "repaired", new
+    if changed and {str(values[place]) for place in changed} == {damage.meaning} and not (lost or added):
+        return "repaired", new
     if "diagnosis samples added" in new:
         # A patient whose sample has lost its time point keeps MYCN, and has a sample for it.
         added = {place for place in added if place[0] not in ("samples", "assays")}
@@ -253,13 +314,12 @@ def judge(base: Base, damage: Damage, folder: Path, good: tuple[dict[Any, Any], 
         shown = sorted(f"{place}: {before.get(place)!r} -> {values[place]!r}" for place in changed | added)
         return "silent", "; ".join(shown[:3])
     words = {base.table, Path(base.target).name, damage.column or base.table, *(place[0] for place in lost)}
-    noted = any(word in new for word in words)
     rows = {place[:2] for place in lost}
-    if damage.meaning == NOT_KNOWN and damage.column and len({row for row in rows if row[0] == base.table}) <= 1:
-        whole = {place for place in before if place[:2] in rows} <= lost
-        if not whole or noted or base.table in ("gene_copy_number", "expression"):
-            return "repaired", new
-    return ("repaired", new) if noted else ("silent", f"lost without a note: {sorted(lost)[:3]}")
+    emptied = damage.meaning == NOT_KNOWN and damage.column and len({row for row in rows if row[0] == base.table}) <= 1
+    whole = {place for place in before if place[:2] in rows} <= lost and base.table not in MATRICES
+    if any(word in new for word in words) or (emptied and not whole):
+        return "repaired", new
+    return "silent", f"lost without a note: {sorted(lost)[:3]}"
 
 
 def tsv(*rows: Sequence[object], separator: str = "\t") -> str:
@@ -322,7 +382,10 @@ SAMPLE_COLUMNS = {
 }
 SAMPLE_ROWS = tsv(
     list(SAMPLE_COLUMNS),
-    *([p, s, "Primary", "Not Amplified", "Diploid", "Differentiating", "Low"] for p, s in zip(PATIENTS, SAMPLES[:2])),
+    *(
+        [p, s, "Primary", "Not Amplified", "Diploid", "Differentiating", "Low"]
+        for p, s in zip(PATIENTS[:2], SAMPLES[:2], strict=True)
+    ),
     ["P03", "S3", "Primary", "Amplified", "Hyperdiploid", "Undifferentiated", "High"],
 )
 MAF_COLUMNS = {
@@ -380,7 +443,9 @@ GENES = ["MYCN", "ALK", "TERT", "ATRX", "TP53", "CDKN2A"]
 def matrix(values: Callable[[int, int], object], separator: str = "\t", head: Sequence[str] = ("Hugo_Symbol",)) -> str:
     rest = [""] * (len(head) - 1)
     return tsv(
-        [*head, "S1", "S2"], *([gene, *rest, values(n, 1), values(n, 2)] for n, gene in enumerate(GENES)), separator=separator
+        [*head, "S1", "S2"],
+        *([gene, *rest, values(n, 1), values(n, 2)] for n, gene in enumerate(GENES)),
+        separator=separator,
     )
 
 
@@ -396,7 +461,8 @@ STUDY = {
     "data_clinical_sample.txt": tsv(["#x"] * len(SAMPLE_COLUMNS)) * 4 + SAMPLE_ROWS,
 }
 LISTS = {
-    f"case_lists/cases_{name}.txt": f"cancer_study_identifier: demo\nstable_id: demo_{name}\ncase_list_ids: S1\tS2\tS3\n"
+    f"case_lists/cases_{name}.txt": "cancer_study_identifier: demo\n"
+    f"stable_id: demo_{name}\ncase_list_ids: S1\tS2\tS3\n"
     for name in ("sequenced", "sv")
 }
 
@@ -453,7 +519,9 @@ FEW = tsv(["PATIENT_ID"], ["S1"], ["S2"], ["S3"])
 
 def tables(what: str, table: str, target: str, columns: dict[str, str], text: str, mapping: str, **more: Any) -> Base:
     files = {"clinical.csv": FEW, target: text, "map.toml": MAPPING + mapping, **more.pop("files", {})}
-    return Base("tables", what, table, target, columns, files, lambda folder: import_tables(folder / "map.toml"), **more)
+    return Base(
+        "tables", what, table, target, columns, files, lambda folder: import_tables(folder / "map.toml"), **more
+    )
 
 
 def section(name: str, file: str, columns: dict[str, str]) -> str:
@@ -466,8 +534,11 @@ MAF_MAP = {"sample_id": "Tumor_Sample_Barcode"} | {
 SV_MAP = {
     "sample_id": "Sample_Id",
     "class": "Class",
-    **{f"site{n}_{own}": f"Site{n}_{c}" for n in (1, 2) for own, c in
-       {"gene": "Hugo_Symbol", "chromosome": "Chromosome", "position": "Position"}.items()},
+    **{
+        f"site{n}_{own}": f"Site{n}_{c}"
+        for n in (1, 2)
+        for own, c in {"gene": "Hugo_Symbol", "chromosome": "Chromosome", "position": "Position"}.items()
+    },
 }
 SEGMENT_MAP = dict(
     zip(("sample_id", "chromosome", "start", "end", "n_probes", "log2_ratio"), SEGMENT_COLUMNS, strict=True)
@@ -619,7 +690,9 @@ def gdc(target: str, table: str, columns: dict[str, str], text: str = "", **more
     if target in (MAF_FILE, "all_thresholded.by_genes.txt", WORKBOOK):
         files.pop(sheet)
     elif target != sheet:
-        files[sheet] = tsv(*(line.split("\t") for line in files[sheet].splitlines() if "TARGET" not in line or target in line))
+        files[sheet] = tsv(
+            *(line.split("\t") for line in files[sheet].splitlines() if "TARGET" not in line or target in line)
+        )
     return Base("gdc", target, table, target, columns, files, run_gdc, **more)
 
 
@@ -637,7 +710,9 @@ BASES = [*CBIOPORTAL, *TABLES, *GEO, *GDC]
 
 
 @pytest.mark.parametrize("base", BASES, ids=lambda base: f"{base.reader} {base.what}")
-def test_nothing_is_silently_accepted(base: Base, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+def test_nothing_is_silently_accepted(
+    base: Base, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     for name, text in base.files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)

@@ -99,6 +99,13 @@ def _renumbered(cohort: Cohort) -> Cohort:
     )
 
 
+_REPAIRS = {
+    "segments": _repair_segments,
+    "mutations": _repair_mutations,
+    "rearrangements": _repair_rearrangements,
+}
+
+
 def _normalise(
     tables: Mapping[str, pd.DataFrame], files: Mapping[str, str | Path], repairs: Repairs
 ) -> dict[str, pd.DataFrame]:
@@ -121,12 +128,8 @@ def _normalise(
                 file=files.get(key, key),
                 fix="correct the file, or leave it out: without it nobody counts as looked at",
             )
-    if "segments" in ready:
-        ready["segments"] = _repair_segments(ready["segments"], repairs)
-    if "mutations" in ready:
-        ready["mutations"] = _repair_mutations(ready["mutations"], repairs)
-    if "rearrangements" in ready:
-        ready["rearrangements"] = _repair_rearrangements(ready["rearrangements"], repairs)
+    for key in [key for key in _REPAIRS if key in ready]:
+        ready[key] = _REPAIRS[key](ready[key], repairs)
     if ready["patients"].empty:
         raise InputError("the cohort has no patients", file=files.get("patients", "patients"))
     return ready

@@ -127,7 +127,7 @@ def _without_blank_end(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _without_row_numbers(table: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the numbers of the rows, from 0 or 1, that R and pandas write in front: they are no Entrez identifiers."""
+    """Leave out the row numbers that R and pandas write in front, from 1 or 0: they are no Entrez identifiers."""
     if table.shape[1] < 2 or not str(table.columns[0]).startswith(_BLANK):
         return table
     first = table.iloc[:, 0].astype("str").tolist()
