@@ -20,18 +20,17 @@ from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.models.design import (
     _array_columns,
     _as_array,
+    _refuse_one_patient,
     _select,
     align_patients,
     default_columns,
 )
 from nbrelapse.models.hazards import _CompetingRisk
-from nbrelapse.outcome import OutcomeKind
+from nbrelapse.outcome import Outcome, OutcomeKind
 
 if TYPE_CHECKING:
     import optuna
     from sklearn.utils import Tags
-
-    from nbrelapse.outcome import Outcome
 
 Features = FeatureTable | pd.DataFrame | np.ndarray
 """What a model reads, a row a patient: a feature table, a DataFrame or an array of numbers; NaN = not assayed."""
@@ -86,7 +85,9 @@ class RiskModel(BaseEstimator, ABC):
     Every model has the parameter ``columns``: the columns of X that it reads. By default these are all of a DataFrame
     or an array, and of a feature table those that an experiment would choose: not the clinic's own groupings, nothing
     known in less than a fifth of the training patients or the same in all of them, and single genes only where the
-    family can weigh them. Fitting sets ``feature_names_in_`` and ``n_features_in_``: the columns read.
+    family can weigh them. Fitting sets ``feature_names_in_`` and ``n_features_in_``: the columns read, in alphabetical
+    order (``x2`` before ``x10``). Attributes such as ``coefficients_`` follow it, and so does all that is computed:
+    the order of the columns of X, and that of the patients, changes no bit of a prediction.
 
     The log risk is the log relative hazard of a survival model, the log odds of a binary one; higher is worse.
 
@@ -109,6 +110,9 @@ class RiskModel(BaseEstimator, ABC):
     feature_names_in_: np.ndarray
     _seen: tuple[pd.Index, bool]
     """The columns of X at the fit, and whether they were named by us; a saved model does not know them."""
+
+    _of_part: bool = False
+    """Whether it is fitted on part of patients whose outcomes were read before."""
 
     @property
     def followed_days(self) -> float | None:
@@ -143,10 +147,23 @@ class RiskModel(BaseEstimator, ABC):
     def _training(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
         """Return features and outcomes to fit on, patient by patient, from all that ``fit`` may be given."""
         given = X if isinstance(X, pd.DataFrame | FeatureTable) else _as_array(X, least=2)
-        table, y = self._aligned(given, y)
+        table, values = self._aligned(given, y)
         self._seen = table.columns, isinstance(given, np.ndarray)
         columns = self._default_columns(given, table) if self.columns is None else None
-        return table if columns is None else _select(table, columns), self._target(y)
+        target = self._target(values)
+        if not self._of_part:
+            _refuse_one_patient(table.index)
+            if not isinstance(y, Outcome):
+                self._refuse_other_coding(target)
+        return table if columns is None else _select(table, columns), target
+
+    def _fit_part(self, X: pd.DataFrame, y: np.ndarray) -> Self:
+        """Fit on part of patients whose outcomes were read before: in a fold it may be that nobody was censored."""
+        self._of_part = True
+        try:
+            return self.fit(X, y)
+        finally:
+            del self._of_part
 
     def _aligned(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
         if y is None:
@@ -160,6 +177,9 @@ class RiskModel(BaseEstimator, ABC):
     def _target(self, y: np.ndarray) -> np.ndarray:
         """Return outcomes as :class:`nbrelapse.outcome.Outcome` holds them."""
         return y
+
+    def _refuse_other_coding(self, y: np.ndarray) -> None:
+        """Raise for outcomes that mean something else in another package."""
 
     def _patients(self, X: Features) -> pd.DataFrame:
         """Return the features of patients to predict; NotFittedError before the fit."""
@@ -238,7 +258,7 @@ class RiskModel(BaseEstimator, ABC):
             Takes a trial, a copy of this model whose tuned parameters alone may differ; returns the log risks of
             ``unseen`` that ``trial.for_trial().fit(X, y)`` predicts, to the last bit. The trial stays unfitted.
         """
-        return lambda trial: trial.for_trial().fit(X, y).predict_log_risk(unseen)
+        return lambda trial: trial.for_trial()._fit_part(X, y).predict_log_risk(unseen)
 
     @abstractmethod
     def predict_log_risk(self, X: Features) -> np.ndarray:
@@ -316,6 +336,7 @@ def _inner_folds(patients: pd.Index, event: np.ndarray, n_folds: int) -> list[tu
         0 or 1; its share is much the same in each fold. A resample may hold too few distinct patients with the event
         for every fold to have one: the caller looks.
     n_folds : int
+        At most; fewer where there are fewer distinct patients, of whom there are two at least.
 
     Returns
     -------
@@ -333,4 +354,6 @@ def _inner_folds(patients: pd.Index, event: np.ndarray, n_folds: int) -> list[tu
         if patients.is_unique:
             return list(StratifiedKFold(n_folds, shuffle=True, random_state=0).split(event, event))
         groups = pd.factorize(patients)[0]
-        return list(StratifiedGroupKFold(n_folds, shuffle=True, random_state=0).split(event, event, groups))
+        folds = StratifiedGroupKFold(min(n_folds, len(np.unique(groups))), shuffle=True, random_state=0)
+        # Some may have no patient: groups are not divided.
+        return [(train, test) for train, test in folds.split(event, event, groups) if len(test)]

@@ -113,7 +113,7 @@ class BinaryModel(ClassifierMixin, RiskModel):
         for train, test in _inner_folds(X.index, y, self.calibration_folds):
             if min(y[train].sum(), (1 - y[train]).sum()) < 2:
                 return 0.0, 1.0
-            log_odds[test] = self.for_trial().fit(X.iloc[train], y[train]).predict_log_risk(X.iloc[test])
+            log_odds[test] = self.for_trial()._fit_part(X.iloc[train], y[train]).predict_log_risk(X.iloc[test])
         return _platt_scaling(y, log_odds)
 
     def _target(self, y: np.ndarray) -> np.ndarray:

@@ -125,7 +125,7 @@ class Blend(SurvivalModel):
         self.feature_names_in_, values, outcome = _training_matrix(X, y, self.columns)
         order = _training_order(X, y, self.columns)
         cross_fitted = self._cross_fitted(members, X.iloc[order], outcome)
-        self.members_ = {name: member.for_trial().fit(X, y) for name, member in members.items()}
+        self.members_ = {name: member.for_trial()._fit_part(X, y) for name, member in members.items()}
         log_risks = cross_fitted
         if log_risks is None:
             log_risks = self._log_risks(X.iloc[order])
@@ -175,7 +175,7 @@ class Blend(SurvivalModel):
             if event[train].sum() < 2:
                 return None
             for column, member in enumerate(members.values()):
-                fitted = member.for_trial().fit(X.iloc[train], y[train])
+                fitted = member.for_trial()._fit_part(X.iloc[train], y[train])
                 log_risks[test, column] = fitted.predict_log_risk(X.iloc[test])
         return log_risks
 

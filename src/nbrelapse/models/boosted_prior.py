@@ -68,7 +68,7 @@ class BoostedPrior(Boosted):
         """
         X, y = self._training(X, y)
         expected = CoxPrior(self.columns, self.prior, penalty=_NOTHING_BUT_THE_PRIOR)
-        self.expected_ = expected.for_trial().fit(X, y)
+        self.expected_ = expected.for_trial()._fit_part(X, y)
         self.expected_.coefficients_ = np.nan_to_num(self.expected_.trust_) * self.expected_.expected_
         self.feature_names_in_, values, y = _training_matrix(X, y, self.columns)
         known = self.expected_.predict_log_risk(pd.DataFrame(values, columns=self.feature_names_in_))

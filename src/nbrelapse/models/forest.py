@@ -43,8 +43,7 @@ class Forest(_TreeModel, SurvivalModel):
     (by its index), such as the copies in a bootstrap sample, are left out of that regression: with a copy in the bag
     nobody is out of it. The hazards rest on the same mortality: within the trees' own patients it is too far apart.
 
-    See :class:`_TreeModel` for what becomes of missing values. Columns are read in alphabetical order, so that their
-    order in X does not matter.
+    See :class:`_TreeModel` for what becomes of missing values.
 
     Parameters
     ----------
@@ -124,9 +123,8 @@ class Forest(_TreeModel, SurvivalModel):
         from sksurv.util import Surv
 
         self._check_parameters()
-        names = sorted(X.columns if self.columns is None else self.columns)
         outcome = y
-        self.feature_names_in_, values, y = _training_matrix(X, outcome, names)
+        self.feature_names_in_, values, y = _training_matrix(X, outcome, self.columns)
         self.medians_ = np.median(values, axis=0)
         forest = RandomSurvivalForest(
             self.n_estimators,
@@ -138,9 +136,9 @@ class Forest(_TreeModel, SurvivalModel):
             random_state=self.seed,
         )
         forest.fit(values, Surv.from_arrays(y["event"] == 1, y["time"]))
-        self.booster_ = _forest_as_booster(forest, [str(name) for name in self.feature_names_in_])
+        self.booster_ = _forest_as_booster(forest)
         mortality = _out_of_bag_mortality(forest, values)
-        alone = ~X.index[_training_order(X, outcome, names)].duplicated(keep=False)
+        alone = ~X.index[_training_order(X, outcome, self.columns)].duplicated(keep=False)
         self.slope_ = _slope(y[alone], mortality[alone])
         self.offset_ = 0.0
         self.offset_ = float(self._log_risk(self._margin(self._matrix(values))).mean())
@@ -244,7 +242,7 @@ _LEAF = -1
 """Child of a leaf, in both libraries."""
 
 
-def _forest_as_booster(forest: RandomSurvivalForest, names: Sequence[str]) -> xgboost.Booster:
+def _forest_as_booster(forest: RandomSurvivalForest) -> xgboost.Booster:
     """Return an XGBoost model whose margin is the forest's risk score, the ensemble mortality.
 
     Both libraries split 32-bit floats: scikit-survival sends ``x <= t`` to the left, XGBoost ``x < t``, so that each
@@ -255,8 +253,6 @@ def _forest_as_booster(forest: RandomSurvivalForest, names: Sequence[str]) -> xg
     ----------
     forest : sksurv.ensemble.RandomSurvivalForest
         Fitted with ``low_memory=True``: a leaf then holds its mortality and nothing else.
-    names : sequence of str
-        Features, in the order of training.
 
     Returns
     -------
@@ -270,21 +266,20 @@ def _forest_as_booster(forest: RandomSurvivalForest, names: Sequence[str]) -> xg
     >>> rng = np.random.default_rng(0)
     >>> X, y = rng.normal(size=(80, 2)), np.array([(True, t) for t in rng.exponential(size=80)], dtype="?, f8")
     >>> forest = RandomSurvivalForest(50, low_memory=True, random_state=0).fit(X, y)
-    >>> booster = _forest_as_booster(forest, ["a", "b"])
-    >>> margin = booster.predict(xgboost.DMatrix(X, feature_names=["a", "b"]), output_margin=True)
+    >>> margin = _forest_as_booster(forest).predict(xgboost.DMatrix(X), output_margin=True)
     >>> bool(np.allclose(margin, forest.predict(X), rtol=1e-6))
     True
     """
     import xgboost
 
-    count = len(forest.estimators_)
-    trees = [_tree(number, tree.tree_, count, len(names)) for number, tree in enumerate(forest.estimators_)]
+    count, n_features = len(forest.estimators_), forest.n_features_in_
+    trees = [_tree(number, tree.tree_, count, n_features) for number, tree in enumerate(forest.estimators_)]
     document = {
         "version": [2, 0, 0],
         "learner": {
             "attributes": {},
-            "feature_names": list(names),
-            "feature_types": ["float"] * len(names),
+            "feature_names": [],
+            "feature_types": [],
             "gradient_booster": {
                 "name": "gbtree",
                 "model": {
@@ -298,7 +293,7 @@ def _forest_as_booster(forest: RandomSurvivalForest, names: Sequence[str]) -> xg
                 "base_score": "0E0",
                 "boost_from_average": "0",
                 "num_class": "0",
-                "num_feature": str(len(names)),
+                "num_feature": str(n_features),
                 "num_target": "1",
             },
             "objective": {"name": "reg:squarederror", "reg_loss_param": {"scale_pos_weight": "1"}},

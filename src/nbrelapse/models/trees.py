@@ -43,7 +43,8 @@ class _TreeModel(RiskModel):
     def _matrix(self, values: np.ndarray) -> xgboost.DMatrix:
         import xgboost
 
-        return xgboost.DMatrix(self._filled(values), feature_names=self._names(), nthread=1)
+        # By position: XGBoost refuses some names, and compares the others at every call.
+        return xgboost.DMatrix(self._filled(values), nthread=1)
 
     def _names(self) -> list[str]:
         return [str(name) for name in self.feature_names_in_]
@@ -109,6 +110,7 @@ class _TreeModel(RiskModel):
         model.feature_names_in_ = np.asarray(document["features"], dtype=object)
         model.booster_ = xgboost.Booster({"nthread": 1})
         model.booster_.load_model(bytearray(state.blobs["model.ubj"]))
+        model.booster_.feature_names = model.booster_.feature_types = None  # before 0.4 they were there
         model.medians_ = np.asarray(document["medians"], dtype=float)
         return model
 
@@ -201,12 +203,10 @@ class _BoostedModel(_TreeModel):
         if base_margin is not None:
             data.set_base_margin(base_margin)
         self.booster_ = self._boost(data, objective)
-        margin = self.booster_.predict(data, output_margin=True).astype(float)
-        self.booster_.feature_names = self._names()
-        return margin
+        return self.booster_.predict(data, output_margin=True).astype(float)
 
     def _training_data(self, values: np.ndarray, label: np.ndarray) -> xgboost.QuantileDMatrix:
-        """Bin the features, without their names: XGBoost would compare them at every tree."""
+        """Bin the features, once for all trees."""
         import xgboost
 
         self.medians_ = np.median(values, axis=0)
