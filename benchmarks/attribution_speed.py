@@ -90,7 +90,7 @@ def beside_the_raw_call() -> list[dict[str, object]]:
         first, second = (raw, ours) if number % 2 else (ours, raw)
         found = {first: timed(first), second: timed(second)}
         pairs.append((found[ours], found[raw]))
-    what = f"{patients} patients, {len(names)} features"
+    what = f"{patients} patients, {many.shape[1]} features"
     return [
         result(f"times the raw call, by the clock ({what})", [float(a[0] / b[0]) for a, b in pairs], GOAL),
         result("times the raw call, processor time", [float(a[1] / b[1]) for a, b in pairs], GOAL),

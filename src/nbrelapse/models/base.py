@@ -22,6 +22,7 @@ from nbrelapse.models.design import (
     _as_array,
     _refuse_one_patient,
     _select,
+    _training_matrix,
     align_patients,
     default_columns,
 )
@@ -73,6 +74,16 @@ class Attribution:
     values: pd.DataFrame
 
 
+class _AsGiven:
+    """A fitted attribute with a number a feature: the model computes in one order, and shows that of the columns."""
+
+    def __init__(self, computed: str) -> None:
+        self.computed = computed
+
+    def __get__(self, model: Any, owner: type | None = None) -> Any:
+        return self if model is None else getattr(model, self.computed)[model._given]
+
+
 class RiskModel(BaseEstimator, ABC):
     """Base of all models: :class:`SurvivalModel` for times to an event, :class:`BinaryModel` for yes or no.
 
@@ -85,9 +96,8 @@ class RiskModel(BaseEstimator, ABC):
     Every model has the parameter ``columns``: the columns of X that it reads. By default these are all of a DataFrame
     or an array, and of a feature table those that an experiment would choose: not the clinic's own groupings, nothing
     known in less than a fifth of the training patients or the same in all of them, and single genes only where the
-    family can weigh them. Fitting sets ``feature_names_in_`` and ``n_features_in_``: the columns read, in alphabetical
-    order (``x2`` before ``x10``). Attributes such as ``coefficients_`` follow it, and so does all that is computed:
-    the order of the columns of X, and that of the patients, changes no bit of a prediction.
+    family can weigh them. Fitting sets ``feature_names_in_`` and ``n_features_in_``: the columns read. Whatever the
+    order of the columns of X, or of the patients, the predictions are the same to the last bit.
 
     The log risk is the log relative hazard of a survival model, the log odds of a binary one; higher is worse.
 
@@ -107,7 +117,12 @@ class RiskModel(BaseEstimator, ABC):
     competing_: _CompetingRisk | None = None
 
     columns: Any
-    feature_names_in_: np.ndarray
+    _features: np.ndarray
+    """The columns read, in the order that the model computes in."""
+
+    _given: np.ndarray
+    """Where the columns, in the order that they were given, stand in it."""
+
     _seen: tuple[pd.Index, bool]
     """The columns of X at the fit, and whether they were named by us; a saved model does not know them."""
 
@@ -123,6 +138,27 @@ class RiskModel(BaseEstimator, ABC):
     def n_features_in_(self) -> int:
         """Number of columns read; only a fitted model has it."""
         return len(self.feature_names_in_)
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """The columns read, in the order that they were given; only a fitted model has them."""
+        return self._features[self._given]
+
+    @feature_names_in_.setter
+    def feature_names_in_(self, names: np.ndarray) -> None:
+        self._features, self._given = names, np.arange(len(names))
+
+    def _read_training(self, X: pd.DataFrame, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Take the names of the columns; return values and outcomes, see :func:`_training_matrix`."""
+        self._features, values, y = _training_matrix(X, y, self.columns)
+        place = {name: position for position, name in enumerate(self._features)}
+        self._given = np.array([place[name] for name in (X.columns if self.columns is None else self.columns)])
+        return values, y
+
+    def _as_given(self, values: np.ndarray, patients: pd.Index) -> pd.DataFrame:
+        """Name the columns of values, shape (n_patients, n_features), in the order that they were given."""
+        columns = pd.Index(self.feature_names_in_, tupleize_cols=False)
+        return pd.DataFrame(values[:, self._given], index=patients, columns=columns)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "feature_names_in_")

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel, _inner_folds
-from nbrelapse.models.design import _training_matrix, _training_order
+from nbrelapse.models.design import _training_order
 from nbrelapse.models.forest import Forest
 from nbrelapse.models.hazards import partial_log_likelihood
 from nbrelapse.models.linear import Cox
@@ -122,7 +122,7 @@ class Blend(SurvivalModel):
         """
         X, y = self._training(X, y)
         members = self.parts()
-        self.feature_names_in_, values, outcome = _training_matrix(X, y, self.columns)
+        values, outcome = self._read_training(X, y)
         order = _training_order(X, y, self.columns)
         cross_fitted = self._cross_fitted(members, X.iloc[order], outcome)
         self.members_ = {name: member.for_trial()._fit_part(X, y) for name, member in members.items()}
@@ -192,15 +192,15 @@ class Blend(SurvivalModel):
         X = self._patients(X)
         background = None if background is None else self._patients(background)
         found = [(self.weights_[name], member.attribute(X, background)) for name, member in self.members_.items()]
-        names = list(self.feature_names_in_)
+        names = list(self._features)
         values = sum(weight * attribution.values[names].to_numpy() for weight, attribution in found)
         baseline = sum(weight * attribution.baseline for weight, attribution in found)
-        return Attribution(float(baseline), pd.DataFrame(values, index=X.index, columns=self.feature_names_in_))
+        return Attribution(float(baseline), self._as_given(np.asarray(values), X.index))
 
     def state(self) -> ModelState:
         """Return the fitted model: JSON data, and the native files of the members by their names."""
         states = {name: member.state() for name, member in self.members_.items()}
-        names = [str(name) for name in self.feature_names_in_]
+        names = [str(name) for name in self._features]
         document = {
             "family": self.family,
             "parameters": {

@@ -159,8 +159,8 @@ def _order(values: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _refuse_one_patient(ids: pd.Index) -> None:
-    """Raise where the index calls all rows the same patient: they would be kept together wherever patients are split."""
-    if len(ids) > 1 and ids.nunique(dropna=False) == 1:
+    """Raise where the index says that all rows are one patient's: they could not be parted wherever patients are."""
+    if len(ids) > 1 and len(ids.unique()) == 1:
         raise InputError(
             f"all {len(ids)} rows of X have one index, they would be one patient",
             column="X.index",

@@ -11,7 +11,7 @@ import pandas as pd
 
 from nbrelapse.errors import InputError
 from nbrelapse.models.base import Attribution, Features, ModelState
-from nbrelapse.models.design import _training_matrix, _training_order
+from nbrelapse.models.design import _training_order
 from nbrelapse.models.hazards import partial_log_likelihood
 from nbrelapse.models.survival import SurvivalModel
 from nbrelapse.models.trees import _TreeModel
@@ -124,8 +124,8 @@ class Forest(_TreeModel, SurvivalModel):
 
         self._check_parameters()
         outcome = y
-        self.feature_names_in_, values, y = _training_matrix(X, outcome, self.columns)
-        self.medians_ = np.median(values, axis=0)
+        values, y = self._read_training(X, outcome)
+        self._medians = np.median(values, axis=0)
         forest = RandomSurvivalForest(
             self.n_estimators,
             min_samples_split=2 * self.min_samples_leaf,
@@ -191,7 +191,7 @@ class Forest(_TreeModel, SurvivalModel):
         rounding = self.predict_log_risk(X) - baseline - values.sum(axis=1)
         size = np.abs(values)
         values += rounding[:, None] * size / np.maximum(size.sum(axis=1, keepdims=True), np.finfo(float).tiny)
-        return Attribution(baseline, pd.DataFrame(values, index=X.index, columns=self.feature_names_in_))
+        return Attribution(baseline, self._as_given(values, X.index))
 
     def state(self) -> ModelState:
         """Return the fitted model: JSON data, and the trees as UBJSON."""

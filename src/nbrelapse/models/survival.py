@@ -99,6 +99,23 @@ class SurvivalModel(RiskModel):
                 "Outcome('relapse', X.index, y)",
             )
 
+    def competing_terms(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Return what each feature adds to the log risk of the competing event, beyond its part of the event's.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        DataFrame of shape (n_samples, n_features)
+            0 where there is no model of the competing event.
+        """
+        X = self._patients(X)
+        if self.competing_ is None:
+            return pd.DataFrame(0.0, index=X.index, columns=self.feature_names_in_)
+        return self._as_given(self.competing_.own_terms(read_columns(X, self._features)), X.index)
+
     def predict(self, X: Features) -> np.ndarray:
         """Log relative hazard against the mean training patient, shape (n_samples,); higher is worse."""
         return self.predict_log_risk(X)
@@ -230,7 +247,7 @@ class SurvivalModel(RiskModel):
     def _states(self, X: pd.DataFrame, log_risk: np.ndarray, times: np.ndarray) -> np.ndarray:
         competing = None
         if self.competing_ is not None:
-            competing = self.competing_.log_risk(read_columns(X, self.feature_names_in_), log_risk)
+            competing = self.competing_.log_risk(read_columns(X, self._features), log_risk)
         return self.baseline_.cumulative_incidence(log_risk, np.asarray(times, dtype=float), competing)
 
 
