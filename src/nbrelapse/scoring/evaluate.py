@@ -18,7 +18,7 @@ from nbrelapse.metrics.horizons import prediction_times
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.resampling import IntervalKind
 from nbrelapse.models.clinical import CLINICAL_COLUMNS, ClinicalReference
-from nbrelapse.outcome import Outcome, kind_of, make_outcome, outcome_fingerprint
+from nbrelapse.outcome import Outcome, kind_of, left_out_notes, make_outcome, outcome_fingerprint
 from nbrelapse.scoring.bundle import Bundle
 from nbrelapse.scoring.scores import _require_assays
 from nbrelapse.validation.nested import holdout_predictions
@@ -84,7 +84,7 @@ def evaluate_bundle(
     if not allow_missing_assays:
         _require_assays(bundle, X[list(bundle.schema.index)])
     models = {bundle.model.family: bundle.model}
-    notes = overlap
+    notes = overlap + left_out_notes(outcome)
     if bundle.training.cohort == cohort.name:
         notes.append(
             f"the model was trained on patients of a cohort of this name, {cohort.name!r}: are any among these?"
