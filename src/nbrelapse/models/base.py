@@ -63,11 +63,11 @@ class Attribution:
     Parameters
     ----------
     baseline : float
-        Where the contributions start: the mean log risk of the background where one was given. Without one, the log
-        risk of the training mean for linear models; for trees the expected value that path-dependent TreeSHAP starts
-        from (training weighted by the trees' cover).
+        Where the contributions start: the mean log risk of the background where one was given (of a forest the log
+        risk at the background's mean mortality). Without one, the log risk of the training mean for linear models; for
+        trees the expected value that path-dependent TreeSHAP starts from (training weighted by the trees' cover).
     values : DataFrame of shape (n_patients, n_features)
-        Exact SHAP values on the scale of the log risk.
+        SHAP values on the scale of the log risk; approximate of a forest, exact of all others.
     """
 
     baseline: float
@@ -133,6 +133,16 @@ class RiskModel(BaseEstimator, ABC):
     def followed_days(self) -> float | None:
         """Longest follow-up in training; None where the outcome knows no time."""
         return None
+
+    @property
+    def exact_contributions(self) -> bool:
+        """Whether :meth:`attribute` gives the Shapley values of the log risk, and no approximation of them."""
+        return True
+
+    @property
+    def constrained(self) -> frozenset[str]:
+        """Features whose effect on the log risk could only have the expected direction; the others were free."""
+        return frozenset()
 
     @property
     def n_features_in_(self) -> int:
@@ -321,7 +331,9 @@ class RiskModel(BaseEstimator, ABC):
     def attribute(self, X: Features, background: Features | None = None) -> Attribution:
         """Additive attributions of ``predict_log_risk(X)`` to the features.
 
-        They are exact in every family but the forest, whose log is shared out in proportion.
+        They are exact Shapley values where :attr:`exact_contributions` says so: in every family but the forest, and a
+        blend in which a forest weighs. The forest's values are exact for its mortality and approximate for its log
+        risk; they add up all the same, see :meth:`nbrelapse.models.Forest.attribute`.
 
         Parameters
         ----------

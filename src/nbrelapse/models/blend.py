@@ -136,6 +136,17 @@ class Blend(SurvivalModel):
         self._fit_hazards(values, outcome, log_risks @ weights)
         return self
 
+    @property
+    def exact_contributions(self) -> bool:
+        """Whether those of all members that weigh are exact."""
+        return all(self.members_[name].exact_contributions for name, weight in self.weights_.items() if weight > 0)
+
+    @property
+    def constrained(self) -> frozenset[str]:
+        """Features that every member that weighs holds to their direction."""
+        held = [self.members_[name].constrained for name, weight in self.weights_.items() if weight > 0]
+        return frozenset.intersection(*held)
+
     def _check_parameters(self) -> None:
         unknown = [name for name in self.members if name not in _MEMBERS]
         if unknown or not self.members or len(set(self.members)) < len(self.members):

@@ -76,6 +76,13 @@ class BoostedPrior(Boosted):
         self._fit_hazards(values, y, margin - self.offset_)
         return self
 
+    @property
+    def constrained(self) -> frozenset[str]:
+        """Features that the trees are monotone in, less those whose expected effect was turned round by the trust."""
+        directions = self.directions or {}
+        effects = dict(zip(self._names(), self.expected_._coefficients.tolist(), strict=True))
+        return frozenset(name for name in super().constrained if effects[name] * directions[name] >= 0)
+
     def trial_fold(self, X: pd.DataFrame, y: np.ndarray, unseen: pd.DataFrame) -> Callable[[Self], np.ndarray]:
         """Fit each trial anew; see :meth:`RiskModel.trial_fold`."""
         return RiskModel.trial_fold(self, X, y, unseen)

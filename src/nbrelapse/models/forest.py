@@ -145,6 +145,11 @@ class Forest(_TreeModel, SurvivalModel):
         self._fit_hazards(values, y, self._log_risk(mortality))
         return self
 
+    @property
+    def exact_contributions(self) -> bool:
+        """Return False: they are exact for the mortality, and approximate for the log risk."""
+        return False
+
     def _check_parameters(self) -> None:
         if self.n_estimators < _FEWEST_TREES:
             raise InputError(
@@ -174,8 +179,11 @@ class Forest(_TreeModel, SurvivalModel):
 
         The values of the mortality are exact, path-dependent or interventional; see :meth:`RiskModel.attribute`. A
         patient's are multiplied by one factor, the difference of the log risk over the difference of the mortality
-        from where the values start, so that they add up to the log risk. They are not the SHAP values of the log risk
-        itself: the logarithm bends, and they share its bend in proportion.
+        from where the values start, so that they add up to the log risk. They approximate the SHAP values of the log
+        risk itself, of which no exact method is known that could be paid for: the logarithm bends, and they share its
+        bend in proportion. On a small forest the largest was off by a quarter in the median patient, and the leading
+        feature was another in 2 to 3 of 30 patients. With a background the baseline is the log risk at its mean
+        mortality, not its mean log risk.
         """
         X = self._patients(X)
         background = None if background is None else self._patients(background)
