@@ -259,10 +259,10 @@ def _endpoints_in_words(endpoints: dict[str, dict[str, Any]]) -> str:
             parts.append(f"{counts['patients']} patients, {counts['events']} with the event")
             parts += [f"{counts['competing']} with a competing one"] if counts["competing"] else []
         reasons = ", ".join(f"{count} {reason}" for reason, count in counts["left_out"].items())
-        dead = f" ({counts['dead_left_out']} of them dead)" if counts["dead_left_out"] else ""
-        left_out = [f"left out: {reasons}{dead}"] if reasons else []
+        left_out = [f"left out: {reasons}"] if reasons else []
         unusable = [f"not usable: {counts['problem']}"] if counts["problem"] else []
-        lines.append(f"  {name:<10}  {'; '.join([', '.join(parts), *left_out, *unusable]).removeprefix('; ')}")
+        dead = [f"dead among those left out: {counts['dead_left_out']}"] if counts["dead_left_out"] else []
+        lines.append(f"  {name:<10}  {'; '.join([', '.join(parts), *left_out, *unusable, *dead]).removeprefix('; ')}")
     return "\n".join(lines)
 
 
