@@ -94,7 +94,7 @@ def test_a_blend_is_constrained_where_every_member_that_weighs_is(patients, weig
 def test_what_is_constrained_in_the_other_families(patients):
     X, y = patients
     assert Cox().fit(X, y).constrained == Forest(n_estimators=50).fit(X, y).constrained == frozenset()
-    assert Boosted(NAMES[:2], directions=DIRECTIONS | {NAMES[3]: 0}).fit(X, y).constrained == frozenset(NAMES[:2])
+    assert Boosted(directions=DIRECTIONS | {NAMES[3]: 0}).fit(X, y).constrained == frozenset(DIRECTIONS)
 
 
 @pytest.mark.parametrize(("effect", "held"), [(0.5, True), (-0.5, False)])

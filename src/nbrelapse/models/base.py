@@ -141,8 +141,12 @@ class RiskModel(BaseEstimator, ABC):
 
     @property
     def constrained(self) -> frozenset[str]:
-        """Features whose effect on the log risk could only have the expected direction; the others were free."""
-        return frozenset()
+        """Features whose effect on the log risk could only have the expected direction; the others were free.
+
+        Those of the parameter ``directions``, where a family has one; a family that does not hold to it says so.
+        """
+        directions: Mapping[str, int] = getattr(self, "directions", None) or {}
+        return frozenset(name for name, sign in directions.items() if sign)
 
     @property
     def n_features_in_(self) -> int:

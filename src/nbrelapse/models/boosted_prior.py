@@ -81,7 +81,7 @@ class BoostedPrior(Boosted):
         """Features that the trees are monotone in, less those whose expected effect was turned round by the trust."""
         directions = self.directions or {}
         effects = dict(zip(self._names(), self.expected_._coefficients.tolist(), strict=True))
-        return frozenset(name for name in super().constrained if effects[name] * directions[name] >= 0)
+        return frozenset(name for name in super().constrained if effects.get(name, 0.0) * directions[name] >= 0)
 
     def trial_fold(self, X: pd.DataFrame, y: np.ndarray, unseen: pd.DataFrame) -> Callable[[Self], np.ndarray]:
         """Fit each trial anew; see :meth:`RiskModel.trial_fold`."""

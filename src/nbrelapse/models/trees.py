@@ -184,11 +184,6 @@ class _BoostedModel(_TreeModel):
         self.reg_lambda = reg_lambda
         self.seed = seed
 
-    @property
-    def constrained(self) -> frozenset[str]:
-        """Features read that the trees are monotone in."""
-        return frozenset(name for name in self._names() if (self.directions or {}).get(name))
-
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
         """Propose shallow, strongly regularised trees: cohorts have hundreds of patients, not thousands."""
         return {
