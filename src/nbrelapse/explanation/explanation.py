@@ -355,11 +355,11 @@ def _explain(model: RiskModel, X: pd.DataFrame, catalogue: Catalogue, background
         values=X[list(features.columns)],
         prediction=pd.Series(log_risk, index=features.index, name="log_risk"),
         mechanism_of=mechanism_of,
-        constrained=model.constrained,
+        constrained=getattr(model, "constrained", frozenset()),
         scale=model.kind.scale,
         background=None if background is None else background[list(features.columns)],
         catalogue=catalogue,
-        exact=model.exact_contributions,
+        exact=getattr(model, "exact_contributions", True),
     )
 
 

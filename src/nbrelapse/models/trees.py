@@ -57,6 +57,8 @@ class _TreeModel(RiskModel):
         return self._matrix(read_columns(X, self._features))
 
     def _margin(self, data: xgboost.DMatrix) -> np.ndarray:
+        if not data.num_row():  # XGBoost warns of it
+            return np.zeros(0)
         return self.booster_.predict(data, output_margin=True).astype(float)
 
     def _margin_contributions(self, X: pd.DataFrame, background: pd.DataFrame | None) -> tuple[float, np.ndarray]:
