@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbrelapse.cohort.check import validate_cohort
+from nbrelapse.cohort.check import ROUNDING_DAYS, validate_cohort
 from nbrelapse.cohort.cohort import Cohort, Repairs
 from nbrelapse.cohort.columns import _map_distinct, is_among, refuse_rows, require_columns
 from nbrelapse.cohort.genes import _read_identifiers, _repair_symbols, _require_genes
@@ -144,7 +144,10 @@ def _fill_high_risk(patients: pd.DataFrame) -> pd.DataFrame:
 def _repair_outcome(patients: pd.DataFrame, repairs: Repairs) -> pd.DataFrame:
     """Fill what follows with certainty: death from a fatal first event, follow-up at least until the event."""
     died = (patients["event"] == "death") & patients["death"].isna()
-    seen_later = (patients["death"] != 1) & (patients["event_days"] > patients["followup_days"])
+    later = patients["event_days"] - patients["followup_days"]
+    # An event was seen; that there was none is a claim that the shorter follow-up denies, but for a month's rounding.
+    allowed = patients["event"].map({"none": ROUNDING_DAYS}).astype("float64").fillna(np.inf)
+    seen_later = (patients["death"] != 1) & (later > 0) & (later <= allowed)
     repairs.add_count("patients.death", died.sum(), "set to 1, their first event is death")
     repairs.add_count("patients.followup_days", seen_later.sum(), "raised to event_days, which is later")
     return patients.assign(

@@ -97,6 +97,8 @@ def _describe_outcome(result: ExperimentResult) -> dict[str, str]:
     excluded = result.data.training.excluded
     for reason, count in excluded.items():
         facts[f"Excluded from the cohort: {reason}"] = str(count)
+    if result.data.training.dead_left_out:
+        facts["Dead among the excluded"] = str(result.data.training.dead_left_out)
     for name, choice in result.data.training.choices.items():
         facts[name.replace("_", " ").capitalize()] = str(choice)
     return facts

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from nbrelapse.explanation.explanation import Explanation, mechanism_cooccurrence
+from nbrelapse.explanation.explanation import APPROXIMATE, Explanation, mechanism_cooccurrence
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.metrics.decisions import ClinicalUtility
@@ -164,6 +164,7 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
                     ),
                     "points_title": content.probability[name].title if name in content.probability else "",
                     "stability": stability_sentences(content.stability.get(name)),
+                    "approximate": "" if explanation.exact else APPROXIMATE,
                     "pairs": _cooccurrence_rows(mechanism_cooccurrence(explanation), content.catalogue),
                     "agreement": disagreements(
                         explanation, content.catalogue, content.endpoint, content.stability.get(name)
