@@ -25,7 +25,7 @@ from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.metrics.evaluation import Evaluation
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.models.base import RiskModel
-from nbrelapse.outcome import Outcome, outcome_fingerprint, summarize_outcome
+from nbrelapse.outcome import FEWEST_AT_RISK, Outcome, outcome_fingerprint, summarize_outcome
 from nbrelapse.report.facts import coverage_table, disagreements
 from nbrelapse.report.guard_sections import (
     GuardSection,
@@ -200,7 +200,8 @@ def _model_card(result: ExperimentResult, name: str, tried: Multiplicity | None 
 def _longest_followup(model: RiskModel) -> list[str]:
     if model.followed_days is None:
         return []
-    return [f"- Longest training follow-up: {model.followed_days / YEAR:.1f} years; nothing is predicted beyond"]
+    followed = f"{model.followed_days / YEAR:.1f} years"
+    return [f"- At least {FEWEST_AT_RISK} training patients were followed for {followed}; nothing is predicted beyond"]
 
 
 def _mechanism_table(stable: Stability, catalogue: Catalogue) -> list[str]:

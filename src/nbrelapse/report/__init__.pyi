@@ -35,4 +35,3 @@ from .sentences import ProbabilityImportance as ProbabilityImportance
 from .sentences import stability_sentences as stability_sentences
 from .sentences import verdict as verdict
 from .wording import ENDPOINTS as ENDPOINTS
-from .wording import model_title as model_title

@@ -18,7 +18,8 @@ from nbrelapse.metrics.decisions import ClinicalUtility
 from nbrelapse.metrics.evaluation import MEAN, Evaluation, strongest_reference
 from nbrelapse.metrics.horizons import YEAR, reached_years
 from nbrelapse.metrics.predictions import Predictions
-from nbrelapse.metrics.table import metric_title
+from nbrelapse.metrics.table import POPULATIONS, metric_title
+from nbrelapse.models.families import model_title
 from nbrelapse.outcome import kind_of, kind_of_endpoint
 from nbrelapse.report.explanation_report import explanation_figures
 from nbrelapse.report.facts import _cooccurrence_rows, _coverage_rows, _leaderboard, _mechanism_rows, disagreements
@@ -33,7 +34,7 @@ from nbrelapse.report.plots.performance import (
 )
 from nbrelapse.report.render import _figure_data_uri, _render
 from nbrelapse.report.sentences import ProbabilityImportance, stability_sentences, verdict
-from nbrelapse.report.wording import _POPULATIONS, ENDPOINTS, _signed, model_title
+from nbrelapse.report.wording import ENDPOINTS, _signed
 
 _PLACED_FIGURES = (
     "leaderboard",
@@ -281,7 +282,7 @@ def _evaluations(content: ReportContent) -> list[dict[str, Any]]:
 def _in_order(evaluation: Evaluation) -> list[str]:
     """Put the populations that all experiments have first, then the mean of groups, then the groups."""
     found = list(dict.fromkeys(evaluation.metrics["population"]))
-    first = [population for population in (*_POPULATIONS, MEAN) if population in found]
+    first = [population for population in (*POPULATIONS, MEAN) if population in found]
     return first + [population for population in found if population not in first]
 
 
@@ -289,7 +290,7 @@ def _tiles(evaluation: Evaluation, chosen: str) -> dict[str, list[dict[str, str]
     """Leading metric of the chosen model and of the strongest baseline, and their difference, by population."""
     groups = {}
     metric = evaluation.kind.leading_metric
-    for population, where in _POPULATIONS.items():
+    for population, where in POPULATIONS.items():
         tiles = []
         for model in (chosen, strongest_reference(evaluation, population)):
             table = evaluation.metrics

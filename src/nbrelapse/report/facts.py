@@ -19,9 +19,10 @@ from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition
 from nbrelapse.mechanisms.catalogue_rules import ENDPOINTS
 from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.mechanisms.therapies import EVIDENCE_LEVELS, Therapy, load_therapies
-from nbrelapse.metrics.table import metric_title
+from nbrelapse.metrics.table import metric_title, population_title
+from nbrelapse.models.families import model_title
 from nbrelapse.report.sentences import ProbabilityImportance, _established_sentence
-from nbrelapse.report.wording import _POPULATIONS, _feature_value, _number, _signed, model_title
+from nbrelapse.report.wording import _feature_value, _number, _signed
 
 if TYPE_CHECKING:
     from nbrelapse.metrics.evaluation import Evaluation
@@ -467,7 +468,7 @@ def _leaderboard(evaluation: Evaluation, population: str, chosen: str) -> dict[s
         for model in rank
     ]
     n, events = int(table["n"].max()), int(table["events"].max())
-    title = f"{_POPULATIONS.get(population, population)}: {n} patients, {events} events"
+    title = f"{population_title(population)}: {n} patients, {events} events"
     return {"title": title, "columns": [metric_title(name) for name in metrics], "rows": rows}
 
 

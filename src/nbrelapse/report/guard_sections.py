@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from nbrelapse.metrics.table import metric_title
-from nbrelapse.report.wording import _number, _signed, _strategy_title, model_title
+from nbrelapse.models.families import model_title
+from nbrelapse.report.wording import _number, _signed, _strategy_title
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,8 +12,9 @@ import pandas as pd
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.metrics.evaluation import strongest_reference
 from nbrelapse.metrics.horizons import YEAR
-from nbrelapse.metrics.table import metric_title
-from nbrelapse.report.wording import _POPULATIONS, _percent, _signed, model_title
+from nbrelapse.metrics.table import metric_title, population_title
+from nbrelapse.models.families import model_title
+from nbrelapse.report.wording import _percent, _signed
 
 if TYPE_CHECKING:
     from nbrelapse.metrics.evaluation import Evaluation
@@ -187,7 +188,7 @@ def verdict(evaluation: Evaluation, model: str, population: str = "all", metric:
     Verdict
     """
     metric = metric or evaluation.kind.leading_metric
-    where = _POPULATIONS.get(population, population).lower()
+    where = population_title(population).lower()
     reference = strongest_reference(evaluation, population, metric)
     table = evaluation.differences
     found = table[
