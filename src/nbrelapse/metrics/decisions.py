@@ -12,6 +12,7 @@ from nbrelapse.metrics.horizons import YEAR, HorizonSupport, reached_years
 from nbrelapse.metrics.incidence import observed_incidence, weighted_incidence
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.resampling import bootstrap_interval, bootstrap_weights
+from nbrelapse.models.families import model_title
 
 _THRESHOLDS = np.arange(2, 33) / 40
 """A choice: from 5 % to 80 %, beyond which nobody would or everybody would treat."""
@@ -88,7 +89,7 @@ def decision_curve(
     >>> found.net_benefit[["strategy", "net_benefit", "treated"]].round(2).values.tolist()
     [['treat all', 0.03, 1.0], ['treat none', 0.0, 0.0], ['high_risk', 0.22, 0.34], ['cox', 0.25, 0.54]]
     >>> found.notes
-    ['net benefit at 5 years is left out: it was not predicted so far']
+    ['net benefit at 5 years is left out: 0 patients are at risk then, 10 are needed']
     """
     weights = bootstrap_weights(len(y), n_bootstrap, seed)
     everyone = np.ones((1, len(y)), dtype=bool)
@@ -435,13 +436,15 @@ def _known_groups(groups: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarra
     levels, notes = {}, []
     for name, values in groups.items():
         group = np.asarray(values, dtype=float)
-        unknown = np.isnan(group)
+        unknown, title = np.isnan(group), model_title(name)
         if unknown.mean() > MOST_UNKNOWN:
-            notes.append(f"decisions by {name} are left out, it is unknown of {unknown.sum()} of {len(group)} patients")
+            notes.append(
+                f"decisions by {title} are left out, it is unknown of {unknown.sum()} of {len(group)} patients"
+            )
             continue
         levels[name] = group
         if unknown.any():
-            notes.append(f"{unknown.sum()} patients of unknown {name} count as not treated by it")
+            notes.append(f"{unknown.sum()} patients of unknown {title} count as not treated by it")
     return levels, notes
 
 

@@ -207,14 +207,22 @@ def _population_notes(predictions: Mapping[str, Predictions], judged: _JudgedPat
     return [*judged.notes, *_folds_without_events(predictions, judged.y)]
 
 
+_UNDEFINED, _SOMETIMES, _NO_INTERVAL = "undefined", "undefined in some resamples", "without an interval"
+
+
 @dataclass(frozen=True)
 class _Gap:
-    """A figure without a value, or without one in some of the resamples."""
+    """A figure without a value, without one in some of the resamples, or without an interval."""
 
+    kind: str
     population: str
     model: str
     metric: Metric
-    resamples: int | None
+    resamples: int = 0
+
+    @property
+    def reason(self) -> str:
+        return "such a value leaves the resamples no room" if self.kind == _NO_INTERVAL else self.metric.undefined
 
 
 def _gaps(
@@ -223,10 +231,19 @@ def _gaps(
     n_bootstrap: int,
 ) -> list[_Gap]:
     gaps = []
-    for (model, metric), values in replicates.items():
-        missing = int(np.isnan(values[1 : n_bootstrap + 1]).sum())
-        if missing:
-            gaps.append(_Gap(population, model, METRICS[metric], None if np.isnan(values[0]) else missing))
+    for (model, name), values in replicates.items():
+        metric, resamples = METRICS[name], values[1 : n_bootstrap + 1]
+        missing = int(np.isnan(resamples).sum())
+        if np.isnan(values[0]):
+            gaps.append(_Gap(_UNDEFINED, population, model, metric))
+        elif missing:
+            gaps.append(_Gap(_SOMETIMES, population, model, metric, missing))
+        if (
+            metric.scale
+            and not np.isnan(values[0])
+            and np.isnan(_scaled_interval(values[0], resamples, metric.scale)[0])
+        ):
+            gaps.append(_Gap(_NO_INTERVAL, population, model, metric))
     return gaps
 
 
@@ -236,25 +253,25 @@ def _gap_notes(gaps: Sequence[_Gap], populations: Collection[str], n_bootstrap: 
     Examples
     --------
     >>> slope = METRICS["calibration_slope"]
-    >>> gaps = [_Gap("high_risk", name, slope, None) for name in ("clinical_risk_group", "clinical_inrg")]
+    >>> gaps = [_Gap("undefined", "high_risk", name, slope) for name in ("clinical_risk_group", "clinical_inrg")]
     >>> _gap_notes(gaps, ["all", "high_risk"], 1000)
     ['Calibration slope is undefined, the log risk is constant or separates the events: Recorded risk group,
     INRG risk group (high-risk patients)']
     """
     notes = []
-    for sometimes in (False, True):
-        own = [gap for gap in gaps if (gap.resamples is not None) == sometimes]
-        for reason in dict.fromkeys(gap.metric.undefined for gap in own):
-            alike = [gap for gap in own if gap.metric.undefined == reason]
+    for kind in (_UNDEFINED, _SOMETIMES, _NO_INTERVAL):
+        own = [gap for gap in gaps if gap.kind == kind]
+        for reason in dict.fromkeys(gap.reason for gap in own):
+            alike = [gap for gap in own if gap.reason == reason]
             subjects = list(dict.fromkeys(gap.metric.subject for gap in alike))
             models = ", ".join(dict.fromkeys(model_title(gap.model) for gap in alike))
             within = list(dict.fromkeys(gap.population for gap in alike))
             where = ", ".join(population_title(name) for name in within)
             where = "" if set(within) == set(populations) else f" ({where[0].lower()}{where[1:]})"
-            most = max((gap.resamples or 0 for gap in alike), default=0)
-            how_often = f" in up to {most} of {n_bootstrap} resamples" if sometimes else ""
+            most = max(gap.resamples for gap in alike)
+            what = f"undefined in up to {most} of {n_bootstrap} resamples" if kind == _SOMETIMES else kind
             are = "is" if len(subjects) == 1 else "are"
-            notes.append(f"{', '.join(subjects)} {are} undefined{how_often}, {reason}: {models}{where}")
+            notes.append(f"{', '.join(subjects)} {are} {what}, {reason}: {models}{where}")
     return notes
 
 
