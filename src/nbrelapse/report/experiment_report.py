@@ -22,7 +22,14 @@ from nbrelapse.metrics.table import POPULATIONS, metric_title
 from nbrelapse.models.families import model_title
 from nbrelapse.outcome import kind_of, kind_of_endpoint
 from nbrelapse.report.explanation_report import explanation_figures
-from nbrelapse.report.facts import _cooccurrence_rows, _coverage_rows, _leaderboard, _mechanism_rows, disagreements
+from nbrelapse.report.facts import (
+    _cooccurrence_rows,
+    _coverage_rows,
+    _leaderboard,
+    _mechanism_rows,
+    disagreements,
+    reads_molecules,
+)
 from nbrelapse.report.guard_sections import GuardSection, decisions_section
 from nbrelapse.report.plots.coverage import feature_coverage
 from nbrelapse.report.plots.performance import (
@@ -150,7 +157,7 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
             "subtitle": content.description,
             "endpoint": ENDPOINTS.get(content.endpoint, content.endpoint),
             "scale": kind_of_endpoint(content.endpoint).scale,
-            "main": {"verdict": verdict(judged, content.chosen)},
+            "main": {"question": _question(content), "verdict": verdict(judged, content.chosen)},
             "tiles": _tiles(judged, content.chosen),
             "high_risk": verdict(judged, content.chosen, "high_risk") if "high_risk" in populations else None,
             "judged_on": _judged_on(content),
@@ -186,6 +193,15 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
             "config": content.config,
         },
     )
+
+
+def _question(content: ReportContent) -> str:
+    """Ask what the answer is of; a model that reads what clinicians know anyway is not called molecular."""
+    explanation = content.explanations.get(content.chosen)
+    known = [] if explanation is None else list(explanation.values.columns[explanation.values.notna().any()])
+    read = set(known) & set(content.catalogue.features)
+    molecular = any(reads_molecules(content.catalogue, content.catalogue.features[name]) for name in read)
+    return f"Does the {'molecular ' if molecular else ''}model beat the clinic?"
 
 
 def _placed(content: ReportContent) -> set[str]:

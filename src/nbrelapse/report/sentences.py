@@ -155,7 +155,8 @@ class _Verdict:
     Parameters
     ----------
     answer : {"better", "not shown", "worse", "no comparison"}
-        "better" and "worse" only where the whole 95% interval of the difference lies on one side of 0.
+        "better" and "worse" only where the whole 95% interval of the difference lies on one side of 0, and "better"
+        only where the difference is one that matters, 0.01 at least.
     headline : str
         A few words.
     sentence : str
@@ -207,7 +208,7 @@ def verdict(evaluation: Evaluation, model: str, population: str = "all", metric:
         )
         return _Verdict("no comparison", "No comparison with the clinic", sentence, nothing, nothing, nothing)
     row = found.iloc[0]
-    answer, headline, words = _judge(float(row["low"]), float(row["high"]))
+    answer, headline, words = _judge(float(row["low"]), float(row["high"]), float(row["difference"]))
     sentence = (
         f"Among {where}, {model_title(model)} {words} {model_title(reference)}, the strongest clinical baseline: "
         f"{metric_title(metric)} {_value(evaluation.metrics, model, population, metric):.3f} against "
@@ -217,7 +218,13 @@ def verdict(evaluation: Evaluation, model: str, population: str = "all", metric:
     return _Verdict(answer, headline, sentence, float(row["difference"]), float(row["low"]), float(row["high"]))
 
 
-def _judge(low: float, high: float) -> tuple[str, str, str]:
+_SMALLEST_GAIN = 0.01
+"""A choice: a smaller gain in concordance changes the order of fewer than one in a hundred pairs of patients."""
+
+
+def _judge(low: float, high: float, difference: float) -> tuple[str, str, str]:
+    if low > 0 and difference < _SMALLEST_GAIN:
+        return "not shown", "Hardly better than the clinical baseline", "ranks patients by less than 0.01 better than"
     if low > 0:
         return "better", "Better than the clinical baseline", "ranks patients better than"
     if high < 0:
