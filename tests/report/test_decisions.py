@@ -50,7 +50,7 @@ def test_treating_everybody_is_no_merit_of_the_model(share: float) -> None:
     event, censored = rng.exponential(1 / hazard), rng.uniform(4, 9, n)
     y = np.empty(n, SURVIVAL_DTYPE)
     y["event"], y["time"] = event <= censored, np.minimum(event, censored) * YEAR
-    incidence = np.clip(0.45 + 0.1 * (x - x.min()) / np.ptp(x), 0, 1)
+    incidence = 0.36 + 0.01 * (x - x.min()) / np.ptp(x)
     incidence[np.argsort(x)[: round((1 - share) * n)]] = 0.01
     times = np.array([3.0]) * YEAR
     model = Predictions("cox", x[None], np.zeros((1, n), int), incidence[None, :, None], times)
@@ -58,7 +58,7 @@ def test_treating_everybody_is_no_merit_of_the_model(share: float) -> None:
     rows = found.decisions.differences.query("threshold <= 0.3")
     assert (rows.loc[rows["reference"] == "high_risk", "low"] > 0).any()
     sentence = decisions_section(found)["sentences"][0]
-    assert "more good at" not in sentence.split("instead")[1].split(" At ")[0].replace("more good at 0", "")
+    assert "more good at" not in sentence
     assert "the model itself treats nearly everybody." in sentence
 
 
