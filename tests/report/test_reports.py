@@ -5,7 +5,6 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from nbrelapse.errors import InputError
@@ -68,15 +67,14 @@ def test_without_a_hold_out_the_report_says_so(content: ReportContent, tmp_path:
 
 
 def test_a_model_of_what_the_clinic_knows_is_not_called_molecular(content: ReportContent, tmp_path: Path) -> None:
-    explanation = content.explanations["cox"]
-    for keep, question in (
-        ({"clinical", "fish"}, "Does the model beat the clinic?"),
-        ({"clinical", "fish", "mutations"}, "Does the molecular model beat the clinic?"),
+    features = content.catalogue.features
+    for assay, question in (
+        ("clinical", "Does the model beat the clinic?"),
+        ("fish", "Does the model beat the clinic?"),
+        ("mutations", "Does the molecular model beat the clinic?"),
     ):
-        assays = {name: content.catalogue.features[name].assay for name in explanation.values}
-        hidden = [name for name, assay in assays.items() if assay not in keep]
-        values = explanation.values.assign(**dict.fromkeys(hidden, np.nan))
-        own = replace(content, explanations={"cox": replace(explanation, values=values)}, figures={})
+        read = {name: replace(features[name], assay=assay) for name in features}
+        own = replace(content, catalogue=replace(content.catalogue, features=read), figures={})
         text = write_experiment_report(own, tmp_path / "q.html").read_text(encoding="utf-8")
         assert f"<h2>{question}</h2>" in text
 
