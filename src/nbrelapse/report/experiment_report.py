@@ -263,6 +263,9 @@ def _validation(content: ReportContent) -> list[str]:
         "went through the same folds. Mechanisms are those of the final model, in the patients that it was trained on.",
         "Intervals are 95% bootstrap intervals over patients; differences are paired, both models on the same "
         "resampled patients. The models stay as fitted: variation from refitting them is not in the intervals.",
+        "A figure at a horizon needs 10 patients at risk then and 5 events by then; it is absent otherwise. The "
+        "calibration error (ICI) is never 0 and has no interval: by chance stands what a perfectly calibrated model "
+        "with the same predictions would show.",
     ]
     if content.holdout is None:
         sentences.append(
