@@ -42,7 +42,7 @@ FIGURES = ("auc", "brier", "ipa", "calibration_intercept")
 RULES = [(at_risk, events) for at_risk in (1, 5, 10, 15) for events in (1, 3, 5, 8)]
 BINS = [0, 2, 4, 9, 14, 24, 1000]
 LEAST = 0.92
-COHORTS, SEED = 60, 1
+COHORTS, SEED = 200, 1
 
 
 def draw(rng: np.random.Generator, n: int, hazard: float, effect: float, years: int) -> tuple[np.ndarray, ...]:
