@@ -20,10 +20,10 @@ from nbrelapse.metrics.horizons import prediction_times
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.blend import Blend
+from nbrelapse.models.families import model_title
 from nbrelapse.models.hazards import FEWEST_COMPETING_EVENTS
 from nbrelapse.models.resamples import bootstrap_refits, bootstrap_rows, fold_refits, refit
 from nbrelapse.outcome import Outcome, event_of, kind_of
-from nbrelapse.report.wording import model_title
 from nbrelapse.scoring.evaluate import populations
 from nbrelapse.validation.fold_cache import FoldCache
 from nbrelapse.validation.guards import corrected_choice, optimism

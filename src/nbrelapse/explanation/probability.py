@@ -100,7 +100,7 @@ def _checked_horizon(explanation: Explanation, model: RiskModel, horizon_days: f
         raise InputError(
             f"illegal horizon {horizon_days!r}",
             column="horizon_days",
-            expected=f"days, above 0 and at most {followed:g}, the longest follow-up in training",
+            expected=f"days, above 0 and at most {followed:g}, as far as the training patients carry",
         )
     return horizon_days
 

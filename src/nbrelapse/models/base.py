@@ -131,7 +131,7 @@ class RiskModel(BaseEstimator, ABC):
 
     @property
     def followed_days(self) -> float | None:
-        """Longest follow-up in training; None where the outcome knows no time."""
+        """Days up to which training carries predictions; None where the outcome knows no time."""
         return None
 
     @property

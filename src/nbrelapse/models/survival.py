@@ -51,8 +51,11 @@ class SurvivalModel(RiskModel):
 
     @property
     def followed_days(self) -> float:
-        """Longest follow-up in training."""
-        return self.baseline_.last_time
+        """Days up to which training carries predictions: ten patients were followed for longer.
+
+        Of models of before 0.4.0 the longest follow-up in training.
+        """
+        return min(self.baseline_.last_time, self.baseline_.carried_time)
 
     @property
     def unique_times_(self) -> np.ndarray:

@@ -1,12 +1,15 @@
 from .endpoints import count_endpoints as count_endpoints
 from .endpoints import make_outcome as make_outcome
 from .kinds import BINARY as BINARY
+from .kinds import FEWEST_AT_RISK as FEWEST_AT_RISK
+from .kinds import FEWEST_EVENTS_BY as FEWEST_EVENTS_BY
 from .kinds import HORIZON_YEARS as HORIZON_YEARS
 from .kinds import LONGEST_YEARS as LONGEST_YEARS
 from .kinds import SURVIVAL as SURVIVAL
 from .kinds import SURVIVAL_DTYPE as SURVIVAL_DTYPE
 from .kinds import YEAR as YEAR
 from .kinds import OutcomeKind as OutcomeKind
+from .kinds import carried_days as carried_days
 from .kinds import event_of as event_of
 from .kinds import kind_of as kind_of
 from .kinds import kind_of_endpoint as kind_of_endpoint

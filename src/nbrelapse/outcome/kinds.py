@@ -25,7 +25,15 @@ HORIZON_YEARS = (1, 2, 3, 5)
 LONGEST_YEARS = 5
 """Nothing is judged beyond: first events are rare later, and few patients are followed so long."""
 
+FEWEST_AT_RISK = 10
+"""Patients still observed, free of any event, beyond a horizon: with fewer nothing is predicted or judged there."""
+
+FEWEST_EVENTS_BY = 5
+"""Events by a horizon, with fewer than which nothing is judged there. Both numbers come from simulation: see
+``benchmarks/thin_data.py``."""
+
 _STEPS_PER_YEAR = 4
+_FEWEST_TIMES = 2
 
 
 @dataclass(frozen=True)
@@ -92,8 +100,10 @@ class _Survival(OutcomeKind):
     def prediction_times(self, y: np.ndarray) -> np.ndarray:
         grid = np.arange(1, LONGEST_YEARS * _STEPS_PER_YEAR + 1) * (YEAR / _STEPS_PER_YEAR)
         longest = float(np.max(y["time"], initial=0.0))
-        grid = grid[grid < longest]
-        if len(grid) < 2:
+        carried = grid[grid < carried_days(y)]
+        # A grid of two times lets any cohort be learned from and judged by its ranking; nothing is said at these times.
+        grid = carried if len(carried) >= _FEWEST_TIMES else grid[grid < longest][:_FEWEST_TIMES]
+        if len(grid) < _FEWEST_TIMES:
             raise InputError(
                 f"the longest follow-up is {longest:g} days",
                 column="time",
@@ -121,6 +131,30 @@ class _Binary(OutcomeKind):
 
     def prediction_times(self, y: np.ndarray) -> np.ndarray:
         return np.array([np.inf])
+
+
+def carried_days(y: np.ndarray) -> float:
+    """Return the days before which at least ``FEWEST_AT_RISK`` patients are still at risk.
+
+    Parameters
+    ----------
+    y : structured ndarray of shape (n,)
+        ``event`` and ``time`` in days.
+
+    Returns
+    -------
+    float
+        0 where there are fewer patients than that.
+
+    Examples
+    --------
+    >>> y = np.array([(0, 100.0 * i) for i in range(1, 13)], dtype=SURVIVAL_DTYPE)
+    >>> carried_days(y), carried_days(y[:9])
+    (300.0, 0.0)
+    """
+    if len(y) < FEWEST_AT_RISK:
+        return 0.0
+    return float(np.partition(y["time"], -FEWEST_AT_RISK)[-FEWEST_AT_RISK])
 
 
 SURVIVAL: OutcomeKind = _Survival()

@@ -13,12 +13,13 @@ from matplotlib.figure import Figure
 from nbrelapse.explanation.explanation import APPROXIMATE, LEAST_PATIENTS, Explanation, mechanism_cooccurrence
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
+from nbrelapse.models.families import model_title
 from nbrelapse.report.facts import _cooccurrence_rows, _game_rows, _mechanism_rows, disagreements
 from nbrelapse.report.plots.attributions import beeswarm, dependence
 from nbrelapse.report.plots.mechanisms import mechanism_bar, mechanism_cooccurrence_plot, risk_group_heatmap
 from nbrelapse.report.render import _figure_data_uri, _render
 from nbrelapse.report.sentences import ProbabilityImportance, stability_sentences
-from nbrelapse.report.wording import ENDPOINTS, model_title
+from nbrelapse.report.wording import ENDPOINTS
 
 
 @dataclass(frozen=True)
