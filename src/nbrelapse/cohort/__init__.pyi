@@ -37,6 +37,7 @@ from .mutations import without_germline as without_germline
 from .overlap import Overlap as Overlap
 from .overlap import find_overlap as find_overlap
 from .schema import ASSAY_OF as ASSAY_OF
+from .schema import LARGEST_NUMBER as LARGEST_NUMBER
 from .schema import MATRICES as MATRICES
 from .schema import MUTATIONS as MUTATIONS
 from .schema import PATIENTS as PATIENTS

@@ -18,8 +18,8 @@ from nbrelapse.cohort.genome import _on_contigs, normalise_chromosomes
 from nbrelapse.cohort.mutations import _repair_mutations, _repair_rearrangements
 from nbrelapse.cohort.schema import (
     _ASSAYS,
-    _LARGEST,
     ASSAY_OF,
+    LARGEST_NUMBER,
     MATRICES,
     TABLES,
     as_text,
@@ -373,7 +373,7 @@ def normalise_matrix(matrix: pd.DataFrame, file: str | Path, repairs: Repairs, *
     numbers = numbers.astype("float64")
     if calls:
         numbers = _possible_ratios(numbers, file, repairs)
-    infinite = np.abs(numbers.to_numpy()) > _LARGEST
+    infinite = np.abs(numbers.to_numpy()) > LARGEST_NUMBER
     if infinite.any():
         raise InputError(
             "not a number: an infinite value or one above 1e15, as the log2 of 0",

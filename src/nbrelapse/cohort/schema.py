@@ -219,11 +219,11 @@ def normalise_numbers(values: pd.Series, *, file: str | Path | None = None) -> p
     """
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         numbers = values.astype("float64")
-        wrong = np.abs(numbers.to_numpy()) > _LARGEST
+        wrong = np.abs(numbers.to_numpy()) > LARGEST_NUMBER
     else:
         text = as_text(values)
         numbers = _map_distinct(text, lambda words: pd.to_numeric(words, errors="coerce").astype("float64"))
-        wrong = (numbers.isna() & text.notna()).to_numpy() | (np.abs(numbers.to_numpy()) > _LARGEST)
+        wrong = (numbers.isna() & text.notna()).to_numpy() | (np.abs(numbers.to_numpy()) > LARGEST_NUMBER)
     if wrong.any():
         raise InputError(
             f"not a number: {_shown_cells(values[wrong].head(1))}".removesuffix(": "),
@@ -236,7 +236,7 @@ def normalise_numbers(values: pd.Series, *, file: str | Path | None = None) -> p
     return numbers
 
 
-_LARGEST = 1e15
+LARGEST_NUMBER = 1e15
 """Nothing that is measured or counted here is larger; software writes 1e308 and the like for what it does not know."""
 
 _NON_NEGATIVE = pa.Check.ge(0, error="non_negative")
