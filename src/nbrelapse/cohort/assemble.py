@@ -258,7 +258,8 @@ def normalise_table(name: str, table: pd.DataFrame, file: str | Path, repairs: R
         if column in table:
             columns[str(column)] = _normalise_column(table[column], dtype, name, file, repairs)
         else:
-            columns[str(column)] = pd.Series(pd.NA if dtype == "boolean" else np.nan, table.index, dtype)
+            own = dtype if dtype in ("boolean", "float64") else "str"
+            columns[str(column)] = pd.Series(pd.NA if own == "boolean" else np.nan, table.index, own)
     ready = pd.DataFrame(columns, index=table.index)
     return _without_needless(name, ready, repairs)
 

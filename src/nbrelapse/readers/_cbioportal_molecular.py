@@ -372,8 +372,13 @@ def panel_samples(study: StudyFiles) -> pd.DataFrame:
         return pd.DataFrame({"sample_id": [], "assay": [], "panel": []}).astype("str")
     columns, whole = study.keys["panel_columns"], study.keys["panel_words"]["whole"]
     matrix = study.table(name)
+    matrix.columns = pd.Index(
+        ["SAMPLE_ID" if c.upper() == "SAMPLE_ID" else c.lower() for c in map(str, matrix.columns)]
+    )
     if "SAMPLE_ID" not in matrix:
         raise InputError("a column is missing", file=study.where(name), column="SAMPLE_ID")
+    if matrix.empty:
+        raise InputError("the file has no rows", file=study.where(name), fix="get it again, or leave it out")
     # A sample that loses its panel would count as looked at in all genes.
     unnamed = as_text(matrix["SAMPLE_ID"]).isna()
     fix = "fill it or remove the row"

@@ -156,8 +156,8 @@ def _position(table: pd.DataFrame, number: int, file: str | Path) -> pd.Series:
         (((start < 0) | (end < 0)) & ~unknown, "a negative position"),
         (end - start > _WIDEST, "an interval of more than a million bases"),
     ):
-        column, expected = f"start{number}, end{number}", "0-based start, end after it; -1 for both where not known"
-        refuse_rows(table.index, wrong, problem, file=file, column=column, expected=expected)
+        expected = "0-based start, end after it; -1 for both where not known"
+        refuse_rows(table.index, wrong, problem, file=file, column=f"end{number}", expected=expected)
     return np.floor((start + 1 + end) / 2).mask(unknown)
 
 
