@@ -307,9 +307,9 @@ def compare(
         return ("same", "") if damage.meaning in (SAME, NOT_KNOWN, UNREADABLE) else ("silent", "read as before")
     if changed and {str(values[place]) for place in changed} == {damage.meaning} and not (lost or added):
         return "repaired", new
-    if "diagnosis samples added" in new:
-        # A patient whose sample has lost its time point keeps MYCN, and has a sample for it.
-        added = {place for place in added if place[0] not in ("samples", "assays")}
+    if new:
+        # A patient whose sample is left out, or has lost its time point, keeps MYCN and has a sample for it.
+        added = {place for place in added if place[0] != "samples" and not place[1].endswith(" fish")}
     if changed or added:
         shown = sorted(f"{place}: {before.get(place)!r} -> {values[place]!r}" for place in changed | added)
         return "silent", "; ".join(shown[:3])
@@ -703,7 +703,7 @@ GDC = [
     gdc(STAR_FILE, "expression", {"gene_name": "gene", "tpm_unstranded": "linear"}, STAR),
     gdc("all_thresholded.by_genes.txt", "gene_copy_number", {"Gene Symbol": "gene", f"{USI[1]}-01A": "call"},
         matrix(lambda n, s: n % 5 - 2, head=GISTIC_HEAD).replace("S1\tS2", "\t".join(f"{u}-01A" for u in USI))),
-    gdc("gdc_sample_sheet.tsv", "samples", {"Case ID": "id", "Sample ID": "id"},
+    gdc("gdc_sample_sheet.tsv", "samples", {"Case ID": "id", "Sample ID": "key"},
         files={SEG_FILE: tsv(list(GDC_SEGMENTS), *(row[1:] for row in SEGMENT_ROWS)), STAR_FILE: STAR}),
 ]  # fmt: skip
 BASES = [*CBIOPORTAL, *TABLES, *GEO, *GDC]

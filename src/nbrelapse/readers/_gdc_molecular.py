@@ -13,7 +13,7 @@ import pandas as pd
 
 from nbrelapse.cohort.assemble import assay_rows
 from nbrelapse.cohort.columns import refuse_rows, require_columns
-from nbrelapse.cohort.schema import MUTATIONS, normalise_numbers
+from nbrelapse.cohort.schema import MUTATIONS, as_text, normalise_numbers
 from nbrelapse.cohort.text import TextHeader, parse_text_table, read_header, read_table
 from nbrelapse.errors import InputError
 from nbrelapse.readers._assays import single_build, target_samples, target_timepoints
@@ -159,7 +159,7 @@ def _with_vial(ids: pd.Series, sheet: pd.DataFrame) -> pd.Series:
     known = pd.Series(sheet["sample_id"].unique(), dtype="str")
     stems = known.str.replace(r"[A-Z]$", "", regex=True)
     single = ~stems.duplicated(keep=False)
-    return ids.map(pd.Series(known[single].to_numpy(), stems[single].to_numpy(), dtype="str")).fillna(ids)
+    return ids.map(pd.Series(known[single].to_numpy(), stems[single].to_numpy(), dtype="str")).astype("str").fillna(ids)
 
 
 Patterns = Mapping[str, Sequence[str]]
@@ -300,6 +300,15 @@ def tumour_of_file(files: Sequence[Path], sheet: pd.DataFrame, what: str) -> pd.
             fix=MEND,
         )
     tumours = sheet[sheet["timepoint"] != "normal"]
+    unnamed = names.isin(tumours.loc[tumours["sample_id"].isna(), "file"])
+    if unnamed.any():
+        raise InputError(
+            f"{int(unnamed.sum())} {what} files have no sample in the sample sheet",
+            file=names.index[unnamed][0],
+            column="Sample ID",
+            expected="the sample of each file in gdc_sample_sheet.*.tsv",
+            fix=MEND,
+        )
     count = names.map(tumours["file"].value_counts()).fillna(0)
     if (count > 1).any():
         raise InputError(
@@ -335,7 +344,7 @@ def _read_sample_sheet(file: Path, keys: Mapping[str, Any]) -> pd.DataFrame:
     said = listed["sample_type"].astype("str").str.lower().map(keys["sample_types"]).astype("str")
     return whole.assign(
         patient_id=patients,
-        sample_id=listed["sample_id"],
+        sample_id=as_text(listed["sample_id"]),
         timepoint=said.fillna(target_timepoints(listed["sample_id"])),
     )[SAMPLE_SHEET_COLUMNS]
 
