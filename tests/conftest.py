@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,23 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     hypothesis.settings.load_profile("ci")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print what the imports made of damaged inputs, a line a reader (``readers/test_damaged_inputs.py``)."""
+    counts: dict[str, Counter[str]] = {}
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    for report in reports:
+        for name, value in getattr(report, "user_properties", []):
+            if name == "damaged" and report.when == "call":
+                counts.setdefault(value[0], Counter()).update(value[1])
+    if counts:
+        columns = ("refused", "repaired", "same", "silent")
+        terminalreporter.section("damaged inputs")
+        terminalreporter.line(f"{'reader':<12}{'tried':>8}" + "".join(f"{name:>10}" for name in columns))
+        for reader, found in {**counts, "all": sum(counts.values(), Counter())}.items():
+            cells = "".join(f"{found[name]:>10}" for name in columns)
+            terminalreporter.line(f"{reader:<12}{found.total():>8}{cells}")
 
 
 def random_outcome(n: int, seed: int, *, competing: bool = False) -> tuple[np.ndarray, np.ndarray]:

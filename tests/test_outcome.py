@@ -25,6 +25,7 @@ from nbrelapse.outcome import (
     count_endpoints,
     kind_of,
     kind_of_endpoint,
+    left_out_notes,
     make_outcome,
     summarize_outcome,
     values_of,
@@ -264,6 +265,11 @@ def test_choices_name_what_the_endpoint_depends_on() -> None:
         (("relapse", -1.0, 0, 9.0), "relapse", "negative time", "event_days"),
         (("none", 5.0, 0, -9.0), "os", "negative time", "followup_days"),
         (("relapse", 10.0, 0, 9.0), "relapse", "after the end of follow-up", "event_days"),
+        # Event-free beyond what rounding to months explains; also of those who died.
+        (("none", 1500.0, 0, 1000.0), "relapse", "event-free after the end of follow-up", "event_days"),
+        (("none", 1500.0, None, 1000.0), "efs", "event-free after the end of follow-up", "event_days"),
+        (("none", 1500.0, 1, 1000.0), "efs", "event-free after the end of follow-up", "event_days"),
+        (("none", 41.5, 0, 9.0), "relapse", "event-free after the end of follow-up", "event_days"),
     ],
 )
 def test_contradictions_are_refused_with_their_rows(row: tuple, endpoint: str, problem: str, column: str) -> None:
@@ -299,8 +305,61 @@ def test_a_missing_time_is_a_missing_outcome(row: tuple, endpoint: str, reason: 
         "events": 1,
         "competing": 0,
         "left_out": {reason: 1},
+        "dead_left_out": int(row[2] == 1),
         "problem": None,
     }
+
+
+def test_a_month_of_rounding_is_no_contradiction_and_overall_survival_asks_for_no_event() -> None:
+    cohort = cohort_of(("none", 40.0, 0, 9.0), ("none", 40.0, 1, 9.0), ("relapse", 5.0, 0, 9.0))
+    assert make_outcome(cohort, "efs").y.tolist() == [(0, 40.0), (1, 9.0), (1, 5.0)]
+    late = cohort_of(("none", 1500.0, 0, 1000.0), ("relapse", 5.0, 1, 9.0))
+    assert make_outcome(late, "os").y.tolist() == [(0, 1000.0), (1, 9.0)]
+    assert count_endpoints(late)["efs"]["problem"] == "event-free after the end of follow-up, rows: 1"
+
+
+DEAD = cohort_of(
+    ("relapse", 100.0, 1, 300.0),
+    ("none", None, 0, 2000.0),
+    # No first event is recorded: the death is one for efs, and nothing is known for relapse.
+    (None, None, 1, 400.0),
+    (None, 55.0, 1, 700.0),
+    (None, None, 1, 0.0),
+    # The day of the death is not known, nobody knows whether he lives, he lives; a first event without its day.
+    (None, None, 1, None),
+    (None, None, None, 900.0),
+    (None, None, 0, 900.0),
+    ("unspecified", None, 1, 800.0),
+    ("none", None, 1, None),
+)
+
+
+def test_for_efs_a_death_of_known_day_is_the_event_where_no_first_event_is_recorded() -> None:
+    efs = make_outcome(DEAD, "efs")
+    assert efs.y.tolist() == [(1, 100.0), (0, 2000.0), (1, 400.0), (1, 700.0), (1, 0.5)]
+    assert efs.choices["deaths_without_first_event"] == "the event (3 patients)"
+    assert efs.excluded == {"first event not recorded": 3, "first event has no time": 2}
+    assert efs.dead_left_out == 3
+    assert "left out: 3 first event not recorded, 2 first event has no time; 3 of them dead" in repr(efs)
+    assert left_out_notes(efs) == [
+        "patients without an outcome, left out: 3 first event not recorded, 2 first event has no time; 3 of them are "
+        "dead, which flatters the others",
+        "deaths of patients without a recorded first event: the event (3 patients)",
+    ]
+    assert efs[:2].dead_left_out == 3
+    assert make_outcome(DEAD, "efs", landmark_days=450).y.tolist() == [(0, 1550.0), (1, 250.0)]
+    assert make_outcome(DEAD, "efs", landmark_days=450).dead_left_out == 3
+
+
+def test_for_relapse_they_are_left_out_and_named() -> None:
+    relapse = make_outcome(DEAD, "relapse")
+    assert relapse.y.tolist() == [(1, 100.0), (0, 2000.0)]
+    assert relapse.excluded == {"first event not recorded": 6, "first event has no time": 2}
+    assert relapse.dead_left_out == 6
+    assert "deaths_without_first_event" not in relapse.choices
+    assert count_endpoints(DEAD)["relapse"]["dead_left_out"] == 6
+    assert count_endpoints(DEAD)["efs"]["dead_left_out"] == 3
+    assert left_out_notes(make_outcome(EVERY_KIND, "efs")) == []
 
 
 def test_an_event_without_a_time_still_counts_where_its_time_is_not_asked_for() -> None:

@@ -71,6 +71,42 @@ def test_import_and_check_say_whom_each_endpoint_would_have(mapping: Path, tmp_p
     assert (endpoints["efs"]["patients"], endpoints["efs"]["events"]) == (3, 2)
 
 
+def test_check_names_the_dead_among_those_left_out(mapping: Path, tmp_path: Path) -> None:
+    text = mapping.read_text() + 'death = "dead"\nfollowup_days = "seen"\n'
+    mapping.write_text(text)
+    rows = "a\t4\trelapse\t400\t0\t900\nb\t4\t\t\t1\t300\nc\t4\tprogression\t\t1\t60\nd\t4\tnone\t900\t0\t900\n"
+    (tmp_path / "clinical.tsv").write_text(f"id\tstage\tevent\tdays\tdead\tseen\n{rows}")
+    assert run("import", "tables", mapping, "--out", tmp_path / "cohort").exit_code == 0
+    checked = run("check", tmp_path / "cohort").stdout
+    efs = (
+        "efs         3 patients, 2 with the event; left out: 1 first event has no time; dead among those left out: 1\n"
+    )
+    assert efs in checked
+    reasons = "left out: 1 first event not recorded, 1 first event has no time; dead among those left out: 2\n"
+    assert f"relapse     2 patients, 1 with the event; {reasons}" in checked
+    document = json.loads(run("check", tmp_path / "cohort", "--json").stdout)["endpoints"]
+    assert [document[name]["dead_left_out"] for name in ("relapse", "efs", "os")] == [2, 1, 0]
+
+
+@pytest.mark.parametrize("dead", ["0", ""])
+def test_event_free_after_the_end_of_follow_up_is_refused_by_import_and_check(
+    mapping: Path, tmp_path: Path, dead: str
+) -> None:
+    mapping.write_text(mapping.read_text() + 'death = "dead"\nfollowup_days = "seen"\n')
+    rows = f"a\t4\trelapse\t400\t0\t900\nb\t4\tnone\t1500\t{dead}\t{{seen}}\n"
+    table = tmp_path / "clinical.tsv"
+    table.write_text(f"id\tstage\tevent\tdays\tdead\tseen\n{rows.format(seen=1000)}")
+    refused = run("import", "tables", mapping, "--out", tmp_path / "cohort").exception
+    assert isinstance(refused, InputError)
+    assert (refused.column, refused.rows, Path(refused.file).name) == ("event_days", [2], "clinical.tsv")
+    table.write_text(f"id\tstage\tevent\tdays\tdead\tseen\n{rows.format(seen=1480)}")
+    assert run("import", "tables", mapping, "--out", tmp_path / "cohort").exit_code == 0
+    stored = tmp_path / "cohort" / "patients.parquet"
+    patients = pd.read_parquet(stored)
+    patients.assign(followup_days=[900.0, 1000.0]).to_parquet(stored)
+    assert run("check", tmp_path / "cohort").exit_code == 1
+
+
 def test_overlap_of_two_cohorts(tmp_path: Path) -> None:
     cohort = simulate_cohort(60, seed=5)
     write_cohort(cohort, tmp_path / "a")

@@ -36,6 +36,18 @@ def test_a_cohort_with_unknown_outcomes_is_valid() -> None:
         ({"diagnosis_year": [2000, 98, 2001]}, "not a year 98.0", "diagnosis_year", [2]),
         ({"ldh": [200, "high", 300]}, "not a number: 'high'", "ldh", [2]),
         (
+            {"event": ["none"] * 3, "event_days": [5, 1500, 39], "followup_days": [6, 1000, 8], "death": [0, 0, 0]},
+            "event-free after the end of follow-up",
+            "event_days",
+            [2],
+        ),
+        (
+            {"event": ["none"] * 3, "event_days": [5, 900, 5], "followup_days": [6, 800, 6]},
+            "event-free after the end of follow-up",
+            "event_days",
+            [2],
+        ),
+        (
             {"event": ["relapse"] * 3, "event_days": [5, 9, 5], "followup_days": [6, 8, 6], "death": [1, 1, 0]},
             "an event after death",
             "event_days",

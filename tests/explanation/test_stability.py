@@ -95,7 +95,7 @@ def test_signs_are_judged_by_the_refits_and_the_catalogue(found):
 
 def test_a_feature_that_could_take_no_other_sign_is_apart():
     model = Slopes(1, 1, 1)
-    model.directions = {"mycn__amplified": 1, "cell_state__ntrk1_expression": 0}  # type: ignore[attr-defined]
+    model.constrained = frozenset({"mycn__amplified"})  # type: ignore[attr-defined]
     table = _stability(model, [Slopes(1, 1, 1)]).features
     assert table.loc[NAMES, "status"].tolist() == ["constrained", "established", "established"]
     assert table.loc[NAMES, "agrees"].tolist() == [pd.NA, True, False]

@@ -78,7 +78,9 @@ def test_bca_intervals_are_given_as_well(data):
     held = holdout_predictions({"m": model}, X.iloc[75:], prediction_times(y))
     masks = {"all": np.ones(75, bool)}
     found = evaluate(held, y[75:], populations=masks, references=[], n_bootstrap=200, interval="bca").metrics
-    assert np.isfinite(found[["value", "low", "high"]].to_numpy()).all()
+    found = found.set_index("metric")
+    assert np.isfinite(found.drop("ici")[["value", "low", "high"]].to_numpy()).all()
+    assert np.isfinite(found.loc["ici", ["value", "by_chance"]].to_numpy(float)).all()
 
 
 def test_what_is_undefined_is_noted():
@@ -86,5 +88,7 @@ def test_what_is_undefined_is_noted():
     log_odds = np.where(y == 1, 2.0, -2.0)[None]
     held = Predictions("m", log_odds, np.zeros((1, 40), int), expit(log_odds)[:, :, None], np.array([np.inf]))
     found = evaluate({"m": held}, y, populations={"all": np.ones(40, bool)}, references=[], n_bootstrap=100)
-    assert any("calibration_slope of m is undefined" in note for note in found.notes)
-    assert any("ici of m is undefined" in note for note in found.notes)
+    assert found.notes == [
+        "Calibration slope, Calibration error (ICI) are undefined, the log risk is constant or separates the events: m",
+        "AUC is without an interval, such a value leaves the resamples no room: m",
+    ]

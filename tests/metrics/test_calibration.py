@@ -178,8 +178,8 @@ def test_there_are_two_metrics_a_horizon(outcome):
     y, risk = outcome(60, 1)
     times = np.array([1, 2]) * YEAR
     predictions = Predictions("x", risk[None], np.zeros((1, 60), int), np.full((1, 60, 2), 0.3), times)
-    judged = _JudgedPatients(y, np.ones((60, 1)), times, observed=y)
-    replicates, _ = _metric_replicates({"x": predictions}, judged, 0)
+    judged = _JudgedPatients(y, np.ones((60, 1)), times)
+    replicates = _metric_replicates({"x": predictions}, judged)
     found = {metric: values for (_, metric), values in replicates.items()}
     assert list(found)[-4:] == [f"{metric}_{year}y" for year in (1, 2) for metric in ("calibration_intercept", "ici")]
     expected = _integrated_calibration_index(np.full((1, 60), 0.3), pseudo_observations(y, YEAR), np.ones((60, 1)))

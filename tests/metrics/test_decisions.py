@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from lifelines import AalenJohansenFitter
@@ -24,6 +26,7 @@ THRESHOLDS = np.array([0.2, 0.5])
 @pytest.fixture
 def judged(outcome):
     y, risk = outcome(300, 8, competing=True)
+    y["time"] *= 1.1
     times = np.array([3, 5]) * YEAR
     model = {}
     for name, log_risk in (("good", 0.8 * risk), ("noise", np.random.default_rng(0).normal(size=300))):
@@ -39,8 +42,8 @@ def test_every_strategy_has_a_row_a_threshold_and_horizon(judged):
     assert (table.groupby(["strategy", "years"]).size() == 2).all()
     assert ((table["low"] <= table["net_benefit"]) & (table["net_benefit"] <= table["high"])).all()
     assert set(zip(found.differences["strategy"], found.differences["reference"], strict=True)) == {
-        ("good", "high_risk"),
-        ("noise", "high_risk"),
+        *(("good", reference) for reference in ("high_risk", TREAT_ALL)),
+        *(("noise", reference) for reference in ("high_risk", TREAT_ALL)),
     }
     assert found.notes == []
 
@@ -50,7 +53,7 @@ def test_differences_are_of_the_same_resamples(judged):
     found = decision_curve(models, groups, y, thresholds=THRESHOLDS, n_bootstrap=100)
     values = found.net_benefit.set_index(["strategy", "years", "threshold"])["net_benefit"]
     for row in found.differences.itertuples():
-        expected = values[row.strategy, row.years, row.threshold] - values["high_risk", row.years, row.threshold]
+        expected = values[row.strategy, row.years, row.threshold] - values[row.reference, row.years, row.threshold]
         assert row.difference == pytest.approx(expected, abs=1e-12)
     twin = decision_curve(
         {"rule": models["good"]},
@@ -59,7 +62,7 @@ def test_differences_are_of_the_same_resamples(judged):
         years=[3],
         thresholds=np.array([0.5]),
         n_bootstrap=100,
-    ).differences
+    ).differences.query("reference == 'high_risk'")
     assert (twin[["difference", "low", "high"]] == 0).all(axis=None)
 
 
@@ -77,7 +80,10 @@ def test_without_groups_there_are_no_differences_and_without_follow_up_a_note(ju
     found = decision_curve(models, {}, short, thresholds=THRESHOLDS, n_bootstrap=100)
     assert found.differences.empty
     assert set(found.net_benefit["years"]) == {3}
-    assert found.notes == ["net benefit at 5 years is left out, the follow-up or the predictions end before"]
+    assert found.notes == ["net benefit at 5 years is left out: 0 patients are at risk then, 10 are needed"]
+    early = {name: replace(own, incidence=own.incidence[:, :, :1], times=own.times[:1]) for name, own in models.items()}
+    found = decision_curve(early, {}, y, years=[3, 5], thresholds=THRESHOLDS, n_bootstrap=20)
+    assert found.notes == ["net benefit at 5 years is left out: it was not predicted so far"]
 
 
 NET_BENEFIT_THRESHOLDS = np.array([0.1, 0.4, 0.7])
@@ -248,7 +254,7 @@ def test_a_grouping_that_few_patients_have_is_left_out_with_a_note(clinical_util
     some[:30] = np.nan
     most[:200] = np.nan
     found = clinical_utility("cox", predictions, {"inrg": most, "cog": some}, y, n_bootstrap=100)
-    assert set(found.decisions.differences["reference"]) == {"cog"}
+    assert set(found.decisions.differences["reference"]) == {"cog", TREAT_ALL}
     assert found.notes == [
         "decisions by inrg are left out, it is unknown of 200 of 300 patients",
         "30 patients of unknown cog count as not treated by it",

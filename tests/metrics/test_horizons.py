@@ -8,8 +8,8 @@ from nbrelapse.errors import InputError
 from nbrelapse.metrics.horizons import YEAR, CensoringDistribution, _SupportedHorizons, prediction_times
 
 
-def followed(*times):
-    return np.array([(1, time) for time in times], dtype=[("event", np.int8), ("time", float)])
+def followed(*times, each=10):
+    return np.array([(1, time) for time in times for _ in range(each)], dtype=[("event", np.int8), ("time", float)])
 
 
 def test_the_grid_holds_the_years_and_ends_at_five():
@@ -23,6 +23,13 @@ def test_the_grid_ends_before_the_follow_up_does():
     assert prediction_times(followed(100.0, 2 * YEAR))[-1] == 1.75 * YEAR
 
 
+def test_the_grid_ends_where_nine_patients_are_left_but_has_two_times():
+    few = followed(9000.0, each=9)
+    assert prediction_times(np.concatenate([followed(2 * YEAR), few]))[-1] == 1.75 * YEAR
+    assert prediction_times(np.concatenate([followed(50.0), few])).tolist() == [YEAR / 4, YEAR / 2]
+    assert prediction_times(few[:4]).tolist() == [YEAR / 4, YEAR / 2]
+
+
 def test_months_given_as_days_are_refused():
     with pytest.raises(InputError, match="check the unit"):
         prediction_times(followed(12.0, 60.0))
@@ -31,37 +38,33 @@ def test_months_given_as_days_are_refused():
 GRID = np.arange(1, 25) * YEAR / 4
 
 
-def supported_horizons_followed(*rows):
-    return np.array(list(rows), dtype=[("event", np.int8), ("time", float)])
+def supported(*rows):
+    """Outcomes of ten patients a row."""
+    return np.repeat(np.array(list(rows), dtype=[("event", np.int8), ("time", float)]), 10)
 
 
 def test_long_follow_up_supports_everything_up_to_five_years():
-    y = supported_horizons_followed((1, 100.0), (0, 8 * YEAR))
-    found = _SupportedHorizons.of(y, CensoringDistribution.fit(y), GRID)
-    assert (found.auc_years, found.tau, found.n_times, found.notes) == ((1, 2, 3, 5), 5 * YEAR, 20, ())
+    found = _SupportedHorizons.of(supported((1, 100.0), (0, 8 * YEAR)), GRID)
+    assert (list(found.at), found.tau, found.n_times, found.notes) == ([1, 2, 3, 5], 5 * YEAR, 20, ())
+    assert (found.at[5].at_risk, found.at[5].events_by) == (10, 10)
 
 
-def test_the_shorter_of_training_and_test_follow_up_counts():
-    long, short = (
-        supported_horizons_followed((1, 100.0), (0, 8 * YEAR)),
-        supported_horizons_followed((1, 100.0), (0, 1.1 * YEAR)),
-    )
-    for y, training in ((long, short), (short, long)):
-        found = _SupportedHorizons.of(y, CensoringDistribution.fit(training), GRID)
-        assert (found.auc_years, found.tau, found.n_times) == ((1,), 1.1 * YEAR, 4)
-        assert len(found.notes) == 5
+def test_the_ten_who_are_followed_longest_count_and_nobody_beyond():
+    y = np.concatenate([supported((1, 100.0), (0, 1.1 * YEAR)), supported((0, 8 * YEAR))[:9]])
+    found = _SupportedHorizons.of(y, GRID)
+    assert (list(found.at), found.tau, found.n_times) == ([1], 1.1 * YEAR, 4)
+    assert len(found.notes) == 5
 
 
 def test_a_horizon_that_ends_before_the_first_event_or_grid_time_is_left_out():
-    y = supported_horizons_followed((1, 1.5 * YEAR), (0, 8 * YEAR))
-    found = _SupportedHorizons.of(y, CensoringDistribution.fit(y), GRID[23:])
-    assert found.auc_years == (2, 3, 5)
+    found = _SupportedHorizons.of(supported((1, 1.5 * YEAR), (0, 8 * YEAR)), GRID[23:])
+    assert list(found.at) == [2, 3, 5]
     assert found.notes == (
-        "metrics at 1 y are left out, there is no event before",
-        "metrics of the incidence at 2 y are left out, it was not predicted then",
-        "metrics of the incidence at 3 y are left out, it was not predicted then",
-        "metrics of the incidence at 5 y are left out, it was not predicted then",
-        "integrated_brier is left out, it needs two times within 5 years",
+        "figures at 1 year are left out: 0 events are known by then, 5 are needed",
+        "figures of the incidence at 2 years are left out: it was not predicted then",
+        "figures of the incidence at 3 years are left out: it was not predicted then",
+        "figures of the incidence at 5 years are left out: it was not predicted then",
+        "the integrated Brier score is left out, it needs two times within 5 years",
     )
 
 

@@ -230,14 +230,14 @@ def cohort(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read(values: np.ndarray) -> xgboost.DMatrix:
-    return xgboost.DMatrix(values, feature_names=NAMES, nthread=1)
+    return xgboost.DMatrix(values, nthread=1)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_margin_is_the_mortality_that_scikit_survival_predicts(seed):
     values, y = cohort(seed)
     forest = RandomSurvivalForest(60, low_memory=True, random_state=seed).fit(values, y)
-    booster = _forest_as_booster(forest, NAMES)
+    booster = _forest_as_booster(forest)
     rng = np.random.default_rng(seed)
     new = np.where(rng.random(values.shape) < 0.3, np.nan, rng.permuted(values, axis=0))
     for patients in (values, new):
@@ -253,9 +253,9 @@ def test_a_value_at_a_threshold_goes_left_and_the_next_float_right():
     forest = RandomSurvivalForest(1, bootstrap=False, low_memory=True, max_depth=1, max_features=1.0)
     forest.fit(values, Surv.from_arrays(np.ones(80, bool), time))
     assert forest.estimators_[0].tree_.threshold[0] == 0.5
-    booster = _forest_as_booster(forest, ["a"])
+    booster = _forest_as_booster(forest)
     edge = np.float32([[0.5], [np.nextafter(np.float32(0.5), np.float32(1))], [0.0], [1.0]])
-    low, high, left, right = booster.predict(xgboost.DMatrix(edge, feature_names=["a"]), output_margin=True)
+    low, high, left, right = booster.predict(xgboost.DMatrix(edge), output_margin=True)
     assert (low, high) == (left, right)
     assert low < high
 
@@ -266,8 +266,8 @@ def test_where_being_missing_is_all_that_tells_the_missing_go_their_own_way():
     y = Surv.from_arrays(np.ones(80, bool), np.arange(1.0, 81.0)[::-1])
     forest = RandomSurvivalForest(1, bootstrap=False, low_memory=True, max_depth=1, max_features=1.0).fit(values, y)
     assert np.isinf(forest.estimators_[0].tree_.threshold[0])
-    booster = _forest_as_booster(forest, ["a"])
-    margin = booster.predict(xgboost.DMatrix(values, feature_names=["a"]), output_margin=True)
+    booster = _forest_as_booster(forest)
+    margin = booster.predict(xgboost.DMatrix(values), output_margin=True)
     np.testing.assert_allclose(margin, forest.predict(values), rtol=1e-6)
     assert margin[40:].min() > margin[:40].max()
 
@@ -284,5 +284,5 @@ def test_contributions_start_at_the_mean_weighted_by_the_bootstrap():
             for tree in leaves
         ]
     )
-    contributions = _forest_as_booster(forest, NAMES).predict(read(values[:1]), pred_contribs=True)
+    contributions = _forest_as_booster(forest).predict(read(values[:1]), pred_contribs=True)
     assert contributions[0, -1] == pytest.approx(expected, rel=1e-5)

@@ -66,6 +66,19 @@ def test_without_a_hold_out_the_report_says_so(content: ReportContent, tmp_path:
     assert "<img" not in text
 
 
+def test_a_model_of_what_the_clinic_knows_is_not_called_molecular(content: ReportContent, tmp_path: Path) -> None:
+    features = content.catalogue.features
+    for assay, question in (
+        ("clinical", "Does the model beat the clinic?"),
+        ("fish", "Does the model beat the clinic?"),
+        ("mutations", "Does the molecular model beat the clinic?"),
+    ):
+        read = {name: replace(features[name], assay=assay) for name in features}
+        own = replace(content, catalogue=replace(content.catalogue, features=read), figures={})
+        text = write_experiment_report(own, tmp_path / "q.html").read_text(encoding="utf-8")
+        assert f"<h2>{question}</h2>" in text
+
+
 def test_a_note_is_said_once(content: ReportContent, evaluation: Evaluation, tmp_path: Path) -> None:
     noted = replace(evaluation, notes=["auc_5y is left out"])
     twice = replace(

@@ -111,6 +111,15 @@ def test_better_needs_the_whole_interval_above_zero(evaluation: Evaluation) -> N
     assert verdict(evaluation, "cox", "high_risk").answer == "not shown"
 
 
+@pytest.mark.parametrize(("gain", "answer"), [(0.005, "not shown"), (0.0099, "not shown"), (0.012, "better")])
+def test_a_gain_that_does_not_matter_is_not_called_better(evaluation: Evaluation, gain: float, answer: str) -> None:
+    differences = evaluation.differences.assign(difference=gain, low=0.001, high=0.02)
+    found = verdict(replace(evaluation, differences=differences), "cox")
+    assert found.answer == answer
+    assert ("Better" in found.headline) == (answer == "better")
+    assert ("by less than 0.01" in found.sentence) == (answer != "better")
+
+
 def test_worse_is_said(evaluation: Evaluation) -> None:
     turned = replace(evaluation, differences=evaluation.differences.assign(low=-0.2, high=-0.1))
     assert verdict(turned, "cox").headline == "Worse than the clinical baseline"

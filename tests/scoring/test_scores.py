@@ -141,7 +141,7 @@ def test_a_horizon_beyond_the_training_follow_up_has_no_number_and_a_warning(cox
     five = ["incidence_5y", "incidence_5y_low", "incidence_5y_high", "survival_5y"]
     assert scores[five].isna().all()
     assert scores[[name.replace("5y", "3y") for name in five]].notna().all()
-    assert scores["warnings"] == "training patients were followed for 4.1 years: no longer horizon is given"
+    assert scores["warnings"] == "few training patients were followed beyond 4.1 years: no longer horizon is given"
 
 
 def test_little_evidence_gives_a_warning_and_less_gives_no_number(cox: Bundle) -> None:

@@ -346,7 +346,8 @@ def _endpoints_in_words(endpoints: dict[str, dict[str, Any]]) -> str:
         reasons = ", ".join(f"{count} {reason}" for reason, count in counts["left_out"].items())
         left_out = [f"left out: {reasons}"] if reasons else []
         unusable = [f"not usable: {counts['problem']}"] if counts["problem"] else []
-        lines.append(f"  {name:<10}  {'; '.join([', '.join(parts), *left_out, *unusable]).removeprefix('; ')}")
+        dead = [f"dead among those left out: {counts['dead_left_out']}"] if counts["dead_left_out"] else []
+        lines.append(f"  {name:<10}  {'; '.join([', '.join(parts), *left_out, *unusable, *dead]).removeprefix('; ')}")
     return "\n".join(lines)
 
 

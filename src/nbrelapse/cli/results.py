@@ -157,7 +157,7 @@ def _table(title: str, evaluation: Evaluation, metric: str, chosen: str | None) 
     table = Table(title=f"{title}: {metric} ({sense})", title_justify="left", box=None, pad_edge=False)
     table.add_column("model", no_wrap=True)
     for population in populations:
-        table.add_column(population, no_wrap=True)
+        table.add_column(population + _carried(rows[rows["population"] == population]), no_wrap=True)
         table.add_column(f"minus {reference[population] or 'baseline'}", no_wrap=True)
     first = rows[rows["population"] == populations[0]].sort_values(
         "value", key=METRICS[metric].goodness, ascending=False, kind="stable"
@@ -180,7 +180,18 @@ def _cell(table: Any, key: tuple[object, ...], value: str, sign: str) -> str:
     if key not in table.index:
         return "–"
     row = table.loc[key]
+    if math.isnan(row["low"]):
+        chance = row.get("by_chance", math.nan)
+        return f"{row[value]:{sign}.3f}" + ("" if math.isnan(chance) else f" (by chance {chance:.3f})")
     return f"{row[value]:{sign}.3f} ({row['low']:{sign}.3f} to {row['high']:{sign}.3f})"
+
+
+def _carried(rows: Any) -> str:
+    """Say how many patients carry a figure at a horizon; tables of before 0.4.0 do not know."""
+    if "at_risk" not in rows or rows["at_risk"].isna().all():
+        return ""
+    row = rows.iloc[0]
+    return f", {row['at_risk']} at risk, {row['events_by']} events by then"
 
 
 def ui(

@@ -179,8 +179,8 @@ def print_null_check(config: ExperimentConfig, found: NullCheck, *, as_json: boo
     from rich.table import Table
 
     from nbrelapse.metrics.table import metric_title
+    from nbrelapse.models.families import model_title
     from nbrelapse.outcome import kind_of_endpoint
-    from nbrelapse.report.wording import model_title
 
     metric = metric_title(kind_of_endpoint(config.endpoint).leading_metric)
     title = f"{config.name}: {metric} in nested cross-validation of {len(found.values)} permutations of the outcomes"

@@ -4,6 +4,7 @@ from .assemble import join_assay_rows as join_assay_rows
 from .assemble import normalise_matrix as normalise_matrix
 from .assemble import normalise_table as normalise_table
 from .assemble import sample_ids_of as sample_ids_of
+from .check import ROUNDING_DAYS as ROUNDING_DAYS
 from .check import CohortReport as CohortReport
 from .check import check_cohort as check_cohort
 from .check import validate_cohort as validate_cohort

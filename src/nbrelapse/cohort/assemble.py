@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbrelapse.cohort.check import validate_cohort
+from nbrelapse.cohort.check import ROUNDING_DAYS, validate_cohort
 from nbrelapse.cohort.cohort import Cohort, Repairs
-from nbrelapse.cohort.columns import _map_distinct, is_among, require_columns
+from nbrelapse.cohort.columns import _map_distinct, is_among, refuse_rows, require_columns
 from nbrelapse.cohort.genes import _read_identifiers, _repair_symbols, _require_genes
 from nbrelapse.cohort.genome import _on_contigs, normalise_chromosomes
-from nbrelapse.cohort.mutations import _repair_mutations
+from nbrelapse.cohort.mutations import _repair_mutations, _repair_rearrangements
 from nbrelapse.cohort.schema import (
     _ASSAYS,
+    _LARGEST,
     ASSAY_OF,
     MATRICES,
     TABLES,
@@ -26,7 +27,7 @@ from nbrelapse.cohort.schema import (
     normalise_levels,
     normalise_numbers,
 )
-from nbrelapse.cohort.segments import _repair_segments
+from nbrelapse.cohort.segments import _HIGHEST, _repair_segments
 from nbrelapse.errors import InputError
 
 
@@ -98,6 +99,13 @@ def _renumbered(cohort: Cohort) -> Cohort:
     )
 
 
+_REPAIRS = {
+    "segments": _repair_segments,
+    "mutations": _repair_mutations,
+    "rearrangements": _repair_rearrangements,
+}
+
+
 def _normalise(
     tables: Mapping[str, pd.DataFrame], files: Mapping[str, str | Path], repairs: Repairs
 ) -> dict[str, pd.DataFrame]:
@@ -111,6 +119,8 @@ def _normalise(
             file, calls = files.get(key, key), key == "gene_copy_number"
             ready[key] = normalise_matrix(tables[key], file, repairs, calls=calls)
     for key, table in ready.items():
+        if key in ASSAY_OF and tables[key].empty:
+            repairs.add(key, f"{Path(str(files.get(key, key))).name} has no rows")
         if table.empty and not tables[key].empty:
             reasons = "; ".join(line.partition(": ")[2] for line in repairs if line.startswith(f"{key}: "))
             raise InputError(
@@ -118,10 +128,8 @@ def _normalise(
                 file=files.get(key, key),
                 fix="correct the file, or leave it out: without it nobody counts as looked at",
             )
-    if "segments" in ready:
-        ready["segments"] = _repair_segments(ready["segments"], repairs)
-    if "mutations" in ready:
-        ready["mutations"] = _repair_mutations(ready["mutations"], repairs)
+    for key in [key for key in _REPAIRS if key in ready]:
+        ready[key] = _REPAIRS[key](ready[key], repairs)
     if ready["patients"].empty:
         raise InputError("the cohort has no patients", file=files.get("patients", "patients"))
     return ready
@@ -136,7 +144,10 @@ def _fill_high_risk(patients: pd.DataFrame) -> pd.DataFrame:
 def _repair_outcome(patients: pd.DataFrame, repairs: Repairs) -> pd.DataFrame:
     """Fill what follows with certainty: death from a fatal first event, follow-up at least until the event."""
     died = (patients["event"] == "death") & patients["death"].isna()
-    seen_later = (patients["death"] != 1) & (patients["event_days"] > patients["followup_days"])
+    later = patients["event_days"] - patients["followup_days"]
+    # An event was seen; that there was none is a claim that the shorter follow-up denies, but for a month's rounding.
+    allowed = patients["event"].map({"none": ROUNDING_DAYS}).astype("float64").fillna(np.inf)
+    seen_later = (patients["death"] != 1) & (later > 0) & (later <= allowed)
     repairs.add_count("patients.death", died.sum(), "set to 1, their first event is death")
     repairs.add_count("patients.followup_days", seen_later.sum(), "raised to event_days, which is later")
     return patients.assign(
@@ -198,6 +209,7 @@ _ALLELES = {"Reference_Allele", "Tumor_Seq_Allele2"}
 _CHROMOSOME = {"chromosome", "Chromosome", "site1_chromosome", "site2_chromosome"}
 _SYMBOL = {"Hugo_Symbol", "site1_gene", "site2_gene", "gene"}
 _UNKNOWN_AS_MINUS_1 = {"site1_position", "site2_position"}
+_POSITIONS = {"start", "end", "Start_Position", "End_Position", *_UNKNOWN_AS_MINUS_1}
 _ON_CHROMOSOMES = {"segments": "chromosome", "mutations": "Chromosome"}
 _NEEDLESS_WITHOUT = {"segments": ("log2_ratio", "a log2 ratio"), "mutations": ("Hugo_Symbol", "a gene")}
 
@@ -242,8 +254,11 @@ def normalise_table(name: str, table: pd.DataFrame, file: str | Path, repairs: R
     require_columns(table.columns, wanted, file, fix=f"columns found: {found}")
     columns = {}
     for column, rule in schema.columns.items():
-        raw = table[column] if column in table else pd.Series(float("nan"), index=table.index, name=column)
-        columns[str(column)] = _normalise_column(raw, str(rule.dtype), name, file, repairs)
+        dtype = str(rule.dtype)
+        if column in table:
+            columns[str(column)] = _normalise_column(table[column], dtype, name, file, repairs)
+        else:
+            columns[str(column)] = pd.Series(pd.NA if dtype == "boolean" else np.nan, table.index, dtype)
     ready = pd.DataFrame(columns, index=table.index)
     return _without_needless(name, ready, repairs)
 
@@ -272,8 +287,9 @@ def _normalise_column(raw: pd.Series, dtype: str, table: str, file: str | Path, 
         return normalise_chromosomes(raw, file=file)
     if column == "log2_ratio":
         return normalise_numbers(_without_log_of_0(raw, where, repairs), file=file)
-    if column in _UNKNOWN_AS_MINUS_1:
-        return _without_minus_1(normalise_numbers(raw, file=file), where, repairs)
+    if column in _POSITIONS:
+        positions = _whole(normalise_numbers(raw, file=file), file)
+        return _without_minus_1(positions, where, repairs) if column in _UNKNOWN_AS_MINUS_1 else positions
     if column in _SYMBOL:
         symbols = _repair_symbols(as_text(raw), where, file, repairs)
         return _read_identifiers(symbols, where, repairs, leave_out=False)
@@ -298,6 +314,19 @@ def _without_log_of_0(raw: pd.Series, where: str, repairs: Repairs) -> pd.Series
     return raw.astype("object").mask(nothing) if nothing.any() else raw
 
 
+def _whole(positions: pd.Series, file: str | Path) -> pd.Series:
+    refuse_rows(
+        positions.index,
+        positions % 1 > 0,
+        "a position between two bases",
+        file=file,
+        column=str(positions.name),
+        expected="a whole number",
+        fix="correct the value, or leave it empty where it is not known",
+    )
+    return positions
+
+
 def _without_minus_1(numbers: pd.Series, where: str, repairs: Repairs) -> pd.Series:
     """BEDPE and tables made from it write -1 for a position that is not known (bedtools, BEDPE format)."""
     unknown = numbers == -1
@@ -306,8 +335,8 @@ def _without_minus_1(numbers: pd.Series, where: str, repairs: Repairs) -> pd.Ser
 
 
 def _allele(raw: pd.Series) -> pd.Series:
-    text = raw.astype("str").str.strip()
-    return text.mask(text == "")
+    text = raw.astype("str").str.strip('" \xa0')
+    return as_text(text).mask(text == "-", "-")
 
 
 def _record(raw: pd.Series, ready: pd.Series, where: str, repairs: Repairs) -> None:
@@ -345,10 +374,12 @@ def normalise_matrix(matrix: pd.DataFrame, file: str | Path, repairs: Repairs, *
     read = {column: normalise_numbers(numbers[column].rename(places[column]), file=file) for column in text}
     numbers = pd.concat([numbers.drop(columns=text), pd.DataFrame(read, index=numbers.index)], axis=1)[columns]
     numbers = numbers.astype("float64")
-    infinite = np.isinf(numbers.to_numpy())
+    if calls:
+        numbers = _possible_ratios(numbers, file, repairs)
+    infinite = np.abs(numbers.to_numpy()) > _LARGEST
     if infinite.any():
         raise InputError(
-            "not a number: an infinite value, as the log2 of 0",
+            "not a number: an infinite value or one above 1e15, as the log2 of 0",
             file=file,
             column=f"{int(infinite.any(axis=0).sum())} of {len(columns)} sample columns",
             rows=(infinite.any(axis=1).nonzero()[0] + 1).tolist(),
@@ -368,6 +399,22 @@ def normalise_matrix(matrix: pd.DataFrame, file: str | Path, repairs: Repairs, *
         repairs.add_count(name, repeated.sum(), "repeated genes removed, in each sample the largest value kept")
         numbers = _largest(numbers, repeated, calls)
     return numbers
+
+
+def _possible_ratios(calls: pd.DataFrame, file: str | Path, repairs: Repairs) -> pd.DataFrame:
+    """Leave out ratios that stand for the logarithm of 0, and refuse what is none; as for segments."""
+    nothing = calls < _LOG_OF_0
+    note = f"values below {_LOG_OF_0:g} stand for the log2 of 0, read as not measured"
+    repairs.add_count(Path(str(file)).name, int(nothing.to_numpy().sum()), note)
+    refuse_rows(
+        calls.index,
+        (calls > _HIGHEST).any(axis=1),
+        f"a log2 ratio above {_HIGHEST:g}",
+        file=file,
+        expected="levels of -2 to 2, or log2 ratios to a normal genome, which lie around 0",
+        fix="give log2(ratio); leave the cell empty where nothing was measured",
+    )
+    return calls.mask(nothing)
 
 
 def _largest(numbers: pd.DataFrame, repeated: np.ndarray, calls: bool) -> pd.DataFrame:

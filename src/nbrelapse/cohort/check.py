@@ -239,7 +239,7 @@ def validate_cohort(cohort: Cohort, files: _Files | None = None) -> Cohort:
         The first problem found: a missing or unknown column, an illegal value, a duplicated patient, a sample
         without patient, data of a sample that was not assayed, mixed genome builds, positions that the genome build
         does not have, overlapping segments, segments that are no log2 ratios, times that are not days, an event after
-        death. The message names file, column and rows.
+        death, event-free more than a month after the end of follow-up. The message names file, column and rows.
     """
     named = files or {}
     for name, schema in TABLES.items():
@@ -360,12 +360,23 @@ def _build(assays: pd.DataFrame, assay: str) -> str | None:
     return None if builds.empty else str(builds.iloc[0])
 
 
+ROUNDING_DAYS = 31.0
+"""Two times of one visit, both rounded to months, may differ by as much."""
+
+
 def _check_outcome(patients: pd.DataFrame, file: str | Path) -> None:
     dead = patients["death"] == 1
     late = dead & (patients["event_days"] > patients["followup_days"])
+    free = (patients["event"] == "none") & (patients["event_days"] > patients["followup_days"] + ROUNDING_DAYS)
     alive = (patients["event"] == "death") & (patients["death"] == 0)
     for wrong, problem, column, expected in (
         (late, "an event after death", "event_days", "event_days <= followup_days for patients who died"),
+        (
+            free,
+            "event-free after the end of follow-up",
+            "event_days",
+            f"event_days <= followup_days where event is none, or at most {ROUNDING_DAYS:g} days later by rounding",
+        ),
         (alive, "first event is death, yet the patient is recorded alive", "event", "death = 1 for these patients"),
     ):
         refuse_rows(

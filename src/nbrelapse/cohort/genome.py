@@ -96,6 +96,8 @@ def genome_landmarks() -> dict[str, Any]:
 
 _SLACK = 1_000_000
 """Segment files round, and pad their last segment."""
+_MITOCHONDRION = {"MT": 16_571}
+"""In any build; UCSC's hg19 has two bases more than the others, whose lengths tell no build apart."""
 
 
 def _check_positions(
@@ -144,7 +146,7 @@ def _check_positions(
     """
     known = genome_landmarks()["lengths"]
     longest = {name: max(of_build[name] for of_build in known.values()) for name in known["hg19"]}
-    lengths, where = known.get(build, longest), build if build in known else "any genome build"
+    lengths, where = known.get(build, longest) | _MITOCHONDRION, build if build in known else "any genome build"
     codes, names = encode(table[chromosome])
     limit = np.append(names.map(lengths).to_numpy(dtype=np.float64, na_value=np.nan), np.nan)[codes]
     beyond = (table[list(positions)].to_numpy(dtype=np.float64) > limit[:, None] + slack).any(axis=1)

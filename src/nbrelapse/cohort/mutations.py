@@ -13,7 +13,7 @@ import pandas as pd
 from nbrelapse.cohort.cohort import Repairs
 from nbrelapse.cohort.columns import _map_distinct, encode, refuse_rows
 from nbrelapse.cohort.genome import _check_positions, genome_landmarks
-from nbrelapse.cohort.schema import _variant_classes
+from nbrelapse.cohort.schema import _variant_classes, as_text
 from nbrelapse.errors import InputError
 
 _CODON = 3
@@ -173,7 +173,7 @@ def _says(calls: pd.DataFrame, words: Mapping[str, tuple[str, ...]]) -> np.ndarr
     said = np.zeros(len(calls), dtype=bool)
     for column, listed in words.items():
         if column in calls:
-            said |= calls[column].astype("str").str.strip().str.lower().isin(listed).to_numpy(dtype=bool)
+            said |= as_text(calls[column]).str.lower().isin(listed).to_numpy(dtype=bool)
     return said
 
 
@@ -285,6 +285,13 @@ def _spell_classes(classes: pd.Series, repairs: Repairs) -> pd.Series:
     if any(word.lower() not in own for word in distinct):
         repairs.add(where, "legal are " + ", ".join(_variant_classes()))
     return ready
+
+
+def _repair_rearrangements(rearrangements: pd.DataFrame, repairs: Repairs) -> pd.DataFrame:
+    """Remove structural variants that are there twice: all columns agree, and a position is known."""
+    twice = rearrangements.duplicated() & rearrangements[["site1_position", "site2_position"]].notna().any(axis=1)
+    repairs.add_count("rearrangements", int(twice.sum()), "rows that repeat another removed")
+    return rearrangements[~twice]
 
 
 DELETION, DUPLICATION, INVERSION, TRANSLOCATION, INSERTION = CLASSES = (

@@ -68,7 +68,7 @@ def _prefix(name: str) -> re.Pattern[str] | None:
 
 
 def as_text(values: pd.Series) -> pd.Series:
-    """Text without surrounding or doubled blanks; words for "not known" become missing.
+    """Text without surrounding quotes and blanks or doubled blanks; words for "not known" become missing.
 
     Parameters
     ----------
@@ -99,6 +99,9 @@ def _plain_text(values: pd.Series) -> pd.Series:
     runs = text.str.contains("  |\t|\n|\r|\xa0", regex=True, na=False)
     if runs.any():
         text = text.mask(runs, text[runs].str.replace(r"\s+", " ", regex=True))
+    enclosed = text.str.fullmatch('"[^"]*"', na=False)
+    if enclosed.any():
+        text = text.mask(enclosed, text[enclosed].str.slice(1, -1).str.strip())
     unknown = text.str.lower().isin([*_document()["missing"], ""])
     return text.mask(unknown | values.isna())
 
@@ -172,8 +175,8 @@ def read_levels(values: pd.Series, name: str) -> pd.Series:
     return pd.Series(ready, index=values.index, name=values.name)
 
 
-_LIKE_AN_ID = re.compile(r"\d.*[^\d\s.,].*\d|[^\W\d_]\S*\d{2}|\d{3}[-_]?[^\W\d_]|\d{5}|^P[A-Z]{5}$")
-"""Two numbers with something between them, letters and a number of two digits, a long number, or as TARGET's."""
+_LIKE_AN_ID = re.compile(r"\d.*[^\d\s.,].*\d|[^\W\d_]\S*\d{2}|^[^\W\d_]+\d$|\d{3}[-_]?[^\W\d_]|\d{5}|^P[A-Z]{5}$")
+"""Two numbers with something between them, letters and a number, a long number, or as TARGET's."""
 
 
 def _shown_cells(distinct: pd.Series) -> str:
@@ -206,7 +209,7 @@ def normalise_numbers(values: pd.Series, *, file: str | Path | None = None) -> p
     Raises
     ------
     InputError
-        A value is neither a finite number nor a word for "not known".
+        A value is neither a number, up to 1e15, nor a word for "not known".
 
     Examples
     --------
@@ -216,11 +219,11 @@ def normalise_numbers(values: pd.Series, *, file: str | Path | None = None) -> p
     """
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         numbers = values.astype("float64")
-        wrong = np.isinf(numbers.to_numpy())
+        wrong = np.abs(numbers.to_numpy()) > _LARGEST
     else:
         text = as_text(values)
         numbers = _map_distinct(text, lambda words: pd.to_numeric(words, errors="coerce").astype("float64"))
-        wrong = (numbers.isna() & text.notna()).to_numpy() | np.isinf(numbers.to_numpy())
+        wrong = (numbers.isna() & text.notna()).to_numpy() | (np.abs(numbers.to_numpy()) > _LARGEST)
     if wrong.any():
         raise InputError(
             f"not a number: {_shown_cells(values[wrong].head(1))}".removesuffix(": "),
@@ -232,6 +235,9 @@ def normalise_numbers(values: pd.Series, *, file: str | Path | None = None) -> p
         )
     return numbers
 
+
+_LARGEST = 1e15
+"""Nothing that is measured or counted here is larger; software writes 1e308 and the like for what it does not know."""
 
 _NON_NEGATIVE = pa.Check.ge(0, error="non_negative")
 _FRACTION = pa.Check.in_range(0, 1, error="fraction")

@@ -79,7 +79,7 @@ def parse_text_table(
     except _UnevenRowsError:
         head = _fit_header(head, source, file, separator, matrix=matrix)
         table = _read_columns(source, file, head, separator, comment, matrix, columns, numbers)
-    return _without_blank_end(table)
+    return _without_row_numbers(_without_blank_end(table))
 
 
 def _read_columns(
@@ -124,6 +124,15 @@ def _without_blank_end(table: pd.DataFrame) -> pd.DataFrame:
             break
         width -= 1
     return table if width == table.shape[1] else table.iloc[:, :width]
+
+
+def _without_row_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the row numbers that R and pandas write in front, from 1 or 0: they are no Entrez identifiers."""
+    if table.shape[1] < 2 or not str(table.columns[0]).startswith(_BLANK):
+        return table
+    first = table.iloc[:, 0].astype("str").tolist()
+    numbered = any(first == [str(number + start) for number in range(len(first))] for start in (0, 1))
+    return table.iloc[:, 1:] if numbered else table
 
 
 def _fit_header(
@@ -203,7 +212,7 @@ def _skip_comments(row: pa_csv.InvalidRow) -> str:
 
 
 def _without_comments(table: pa.Table, first: str) -> pa.Table:
-    """Remove remarks that have as many cells as the rows."""
+    """Remove remarks that have as many cells as the rows; a cell that a spreadsheet could not compute is none."""
     values = table.column(first)
     if pa.types.is_floating(values.type):
         return table
@@ -211,7 +220,9 @@ def _without_comments(table: pa.Table, first: str) -> pa.Table:
         if not values.num_chunks or not pc.any(pc.starts_with(values.chunk(0).dictionary, "#")).as_py():
             return table
         values = values.cast(pa.string())
-    return table.filter(pc.invert(pc.fill_null(pc.starts_with(values, "#"), False)))
+    errors = pa.array([word for word in _missing_words() if word.startswith("#")])
+    remarks = pc.and_(pc.starts_with(values, "#"), pc.invert(pc.is_in(values, errors)))
+    return table.filter(pc.invert(pc.fill_null(remarks, False)))
 
 
 def _uneven(source: Path | bytes, file: str | Path, separator: str, quoted: bool) -> InputError:

@@ -8,6 +8,7 @@ import platform
 import re
 import secrets
 import subprocess
+from collections.abc import Hashable
 from importlib.metadata import version
 from typing import Any
 
@@ -26,7 +27,7 @@ from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.metrics.evaluation import Evaluation
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.models.base import RiskModel
-from nbrelapse.outcome import Outcome, summarize_outcome
+from nbrelapse.outcome import FEWEST_AT_RISK, Outcome, summarize_outcome
 from nbrelapse.report.facts import coverage_table, disagreements
 from nbrelapse.report.guard_sections import (
     GuardSection,
@@ -97,6 +98,8 @@ def _describe_outcome(result: ExperimentResult) -> dict[str, str]:
     excluded = result.data.training.excluded
     for reason, count in excluded.items():
         facts[f"Excluded from the cohort: {reason}"] = str(count)
+    if result.data.training.dead_left_out:
+        facts["Dead among the excluded"] = str(result.data.training.dead_left_out)
     for name, choice in result.data.training.choices.items():
         facts[name.replace("_", " ").capitalize()] = str(choice)
     return facts
@@ -210,7 +213,8 @@ def _model_card(result: ExperimentResult, name: str, tried: Multiplicity | None 
 def _longest_followup(model: RiskModel) -> list[str]:
     if model.followed_days is None:
         return []
-    return [f"- Longest training follow-up: {model.followed_days / YEAR:.1f} years; nothing is predicted beyond"]
+    followed = f"{model.followed_days / YEAR:.1f} years"
+    return [f"- At least {FEWEST_AT_RISK} training patients were followed for {followed}; nothing is predicted beyond"]
 
 
 def _mechanism_table(stable: Stability, catalogue: Catalogue) -> list[str]:
@@ -227,12 +231,25 @@ def _mechanism_table(stable: Stability, catalogue: Catalogue) -> list[str]:
 
 def _metric_table(metrics: pd.DataFrame, name: str) -> list[str]:
     rows = metrics[metrics["model"] == name]
-    lines = ["| population | metric | value | 95% interval | patients | events |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| population | metric | value | 95% interval | patients | events | at risk then | events by then |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     return lines + [
-        f"| {row['population']} | {row['metric']} | {row['value']:.3f} | {row['low']:.3f} to {row['high']:.3f} "
-        f"| {row['n']} | {row['events']} |"
+        f"| {row['population']} | {row['metric']} | {row['value']:.3f} | {_interval(row)} | {row['n']} "
+        f"| {row['events']} | {_count(row['at_risk'])} | {_count(row['events_by'])} |"
         for row in rows.to_dict("records")
     ]
+
+
+def _interval(row: dict[Hashable, Any]) -> str:
+    if pd.notna(row["low"]):
+        return f"{row['low']:.3f} to {row['high']:.3f}"
+    return f"by chance {row['by_chance']:.3f}" if pd.notna(row["by_chance"]) else "none"
+
+
+def _count(count: Any) -> str:
+    return "" if pd.isna(count) else str(count)
 
 
 def _multiplicity(result: ExperimentResult, experiments: int) -> Multiplicity:

@@ -20,10 +20,10 @@ from nbrelapse.metrics.horizons import prediction_times
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.blend import Blend
+from nbrelapse.models.families import model_title
 from nbrelapse.models.hazards import FEWEST_COMPETING_EVENTS
-from nbrelapse.models.resamples import bootstrap_refits, bootstrap_rows, fold_refits
+from nbrelapse.models.resamples import bootstrap_refits, bootstrap_rows, fold_refits, refit
 from nbrelapse.outcome import Outcome, event_of, kind_of
-from nbrelapse.report.wording import model_title
 from nbrelapse.scoring.evaluate import populations
 from nbrelapse.validation.fold_cache import FoldCache
 from nbrelapse.validation.guards import corrected_choice, optimism
@@ -212,7 +212,7 @@ def _fit(
     for done, (name, model) in enumerate(models.items()):
         report("final models", done, len(models))
         tuned = tune(model, X, y, n_trials=settings.trials, n_folds=settings.inner_folds, seed=config.seed)
-        fitted[name] = tuned.fit(X, y)
+        fitted[name] = refit(tuned, X, y)
         if name in config.models:
             refits[name] = bootstrap_refits(tuned, X, y, n_refits=config.refits, seed=config.seed, n_jobs=n_jobs)
     report("final models", len(models), len(models))

@@ -5,6 +5,7 @@ from .checks import direction_agreement as direction_agreement
 from .checks import grouped_shapley as grouped_shapley
 from .checks import roll_up_difference as roll_up_difference
 from .checks import truth_agreement as truth_agreement
+from .explanation import APPROXIMATE as APPROXIMATE
 from .explanation import LEAST_PATIENTS as LEAST_PATIENTS
 from .explanation import Explanation as Explanation
 from .explanation import GroupContributions as GroupContributions

@@ -28,6 +28,12 @@ _TOLERANCE = 1e-5
 computes its contributions in float32."""
 
 
+APPROXIMATE = (
+    "The contributions of a random forest are approximate: exact for the expected number of events, shared out in "
+    "proportion on the log scale. Single ones may be off by a quarter or more, and the order of the largest may differ."
+)
+"""Said wherever contributions are shown that are not exact."""
+
 _SHOWN = 12
 """Mechanisms that the text of an explanation lists at most."""
 
@@ -61,11 +67,12 @@ class Explanation:
     Parameters
     ----------
     baseline : float
-        What the contributions start from. The mean log risk of the background where one was given; without one the
-        log risk of the training mean (0 in Cox regression) for linear models, and for trees the mean over their
-        leaves, weighted as in training, which lies near it. Of a probability: that at this log risk.
+        What the contributions start from. The mean log risk of the background where one was given (of a forest the log
+        risk at its mean mortality); without one the log risk of the training mean (0 in Cox regression) for linear
+        models, and for trees the mean over their leaves, weighted as in training, which lies near it. Of a probability:
+        that at this log risk.
     features : DataFrame of shape (n_patients, n_features)
-        SHAP values; exact but for the forest (see :meth:`RiskModel.attribute`).
+        SHAP values; exact where ``exact`` says so (see :meth:`RiskModel.attribute`).
     mechanisms : DataFrame of shape (n_patients, n_mechanisms)
         Sums of the features of each mechanism, in the catalogue's order.
     values : DataFrame of shape (n_patients, n_features)
@@ -75,7 +82,8 @@ class Explanation:
     mechanism_of : Series
         The mechanism of each feature.
     constrained : frozenset of str
-        Features that the model was forced to be monotone in: that they act as expected is no finding.
+        Features that the model could use in the expected direction only: that they act as expected is no finding. Of
+        a blend, those that every member which weighs is held to.
     scale : {"log hazard", "log odds", "probability"}
         What ``prediction`` is.
     horizon_days : float or None
@@ -84,6 +92,8 @@ class Explanation:
         The patients compared with; None: path-dependent, or against the training mean.
     catalogue : Catalogue, optional
         Where titles and colours come from; the packaged one by default.
+    exact : bool
+        Whether the contributions are the Shapley values of the log risk; those of a forest are approximate.
 
     Examples
     --------
@@ -120,6 +130,7 @@ class Explanation:
     horizon_days: float | None = None
     background: pd.DataFrame | None = None
     catalogue: Catalogue | None = field(default=None, compare=False)
+    exact: bool = True
 
     @property
     def plot(self) -> _ExplanationPlots:
@@ -217,7 +228,12 @@ class Explanation:
         size = f"features {self.features.shape[1]}, mechanisms {self.mechanisms.shape[1]}"
         patients = f" of one patient: {size}" if n == 1 else f": patients {n}, {size}"
         predicted = f"prediction {risk.iloc[0]:.2f}" if n == 1 else f"predictions {risk.min():.2f} to {risk.max():.2f}"
-        return [f"Explanation of the {self.scale}{patients}", f"baseline {self.baseline:.2f}, {predicted}"]
+        approximate = [] if self.exact else [APPROXIMATE]
+        return [
+            f"Explanation of the {self.scale}{patients}",
+            f"baseline {self.baseline:.2f}, {predicted}",
+            *approximate,
+        ]
 
     def _overview(self) -> pd.DataFrame:
         """Return the leading mechanisms as text, the contributions of one patient with their sign."""
@@ -339,10 +355,11 @@ def _explain(model: RiskModel, X: pd.DataFrame, catalogue: Catalogue, background
         values=X[list(features.columns)],
         prediction=pd.Series(log_risk, index=features.index, name="log_risk"),
         mechanism_of=mechanism_of,
-        constrained=frozenset(name for name, sign in (getattr(model, "directions", None) or {}).items() if sign),
+        constrained=getattr(model, "constrained", frozenset()),
         scale=model.kind.scale,
         background=None if background is None else background[list(features.columns)],
         catalogue=catalogue,
+        exact=getattr(model, "exact_contributions", True),
     )
 
 

@@ -11,7 +11,6 @@ from scipy.special import expit
 from nbrelapse.errors import InputError
 from nbrelapse.explanation.explanation import Explanation, _refuse_a_gap, roll_up
 from nbrelapse.models.base import RiskModel
-from nbrelapse.models.design import read_columns
 from nbrelapse.models.survival import SurvivalModel
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
@@ -101,7 +100,7 @@ def _checked_horizon(explanation: Explanation, model: RiskModel, horizon_days: f
         raise InputError(
             f"illegal horizon {horizon_days!r}",
             column="horizon_days",
-            expected=f"days, above 0 and at most {followed:g}, the longest follow-up in training",
+            expected=f"days, above 0 and at most {followed:g}, as far as the training patients carry",
         )
     return horizon_days
 
@@ -111,12 +110,12 @@ def _competing_terms(explanation: Explanation, model: RiskModel) -> tuple[np.nda
     nothing = np.zeros(explanation.features.shape)
     if model.competing_ is None:
         return nothing, 0.0
-    names = np.asarray(explanation.features.columns, dtype=object)
-    order = pd.Index(model.feature_names_in_).get_indexer(names)
-    terms = model.competing_.own_terms(read_columns(explanation.values, model.feature_names_in_))[:, order]
+    assert isinstance(model, SurvivalModel)
+    names = list(explanation.features.columns)
+    terms = model.competing_terms(explanation.values)[names].to_numpy()
     if explanation.background is None:
         return terms, 0.0
-    usual = model.competing_.own_terms(read_columns(explanation.background, model.feature_names_in_))[:, order]
+    usual = model.competing_terms(explanation.background)[names].to_numpy()
     return terms - usual.mean(axis=0), float(usual.mean(axis=0).sum())
 
 

@@ -34,6 +34,7 @@ from .evaluation import evaluate as evaluate
 from .evaluation import evaluate_groups as evaluate_groups
 from .evaluation import strongest_reference as strongest_reference
 from .horizons import CensoringDistribution as CensoringDistribution
+from .horizons import HorizonSupport as HorizonSupport
 from .horizons import longest_horizon as longest_horizon
 from .horizons import prediction_times as prediction_times
 from .horizons import reached_years as reached_years
@@ -50,5 +51,7 @@ from .resampling import IntervalKind as IntervalKind
 from .resampling import bootstrap_interval as bootstrap_interval
 from .resampling import bootstrap_weights as bootstrap_weights
 from .table import METRICS as METRICS
+from .table import POPULATIONS as POPULATIONS
 from .table import Metric as Metric
 from .table import metric_title as metric_title
+from .table import population_title as population_title

@@ -223,9 +223,9 @@ class _SmoothCalibration:
         ----------
         predicted : ndarray of shape (n_repeats, n)
             Cumulative incidence at the horizon; repeats share one curve.
-        pseudo : ndarray of shape (n,)
+        pseudo : ndarray of shape (n,) or (n, n_columns)
             See :func:`pseudo_observations`. They are those of the sample in every resample: to first order a
-            resample's own are the same.
+            resample's own are the same. Of other outcomes of the same patients a column each.
         weights : ndarray of shape (n, n_columns)
             See :func:`bootstrap_weights`.
         """
@@ -236,11 +236,11 @@ class _SmoothCalibration:
         basis = right[kept].T * (np.sqrt(len(raw)) / length[kept])
         terms = (raw @ basis).reshape(*predicted.shape, -1)
         products = np.einsum("rnp,rnq->npq", terms, terms).reshape(len(pseudo), -1)
-        targets = terms.sum(axis=0) * pseudo[:, None]
         counts = weights.T.astype(float)
+        observed = terms.sum(axis=0).T @ (weights * pseudo.reshape(len(pseudo), -1))
         normal = (counts @ products).reshape(len(counts), terms.shape[2], terms.shape[2])
         inverse = np.linalg.pinv(normal, rcond=_NEGLIGIBLE, hermitian=True)
-        return cls(basis, knots, np.einsum("cpq,cq->pc", inverse, counts @ targets))
+        return cls(basis, knots, np.einsum("cpq,qc->pc", inverse, observed))
 
     def at(self, predicted: np.ndarray, columns: slice = slice(None)) -> np.ndarray:
         """Return the observed incidence at predicted ones, between 0 and 1; a new last axis holds the columns."""
@@ -257,8 +257,8 @@ def _integrated_calibration_index(predicted: np.ndarray, pseudo: np.ndarray, wei
     ----------
     predicted : ndarray of shape (n_repeats, n)
         Cumulative incidence at the horizon; the distance is averaged over repeats.
-    pseudo : ndarray of shape (n,)
-        See :func:`pseudo_observations`.
+    pseudo : ndarray of shape (n,) or (n, n_columns)
+        See :func:`pseudo_observations`; other outcomes of the same patients have a column each.
     weights : ndarray of shape (n, n_columns)
         See :func:`bootstrap_weights`.
 

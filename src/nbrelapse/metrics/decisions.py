@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from nbrelapse.metrics.horizons import YEAR, reached_years
+from nbrelapse.metrics.horizons import YEAR, HorizonSupport, reached_years
 from nbrelapse.metrics.incidence import observed_incidence, weighted_incidence
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.resampling import bootstrap_interval, bootstrap_weights
+from nbrelapse.models.families import model_title
 
 _THRESHOLDS = np.arange(2, 33) / 40
 """A choice: from 5 % to 80 %, beyond which nobody would or everybody would treat."""
@@ -30,8 +31,8 @@ class DecisionCurve:
         ``strategy, years, threshold, net_benefit, low, high, treated``: ``treated`` is the share of the patients.
         Models treat whose predicted incidence reaches the threshold; groups treat the same patients at each.
     differences : DataFrame
-        ``strategy, reference, years, threshold, difference, low, high``: a model's net benefit less the reference
-        group's in the same resamples; empty without groups.
+        ``strategy, reference, years, threshold, difference, low, high``: a model's net benefit less that of the
+        reference, the first clinical group or treating everybody, in the same resamples; empty without groups.
     notes : list of str
         Horizons that were left out.
     """
@@ -62,11 +63,12 @@ def decision_curve(
     models : mapping of str to Predictions
         Repeats are averaged as decisions.
     groups : mapping of str to bool ndarray of shape (n,)
-        Whom a clinical group treats. The first is the reference of the differences.
+        Whom a clinical group treats. The first is a reference of the differences, treating everybody the other.
     y : structured ndarray of shape (n,)
         ``event`` and ``time`` of the patients.
     years : sequence of int
-        Horizons; one that the follow-up or the predictions do not reach is left out, with a note.
+        Horizons; one that the predictions do not reach or too few patients carry is left out, with a note, see
+        :class:`HorizonSupport`.
     thresholds : ndarray of shape (n_thresholds,)
         Between 0 and 1.
     n_bootstrap, seed : int
@@ -87,7 +89,7 @@ def decision_curve(
     >>> found.net_benefit[["strategy", "net_benefit", "treated"]].round(2).values.tolist()
     [['treat all', 0.03, 1.0], ['treat none', 0.0, 0.0], ['high_risk', 0.22, 0.34], ['cox', 0.25, 0.54]]
     >>> found.notes
-    ['net benefit at 5 years is left out, the follow-up or the predictions end before']
+    ['net benefit at 5 years is left out: 0 patients are at risk then, 10 are needed']
     """
     weights = bootstrap_weights(len(y), n_bootstrap, seed)
     everyone = np.ones((1, len(y)), dtype=bool)
@@ -98,7 +100,8 @@ def decision_curve(
     for year in years:
         horizon = year * YEAR
         if year not in reached:
-            notes.append(f"net benefit at {year} years is left out, the follow-up or the predictions end before")
+            why = HorizonSupport.of(y, horizon).reason or "it was not predicted so far"
+            notes.append(f"net benefit at {year} years is left out: {why}")
             continue
         treated = {TREAT_ALL: everyone, TREAT_NONE: ~everyone}
         treated |= {name: np.asarray(mask, dtype=bool)[None] for name, mask in groups.items()}
@@ -107,7 +110,7 @@ def decision_curve(
         for name, values in found.items():
             share = np.broadcast_to(treated[name].mean(axis=(0, 1)), thresholds.shape)
             rows.append(_table({"strategy": name}, year, thresholds, "net_benefit", values).assign(treated=share))
-        for reference in list(groups)[:1]:
+        for reference in [*list(groups)[:1], TREAT_ALL] if groups else []:
             for name in models:
                 names = {"strategy": name, "reference": reference}
                 change = found[name] - found[reference]
@@ -339,7 +342,7 @@ class ClinicalUtility:
     ----------
     model : str
     years : tuple of int
-        Horizons that predictions and follow-up reach.
+        Horizons that the predictions reach and enough patients carry.
     decisions : DecisionCurve
     tertiles : DataFrame
         ``years`` and the columns of :func:`tertile_calibration`.
@@ -391,7 +394,7 @@ def clinical_utility(
     groups : mapping of str to ndarray of shape (n,)
         Clinical groupings as numbers, higher is worse, NaN where it is not known; one unknown of more than a fifth of
         the patients is left out, with a note. Of each the highest group is treated, patients of unknown group are
-        not; of groupings that treat the same patients the first stands for all. The first is the reference of the
+        not; of groupings that treat the same patients the first stands for all. The first is a reference of the
         differences; that of most patients, and then of most groups, is crossed with the model.
     y : structured ndarray of shape (n,)
     n_bootstrap, seed : int
@@ -433,13 +436,15 @@ def _known_groups(groups: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarra
     levels, notes = {}, []
     for name, values in groups.items():
         group = np.asarray(values, dtype=float)
-        unknown = np.isnan(group)
+        unknown, title = np.isnan(group), model_title(name)
         if unknown.mean() > MOST_UNKNOWN:
-            notes.append(f"decisions by {name} are left out, it is unknown of {unknown.sum()} of {len(group)} patients")
+            notes.append(
+                f"decisions by {title} are left out, it is unknown of {unknown.sum()} of {len(group)} patients"
+            )
             continue
         levels[name] = group
         if unknown.any():
-            notes.append(f"{unknown.sum()} patients of unknown {name} count as not treated by it")
+            notes.append(f"{unknown.sum()} patients of unknown {title} count as not treated by it")
     return levels, notes
 
 

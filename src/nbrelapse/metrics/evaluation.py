@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
 
+from nbrelapse.metrics.chance import _ici_by_chance
 from nbrelapse.metrics.discrimination import harrell_c
+from nbrelapse.metrics.horizons import HorizonSupport
 from nbrelapse.metrics.predictions import Predictions, _JudgedModel, _JudgedPatients, enough_patients
-from nbrelapse.metrics.resampling import IntervalKind, _interval_weights, _Value, bootstrap_interval
-from nbrelapse.metrics.table import METRICS
+from nbrelapse.metrics.resampling import (
+    IntervalKind,
+    _interval_weights,
+    _Scale,
+    _scaled_interval,
+    _Value,
+    bootstrap_interval,
+)
+from nbrelapse.metrics.table import METRICS, Metric, metric_title, population_title
+from nbrelapse.models.families import model_title
 from nbrelapse.outcome import OutcomeKind, event_of, kind_of, values_of
 
 if TYPE_CHECKING:
     from nbrelapse.metrics.decisions import ClinicalUtility
     from nbrelapse.outcome import Outcome
+
+
+_COUNTS = ("n", "events", "at_risk", "events_by")
+_METRIC_COLUMNS = ["model", "population", "metric", "value", "low", "high", *_COUNTS, "by_chance"]
 
 
 @dataclass(frozen=True)
@@ -27,9 +41,11 @@ class Evaluation:
     Parameters
     ----------
     metrics : DataFrame
-        ``model, population, metric, value, low, high, n, events``: a row a model, population and metric, with
-        the 95 % interval; ``METRICS`` says which values are good. NaN where a model has no value, with a
-        note.
+        ``model, population, metric, value, low, high, n, events, at_risk, events_by, by_chance``: a row a model,
+        population and metric, with the 95 % interval; ``METRICS`` says which values are good. NaN where a model has no
+        value, with a note. ``at_risk`` and ``events_by`` are the patients at risk at the horizon of a metric that has
+        one, and the events by then. ``by_chance`` is what the calibration index of a perfectly calibrated model with
+        the same predictions would be in as many patients; that index has no interval.
     differences : DataFrame
         ``model, reference, population, metric, difference, low, high``: the model's value less the reference's
         in the same resamples.
@@ -57,7 +73,7 @@ class Evaluation:
     ) -> Self:
         """Put rows together; without any, the tables are empty and have their columns."""
         return cls(
-            pd.DataFrame(metrics, columns=["model", "population", "metric", "value", "low", "high", "n", "events"]),
+            pd.DataFrame(metrics, columns=_METRIC_COLUMNS).astype({"at_risk": "Int64", "events_by": "Int64"}),
             pd.DataFrame(
                 differences, columns=["model", "reference", "population", "metric", "difference", "low", "high"]
             ),
@@ -75,6 +91,7 @@ def evaluate(
     n_bootstrap: int = 1000,
     seed: int = 0,
     interval: IntervalKind = "percentile",
+    undetermined: Callable[[str, str], bool] = lambda model, metric: False,
 ) -> Evaluation:
     """Judge models on the same patients, overall and within populations.
 
@@ -86,8 +103,11 @@ def evaluate(
 
     Intervals come from bootstrap resamples of the patients of a population, the same for all models.
     They tell how much the figures depend on who was in the evaluation; the models stay as they are. The censoring
-    distribution is that of the judged patients, estimated once: a hold-out may be followed differently from the
-    patients that the models were trained on.
+    distribution is that of the population judged, estimated once: a hold-out, or the high-risk patients, may be
+    followed differently from others. A figure at a horizon needs 10 patients at risk then and 5 events by then in the
+    population, see :class:`HorizonSupport`; it is left out otherwise, with a note. AUC, Brier score and IPA have
+    intervals that are normal on another scale, whatever ``interval`` is, because these hold the truth where there are
+    few events.
 
     Parameters
     ----------
@@ -102,6 +122,9 @@ def evaluate(
     n_bootstrap, seed : int
     interval : {"percentile", "bca"}
         See :func:`bootstrap_interval`.
+    undetermined : callable
+        Whether the predictions of a model (the first argument) do not determine a metric (the second): the figure is
+        NaN then, without a note.
 
     Returns
     -------
@@ -132,57 +155,136 @@ def evaluate(
     metrics: list[dict[str, object]] = []
     differences: list[dict[str, object]] = []
     notes: list[str] = []
+    gaps: list[_Gap] = []
+    judged_in: list[str] = []
     for population, mask in populations.items():
         members = np.flatnonzero(mask)
         n, events = len(members), int((event_of(y)[members] == 1).sum())
         if not enough_patients(y[members]):
-            notes.append(f"{population}: left out, it has {n} patients and {events} events")
+            notes.append(f"{population_title(population)}: left out, it has {n} patients and {events} events")
             continue
+        judged_in.append(population)
         weights = _interval_weights(n, n_bootstrap, seed, interval)
-        judged = _JudgedPatients(y[members], weights, next(iter(predictions.values())).times, observed=y)
+        judged = _JudgedPatients(y[members], weights, next(iter(predictions.values())).times)
         inside = {model: prediction.take(members) for model, prediction in predictions.items()}
-        replicates, found = _metric_replicates(inside, judged, n_bootstrap)
-        notes += [f"{population}: {note}" for note in found]
-        rows = _evaluation_rows(replicates, references, population, n=n, events=events, n_bootstrap=n_bootstrap)
-        metrics += rows[0]
+        replicates = _metric_replicates(inside, judged)
+        determined = {key: values for key, values in replicates.items() if not undetermined(*key)}
+        gaps += _gaps(determined, population, n_bootstrap)
+        replicates |= {key: np.full(weights.shape[1], np.nan) for key in replicates.keys() - determined.keys()}
+        notes += [f"{population_title(population)}: {note}" for note in _population_notes(inside, judged)]
+        rows = _evaluation_rows(replicates, references, population, judged.y, judged.support, n_bootstrap)
+        metrics += _with_chance(rows[0], inside, judged, seed)
         differences += rows[1]
-    return Evaluation.of(metrics, differences, notes, kind_of(y))
+    return Evaluation.of(metrics, differences, notes + _gap_notes(gaps, judged_in, n_bootstrap), kind_of(y))
 
 
 def _metric_replicates(
-    predictions: Mapping[str, Predictions], judged: _JudgedPatients, n_bootstrap: int
-) -> tuple[dict[tuple[str, str], np.ndarray], list[str]]:
-    """Compute every metric of every model for each column of patient weights, and say what is missing.
+    predictions: Mapping[str, Predictions], judged: _JudgedPatients
+) -> dict[tuple[str, str], np.ndarray]:
+    """Compute every metric of every model for each column of patient weights.
 
     Parameters
     ----------
     predictions : mapping of str to Predictions
         Of the patients judged, by model.
     judged : JudgedPatients
-    n_bootstrap : int
-        Columns of weights that are resamples: the second to the one after the last of them.
 
     Returns
     -------
-    replicates : dict of (model, metric) to ndarray of shape (n_columns,)
-    notes : list of str
+    dict of (model, metric) to ndarray of shape (n_columns,)
     """
-    notes = [*judged.notes, *_folds_without_events(predictions, judged.y)]
     replicates = {}
     for model, prediction in predictions.items():
         own = _JudgedModel(prediction, judged)
         for metric in METRICS.values():
             found = metric.compute(own) if judged.kind in metric.kinds else None
-            if found is None:
-                continue
-            values = np.asarray(found)
-            replicates[model, metric.name] = values
-            undefined = int(np.isnan(values[1 : n_bootstrap + 1]).sum())
-            if np.isnan(values[0]):
-                notes.append(f"{metric.name} of {model} is undefined, {metric.undefined}")
-            elif undefined:
-                notes.append(f"{metric.name} of {model} is undefined in {undefined} of {n_bootstrap} resamples")
-    return replicates, notes
+            if found is not None:
+                replicates[model, metric.name] = np.asarray(found)
+    return replicates
+
+
+def _population_notes(predictions: Mapping[str, Predictions], judged: _JudgedPatients) -> list[str]:
+    return [*judged.notes, *_folds_without_events(predictions, judged.y)]
+
+
+_UNDEFINED, _SOMETIMES, _NO_INTERVAL = "undefined", "undefined in some resamples", "without an interval"
+
+
+@dataclass(frozen=True)
+class _Gap:
+    """A figure without a value, without one in some of the resamples, or without an interval."""
+
+    kind: str
+    population: str
+    model: str
+    metric: Metric
+    resamples: int = 0
+
+    @property
+    def reason(self) -> str:
+        return "such a value leaves the resamples no room" if self.kind == _NO_INTERVAL else self.metric.undefined
+
+
+def _gaps(
+    replicates: Mapping[tuple[str, str], np.ndarray],
+    population: str,
+    n_bootstrap: int,
+) -> list[_Gap]:
+    gaps = []
+    for (model, name), values in replicates.items():
+        metric, resamples = METRICS[name], values[1 : n_bootstrap + 1]
+        missing = int(np.isnan(resamples).sum())
+        if np.isnan(values[0]):
+            gaps.append(_Gap(_UNDEFINED, population, model, metric))
+        elif missing:
+            gaps.append(_Gap(_SOMETIMES, population, model, metric, missing))
+        if (
+            metric.scale
+            and not np.isnan(values[0])
+            and np.isnan(_scaled_interval(values[0], resamples, metric.scale)[0])
+        ):
+            gaps.append(_Gap(_NO_INTERVAL, population, model, metric))
+    return gaps
+
+
+def _gap_notes(gaps: Sequence[_Gap], populations: Collection[str], n_bootstrap: int) -> list[str]:
+    """Say what is undefined and why: a note a reason, not one a model, population and metric.
+
+    Examples
+    --------
+    >>> slope = METRICS["calibration_slope"]
+    >>> gaps = [_Gap("undefined", "high_risk", name, slope) for name in ("clinical_risk_group", "clinical_inrg")]
+    >>> _gap_notes(gaps, ["all", "high_risk"], 1000)
+    ['Calibration slope is undefined, the log risk is constant or separates the events: Recorded risk group,
+    INRG risk group (high-risk patients)']
+    """
+    notes = []
+    for kind in (_UNDEFINED, _SOMETIMES, _NO_INTERVAL):
+        own = [gap for gap in gaps if gap.kind == kind]
+        for reason in dict.fromkeys(gap.reason for gap in own):
+            alike = [gap for gap in own if gap.reason == reason]
+            subjects = list(dict.fromkeys(gap.metric.subject for gap in alike))
+            models = ", ".join(dict.fromkeys(model_title(gap.model) for gap in alike))
+            within = list(dict.fromkeys(gap.population for gap in alike))
+            where = ", ".join(population_title(name) for name in within)
+            where = "" if set(within) == set(populations) else f" ({where[0].lower()}{where[1:]})"
+            most = max(gap.resamples for gap in alike)
+            what = f"undefined in up to {most} of {n_bootstrap} resamples" if kind == _SOMETIMES else kind
+            are = "is" if len(subjects) == 1 else "are"
+            notes.append(f"{', '.join(subjects)} {are} {what}, {reason}: {models}{where}")
+    return notes
+
+
+def _with_chance(
+    rows: list[dict[str, object]], predictions: Mapping[str, Predictions], judged: _JudgedPatients, seed: int
+) -> list[dict[str, object]]:
+    """Add what chance makes of the calibration index to the rows of metrics of one population."""
+    known = [row for row in rows if not METRICS[str(row["metric"])].has_interval]
+    models = dict.fromkeys(str(row["model"]) for row in known)
+    chance = {model: _ici_by_chance(predictions[model], judged, seed) for model in models}
+    for row in known:
+        row["by_chance"] = chance[str(row["model"])][METRICS[str(row["metric"])].years]
+    return rows
 
 
 def _folds_without_events(predictions: Mapping[str, Predictions], y: np.ndarray) -> list[str]:
@@ -279,6 +381,7 @@ def evaluate_groups(
     metrics: list[dict[str, object]] = []
     differences: list[dict[str, object]] = []
     notes: list[str] = []
+    gaps: list[_Gap] = []
     by_group: list[dict[tuple[str, str], np.ndarray]] = []
     names = [str(name) for name in np.unique(groups)]
     for name in names:
@@ -287,19 +390,25 @@ def evaluate_groups(
         child = int(np.random.SeedSequence([seed, *name.encode()]).generate_state(1)[0])
         weights = _interval_weights(len(members), n_bootstrap, child, interval)
         times = next(iter(predictions.values())).times
-        judged = _JudgedPatients(y[members], weights, times, observed=y[members])
+        judged = _JudgedPatients(y[members], weights, times)
         inside = {model: prediction.take(members) for model, prediction in predictions.items()}
-        replicates, found = _metric_replicates(inside, judged, n_bootstrap)
-        notes += [f"{name}: {note}" for note in found]
+        replicates = _metric_replicates(inside, judged)
+        gaps += _gaps(replicates, name, n_bootstrap)
+        notes += [f"{name}: {note}" for note in _population_notes(inside, judged)]
         by_group.append(replicates)
-        _add(metrics, differences, replicates, references, name, y[members], n_bootstrap)
+        rows = _evaluation_rows(replicates, references, name, judged.y, judged.support, n_bootstrap)
+        metrics += rows[0]
+        differences += rows[1]
     shared = [key for key in by_group[0] if all(key in group for group in by_group)]
     mean = {key: _mean([group[key] for group in by_group], n_bootstrap) for key in shared}
-    partial = sorted({metric for group in by_group for _, metric in group} - {metric for _, metric in shared})
+    some = {metric for group in by_group for _, metric in group} - {metric for _, metric in shared}
+    partial = [metric_title(metric) for metric in METRICS if metric in some]
     if partial:
         notes.append(f"{MEAN}: {', '.join(partial)} left out, not every group has it")
-    _add(metrics, differences, mean, references, MEAN, y, n_bootstrap)
-    return Evaluation.of(metrics, differences, notes, kind_of(y))
+    rows = _evaluation_rows(mean, references, MEAN, y, {}, n_bootstrap)
+    return Evaluation.of(
+        metrics + rows[0], differences + rows[1], notes + _gap_notes(gaps, names, n_bootstrap), kind_of(y)
+    )
 
 
 def _mean(groups: Sequence[np.ndarray], n_bootstrap: int) -> np.ndarray:
@@ -309,28 +418,12 @@ def _mean(groups: Sequence[np.ndarray], n_bootstrap: int) -> np.ndarray:
     return np.concatenate([own, *left_out])
 
 
-def _add(
-    metrics: list[dict[str, object]],
-    differences: list[dict[str, object]],
-    replicates: Mapping[tuple[str, str], np.ndarray],
-    references: Sequence[str],
-    population: str,
-    y: np.ndarray,
-    n_bootstrap: int,
-) -> None:
-    events = int((event_of(y) == 1).sum())
-    rows = _evaluation_rows(replicates, references, population, n=len(y), events=events, n_bootstrap=n_bootstrap)
-    metrics += rows[0]
-    differences += rows[1]
-
-
 def _evaluation_rows(
     replicates: Mapping[tuple[str, str], np.ndarray],
     references: Sequence[str],
     population: str,
-    *,
-    n: int,
-    events: int,
+    y: np.ndarray,
+    support: Mapping[int, HorizonSupport],
     n_bootstrap: int,
 ) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
     """Return the rows of metrics, and of paired differences from the references, of one population.
@@ -341,7 +434,11 @@ def _evaluation_rows(
         From :func:`_metric_replicates`: the sample itself, the resamples, and for BCa intervals a jackknife.
     references : sequence of str
     population : str
-    n, events, n_bootstrap : int
+    y : ndarray of shape (n,)
+        Of the population.
+    support : mapping of int to HorizonSupport
+        By year; empty for the mean of groups.
+    n_bootstrap : int
 
     Returns
     -------
@@ -350,24 +447,36 @@ def _evaluation_rows(
     """
     metrics: list[dict[str, object]] = []
     differences: list[dict[str, object]] = []
-    for (model, metric), values in replicates.items():
-        row: dict[str, object] = {"model": model, "population": population, "metric": metric}
-        metrics.append(row | _interval("value", values, n_bootstrap) | {"n": n, "events": events})
+    everybody = {"n": len(y), "events": int((event_of(y) == 1).sum())}
+    for (model, name), values in replicates.items():
+        metric = METRICS[name]
+        row: dict[str, object] = {"model": model, "population": population, "metric": name}
+        carried = support.get(metric.years) if metric.years else None
+        at = {} if carried is None else {"at_risk": carried.at_risk, "events_by": carried.events_by}
+        metrics.append(row | _interval("value", values, n_bootstrap, metric, metric.scale) | everybody | at)
         differences += [
             row
             | {"reference": reference}
-            | _interval("difference", values - replicates[reference, metric], n_bootstrap)
+            | _interval("difference", values - replicates[reference, name], n_bootstrap, metric)
             for reference in references
             if reference != model
         ]
     return metrics, differences
 
 
-def _interval(name: str, values: np.ndarray, n_bootstrap: int) -> dict[str, object]:
+def _interval(
+    name: str, values: np.ndarray, n_bootstrap: int, metric: Metric, scale: _Scale | None = None
+) -> dict[str, object]:
     """Value and 95 % interval; with columns beyond the resamples, those of a jackknife, the BCa interval."""
+    value = float(values[0])
     resamples, jackknife = np.split(values[1:], [n_bootstrap])
-    low, high = bootstrap_interval(float(values[0]), resamples, jackknife if len(jackknife) else None)
-    return {name: float(values[0]), "low": low, "high": high}
+    if not metric.has_interval:
+        low, high = np.nan, np.nan
+    elif scale is not None:
+        low, high = _scaled_interval(value, resamples, scale)
+    else:
+        low, high = bootstrap_interval(value, resamples, jackknife if len(jackknife) else None)
+    return {name: value, "low": low, "high": high}
 
 
 def discrimination(

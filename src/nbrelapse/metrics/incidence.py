@@ -138,14 +138,14 @@ def pseudo_observations(y: np.ndarray, horizon: float) -> np.ndarray:
 
     Parameters
     ----------
-    y : structured ndarray of shape (n,)
-        ``event`` (0 censored, 1 the event, 2 competing) and ``time`` in days.
+    y : structured ndarray of shape (n,) or (n_samples, n)
+        ``event`` (0 censored, 1 the event, 2 competing) and ``time`` in days; samples are independent of each other.
     horizon : float
         Days, before the end of the follow-up.
 
     Returns
     -------
-    ndarray of shape (n,)
+    ndarray of the same shape
         Below 0 or above 1 for some.
 
     References
@@ -160,25 +160,58 @@ def pseudo_observations(y: np.ndarray, horizon: float) -> np.ndarray:
     >>> pseudo_observations(y, 35.0).round(3).tolist()
     [1.0, 0.5, 1.5, -0.5]
     """
-    n = len(y)
-    times, index = np.unique(y["time"], return_inverse=True)
-    events, competing = (np.bincount(index, y["event"] == code, len(times)) * (times <= horizon) for code in (1, 2))
-    at_risk = n - np.searchsorted(np.sort(y["time"]), times)
-    free = np.cumprod(1 - (events + competing) / at_risk)
-    incidence = np.cumsum(np.concatenate([[1.0], free[:-1]]) * events / at_risk)
+    n = y.shape[-1]
+    order = np.argsort(y["time"], axis=-1, kind="stable")
+    time, event = (np.take_along_axis(y[name], order, axis=-1) for name in ("time", "event"))
+    first, last = _ties(time)
+    early = time <= horizon
+    own_event, own_competing = early & (event == 1), early & (event == 2)
+    events, competing = (_among_tied(own, first, last) for own in (own_event, own_competing))
+    at_risk = n - first
+    free, incidence = _aalen_johansen(events, competing, at_risk, last)
+    whole = incidence[..., -1:]
 
     # Until a patient's own time there is one fewer at risk without the patient; nobody else's time is his last.
     fewer = np.maximum(at_risk - 1, 1)
-    free_before = np.concatenate([[1.0], np.cumprod(1 - (events + competing) / fewer)[:-1]])
-    before = np.concatenate([[0.0], np.cumsum(free_before * events / fewer)[:-1]])
+    free_before, before = (
+        np.take_along_axis(np.concatenate([np.full_like(whole, start), values], axis=-1), first, axis=-1)
+        for start, values in zip((1.0, 0.0), _aalen_johansen(events, competing, fewer, last), strict=True)
+    )
     # After it everything is as it was, from a different share still free.
-    after = np.divide(incidence[-1] - incidence, free, out=np.zeros(len(times)), where=free > 0)
-    early = y["time"] <= horizon
-    own_event, own_competing = early & (y["event"] == 1), early & (y["event"] == 2)
-    left_events = (events[index] - own_event) / fewer[index]
-    left = left_events + (competing[index] - own_competing) / fewer[index]
-    without = before[index] + free_before[index] * (left_events + (1 - left) * after[index])
-    return n * incidence[-1] - (n - 1) * without
+    after = np.divide(whole - incidence, free, out=np.zeros(time.shape), where=free > 0)
+    left_events = (events - own_event) / fewer
+    left = left_events + (competing - own_competing) / fewer
+    without = before + free_before * (left_events + (1 - left) * after)
+    found = np.empty(time.shape)
+    np.put_along_axis(found, order, n * whole - (n - 1) * without, axis=-1)
+    return found
+
+
+def _ties(time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions of the first and last of equal times, of times sorted along the last axis."""
+    position = np.broadcast_to(np.arange(time.shape[-1]), time.shape)
+    change = time[..., 1:] != time[..., :-1]
+    edge = np.ones((*time.shape[:-1], 1), dtype=bool)
+    first = np.maximum.accumulate(np.where(np.concatenate([edge, change], axis=-1), position, 0), axis=-1)
+    ends = np.where(np.concatenate([change, edge], axis=-1), position, time.shape[-1])
+    return first, np.minimum.accumulate(ends[..., ::-1], axis=-1)[..., ::-1]
+
+
+def _among_tied(own: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Return how many of those with an equal time are marked."""
+    sums = np.cumsum(own, axis=-1)
+    return np.asarray(np.take_along_axis(sums, last, -1) - np.take_along_axis(sums - own, first, -1))
+
+
+def _aalen_johansen(
+    events: np.ndarray, competing: np.ndarray, at_risk: np.ndarray, last: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the share still free and the incidence after each time; tied times step once, at the last of them."""
+    steps = last == np.arange(last.shape[-1])
+    free = np.cumprod(np.where(steps, 1 - (events + competing) / at_risk, 1.0), axis=-1)
+    before = np.concatenate([np.ones((*free.shape[:-1], 1)), free[..., :-1]], axis=-1)
+    incidence = np.cumsum(np.where(steps, before * events / at_risk, 0.0), axis=-1)
+    return np.take_along_axis(free, last, -1), np.take_along_axis(incidence, last, -1)
 
 
 def observed_course(y: np.ndarray, steps_per_year: int = 4) -> dict[str, list[float]]:

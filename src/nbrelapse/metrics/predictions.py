@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from nbrelapse.metrics.brier import _prediction_accuracy, brier_score, null_brier_score
 from nbrelapse.metrics.discrimination import Concordance, concordance
-from nbrelapse.metrics.horizons import CensoringDistribution, _SupportedHorizons
+from nbrelapse.metrics.horizons import CensoringDistribution, HorizonSupport, _SupportedHorizons
 from nbrelapse.outcome import YEAR, OutcomeKind, kind_of
 
 
@@ -100,14 +101,11 @@ class _JudgedPatients:
         See :func:`bootstrap_weights`.
     times : ndarray of shape (n_times,)
         Of the predictions, in days.
-    observed : ndarray of shape (n_observed,)
-        Outcomes that the censoring distribution is that of.
     """
 
     y: np.ndarray
     weights: np.ndarray
     times: np.ndarray
-    observed: np.ndarray
 
     @property
     def kind(self) -> OutcomeKind:
@@ -116,13 +114,13 @@ class _JudgedPatients:
 
     @cached_property
     def censoring(self) -> CensoringDistribution:
-        """Of a time to an event: how likely patients are still under observation."""
-        return CensoringDistribution.fit(self.observed)
+        """Of a time to an event: how likely these patients, and nobody else, are still under observation."""
+        return CensoringDistribution.fit(self.y)
 
     @cached_property
     def horizons(self) -> _SupportedHorizons:
-        """Of a time to an event: what the follow-up supports."""
-        return _SupportedHorizons.of(self.y, self.censoring, self.times)
+        """Of a time to an event: what enough patients carry."""
+        return _SupportedHorizons.of(self.y, self.times)
 
     @property
     def compete(self) -> bool:
@@ -130,8 +128,13 @@ class _JudgedPatients:
         return bool((self.y["event"] == 2).any())
 
     @property
+    def support(self) -> Mapping[int, HorizonSupport]:
+        """How many patients carry the figures at each horizon that has some."""
+        return self.horizons.at if self.kind.has_time else {}
+
+    @property
     def notes(self) -> tuple[str, ...]:
-        """What is not judged for want of follow-up."""
+        """What is not judged for want of patients at risk or of events."""
         return self.horizons.notes if self.kind.has_time else ()
 
     @cached_property

@@ -14,7 +14,7 @@ from nbrelapse.metrics.brier import brier_score, integrated_brier, ipa
 from nbrelapse.metrics.calibration import calibration_intercept, calibration_slope, ici
 from nbrelapse.metrics.discrimination import auc, dynamic_auc
 from nbrelapse.metrics.predictions import _JudgedModel
-from nbrelapse.metrics.resampling import _Value
+from nbrelapse.metrics.resampling import _Scale, _Value
 from nbrelapse.outcome import BINARY, HORIZON_YEARS, SURVIVAL, YEAR, OutcomeKind
 
 _Values = TypeVar("_Values", float, np.ndarray, pd.Series)
@@ -46,6 +46,13 @@ class Metric:
         difference of two values does not say which is better.
     ability : str
         What a model with better values does better, as an infinitive.
+    years : int or None
+        The horizon, where it has one.
+    scale : {"logit", "log", "log complement"} or None
+        On which its resamples are nearly normal: its interval is made there, see :func:`_scaled_interval`. None: the
+        interval is of the kind that is asked for.
+    has_interval : bool
+        False where resamples say nothing of the value in other patients.
     """
 
     name: str
@@ -57,6 +64,9 @@ class Metric:
     chance: float | None = None
     sense: int = 1
     ability: str = "rank patients"
+    years: int | None = None
+    scale: _Scale | None = None
+    has_interval: bool = True
 
     @property
     def direction(self) -> str:
@@ -72,7 +82,12 @@ class Metric:
     def at(self, years: int) -> Metric:
         """Return the same metric at a horizon, which its ``compute`` takes."""
         name, title = f"{self.name}_{years}y", f"{self.title} {years} y"
-        return replace(self, name=name, title=title, compute=partial(self.compute, years=years))
+        return replace(self, name=name, title=title, compute=partial(self.compute, years=years), years=years)
+
+    @property
+    def subject(self) -> str:
+        """Its title without the horizon."""
+        return self.title if self.years is None else self.title.removesuffix(f" {self.years} y")
 
     def goodness(self, values: _Values) -> _Values:
         """Return a number that is higher the better a value is; NaN stays NaN.
@@ -96,12 +111,27 @@ def metric_title(name: str) -> str:
     return METRICS[name].title if name in METRICS else name
 
 
+POPULATIONS = {"all": "All patients", "high_risk": "High-risk patients"}
+"""The populations that all experiments have, in the order to be shown, and their titles."""
+
+
+def population_title(name: str) -> str:
+    """Return the display name of a population; another one, such as a group left out, is shown as written.
+
+    Examples
+    --------
+    >>> population_title("high_risk"), population_title("GPOH")
+    ('High-risk patients', 'GPOH')
+    """
+    return POPULATIONS.get(name, name)
+
+
 def _cause_specific_c(judged: _JudgedModel) -> _Value | None:
     return judged.concordance.cause_specific if judged.patients.compete else None
 
 
 def _dynamic_auc(judged: _JudgedModel, years: int) -> _Value | None:
-    if years not in judged.patients.horizons.auc_years:
+    if years not in judged.patients.horizons.at:
         return None
     return dynamic_auc(
         judged.patients.y,
@@ -152,16 +182,16 @@ def _intercept_of_log_odds(judged: _JudgedModel) -> _Value:
 
 
 _NO_PAIR = "no fold has patients to compare"
-_NO_SLOPE = "its log risk is constant or separates the events"
+_NO_SLOPE = "the log risk is constant or separates the events"
 _NO_EVENT = "nobody has the event by then"
 _ALL_ALIKE = "nobody has the event by then, or everybody"
 _S, _B = (SURVIVAL,), (BINARY,)
 
 
-_AUC = Metric("auc", "AUC", _S, _dynamic_auc, 1.0, _NO_PAIR, chance=0.5)
 _PREDICT, _CALIBRATED = "predict the probability", "be calibrated"
-_BRIER = Metric("brier", "Brier", _S, _brier, 0.0, sense=-1, ability=_PREDICT)
-_IPA = Metric("ipa", "IPA", _S, _ipa, 1.0, _NO_EVENT, chance=0.0, ability=_PREDICT)
+_AUC = Metric("auc", "AUC", _S, _dynamic_auc, 1.0, _NO_PAIR, chance=0.5, scale="logit")
+_BRIER = Metric("brier", "Brier", _S, _brier, 0.0, sense=-1, ability=_PREDICT, scale="log")
+_IPA = Metric("ipa", "IPA", _S, _ipa, 1.0, _NO_EVENT, chance=0.0, ability=_PREDICT, scale="log complement")
 _INTERCEPT = Metric(
     "calibration_intercept",
     "Calibration intercept",
@@ -173,7 +203,15 @@ _INTERCEPT = Metric(
     ability=_CALIBRATED,
 )
 _ICI = Metric(
-    "ici", "Calibration error (ICI)", _S, partial(_at_horizon, ici), 0.0, _NO_SLOPE, sense=-1, ability=_CALIBRATED
+    "ici",
+    "Calibration error (ICI)",
+    _S,
+    partial(_at_horizon, ici),
+    0.0,
+    _NO_SLOPE,
+    sense=-1,
+    ability=_CALIBRATED,
+    has_interval=False,
 )
 
 METRICS: Mapping[str, Metric] = {

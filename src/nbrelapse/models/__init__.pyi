@@ -22,6 +22,7 @@ from .families import SURVIVAL_FAMILIES as SURVIVAL_FAMILIES
 from .families import clinical_baselines as clinical_baselines
 from .families import create_model as create_model
 from .families import model_from_state as model_from_state
+from .families import model_title as model_title
 from .forest import Forest as Forest
 from .hazards import FEWEST_COMPETING_EVENTS as FEWEST_COMPETING_EVENTS
 from .hazards import log_likelihood as log_likelihood
@@ -34,6 +35,7 @@ from .resamples import bootstrap_refits as bootstrap_refits
 from .resamples import bootstrap_rows as bootstrap_rows
 from .resamples import fold_refits as fold_refits
 from .resamples import prediction_interval as prediction_interval
+from .resamples import refit as refit
 from .survival import SurvivalModel as SurvivalModel
 from .trees import Boosted as Boosted
 from .trees import BoostedClassifier as BoostedClassifier

@@ -20,18 +20,18 @@ from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.models.design import (
     _array_columns,
     _as_array,
+    _refuse_one_patient,
     _select,
+    _training_matrix,
     align_patients,
     default_columns,
 )
 from nbrelapse.models.hazards import _CompetingRisk
-from nbrelapse.outcome import OutcomeKind
+from nbrelapse.outcome import Outcome, OutcomeKind
 
 if TYPE_CHECKING:
     import optuna
     from sklearn.utils import Tags
-
-    from nbrelapse.outcome import Outcome
 
 Features = FeatureTable | pd.DataFrame | np.ndarray
 """What a model reads, a row a patient: a feature table, a DataFrame or an array of numbers; NaN = not assayed."""
@@ -63,15 +63,25 @@ class Attribution:
     Parameters
     ----------
     baseline : float
-        Where the contributions start: the mean log risk of the background where one was given. Without one, the log
-        risk of the training mean for linear models; for trees the expected value that path-dependent TreeSHAP starts
-        from (training weighted by the trees' cover).
+        Where the contributions start: the mean log risk of the background where one was given (of a forest the log
+        risk at the background's mean mortality). Without one, the log risk of the training mean for linear models; for
+        trees the expected value that path-dependent TreeSHAP starts from (training weighted by the trees' cover).
     values : DataFrame of shape (n_patients, n_features)
-        Exact SHAP values on the scale of the log risk.
+        SHAP values on the scale of the log risk; approximate of a forest, exact of all others.
     """
 
     baseline: float
     values: pd.DataFrame
+
+
+class _AsGiven:
+    """A fitted attribute with a number a feature: the model computes in one order, and shows that of the columns."""
+
+    def __init__(self, computed: str) -> None:
+        self.computed = computed
+
+    def __get__(self, model: Any, owner: type | None = None) -> Any:
+        return self if model is None else getattr(model, self.computed)[model._given]
 
 
 class RiskModel(BaseEstimator, ABC):
@@ -86,7 +96,8 @@ class RiskModel(BaseEstimator, ABC):
     Every model has the parameter ``columns``: the columns of X that it reads. By default these are all of a DataFrame
     or an array, and of a feature table those that an experiment would choose: not the clinic's own groupings, nothing
     known in less than a fifth of the training patients or the same in all of them, and single genes only where the
-    family can weigh them. Fitting sets ``feature_names_in_`` and ``n_features_in_``: the columns read.
+    family can weigh them. Fitting sets ``feature_names_in_`` and ``n_features_in_``: the columns read. Whatever the
+    order of the columns of X, or of the patients, the predictions are the same to the last bit.
 
     The log risk is the log relative hazard of a survival model, the log odds of a binary one; higher is worse.
 
@@ -106,19 +117,62 @@ class RiskModel(BaseEstimator, ABC):
     competing_: _CompetingRisk | None = None
 
     columns: Any
-    feature_names_in_: np.ndarray
+    _features: np.ndarray
+    """The columns read, in the order that the model computes in."""
+
+    _given: np.ndarray
+    """Where the columns, in the order that they were given, stand in it."""
+
     _seen: tuple[pd.Index, bool]
     """The columns of X at the fit, and whether they were named by us; a saved model does not know them."""
 
+    _of_part: bool = False
+    """Whether it is fitted on part of patients whose outcomes were read before."""
+
     @property
     def followed_days(self) -> float | None:
-        """Longest follow-up in training; None where the outcome knows no time."""
+        """Days up to which training carries predictions; None where the outcome knows no time."""
         return None
+
+    @property
+    def exact_contributions(self) -> bool:
+        """Whether :meth:`attribute` gives the Shapley values of the log risk, and no approximation of them."""
+        return True
+
+    @property
+    def constrained(self) -> frozenset[str]:
+        """Features whose effect on the log risk could only have the expected direction; the others were free.
+
+        Those of the parameter ``directions``, where a family has one; a family that does not hold to it says so.
+        """
+        directions: Mapping[str, int] = getattr(self, "directions", None) or {}
+        return frozenset(name for name, sign in directions.items() if sign)
 
     @property
     def n_features_in_(self) -> int:
         """Number of columns read; only a fitted model has it."""
         return len(self.feature_names_in_)
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """The columns read, in the order that they were given; only a fitted model has them."""
+        return self._features[self._given]
+
+    @feature_names_in_.setter
+    def feature_names_in_(self, names: np.ndarray) -> None:
+        self._features, self._given = names, np.arange(len(names))
+
+    def _read_training(self, X: pd.DataFrame, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Take the names of the columns; return values and outcomes, see :func:`_training_matrix`."""
+        self._features, values, y = _training_matrix(X, y, self.columns)
+        place = {name: position for position, name in enumerate(self._features)}
+        self._given = np.array([place[name] for name in (X.columns if self.columns is None else self.columns)])
+        return values, y
+
+    def _as_given(self, values: np.ndarray, patients: pd.Index) -> pd.DataFrame:
+        """Name the columns of values, shape (n_patients, n_features), in the order that they were given."""
+        columns = pd.Index(self.feature_names_in_, tupleize_cols=False)
+        return pd.DataFrame(values[:, self._given], index=patients, columns=columns)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "feature_names_in_")
@@ -143,10 +197,23 @@ class RiskModel(BaseEstimator, ABC):
     def _training(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
         """Return features and outcomes to fit on, patient by patient, from all that ``fit`` may be given."""
         given = X if isinstance(X, pd.DataFrame | FeatureTable) else _as_array(X, least=2)
-        table, y = self._aligned(given, y)
+        table, values = self._aligned(given, y)
         self._seen = table.columns, isinstance(given, np.ndarray)
         columns = self._default_columns(given, table) if self.columns is None else None
-        return table if columns is None else _select(table, columns), self._target(y)
+        target = self._target(values)
+        if not self._of_part:
+            _refuse_one_patient(table.index)
+            if not isinstance(y, Outcome):
+                self._refuse_other_coding(target)
+        return table if columns is None else _select(table, columns), target
+
+    def _fit_part(self, X: pd.DataFrame, y: np.ndarray) -> Self:
+        """Fit on part of patients whose outcomes were read before: in a fold it may be that nobody was censored."""
+        self._of_part = True
+        try:
+            return self.fit(X, y)
+        finally:
+            del self._of_part
 
     def _aligned(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
         if y is None:
@@ -160,6 +227,9 @@ class RiskModel(BaseEstimator, ABC):
     def _target(self, y: np.ndarray) -> np.ndarray:
         """Return outcomes as :class:`nbrelapse.outcome.Outcome` holds them."""
         return y
+
+    def _refuse_other_coding(self, y: np.ndarray) -> None:
+        """Raise for outcomes that mean something else in another package."""
 
     def _patients(self, X: Features) -> pd.DataFrame:
         """Return the features of patients to predict; NotFittedError before the fit."""
@@ -238,7 +308,7 @@ class RiskModel(BaseEstimator, ABC):
             Takes a trial, a copy of this model whose tuned parameters alone may differ; returns the log risks of
             ``unseen`` that ``trial.for_trial().fit(X, y)`` predicts, to the last bit. The trial stays unfitted.
         """
-        return lambda trial: trial.for_trial().fit(X, y).predict_log_risk(unseen)
+        return lambda trial: trial.for_trial()._fit_part(X, y).predict_log_risk(unseen)
 
     @abstractmethod
     def predict_log_risk(self, X: Features) -> np.ndarray:
@@ -265,7 +335,9 @@ class RiskModel(BaseEstimator, ABC):
     def attribute(self, X: Features, background: Features | None = None) -> Attribution:
         """Additive attributions of ``predict_log_risk(X)`` to the features.
 
-        They are exact in every family but the forest, whose log is shared out in proportion.
+        They are exact Shapley values where :attr:`exact_contributions` says so: in every family but the forest, and a
+        blend in which a forest weighs. The forest's values are exact for its mortality and approximate for its log
+        risk; they add up all the same, see :meth:`nbrelapse.models.Forest.attribute`.
 
         Parameters
         ----------
@@ -316,6 +388,7 @@ def _inner_folds(patients: pd.Index, event: np.ndarray, n_folds: int) -> list[tu
         0 or 1; its share is much the same in each fold. A resample may hold too few distinct patients with the event
         for every fold to have one: the caller looks.
     n_folds : int
+        At most; fewer where there are fewer distinct patients, of whom there are two at least.
 
     Returns
     -------
@@ -333,4 +406,6 @@ def _inner_folds(patients: pd.Index, event: np.ndarray, n_folds: int) -> list[tu
         if patients.is_unique:
             return list(StratifiedKFold(n_folds, shuffle=True, random_state=0).split(event, event))
         groups = pd.factorize(patients)[0]
-        return list(StratifiedGroupKFold(n_folds, shuffle=True, random_state=0).split(event, event, groups))
+        folds = StratifiedGroupKFold(min(n_folds, len(np.unique(groups))), shuffle=True, random_state=0)
+        # Some may have no patient: groups are not divided.
+        return [(train, test) for train, test in folds.split(event, event, groups) if len(test)]

@@ -15,7 +15,6 @@ from sklearn.utils.multiclass import type_of_target
 
 from nbrelapse.errors import InputError
 from nbrelapse.models.design import (
-    _training_matrix,
     _training_order,
 )
 from nbrelapse.outcome import BINARY, OutcomeKind
@@ -82,7 +81,7 @@ class BinaryModel(ClassifierMixin, RiskModel):
             patients had the event, or fewer than two were without it.
         """
         X, y = self._training(X, y)
-        self.feature_names_in_, values, outcome = _training_matrix(X, y, self.columns)
+        values, outcome = self._read_training(X, y)
         self._fit_raw(values, outcome)
         self.calibration_ = self._calibration(X, y)
         if self.calibration_ != (0.0, 1.0):
@@ -113,7 +112,7 @@ class BinaryModel(ClassifierMixin, RiskModel):
         for train, test in _inner_folds(X.index, y, self.calibration_folds):
             if min(y[train].sum(), (1 - y[train]).sum()) < 2:
                 return 0.0, 1.0
-            log_odds[test] = self.for_trial().fit(X.iloc[train], y[train]).predict_log_risk(X.iloc[test])
+            log_odds[test] = self.for_trial()._fit_part(X.iloc[train], y[train]).predict_log_risk(X.iloc[test])
         return _platt_scaling(y, log_odds)
 
     def _target(self, y: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel, _inner_folds
-from nbrelapse.models.design import _training_matrix, _training_order
+from nbrelapse.models.design import _training_order
 from nbrelapse.models.forest import Forest
 from nbrelapse.models.hazards import partial_log_likelihood
 from nbrelapse.models.linear import Cox
@@ -122,10 +122,10 @@ class Blend(SurvivalModel):
         """
         X, y = self._training(X, y)
         members = self.parts()
-        self.feature_names_in_, values, outcome = _training_matrix(X, y, self.columns)
+        values, outcome = self._read_training(X, y)
         order = _training_order(X, y, self.columns)
         cross_fitted = self._cross_fitted(members, X.iloc[order], outcome)
-        self.members_ = {name: member.for_trial().fit(X, y) for name, member in members.items()}
+        self.members_ = {name: member.for_trial()._fit_part(X, y) for name, member in members.items()}
         log_risks = cross_fitted
         if log_risks is None:
             log_risks = self._log_risks(X.iloc[order])
@@ -135,6 +135,17 @@ class Blend(SurvivalModel):
         self.weights_ = dict(zip(members, weights.tolist(), strict=True))
         self._fit_hazards(values, outcome, log_risks @ weights)
         return self
+
+    @property
+    def exact_contributions(self) -> bool:
+        """Whether those of all members that weigh are exact."""
+        return all(self.members_[name].exact_contributions for name, weight in self.weights_.items() if weight > 0)
+
+    @property
+    def constrained(self) -> frozenset[str]:
+        """Features that every member that weighs holds to their direction."""
+        held = [self.members_[name].constrained for name, weight in self.weights_.items() if weight > 0]
+        return frozenset.intersection(*held)
 
     def _check_parameters(self) -> None:
         unknown = [name for name in self.members if name not in _MEMBERS]
@@ -175,7 +186,7 @@ class Blend(SurvivalModel):
             if event[train].sum() < 2:
                 return None
             for column, member in enumerate(members.values()):
-                fitted = member.for_trial().fit(X.iloc[train], y[train])
+                fitted = member.for_trial()._fit_part(X.iloc[train], y[train])
                 log_risks[test, column] = fitted.predict_log_risk(X.iloc[test])
         return log_risks
 
@@ -192,15 +203,15 @@ class Blend(SurvivalModel):
         X = self._patients(X)
         background = None if background is None else self._patients(background)
         found = [(self.weights_[name], member.attribute(X, background)) for name, member in self.members_.items()]
-        names = list(self.feature_names_in_)
+        names = list(self._features)
         values = sum(weight * attribution.values[names].to_numpy() for weight, attribution in found)
         baseline = sum(weight * attribution.baseline for weight, attribution in found)
-        return Attribution(float(baseline), pd.DataFrame(values, index=X.index, columns=self.feature_names_in_))
+        return Attribution(float(baseline), self._as_given(np.asarray(values), X.index))
 
     def state(self) -> ModelState:
         """Return the fitted model: JSON data, and the native files of the members by their names."""
         states = {name: member.state() for name, member in self.members_.items()}
-        names = [str(name) for name in self.feature_names_in_]
+        names = [str(name) for name in self._features]
         document = {
             "family": self.family,
             "parameters": {

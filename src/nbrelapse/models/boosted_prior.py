@@ -10,7 +10,6 @@ import pandas as pd
 
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel
-from nbrelapse.models.design import _training_matrix
 from nbrelapse.models.prior import CoxPrior
 from nbrelapse.models.trees import _OBJECTIVE, Boosted, _names_tree_parameters, _TreeParameters
 
@@ -68,14 +67,21 @@ class BoostedPrior(Boosted):
         """
         X, y = self._training(X, y)
         expected = CoxPrior(self.columns, self.prior, penalty=_NOTHING_BUT_THE_PRIOR)
-        self.expected_ = expected.for_trial().fit(X, y)
-        self.expected_.coefficients_ = np.nan_to_num(self.expected_.trust_) * self.expected_.expected_
-        self.feature_names_in_, values, y = _training_matrix(X, y, self.columns)
-        known = self.expected_.predict_log_risk(pd.DataFrame(values, columns=self.feature_names_in_))
+        self.expected_ = expected.for_trial()._fit_part(X, y)
+        self.expected_._coefficients = np.nan_to_num(self.expected_.trust_) * self.expected_._expected_effects
+        values, y = self._read_training(X, y)
+        known = self.expected_._terms(values).sum(axis=1)
         margin = self._grow(values, self._label(y), _OBJECTIVE, base_margin=known)
         self.offset_ = float(margin.mean())
         self._fit_hazards(values, y, margin - self.offset_)
         return self
+
+    @property
+    def constrained(self) -> frozenset[str]:
+        """Features that the trees are monotone in, less those whose expected effect was turned round by the trust."""
+        directions = self.directions or {}
+        effects = dict(zip(self._names(), self.expected_._coefficients.tolist(), strict=True))
+        return frozenset(name for name in super().constrained if effects.get(name, 0.0) * directions[name] >= 0)
 
     def trial_fold(self, X: pd.DataFrame, y: np.ndarray, unseen: pd.DataFrame) -> Callable[[Self], np.ndarray]:
         """Fit each trial anew; see :meth:`RiskModel.trial_fold`."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -90,7 +92,7 @@ def _array_columns(width: int) -> list[str]:
 def _training_matrix(
     X: pd.DataFrame, y: np.ndarray, columns: Sequence[str] | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Names, values and outcomes to train on, the rows in an order that does not depend on how they came.
+    """Names, values and outcomes to train on, rows and columns in an order that does not depend on how they came.
 
     Parameters
     ----------
@@ -103,6 +105,7 @@ def _training_matrix(
     Returns
     -------
     names : ndarray of shape (n_features,)
+        See :func:`_canonical`.
     values : ndarray of shape (n_samples, n_features)
         NaN = not assayed.
     y : ndarray of shape (n_samples,)
@@ -114,24 +117,56 @@ def _training_matrix(
         There is no column to read, one cannot be used, fewer than two patients had the event, or fewer than two have
         the other value of a binary outcome.
     """
-    names = np.asarray(list(X.columns if columns is None else columns), dtype=object)
+    names = _canonical(X, columns)
     if not len(names):
         raise InputError("the model has no column to read", column="columns", expected="at least one feature")
     _refuse_too_few(y)
     values = read_columns(X, names)
     order = _order(values, y)
-    return names, values[order], y[order]
+    return names, np.ascontiguousarray(values[order]), y[order]
 
 
 def _training_order(X: pd.DataFrame, y: np.ndarray, columns: Sequence[str] | None) -> np.ndarray:
     """Positions that bring the rows of X into the order of :func:`_training_matrix`."""
-    return _order(read_columns(X, np.asarray(list(X.columns if columns is None else columns), dtype=object)), y)
+    return _order(read_columns(X, _canonical(X, columns)), y)
+
+
+def _canonical(X: pd.DataFrame, columns: Sequence[str] | None) -> np.ndarray:
+    """Return the columns to read in the one order that every model computes in: alphabetical, numbers by their size.
+
+    Sums, splits and draws depend on the order of the features in their last bits and, where features are alike, in
+    their choice; in one order the same features give the same bits, however the table has them.
+
+    Examples
+    --------
+    >>> _canonical(pd.DataFrame(columns=["x10", "x2", "a__loss_11q", "a__loss_3p"]), None).tolist()
+    ['a__loss_3p', 'a__loss_11q', 'x2', 'x10']
+    """
+    names = np.empty(len(X.columns if columns is None else columns), dtype=object)
+    names[:] = sorted(X.columns if columns is None else columns, key=_natural)
+    return names
+
+
+def _natural(name: object) -> tuple[Any, ...]:
+    parts = [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", str(name))]
+    return parts, str(name), type(name).__name__
 
 
 def _order(values: np.ndarray, y: np.ndarray) -> np.ndarray:
     # Sums of floats depend on their order: sorting first gives the same bits however the patients are ordered.
     event = event_of(y)
     return np.lexsort((event, *values.T, event != 1, *([y["time"]] if kind_of(y).has_time else [])))
+
+
+def _refuse_one_patient(ids: pd.Index) -> None:
+    """Raise where the index says that all rows are one patient's: they could not be parted wherever patients are."""
+    if len(ids) > 1 and len(ids.unique()) == 1:
+        raise InputError(
+            f"all {len(ids)} rows of X have one index, they would be one patient",
+            column="X.index",
+            expected="an id a patient; the same id for rows of the same patient only",
+            fix="X.reset_index(drop=True), or set the patients' ids as index",
+        )
 
 
 def _refuse_too_few(y: np.ndarray) -> None:
@@ -172,26 +207,44 @@ def read_columns(X: pd.DataFrame, names: np.ndarray) -> np.ndarray:
     Raises
     ------
     InputError
-        A column is not in X, is there twice, is not numeric, or holds infinite values.
+        A column is not in X, is there twice, is not numeric, or holds values that are infinite or as good as that.
     """
     table = _select(X, names)
     if table.shape[1] != len(names):
         repeated = table.columns[table.columns.duplicated()].unique()
         raise InputError("the feature table has a column more than once", column=_shown(repeated))
-    try:
-        values = table.to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError):
-        words = _shown(name for name, dtype in table.dtypes.items() if not pd.api.types.is_numeric_dtype(dtype))
-        raise InputError("features that are not numbers", column=words, expected="float, NaN = unknown") from None
-    infinite = np.isinf(values)
+    words = [name for name, dtype in table.dtypes.items() if not _is_number(table[name], dtype)]
+    if words:
+        raise InputError(
+            "features that are not numbers",
+            column=_shown(words),
+            expected="float, NaN = unknown",
+            fix="code them as numbers, 0 and 1 for no and yes",
+        )
+    # Sums depend on the layout in memory, which depends on how the table came about.
+    values = np.ascontiguousarray(table.to_numpy(dtype=float, na_value=np.nan))
+    infinite = np.abs(values) > _LARGEST
     if infinite.any():
         raise InputError(
             "infinite feature values",
             column=_shown(names[infinite.any(axis=0)]),
             rows=(np.flatnonzero(infinite.any(axis=1)) + 1).tolist(),
-            expected="finite numbers, NaN = unknown",
+            expected="finite numbers below 3e38, NaN = unknown",
         )
     return values
+
+
+_LARGEST = float(np.finfo(np.float32).max)
+"""Trees read 32-bit floats, to which more is infinite."""
+
+
+def _is_number(column: pd.Series, dtype: Any) -> bool:
+    """Whether a column holds real numbers; text that looks like one is text."""
+    if pd.api.types.is_numeric_dtype(dtype):
+        return not pd.api.types.is_complex_dtype(dtype)
+    if not pd.api.types.is_object_dtype(dtype):
+        return False
+    return all(isinstance(value, Real | np.bool_) or pd.isna(value) is True for value in column)
 
 
 def _select(X: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:

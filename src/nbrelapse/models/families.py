@@ -29,6 +29,23 @@ FAMILIES: dict[str, type[RiskModel]] = {
 }
 
 
+_MODELS = {
+    "cox": "Elastic-net Cox",
+    "cox_prior": "Cox from the literature",
+    "boosted": "Boosted trees",
+    "boosted_prior": "Boosted trees from the literature",
+    "forest": "Random survival forest",
+    "blend": "Blend of models",
+    "logistic": "Elastic-net logistic",
+    "boosted_classifier": "Boosted classifier",
+    "clinical_risk_group": "Recorded risk group",
+    "clinical_cog_v2": "COG v2 risk group",
+    "clinical_inrg": "INRG risk group",
+    "clinical_cox": "Clinical Cox (age, stage, MYCN)",
+    "clinical_logistic": "Clinical logistic (age, stage, MYCN)",
+}
+
+
 def clinical_baselines(*, binary: bool) -> tuple[str, ...]:
     """Names of the clinical baselines of a kind of endpoint."""
     return tuple(_CLINICAL_BINARY_COLUMNS if binary else CLINICAL_COLUMNS)
@@ -110,3 +127,14 @@ def model_from_state(state: ModelState) -> RiskModel:
     if family not in FAMILIES:
         raise InputError(f"unknown model family {family!r}", expected=", ".join(FAMILIES))
     return FAMILIES[family].from_state(state)
+
+
+def model_title(name: str) -> str:
+    """Return a model's display name; an unknown one is shown as written, underscores as spaces.
+
+    Examples
+    --------
+    >>> model_title("clinical_inrg"), model_title("my_model")
+    ('INRG risk group', 'my model')
+    """
+    return _MODELS.get(name, name.replace("_", " "))

@@ -10,6 +10,7 @@ import numpy as np
 
 from nbrelapse.errors import InputError
 from nbrelapse.models.design import standardise
+from nbrelapse.outcome import carried_days
 
 _ROWS = 400
 """Patients worked on at once: their steps stay in the processor's cache."""
@@ -43,6 +44,9 @@ class _BaselineHazard:
     competing_slope : float
         Log risk of the competing event per unit of the event's, in models of before 0.3.0, which had no model of the
         competing event; 0 in later ones.
+    carried_time : float
+        Days before which enough patients were at risk, see :func:`nbrelapse.outcome.carried_days`; infinity in models
+        of before 0.4.0, which did not record it.
 
     Examples
     --------
@@ -64,6 +68,7 @@ class _BaselineHazard:
     last_time: float
     competes: bool
     competing_slope: float = 0.0
+    carried_time: float = np.inf
 
     @classmethod
     def fit(cls, y: np.ndarray, log_risk: np.ndarray, competing_log_risk: np.ndarray | None = None) -> Self:
@@ -87,7 +92,8 @@ class _BaselineHazard:
             _count(time[event == code], times) / np.cumsum(_relative_hazard(risk[order]))[last_with_time]
             for code, risk in ((1, log_risk), (2, competing_log_risk))
         ]
-        return cls(times, steps[0], steps[1], float(time[0]), bool((event == 2).any()))
+        competes = bool((event == 2).any())
+        return cls(times, steps[0], steps[1], float(time[0]), competes, carried_time=carried_days(y))
 
     def cumulative_incidence(
         self, log_risk: np.ndarray, times: np.ndarray, competing_log_risk: np.ndarray | None = None
@@ -197,6 +203,7 @@ class _BaselineHazard:
             "last_time": self.last_time,
             "competes": self.competes,
         }
+        document |= {"carried_time": self.carried_time} if np.isfinite(self.carried_time) else {}
         # Versions before 0.3.0 refuse a document without a slope, rather than leave out the competing event's model.
         return document | ({"competing_slope": self.competing_slope} if self.competing_slope else {})
 
@@ -210,6 +217,7 @@ class _BaselineHazard:
             last_time=float(document["last_time"]),
             competes=bool(document["competes"]),
             competing_slope=float(document.get("competing_slope", 0.0)),
+            carried_time=float(document.get("carried_time", np.inf)),
         )
 
 

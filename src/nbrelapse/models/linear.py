@@ -12,8 +12,8 @@ import pandas as pd
 from sklearn.base import clone
 
 from nbrelapse.errors import InputError
-from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel
-from nbrelapse.models.design import _background_rows, _Standardised, _training_matrix, read_columns, standardise
+from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel, _AsGiven
+from nbrelapse.models.design import _background_rows, _Standardised, read_columns, standardise
 from nbrelapse.models.hazards import _BaselineHazard
 from nbrelapse.models.survival import SurvivalModel
 
@@ -52,11 +52,15 @@ class _LinearModel(RiskModel):
         observed ones among them); their coefficient is 0.
     """
 
-    coefficients_: np.ndarray
+    coefficients_ = _AsGiven("_coefficients")
     intercept_: float = 0.0
-    means_: np.ndarray
-    missing_effects_: np.ndarray
-    missing_rates_: np.ndarray
+    means_ = _AsGiven("_means")
+    missing_effects_ = _AsGiven("_missing_effects")
+    missing_rates_ = _AsGiven("_missing_rates")
+    _coefficients: np.ndarray
+    _means: np.ndarray
+    _missing_effects: np.ndarray
+    _missing_rates: np.ndarray
     not_assayed: str
 
     def _standardise(self, values: np.ndarray) -> _Standardised:
@@ -65,9 +69,11 @@ class _LinearModel(RiskModel):
                 f"illegal not_assayed {self.not_assayed!r}", column="not_assayed", expected=" or ".join(_NOT_ASSAYED)
             )
         found = standardise(values, indicators=self.not_assayed == "indicator")
-        self.means_ = found.means
-        self.missing_rates_ = np.isnan(values).mean(axis=0)
-        self.unused_ = [str(name) for name in np.delete(self.feature_names_in_, found.used)]
+        self._means = found.means
+        self._missing_rates = np.isnan(values).mean(axis=0)
+        unused = np.ones(len(self._features), dtype=bool)
+        unused[found.used] = False
+        self.unused_ = [str(name) for name in self.feature_names_in_[unused[self._given]]]
         return found
 
     def predict_log_risk(self, X: Features) -> np.ndarray:
@@ -87,30 +93,30 @@ class _LinearModel(RiskModel):
         if background is not None:
             usual = self._contributions(_background_rows(background)).mean(axis=0)
             terms, baseline = terms - usual, baseline + float(usual.sum())
-        return Attribution(baseline, pd.DataFrame(terms, index=X.index, columns=self.feature_names_in_))
+        return Attribution(baseline, self._as_given(terms, X.index))
 
     def _contributions(self, X: pd.DataFrame) -> np.ndarray:
-        return self._terms(read_columns(X, self.feature_names_in_))
+        return self._terms(read_columns(X, self._features))
 
     def _terms(self, values: np.ndarray) -> np.ndarray:
         missing = np.isnan(values)
-        terms = np.where(missing, 0.0, values - self.means_) * self.coefficients_
-        return terms + (missing - self.missing_rates_) * self.missing_effects_
+        terms = np.where(missing, 0.0, values - self._means) * self._coefficients
+        return terms + (missing - self._missing_rates) * self._missing_effects
 
     def _document(self) -> dict[str, Any]:
         parameters = {name: value for name, value in self.get_params(deep=False).items() if name != "columns"}
         document = {
             "family": self.family,
             "parameters": parameters,
-            "features": [str(name) for name in self.feature_names_in_],
-            "coefficients": self.coefficients_.tolist(),
-            "means": self.means_.tolist(),
+            "features": [str(name) for name in self._features],
+            "coefficients": self._coefficients.tolist(),
+            "means": self._means.tolist(),
             "unused": self.unused_,
         }
-        if self.missing_effects_.any():
+        if self._missing_effects.any():
             document["missing"] = {
-                "effects": self.missing_effects_.tolist(),
-                "rates": self.missing_rates_.tolist(),
+                "effects": self._missing_effects.tolist(),
+                "rates": self._missing_rates.tolist(),
             }
         return document
 
@@ -120,12 +126,12 @@ class _LinearModel(RiskModel):
         document = state.document
         model = cls(document["features"], **document["parameters"])
         model.feature_names_in_ = np.asarray(document["features"], dtype=object)
-        model.coefficients_ = np.asarray(document["coefficients"], dtype=float)
-        model.means_ = np.asarray(document["means"], dtype=float)
-        nothing = np.zeros(len(model.means_))
+        model._coefficients = np.asarray(document["coefficients"], dtype=float)
+        model._means = np.asarray(document["means"], dtype=float)
+        nothing = np.zeros(len(model._means))
         missing = document.get("missing", {"effects": nothing, "rates": nothing})
-        model.missing_effects_ = np.asarray(missing["effects"], dtype=float)
-        model.missing_rates_ = np.asarray(missing["rates"], dtype=float)
+        model._missing_effects = np.asarray(missing["effects"], dtype=float)
+        model._missing_rates = np.asarray(missing["rates"], dtype=float)
         model.unused_ = list(document["unused"])
         return model
 
@@ -186,7 +192,7 @@ class _ElasticNet(_LinearModel):
         solution, self.penalty_ = np.zeros(found.Z.shape[1]), self.penalty
         if found.Z.shape[1]:
             solution, self.penalty_ = self._solve(found.Z, y)
-        self.coefficients_, self.missing_effects_ = found.unscale(solution)
+        self._coefficients, self._missing_effects = found.unscale(solution)
 
     @abstractmethod
     def _solve(self, Z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
@@ -234,7 +240,7 @@ class _LinearCox(_LinearModel, SurvivalModel):
             patients had the event, or a parameter is out of its range.
         """
         X, y = self._training(X, y)
-        self.feature_names_in_, values, y = _training_matrix(X, y, self.columns)
+        values, y = self._read_training(X, y)
         self._fit_standardised(self._standardise(values), y)
         self._fit_hazards(values, y, self._terms(values).sum(axis=1))
         return self
@@ -246,8 +252,8 @@ class _LinearCox(_LinearModel, SurvivalModel):
     def trial_fold(self, X: pd.DataFrame, y: np.ndarray, unseen: pd.DataFrame) -> Callable[[Self], np.ndarray]:
         """Standardise the features once for all trials; see :meth:`RiskModel.trial_fold`."""
         fold = clone(self)
-        fold.feature_names_in_, values, y = _training_matrix(X, y, self.columns)
-        found, others = fold._standardise(values), read_columns(unseen, fold.feature_names_in_)
+        values, y = fold._read_training(X, y)
+        found, others = fold._standardise(values), read_columns(unseen, fold._features)
 
         def log_risk(trial: Self) -> np.ndarray:
             fold.set_params(**trial.get_params(deep=False))._fit_standardised(found, y)
@@ -296,7 +302,7 @@ class Cox(_ElasticNet, _LinearCox):
     >>> y = np.zeros(200, dtype=[("event", np.int8), ("time", float)])
     >>> y["event"], y["time"] = 1, rng.exponential(1000 / np.exp(X["mycn__amplified"].to_numpy()))
     >>> model = Cox(penalty=0.01).fit(X, y)
-    >>> bool(model.coefficients_[0] > 0.5)
+    >>> bool(model._coefficients[0] > 0.5)
     True
     """
 

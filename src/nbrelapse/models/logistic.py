@@ -71,8 +71,8 @@ class Logistic(_ElasticNet, BinaryModel):
 
     def _recalibrate(self, intercept: float, slope: float) -> None:
         self.intercept_ = intercept + slope * self.intercept_
-        self.coefficients_ = slope * self.coefficients_
-        self.missing_effects_ = slope * self.missing_effects_
+        self._coefficients = slope * self._coefficients
+        self._missing_effects = slope * self._missing_effects
 
     def state(self) -> ModelState:
         """Return the fitted model as JSON data."""

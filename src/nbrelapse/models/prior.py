@@ -11,7 +11,7 @@ from scipy.optimize import nnls
 
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
-from nbrelapse.models.base import ModelState, RiskModel
+from nbrelapse.models.base import ModelState, RiskModel, _AsGiven
 from nbrelapse.models.hazards import _ridge_cox
 from nbrelapse.models.linear import _LinearCox, _LinearModel
 
@@ -68,6 +68,7 @@ class CoxPrior(_LinearCox):
     """
 
     family: ClassVar[str] = "cox_prior"
+    expected_ = _AsGiven("_expected_effects")
     reads_genes: ClassVar[bool] = True
 
     def __init__(
@@ -101,14 +102,14 @@ class CoxPrior(_LinearCox):
     def _fit_standardised(self, found: _Standardised, y: np.ndarray) -> None:
         if not (0 < self.penalty < np.inf):
             raise InputError(f"illegal penalty {self.penalty!r}", column="penalty", expected="a number above 0")
-        self.coefficients_, self.missing_effects_ = found.unscale(self._solve(found, y))
-        self.expected_ = found.unscale(self._effects)[0]
+        self._coefficients, self._missing_effects = found.unscale(self._solve(found, y))
+        self._expected_effects = found.unscale(self._effects)[0]
 
     def _expected(self, found: _Standardised) -> np.ndarray:
         """Return the expected effects of the columns of Z; 0 for indicators."""
         effects = np.zeros(found.Z.shape[1])
         if self.prior is not None and len(found.used):
-            names = [str(name) for name in self.feature_names_in_[found.used]]
+            names = [str(name) for name in self._features[found.used]]
             Z = found.Z[:, : len(names)]
             effects[: len(names)] = _prior_effects(Z, found.scales[found.used], names, self.prior)
         return effects
@@ -133,7 +134,7 @@ class CoxPrior(_LinearCox):
     def _block_sizes(self, found: _Standardised) -> np.ndarray:
         """Return how many columns of Z share each one's block; the indicators are a block."""
         blocks = {} if self.prior is None else self.prior.blocks
-        names = [str(name) for name in self.feature_names_in_[found.used]]
+        names = [str(name) for name in self._features[found.used]]
         labels = [blocks.get(name, name) for name in names] + ["not assayed"] * len(found.groups)
         sizes = Counter(labels)
         return np.array([sizes[label] for label in labels], dtype=float)
@@ -142,7 +143,7 @@ class CoxPrior(_LinearCox):
         document = super()._document()
         document["parameters"] |= {"prior": None if self.prior is None else self.prior.to_dict()}
         trust = None if np.isnan(self.trust_) else self.trust_
-        return document | {"trust": trust, "expected": self.expected_.tolist()}
+        return document | {"trust": trust, "expected": self._expected_effects.tolist()}
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
@@ -152,7 +153,7 @@ class CoxPrior(_LinearCox):
         if model.prior is not None:
             model.prior = PriorKnowledge.from_dict(document["parameters"]["prior"])
         model.trust_ = float("nan") if document["trust"] is None else float(document["trust"])
-        model.expected_ = np.asarray(document["expected"], dtype=float)
+        model._expected_effects = np.asarray(document["expected"], dtype=float)
         return model
 
 

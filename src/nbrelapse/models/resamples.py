@@ -36,6 +36,36 @@ def bootstrap_refits(
     return _refits(model, X, y, bootstrap_rows(y, n_refits, seed), n_jobs)
 
 
+def refit(model: RiskModel, X: pd.DataFrame, y: np.ndarray, rows: np.ndarray | slice = slice(None)) -> RiskModel:
+    """Fit a copy of a model on some patients of a table whose outcomes are known to be coded as ours.
+
+    ``fit`` refuses codes of 1 and 2 alone, which may be R's; among some patients of a cohort it may be that nobody
+    was censored.
+
+    Parameters
+    ----------
+    model : RiskModel
+        Its parameters are used, not its fit.
+    X : DataFrame of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,)
+        As :class:`nbrelapse.outcome.Outcome` holds it.
+    rows : ndarray of int or slice
+        The patients, by position; one may be there more than once. All by default.
+
+    Returns
+    -------
+    RiskModel
+
+    Examples
+    --------
+    >>> from nbrelapse.models import Logistic
+    >>> X, y = pd.DataFrame({"x": [0.0, 1.0] * 10}), np.array([0, 1, 1, 0] * 5, dtype=np.int8)
+    >>> refit(Logistic(), X, y, np.arange(12)).n_features_in_
+    1
+    """
+    return clone(model)._fit_part(X.iloc[rows], y[rows])
+
+
 def fold_refits(model: RiskModel, X: pd.DataFrame, y: np.ndarray, *, n_folds: int, n_jobs: int = 1) -> list[RiskModel]:
     """Refit a model, its parameters fixed, without each fold in turn.
 
@@ -79,11 +109,7 @@ def _refits(
 ) -> list[RiskModel]:
     # As in the cross-validation, so that its workers are used again.
     with parallel_config(backend="loky", inner_max_num_threads=1):
-        return Parallel(n_jobs=n_jobs)(delayed(_refit)(model, X, y, rows) for rows in samples)
-
-
-def _refit(model: RiskModel, X: pd.DataFrame, y: np.ndarray, rows: np.ndarray) -> RiskModel:
-    return clone(model).fit(X.iloc[rows], y[rows])
+        return Parallel(n_jobs=n_jobs)(delayed(refit)(model, X, y, rows) for rows in samples)
 
 
 def prediction_interval(

@@ -26,8 +26,10 @@ from nbrelapse.models.base import Features, RiskModel
 class SurvivalModel(RiskModel):
     """Base of the models of a time to an event.
 
-    ``y`` is structured: the event (0 or False censored, 1 or True the event, 2 competing), then the time in days, as
-    scikit-survival has them, whatever their names; fields named ``event`` and ``time`` may come in any order. The log
+    ``y`` is structured: the event (0 or False censored, 1 or True the event, 2 competing), then the time in days, above
+    0, as scikit-survival has them, whatever their names; fields named ``event`` and ``time`` may come in any order.
+    Codes of 1 and 2 alone may be R's, 1 = censored and 2 = the event, and are refused; an
+    :class:`nbrelapse.outcome.Outcome` says what its codes are, and is taken when nobody in it is censored. The log
     risk, which ``predict`` gives, is centred: its mean over the training patients is 0. A family ends its fit with
     :meth:`_fit_hazards`, which learns the hazards of the event and of the competing event from the log risk and the
     features.
@@ -49,8 +51,11 @@ class SurvivalModel(RiskModel):
 
     @property
     def followed_days(self) -> float:
-        """Longest follow-up in training."""
-        return self.baseline_.last_time
+        """Days up to which training carries predictions: ten patients were followed for longer.
+
+        Of models of before 0.4.0 the longest follow-up in training.
+        """
+        return min(self.baseline_.last_time, self.baseline_.carried_time)
 
     @property
     def unique_times_(self) -> np.ndarray:
@@ -85,6 +90,34 @@ class SurvivalModel(RiskModel):
 
     def _target(self, y: np.ndarray) -> np.ndarray:
         return _times_to_event(y, type(self).__name__)
+
+    def _refuse_other_coding(self, y: np.ndarray) -> None:
+        """Raise for R's coding: codes of 1 and 2 alone, nobody censored."""
+        if set(np.unique(y["event"])) == {1, 2}:
+            raise InputError(
+                "the events in y are all 1 or 2, nobody is censored: R codes 1 = censored and 2 = the event",
+                column="event",
+                expected="0 = censored, 1 = the event, 2 = a competing event",
+                fix="subtract 1 from R's codes; where truly nobody was censored give y as an Outcome, "
+                "Outcome('relapse', X.index, y)",
+            )
+
+    def competing_terms(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Return what each feature adds to the log risk of the competing event, beyond its part of the event's.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        DataFrame of shape (n_samples, n_features)
+            0 where there is no model of the competing event.
+        """
+        X = self._patients(X)
+        if self.competing_ is None:
+            return pd.DataFrame(0.0, index=X.index, columns=self.feature_names_in_)
+        return self._as_given(self.competing_.own_terms(read_columns(X, self._features)), X.index)
 
     def predict(self, X: Features) -> np.ndarray:
         """Log relative hazard against the mean training patient, shape (n_samples,); higher is worse."""
@@ -217,7 +250,7 @@ class SurvivalModel(RiskModel):
     def _states(self, X: pd.DataFrame, log_risk: np.ndarray, times: np.ndarray) -> np.ndarray:
         competing = None
         if self.competing_ is not None:
-            competing = self.competing_.log_risk(read_columns(X, self.feature_names_in_), log_risk)
+            competing = self.competing_.log_risk(read_columns(X, self._features), log_risk)
         return self.baseline_.cumulative_incidence(log_risk, np.asarray(times, dtype=float), competing)
 
 
@@ -250,14 +283,20 @@ def _times_to_event(y: np.ndarray, model: str) -> np.ndarray:
     else:
         found = np.empty(len(y), dtype=SURVIVAL_DTYPE)
         found["event"], found["time"] = y[names[0]], y[names[1]]
-    wrong = ~np.isin(y[names[0]], (0, 1, 2)), ~(np.isfinite(found["time"]) & (found["time"] >= 0))
-    for name, rows, expected in zip(names, wrong, ("0, 1 or 2 (competing)", "days, 0 or more, finite"), strict=True):
+    wrong = ~np.isin(y[names[0]], (0, 1, 2)), ~(np.isfinite(found["time"]) & (found["time"] > 0))
+    legal = "0 = censored, 1 = the event, 2 = a competing event", "days, above 0, finite"
+    fixes = (
+        "correct the codes",
+        "correct the times; an event on day 0 is given half a day, and who was censored then is left out",
+    )
+    for name, rows, expected, fix in zip(names, wrong, legal, fixes, strict=True):
         if rows.any():
             raise InputError(
                 f"illegal values in y: {y[name][rows][0]!r}",
                 column=name,
                 rows=(np.flatnonzero(rows) + 1).tolist(),
                 expected=expected,
+                fix=fix,
             )
     return found
 

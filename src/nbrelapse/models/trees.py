@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel
+from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel, _AsGiven
 from nbrelapse.models.binary import BinaryModel
-from nbrelapse.models.design import _background_rows, _training_matrix, read_columns
+from nbrelapse.models.design import _background_rows, read_columns
 from nbrelapse.models.survival import SurvivalModel
 
 if TYPE_CHECKING:
@@ -38,23 +38,27 @@ class _TreeModel(RiskModel):
     """
 
     booster_: xgboost.Booster
-    medians_: np.ndarray
+    medians_ = _AsGiven("_medians")
+    _medians: np.ndarray
 
     def _matrix(self, values: np.ndarray) -> xgboost.DMatrix:
         import xgboost
 
-        return xgboost.DMatrix(self._filled(values), feature_names=self._names(), nthread=1)
+        # By position: XGBoost refuses some names, and compares the others at every call.
+        return xgboost.DMatrix(self._filled(values), nthread=1)
 
     def _names(self) -> list[str]:
-        return [str(name) for name in self.feature_names_in_]
+        return [str(name) for name in self._features]
 
     def _filled(self, values: np.ndarray) -> np.ndarray:
-        return np.where(np.isnan(values), self.medians_, values)
+        return np.where(np.isnan(values), self._medians, values)
 
     def _read(self, X: pd.DataFrame) -> xgboost.DMatrix:
-        return self._matrix(read_columns(X, self.feature_names_in_))
+        return self._matrix(read_columns(X, self._features))
 
     def _margin(self, data: xgboost.DMatrix) -> np.ndarray:
+        if not data.num_row():  # XGBoost warns of it
+            return np.zeros(0)
         return self.booster_.predict(data, output_margin=True).astype(float)
 
     def _margin_contributions(self, X: pd.DataFrame, background: pd.DataFrame | None) -> tuple[float, np.ndarray]:
@@ -62,12 +66,12 @@ class _TreeModel(RiskModel):
 
         Path-dependent by XGBoost, interventional by shap (Lundberg 2020, 10.1038/s42256-019-0138-9).
         """
-        values = self._filled(read_columns(X, self.feature_names_in_))
+        values = self._filled(read_columns(X, self._features))
         if background is None:
             # A patient's contributions do not depend on the threads; training keeps to one.
             self.booster_.set_param({"nthread": 0})
             # Without a patient there is nothing to predict, but there still is an expected margin.
-            data = self._matrix(values if len(values) else np.zeros((1, len(self.feature_names_in_))))
+            data = self._matrix(values if len(values) else np.zeros((1, len(self._features))))
             found = self.booster_.predict(data, pred_contribs=True)
             self.booster_.set_param({"nthread": 1})
             return float(found[0, -1]), found[: len(values), :-1].astype(float)
@@ -76,7 +80,7 @@ class _TreeModel(RiskModel):
             warnings.simplefilter("ignore", PendingDeprecationWarning)
             import shap
 
-        usual = self._filled(read_columns(_background_rows(background), self.feature_names_in_)).astype(np.float32)
+        usual = self._filled(read_columns(_background_rows(background), self._features)).astype(np.float32)
         explainer = shap.TreeExplainer(self.booster_, shap.maskers.Independent(usual, max_samples=len(usual)))
         found = explainer.shap_values(values.astype(np.float32)) if len(values) else values
         return float(explainer.expected_value), np.asarray(found, dtype=float)
@@ -89,7 +93,7 @@ class _TreeModel(RiskModel):
             "family": self.family,
             "parameters": parameters,
             "features": self._names(),
-            "medians": [None if np.isnan(median) else float(median) for median in self.medians_],
+            "medians": [None if np.isnan(median) else float(median) for median in self._medians],
         }
 
     def _blobs(self) -> dict[str, bytes]:
@@ -109,7 +113,8 @@ class _TreeModel(RiskModel):
         model.feature_names_in_ = np.asarray(document["features"], dtype=object)
         model.booster_ = xgboost.Booster({"nthread": 1})
         model.booster_.load_model(bytearray(state.blobs["model.ubj"]))
-        model.medians_ = np.asarray(document["medians"], dtype=float)
+        model.booster_.feature_names = model.booster_.feature_types = None  # before 0.4 they were there
+        model._medians = np.asarray(document["medians"], dtype=float)
         return model
 
 
@@ -201,15 +206,13 @@ class _BoostedModel(_TreeModel):
         if base_margin is not None:
             data.set_base_margin(base_margin)
         self.booster_ = self._boost(data, objective)
-        margin = self.booster_.predict(data, output_margin=True).astype(float)
-        self.booster_.feature_names = self._names()
-        return margin
+        return self.booster_.predict(data, output_margin=True).astype(float)
 
     def _training_data(self, values: np.ndarray, label: np.ndarray) -> xgboost.QuantileDMatrix:
-        """Bin the features, without their names: XGBoost would compare them at every tree."""
+        """Bin the features, once for all trees."""
         import xgboost
 
-        self.medians_ = np.median(values, axis=0)
+        self._medians = np.median(values, axis=0)
         return xgboost.QuantileDMatrix(self._filled(values), label=label, max_bin=_MAX_BIN, nthread=1)
 
     def _boost(self, data: xgboost.QuantileDMatrix, objective: Mapping[str, Any]) -> xgboost.Booster:
@@ -247,13 +250,12 @@ class _BoostedModel(_TreeModel):
         X = self._patients(X)
         background = None if background is None else self._patients(background)
         margin, contributions = self._margin_contributions(X, background)
-        values = pd.DataFrame(self.slope_ * contributions, index=X.index, columns=self.feature_names_in_)
-        return Attribution(self.slope_ * margin - self.offset_, values)
+        return Attribution(self.slope_ * margin - self.offset_, self._as_given(self.slope_ * contributions, X.index))
 
     def _document(self) -> dict[str, Any]:
         directions = self.directions or {}
         return super()._document() | {
-            "directions": {str(name): int(directions.get(str(name), 0)) for name in self.feature_names_in_}
+            "directions": {str(name): int(directions.get(str(name), 0)) for name in self._features}
         }
 
     @classmethod
@@ -309,7 +311,7 @@ class Boosted(_BoostedModel, SurvivalModel):
             two patients had the event.
         """
         X, y = self._training(X, y)
-        self.feature_names_in_, values, y = _training_matrix(X, y, self.columns)
+        values, y = self._read_training(X, y)
         margin = self._grow(values, self._label(y), _OBJECTIVE)
         self.offset_ = float(margin.mean())
         self._fit_hazards(values, y, margin - self.offset_)
@@ -320,9 +322,9 @@ class Boosted(_BoostedModel, SurvivalModel):
         import xgboost
 
         fold = clone(self)
-        fold.feature_names_in_, values, y = _training_matrix(X, y, self.columns)
+        values, y = fold._read_training(X, y)
         data = fold._training_data(values, fold._label(y))
-        others = xgboost.DMatrix(fold._filled(read_columns(unseen, fold.feature_names_in_)), nthread=1)
+        others = xgboost.DMatrix(fold._filled(read_columns(unseen, fold._features)), nthread=1)
 
         def log_risk(trial: Self) -> np.ndarray:
             booster = fold.set_params(**trial.get_params(deep=False))._boost(data, _OBJECTIVE)

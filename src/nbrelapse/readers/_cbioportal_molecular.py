@@ -184,7 +184,7 @@ def read_gene_matrix(study: StudyFiles, name: str) -> pd.DataFrame:
         )
     samples = [column for column in header.names if column not in (*NO_SAMPLES, "Hugo_Symbol")]
     raw = study.table(name, columns=[*genes, *samples], numbers=samples, header=header)
-    return raw[samples].set_index(_symbols(raw, study.where(name), study.repairs))
+    return raw.drop(columns=genes).set_index(_symbols(raw, study.where(name), study.repairs))
 
 
 def _symbols(raw: pd.DataFrame, file: Path, repairs: Repairs) -> pd.Index:
@@ -374,6 +374,10 @@ def panel_samples(study: StudyFiles) -> pd.DataFrame:
     matrix = study.table(name)
     if "SAMPLE_ID" not in matrix:
         raise InputError("a column is missing", file=study.where(name), column="SAMPLE_ID")
+    # A sample that loses its panel would count as looked at in all genes.
+    unnamed = as_text(matrix["SAMPLE_ID"]).isna()
+    fix = "fill it or remove the row"
+    refuse_rows(matrix.index, unnamed, "empty cell", file=study.where(name), column="SAMPLE_ID", fix=fix)
     chosen = {column: columns[column] for column in matrix.columns if column in columns}
     long = matrix.melt("SAMPLE_ID", list(chosen), var_name="assay", value_name="panel")
     long = pd.DataFrame(

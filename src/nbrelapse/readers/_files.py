@@ -189,7 +189,9 @@ class RawCohort:
         for name in [name for name in ASSAY_OF if name in self.tables]:
             table, file = self.tables[name], self.files.get(name, name)
             ids = as_text(pd.Series(table.columns, dtype="str") if name in MATRICES else table["sample_id"])
-            unknown = ids.notna().to_numpy() & ~is_among(ids, known)
+            column = self.sample_columns.get(name, "sample_id")
+            refuse_rows(ids.index, ids.isna(), "empty cell", file=file, column=column, fix="fill it or remove the row")
+            unknown = ~is_among(ids, known)
             if name in MATRICES and unknown.any():
                 columns = f"sample columns {', '.join(map(str, row_numbers(ids.index, unknown)[:5]))}"
                 raise InputError("data of samples that no clinical file has", file=file, column=columns, fix=fix)
@@ -198,7 +200,7 @@ class RawCohort:
                 unknown,
                 "data of samples that no clinical file has",
                 file=file,
-                column=self.sample_columns.get(name, "sample_id"),
+                column=column,
                 fix=fix,
             )
 

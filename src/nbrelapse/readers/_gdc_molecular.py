@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.assemble import assay_rows
-from nbrelapse.cohort.columns import require_columns
+from nbrelapse.cohort.columns import refuse_rows, require_columns
 from nbrelapse.cohort.schema import MUTATIONS, normalise_numbers
 from nbrelapse.cohort.text import TextHeader, parse_text_table, read_header, read_table
 from nbrelapse.errors import InputError
@@ -442,5 +442,8 @@ def _read_star_counts(path: Path) -> tuple[pd.DataFrame, str]:
     if wrong.any():
         rows = (wrong.to_numpy().nonzero()[0] + 1).tolist()
         raise InputError("missing or negative TPM", file=path, column="tpm_unstranded", rows=rows, expected=">= 0")
+    # The TPM of a name's gene ids are added, so that a row that is there twice would count double.
+    twice = table["gene_id"].duplicated() & of_gene
+    refuse_rows(table.index, twice, "a gene is there twice", file=path, column="gene_id", fix="download it again")
     models = [line.partition(":")[2].strip() for line in header.comments if "gene-model" in line]
     return table[of_gene].reset_index(drop=True), models[0] if models else ""

@@ -143,18 +143,22 @@ def _samples(table: pd.DataFrame, sample_id: str | None, file: str | Path) -> pd
     return pd.Series(sample_id, index=table.index, dtype="str")
 
 
+_WIDEST = 1_000_000
+"""Of what a breakpoint is known to lie in; callers are uncertain by hundreds of bases."""
+
+
 def _position(table: pd.DataFrame, number: int, file: str | Path) -> pd.Series:
     start, end = (normalise_numbers(table[f"{name}{number}"], file=file) for name in ("start", "end"))
-    refuse_rows(
-        table.index,
-        end < start,
-        "an interval ends before it starts",
-        file=file,
-        column=f"end{number}",
-        expected="0-based start, end after it",
-    )
     # -1 is a position that is not known, see the format at bedtools.
-    return np.floor((start + 1 + end) / 2).mask((start == -1) & (end == -1))
+    unknown = (start == -1) & (end == -1)
+    for wrong, problem in (
+        (end < start, "an interval ends before it starts"),
+        (((start < 0) | (end < 0)) & ~unknown, "a negative position"),
+        (end - start > _WIDEST, "an interval of more than a million bases"),
+    ):
+        column, expected = f"start{number}, end{number}", "0-based start, end after it; -1 for both where not known"
+        refuse_rows(table.index, wrong, problem, file=file, column=column, expected=expected)
+    return np.floor((start + 1 + end) / 2).mask(unknown)
 
 
 def _strands(table: pd.DataFrame) -> pd.Series | None:

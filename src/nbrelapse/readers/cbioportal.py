@@ -14,7 +14,7 @@ import pandas as pd
 from nbrelapse.cohort.assemble import assay_rows, join_assay_rows, sample_ids_of
 from nbrelapse.cohort.cohort import Cohort, Repairs
 from nbrelapse.cohort.columns import is_among, refuse_rows, require_columns, row_numbers
-from nbrelapse.cohort.schema import ASSAY_OF, PATIENTS, SAMPLES, as_text, coded_columns, levels, read_levels
+from nbrelapse.cohort.schema import _LARGEST, ASSAY_OF, PATIENTS, SAMPLES, as_text, coded_columns, levels, read_levels
 from nbrelapse.errors import InputError
 from nbrelapse.readers import _cbioportal_molecular as molecular
 from nbrelapse.readers._assays import leave_out_normals, recorded_purity, target_timepoints
@@ -492,7 +492,7 @@ def _read_event(clinical: _Clinical, raw: pd.Series) -> pd.Series:
 def _read_numbers(clinical: _Clinical, text: pd.Series, column: str, file: Path) -> pd.Series:
     """Numbers, times in days."""
     numbers = pd.to_numeric(text, errors="coerce").astype("float64")
-    numbers = numbers.where(np.isfinite(numbers))
+    numbers = numbers.where(numbers.abs() <= _LARGEST)
     if column == "diagnosis_year":
         return numbers.where(numbers.between(1900, 2100))
     if not column.endswith("_days"):

@@ -357,12 +357,15 @@ def _read_mapped_expression(
 def _columns(part: TableSource, file: Path, notes: Sequence[str] = ()) -> tuple[pd.DataFrame, str | None]:
     """Columns of one file, those of the mapping and `notes` where it has them, and the build in ``NCBI_Build``."""
     table = read_table(file, separator=part.separator, sheet=part.sheet)
+    wanted = [source.column for source in part.columns.values() if source.column]
+    # Where none is there the first line may be no header, and its cells identifiers.
+    found = f"one of {', '.join(map(str, table.columns[:30]))}" if set(wanted) & set(table.columns) else "a header line"
     require_columns(
         table.columns,
-        [source.column for source in part.columns.values() if source.column],
+        wanted,
         file,
         "a column that the mapping names is missing",
-        expected=f"one of {', '.join(map(str, table.columns[:30]))}",
+        expected=found,
         fix="correct the mapping file, or `separator` in it",
     )
     columns = {name: _column(source, table, file) for name, source in part.columns.items()}

@@ -147,7 +147,8 @@ def _records(file: str | Path, notes: Repairs) -> tuple[list[str], list[str], pd
     # Sample names would show in messages of the parser.
     columns = [*names[:9], *(f"sample {number}" for number in range(1, len(samples) + 1))]
     lines = pd.Series(text[header.end() :].split("\n"), dtype="str")
-    lines = lines[(lines.str.strip() != "") & ~lines.str.startswith("#")].reset_index(drop=True)
+    remarks = lines.str.startswith("#") & (lines.str.count("\t") != len(columns) - 1)
+    lines = lines[(lines.str.strip() != "") & ~remarks].reset_index(drop=True)
     # A last line that is too short was cut off, and with it what came after.
     uneven = (lines.str.count("\t") != len(columns) - 1) & (lines.index < len(lines) - 1)
     notes.add_count(Path(file).name, uneven.sum(), _UNREADABLE)

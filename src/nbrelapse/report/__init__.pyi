@@ -16,6 +16,7 @@ from .facts import feature_facts as feature_facts
 from .facts import feature_patients as feature_patients
 from .facts import hazard_ratios as hazard_ratios
 from .facts import mechanism_patients as mechanism_patients
+from .facts import reads_molecules as reads_molecules
 from .facts import therapy_facts as therapy_facts
 from .guard_sections import GuardSection as GuardSection
 from .guard_sections import decisions_section as decisions_section
@@ -39,4 +40,3 @@ from .sentences import ProbabilityImportance as ProbabilityImportance
 from .sentences import stability_sentences as stability_sentences
 from .sentences import verdict as verdict
 from .wording import ENDPOINTS as ENDPOINTS
-from .wording import model_title as model_title

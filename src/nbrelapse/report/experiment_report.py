@@ -11,16 +11,24 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from nbrelapse.explanation.explanation import Explanation, mechanism_cooccurrence
+from nbrelapse.explanation.explanation import APPROXIMATE, Explanation, mechanism_cooccurrence
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.metrics.decisions import ClinicalUtility
 from nbrelapse.metrics.evaluation import MEAN, Evaluation, strongest_reference
 from nbrelapse.metrics.horizons import YEAR, reached_years
 from nbrelapse.metrics.predictions import Predictions
-from nbrelapse.metrics.table import metric_title
+from nbrelapse.metrics.table import POPULATIONS, metric_title
+from nbrelapse.models.families import model_title
 from nbrelapse.outcome import kind_of, kind_of_endpoint
-from nbrelapse.report.facts import _cooccurrence_rows, _coverage_rows, _leaderboard, _mechanism_rows, disagreements
+from nbrelapse.report.facts import (
+    _cooccurrence_rows,
+    _coverage_rows,
+    _leaderboard,
+    _mechanism_rows,
+    disagreements,
+    reads_molecules,
+)
 from nbrelapse.report.guard_sections import GuardSection, decisions_section
 from nbrelapse.report.plots.coverage import feature_coverage
 from nbrelapse.report.plots.performance import (
@@ -32,7 +40,7 @@ from nbrelapse.report.plots.performance import (
 )
 from nbrelapse.report.render import Picture, _render
 from nbrelapse.report.sentences import ProbabilityImportance, stability_sentences, verdict
-from nbrelapse.report.wording import _POPULATIONS, ENDPOINTS, _signed, model_title
+from nbrelapse.report.wording import ENDPOINTS, _signed
 
 _PLACED_FIGURES = (
     "leaderboard",
@@ -148,7 +156,7 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
             "subtitle": content.description,
             "endpoint": ENDPOINTS.get(content.endpoint, content.endpoint),
             "scale": kind_of_endpoint(content.endpoint).scale,
-            "main": {"verdict": verdict(judged, content.chosen)},
+            "main": {"question": _question(content), "verdict": verdict(judged, content.chosen)},
             "tiles": _tiles(judged, content.chosen),
             "high_risk": verdict(judged, content.chosen, "high_risk") if "high_risk" in populations else None,
             "judged_on": _judged_on(content),
@@ -163,6 +171,7 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
                     ),
                     "points_title": content.probability[name].title if name in content.probability else "",
                     "stability": stability_sentences(content.stability.get(name)),
+                    "approximate": "" if explanation.exact else APPROXIMATE,
                     "pairs": _cooccurrence_rows(mechanism_cooccurrence(explanation), content.catalogue),
                     "agreement": disagreements(
                         explanation, content.catalogue, content.endpoint, content.stability.get(name)
@@ -184,6 +193,15 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
             "config": content.config,
         },
     )
+
+
+def _question(content: ReportContent) -> str:
+    """Ask what the answer is of; a model that reads what clinicians know anyway is not called molecular."""
+    explanation = content.explanations.get(content.chosen)
+    known = [] if explanation is None else list(explanation.values.columns[explanation.values.notna().any()])
+    read = set(known) & set(content.catalogue.features)
+    molecular = any(reads_molecules(content.catalogue, content.catalogue.features[name]) for name in read)
+    return f"Does the {'molecular ' if molecular else ''}model beat the clinic?"
 
 
 def _placed(content: ReportContent) -> set[str]:
@@ -245,6 +263,9 @@ def _validation(content: ReportContent) -> list[str]:
         "went through the same folds. Mechanisms are those of the final model, in the patients that it was trained on.",
         "Intervals are 95% bootstrap intervals over patients; differences are paired, both models on the same "
         "resampled patients. The models stay as fitted: variation from refitting them is not in the intervals.",
+        "A figure at a horizon needs 10 patients at risk then and 5 events by then; it is absent otherwise. The "
+        "calibration error (ICI) is never 0 and has no interval: by chance stands what a perfectly calibrated model "
+        "with the same predictions would show.",
     ]
     if content.holdout is None:
         sentences.append(
@@ -280,7 +301,7 @@ def _evaluations(content: ReportContent) -> list[dict[str, Any]]:
 def _in_order(evaluation: Evaluation) -> list[str]:
     """Put the populations that all experiments have first, then the mean of groups, then the groups."""
     found = list(dict.fromkeys(evaluation.metrics["population"]))
-    first = [population for population in (*_POPULATIONS, MEAN) if population in found]
+    first = [population for population in (*POPULATIONS, MEAN) if population in found]
     return first + [population for population in found if population not in first]
 
 
@@ -288,7 +309,7 @@ def _tiles(evaluation: Evaluation, chosen: str) -> dict[str, list[dict[str, str]
     """Leading metric of the chosen model and of the strongest baseline, and their difference, by population."""
     groups = {}
     metric = evaluation.kind.leading_metric
-    for population, where in _POPULATIONS.items():
+    for population, where in POPULATIONS.items():
         tiles = []
         for model in (chosen, strongest_reference(evaluation, population)):
             table = evaluation.metrics

@@ -10,15 +10,16 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from nbrelapse.explanation.explanation import LEAST_PATIENTS, Explanation, mechanism_cooccurrence
+from nbrelapse.explanation.explanation import APPROXIMATE, LEAST_PATIENTS, Explanation, mechanism_cooccurrence
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
+from nbrelapse.models.families import model_title
 from nbrelapse.report.facts import _cooccurrence_rows, _game_rows, _mechanism_rows, disagreements
 from nbrelapse.report.plots.attributions import beeswarm, dependence
 from nbrelapse.report.plots.mechanisms import mechanism_bar, mechanism_cooccurrence_plot, risk_group_heatmap
 from nbrelapse.report.render import Picture, _render
 from nbrelapse.report.sentences import ProbabilityImportance, stability_sentences
-from nbrelapse.report.wording import ENDPOINTS, model_title
+from nbrelapse.report.wording import ENDPOINTS
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ def write_explanation_report(content: ExplanationContent, file: str | Path) -> P
             "created": content.created,
             "subtitle": f"{model_title(content.model)}, {ENDPOINTS.get(content.endpoint, content.endpoint)}",
             "scale": content.explanation.scale,
+            "approximate": "" if content.explanation.exact else APPROXIMATE,
             "facts": content.facts,
             "rows": _mechanism_rows(content.explanation, content.catalogue, content.stability, content.probability),
             "points_title": "" if content.probability is None else content.probability.title,

@@ -19,9 +19,10 @@ from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition
 from nbrelapse.mechanisms.catalogue_rules import ENDPOINTS
 from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.mechanisms.therapies import EVIDENCE_LEVELS, Therapy, load_therapies
-from nbrelapse.metrics.table import metric_title
+from nbrelapse.metrics.table import metric_title, population_title
+from nbrelapse.models.families import model_title
 from nbrelapse.report.sentences import ProbabilityImportance, _established_sentence
-from nbrelapse.report.wording import _POPULATIONS, _feature_value, _number, _signed, model_title
+from nbrelapse.report.wording import _feature_value, _number, _signed
 
 if TYPE_CHECKING:
     from nbrelapse.metrics.evaluation import Evaluation
@@ -364,6 +365,23 @@ def _assays_read(catalogue: Catalogue, definition: FeatureDefinition, seen: Coll
     return list({entry.assay: None for entry in [one for one in read if one.name in seen] or read})
 
 
+_CLINICAL_ASSAYS = {"clinical", "fish"}
+"""What is known of every patient in the clinic: age, stage, and MYCN by FISH."""
+
+
+def reads_molecules(catalogue: Catalogue, definition: FeatureDefinition) -> bool:
+    """Say whether a feature, or one that it combines, comes from more than the clinic and FISH.
+
+    Examples
+    --------
+    >>> from nbrelapse.mechanisms import load_catalogue
+    >>> packaged = load_catalogue()
+    >>> [reads_molecules(packaged, packaged.features[name]) for name in ("mycn__amplified", "p53__tp53_mutation")]
+    [False, True]
+    """
+    return not _CLINICAL_ASSAYS.issuperset(_assays_read(catalogue, definition))
+
+
 def _assayed(cohort: Cohort) -> pd.DataFrame:
     """Return which patients (rows) have a diagnosis sample that was assayed, by assay."""
     patients = cohort.patient_ids
@@ -467,18 +485,28 @@ def _leaderboard(evaluation: Evaluation, population: str, chosen: str) -> dict[s
         for model in rank
     ]
     n, events = int(table["n"].max()), int(table["events"].max())
-    title = f"{_POPULATIONS.get(population, population)}: {n} patients, {events} events"
-    return {"title": title, "columns": [metric_title(name) for name in metrics], "rows": rows}
+    title = f"{population_title(population)}: {n} patients, {events} events"
+    columns = [{"title": metric_title(name), "carried": _carried(table, name)} for name in metrics]
+    return {"title": title, "columns": columns, "rows": rows}
+
+
+def _carried(table: pd.DataFrame, metric: str) -> str:
+    """Say how many patients carry a figure at a horizon; nothing of other figures, and of tables of before 0.4.0."""
+    if "at_risk" not in table:
+        return ""
+    row = table[table["metric"] == metric].iloc[0]
+    return "" if pd.isna(row["at_risk"]) else f"{row['at_risk']} at risk, {row['events_by']} events by then"
 
 
 def _cell(row: dict[Hashable, Any] | None) -> dict[str, str]:
     if row is None or pd.isna(row["value"]):
         return {"value": _UNKNOWN, "interval": ""}
-    known = pd.notna(row["low"]) and pd.notna(row["high"])
-    return {
-        "value": _number(row["value"]),
-        "interval": f"{_number(row['low'])} to {_number(row['high'])}" if known else "",
-    }
+    interval = ""
+    if pd.notna(row["low"]) and pd.notna(row["high"]):
+        interval = f"{_number(row['low'])} to {_number(row['high'])}"
+    elif pd.notna(row.get("by_chance")):
+        interval = f"by chance {_number(row['by_chance'])}"
+    return {"value": _number(row["value"]), "interval": interval}
 
 
 def _mechanism_rows(

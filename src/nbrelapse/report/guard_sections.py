@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from nbrelapse.metrics.decisions import TREAT_ALL
 from nbrelapse.metrics.table import metric_title
-from nbrelapse.report.wording import _number, _signed, _strategy_title, model_title
+from nbrelapse.models.families import model_title
+from nbrelapse.report.wording import _number, _signed, _strategy_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -242,29 +244,50 @@ def decisions_section(utility: ClinicalUtility) -> dict[str, Any]:
     }
 
 
+_NEARLY_ALL = 0.95
+"""A share of the patients. A choice: a model that treats more of them is treating everybody, and its gain is theirs."""
+
+
 def _sentence(utility: ClinicalUtility, years: int) -> str:
+    """Compare treating by a model with the better of treating the clinical group and treating everybody."""
     table = utility.decisions.differences
     model = _strategy_title(utility.model)
     if table.empty:
         return f"Within {years} years: there is no clinical group to hold decisions by {model} against."
     table = table[(table["years"] == years) & (table["strategy"] == utility.model)]
-    group = table["reference"].iloc[0]
-    table = table[table["threshold"].isin(_useful(utility.decisions.net_benefit, group, years))]
+    group = table.loc[table["reference"] != TREAT_ALL, "reference"].iloc[0]
+    benefit = utility.decisions.net_benefit
+    benefit = benefit[benefit["years"] == years].pivot(index="threshold", columns="strategy", values="net_benefit")
+    useful = benefit.index[benefit[[group, TREAT_ALL]].max(axis=1) > 0]
+    # The better of two references is the one from which the difference is smaller.
+    table = table.sort_values("difference", kind="stable").drop_duplicates("threshold").sort_values("threshold")
+    table = table[table["threshold"].isin(useful)]
     if table.empty:
-        return f"Within {years} years: treating the {_lower(group)} does more good than harm at no threshold."
+        return (
+            f"Within {years} years: treating everybody or the {_lower(group)} does more good than harm at no threshold."
+        )
     start = (
         f"At thresholds from {table['threshold'].min():.0%} to {table['threshold'].max():.0%} within {years} years, "
-        f"where treating the {_lower(group)} does more good than harm, treating by {model} instead"
+        f"where treating everybody or the {_lower(group)} does more good than harm, treating by {model} instead"
     )
-    better, worse = table[table["low"] > 0], table[table["high"] < 0]
-    parts = [_part(rows, word, len(table)) for rows, word in ((better, "more"), (worse, "less")) if not rows.empty]
-    return f"{start} {' and '.join(parts) or 'is not shown to do more good, or less, anywhere'}."
+    everybody = table["threshold"].isin(_treating_all(utility, years))
+    better, worse = table[(table["low"] > 0) & ~everybody], table[table["high"] < 0]
+    parts = [
+        f"{_part(rows, word, len(table))} than the better of the two"
+        for rows, word in ((better, "more"), (worse, "less"))
+        if not rows.empty
+    ]
+    said = f"{start} {' and '.join(parts) or 'is not shown to do more good, or less, than the better of the two'}."
+    if everybody.any():
+        said += f" At {int(everybody.sum())} of these the model itself treats nearly everybody."
+    return said
 
 
-def _useful(net_benefit: pd.DataFrame, group: str, years: int) -> pd.Series:
-    """Return the thresholds at which treating a group is better than treating nobody."""
-    own = net_benefit[(net_benefit["strategy"] == group) & (net_benefit["years"] == years)]
-    return own.loc[own["net_benefit"] > 0, "threshold"]
+def _treating_all(utility: ClinicalUtility, years: int) -> pd.Series:
+    """Return the thresholds at which the model treats nearly all patients."""
+    own = utility.decisions.net_benefit
+    own = own[(own["strategy"] == utility.model) & (own["years"] == years)]
+    return own.loc[own["treated"] >= _NEARLY_ALL, "threshold"]
 
 
 def _lower(group: str) -> str:
@@ -275,8 +298,8 @@ def _lower(group: str) -> str:
 def _part(rows: pd.DataFrame, word: str, asked: int) -> str:
     most = rows.iloc[int(rows["difference"].abs().argmax())]
     return (
-        f"does {word} good at {len(rows)} of {asked}, most at {most['threshold']:.0%}: "
-        f"{_signed(most['difference'], 3)} in net benefit per patient (95% interval {_signed(most['low'], 3)} to "
+        f"does {word} good at {len(rows)} of {asked} (most at {most['threshold']:.0%}: "
+        f"{_signed(most['difference'], 3)} in net benefit per patient, 95% interval {_signed(most['low'], 3)} to "
         f"{_signed(most['high'], 3)})"
     )
 

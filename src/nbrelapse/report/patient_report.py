@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from nbrelapse.explanation.explanation import Explanation
+from nbrelapse.explanation.explanation import APPROXIMATE, Explanation
 from nbrelapse.explanation.stability import NOT_ASSAYED
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.metrics.horizons import YEAR
@@ -84,6 +84,7 @@ def _shown(prediction: PatientPrediction, content: PatientContent) -> dict[str, 
         "total": _signed(float(log_risk.prediction.iloc[0])),
         "baseline_probability": _prediction_text(probability.baseline, "probability"),
         "moved": _contribution_text(float(probability.features.iloc[0].sum()), "probability"),
+        "approximate": "" if log_risk.exact else APPROXIMATE,
         "background": None if log_risk.background is None else len(log_risk.background),
         "rows": _contribution_rows(prediction, content.catalogue),
         "drivers": [driver | {"status": _status(prediction, driver["name"])} for driver in drivers],

@@ -13,8 +13,9 @@ import pandas as pd
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.metrics.evaluation import strongest_reference
 from nbrelapse.metrics.horizons import YEAR
-from nbrelapse.metrics.table import METRICS, Metric, metric_title
-from nbrelapse.report.wording import _POPULATIONS, _percent, _signed, model_title
+from nbrelapse.metrics.table import METRICS, Metric, metric_title, population_title
+from nbrelapse.models.families import model_title
+from nbrelapse.report.wording import _percent, _signed
 
 if TYPE_CHECKING:
     from nbrelapse.metrics.evaluation import Evaluation
@@ -169,8 +170,9 @@ class _Verdict:
     ----------
     answer : {"better", "not shown", "worse", "no comparison"}
         "better" and "worse" only where the whole 95% interval of the difference lies on one side of 0, for a metric of
-        which less is better the lower one. "no comparison" also of a metric whose best value has worse ones on both
-        sides: a difference does not say which of two is nearer to it.
+        which less is better the lower one, and "better" in ranking only where the difference is one that matters, 0.01
+        at least. "no comparison" also of a metric whose best value has worse ones on both sides: a difference does not
+        say which of two is nearer to it.
     headline : str
         A few words.
     sentence : str
@@ -204,7 +206,7 @@ def verdict(evaluation: Evaluation, model: str, population: str = "all", metric:
     """
     judged_by = METRICS[metric or evaluation.kind.leading_metric]
     metric = judged_by.name
-    where = _POPULATIONS.get(population, population).lower()
+    where = population_title(population).lower()
     reference = strongest_reference(evaluation, population, metric)
     table = evaluation.differences
     found = table[
@@ -229,7 +231,7 @@ def verdict(evaluation: Evaluation, model: str, population: str = "all", metric:
         )
         headline = f"No comparison with the clinical baseline, by {judged_by.title}"
         return _Verdict("no comparison", headline, sentence, difference, low, high)
-    answer, headline, words = _judge(low, high, judged_by)
+    answer, headline, words = _judge(low, high, difference, judged_by)
     if metric != evaluation.kind.leading_metric:
         headline += f", by {judged_by.title}"
     sentence = (
@@ -240,8 +242,14 @@ def verdict(evaluation: Evaluation, model: str, population: str = "all", metric:
     return _Verdict(answer, headline, sentence, difference, low, high)
 
 
+_NO_RANKING = 0.5
+"""What chance gives in the metrics that judge a ranking."""
+_SMALLEST_GAIN = 0.01
+"""A choice: a smaller gain in concordance changes the order of fewer than one in a hundred pairs of patients."""
+
+
 def _no_comparison(evaluation: Evaluation, model: str, population: str, metric: str) -> str:
-    where = _POPULATIONS.get(population, population).lower()
+    where = population_title(population).lower()
     table = evaluation.metrics[evaluation.metrics["population"] == population].dropna(subset=["value"])
     if table.empty:
         return f"There are too few patients or events to judge {model_title(model)} among {where}."
@@ -250,16 +258,20 @@ def _no_comparison(evaluation: Evaluation, model: str, population: str, metric: 
     return f"There is no clinical baseline to compare {model_title(model)} with among {where}."
 
 
-def _judge(low: float, high: float, metric: Metric) -> tuple[str, str, str]:
-    """Return the answer, a headline, and what the model does, of the interval of a difference.
+def _judge(low: float, high: float, difference: float, metric: Metric) -> tuple[str, str, str]:
+    """Return the answer, a headline, and what the model does, of a difference and its interval.
 
     Examples
     --------
-    >>> _judge(-0.03, -0.01, METRICS["brier_5y"])
+    >>> _judge(-0.03, -0.01, -0.02, METRICS["brier_5y"])
     ('better', 'Better than the clinical baseline', 'predicts the probability better than')
+    >>> _judge(0.001, 0.009, 0.005, METRICS["harrell_c"])[0]
+    'not shown'
     """
     low, high = sorted((metric.sense * low, metric.sense * high))
     does = re.sub(r"^be\b|^\w+", lambda verb: "is" if verb[0] == "be" else f"{verb[0]}s", metric.ability)
+    if low > 0 and metric.chance == _NO_RANKING and difference < _SMALLEST_GAIN:
+        return "not shown", "Hardly better than the clinical baseline", "ranks patients by less than 0.01 better than"
     if low > 0:
         return "better", "Better than the clinical baseline", f"{does} better than"
     if high < 0:

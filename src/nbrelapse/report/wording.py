@@ -1,8 +1,9 @@
-"""How metrics, populations, models and numbers are written."""
+"""How endpoints, strategies and numbers are written."""
 
 from __future__ import annotations
 
-_POPULATIONS = {"all": "All patients", "high_risk": "High-risk patients"}
+from nbrelapse.models.families import model_title
+
 ENDPOINTS = {
     "relapse": "relapse or progression",
     "efs": "event-free survival",
@@ -15,22 +16,6 @@ _EVENTS = {
     "os": "death",
     "refractory": "refractory disease",
 }
-_MODELS = {
-    "cox": "Elastic-net Cox",
-    "cox_prior": "Cox from the literature",
-    "boosted": "Boosted trees",
-    "boosted_prior": "Boosted trees from the literature",
-    "forest": "Random survival forest",
-    "blend": "Blend of models",
-    "logistic": "Elastic-net logistic",
-    "boosted_classifier": "Boosted classifier",
-    "clinical_risk_group": "Recorded risk group",
-    "clinical_cog_v2": "COG v2 risk group",
-    "clinical_inrg": "INRG risk group",
-    "clinical_cox": "Clinical Cox (age, stage, MYCN)",
-    "clinical_logistic": "Clinical logistic (age, stage, MYCN)",
-}
-
 
 _STRATEGIES = {
     "treat all": "Treat all",
@@ -126,14 +111,3 @@ def _prediction_text(value: float, scale: str) -> str:
     ('25%', '+0.25')
     """
     return _percent(value) if scale == "probability" else _signed(value)
-
-
-def model_title(name: str) -> str:
-    """Return a model's display name; an unknown one is shown as written, underscores as spaces.
-
-    Examples
-    --------
-    >>> model_title("clinical_inrg"), model_title("my_model")
-    ('INRG risk group', 'my model')
-    """
-    return _MODELS.get(name, name.replace("_", " "))

@@ -20,9 +20,10 @@ from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.metrics.horizons import YEAR, longest_horizon
 from nbrelapse.models.base import RiskModel
+from nbrelapse.models.families import model_title
 from nbrelapse.models.resamples import prediction_interval
 from nbrelapse.outcome import HORIZON_YEARS, Outcome, outcome_fingerprint, summarize_outcome
-from nbrelapse.report.wording import ENDPOINTS, model_title
+from nbrelapse.report.wording import ENDPOINTS
 from nbrelapse.scoring._training import _SIMULATED, _is_simulated, _marks_of, _risk_groups
 
 _FORMAT_VERSION = 1
@@ -113,7 +114,7 @@ def _explained_horizon(bundle: Bundle, years: float | None) -> float | None:
     if followed is None:
         raise InputError("a binary endpoint knows no time", column="--horizon", fix="leave it out")
     if not 0 < years * YEAR <= followed:
-        most = f"above 0, at most {followed / YEAR:.2f} years, the follow-up in training"
+        most = f"above 0, at most {followed / YEAR:.2f} years, as far as the training patients carry"
         raise InputError(f"illegal horizon {years:g}", column="--horizon", expected=most)
     return years * YEAR
 
@@ -430,7 +431,7 @@ class Bundle:
 
     @property
     def followed_days(self) -> float | None:
-        """Longest follow-up in training; None for a binary endpoint, which knows no time."""
+        """Days up to which training carries predictions; None for a binary endpoint, which knows no time."""
         return self.model.followed_days
 
     def band(self, X: pd.DataFrame, times: np.ndarray) -> dict[str, np.ndarray]:

@@ -25,7 +25,7 @@ from nbrelapse.metrics.resampling import IntervalKind
 from nbrelapse.metrics.table import metric_title
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.clinical import CLINICAL_COLUMNS, ClinicalReference
-from nbrelapse.outcome import Outcome, event_of, kind_of, make_outcome, outcome_fingerprint
+from nbrelapse.outcome import Outcome, event_of, kind_of, left_out_notes, make_outcome, outcome_fingerprint
 from nbrelapse.report.evaluation_report import EvaluationContent, write_evaluation_report
 from nbrelapse.report.guard_sections import decisions_section
 from nbrelapse.report.sentences import verdict
@@ -198,6 +198,7 @@ def evaluate_bundle(
     resemblance, withheld = _training_patients_among(bundle, cohort, outcome, training_cohort)
     notes = [
         *_left_out(len(scored), len(X), events),
+        *left_out_notes(recorded),
         *resemblance,
         *cohort_notes(bundle, cohort, outcome.patient_ids),
         *_flagged(bundle, X),

@@ -17,11 +17,11 @@ from nbrelapse.explanation.explanation import Explanation, attribution_table, ex
 from nbrelapse.explanation.probability import to_probability
 from nbrelapse.explanation.stability import Stability, stability
 from nbrelapse.mechanisms.build import build_features
+from nbrelapse.models.families import model_title
 from nbrelapse.report.explanation_report import ExplanationContent, explanation_figures, write_explanation_report
 from nbrelapse.report.patient_report import PatientContent, write_patient_report
 from nbrelapse.report.render import draw_figures, save_pictures
 from nbrelapse.report.sentences import ProbabilityImportance
-from nbrelapse.report.wording import model_title
 from nbrelapse.scoring.bundle import Bundle, _evidence_of, _explained_horizon
 from nbrelapse.scoring.evaluate import patient_groups
 from nbrelapse.scoring.patient import _StudiedPatient, check_patient, describe_patient

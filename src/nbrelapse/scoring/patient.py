@@ -20,11 +20,11 @@ from nbrelapse.mechanisms.build import build_features
 from nbrelapse.mechanisms.builders.copy_number import copy_number_calls
 from nbrelapse.mechanisms.catalogue import load_catalogue
 from nbrelapse.metrics.horizons import LONGEST_YEARS, YEAR
+from nbrelapse.models.families import model_title
 from nbrelapse.report.patient_report import GroupCourse, PatientContent, PatientPrediction, SimilarPatients
 from nbrelapse.report.plots.attributions import patient_waterfall
 from nbrelapse.report.plots.genome import patient_profile
 from nbrelapse.report.plots.performance import incidence_course
-from nbrelapse.report.wording import model_title
 from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle, ObservedOutcomes
 from nbrelapse.scoring.evaluate import _GROUPINGS, _clinical_levels
 from nbrelapse.scoring.scores import _cohort_flags, _score_features

@@ -248,12 +248,12 @@ _Columns = dict[str, np.ndarray]
 
 
 def _by_years(bundle: Bundle, X: pd.DataFrame) -> tuple[np.ndarray, _Columns]:
-    """Log risk, and incidence and survival at the horizons that the training follow-up reaches."""
+    """Log risk, and incidence and survival at the horizons that the training patients carry."""
     assert isinstance(bundle.model, SurvivalModel)
     times = np.array(HORIZON_YEARS) * YEAR
     states = bundle.model.predict_cumulative_incidence(X, times)
     interval = bundle.band(X, times)
-    followed = times <= bundle.model.baseline_.last_time
+    followed = times <= bundle.model.followed_days
     columns = {name: interval[name] for name in ("log_risk_low", "log_risk_high")}
     for column, years in enumerate(HORIZON_YEARS):
         numbers = {
@@ -298,7 +298,7 @@ def _feature_flags(bundle: Bundle, evidence: np.ndarray, outside: np.ndarray) ->
     }
     followed = bundle.followed_days
     if followed is not None and followed < HORIZON_YEARS[-1] * YEAR:
-        short = f"training patients were followed for {followed / YEAR:.1f} years: no longer horizon is given"
+        short = f"few training patients were followed beyond {followed / YEAR:.1f} years: no longer horizon is given"
         flags[short] = np.ones(len(evidence), dtype=bool)
     return flags
 

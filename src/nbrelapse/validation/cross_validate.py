@@ -18,7 +18,7 @@ from nbrelapse.metrics.evaluation import Evaluation, evaluate, strongest_referen
 from nbrelapse.metrics.horizons import prediction_times
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.resampling import IntervalKind
-from nbrelapse.metrics.table import METRICS
+from nbrelapse.metrics.table import METRICS, population_title
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.binary import BinaryModel
 from nbrelapse.models.clinical import ClinicalReference
@@ -99,7 +99,7 @@ class CrossValidation:
         """
         metrics = self.evaluation.metrics[self.evaluation.metrics["population"] == population]
         if metrics.empty:
-            reasons = [note for note in self.notes if note.startswith(f"{population}: left out, ")]
+            reasons = [note for note in self.notes if note.startswith(f"{population_title(population)}: left out, ")]
             why = "".join(f": {note.partition(', ')[2]}" for note in reasons)
             raise InputError(
                 f"no model was judged in population {population!r}{why}",
@@ -300,6 +300,8 @@ def cross_validate(
     compared_with = _references(references, candidates)
     masks, notes = _masks(populations or {}, table)
     predictions = _predict(candidates, table, outcome, settings, n_jobs, cache, progress)
+    foreign = {name: model for name, model in candidates.items() if isinstance(model, _ForeignModel)}
+    probability = {name: _has_probability(predictions[name]) for name in foreign}
     evaluation = evaluate(
         {name: _with_stand_in(prediction) for name, prediction in predictions.items()},
         outcome,
@@ -308,8 +310,10 @@ def cross_validate(
         n_bootstrap=n_bootstrap,
         seed=seed,
         interval=interval,
+        undetermined=lambda name, metric: name in foreign and _undetermined(metric, foreign[name], probability[name]),
     )
-    evaluation = _leave_out(evaluation, candidates, predictions, outcome, notes)
+    notes += _foreign_notes(foreign, probability, outcome)
+    evaluation = replace(evaluation, notes=notes + evaluation.notes)
     return CrossValidation(
         {name: _without_stand_in(prediction) for name, prediction in predictions.items()},
         evaluation,
@@ -448,7 +452,7 @@ def _masks(populations: Mapping[str, _Population], table: pd.DataFrame) -> tuple
             )
         unknown = int(values.isna().sum())
         if unknown:
-            notes.append(f"{name}: {counted(unknown, 'patient')} without a value left out")
+            notes.append(f"{population_title(name)}: {counted(unknown, 'patient')} without a value left out")
         masks[name] = (values == 1.0).to_numpy()
     return masks, notes
 
@@ -536,42 +540,6 @@ def _without_stand_in(prediction: Predictions) -> Predictions:
         return prediction
     nothing = np.empty((*prediction.log_risk.shape, 0))
     return Predictions(prediction.model, prediction.log_risk, prediction.fold, nothing, np.empty(0))
-
-
-def _leave_out(
-    evaluation: Evaluation,
-    models: Mapping[str, RiskModel],
-    predictions: Mapping[str, Predictions],
-    y: np.ndarray,
-    notes: list[str],
-) -> Evaluation:
-    """Make figures NaN that an estimator of another package does not determine, and say why."""
-    foreign = {name: model for name, model in models.items() if isinstance(model, _ForeignModel)}
-    probability = {name: _has_probability(predictions[name]) for name in foreign}
-    left_out = {
-        (name, metric)
-        for name, model in foreign.items()
-        for metric in set(evaluation.metrics["metric"])
-        if _undetermined(metric, model, probability[name])
-    }
-    moot = tuple(f"{metric} of {name} is undefined" for name, metric in left_out)
-    told = [note for note in evaluation.notes if not note.partition(": ")[2].startswith(moot)]
-    return replace(
-        evaluation,
-        metrics=_blanked(evaluation.metrics, "value", left_out),
-        differences=_blanked(evaluation.differences, "difference", left_out),
-        notes=[*notes, *_foreign_notes(foreign, probability, y), *told],
-    )
-
-
-def _blanked(table: pd.DataFrame, value: str, left_out: set[tuple[str, str]]) -> pd.DataFrame:
-    """Return a copy with NaN in the rows of these models and metrics, as the model or as the reference."""
-    mask = np.zeros(len(table), dtype=bool)
-    for side in {"model", "reference"} & set(table):
-        mask |= pd.MultiIndex.from_frame(table[[side, "metric"]]).isin(list(left_out))
-    copy = table.copy()
-    copy.loc[mask, [value, "low", "high"]] = np.nan
-    return copy
 
 
 def _undetermined(metric: str, model: _ForeignModel, probability: bool) -> bool:

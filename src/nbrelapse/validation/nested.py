@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed, parallel_config
-from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from nbrelapse.errors import InputError
@@ -18,6 +17,7 @@ from nbrelapse.metrics.evaluation import Evaluation, evaluate_groups
 from nbrelapse.metrics.horizons import prediction_times
 from nbrelapse.metrics.predictions import FEWEST_EVENTS, FEWEST_PATIENTS, Predictions, enough_patients
 from nbrelapse.metrics.resampling import IntervalKind
+from nbrelapse.models.resamples import refit
 from nbrelapse.outcome import event_of
 from nbrelapse.validation.fold_cache import FoldCache, _fold_key, _Prediction
 from nbrelapse.validation.splits import repeated_folds
@@ -243,7 +243,7 @@ def _predict_fold(number: int, task: _Task, X: pd.DataFrame, y: np.ndarray) -> t
     X_train, y_train = X.iloc[train], y[train]
     with threadpool_limits(1):
         tuned = tune(task.model, X_train, y_train, n_trials=task.n_trials, n_folds=task.n_inner_folds, seed=task.seed)
-        fitted = clone(tuned).fit(X_train, y_train)
+        fitted = refit(tuned, X_train, y_train)
         return number, fitted.predict_risk(X.iloc[test], task.times)
 
 

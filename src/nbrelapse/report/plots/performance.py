@@ -17,7 +17,8 @@ from nbrelapse.metrics.decisions import TREAT_ALL, TREAT_NONE
 from nbrelapse.metrics.evaluation import strongest_reference
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.metrics.predictions import Predictions
-from nbrelapse.metrics.table import METRICS
+from nbrelapse.metrics.table import METRICS, POPULATIONS
+from nbrelapse.models.families import model_title
 from nbrelapse.report.plots.style import (
     _ACCENT,
     _GRID,
@@ -30,7 +31,7 @@ from nbrelapse.report.plots.style import (
     _styled,
     _zero_line,
 )
-from nbrelapse.report.wording import _POPULATIONS, _number, _signed, _strategy_title, model_title
+from nbrelapse.report.wording import _number, _signed, _strategy_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -329,7 +330,7 @@ def leaderboard_forest(evaluation: Evaluation, chosen: str | None = None, metric
     meaning = METRICS[metric]
     metrics = evaluation.metrics[evaluation.metrics["metric"] == metric]
     judged = set(metrics["population"])
-    populations = [name for name in _POPULATIONS if name in judged] + sorted(judged - set(_POPULATIONS))
+    populations = [name for name in POPULATIONS if name in judged] + sorted(judged - set(POPULATIONS))
     blocks = [(name, metrics[metrics["population"] == name]) for name in populations]
     n_rows = sum(len(block) + 1 for _, block in blocks)
     figure = _new_figure(7.8, 0.27 * n_rows + 0.9)
@@ -367,7 +368,7 @@ def leaderboard_forest(evaluation: Evaluation, chosen: str | None = None, metric
 
 def _header(axes: Axes, y: float, population: str, block: pd.DataFrame) -> None:
     beside = axes.get_yaxis_transform()
-    title = _POPULATIONS.get(population, population.replace("_", " "))
+    title = POPULATIONS.get(population, population.replace("_", " "))
     axes.text(-0.02, y, title, transform=beside, fontweight="bold", ha="right", va="center")
     size = f"{int(block['n'].max())} patients, {int(block['events'].max())} events"
     axes.text(1.02, y, size, transform=beside, color=_MUTED, va="center", fontsize=8.5)
