@@ -25,6 +25,7 @@ from nbrelapse.mechanisms import build_features
 from nbrelapse.models.families import _CLINICAL_BASELINES, create_model
 from nbrelapse.models.resamples import bootstrap_refits
 from nbrelapse.outcome import make_outcome
+from nbrelapse.report import draw_figures
 from nbrelapse.scoring import Bundle, TrainingSummary, load_model, make_bundle, write_bundle
 from nbrelapse.scoring.scores import _score_features
 from nbrelapse.simulation import simulate_cohort
@@ -65,7 +66,7 @@ def record_of(name: str, bundle: Bundle, X: pd.DataFrame) -> ExperimentRecord:
         metrics,
         lambda path, description: write_bundle(bundle, path, mlflow_model=description),
         tables={"feature_attributions": X.reset_index(drop=True)},
-        figures={"mechanisms": figure},
+        pictures=draw_figures({"mechanisms": figure}),
         card="# Card\n",
     )
     dataset = DatasetRecord("simulated", "0" * 64, len(X), 100, tuple(X.columns))

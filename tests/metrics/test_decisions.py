@@ -243,6 +243,7 @@ def test_the_model_is_held_against_the_clinic(clinical_utility_judged):
         "net_benefit",
         "net_benefit_differences",
         "tertile_calibration",
+        "event_free_time",
         "reclassification",
         "reclassification_improvement",
     ]
@@ -255,7 +256,7 @@ def test_a_grouping_that_few_patients_have_is_left_out_with_a_note(clinical_util
     most[:200] = np.nan
     found = clinical_utility("cox", predictions, {"inrg": most, "cog": some}, y, n_bootstrap=100)
     assert set(found.decisions.differences["reference"]) == {"cog", TREAT_ALL}
-    assert found.notes == [
+    assert found.notes[:2] == [
         "decisions by inrg are left out, it is unknown of 200 of 300 patients",
         "30 patients of unknown cog count as not treated by it",
     ]
@@ -265,12 +266,13 @@ def test_without_groups_or_follow_up_less_is_said(clinical_utility_judged):
     predictions, _, y = clinical_utility_judged
     found = clinical_utility("cox", predictions, {}, y, n_bootstrap=100)
     assert (found.grouping, found.reclassification) == (None, None)
-    assert list(found.tables()) == ["net_benefit", "tertile_calibration"]
+    assert list(found.tables()) == ["net_benefit", "tertile_calibration", "event_free_time"]
     short = y.copy()
     short["event"][y["time"] > 2 * YEAR] = 0
     short["time"] = np.minimum(y["time"], 2 * YEAR)
     none = clinical_utility("cox", predictions, {}, short, n_bootstrap=100)
-    assert (none.years, none.tables(), len(none.notes)) == ((), {}, 2)
+    assert (none.years, list(none.tables()), len(none.notes)) == ((), ["event_free_time"], 3)
+    assert none.event_free["years"].unique().tolist() == [1]
 
 
 def tertile_calibration_predict(risk, factor=1.0):

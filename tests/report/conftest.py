@@ -37,6 +37,7 @@ from nbrelapse.report.plots import (
     mechanism_bar,
     patient_waterfall,
 )
+from nbrelapse.report.render import draw_figures
 from nbrelapse.report.sentences import ProbabilityImportance
 
 MECHANISMS = {
@@ -220,12 +221,14 @@ def content(
         chosen_because="Highest cross-validated Harrell C.",
         explanations={"boosted": explanation, "cox": explanation},
         stability={"boosted": stable, "cox": stable},
-        figures={
-            "leaderboard": leaderboard_forest(evaluation, "cox"),
-            **explanation_figures(explanation, catalogue, stable, groups),
-            "coverage": feature_coverage(coverage, catalogue),
-            HOSTILE: mechanism_bar(explanation, catalogue),
-        },
+        pictures=draw_figures(
+            {
+                "leaderboard": leaderboard_forest(evaluation, "cox"),
+                **explanation_figures(explanation, catalogue, stable, groups),
+                "coverage": feature_coverage(coverage, catalogue),
+                HOSTILE: mechanism_bar(explanation, catalogue),
+            }
+        ),
         notes=[HOSTILE],
         environment={"Folder": "/a" * 200},
         utility=utility,
@@ -325,7 +328,7 @@ def cohort_report(
         endpoint="relapse",
         explanation=explanation,
         catalogue=catalogue,
-        figures=explanation_figures(explanation, catalogue, stable, groups),
+        pictures=draw_figures(explanation_figures(explanation, catalogue, stable, groups)),
         stability=stable,
         probability=ProbabilityImportance({name: 0.042 for name in MECHANISMS} | {"alk": None}, 3 * YEAR),
         facts={"Cohort": "c" * 200, "Patients": len(explanation.values)},

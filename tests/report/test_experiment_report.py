@@ -11,6 +11,7 @@ from nbrelapse.metrics.decisions import ClinicalUtility
 from nbrelapse.metrics.evaluation import Evaluation
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.report.experiment_report import _PLACED_FIGURES, experiment_figures
+from nbrelapse.report.explanation_report import explanation_figures
 from nbrelapse.report.facts import coverage_table
 
 
@@ -34,10 +35,8 @@ def test_every_figure_of_the_report_is_drawn_at_the_horizons_reached(
 
     def draw(last: int) -> dict[str, object]:
         predictions = Predictions("cox", log_risk, fold, repeats[:, :, :last], times[:last])
-        figures = experiment_figures(
-            "cox", evaluation, predictions, y, explanation, coverage, catalogue, utility, stable, groups
-        )
-        return dict(figures)
+        figures = experiment_figures("cox", evaluation, predictions, y, coverage, catalogue, utility)
+        return figures | explanation_figures(explanation, catalogue, stable, groups)
 
     full = draw(4)
     assert set(full) == set(_PLACED_FIGURES)

@@ -60,7 +60,7 @@ def test_no_patient_stands_in_the_experiment_report(report: Path) -> None:
 
 
 def test_without_a_hold_out_the_report_says_so(content: ReportContent, tmp_path: Path) -> None:
-    bare = replace(content, holdout=None, holdout_openings=None, figures={}, explanations={})
+    bare = replace(content, holdout=None, holdout_openings=None, pictures={}, explanations={})
     text = write_experiment_report(bare, tmp_path / "new" / "bare.html").read_text(encoding="utf-8")
     assert "there is no hold-out" in text
     assert "<img" not in text
@@ -82,7 +82,7 @@ def test_a_model_of_what_the_clinic_knows_is_not_called_molecular(content: Repor
 def test_a_note_is_said_once(content: ReportContent, evaluation: Evaluation, tmp_path: Path) -> None:
     noted = replace(evaluation, notes=["auc_5y is left out"])
     twice = replace(
-        content, holdout=noted, notes=["hold-out: auc_5y is left out", "another"], figures={}, explanations={}
+        content, holdout=noted, notes=["hold-out: auc_5y is left out", "another"], pictures={}, explanations={}
     )
     text = write_experiment_report(twice, tmp_path / "noted.html").read_text(encoding="utf-8")
     assert text.count("auc_5y is left out") == 1

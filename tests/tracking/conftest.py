@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from nbrelapse.report import draw_figures
 from nbrelapse.scoring import write_bundle
 from nbrelapse.tracking import HOLDOUT_TAG, DatasetRecord, ExperimentRecord, ModelRecord
 
@@ -36,7 +37,7 @@ def record(bundles: dict[str, Bundle]) -> Callable[..., ExperimentRecord]:
                     metrics,
                     lambda path, description: write_bundle(bundle, path, mlflow_model=description),
                     tables={"mechanism_importance": pd.DataFrame({"x": [1.0]})},
-                    figures={"curve": Figure()},
+                    pictures=draw_figures({"curve": Figure()}),
                     card="# Card\n",
                 ),
                 ModelRecord(
@@ -48,7 +49,7 @@ def record(bundles: dict[str, Bundle]) -> Callable[..., ExperimentRecord]:
                 ModelRecord("clinical_cox", {}, {"relapse/harrell_c": 0.7}),
             ),
             "tables": evaluation_tables(),
-            "figures": {"leaderboard": Figure()},
+            "pictures": draw_figures({"leaderboard": Figure()}),
             "documents": {"experiment.json": "{}"},
         }
         return ExperimentRecord(**(parts | changes))  # type: ignore[arg-type]

@@ -74,7 +74,7 @@ def train(
         finally:
             if kept is not None:
                 kept.discard_if_empty()
-        published = publish(result, reports / f"{config.name}.html", progress=progress)
+        published = publish(result, reports / f"{config.name}.html", n_jobs=jobs, progress=progress)
     if kept is not None:
         _tell(kept)
     print_summary(result, published, as_json=as_json)
@@ -154,7 +154,7 @@ def quickstart(
     source = config.cohort.model_copy(update={"path": out / "cohort", "simulate": None})
     with progress_bar() as progress:
         result = run_experiment(config.model_copy(update={"cohort": source}), n_jobs=jobs, progress=progress)
-        published = publish(result, out / "report.html", progress=progress)
+        published = publish(result, out / "report.html", n_jobs=jobs, progress=progress)
     new_patients = simulate_cohort(50, simulation.seed + 1)
     scores = score(load_model(published.model_uris[published.chosen]), new_patients)
     write_scores(scores, out / "scores.csv")

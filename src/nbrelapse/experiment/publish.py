@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.experiment.describe import (
@@ -29,15 +30,18 @@ from nbrelapse.experiment.describe import (
 from nbrelapse.experiment.prepare import _data_fingerprint
 from nbrelapse.experiment.run import ExperimentResult, _Progress
 from nbrelapse.explanation.probability import to_probability
+from nbrelapse.metrics.decisions import ClinicalUtility
+from nbrelapse.metrics.evaluation import Evaluation
 from nbrelapse.metrics.horizons import longest_horizon
 from nbrelapse.metrics.incidence import observed_course, similar_outcomes
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.table import metric_title
 from nbrelapse.models.blend import Blend
-from nbrelapse.outcome import event_of, kind_of, outcome_fingerprint
+from nbrelapse.outcome import Outcome, event_of, kind_of, outcome_fingerprint
 from nbrelapse.report.experiment_report import ReportContent, experiment_figures, write_experiment_report
 from nbrelapse.report.explanation_report import explanation_figures
 from nbrelapse.report.plots.attributions import patient_waterfall
+from nbrelapse.report.render import Picture, draw_figures
 from nbrelapse.report.sentences import ProbabilityImportance
 from nbrelapse.scoring.bundle import ClinicalGroup, NearPatients, ObservedOutcomes, SimilarOutcomes, make_bundle
 from nbrelapse.scoring.evaluate import clinical_groups, judge_decisions, patient_groups
@@ -78,7 +82,9 @@ class Published:
     multiplicity: Multiplicity
 
 
-def publish(result: ExperimentResult, report: str | Path, *, progress: _Progress | None = None) -> Published:
+def publish(
+    result: ExperimentResult, report: str | Path, *, n_jobs: int = 1, progress: _Progress | None = None
+) -> Published:
     """Write the report and record the experiment, its models and the report in MLflow.
 
     Patient identifiers reach neither, unless the experiment file says ``log_patient_ids = true``.
@@ -88,6 +94,8 @@ def publish(result: ExperimentResult, report: str | Path, *, progress: _Progress
     result : ExperimentResult
     report : path
         Of the HTML file.
+    n_jobs : int
+        Processes that draw; the pictures do not depend on it.
     progress : callable, optional
 
     Returns
@@ -100,8 +108,9 @@ def publish(result: ExperimentResult, report: str | Path, *, progress: _Progress
     openings = None if holdout is None else count_holdout_openings(holdout) + 1
     training = outcome_fingerprint(result.data.training)
     tried = _multiplicity(result, count_experiments(TRAINING_TAG, training) + 1)
-    content = _content(result, openings, tried)
-    utility = {} if content.utility is None else content.utility.tables()
+    shares, utility = _coverage(result), _utility(result)
+    pictures = draw_figures(_figures(result, shares, utility), n_jobs=n_jobs)
+    content = _content(result, openings, tried, shares, utility, _owned(pictures, None))
     file = write_experiment_report(content, report)
     step("report and MLflow", 1, 2)
     tags = _environment(result) | {"nbrelapse.kind": "experiment", "nbrelapse.chosen": result.chosen}
@@ -121,9 +130,9 @@ def publish(result: ExperimentResult, report: str | Path, *, progress: _Progress
         parameters=_parameters(result),
         tags=tags,
         metrics=_logged_metrics(result, result.chosen) | _guard_metrics(result, result.chosen),
-        models=tuple(_model_record(result, name, tried) for name in result.models),
-        tables=_experiment_tables(result) | utility,
-        figures=content.figures,
+        models=tuple(_model_record(result, name, tried, _owned(pictures, name)) for name in result.models),
+        tables=_experiment_tables(result) | ({} if utility is None else utility.tables()),
+        pictures=content.pictures,
         documents={
             "experiment.json": result.config.model_dump_json(indent=1, exclude={"cohort": {"path", "gene_sets"}})
         },
@@ -138,12 +147,16 @@ def publish(result: ExperimentResult, report: str | Path, *, progress: _Progress
     return Published(result.chosen, file, logged.run_id, logged.model_uris, tried)
 
 
-def _content(result: ExperimentResult, openings: int | None, tried: Multiplicity) -> ReportContent:
-    judged = result.cross_validation if result.holdout is None else result.holdout
-    predictions = result.predictions if result.holdout_predictions is None else result.holdout_predictions
-    outcome = result.data.training if result.data.holdout is None else result.data.holdout
-    shares = _coverage(result)
-    utility = judge_decisions(
+def _judging(result: ExperimentResult) -> tuple[Evaluation, Mapping[str, Predictions], Outcome]:
+    """Return the figures, predictions and outcomes that the answer rests on: of the hold-out, or in training."""
+    if result.holdout is None or result.holdout_predictions is None or result.data.holdout is None:
+        return result.cross_validation, result.predictions, result.data.training
+    return result.holdout, result.holdout_predictions, result.data.holdout
+
+
+def _utility(result: ExperimentResult) -> ClinicalUtility | None:
+    _, predictions, outcome = _judging(result)
+    return judge_decisions(
         result.chosen,
         predictions,
         result.data.cohort,
@@ -152,6 +165,38 @@ def _content(result: ExperimentResult, openings: int | None, tried: Multiplicity
         n_bootstrap=result.config.validation.bootstrap,
         seed=result.config.seed,
     )
+
+
+def _figures(
+    result: ExperimentResult, shares: pd.DataFrame, utility: ClinicalUtility | None
+) -> dict[tuple[str | None, str], Figure]:
+    """Return every picture of an experiment by the model it is of (None: the experiment) and its name."""
+    catalogue, chosen = result.data.table.catalogue, result.chosen
+    found: dict[str | None, dict[str, Figure]] = {
+        name: explanation_figures(explanation, catalogue, result.stability.get(name), _groups(result, name))
+        for name, explanation in result.explanations.items()
+    }
+    judged, predictions, outcome = _judging(result)
+    own = experiment_figures(chosen, judged, predictions[chosen], outcome.y, shares, catalogue, utility)
+    found[None] = own | found[chosen] | _guard_figures(result)
+    for name, explanation in result.explanations.items():
+        highest = str(explanation.prediction.idxmax())
+        found[name] |= {"waterfall_highest_risk": patient_waterfall(explanation, highest, catalogue)}
+    return {(owner, name): figure for owner, figures in found.items() for name, figure in figures.items()}
+
+
+def _owned(pictures: Mapping[tuple[str | None, str], Picture], owner: str | None) -> dict[str, Picture]:
+    return {name: picture for (whose, name), picture in pictures.items() if whose == owner}
+
+
+def _content(
+    result: ExperimentResult,
+    openings: int | None,
+    tried: Multiplicity,
+    shares: pd.DataFrame,
+    utility: ClinicalUtility | None,
+    pictures: dict[str, Picture],
+) -> ReportContent:
     return ReportContent(
         title=result.config.name,
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -173,19 +218,7 @@ def _content(result: ExperimentResult, openings: int | None, tried: Multiplicity
         ),
         explanations=result.explanations,
         stability=result.stability,
-        figures=experiment_figures(
-            result.chosen,
-            judged,
-            predictions[result.chosen],
-            outcome.y,
-            result.explanations[result.chosen],
-            shares,
-            result.data.table.catalogue,
-            utility,
-            result.stability.get(result.chosen),
-            _groups(result, result.chosen),
-        )
-        | _guard_figures(result),
+        pictures=pictures,
         utility=utility,
         probability={name: _probability(result, name) for name in result.explanations},
         notes=result.notes,
@@ -195,7 +228,9 @@ def _content(result: ExperimentResult, openings: int | None, tried: Multiplicity
     )
 
 
-def _model_record(result: ExperimentResult, name: str, tried: Multiplicity) -> ModelRecord:
+def _model_record(
+    result: ExperimentResult, name: str, tried: Multiplicity, pictures: dict[str, Picture]
+) -> ModelRecord:
     model = result.models[name]
     parameters = _flat(
         {
@@ -209,14 +244,13 @@ def _model_record(result: ExperimentResult, name: str, tried: Multiplicity) -> M
     if name not in result.config.models:
         return ModelRecord(name, parameters, _logged_metrics(result, name))
     card = _model_card(result, name, tried)
-    explanation, catalogue = result.explanations[name], result.data.table.catalogue
     bundle = make_bundle(
         result.config.endpoint,
         model,
         result.data.features(result.data.training),
         refits=tuple(result.refits[name]),
         references={baseline: result.models[baseline] for baseline in result.baselines},
-        catalogue=catalogue,
+        catalogue=result.data.table.catalogue,
         gene_sets=result.data.gene_sets,
         training=replace(_training_summary(result), observed=_observed(result, name)),
         card=card,
@@ -227,10 +261,7 @@ def _model_record(result: ExperimentResult, name: str, tried: Multiplicity) -> M
         _logged_metrics(result, name) | _guard_metrics(result, name),
         lambda path, description: write_bundle(bundle, path, mlflow_model=description),
         tables=_model_tables(result, name),
-        figures={
-            **explanation_figures(explanation, catalogue, result.stability.get(name), _groups(result, name)),
-            "waterfall_highest_risk": patient_waterfall(explanation, str(explanation.prediction.idxmax()), catalogue),
-        },
+        pictures=pictures,
         card=card,
     )
 

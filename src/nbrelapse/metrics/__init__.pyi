@@ -33,6 +33,9 @@ from .evaluation import discrimination as discrimination
 from .evaluation import evaluate as evaluate
 from .evaluation import evaluate_groups as evaluate_groups
 from .evaluation import strongest_reference as strongest_reference
+from .event_free_time import PREDICTED_THIRD as PREDICTED_THIRD
+from .event_free_time import event_free_time as event_free_time
+from .event_free_time import restricted_mean_time as restricted_mean_time
 from .horizons import CensoringDistribution as CensoringDistribution
 from .horizons import HorizonSupport as HorizonSupport
 from .horizons import longest_horizon as longest_horizon

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from nbrelapse.metrics.event_free_time import event_free_time
 from nbrelapse.metrics.horizons import YEAR, HorizonSupport, reached_years
 from nbrelapse.metrics.incidence import observed_incidence, weighted_incidence
 from nbrelapse.metrics.predictions import Predictions
@@ -349,6 +350,8 @@ class ClinicalUtility:
     grouping : str or None
         The clinical grouping that is crossed with the model at the last horizon; None without one.
     reclassification : Reclassification or None
+    event_free : DataFrame
+        Of :func:`nbrelapse.metrics.event_free_time.event_free_time`.
     notes : list of str
         What was left out.
     """
@@ -359,6 +362,7 @@ class ClinicalUtility:
     tertiles: pd.DataFrame
     grouping: str | None
     reclassification: Reclassification | None
+    event_free: pd.DataFrame
     notes: list[str]
 
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -367,6 +371,7 @@ class ClinicalUtility:
             "net_benefit": self.decisions.net_benefit,
             "net_benefit_differences": self.decisions.differences,
             "tertile_calibration": self.tertiles,
+            "event_free_time": self.event_free,
         }
         if self.reclassification is not None:
             found["reclassification"] = self.reclassification.cells.assign(grouping=self.grouping)
@@ -428,7 +433,9 @@ def clinical_utility(
         horizon = years[-1] * YEAR
         crossed = reclassification(levels[grouping], own, y, horizon, n_bootstrap=n_bootstrap, seed=seed)
     table = pd.concat(tertiles, ignore_index=True) if tertiles else pd.DataFrame()
-    return ClinicalUtility(model, years, decisions, table, grouping, crossed, decisions.notes + unknown)
+    event_free, thin = event_free_time(own, levels, y, n_bootstrap=n_bootstrap, seed=seed)
+    notes = decisions.notes + unknown + thin
+    return ClinicalUtility(model, years, decisions, table, grouping, crossed, event_free, notes)
 
 
 def _known_groups(groups: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:

@@ -31,9 +31,11 @@ from .patient_report import PatientContent as PatientContent
 from .patient_report import PatientPrediction as PatientPrediction
 from .patient_report import SimilarPatients as SimilarPatients
 from .patient_report import write_patient_report as write_patient_report
+from .render import Picture as Picture
 from .render import check_picture as check_picture
+from .render import draw_figures as draw_figures
 from .render import save_figure as save_figure
-from .render import save_figures as save_figures
+from .render import save_pictures as save_pictures
 from .sentences import ProbabilityImportance as ProbabilityImportance
 from .sentences import stability_sentences as stability_sentences
 from .sentences import verdict as verdict

@@ -21,7 +21,6 @@ from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.table import POPULATIONS, metric_title
 from nbrelapse.models.families import model_title
 from nbrelapse.outcome import kind_of, kind_of_endpoint
-from nbrelapse.report.explanation_report import explanation_figures
 from nbrelapse.report.facts import (
     _cooccurrence_rows,
     _coverage_rows,
@@ -39,7 +38,7 @@ from nbrelapse.report.plots.performance import (
     kaplan_meier_by_risk,
     leaderboard_forest,
 )
-from nbrelapse.report.render import _figure_data_uri, _render
+from nbrelapse.report.render import Picture, _render
 from nbrelapse.report.sentences import ProbabilityImportance, stability_sentences, verdict
 from nbrelapse.report.wording import ENDPOINTS, _signed
 
@@ -88,7 +87,7 @@ class ReportContent:
         By model.
     stability : dict of str to Stability
         By model, where refits were compared.
-    figures : dict of str to Figure
+    pictures : dict of str to Picture
         ``PLACED_FIGURES`` have their place; other names become captions.
     notes : sequence of str
         Caveats and warnings.
@@ -120,7 +119,7 @@ class ReportContent:
     chosen: str
     chosen_because: str
     explanations: Mapping[str, Explanation]
-    figures: Mapping[str, Figure]
+    pictures: Mapping[str, Picture]
     stability: Mapping[str, Stability] = field(default_factory=dict)
     notes: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -188,8 +187,8 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
             "validation": _validation(content),
             "guards": content.guards,
             "notes": [*_unsaid_notes(content), *_standing_caveats(content)],
-            "figures": {name: _figure_data_uri(figure) for name, figure in content.figures.items()},
-            "more": {name: name.replace("_", " ") for name in content.figures if name not in _placed(content)},
+            "figures": {name: picture.data_uri for name, picture in content.pictures.items()},
+            "more": {name: name.replace("_", " ") for name in content.pictures if name not in _placed(content)},
             "environment": content.environment,
             "config": content.config,
         },
@@ -347,14 +346,11 @@ def experiment_figures(
     evaluation: Evaluation,
     predictions: Predictions,
     y: np.ndarray,
-    explanation: Explanation,
     coverage: pd.DataFrame,
     catalogue: Catalogue,
     utility: ClinicalUtility | None = None,
-    stability: Stability | None = None,
-    groups: pd.Series | None = None,
 ) -> dict[str, Figure]:
-    """Draw everything that an experiment report has a place for.
+    """Draw what an experiment report has a place for, beside the pictures of its chosen model's explanation.
 
     Parameters
     ----------
@@ -366,28 +362,21 @@ def experiment_figures(
         The chosen model's for these patients; repeats are averaged as probabilities, which share a scale.
     y : ndarray of shape (n_patients,)
         Their outcome.
-    explanation : Explanation
-        Of the chosen model.
     coverage : DataFrame
         From :func:`nbrelapse.report.facts.coverage_table`.
     catalogue : Catalogue
     utility : ClinicalUtility, optional
         Of the chosen model for these patients.
-    stability : Stability, optional
-        Of the explanation.
-    groups : Series, optional
-        Risk groups of the explained patients, see :func:`nbrelapse.report.explanation_report.explanation_figures`.
 
     Returns
     -------
     dict of str to Figure
-        ``leaderboard``, ``coverage`` and those of the explanation; of a time to an event ``kaplan_meier``, and
+        ``leaderboard`` and ``coverage``; of a time to an event ``kaplan_meier``, and
         ``calibration`` and ``decision_curve`` where the follow-up reaches three years; of a binary endpoint
         ``calibration``.
     """
     figures = {
         "leaderboard": leaderboard_forest(evaluation, chosen),
-        **explanation_figures(explanation, catalogue, stability, groups),
         "coverage": feature_coverage(coverage, catalogue),
     }
     if not kind_of(y).has_time:

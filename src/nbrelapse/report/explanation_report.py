@@ -17,7 +17,7 @@ from nbrelapse.models.families import model_title
 from nbrelapse.report.facts import _cooccurrence_rows, _game_rows, _mechanism_rows, disagreements
 from nbrelapse.report.plots.attributions import beeswarm, dependence
 from nbrelapse.report.plots.mechanisms import mechanism_bar, mechanism_cooccurrence_plot, risk_group_heatmap
-from nbrelapse.report.render import _figure_data_uri, _render
+from nbrelapse.report.render import Picture, _render
 from nbrelapse.report.sentences import ProbabilityImportance, stability_sentences
 from nbrelapse.report.wording import ENDPOINTS
 
@@ -34,7 +34,7 @@ class ExplanationContent:
     endpoint : {"relapse", "efs", "os", "refractory"}
     explanation : Explanation
     catalogue : Catalogue
-    figures : dict of str to Figure
+    pictures : dict of str to Picture
         ``mechanisms`` and ``beeswarm``.
     stability : Stability, optional
         Of the explanation, where the model has bootstrap refits.
@@ -54,7 +54,7 @@ class ExplanationContent:
     endpoint: str
     explanation: Explanation
     catalogue: Catalogue
-    figures: Mapping[str, Figure]
+    pictures: Mapping[str, Picture]
     stability: Stability | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
@@ -92,7 +92,7 @@ def write_explanation_report(content: ExplanationContent, file: str | Path) -> P
             "mechanism_pairs": _cooccurrence_rows(mechanism_cooccurrence(content.explanation), content.catalogue),
             "stability": stability_sentences(content.stability),
             "agreement": disagreements(content.explanation, content.catalogue, content.endpoint, content.stability),
-            "figures": {name: _figure_data_uri(figure) for name, figure in content.figures.items()},
+            "figures": {name: picture.data_uri for name, picture in content.pictures.items()},
             "notes": content.notes,
             "game": _game_rows(content.game, content.catalogue),
         },

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from nbrelapse.metrics.decisions import TREAT_ALL
-from nbrelapse.metrics.table import metric_title
+from nbrelapse.metrics.event_free_time import PREDICTED_THIRD
+from nbrelapse.metrics.horizons import YEAR
+from nbrelapse.metrics.table import POPULATIONS, metric_title
 from nbrelapse.models.families import model_title
 from nbrelapse.report.wording import _number, _signed, _strategy_title
 
@@ -237,6 +239,7 @@ def decisions_section(utility: ClinicalUtility) -> dict[str, Any]:
             }
             for row in utility.tertiles.to_dict("records")
         ],
+        "event_free": _event_free_rows(utility),
         "crossed": None if crossed is None else _crossed(crossed),
         "grouping": "" if utility.grouping is None else _grouping(utility.grouping),
         "years": utility.years[-1] if utility.years else None,
@@ -302,6 +305,43 @@ def _part(rows: pd.DataFrame, word: str, asked: int) -> str:
         f"{_signed(most['difference'], 3)} in net benefit per patient, 95% interval {_signed(most['low'], 3)} to "
         f"{_signed(most['high'], 3)})"
     )
+
+
+_DAYS_PER_MONTH = YEAR / 12
+_THIRDS = ("lowest", "middle", "highest")
+
+
+def _event_free_rows(utility: ClinicalUtility) -> list[dict[str, Any]]:
+    """Return the restricted mean event-free times as a table of the report, in days and in months."""
+    groups = utility.event_free.groupby("grouping")["group"].max() + 1
+    return [
+        {
+            "grouping": _event_free_group(row["grouping"], row["group"], int(groups[row["grouping"]])),
+            **{name: row[name] for name in ("years", "n", "at_risk", "events")},
+            "days": f"{row['event_free']:.0f} ({row['low']:.0f} to {row['high']:.0f})",
+            "months": f"{row['event_free'] / _DAYS_PER_MONTH:.1f}",
+        }
+        for row in utility.event_free.to_dict("records")
+    ]
+
+
+def _event_free_group(grouping: str, rank: int, groups: int) -> str:
+    """Name a group of the table of event-free times.
+
+    Examples
+    --------
+    >>> _event_free_group("all", 0, 1), _event_free_group("predicted_third", 2, 3)
+    ('All patients', 'Third of predicted risk: highest')
+    >>> _event_free_group("high_risk", 1, 2)
+    'Clinical high-risk group: yes'
+    """
+    if grouping == "all":
+        return POPULATIONS["all"]
+    if grouping == PREDICTED_THIRD:
+        return f"Third of predicted risk: {_THIRDS[rank]}"
+    if grouping == "high_risk":
+        return f"{_strategy_title(grouping)}: {('no', 'yes')[rank]}"
+    return f"{model_title(grouping)}: {_group(rank, groups)}"
 
 
 def _crossed(crossed: Reclassification) -> dict[str, Any]:

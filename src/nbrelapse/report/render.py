@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import matplotlib as mpl
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from joblib import Parallel, delayed
 from markupsafe import Markup
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
@@ -80,6 +82,79 @@ _LEAST_CONTRAST = 3.0
 """With the dark page, of colours that stay as they are (https://www.w3.org/TR/WCAG22/#non-text-contrast)."""
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A figure that has been drawn, once for all the places it goes to: a page, a folder, MLflow.
+
+    Parameters
+    ----------
+    png : bytes
+        180 dots an inch.
+    svg : str
+        On paper; no date and no random ids stand in it.
+
+    Examples
+    --------
+    >>> picture = draw_figures({"empty": Figure((1, 1))})["empty"]
+    >>> picture.png[1:4], picture.data_uri[:26]
+    (b'PNG', 'data:image/svg+xml;base64,')
+    """
+
+    png: bytes
+    svg: str
+
+    @property
+    def data_uri(self) -> str:
+        """The picture inside a page, without its paper; it follows the reader's light or dark scheme."""
+        return _data_uri(_PAPER_OF_SVG.sub(r"\1none", self.svg, count=1))
+
+
+_PAPER_OF_SVG = re.compile(r'(<g id="patch_1">\s*<path [^>]*style="fill: )[^";]+')
+"""The first patch of a figure is its background."""
+
+
+_Name = TypeVar("_Name", bound=Hashable)
+
+
+def draw_figures(figures: Mapping[_Name, Figure], *, n_jobs: int = 1) -> dict[_Name, Picture]:
+    """Draw figures; drawing takes longer than all else that is done with them, so it is done once.
+
+    Parameters
+    ----------
+    figures : dict of Figure
+        By any name. The same figure under two names is drawn once.
+    n_jobs : int
+        Processes; the pictures do not depend on it.
+
+    Returns
+    -------
+    dict of Picture
+        By the same names.
+    """
+    once = {id(figure): figure for figure in figures.values()}
+    pictures = dict(zip(once, Parallel(n_jobs=n_jobs)(delayed(_draw)(figure) for figure in once.values()), strict=True))
+    return {name: pictures[id(figure)] for name, figure in figures.items()}
+
+
+def _draw(figure: Figure) -> Picture:
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=_DPI)
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        figure.set_layout_engine("none")  # the places found for the one format are good for the other
+    try:
+        return Picture(png.getvalue(), _svg(figure))
+    finally:
+        figure.set_layout_engine(engine)
+
+
+def _svg(figure: Figure, **options: Any) -> str:
+    file = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": "nbrelapse", "svg.fonttype": "path"}):
+        figure.savefig(file, format="svg", dpi=_DPI, metadata={"Date": None, "Creator": None}, **options)
+    return file.getvalue()
+
+
 def _figure_data_uri(figure: Figure) -> str:
     """Return a figure as the data URI of an SVG image.
 
@@ -89,17 +164,18 @@ def _figure_data_uri(figure: Figure) -> str:
     Parameters
     ----------
     figure : Figure
+        That goes nowhere but into one page; others are drawn by :func:`draw_figures`.
 
     Returns
     -------
     str
         ``data:image/svg+xml;base64,...``; no date and no random ids stand in it.
     """
-    file = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "nbrelapse", "svg.fonttype": "path"}):
-        figure.savefig(file, format="svg", facecolor="none", dpi=180, metadata={"Date": None, "Creator": None})
-    text = _follow_the_scheme(file.getvalue())
-    return "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()
+    return _data_uri(_svg(figure, facecolor="none"))
+
+
+def _data_uri(svg: str) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(_follow_the_scheme(svg).encode()).decode()
 
 
 def _follow_the_scheme(svg: str) -> str:
@@ -140,6 +216,7 @@ def _lift(part: float, towards_white: float) -> float:
     return part + (1 - part) * towards_white
 
 
+_DPI = 180
 _SUFFIXES = (".png", ".svg", ".pdf")
 
 
@@ -169,32 +246,40 @@ def save_figure(figure: Figure, file: str | Path) -> Path:
     path = check_picture(file)
     try:
         with mpl.rc_context({"svg.hashsalt": "nbrelapse"}), write_beside(path) as beside:
-            figure.savefig(beside, dpi=180, metadata={"Date": None} if path.suffix == ".svg" else None)
+            figure.savefig(beside, dpi=_DPI, metadata={"Date": None} if path.suffix == ".svg" else None)
     except OSError as error:
         raise InputError(f"cannot write the picture: {error.strerror}", file=path) from None
     return path
 
 
-_KINDS = (".png", ".svg")
-
-
-def save_figures(figures: Mapping[str, Figure], folder: str | Path) -> list[Path]:
-    """Write figures as PNG and as SVG.
+def save_pictures(pictures: Mapping[str, Picture], folder: str | Path) -> list[Path]:
+    """Write pictures as PNG and as SVG.
 
     Parameters
     ----------
-    figures : dict of str to Figure
+    pictures : dict of str to Picture
     folder : path
         Made where it does not exist.
 
     Returns
     -------
     list of Path
-        ``<name>.png`` and ``<name>.svg`` of each figure.
+        ``<name>.png`` and ``<name>.svg`` of each picture.
 
     Raises
     ------
     InputError
         A file cannot be written.
     """
-    return [save_figure(figure, Path(folder) / f"{name}{kind}") for name, figure in figures.items() for kind in _KINDS]
+    contents = {
+        Path(folder) / f"{name}{kind}": content
+        for name, picture in pictures.items()
+        for kind, content in ((".png", picture.png), (".svg", picture.svg.encode()))
+    }
+    for path, content in contents.items():
+        try:
+            with write_beside(path) as beside:
+                beside.write_bytes(content)
+        except OSError as error:
+            raise InputError(f"cannot write the picture: {error.strerror}", file=path) from None
+    return list(contents)

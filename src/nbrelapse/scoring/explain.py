@@ -20,7 +20,7 @@ from nbrelapse.mechanisms.build import build_features
 from nbrelapse.models.families import model_title
 from nbrelapse.report.explanation_report import ExplanationContent, explanation_figures, write_explanation_report
 from nbrelapse.report.patient_report import PatientContent, write_patient_report
-from nbrelapse.report.render import save_figures
+from nbrelapse.report.render import draw_figures, save_pictures
 from nbrelapse.report.sentences import ProbabilityImportance
 from nbrelapse.scoring.bundle import Bundle, _evidence_of, _explained_horizon
 from nbrelapse.scoring.evaluate import patient_groups
@@ -206,7 +206,7 @@ def _content(found: _Found, created: str) -> ExplanationContent:
         endpoint=bundle.endpoint,
         explanation=explanation,
         catalogue=bundle.catalogue,
-        figures=explanation_figures(explanation, bundle.catalogue, found.stability, found.groups),
+        pictures=draw_figures(explanation_figures(explanation, bundle.catalogue, found.stability, found.groups)),
         stability=found.stability,
         facts={
             "Model": model_title(bundle.model.family),
@@ -221,9 +221,9 @@ def _content(found: _Found, created: str) -> ExplanationContent:
 
 
 def _write(out: Path, found: _Found, content: ExplanationContent, page: PatientContent | None) -> ExplainedCohort:
-    figures = dict(content.figures)
+    pictures = dict(content.pictures)
     if page is not None and page.prediction is not None:
-        figures |= page.prediction.figures
+        pictures |= draw_figures(page.prediction.figures)
     attributions = _write_attributions(out, found)
     content = replace(content, probability=ProbabilityImportance(attributions.mechanisms, found.horizon_days))
     return ExplainedCohort(
@@ -233,7 +233,7 @@ def _write(out: Path, found: _Found, content: ExplanationContent, page: PatientC
         attributions=attributions,
         report=write_explanation_report(content, out / "explanation.html"),
         patient_report=None if page is None else write_patient_report(page, out / "patient.html"),
-        figures=save_figures(figures, out),
+        figures=save_pictures(pictures, out),
     )
 
 

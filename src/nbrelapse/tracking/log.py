@@ -12,15 +12,16 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbrelapse.report.render import save_figures
+from nbrelapse.report.render import save_pictures
 from nbrelapse.tracking.store import _experiment_id, open_store
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Run
     from mlflow.models import Model
+
+    from nbrelapse.report.render import Picture
 
 _LONGEST_PARAMETER = 6000
 """MLflow refuses longer values."""
@@ -75,7 +76,7 @@ def log_experiment(record: ExperimentRecord) -> Logged:
         _log_values(client, parent, record.parameters, _metrics(record.metrics, record.dataset))
         _log_dataset(client, parent, record.dataset)
         with tempfile.TemporaryDirectory() as folder:
-            _write_artifacts(Path(folder), record.tables, record.figures, record.documents, record.report)
+            _write_artifacts(Path(folder), record.tables, record.pictures, record.documents, record.report)
             client.log_artifacts(parent.info.run_id, folder)
         for model in record.models:
             uri = _log_child(client, experiment, parent, record, model)
@@ -107,7 +108,7 @@ def _log_child(
         _log_dataset(client, child, record.dataset)
         documents = {} if model.card is None else {"model_card.md": model.card}
         with tempfile.TemporaryDirectory() as folder:
-            if _write_artifacts(Path(folder), model.tables, model.figures, documents, None):
+            if _write_artifacts(Path(folder), model.tables, model.pictures, documents, None):
                 client.log_artifacts(child.info.run_id, folder)
     return None if model_id is None else f"models:/{model_id}"
 
@@ -199,7 +200,7 @@ def _log_model(client: MlflowClient, run: Run, record: ModelRecord) -> str:
 def _write_artifacts(
     folder: Path,
     tables: Mapping[str, pd.DataFrame],
-    figures: Mapping[str, Figure],
+    pictures: Mapping[str, Picture],
     documents: Mapping[str, str],
     report: Path | None,
 ) -> bool:
@@ -211,7 +212,7 @@ def _write_artifacts(
         Exists and is empty.
     tables : dict of str to DataFrame
         To ``tables/<name>.parquet``.
-    figures : dict of str to Figure
+    pictures : dict of str to Picture
         To ``plots/<name>.png`` and ``.svg``.
     documents : dict of str to str
         By file name.
@@ -226,7 +227,7 @@ def _write_artifacts(
     for name, table in tables.items():
         (folder / "tables").mkdir(exist_ok=True)
         table.to_parquet(folder / "tables" / f"{name}.parquet")
-    save_figures(figures, folder / "plots")
+    save_pictures(pictures, folder / "plots")
     for name, text in documents.items():
         (folder / name).write_text(text, encoding="utf-8")
     if report is not None:
@@ -258,7 +259,7 @@ class ModelRecord:
         Called with a path and MLflow's description; saves the model there. None: the run has no model.
     tables : dict of str to DataFrame
         Logged as Parquet; without patient identifiers.
-    figures : dict of str to Figure
+    pictures : dict of str to Picture
     card : str, optional
         The model card, Markdown.
     """
@@ -268,7 +269,7 @@ class ModelRecord:
     metrics: Mapping[str, float]
     save: Callable[[str, Model], object] | None = None
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    figures: Mapping[str, Figure] = field(default_factory=dict)
+    pictures: Mapping[str, Picture] = field(default_factory=dict)
     card: str | None = None
 
 
@@ -309,7 +310,7 @@ class ExperimentRecord:
     metrics : dict of str to float
         Of the chosen model.
     models : tuple of ModelRecord
-    tables, figures, documents
+    tables, pictures, documents
         Tables (Parquet), pictures and texts (by file name) of the whole experiment.
     report : path, optional
         The HTML report.
@@ -323,6 +324,6 @@ class ExperimentRecord:
     metrics: Mapping[str, float]
     models: tuple[ModelRecord, ...]
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    figures: Mapping[str, Figure] = field(default_factory=dict)
+    pictures: Mapping[str, Picture] = field(default_factory=dict)
     documents: Mapping[str, str] = field(default_factory=dict)
     report: Path | None = None
