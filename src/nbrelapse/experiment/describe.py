@@ -336,6 +336,7 @@ def _experiment_tables(result: ExperimentResult) -> dict[str, pd.DataFrame]:
         if evaluation is not None:
             tables[f"{name}_metrics"] = evaluation.metrics
             tables[f"{name}_differences"] = evaluation.differences
+            tables[f"{name}_spread"] = evaluation.spread
     return tables
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
 
+from nbrelapse.metrics.choice import _AFTER_CHOICE, ChosenDifference, FigureSpread, _spread_rows, _with_choice
 from nbrelapse.metrics.discrimination import harrell_c
 from nbrelapse.metrics.predictions import Predictions, _JudgedModel, _JudgedPatients, enough_patients
 from nbrelapse.metrics.resampling import IntervalKind, _interval_weights, _Value, bootstrap_interval
@@ -32,13 +33,17 @@ class Evaluation:
         note.
     differences : DataFrame
         ``model, reference, population, metric, difference, low, high``: the model's value less the reference's
-        in the same resamples.
+        in the same resamples. ``chosen_difference, chosen_low, chosen_high`` and ``families``: the same if the model
+        was chosen among so many families, see :func:`difference_after_choice`; read them with
+        :func:`chosen_difference`.
     notes : list of str
         What was left out or shortened, and why.
     kind : OutcomeKind
         Of the outcome; its ``leading_metric`` is the one that models are ranked by.
     utility : ClinicalUtility, optional
         Of the model judged, where one model is judged.
+    spread : DataFrame
+        ``model, population`` and the fields of :class:`FigureSpread`; read it with :func:`figure_spread`.
     """
 
     metrics: pd.DataFrame
@@ -46,6 +51,7 @@ class Evaluation:
     notes: list[str]
     kind: OutcomeKind
     utility: ClinicalUtility | None = None
+    spread: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @classmethod
     def of(
@@ -54,15 +60,18 @@ class Evaluation:
         differences: list[dict[str, object]],
         notes: list[str],
         kind: OutcomeKind,
+        spread: list[dict[str, object]],
     ) -> Self:
         """Put rows together; without any, the tables are empty and have their columns."""
         return cls(
             pd.DataFrame(metrics, columns=["model", "population", "metric", "value", "low", "high", "n", "events"]),
             pd.DataFrame(
-                differences, columns=["model", "reference", "population", "metric", "difference", "low", "high"]
+                differences,
+                columns=["model", "reference", "population", "metric", "difference", "low", "high", *_AFTER_CHOICE],
             ),
             notes,
             kind,
+            spread=pd.DataFrame(spread, columns=["model", "population", *FigureSpread.__dataclass_fields__]),
         )
 
 
@@ -75,6 +84,7 @@ def evaluate(
     n_bootstrap: int = 1000,
     seed: int = 0,
     interval: IntervalKind = "percentile",
+    named_beforehand: bool = False,
 ) -> Evaluation:
     """Judge models on the same patients, overall and within populations.
 
@@ -102,6 +112,9 @@ def evaluate(
     n_bootstrap, seed : int
     interval : {"percentile", "bca"}
         See :func:`bootstrap_interval`.
+    named_beforehand : bool
+        Whether no model was, or will be, chosen by these figures, as on a hold-out. Otherwise the intervals after the
+        choice are those of one of all models that are no references.
 
     Returns
     -------
@@ -132,6 +145,8 @@ def evaluate(
     metrics: list[dict[str, object]] = []
     differences: list[dict[str, object]] = []
     notes: list[str] = []
+    spread: list[dict[str, object]] = []
+    leading = kind_of(y).leading_metric
     for population, mask in populations.items():
         members = np.flatnonzero(mask)
         n, events = len(members), int((event_of(y)[members] == 1).sum())
@@ -145,8 +160,11 @@ def evaluate(
         notes += [f"{population}: {note}" for note in found]
         rows = _evaluation_rows(replicates, references, population, n=n, events=events, n_bootstrap=n_bootstrap)
         metrics += rows[0]
-        differences += rows[1]
-    return Evaluation.of(metrics, differences, notes, kind_of(y))
+        differences += _with_choice(
+            rows[1], replicates, references, leading, events=events, n_bootstrap=n_bootstrap, alone=named_beforehand
+        )
+        spread += _spread_rows(predictions, y, population, members)
+    return Evaluation.of(metrics, differences, notes, kind_of(y), spread)
 
 
 def _metric_replicates(
@@ -204,6 +222,74 @@ def strongest_reference(evaluation: Evaluation, population: str, metric: str | N
         (table["population"] == population) & (table["metric"] == metric) & table["model"].isin(references)
     ].dropna(subset=["value"])
     return None if table.empty else str(METRICS[metric].goodness(table.set_index("model")["value"]).idxmax())
+
+
+def chosen_difference(
+    evaluation: Evaluation, model: str, population: str = "all", metric: str | None = None
+) -> ChosenDifference | None:
+    """Return what a verdict rests on: the difference from the strongest reference, after the choice.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Where it was recorded by an earlier version, the interval is that of a model named beforehand.
+    model : str
+    population : str
+    metric : str, optional
+        By default the leading one.
+
+    Returns
+    -------
+    ChosenDifference or None
+        None without a reference, or where the difference has no interval.
+
+    Examples
+    --------
+    >>> y = np.array([(i % 2, 10.0 + i) for i in range(60)], dtype=[("event", "i1"), ("time", "f8")])
+    >>> risk = np.random.default_rng(0).normal(size=(4, 60)) - 0.05 * np.arange(60)
+    >>> shape = np.zeros((1, 60), int), np.full((1, 60, 1), 0.2), np.array([20.0])
+    >>> models = {name: Predictions(name, own[None], *shape) for name, own in zip("abcr", risk)}
+    >>> found = evaluate(models, y, populations={"all": np.ones(60, bool)}, references=["r"], n_bootstrap=200)
+    >>> best = max("abc", key=lambda name: found.metrics.set_index(["metric", "model"])["value"]["harrell_c", name])
+    >>> one = chosen_difference(found, best)
+    >>> one.families, one.low < one.difference < one.observed < one.high
+    (3, True)
+    """
+    metric = metric or evaluation.kind.leading_metric
+    reference = strongest_reference(evaluation, population, metric)
+    table = evaluation.differences
+    found = table[
+        (table["model"] == model)
+        & (table["reference"] == reference)
+        & (table["population"] == population)
+        & (table["metric"] == metric)
+    ].dropna(subset=["difference", "low", "high"])
+    if reference is None or found.empty:
+        return None
+    row = found.iloc[0].to_dict()
+    difference, low, high, families = (row.get(name, np.nan) for name in _AFTER_CHOICE)
+    observed = float(row["difference"])
+    return ChosenDifference(
+        reference,
+        observed,
+        observed if np.isnan(difference) else float(difference),
+        float(np.fmin(row["low"], low)),
+        float(np.fmax(row["high"], high)),
+        1 if np.isnan(families) else int(families),
+    )
+
+
+def figure_spread(evaluation: Evaluation, model: str, population: str = "all") -> FigureSpread | None:
+    """Return how far a model's leading figure moves with the folds; None where that is not known."""
+    table = evaluation.spread
+    if table.empty:
+        return None
+    found = table[(table["model"] == model) & (table["population"] == population)]
+    if found.empty:
+        return None
+    row = found.iloc[0]
+    counts = (int(row[name]) for name in ("repeats", "empty", "folds"))
+    return FigureSpread(float(row["lowest"]), float(row["highest"]), *counts)
 
 
 def _check(
@@ -279,6 +365,7 @@ def evaluate_groups(
     metrics: list[dict[str, object]] = []
     differences: list[dict[str, object]] = []
     notes: list[str] = []
+    spread: list[dict[str, object]] = []
     by_group: list[dict[tuple[str, str], np.ndarray]] = []
     names = [str(name) for name in np.unique(groups)]
     for name in names:
@@ -292,6 +379,7 @@ def evaluate_groups(
         replicates, found = _metric_replicates(inside, judged, n_bootstrap)
         notes += [f"{name}: {note}" for note in found]
         by_group.append(replicates)
+        spread += _spread_rows(inside, y[members], name, np.arange(len(members)))
         _add(metrics, differences, replicates, references, name, y[members], n_bootstrap)
     shared = [key for key in by_group[0] if all(key in group for group in by_group)]
     mean = {key: _mean([group[key] for group in by_group], n_bootstrap) for key in shared}
@@ -299,7 +387,8 @@ def evaluate_groups(
     if partial:
         notes.append(f"{MEAN}: {', '.join(partial)} left out, not every group has it")
     _add(metrics, differences, mean, references, MEAN, y, n_bootstrap)
-    return Evaluation.of(metrics, differences, notes, kind_of(y))
+    spread += [row | {"repeats": 1} for row in _spread_rows(predictions, y, MEAN, np.arange(len(y)))]
+    return Evaluation.of(metrics, differences, notes, kind_of(y), spread)
 
 
 def _mean(groups: Sequence[np.ndarray], n_bootstrap: int) -> np.ndarray:
@@ -321,7 +410,9 @@ def _add(
     events = int((event_of(y) == 1).sum())
     rows = _evaluation_rows(replicates, references, population, n=len(y), events=events, n_bootstrap=n_bootstrap)
     metrics += rows[0]
-    differences += rows[1]
+    differences += _with_choice(
+        rows[1], replicates, references, kind_of(y).leading_metric, events=events, n_bootstrap=n_bootstrap
+    )
 
 
 def _evaluation_rows(
