@@ -249,9 +249,9 @@ def _validation(content: ReportContent) -> list[str]:
     ]
     if content.holdout is None:
         sentences.append(
-            "The family was chosen by the same cross-validated figures, which therefore flatter it; its difference from "
-            "the strongest baseline is corrected for that and its interval holds whichever family was chosen, the other "
-            "figures are as they are. A hold-out or another cohort has to confirm it."
+            "The family was chosen by the same cross-validated figures, which therefore flatter it: its difference "
+            "from the strongest baseline is corrected for that, and its interval holds whichever family was chosen. "
+            "Its other figures are not corrected; a hold-out or another cohort has to confirm it."
         )
     if content.holdout is not None:
         first = "Models were chosen and fitted on the training patients before the hold-out was opened. "

@@ -128,37 +128,43 @@ def _winners_curse(tried: Multiplicity) -> str:
 
 
 def optimism_section(tables: Mapping[str, pd.DataFrame]) -> GuardSection:
-    """Show what is left of the final models' apparent figures after correction for optimism.
+    """Show what is left of the final models' apparent figures in patients whom their refits have not seen.
+
+    A figure that cannot be estimated has no row; a sentence names it.
 
     Parameters
     ----------
     tables : dict of str to DataFrame
         By model, see :func:`nbrelapse.validation.guards.optimism`.
     """
-    rows = [
-        (f"{model_title(model)}, {metric_title(str(metric))}", *(_known(row[name]) for name in _OPTIMISM))
+    figures = {
+        f"{model_title(model)}, {metric_title(str(metric))}": row
         for model, table in tables.items()
         for metric, row in table.iterrows()
-    ]
+    }
+    shown = {name: row for name, row in figures.items() if math.isfinite(row["corrected"])}
+    missing = [name for name in figures if name not in shown]
     resamples = max((int(table["resamples"].max()) for table in tables.values()), default=0)
+    sentences = [
+        "The final models judged by the patients they were fitted to, and what to expect of new patients by the rule "
+        f"0.632+ (Efron & Tibshirani 1997, 10.1080/01621459.1997.10474007): refits to {resamples} bootstrap resamples, "
+        "each judged by the patients outside its resample. The parameters were not tuned again in each: what tuning "
+        "and the choice of the family add is in the nested cross-validation, whose figures come first."
+    ]
+    if missing:
+        sentences.append(
+            "Not estimated, because too few patients are outside the resamples, the figure is undefined there or "
+            f"scatters too much: {'; '.join(missing)}."
+        )
     return GuardSection(
         "Optimism of the final models",
-        (
-            "The final models judged by the patients they were fitted to, and the same less the optimism seen in "
-            f"{resamples} bootstrap resamples (Steyerberg 2001, 10.1016/S0895-4356(01)00341-9). The parameters were "
-            "not tuned again in each: what tuning and the choice of the family add is in the nested "
-            "cross-validation, whose figures come first.",
-        ),
-        ("Model and figure", "Apparent", "Optimism", "Corrected"),
-        tuple(rows),
+        tuple(sentences),
+        ("Model and figure", "Apparent", "Outside the resample", "Corrected"),
+        tuple((name, *(_number(row[column]) for column in _OPTIMISM)) for name, row in shown.items()),
     )
 
 
-_OPTIMISM = ("apparent", "optimism", "corrected")
-
-
-def _known(value: float) -> str:
-    return _number(value) if math.isfinite(value) else "–"
+_OPTIMISM = ("apparent", "outside", "corrected")
 
 
 def learning_section(curve: LearningCurve, model: str) -> GuardSection:

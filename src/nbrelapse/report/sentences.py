@@ -253,7 +253,7 @@ def _among(found: ChosenDifference) -> str:
 
 
 def _unstable(evaluation: Evaluation, model: str, population: str, reference: str) -> str:
-    """Say that a model's figure is no other than that of no model, where other folds make it so; begins with a space."""
+    """Say that other folds make a model's figure that of a model without any feature; begins with a space."""
     spread = figure_spread(evaluation, model, population)
     if spread is None:
         return ""
