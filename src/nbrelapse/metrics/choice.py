@@ -112,25 +112,28 @@ def _with_choice(
     n_bootstrap: int,
     alone: bool = False,
 ) -> list[dict[str, object]]:
-    """Add to rows of differences what they are after the choice of a model; ``alone``: of one named beforehand."""
+    """Add to rows of differences what they are after the choice of a model; ``alone``: of one named beforehand.
+
+    References are not chosen among themselves, and of a metric without a sense nothing is called better: NaN.
+    """
     own = {key: values[: n_bootstrap + 1] for key, values in replicates.items()}
     families = [model for model, metric in own if metric == leading and model not in references]
     added = []
     for row in rows:
         model, reference, metric = str(row["model"]), str(row["reference"]), str(row["metric"])
-        among = families if model in families and not alone else [model]
-        among = [name for name in among if (name, metric) in own]
-        against = [name for name in references if name != model]
-        sign = METRICS[metric].sense or 1
-        difference, low, high = difference_after_choice(
-            sign * np.stack([own[name, metric] for name in among]),
-            sign * np.stack([own[name, metric] for name in against]),
-            model=among.index(model),
-            reference=against.index(reference),
-            events=events,
-            chosen_by=np.stack([own[name, leading] for name in among]),
-        )
-        values = (sign * difference, *sorted((sign * low, sign * high)), len(among))
+        sense = METRICS[metric].sense
+        values: tuple[float, ...] = (np.nan,) * len(_AFTER_CHOICE)
+        if model in families and sense:
+            among = [model] if alone else [name for name in families if (name, metric) in own]
+            difference, low, high = difference_after_choice(
+                sense * np.stack([own[name, metric] for name in among]),
+                sense * np.stack([own[name, metric] for name in references]),
+                model=among.index(model),
+                reference=references.index(reference),
+                events=events,
+                chosen_by=np.stack([own[name, leading] for name in among]),
+            )
+            values = (sense * difference, *sorted((sense * low, sense * high)), len(among))
         added.append(row | dict(zip(_AFTER_CHOICE, values, strict=True)))
     return added
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from nbrelapse.report.wording import _number, _signed, _strategy_title, model_ti
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nbrelapse.metrics.choice import FigureSpread
     from nbrelapse.metrics.decisions import ClinicalUtility, Reclassification
     from nbrelapse.validation.guards import Multiplicity
     from nbrelapse.validation.sample_size import LearningCurve, SampleSize
@@ -165,6 +166,51 @@ def optimism_section(tables: Mapping[str, pd.DataFrame]) -> GuardSection:
 
 
 _OPTIMISM = ("apparent", "outside", "corrected")
+
+
+def spread_section(
+    model: str,
+    spread: FigureSpread,
+    features_used: Sequence[int],
+    *,
+    metric: str,
+    runner_up: tuple[str, float] | None = None,
+) -> GuardSection:
+    """Say how far the chosen family's figure and its number of features move with the folds and the refits.
+
+    Parameters
+    ----------
+    model : str
+        The chosen family.
+    spread : FigureSpread
+        Of its cross-validation.
+    features_used : sequence of int
+        In each refit, see :class:`nbrelapse.explanation.Stability`.
+    metric : str
+        That the family was chosen by.
+    runner_up : (str, float), optional
+        The next family, and by how much its figure is lower.
+    """
+    title, name = metric_title(metric), model_title(model)
+    said = []
+    if spread.repeats > 1:
+        low, high = _number(spread.lowest), _number(spread.highest)
+        said.append(f"Over {spread.repeats} divisions into folds, {title} of {name} runs from {low} to {high}.")
+    else:
+        said.append("There is one division into folds, so how far the figure moves with it is not known.")
+    if spread.folds:
+        said.append(
+            f"Of {spread.folds} models tuned anew on parts of the patients, {spread.empty or 'none'} "
+            f"use{'s' * (spread.empty < 2)} no feature at all."
+        )
+    if features_used:
+        said.append(
+            f"{len(features_used)} refits with the final parameters use {min(features_used)} to {max(features_used)} "
+            "features."
+        )
+    if runner_up is not None:
+        said.append(f"The family was chosen by {runner_up[1]:.3f} in {title} over {model_title(runner_up[0])}.")
+    return GuardSection("Stability of the chosen family", (" ".join(said),))
 
 
 def learning_section(curve: LearningCurve, model: str) -> GuardSection:
