@@ -7,12 +7,14 @@ import math
 import pandas as pd
 import pytest
 
+from nbrelapse.metrics.choice import FigureSpread
 from nbrelapse.report.guard_sections import (
     _sample_size_sentence,
     learning_section,
     multiplicity_sentence,
     optimism_section,
     sample_size_section,
+    spread_section,
 )
 from nbrelapse.validation.guards import Multiplicity
 from nbrelapse.validation.sample_size import LearningCurve, sample_size
@@ -78,19 +80,46 @@ def test_whether_more_patients_would_help(learned: LearningCurve, answer: str) -
     assert section.rows[-1] == ("200", "60", "0.720", "0.680 to 0.760")
 
 
-def test_optimism_that_is_unknown_is_a_dash() -> None:
+def test_optimism_that_cannot_be_estimated_is_named_and_not_printed() -> None:
     table = pd.DataFrame(
         {
-            "apparent": [0.8, math.nan],
+            "apparent": [0.8, 9.49],
+            "outside": [0.74, math.nan],
             "optimism": [0.05, math.nan],
             "corrected": [0.75, math.nan],
-            "resamples": [20, 0],
+            "resamples": [20, 20],
         },
         index=["harrell_c", "calibration_slope"],
     )
     section = optimism_section({"cox": table})
-    assert section.rows == (
-        ("Elastic-net Cox, Harrell C", "0.800", "0.050", "0.750"),
-        ("Elastic-net Cox, Calibration slope", "–", "–", "–"),
-    )
+    assert section.rows == (("Elastic-net Cox, Harrell C", "0.800", "0.740", "0.750"),)
     assert "20 bootstrap resamples" in section.sentences[0]
+    assert section.sentences[1].endswith("scatters too much: Elastic-net Cox, Calibration slope.")
+    assert "9.49" not in " ".join(section.sentences)
+    assert len(optimism_section({"cox": table.iloc[:1]}).sentences) == 1
+
+
+@pytest.mark.parametrize(
+    ("spread", "said"),
+    [
+        (
+            FigureSpread(0.49, 0.581, 5, 1, 25),
+            "Over 5 divisions into folds, Harrell C of Elastic-net Cox runs from 0.490",
+        ),
+        (FigureSpread(0.6, 0.6, 1, 0, 5), "one division into folds, so how far the figure moves with it is not known."),
+        (
+            FigureSpread(0.6, 0.6, 1, 0, 5),
+            "Of 5 models tuned anew on parts of the patients, none uses no feature at all",
+        ),
+        (
+            FigureSpread(0.6, 0.7, 2, 3, 10),
+            "Of 10 models tuned anew on parts of the patients, 3 use no feature at all.",
+        ),
+    ],
+)
+def test_how_far_the_figure_of_the_chosen_family_moves(spread: FigureSpread, said: str) -> None:
+    section = spread_section("cox", spread, [3, 0, 9], metric="harrell_c", runner_up=("boosted", 0.0004))
+    assert said in section.sentences[0]
+    assert "3 refits with the final parameters use 0 to 9 features." in section.sentences[0]
+    assert "chosen by 0.000 in Harrell C over Boosted trees." in section.sentences[0]
+    assert "over Boosted" not in spread_section("cox", spread, [], metric="harrell_c").sentences[0]

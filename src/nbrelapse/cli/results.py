@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nbrelapse.experiment.run import ExperimentResult
     from nbrelapse.metrics.evaluation import Evaluation
     from nbrelapse.tracking.read import RecordedExperiment
     from nbrelapse.validation.guards import Multiplicity
@@ -57,7 +58,7 @@ def _print(found: RecordedExperiment, metric: str) -> None:
     if found.leave_one_out is not None:
         print_groups(f"{found.name}: {found.endpoint}, left out", found.leave_one_out, metric, found.chosen)
         console.print()
-    for said in _verdicts(found, metric).values():
+    for said in verdicts(found, metric).values():
         console.print(said.sentence, highlight=False)
     if found.multiplicity is not None:
         console.print(multiplicity_sentence(found.multiplicity), highlight=False)
@@ -66,19 +67,29 @@ def _print(found: RecordedExperiment, metric: str) -> None:
         console.print(f"model {name}: {uri}", highlight=False, soft_wrap=True)
 
 
-def _verdicts(found: RecordedExperiment, metric: str) -> dict[str, Any]:
+def verdicts(found: RecordedExperiment | ExperimentResult, metric: str) -> dict[str, Any]:
     """Return the verdict on the chosen model by population, of the patients that the answer rests on."""
     from nbrelapse.report.sentences import verdict
 
     judged = found.cross_validation if found.holdout is None else found.holdout
     if not found.chosen:
         return {}
-    populations = judged.metrics["population"].unique()
+    populations = dict.fromkeys(["all", *judged.metrics["population"]])
     return {population: verdict(judged, found.chosen, population, metric) for population in populations}
 
 
+def verdict_document(said: dict[str, Any]) -> dict[str, Any]:
+    """Return verdicts as JSON data, with the figures that they rest on; what is unknown is null."""
+    figures = ("difference", "low", "high")
+    return {
+        population: {"answer": one.answer, "sentence": one.sentence, "families": one.families}
+        | {name: None if math.isnan(getattr(one, name)) else getattr(one, name) for name in figures}
+        for population, one in said.items()
+    }
+
+
 def _document(found: RecordedExperiment, metric: str) -> dict[str, Any]:
-    said = _verdicts(found, metric)
+    said = verdicts(found, metric)
     return {
         "experiment": found.name,
         "run_id": found.run_id,
@@ -87,7 +98,7 @@ def _document(found: RecordedExperiment, metric: str) -> dict[str, Any]:
         "chosen": found.chosen,
         "models": found.model_uris,
         "metric": metric,
-        "verdicts": {population: {"answer": one.answer, "sentence": one.sentence} for population, one in said.items()},
+        "verdicts": verdict_document(said),
         "multiplicity": multiplicity_document(found.multiplicity),
         "cross_validation": evaluation_document(found.cross_validation),
         "holdout": evaluation_document(found.holdout),

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbrelapse.cli.results import evaluation_document, multiplicity_document, print_groups, print_leaderboard
+from nbrelapse.cli.results import (
+    evaluation_document,
+    multiplicity_document,
+    print_groups,
+    print_leaderboard,
+    verdict_document,
+    verdicts,
+)
 
 if TYPE_CHECKING:
     from nbrelapse.experiment.config import ExperimentConfig
@@ -240,7 +247,6 @@ def print_summary(
     from rich.console import Console
 
     from nbrelapse.report.guard_sections import multiplicity_sentence
-    from nbrelapse.report.sentences import verdict
 
     console = Console()
     evaluation, label = _judging(result)
@@ -250,8 +256,8 @@ def print_summary(
     if result.leave_one_out is not None:
         title = f"{result.config.name}: {result.config.endpoint}, left out"
         print_groups(title, result.leave_one_out, metric, result.chosen)
-    for population in dict.fromkeys(["all", *evaluation.metrics["population"]]):
-        console.print(verdict(evaluation, result.chosen, population).sentence, highlight=False)
+    for said in verdicts(result, metric).values():
+        console.print(said.sentence, highlight=False)
     console.print(multiplicity_sentence(published.multiplicity), highlight=False)
     for note in result.notes:
         console.print(f"note: {note}", style="dim", highlight=False)
@@ -275,6 +281,7 @@ def _document(result: ExperimentResult, published: Published, outputs: dict[str,
         "experiment": result.config.name,
         "endpoint": result.config.endpoint,
         "chosen": result.chosen,
+        "verdicts": verdict_document(verdicts(result, result.cross_validation.kind.leading_metric)),
         "cross_validation": evaluation_document(result.cross_validation),
         "holdout": evaluation_document(result.holdout),
         "leave_one_out": evaluation_document(result.leave_one_out),

@@ -24,7 +24,7 @@ from nbrelapse.explanation.explanation import mechanism_cooccurrence
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.mechanisms.feature_table import FeatureTable
-from nbrelapse.metrics.evaluation import Evaluation
+from nbrelapse.metrics.evaluation import Evaluation, chosen_difference, figure_spread
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.models.base import RiskModel
 from nbrelapse.outcome import FEWEST_AT_RISK, Outcome, summarize_outcome
@@ -35,6 +35,7 @@ from nbrelapse.report.guard_sections import (
     multiplicity_section,
     optimism_section,
     sample_size_section,
+    spread_section,
 )
 from nbrelapse.report.plots.performance import learning_curve
 from nbrelapse.report.sentences import stability_sentences, verdict
@@ -264,8 +265,23 @@ def _guard_sections(result: ExperimentResult, tried: Multiplicity | None = None)
     guards = result.guards
     used = {str(name): _features_used(result, name) for name in result.config.models}
     sections = [] if tried is None else [multiplicity_section(tried)]
-    sections += [sample_size_section(guards.size, used), optimism_section(guards.optimism)]
+    sections += [sample_size_section(guards.size, used), optimism_section(guards.optimism), *_spread_section(result)]
     return sections if guards.learning is None else [*sections, learning_section(guards.learning, result.chosen)]
+
+
+def _spread_section(result: ExperimentResult) -> list[GuardSection]:
+    """Return the section on the stability of the chosen family, where it was judged."""
+    evaluation, chosen = result.cross_validation, result.chosen
+    spread = figure_spread(evaluation, chosen)
+    if spread is None:
+        return []
+    metric = evaluation.kind.leading_metric
+    others = {str(name): result.metric(name, metric)["value"] for name in result.config.models if name != chosen}
+    others = {name: value for name, value in others.items() if math.isfinite(value)}
+    second = max(others, key=lambda name: others[name], default=None)
+    runner_up = None if second is None else (second, result.metric(chosen, metric)["value"] - others[second])
+    used = result.stability[chosen].features_used
+    return [spread_section(chosen, spread, used, metric=metric, runner_up=runner_up)]
 
 
 def _guard_tables(result: ExperimentResult) -> dict[str, pd.DataFrame]:
@@ -287,7 +303,8 @@ def _guard_metrics(result: ExperimentResult, model: str) -> dict[str, float]:
     ``events_per_parameter`` (candidates), ``patients_needed`` and ``expected_shrinkage`` (see
     :func:`nbrelapse.validation.sample_size.sample_size`), for the compared families ``parameters_used``, and for the
     chosen one its concordance ``before_correction`` and ``corrected_for_choice``. Of the final models
-    ``optimism/<metric>_apparent`` and ``_corrected``; with a learning curve ``gain_of_twice_the_patients``.
+    ``optimism/<metric>_apparent`` and ``_corrected``, where the latter can be estimated; with a learning curve
+    ``gain_of_twice_the_patients``.
     """
     guards = result.guards
     found = {
@@ -298,7 +315,8 @@ def _guard_metrics(result: ExperimentResult, model: str) -> dict[str, float]:
     if model in result.explanations:
         found["parameters_used"] = float(_features_used(result, model))
         for metric, row in guards.optimism[model].iterrows():
-            found |= {f"optimism/{metric}_{name}": float(row[name]) for name in ("apparent", "corrected")}
+            if math.isfinite(row["corrected"]):
+                found |= {f"optimism/{metric}_{name}": float(row[name]) for name in ("apparent", "corrected")}
     if model == result.chosen and guards.learning is not None:
         found["gain_of_twice_the_patients"] = guards.learning.gain
     if model == result.chosen and math.isfinite(guards.corrected):
@@ -317,7 +335,8 @@ def _logged_metrics(result: ExperimentResult, model: str) -> dict[str, float]:
     ``<endpoint>/<metric>`` is nested cross-validation over all training patients, ``<endpoint>/high_risk/<metric>``
     within high-risk, ``<endpoint>/holdout/…`` the hold-out, ``<endpoint>/leave_one_out/<group>/…``
     a group left out; ``_low`` and ``_high`` end the names of the interval.
-    Metrics without a value are absent.
+    Metrics without a value are absent. ``<leading metric>_over_baseline`` is the difference of the verdict, after the
+    choice of the family.
     """
     found: dict[str, float] = {}
     for prefix, evaluation in (
@@ -333,6 +352,12 @@ def _logged_metrics(result: ExperimentResult, model: str) -> dict[str, float]:
             name = f"{result.config.endpoint}/{prefix}{population}{row['metric']}"
             values = {name: row["value"], f"{name}_low": row["low"], f"{name}_high": row["high"]}
             found |= {key: float(value) for key, value in values.items() if np.isfinite(value)}
+        for population in table["population"].unique():
+            compared = chosen_difference(evaluation, model, population)
+            if compared is not None:
+                where = "" if population == "all" else f"{_plain(population)}/"
+                name = f"{result.config.endpoint}/{prefix}{where}{evaluation.kind.leading_metric}_over_baseline"
+                found |= {name: compared.difference, f"{name}_low": compared.low, f"{name}_high": compared.high}
     return found
 
 
@@ -353,6 +378,7 @@ def _experiment_tables(result: ExperimentResult) -> dict[str, pd.DataFrame]:
         if evaluation is not None:
             tables[f"{name}_metrics"] = evaluation.metrics
             tables[f"{name}_differences"] = evaluation.differences
+            tables[f"{name}_spread"] = evaluation.spread
     return tables
 
 

@@ -15,7 +15,7 @@ from nbrelapse.experiment.leakage import _leakage_check
 from nbrelapse.experiment.prepare import _experiment_models, _prepare_data, _PreparedData
 from nbrelapse.explanation.explanation import Explanation, explain
 from nbrelapse.explanation.stability import Stability, stability
-from nbrelapse.metrics.evaluation import Evaluation, discrimination, evaluate
+from nbrelapse.metrics.evaluation import MEAN, Evaluation, discrimination, evaluate
 from nbrelapse.metrics.horizons import prediction_times
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.models.base import RiskModel
@@ -106,6 +106,8 @@ def run_experiment(
         progress=lambda done, total: report("nested cross-validation", done, total),
     )
     cross_validation = _evaluate(config, data, data.training, predictions, baselines)
+    if by_group is not None:
+        cross_validation = replace(cross_validation, spread=_with_groups(cross_validation.spread, by_group.spread))
     chosen = _best(cross_validation, config.models)
 
     fitted, refits = _fit(config, models, X, y, n_jobs, report)
@@ -114,7 +116,8 @@ def run_experiment(
     holdout = None
     if data.holdout is not None:
         held = holdout_predictions(fitted, data.features(data.holdout), times)
-        holdout = _evaluate(config, data, data.holdout, held, baselines)
+        judged = _evaluate(config, data, data.holdout, held, baselines, named_beforehand=True)
+        holdout = replace(judged, spread=cross_validation.spread)
     explanations = {str(name): explain(fitted[name], X, data.table.catalogue) for name in config.models}
     stable = _stability(config, data, fitted, refits, explanations, n_jobs)
     guards = _run_guards(
@@ -175,6 +178,8 @@ def _evaluate(
     outcome: Outcome,
     predictions: dict[str, Predictions],
     baselines: list[str],
+    *,
+    named_beforehand: bool = False,
 ) -> Evaluation:
     return evaluate(
         predictions,
@@ -184,7 +189,15 @@ def _evaluate(
         n_bootstrap=config.validation.bootstrap,
         seed=config.seed,
         interval=config.validation.interval,
+        named_beforehand=named_beforehand,
     )
+
+
+def _with_groups(spread: pd.DataFrame, by_group: pd.DataFrame) -> pd.DataFrame:
+    """Count the models tuned without each group of patients among those tuned without each fold."""
+    further = by_group[by_group["population"] == MEAN].set_index("model")[["empty", "folds"]]
+    counts = spread[["empty", "folds"]] + further.reindex(spread["model"], fill_value=0).to_numpy()
+    return spread.assign(**counts)
 
 
 def _best(evaluation: Evaluation, families: tuple[str, ...]) -> str:

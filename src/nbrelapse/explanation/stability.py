@@ -56,6 +56,8 @@ class Stability:
         How many patients were explained, by how many bootstrap and fold refits.
     scale : str
         Of the contributions.
+    features_used : tuple of int
+        How many features move a prediction, in each bootstrap refit and then in each fold refit.
 
     Notes
     -----
@@ -89,6 +91,7 @@ class Stability:
     n_refits: int
     n_folds: int
     scale: str
+    features_used: tuple[int, ...]
 
     @property
     def disagreements(self) -> pd.DataFrame:
@@ -164,6 +167,9 @@ def stability(
         n_refits=len(refits),
         n_folds=len(folds),
         scale=explanation.scale,
+        features_used=tuple(
+            int(count) for part in (found, by_fold) for count in (part.feature_importance > 0).sum(axis=1)
+        ),
     )
 
 

@@ -7,6 +7,9 @@ from .calibration import calibration_curve as calibration_curve
 from .calibration import calibration_intercept as calibration_intercept
 from .calibration import calibration_slope as calibration_slope
 from .calibration import ici as ici
+from .choice import ChosenDifference as ChosenDifference
+from .choice import FigureSpread as FigureSpread
+from .choice import difference_after_choice as difference_after_choice
 from .decisions import MOST_UNKNOWN as MOST_UNKNOWN
 from .decisions import TREAT_ALL as TREAT_ALL
 from .decisions import TREAT_NONE as TREAT_NONE
@@ -29,9 +32,11 @@ from .discrimination import roc_area as roc_area
 from .discrimination import uno_c as uno_c
 from .evaluation import MEAN as MEAN
 from .evaluation import Evaluation as Evaluation
+from .evaluation import chosen_difference as chosen_difference
 from .evaluation import discrimination as discrimination
 from .evaluation import evaluate as evaluate
 from .evaluation import evaluate_groups as evaluate_groups
+from .evaluation import figure_spread as figure_spread
 from .evaluation import strongest_reference as strongest_reference
 from .event_free_time import PREDICTED_THIRD as PREDICTED_THIRD
 from .event_free_time import event_free_time as event_free_time

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
 
 from nbrelapse.metrics.chance import _ici_by_chance
+from nbrelapse.metrics.choice import _AFTER_CHOICE, ChosenDifference, FigureSpread, _spread_rows, _with_choice
 from nbrelapse.metrics.discrimination import harrell_c
 from nbrelapse.metrics.horizons import HorizonSupport
 from nbrelapse.metrics.predictions import Predictions, _JudgedModel, _JudgedPatients, enough_patients
@@ -48,13 +49,17 @@ class Evaluation:
         the same predictions would be in as many patients; that index has no interval.
     differences : DataFrame
         ``model, reference, population, metric, difference, low, high``: the model's value less the reference's
-        in the same resamples.
+        in the same resamples. ``chosen_difference, chosen_low, chosen_high`` and ``families``: the same if the model
+        was chosen among so many families, see :func:`difference_after_choice`; read them with
+        :func:`chosen_difference`.
     notes : list of str
         What was left out or shortened, and why.
     kind : OutcomeKind
         Of the outcome; its ``leading_metric`` is the one that models are ranked by.
     utility : ClinicalUtility, optional
         Of the model judged, where one model is judged.
+    spread : DataFrame
+        ``model, population`` and the fields of :class:`FigureSpread`; read it with :func:`figure_spread`.
     """
 
     metrics: pd.DataFrame
@@ -62,6 +67,7 @@ class Evaluation:
     notes: list[str]
     kind: OutcomeKind
     utility: ClinicalUtility | None = None
+    spread: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @classmethod
     def of(
@@ -70,15 +76,18 @@ class Evaluation:
         differences: list[dict[str, object]],
         notes: list[str],
         kind: OutcomeKind,
+        spread: list[dict[str, object]],
     ) -> Self:
         """Put rows together; without any, the tables are empty and have their columns."""
         return cls(
             pd.DataFrame(metrics, columns=_METRIC_COLUMNS).astype({"at_risk": "Int64", "events_by": "Int64"}),
             pd.DataFrame(
-                differences, columns=["model", "reference", "population", "metric", "difference", "low", "high"]
+                differences,
+                columns=["model", "reference", "population", "metric", "difference", "low", "high", *_AFTER_CHOICE],
             ),
             notes,
             kind,
+            spread=pd.DataFrame(spread, columns=["model", "population", *FigureSpread.__dataclass_fields__]),
         )
 
 
@@ -92,6 +101,7 @@ def evaluate(
     seed: int = 0,
     interval: IntervalKind = "percentile",
     undetermined: Callable[[str, str], bool] = lambda model, metric: False,
+    named_beforehand: bool = False,
 ) -> Evaluation:
     """Judge models on the same patients, overall and within populations.
 
@@ -125,6 +135,9 @@ def evaluate(
     undetermined : callable
         Whether the predictions of a model (the first argument) do not determine a metric (the second): the figure is
         NaN then, without a note.
+    named_beforehand : bool
+        Whether no model was, or will be, chosen by these figures, as on a hold-out. Otherwise the intervals after the
+        choice are those of one of all models that are no references.
 
     Returns
     -------
@@ -157,6 +170,8 @@ def evaluate(
     notes: list[str] = []
     gaps: list[_Gap] = []
     judged_in: list[str] = []
+    spread: list[dict[str, object]] = []
+    leading = kind_of(y).leading_metric
     for population, mask in populations.items():
         members = np.flatnonzero(mask)
         n, events = len(members), int((event_of(y)[members] == 1).sum())
@@ -174,8 +189,12 @@ def evaluate(
         notes += [f"{population_title(population)}: {note}" for note in _population_notes(inside, judged)]
         rows = _evaluation_rows(replicates, references, population, judged.y, judged.support, n_bootstrap)
         metrics += _with_chance(rows[0], inside, judged, seed)
-        differences += rows[1]
-    return Evaluation.of(metrics, differences, notes + _gap_notes(gaps, judged_in, n_bootstrap), kind_of(y))
+        differences += _with_choice(
+            rows[1], replicates, references, leading, events=events, n_bootstrap=n_bootstrap, alone=named_beforehand
+        )
+        spread += _spread_rows(predictions, y, population, members)
+    notes += _gap_notes(gaps, judged_in, n_bootstrap)
+    return Evaluation.of(metrics, differences, notes, kind_of(y), spread)
 
 
 def _metric_replicates(
@@ -308,6 +327,74 @@ def strongest_reference(evaluation: Evaluation, population: str, metric: str | N
     return None if table.empty else str(METRICS[metric].goodness(table.set_index("model")["value"]).idxmax())
 
 
+def chosen_difference(
+    evaluation: Evaluation, model: str, population: str = "all", metric: str | None = None
+) -> ChosenDifference | None:
+    """Return what a verdict rests on: the difference from the strongest reference, after the choice.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Where it was recorded by an earlier version, the interval is that of a model named beforehand.
+    model : str
+    population : str
+    metric : str, optional
+        By default the leading one.
+
+    Returns
+    -------
+    ChosenDifference or None
+        None without a reference, or where the difference has no interval.
+
+    Examples
+    --------
+    >>> y = np.array([(i % 2, 10.0 + i) for i in range(60)], dtype=[("event", "i1"), ("time", "f8")])
+    >>> risk = np.random.default_rng(0).normal(size=(4, 60)) - 0.05 * np.arange(60)
+    >>> shape = np.zeros((1, 60), int), np.full((1, 60, 1), 0.2), np.array([20.0])
+    >>> models = {name: Predictions(name, own[None], *shape) for name, own in zip("abcr", risk)}
+    >>> found = evaluate(models, y, populations={"all": np.ones(60, bool)}, references=["r"], n_bootstrap=200)
+    >>> best = max("abc", key=lambda name: found.metrics.set_index(["metric", "model"])["value"]["harrell_c", name])
+    >>> one = chosen_difference(found, best)
+    >>> one.families, one.low < one.difference < one.observed < one.high
+    (3, True)
+    """
+    metric = metric or evaluation.kind.leading_metric
+    reference = strongest_reference(evaluation, population, metric)
+    table = evaluation.differences
+    found = table[
+        (table["model"] == model)
+        & (table["reference"] == reference)
+        & (table["population"] == population)
+        & (table["metric"] == metric)
+    ].dropna(subset=["difference", "low", "high"])
+    if reference is None or found.empty:
+        return None
+    row = found.iloc[0].to_dict()
+    difference, low, high, families = (row.get(name, np.nan) for name in _AFTER_CHOICE)
+    observed = float(row["difference"])
+    return ChosenDifference(
+        reference,
+        observed,
+        observed if np.isnan(difference) else float(difference),
+        float(np.fmin(row["low"], low)),
+        float(np.fmax(row["high"], high)),
+        1 if np.isnan(families) else int(families),
+    )
+
+
+def figure_spread(evaluation: Evaluation, model: str, population: str = "all") -> FigureSpread | None:
+    """Return how far a model's leading figure moves with the folds; None where that is not known."""
+    table = evaluation.spread
+    if table.empty:
+        return None
+    found = table[(table["model"] == model) & (table["population"] == population)]
+    if found.empty:
+        return None
+    row = found.iloc[0]
+    counts = (int(row[name]) for name in ("repeats", "empty", "folds"))
+    return FigureSpread(float(row["lowest"]), float(row["highest"]), *counts)
+
+
 def _check(
     predictions: Mapping[str, Predictions],
     y: np.ndarray,
@@ -382,6 +469,8 @@ def evaluate_groups(
     differences: list[dict[str, object]] = []
     notes: list[str] = []
     gaps: list[_Gap] = []
+    spread: list[dict[str, object]] = []
+    leading = kind_of(y).leading_metric
     by_group: list[dict[tuple[str, str], np.ndarray]] = []
     names = [str(name) for name in np.unique(groups)]
     for name in names:
@@ -398,7 +487,9 @@ def evaluate_groups(
         by_group.append(replicates)
         rows = _evaluation_rows(replicates, references, name, judged.y, judged.support, n_bootstrap)
         metrics += rows[0]
-        differences += rows[1]
+        events = int((event_of(judged.y) == 1).sum())
+        differences += _with_choice(rows[1], replicates, references, leading, events=events, n_bootstrap=n_bootstrap)
+        spread += _spread_rows(inside, y[members], name, np.arange(len(members)))
     shared = [key for key in by_group[0] if all(key in group for group in by_group)]
     mean = {key: _mean([group[key] for group in by_group], n_bootstrap) for key in shared}
     some = {metric for group in by_group for _, metric in group} - {metric for _, metric in shared}
@@ -406,9 +497,11 @@ def evaluate_groups(
     if partial:
         notes.append(f"{MEAN}: {', '.join(partial)} left out, not every group has it")
     rows = _evaluation_rows(mean, references, MEAN, y, {}, n_bootstrap)
-    return Evaluation.of(
-        metrics + rows[0], differences + rows[1], notes + _gap_notes(gaps, names, n_bootstrap), kind_of(y)
-    )
+    events = int((event_of(y) == 1).sum())
+    differences += _with_choice(rows[1], mean, references, leading, events=events, n_bootstrap=n_bootstrap)
+    spread += [row | {"repeats": 1} for row in _spread_rows(predictions, y, MEAN, np.arange(len(y)))]
+    notes += _gap_notes(gaps, names, n_bootstrap)
+    return Evaluation.of(metrics + rows[0], differences, notes, kind_of(y), spread)
 
 
 def _mean(groups: Sequence[np.ndarray], n_bootstrap: int) -> np.ndarray:

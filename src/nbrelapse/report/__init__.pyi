@@ -25,6 +25,7 @@ from .guard_sections import multiplicity_section as multiplicity_section
 from .guard_sections import multiplicity_sentence as multiplicity_sentence
 from .guard_sections import optimism_section as optimism_section
 from .guard_sections import sample_size_section as sample_size_section
+from .guard_sections import spread_section as spread_section
 from .mechanism_page import mechanism_page as mechanism_page
 from .patient_report import GroupCourse as GroupCourse
 from .patient_report import PatientContent as PatientContent

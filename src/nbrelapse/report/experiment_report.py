@@ -269,8 +269,9 @@ def _validation(content: ReportContent) -> list[str]:
     ]
     if content.holdout is None:
         sentences.append(
-            "The family was chosen by the same cross-validated figures, which therefore flatter it a little; a "
-            "hold-out or another cohort has to confirm it."
+            "The family was chosen by the same cross-validated figures, which therefore flatter it: its difference "
+            "from the strongest baseline is corrected for that, and its interval holds whichever family was chosen. "
+            "Its other figures are not corrected; a hold-out or another cohort has to confirm it."
         )
     if content.holdout is not None:
         first = "Models were chosen and fitted on the training patients before the hold-out was opened. "
@@ -328,7 +329,7 @@ def _tiles(evaluation: Evaluation, chosen: str) -> dict[str, list[dict[str, str]
         if change.answer != "no comparison":
             tiles.append(
                 {
-                    "name": "Difference",
+                    "name": "Difference" if change.families == 1 else "Difference, after the choice",
                     "value": _signed(change.difference, 3),
                     "note": f"{_signed(change.low, 3)} to {_signed(change.high, 3)}",
                 }

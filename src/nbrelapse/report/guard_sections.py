@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from nbrelapse.report.wording import _number, _signed, _strategy_title
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nbrelapse.metrics.choice import FigureSpread
     from nbrelapse.metrics.decisions import ClinicalUtility, Reclassification
     from nbrelapse.validation.guards import Multiplicity
     from nbrelapse.validation.sample_size import LearningCurve, SampleSize
@@ -132,37 +133,88 @@ def _winners_curse(tried: Multiplicity) -> str:
 
 
 def optimism_section(tables: Mapping[str, pd.DataFrame]) -> GuardSection:
-    """Show what is left of the final models' apparent figures after correction for optimism.
+    """Show what is left of the final models' apparent figures in patients whom their refits have not seen.
+
+    A figure that cannot be estimated has no row; a sentence names it.
 
     Parameters
     ----------
     tables : dict of str to DataFrame
         By model, see :func:`nbrelapse.validation.guards.optimism`.
     """
-    rows = [
-        (f"{model_title(model)}, {metric_title(str(metric))}", *(_known(row[name]) for name in _OPTIMISM))
+    figures = {
+        f"{model_title(model)}, {metric_title(str(metric))}": row
         for model, table in tables.items()
         for metric, row in table.iterrows()
-    ]
+    }
+    shown = {name: row for name, row in figures.items() if math.isfinite(row["corrected"])}
+    missing = [name for name in figures if name not in shown]
     resamples = max((int(table["resamples"].max()) for table in tables.values()), default=0)
+    sentences = [
+        "The final models judged by the patients they were fitted to, and what to expect of new patients by the rule "
+        f"0.632+ (Efron & Tibshirani 1997, 10.1080/01621459.1997.10474007): refits to {resamples} bootstrap resamples, "
+        "each judged by the patients outside its resample. The parameters were not tuned again in each: what tuning "
+        "and the choice of the family add is in the nested cross-validation, whose figures come first."
+    ]
+    if missing:
+        sentences.append(
+            "Not estimated, because too few patients are outside the resamples, the figure is undefined there or "
+            f"scatters too much: {'; '.join(missing)}."
+        )
     return GuardSection(
         "Optimism of the final models",
-        (
-            "The final models judged by the patients they were fitted to, and the same less the optimism seen in "
-            f"{resamples} bootstrap resamples (Steyerberg 2001, 10.1016/S0895-4356(01)00341-9). The parameters were "
-            "not tuned again in each: what tuning and the choice of the family add is in the nested "
-            "cross-validation, whose figures come first.",
-        ),
-        ("Model and figure", "Apparent", "Optimism", "Corrected"),
-        tuple(rows),
+        tuple(sentences),
+        ("Model and figure", "Apparent", "Outside the resample", "Corrected"),
+        tuple((name, *(_number(row[column]) for column in _OPTIMISM)) for name, row in shown.items()),
     )
 
 
-_OPTIMISM = ("apparent", "optimism", "corrected")
+_OPTIMISM = ("apparent", "outside", "corrected")
 
 
-def _known(value: float) -> str:
-    return _number(value) if math.isfinite(value) else "–"
+def spread_section(
+    model: str,
+    spread: FigureSpread,
+    features_used: Sequence[int],
+    *,
+    metric: str,
+    runner_up: tuple[str, float] | None = None,
+) -> GuardSection:
+    """Say how far the chosen family's figure and its number of features move with the folds and the refits.
+
+    Parameters
+    ----------
+    model : str
+        The chosen family.
+    spread : FigureSpread
+        Of its cross-validation.
+    features_used : sequence of int
+        In each refit, see :class:`nbrelapse.explanation.Stability`.
+    metric : str
+        That the family was chosen by.
+    runner_up : (str, float), optional
+        The next family, and by how much its figure is lower.
+    """
+    title, name = metric_title(metric), model_title(model)
+    said = []
+    if spread.repeats > 1:
+        low, high = _number(spread.lowest), _number(spread.highest)
+        said.append(f"Over {spread.repeats} divisions into folds, {title} of {name} runs from {low} to {high}.")
+    else:
+        said.append("There is one division into folds, so how far the figure moves with it is not known.")
+    if spread.folds:
+        said.append(
+            f"Of {spread.folds} models tuned anew on parts of the patients, {spread.empty or 'none'} "
+            f"use{'s' * (spread.empty < 2)} no feature at all."
+        )
+    if features_used:
+        said.append(
+            f"{len(features_used)} refits with the final parameters use {min(features_used)} to {max(features_used)} "
+            "features."
+        )
+    if runner_up is not None:
+        said.append(f"The family was chosen by {runner_up[1]:.3f} in {title} over {model_title(runner_up[0])}.")
+    return GuardSection("Stability of the chosen family", (" ".join(said),))
 
 
 def learning_section(curve: LearningCurve, model: str) -> GuardSection:

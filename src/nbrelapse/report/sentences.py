@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from nbrelapse.explanation.stability import Stability
-from nbrelapse.metrics.evaluation import strongest_reference
+from nbrelapse.metrics.evaluation import chosen_difference, figure_spread
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.metrics.table import METRICS, Metric, metric_title, population_title
 from nbrelapse.models.families import model_title
 from nbrelapse.report.wording import _percent, _signed
 
 if TYPE_CHECKING:
+    from nbrelapse.metrics.choice import ChosenDifference
     from nbrelapse.metrics.evaluation import Evaluation
 
 _WIDE_BAND = 0.30
@@ -178,7 +179,10 @@ class _Verdict:
     sentence : str
         With the figures.
     difference, low, high : float
-        Of the metric; NaN without a comparison.
+        Of the metric, after the choice of the family (:func:`nbrelapse.metrics.chosen_difference`); NaN without a
+        comparison.
+    families : int
+        That the model was chosen among.
     """
 
     answer: str
@@ -187,6 +191,7 @@ class _Verdict:
     difference: float
     low: float
     high: float
+    families: int = 1
 
 
 def verdict(evaluation: Evaluation, model: str, population: str = "all", metric: str | None = None) -> _Verdict:
@@ -207,20 +212,12 @@ def verdict(evaluation: Evaluation, model: str, population: str = "all", metric:
     judged_by = METRICS[metric or evaluation.kind.leading_metric]
     metric = judged_by.name
     where = population_title(population).lower()
-    reference = strongest_reference(evaluation, population, metric)
-    table = evaluation.differences
-    found = table[
-        (table["model"] == model)
-        & (table["reference"] == reference)
-        & (table["population"] == population)
-        & (table["metric"] == metric)
-    ].dropna(subset=["difference", "low", "high"])
-    if reference is None or found.empty:
+    found = chosen_difference(evaluation, model, population, metric)
+    if found is None:
         nothing = float("nan")
         sentence = _no_comparison(evaluation, model, population, metric)
         return _Verdict("no comparison", "No comparison with the clinic", sentence, nothing, nothing, nothing)
-    row = found.iloc[0]
-    difference, low, high = (float(row[name]) for name in ("difference", "low", "high"))
+    reference, difference, low, high = found.reference, found.difference, found.low, found.high
     own, other = (_value(evaluation.metrics, name, population, metric) for name in (model, reference))
     named = judged_by.title + ("" if judged_by.sense == 1 else f" ({judged_by.direction})")
     if judged_by.sense == 0:
@@ -230,16 +227,52 @@ def verdict(evaluation: Evaluation, model: str, population: str = "all", metric:
             f"{judged_by.best:g}, so neither is called better."
         )
         headline = f"No comparison with the clinical baseline, by {judged_by.title}"
-        return _Verdict("no comparison", headline, sentence, difference, low, high)
+        return _Verdict("no comparison", headline, sentence, difference, low, high, found.families)
     answer, headline, words = _judge(low, high, difference, judged_by)
     if metric != evaluation.kind.leading_metric:
         headline += f", by {judged_by.title}"
     sentence = (
         f"Among {where}, {model_title(model)} {words} {model_title(reference)}, the strongest clinical baseline: "
-        f"{named} {own:.3f} against {other:.3f}, difference {_signed(difference, 3)} "
-        f"(95% interval {_signed(low, 3)} to {_signed(high, 3)})."
+        f"{named} {own:.3f} against {other:.3f}, difference {_signed(found.observed, 3)}{_after_choice(found)} "
+        f"(95% interval {_signed(low, 3)} to {_signed(high, 3)}{_among(found)})."
     )
-    return _Verdict(answer, headline, sentence, difference, low, high)
+    if metric == evaluation.kind.leading_metric:
+        unstable = _unstable(evaluation, model, population, reference)
+        headline += ", unstable" if unstable and answer != "not shown" else ""
+        sentence += unstable
+    return _Verdict(answer, headline, sentence, difference, low, high, found.families)
+
+
+def _after_choice(found: ChosenDifference) -> str:
+    return f", {_signed(found.difference, 3)} corrected for the choice" if found.corrected else ""
+
+
+def _among(found: ChosenDifference) -> str:
+    if found.families < 2:
+        return ""
+    role = "chosen among" if found.corrected else "one of"
+    return f"; {role} {found.families} families, the interval carries the choice"
+
+
+def _unstable(evaluation: Evaluation, model: str, population: str, reference: str) -> str:
+    """Say that other folds make a model's figure that of a model without any feature; begins with a space."""
+    spread = figure_spread(evaluation, model, population)
+    if spread is None:
+        return ""
+    title = metric_title(evaluation.kind.leading_metric)
+    clinic = _value(evaluation.metrics, reference, population, evaluation.kind.leading_metric)
+    over = f"over {spread.repeats} divisions into folds {title} runs from {spread.lowest:.3f} to {spread.highest:.3f}"
+    reasons = []
+    if spread.empty:
+        use = "uses" if spread.empty == 1 else "use"
+        reasons.append(
+            f"{spread.empty} of {spread.folds} models that were tuned on parts of the patients {use} no feature at all"
+        )
+    if spread.holds(0.5):
+        reasons.append(f"{over}, which holds the 0.5 of a model without any feature")
+    elif spread.holds(clinic):
+        reasons.append(f"{over}, which holds the {clinic:.3f} of the clinical baseline alone")
+    return f" Unstable: {'; '.join(reasons)}." if reasons else ""
 
 
 _NO_RANKING = 0.5

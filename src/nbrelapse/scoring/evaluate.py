@@ -207,7 +207,14 @@ def evaluate_bundle(
     times = np.asarray(_times(bundle, outcome))
     predictions = holdout_predictions(models, X, times)
     references = [name for name in models if name != bundle.model.family]
-    judge = partial(evaluate, references=references, n_bootstrap=n_bootstrap, seed=seed, interval=interval)
+    judge = partial(
+        evaluate,
+        references=references,
+        n_bootstrap=n_bootstrap,
+        seed=seed,
+        interval=interval,
+        named_beforehand=True,
+    )
     found = judge(predictions, outcome.y, populations=populations(cohort, outcome))
     if found.metrics.empty:
         raise InputError(f"the cohort is too small to judge the model by: {'; '.join(found.notes)}")

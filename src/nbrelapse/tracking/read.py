@@ -133,13 +133,16 @@ def _multiplicity(run: Run) -> Multiplicity | None:
 
 def _evaluation(client: MlflowClient, run_id: str, name: str, kind: OutcomeKind) -> Evaluation | None:
     paths = [f"tables/{name}_{part}.parquet" for part in ("metrics", "differences")]
-    if not set(paths) <= {item.path for item in client.list_artifacts(run_id, "tables")}:
+    logged = {item.path for item in client.list_artifacts(run_id, "tables")}
+    if not set(paths) <= logged:
         return None
+    spread = f"tables/{name}_spread.parquet"
+    paths += [spread] if spread in logged else []  # runs of versions before 0.4 have none
     with tempfile.TemporaryDirectory() as folder:
-        metrics, differences = (
+        metrics, differences, *rest = (
             pd.read_parquet(Path(client.download_artifacts(run_id, path, folder))) for path in paths
         )
-    return Evaluation(metrics, differences, [], kind)
+    return Evaluation(metrics, differences, [], kind, spread=rest[0] if rest else pd.DataFrame())
 
 
 def _model_uris(client: MlflowClient, experiment: str, run_id: str) -> dict[str, str]:

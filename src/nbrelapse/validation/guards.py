@@ -17,7 +17,7 @@ from nbrelapse.errors import InputError
 from nbrelapse.metrics.calibration import calibration_slope
 from nbrelapse.metrics.evaluation import discrimination
 from nbrelapse.metrics.horizons import prediction_times
-from nbrelapse.metrics.predictions import Predictions
+from nbrelapse.metrics.predictions import Predictions, enough_patients
 from nbrelapse.metrics.resampling import bootstrap_weights
 from nbrelapse.outcome import event_of, kind_of
 from nbrelapse.validation.nested import nested_cross_validation
@@ -29,13 +29,15 @@ if TYPE_CHECKING:
 def optimism(
     model: RiskModel, refits: Sequence[RiskModel], rows: Sequence[np.ndarray], X: pd.DataFrame, y: np.ndarray
 ) -> pd.DataFrame:
-    """Correct a final model's apparent figures by the bootstrap [1]_.
+    """Estimate a final model's figures in new patients from those of its refits in the patients outside (0.632+ [1]_).
 
-    A refit is judged by the resample that it was fitted to and by all patients; the mean of the differences is the
-    optimism, and the apparent figure less the optimism estimates that of new patients. The resamples are stratified by
-    event. The parameters are those of the final model, not tuned again in each resample, where copies of one patient
-    would stand on both sides of the inner folds: what tuning and the choice between families add to the optimism is
-    missing, and nested cross-validation has it.
+    A refit is judged by the patients who are not in its resample. It has seen only some 63 % of the patients, so its
+    figure is too low; the apparent one is too high, and of models that fit their patients closely, as trees do, it says
+    nothing. The 0.632+ rule weighs the two by the relative overfitting R, the share that overfitting takes of what
+    the apparent figure is above that of no information (0.5; a slope of 0): the outside figure counts
+    0.632 / (1 - 0.368 R), the apparent one the rest. The parameters are those of the final model, not tuned again in
+    each resample, where copies of one patient would stand on both sides of the inner folds: what tuning and the
+    choice between families add to the optimism is missing, and nested cross-validation has it.
 
     Parameters
     ----------
@@ -44,46 +46,56 @@ def optimism(
     refits : sequence of RiskModel
         The same model fitted to resamples.
     rows : sequence of ndarray
-        The patients of each resample, see :func:`nbrelapse.models.resamples.bootstrap_rows`.
+        The patients of each resample, see :func:`nbrelapse.models.resamples.bootstrap_rows`. Further rows of a patient
+        who is in the resample are not outside of it.
     X : DataFrame of shape (n, n_features)
     y : ndarray of shape (n,)
 
     Returns
     -------
     DataFrame
-        A row a metric, ``harrell_c`` (``auc`` of a binary outcome) and ``calibration_slope``: ``apparent``,
-        ``optimism``, ``corrected``, and ``resamples``, in how many it is defined. NaN where it is in none, as the slope
-        of a model that gives everybody the same risk.
+        A row a metric, ``harrell_c`` (``auc`` of a binary outcome) and ``calibration_slope``: ``apparent``, ``outside``
+        (the mean over the resamples), ``optimism`` (apparent less corrected), ``corrected``, and ``resamples``, in how
+        many it is defined. All but ``apparent`` and ``resamples`` are NaN where the figure cannot be estimated: fewer
+        than half of the resamples leave ten patients and five events outside and define it there, or the slope
+        varies over the resamples by a standard deviation of more than 0.5.
 
     References
     ----------
-    .. [1] Harrell 1996, Statistics in Medicine,
-       10.1002/(SICI)1097-0258(19960229)15:4<361::AID-SIM168>3.0.CO;2-4
+    .. [1] Efron & Tibshirani 1997, Journal of the American Statistical Association, 10.1080/01621459.1997.10474007
     """
-    ones = np.ones(len(y))
-    apparent = _figures(model, X, y, ones[:, np.newaxis])
-    gaps = []
+    apparent = _figures(model, X, y)
+    found = []
     for refit, drawn in zip(refits, rows, strict=True):
-        counts = np.bincount(drawn, minlength=len(y)).astype(float)
-        found = _figures(refit, X, y, np.column_stack([counts, ones]))
-        gaps.append({name: values[0] - values[1] for name, values in found.items()})
-    differences = pd.DataFrame(gaps, columns=list(apparent), dtype=float)
-    table = pd.DataFrame(
-        {"apparent": {name: float(values[0]) for name, values in apparent.items()}, "optimism": differences.mean()}
-    )
-    table["corrected"] = table["apparent"] - table["optimism"]
-    table["resamples"] = differences.notna().sum()
+        outside = np.flatnonzero(~X.index.isin(X.index[drawn]))
+        if enough_patients(y[outside]):
+            found.append(_figures(refit, X.iloc[outside], y[outside]))
+    figures = pd.DataFrame(found, columns=list(apparent), dtype=float)
+    usable = (2 * figures.notna().sum() >= max(len(refits), 1)) & ~(figures.std(ddof=0) > _UNSTABLE[list(apparent)])
+    table = pd.DataFrame({"apparent": pd.Series(apparent), "outside": figures.mean().where(usable)})
+    nothing = _NO_INFORMATION[list(apparent)]
+    above, left = table["apparent"] - nothing, (table["outside"] - nothing).clip(lower=0)
+    overfitting = ((above - left) / above.where(above > 0)).clip(0, 1).fillna(0)
+    weight = 0.632 / (1 - 0.368 * overfitting)
+    table["corrected"] = nothing + (1 - weight) * above + weight * left
+    table.insert(2, "optimism", table["apparent"] - table["corrected"])
+    table["resamples"] = figures.notna().sum()
     table.index.name = "metric"
     return table
 
 
-def _figures(model: RiskModel, X: pd.DataFrame, y: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+_NO_INFORMATION = pd.Series({"harrell_c": 0.5, "auc": 0.5, "calibration_slope": 0.0})
+_UNSTABLE = pd.Series({"harrell_c": np.inf, "auc": np.inf, "calibration_slope": 0.5})
+"""Standard deviation over the resamples above which the mean of the figures outside is none of anything. Of elastic net
+and boosted trees in 60 to 250 simulated patients the slope had 0.14 to 0.46, and the corrected one was within 0.2 of
+that in new patients; of forests 0.7 to 135, and it was off by 0.4 and more."""
+
+
+def _figures(model: RiskModel, X: pd.DataFrame, y: np.ndarray) -> dict[str, float]:
     risk = model.predict_log_risk(X)
-    # Column 0 of the slopes is where the search for the others starts: the sample itself.
-    slopes = np.asarray(calibration_slope(y, risk, weights=weights[:, ::-1]))[::-1]
     return {
-        kind_of(y).leading_metric: np.asarray(discrimination(y, risk, weights=weights)),
-        "calibration_slope": slopes,
+        kind_of(y).leading_metric: float(discrimination(y, risk)),
+        "calibration_slope": float(calibration_slope(y, risk)),
     }
 
 

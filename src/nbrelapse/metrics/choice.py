@@ -1,0 +1,226 @@
+"""What a difference is worth after a choice between models, and how far a figure moves with the folds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from scipy.stats import norm, t
+
+from nbrelapse.metrics.discrimination import harrell_c
+from nbrelapse.metrics.predictions import FEWEST_PATIENTS, Predictions
+from nbrelapse.metrics.table import METRICS
+from nbrelapse.outcome import kind_of
+
+_TAIL = 0.975
+
+_AFTER_CHOICE = ("chosen_difference", "chosen_low", "chosen_high", "families")
+
+
+def difference_after_choice(
+    families: np.ndarray,
+    references: np.ndarray,
+    *,
+    model: int,
+    reference: int,
+    events: int,
+    chosen_by: np.ndarray | None = None,
+) -> tuple[float, float, float]:
+    """Return the difference of a model from a reference, and a 95 % interval, whichever of them were chosen.
+
+    The lower limit holds for all families at once: it stands below the difference by the 97.5 % quantile, over the
+    resamples, of the largest of the families' standardised deviations from their own differences (max-t [1]_), so
+    it holds for the family that was chosen by these figures, or by any other rule. The upper limit holds for all
+    references at once, because the strongest of them is chosen, too. The limits are widened by the quantile of
+    Student's t for the number of events, as standard errors from few events are too small.
+
+    The difference of the family with the best figure is corrected for having it: in each resample the best family is
+    chosen, and what it shows there beyond its own figure is taken from that figure. This is the bias-corrected
+    cross-validation of [2]_ to first order. The strongest reference is not corrected, which favours the reference.
+
+    Parameters
+    ----------
+    families, references : ndarray of shape (n_models, 1 + n_bootstrap)
+        A figure of which more is better: of the sample itself, then of each resample.
+    model, reference : int
+        Rows.
+    events : int
+        Of the patients judged.
+    chosen_by : ndarray of the shape of ``families``, optional
+        The figure that families are chosen by; by default the same.
+
+    Returns
+    -------
+    difference, low, high : float
+        NaN where the figure is undefined.
+
+    References
+    ----------
+    .. [1] Westphal & Brannath 2020, Statistical Methods in Medical Research, 10.1177/0962280219862586
+    .. [2] Tsamardinos 2018, Machine Learning, 10.1007/s10994-018-5714-4
+
+    Examples
+    --------
+    >>> values = np.array([0.70, 0.73, 0.71, 0.70])[:, np.newaxis] + np.random.default_rng(0).normal(0, 0.02, (4, 401))
+    >>> values[:, 0] = 0.70, 0.73, 0.71, 0.70
+    >>> found = difference_after_choice(values[:3], values[3:], model=1, reference=0, events=60)
+    >>> [round(value, 2) for value in found]
+    [0.01, -0.03, 0.09]
+    """
+    observed = families[model, 0] - references[reference, 0]
+    kept = ~np.isnan(families[:, 0])
+    own, compared = families[kept], references[~np.isnan(references[:, 0])]
+    whole = ~(np.isnan(own).any(axis=0) | np.isnan(compared).any(axis=0))
+    if not np.isfinite(observed) or whole.sum() < 3:
+        return np.nan, np.nan, np.nan
+    own, compared, against = own[:, whole], compared[:, whole], references[reference, whole]
+    deviation = (families[model, whole] - against)[1:] - observed
+    few_events = t.ppf(_TAIL, max(events - 1, 1)) / norm.ppf(_TAIL)
+    scale = deviation.std() * few_events
+    low = observed - scale * _largest(own - against)
+    high = observed + scale * _largest(compared - families[model, whole])
+    difference = observed
+    figures = families if chosen_by is None else chosen_by
+    if len(own) > 1 and figures[model, 0] == np.nanmax(figures[:, 0]):
+        difference = _corrected(own, figures[kept][:, whole]) - references[reference, 0]
+    return float(difference), float(low), float(high)
+
+
+def _largest(differences: np.ndarray) -> float:
+    """97.5 % quantile over the resamples of the largest standardised deviation, at least that of a normal one."""
+    deviation = differences[:, 1:] - differences[:, :1]
+    spread = deviation.std(axis=1, keepdims=True)
+    standard = np.divide(deviation, spread, out=np.zeros_like(deviation), where=spread > 0)
+    return max(float(np.quantile(standard.max(axis=0), _TAIL)), float(norm.ppf(_TAIL)))
+
+
+def _corrected(figures: np.ndarray, chosen_by: np.ndarray) -> float:
+    """Figure of the best family, less what choosing it adds."""
+    best = np.argmax(np.where(np.isnan(chosen_by), -np.inf, chosen_by)[:, 1:], axis=0)
+    resampled = figures[:, 1:][best, np.arange(len(best))]
+    return float((2 * figures[best, 0] - resampled).mean())
+
+
+def _with_choice(
+    rows: list[dict[str, object]],
+    replicates: Mapping[tuple[str, str], np.ndarray],
+    references: Sequence[str],
+    leading: str,
+    *,
+    events: int,
+    n_bootstrap: int,
+    alone: bool = False,
+) -> list[dict[str, object]]:
+    """Add to rows of differences what they are after the choice of a model; ``alone``: of one named beforehand.
+
+    References are not chosen among themselves, and of a metric without a sense nothing is called better: NaN.
+    """
+    own = {key: values[: n_bootstrap + 1] for key, values in replicates.items()}
+    families = [model for model, metric in own if metric == leading and model not in references]
+    added = []
+    for row in rows:
+        model, reference, metric = str(row["model"]), str(row["reference"]), str(row["metric"])
+        sense = METRICS[metric].sense
+        values: tuple[float, ...] = (np.nan,) * len(_AFTER_CHOICE)
+        if model in families and sense:
+            among = [model] if alone else [name for name in families if (name, metric) in own]
+            difference, low, high = difference_after_choice(
+                sense * np.stack([own[name, metric] for name in among]),
+                sense * np.stack([own[name, metric] for name in references]),
+                model=among.index(model),
+                reference=references.index(reference),
+                events=events,
+                chosen_by=np.stack([own[name, leading] for name in among]),
+            )
+            values = (sense * difference, *sorted((sense * low, sense * high)), len(among))
+        added.append(row | dict(zip(_AFTER_CHOICE, values, strict=True)))
+    return added
+
+
+@dataclass(frozen=True)
+class ChosenDifference:
+    """How a model compares with the strongest reference, the choice between families accounted for.
+
+    Parameters
+    ----------
+    reference : str
+        The strongest one by the metric.
+    observed : float
+        Difference of the two figures as they are.
+    difference : float
+        The same corrected for the choice, where the model is the best of several families.
+    low, high : float
+        95 % interval that holds whichever family and reference were chosen.
+    families : int
+        That the model was chosen among; 1 of a model named beforehand.
+    """
+
+    reference: str
+    observed: float
+    difference: float
+    low: float
+    high: float
+    families: int
+
+    @property
+    def corrected(self) -> bool:
+        """Whether the difference is another than the observed one."""
+        return self.difference != self.observed
+
+
+@dataclass(frozen=True)
+class FigureSpread:
+    """How far the leading figure of a model moves with the division into folds.
+
+    Each fold's model was tuned anew, on other patients and other inner folds: what moves here is the figure of the
+    whole procedure, in the same patients.
+
+    Parameters
+    ----------
+    lowest, highest : float
+        Of Harrell's C (AUC) over the repeats of the cross-validation.
+    repeats : int
+    empty, folds : int
+        Models of folds, and those that give everybody in the fold the same risk: they use no feature. Folds of fewer
+        than ten patients do not count.
+    """
+
+    lowest: float
+    highest: float
+    repeats: int
+    empty: int
+    folds: int
+
+    def holds(self, value: float) -> bool:
+        """Whether a figure lies between the lowest and the highest of at least two repeats."""
+        return self.repeats > 1 and self.lowest <= value <= self.highest
+
+
+def _spread_of(prediction: Predictions, y: np.ndarray, members: np.ndarray) -> FigureSpread:
+    """Return the spread of a model in some of the patients; the models of all folds count for every population."""
+    times = kind_of(y).with_times(y)[members]
+    inside = prediction.take(members)
+    figures = np.array(
+        [harrell_c(times, risk, fold=fold) for risk, fold in zip(inside.log_risk, inside.fold, strict=True)]
+    )
+    groups = [
+        risk[fold == name]
+        for risk, fold in zip(prediction.log_risk, prediction.fold, strict=True)
+        for name in np.unique(fold)
+    ]
+    large = [group for group in groups if len(group) >= FEWEST_PATIENTS]
+    defined = figures[~np.isnan(figures)]
+    lowest, highest = (defined.min(), defined.max()) if len(defined) else (np.nan, np.nan)
+    return FigureSpread(
+        float(lowest), float(highest), len(defined), sum(not np.ptp(group) for group in large), len(large)
+    )
+
+
+def _spread_rows(
+    predictions: Mapping[str, Predictions], y: np.ndarray, population: str, members: np.ndarray
+) -> list[dict[str, object]]:
+    return [
+        {"model": model, "population": population} | asdict(_spread_of(prediction, y, members))
+        for model, prediction in predictions.items()
+    ]
