@@ -22,8 +22,8 @@ from nbrelapse.metrics import bootstrap_weights, difference_after_choice, harrel
 from nbrelapse.outcome import SURVIVAL_DTYPE
 
 FAMILIES, BASELINES = (1, 3, 5), (1, 4)
-ERROR_COHORTS = {60: 2000, 200: 1000, 500: 300}
-POWER_COHORTS = {200: 300, 500: 150}
+ERROR_COHORTS = {60: 1500, 200: 1000, 500: 600}
+POWER_COHORTS = {200: 300, 500: 120}
 DIFFERENCES = (0.03, 0.05)
 RESAMPLES = 250
 NOISE = 1.0

@@ -20,12 +20,15 @@ from nbrelapse.experiment.describe import (
     _guard_metrics,
     _guard_sections,
     _guard_tables,
+    _logged_metrics,
     _model_card,
     _multiplicity,
 )
 from nbrelapse.experiment.prepare import _prepare_data
-from nbrelapse.experiment.run import _blend_note, _column_groups, _competing_note, _training_size
+from nbrelapse.experiment.run import _blend_note, _column_groups, _competing_note, _training_size, _with_groups
+from nbrelapse.metrics.evaluation import chosen_difference
 from nbrelapse.models.linear import Cox
+from nbrelapse.report.sentences import verdict
 from nbrelapse.tracking import read_experiment
 from nbrelapse.tracking.store import open_store
 from nbrelapse.validation.sample_size import sample_size
@@ -252,6 +255,8 @@ def test_it_is_logged_shown_and_read_back(grouped: ExperimentResult, store: Path
     read = read_experiment(grouped.config.name)
     assert read.leave_one_out is not None and grouped.leave_one_out is not None
     pd.testing.assert_frame_equal(read.leave_one_out.metrics, grouped.leave_one_out.metrics)
+    pd.testing.assert_frame_equal(read.leave_one_out.spread, grouped.leave_one_out.spread)
+    assert verdict(read.cross_validation, read.chosen) == verdict(grouped.cross_validation, grouped.chosen)
     metrics = open_store().get_run(published.run_id).data.metrics
     table = grouped.leave_one_out.metrics.set_index(["model", "population", "metric"])["value"]
     assert metrics["relapse/leave_one_out/mean_of_groups/harrell_c"] == table["cox", MEAN, "harrell_c"]
@@ -310,7 +315,11 @@ def test_the_parameters_used_are_those_with_a_coefficient(result: ExperimentResu
 
 def test_report_and_card_say_it(result: ExperimentResult) -> None:
     tried = _multiplicity(result, 3)
-    families, section, corrected = _guard_sections(result, tried)
+    families, section, corrected, spread = _guard_sections(result, tried)
+    assert spread.title == "Stability of the chosen family"
+    assert spread.sentences[0].startswith("There is one division into folds")
+    assert f"Of {result.config.validation.folds} models tuned anew" in spread.sentences[0]
+    assert f"{result.config.refits + result.config.validation.folds} refits with the final" in spread.sentences[0]
     assert (tried.families, tried.trials, tried.experiments) == (2, 2, 3)
     assert f"would need {result.guards.size.patients_needed:,} patients" in section.sentences[0]
     card = _model_card(result, "cox", tried)
@@ -320,6 +329,25 @@ def test_report_and_card_say_it(result: ExperimentResult) -> None:
         "Elastic-net Cox, Harrell C",
         "Elastic-net Cox, Calibration slope",
     ]
+
+
+def test_the_verdict_has_one_source_and_the_hold_out_a_model_named_beforehand(result: ExperimentResult) -> None:
+    assert result.holdout is not None
+    held, crossed = (chosen_difference(part, result.chosen) for part in (result.holdout, result.cross_validation))
+    assert held is not None and crossed is not None
+    assert (held.families, crossed.families) == (1, 2)
+    logged = _logged_metrics(result, result.chosen)
+    assert logged["relapse/harrell_c_over_baseline_low"] == crossed.low
+    assert logged["relapse/holdout/harrell_c_over_baseline"] == held.difference
+    said = verdict(result.cross_validation, result.chosen)
+    assert (said.difference, said.low, said.high) == (crossed.difference, crossed.low, crossed.high)
+    assert result.holdout.spread.equals(result.cross_validation.spread)
+
+
+def test_models_of_groups_count_among_those_tuned_on_parts() -> None:
+    spread = pd.DataFrame({"model": ["cox", "forest"], "population": "all", "empty": [0, 1], "folds": [5, 5]})
+    groups = pd.DataFrame({"model": ["cox", "cox"], "population": [MEAN, "A"], "empty": [1, 1], "folds": [2, 1]})
+    assert _with_groups(spread, groups)[["empty", "folds"]].to_numpy().tolist() == [[1, 7], [1, 5]]
 
 
 def test_the_choice_of_the_family_is_corrected(result: ExperimentResult) -> None:

@@ -92,7 +92,8 @@ def _largest(differences: np.ndarray) -> float:
     deviation = differences[:, 1:] - differences[:, :1]
     spread = deviation.std(axis=1, keepdims=True)
     standard = np.divide(deviation, spread, out=np.zeros_like(deviation), where=spread > 0)
-    return max(float(np.quantile(standard.max(axis=0), _TAIL)), float(norm.ppf(_TAIL)))
+    # Of few resamples other quantiles lie too far inside: with 250 the error would be 2.9 % in place of 2.5 %.
+    return max(float(np.quantile(standard.max(axis=0), _TAIL, method="weibull")), float(norm.ppf(_TAIL)))
 
 
 def _corrected(figures: np.ndarray, chosen_by: np.ndarray) -> float:
