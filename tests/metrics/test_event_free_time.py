@@ -91,7 +91,7 @@ def test_a_group_that_too_few_patients_carry_has_no_row_and_one_note_counts_them
     table, notes = event_free_time(model, {"few": few}, y, n_bootstrap=50)
     assert table[(table["grouping"] == "few") & (table["group"] == 1) & (table["years"] == 5)].empty
     assert len(notes) == 1
-    assert "10 patients at risk" in notes[0]
+    assert "fewer than 10 patients of a group are at risk" in notes[0]
 
 
 def test_tied_predictions_make_no_thirds(judged):

@@ -131,7 +131,7 @@ def publish(
         tags=tags,
         metrics=_logged_metrics(result, result.chosen) | _guard_metrics(result, result.chosen),
         models=tuple(_model_record(result, name, tried, _owned(pictures, name)) for name in result.models),
-        tables=_experiment_tables(result) | ({} if utility is None else utility.tables()),
+        tables=_experiment_tables(result) | utility.tables(),
         pictures=content.pictures,
         documents={
             "experiment.json": result.config.model_dump_json(indent=1, exclude={"cohort": {"path", "gene_sets"}})
@@ -154,7 +154,7 @@ def _judging(result: ExperimentResult) -> tuple[Evaluation, Mapping[str, Predict
     return result.holdout, result.holdout_predictions, result.data.holdout
 
 
-def _utility(result: ExperimentResult) -> ClinicalUtility | None:
+def _utility(result: ExperimentResult) -> ClinicalUtility:
     _, predictions, outcome = _judging(result)
     return judge_decisions(
         result.chosen,
@@ -168,7 +168,7 @@ def _utility(result: ExperimentResult) -> ClinicalUtility | None:
 
 
 def _figures(
-    result: ExperimentResult, shares: pd.DataFrame, utility: ClinicalUtility | None
+    result: ExperimentResult, shares: pd.DataFrame, utility: ClinicalUtility
 ) -> dict[tuple[str | None, str], Figure]:
     """Return every picture of an experiment by the model it is of (None: the experiment) and its name."""
     catalogue, chosen = result.data.table.catalogue, result.chosen
@@ -194,7 +194,7 @@ def _content(
     openings: int | None,
     tried: Multiplicity,
     shares: pd.DataFrame,
-    utility: ClinicalUtility | None,
+    utility: ClinicalUtility,
     pictures: dict[str, Picture],
 ) -> ReportContent:
     return ReportContent(

@@ -16,6 +16,7 @@ from .decisions import TREAT_NONE as TREAT_NONE
 from .decisions import ClinicalUtility as ClinicalUtility
 from .decisions import DecisionCurve as DecisionCurve
 from .decisions import Reclassification as Reclassification
+from .decisions import at_years as at_years
 from .decisions import clinical_utility as clinical_utility
 from .decisions import decision_curve as decision_curve
 from .decisions import net_benefit as net_benefit

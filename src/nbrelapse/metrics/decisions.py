@@ -14,6 +14,7 @@ from nbrelapse.metrics.incidence import observed_incidence, weighted_incidence
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.resampling import bootstrap_interval, bootstrap_weights
 from nbrelapse.models.families import model_title
+from nbrelapse.outcome import FEWEST_AT_RISK, FEWEST_EVENTS_BY, kind_of
 
 _THRESHOLDS = np.arange(2, 33) / 40
 """A choice: from 5 % to 80 %, beyond which nobody would or everybody would treat."""
@@ -31,6 +32,7 @@ class DecisionCurve:
     net_benefit : DataFrame
         ``strategy, years, threshold, net_benefit, low, high, treated``: ``treated`` is the share of the patients.
         Models treat whose predicted incidence reaches the threshold; groups treat the same patients at each.
+        ``years`` is NaN of a binary endpoint, which has no horizon.
     differences : DataFrame
         ``strategy, reference, years, threshold, difference, low, high``: a model's net benefit less that of the
         reference, the first clinical group or treating everybody, in the same resamples; empty without groups.
@@ -65,11 +67,11 @@ def decision_curve(
         Repeats are averaged as decisions.
     groups : mapping of str to bool ndarray of shape (n,)
         Whom a clinical group treats. The first is a reference of the differences, treating everybody the other.
-    y : structured ndarray of shape (n,)
-        ``event`` and ``time`` of the patients.
+    y : ndarray of shape (n,)
+        Of the patients: structured, ``event`` and ``time``, or binary.
     years : sequence of int
-        Horizons; one that the predictions do not reach or too few patients carry is left out, with a note, see
-        :class:`HorizonSupport`.
+        Horizons, not read of a binary outcome; one that the predictions do not reach or too few patients carry is left
+        out, with a note, see :class:`HorizonSupport`.
     thresholds : ndarray of shape (n_thresholds,)
         Between 0 and 1.
     n_bootstrap, seed : int
@@ -96,14 +98,8 @@ def decision_curve(
     everyone = np.ones((1, len(y)), dtype=bool)
     rows: list[pd.DataFrame] = []
     differences: list[pd.DataFrame] = []
-    notes = []
-    reached = reached_years(min((model.times for model in models.values()), key=lambda times: times[-1]), y, years)
-    for year in years:
-        horizon = year * YEAR
-        if year not in reached:
-            why = HorizonSupport.of(y, horizon).reason or "it was not predicted so far"
-            notes.append(f"net benefit at {year} years is left out: {why}")
-            continue
+    horizons, notes = _horizons(min((model.times for model in models.values()), key=lambda times: times[-1]), y, years)
+    for year, horizon in horizons.items():
         treated = {TREAT_ALL: everyone, TREAT_NONE: ~everyone}
         treated |= {name: np.asarray(mask, dtype=bool)[None] for name, mask in groups.items()}
         treated |= {name: model.incidence_at(horizon)[:, :, None] >= thresholds for name, model in models.items()}
@@ -124,11 +120,55 @@ def decision_curve(
     )
 
 
+def _horizons(times: np.ndarray, y: np.ndarray, years: Sequence[int]) -> tuple[dict[int | None, float], list[str]]:
+    """Return the days of the horizons that are predicted and carried by enough patients, and why others are not.
+
+    Of a binary outcome there is one, infinity, that no number of years stands for.
+
+    Examples
+    --------
+    >>> _horizons(np.array([np.inf]), np.repeat([0, 1], [10, 5]), (3, 5))
+    ({None: inf}, [])
+    >>> _horizons(np.array([np.inf]), np.repeat([0, 1], [10, 4]), (3, 5))[1]
+    ['net benefit is left out: it needs 10 patients without the event and 5 with it']
+    """
+    if not kind_of(y).has_time:
+        if (y == 0).sum() >= FEWEST_AT_RISK and (y == 1).sum() >= FEWEST_EVENTS_BY:
+            return {None: np.inf}, []
+        needed = f"it needs {FEWEST_AT_RISK} patients without the event and {FEWEST_EVENTS_BY} with it"
+        return {}, [f"net benefit is left out: {needed}"]
+    reached = reached_years(times, y, years)
+    missing = {year: HorizonSupport.of(y, year * YEAR).reason for year in years if year not in reached}
+    return {year: year * YEAR for year in reached}, [
+        f"net benefit at {year} years is left out: {why or 'it was not predicted so far'}"
+        for year, why in missing.items()
+    ]
+
+
+def at_years(table: pd.DataFrame, years: int | None) -> pd.DataFrame:
+    """Return the rows of a table of decisions at one horizon; None for that of a binary endpoint.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"years": [3, 5], "threshold": [0.1, 0.1]})
+    >>> len(at_years(table, 3)), len(at_years(table.assign(years=np.nan), None))
+    (1, 2)
+    """
+    return table[table["years"].isna() if years is None else table["years"] == years]
+
+
 def _table(
-    names: Mapping[str, str], years: int, thresholds: np.ndarray, value: str, replicates: np.ndarray
+    names: Mapping[str, str], years: int | None, thresholds: np.ndarray, value: str, replicates: np.ndarray
 ) -> pd.DataFrame:
     low, high = np.quantile(replicates[:, 1:], [0.025, 0.975], axis=1)
-    found = {**names, "years": years, "threshold": thresholds, value: replicates[:, 0], "low": low, "high": high}
+    found = {
+        **names,
+        "years": np.nan if years is None else years,
+        "threshold": thresholds,
+        value: replicates[:, 0],
+        "low": low,
+        "high": high,
+    }
     return pd.DataFrame(found)
 
 
@@ -149,10 +189,11 @@ def net_benefit(
     ----------
     treated : ndarray of shape (n_repeats, n) or (n_repeats, n, n_thresholds)
         Bool: the same patients at every threshold, or others at each. Repeats are averaged.
-    y : structured ndarray of shape (n,)
-        ``event`` (0 censored, 1 the event, 2 competing) and ``time`` in days.
+    y : ndarray of shape (n,)
+        Structured, ``event`` (0 censored, 1 the event, 2 competing) and ``time`` in days; or binary.
     horizon : float
-        Days. Where the treated are followed less long, their last incidence is carried forward.
+        Days; infinity of a binary outcome. Where the treated are followed less long, their last incidence is carried
+        forward.
     thresholds : ndarray of shape (n_thresholds,)
         Probabilities of the event above which a patient would be treated; between 0 and 1.
     weights : ndarray of shape (n, n_columns)
@@ -241,7 +282,8 @@ def reclassification(
         Group of each patient as a number, higher is worse; NaN where it is not known.
     predictions : Predictions
         Repeats are averaged.
-    y : structured ndarray of shape (n,)
+    y : ndarray of shape (n,)
+        Structured, ``event`` and ``time`` in days; or binary.
     horizon_days : float
         One of the predictions' times.
     cuts : sequence of float, optional
@@ -342,8 +384,8 @@ class ClinicalUtility:
     Parameters
     ----------
     model : str
-    years : tuple of int
-        Horizons that the predictions reach and enough patients carry.
+    years : tuple of int or None
+        Horizons that the predictions reach and enough patients carry; None for that of a binary endpoint.
     decisions : DecisionCurve
     tertiles : DataFrame
         ``years`` and the columns of :func:`tertile_calibration`.
@@ -351,13 +393,13 @@ class ClinicalUtility:
         The clinical grouping that is crossed with the model at the last horizon; None without one.
     reclassification : Reclassification or None
     event_free : DataFrame
-        Of :func:`nbrelapse.metrics.event_free_time.event_free_time`.
+        Of :func:`nbrelapse.metrics.event_free_time.event_free_time`; empty of a binary endpoint.
     notes : list of str
         What was left out.
     """
 
     model: str
-    years: tuple[int, ...]
+    years: tuple[int | None, ...]
     decisions: DecisionCurve
     tertiles: pd.DataFrame
     grouping: str | None
@@ -388,20 +430,21 @@ def clinical_utility(
     n_bootstrap: int = 500,
     seed: int = 0,
 ) -> ClinicalUtility:
-    """Ask what decisions by a model would be worth at three and five years.
+    """Ask what decisions by a model would be worth: at three and five years, or of a binary endpoint.
 
     Parameters
     ----------
     model : str
         Which of the predictions.
     predictions : mapping of str to Predictions
-        By model; ``clinical_cox`` is judged beside the model where it is among them.
+        By model; ``clinical_cox`` or ``clinical_logistic`` is judged beside the model where it is among them.
     groups : mapping of str to ndarray of shape (n,)
         Clinical groupings as numbers, higher is worse, NaN where it is not known; one unknown of more than a fifth of
         the patients is left out, with a note. Of each the highest group is treated, patients of unknown group are
         not; of groupings that treat the same patients the first stands for all. The first is a reference of the
         differences; that of most patients, and then of most groups, is crossed with the model.
-    y : structured ndarray of shape (n,)
+    y : ndarray of shape (n,)
+        Structured, ``event`` and ``time`` in days; or binary.
     n_bootstrap, seed : int
 
     Returns
@@ -421,21 +464,28 @@ def clinical_utility(
     ((3,), 'high_risk', ['net_benefit', 'net_benefit_differences'])
     """
     own = predictions[model]
-    years = tuple(reached_years(own.times, y, _UTILITY_YEARS))
+    horizons, _ = _horizons(own.times, y, _UTILITY_YEARS)
     levels, unknown = _known_groups(groups)
     treated = _distinct({name: group == np.nanmax(group) for name, group in levels.items()})
-    models = {name: predictions[name] for name in dict.fromkeys([model, "clinical_cox"]) if name in predictions}
+    judged = dict.fromkeys([model, "clinical_cox", "clinical_logistic"])
+    models = {name: predictions[name] for name in judged if name in predictions}
     decisions = decision_curve(models, treated, y, years=_UTILITY_YEARS, n_bootstrap=n_bootstrap, seed=seed)
-    tertiles = [tertile_calibration(own, y, year * YEAR).assign(years=year) for year in years]
+    tertiles = [
+        tertile_calibration(own, y, days).assign(years=np.nan if year is None else year)
+        for year, days in horizons.items()
+    ]
     crossed, grouping = None, None
-    if levels and years:
+    if levels and horizons:
         grouping = max(levels, key=lambda name: _patients_and_groups(levels[name]))
-        horizon = years[-1] * YEAR
-        crossed = reclassification(levels[grouping], own, y, horizon, n_bootstrap=n_bootstrap, seed=seed)
+        crossed = reclassification(
+            levels[grouping], own, y, [*horizons.values()][-1], n_bootstrap=n_bootstrap, seed=seed
+        )
     table = pd.concat(tertiles, ignore_index=True) if tertiles else pd.DataFrame()
-    event_free, thin = event_free_time(own, levels, y, n_bootstrap=n_bootstrap, seed=seed)
+    event_free, thin = pd.DataFrame(), list[str]()
+    if kind_of(y).has_time:
+        event_free, thin = event_free_time(own, levels, y, n_bootstrap=n_bootstrap, seed=seed)
     notes = decisions.notes + unknown + thin
-    return ClinicalUtility(model, years, decisions, table, grouping, crossed, event_free, notes)
+    return ClinicalUtility(model, tuple(horizons), decisions, table, grouping, crossed, event_free, notes)
 
 
 def _known_groups(groups: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
@@ -478,8 +528,8 @@ def tertile_calibration(predictions: Predictions, y: np.ndarray, horizon_days: f
     ----------
     predictions : Predictions
         Repeats are averaged.
-    y : structured ndarray of shape (n,)
-        ``event`` and ``time`` of these patients.
+    y : ndarray of shape (n,)
+        Of these patients: structured, ``event`` and ``time``, or binary.
     horizon_days : float
         One of the predictions' times.
 
@@ -521,9 +571,10 @@ def observed_by_group(probability: np.ndarray, y: np.ndarray, horizon: float, gr
     Parameters
     ----------
     probability : ndarray of shape (n_patients,)
-    y : structured ndarray of shape (n_patients,)
+    y : ndarray of shape (n_patients,)
+        Structured, ``event`` and ``time`` in days; or binary.
     horizon : float
-        Days.
+        Days; not read of a binary outcome.
     groups : int
         Groups of equal size; fewer where the predictions are tied.
 

@@ -118,7 +118,7 @@ def event_free_time(
         and ``high``. Groups that too few patients carry to a horizon are left out (:class:`HorizonSupport`, an event
         of any kind being an event).
     notes : list of str
-        How many were left out.
+        How many groups and horizons were left out, if any.
 
     Examples
     --------
@@ -151,8 +151,8 @@ def event_free_time(
                 rows.append((grouping, rank, years, *counts, float(found[0]), *interval))
     columns = ["grouping", "group", "years", "n", "at_risk", "events", "event_free", "low", "high"]
     notes = [
-        f"event-free time is left out {left_out} times, of a group at a horizon: it needs {FEWEST_AT_RISK} patients at "
-        f"risk then and {FEWEST_EVENTS_BY} events by then"
+        f"event-free time is left out where fewer than {FEWEST_AT_RISK} patients of a group are at risk at a horizon "
+        f"or fewer than {FEWEST_EVENTS_BY} had an event by then: {left_out} of {left_out + len(rows)} groups and horizons"
     ]
     return pd.DataFrame(rows, columns=columns), notes if left_out else []
 

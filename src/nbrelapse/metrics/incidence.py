@@ -24,10 +24,11 @@ def observed_incidence(y: np.ndarray, horizon: float) -> tuple[float, float, flo
 
     Parameters
     ----------
-    y : structured ndarray of shape (n,)
-        ``event`` (0 censored, 1 the event, 2 competing) and ``time`` in days.
+    y : ndarray of shape (n,)
+        Structured, ``event`` (0 censored, 1 the event, 2 competing) and ``time`` in days; or binary, whose incidence is
+        the share of the patients with its exact binomial interval.
     horizon : float
-        Days.
+        Days; not read of a binary outcome.
 
     Returns
     -------
@@ -45,6 +46,8 @@ def observed_incidence(y: np.ndarray, horizon: float) -> tuple[float, float, flo
     >>> np.round(observed_incidence(y, 20.0), 3).tolist()
     [0.0, 0.0, 0.842]
     """
+    if not kind_of(y).has_time:
+        return _share(y)
     event, time = y["event"].astype(int), y["time"]
     if not len(y) or (time.max() < horizon and (event[time == time.max()] == 0).any()):
         return np.nan, np.nan, np.nan
@@ -65,6 +68,14 @@ def observed_incidence(y: np.ndarray, horizon: float) -> tuple[float, float, flo
     return float(incidence[last]), float(low), float(high)
 
 
+def _share(y: np.ndarray) -> tuple[float, float, float]:
+    if not len(y):
+        return np.nan, np.nan, np.nan
+    events = int((event_of(y) == 1).sum())
+    interval = binomtest(events, len(y)).proportion_ci(method="exact")
+    return events / len(y), float(interval.low), float(interval.high)
+
+
 def weighted_incidence(y: np.ndarray, weights: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Return the Aalen-Johansen estimate of the event's cumulative incidence for each column of patient weights.
 
@@ -72,8 +83,8 @@ def weighted_incidence(y: np.ndarray, weights: np.ndarray, times: np.ndarray) ->
 
     Parameters
     ----------
-    y : structured ndarray of shape (n,)
-        ``event`` 0/1/2 and ``time``.
+    y : ndarray of shape (n,)
+        Structured, ``event`` 0/1/2 and ``time``; or binary, of which the incidence at infinity is the share.
     weights : ndarray of shape (n, n_columns)
         See :func:`bootstrap_weights`.
     times : ndarray of shape (n_times,)
@@ -95,6 +106,7 @@ def weighted_incidence(y: np.ndarray, weights: np.ndarray, times: np.ndarray) ->
     >>> weighted_incidence(y, np.ones((4, 1)), np.array([0.5, 2.5, 4.0])).ravel().tolist()
     [0.0, 0.25, 0.75]
     """
+    y = kind_of(y).with_times(y)
     order = np.argsort(y["time"], kind="stable")
     event, time = y["event"][order], y["time"][order]
     steps = np.unique(time[event != 0])
@@ -303,6 +315,4 @@ def _by_years(y: np.ndarray) -> list[dict[str, Any]]:
 
 
 def _once(y: np.ndarray) -> dict[str, Any]:
-    events = int((event_of(y) == 1).sum())
-    interval = binomtest(events, len(y)).proportion_ci(method="exact")
-    return {"years": None, "incidence": events / len(y), "low": float(interval.low), "high": float(interval.high)}
+    return dict(zip(("years", "incidence", "low", "high"), (None, *_share(y)), strict=True))

@@ -380,18 +380,18 @@ def experiment_figures(
         "leaderboard": leaderboard_forest(evaluation, chosen),
         "coverage": feature_coverage(coverage, catalogue),
     }
+    if utility is not None and not utility.decisions.net_benefit.empty:
+        figures["decision_curve"] = decision_curve_plot(utility)
     if not kind_of(y).has_time:
         return figures | {"calibration": binary_calibration(predictions.incidence[:, :, 0].mean(axis=0), y)}
-    return figures | _over_time(predictions, y, utility)
+    return figures | _over_time(predictions, y)
 
 
-def _over_time(predictions: Predictions, y: np.ndarray, utility: ClinicalUtility | None) -> dict[str, Figure]:
+def _over_time(predictions: Predictions, y: np.ndarray) -> dict[str, Figure]:
     incidence = predictions.incidence.mean(axis=0)
     reached = reached_years(predictions.times, y, _HORIZONS)
     horizon = np.searchsorted(predictions.times, max(reached, default=_HORIZONS[0]) * YEAR, side="right") - 1
     figures = {"kaplan_meier": kaplan_meier_by_risk(incidence[:, max(int(horizon), 0)], y)}
     if reached:
         figures["calibration"] = calibration(predictions, y, reached)
-    if utility is not None and not utility.decisions.net_benefit.empty:
-        figures["decision_curve"] = decision_curve_plot(utility)
     return figures

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from nbrelapse.metrics.decisions import TREAT_ALL
+from nbrelapse.metrics.decisions import TREAT_ALL, at_years
 from nbrelapse.metrics.event_free_time import PREDICTED_THIRD
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.metrics.table import POPULATIONS, metric_title
@@ -282,7 +282,7 @@ def decisions_section(utility: ClinicalUtility) -> dict[str, Any]:
         "sentences": [_sentence(utility, year) for year in utility.years],
         "tertiles": [
             {
-                "years": row["years"],
+                "years": _UNKNOWN if pd.isna(row["years"]) else f"{row['years']:.0f}",
                 "group": row["group"],
                 "n": row["n"],
                 "predicted": f"{row['predicted']:.0%}",
@@ -294,7 +294,7 @@ def decisions_section(utility: ClinicalUtility) -> dict[str, Any]:
         "event_free": _event_free_rows(utility),
         "crossed": None if crossed is None else _crossed(crossed),
         "grouping": "" if utility.grouping is None else _grouping(utility.grouping),
-        "years": utility.years[-1] if utility.years else None,
+        "within": _within(utility.years[-1]).lower() if utility.years else "",
         "notes": utility.notes,
     }
 
@@ -303,26 +303,36 @@ _NEARLY_ALL = 0.95
 """A share of the patients. A choice: a model that treats more of them is treating everybody, and its gain is theirs."""
 
 
-def _sentence(utility: ClinicalUtility, years: int) -> str:
+def _within(years: int | None) -> str:
+    """Say a horizon; there is none to say of a binary endpoint."""
+    return "" if years is None else f"Within {years} years"
+
+
+def _sentence(utility: ClinicalUtility, years: int | None) -> str:
     """Compare treating by a model with the better of treating the clinical group and treating everybody."""
     table = utility.decisions.differences
     model = _strategy_title(utility.model)
+    start = _within(years)
+    prefix = f"{start}: " if start else ""
     if table.empty:
-        return f"Within {years} years: there is no clinical group to hold decisions by {model} against."
-    table = table[(table["years"] == years) & (table["strategy"] == utility.model)]
+        return _sentence_case(f"{prefix}there is no clinical group to hold decisions by {model} against.")
+    table = at_years(table, years)
+    table = table[table["strategy"] == utility.model]
     group = table.loc[table["reference"] != TREAT_ALL, "reference"].iloc[0]
-    benefit = utility.decisions.net_benefit
-    benefit = benefit[benefit["years"] == years].pivot(index="threshold", columns="strategy", values="net_benefit")
+    benefit = at_years(utility.decisions.net_benefit, years).pivot(
+        index="threshold", columns="strategy", values="net_benefit"
+    )
     useful = benefit.index[benefit[[group, TREAT_ALL]].max(axis=1) > 0]
     # The better of two references is the one from which the difference is smaller.
     table = table.sort_values("difference", kind="stable").drop_duplicates("threshold").sort_values("threshold")
     table = table[table["threshold"].isin(useful)]
     if table.empty:
-        return (
-            f"Within {years} years: treating everybody or the {_lower(group)} does more good than harm at no threshold."
+        return _sentence_case(
+            f"{prefix}treating everybody or the {_lower(group)} does more good than harm at no threshold."
         )
+    horizon = f" {start.lower()}" if start else ""
     start = (
-        f"At thresholds from {table['threshold'].min():.0%} to {table['threshold'].max():.0%} within {years} years, "
+        f"At thresholds from {table['threshold'].min():.0%} to {table['threshold'].max():.0%}{horizon}, "
         f"where treating everybody or the {_lower(group)} does more good than harm, treating by {model} instead"
     )
     everybody = table["threshold"].isin(_treating_all(utility, years))
@@ -338,10 +348,14 @@ def _sentence(utility: ClinicalUtility, years: int) -> str:
     return said
 
 
-def _treating_all(utility: ClinicalUtility, years: int) -> pd.Series:
+def _sentence_case(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _treating_all(utility: ClinicalUtility, years: int | None) -> pd.Series:
     """Return the thresholds at which the model treats nearly all patients."""
-    own = utility.decisions.net_benefit
-    own = own[(own["strategy"] == utility.model) & (own["years"] == years)]
+    own = at_years(utility.decisions.net_benefit, years)
+    own = own[own["strategy"] == utility.model]
     return own.loc[own["treated"] >= _NEARLY_ALL, "threshold"]
 
 
@@ -365,6 +379,8 @@ _THIRDS = ("lowest", "middle", "highest")
 
 def _event_free_rows(utility: ClinicalUtility) -> list[dict[str, Any]]:
     """Return the restricted mean event-free times as a table of the report, in days and in months."""
+    if utility.event_free.empty:
+        return []
     groups = utility.event_free.groupby("grouping")["group"].max() + 1
     return [
         {

@@ -25,7 +25,7 @@ from nbrelapse.metrics.resampling import IntervalKind
 from nbrelapse.metrics.table import metric_title
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.clinical import CLINICAL_COLUMNS, ClinicalReference
-from nbrelapse.outcome import Outcome, event_of, kind_of, left_out_notes, make_outcome, outcome_fingerprint
+from nbrelapse.outcome import Outcome, event_of, left_out_notes, make_outcome, outcome_fingerprint
 from nbrelapse.report.evaluation_report import EvaluationContent, write_evaluation_report
 from nbrelapse.report.guard_sections import decisions_section
 from nbrelapse.report.sentences import verdict
@@ -513,7 +513,7 @@ def judge_decisions(
     *,
     n_bootstrap: int,
     seed: int,
-) -> ClinicalUtility | None:
+) -> ClinicalUtility:
     """Ask whether decisions by a model would be better than those by the cohort's clinical groups.
 
     Parameters
@@ -530,10 +530,7 @@ def judge_decisions(
 
     Returns
     -------
-    ClinicalUtility or None
-        None of a binary endpoint, which has no horizon.
+    ClinicalUtility
     """
-    if not kind_of(y).has_time:
-        return None
     resamples = min(n_bootstrap, _MOST_RESAMPLES)
     return clinical_utility(model, predictions, clinical_groups(cohort, X), y, n_bootstrap=resamples, seed=seed)

@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 from sksurv.nonparametric import kaplan_meier_estimator
 
 from nbrelapse.metrics.calibration import calibration_curve
-from nbrelapse.metrics.decisions import TREAT_ALL, TREAT_NONE
+from nbrelapse.metrics.decisions import TREAT_ALL, TREAT_NONE, at_years
 from nbrelapse.metrics.evaluation import strongest_reference
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.metrics.predictions import Predictions
@@ -174,16 +174,15 @@ def decision_curve_plot(utility: ClinicalUtility) -> Figure:
     -------
     Figure
     """
-    table = utility.decisions.net_benefit
-    years = sorted(table["years"].unique())
+    table, years = utility.decisions.net_benefit, utility.years
     figure = _new_figure(3.6 * len(years) + 0.2, 3.9)
     panels = figure.subplots(1, len(years), squeeze=False, sharey=True)[0]
     looks = _looks(list(table["strategy"].unique()), utility.model)
     for axes, year in zip(panels, years, strict=True):
-        own = table[table["years"] == year]
+        own = at_years(table, year)
         for strategy, look in looks.items():
             _draw(axes, own[own["strategy"] == strategy], _strategy_title(strategy), look, strategy == utility.model)
-        axes.set(title=f"Within {year} years", xlabel="Threshold probability")
+        axes.set(title="" if year is None else f"Within {year} years", xlabel="Threshold probability")
         axes.xaxis.set_major_formatter("{x:.0%}")
         axes.grid(axis="y")
     panels[0].set_ylim(_LOWEST, 1.1 * max(table["net_benefit"].max(), 0.1))
@@ -201,7 +200,7 @@ def _looks(strategies: list[str], model: str) -> dict[str, dict[str, object]]:
             looks[strategy] = {"color": _MUTED, "linewidth": 0.9 if strategy == TREAT_ALL else 1.4}
         elif strategy == model:
             looks[strategy] = {"color": _ACCENT, "linewidth": 2.0}
-        elif strategy == "clinical_cox":
+        elif strategy in ("clinical_cox", "clinical_logistic"):
             looks[strategy] = {"color": _INK, "linewidth": 1.2}
         elif strategy == "high_risk":
             looks[strategy] = {"color": _RISK_GROUPS[2], "linewidth": 1.6}
