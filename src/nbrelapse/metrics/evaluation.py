@@ -11,7 +11,7 @@ import pandas as pd
 
 from nbrelapse.metrics.discrimination import harrell_c
 from nbrelapse.metrics.predictions import Predictions, _JudgedModel, _JudgedPatients, enough_patients
-from nbrelapse.metrics.resampling import IntervalKind, _interval_weights, _Value, bootstrap_interval
+from nbrelapse.metrics.resampling import IntervalKind, _interval_weights, _Value, bootstrap_interval, cross_validation_stretch
 from nbrelapse.metrics.table import METRICS
 from nbrelapse.outcome import OutcomeKind, event_of, kind_of, values_of
 
@@ -85,7 +85,9 @@ def evaluate(
     ``calibration_slope``, ``calibration_intercept`` and ``ici``. See ``METRICS``.
 
     Intervals come from bootstrap resamples of the patients of a population, the same for all models.
-    They tell how much the figures depend on who was in the evaluation; the models stay as they are. The censoring
+    They tell how much the figures depend on who was in the evaluation; the models stay as they are. Of cross-validated
+    predictions they are stretched, so that they hold for the final model in new patients: see
+    :func:`nbrelapse.metrics.resampling.cross_validation_stretch`. The censoring
     distribution is that of the judged patients, estimated once: a hold-out may be followed differently from the
     patients that the models were trained on.
 
@@ -143,7 +145,15 @@ def evaluate(
         inside = {model: prediction.take(members) for model, prediction in predictions.items()}
         replicates, found = _metric_replicates(inside, judged, n_bootstrap)
         notes += [f"{population}: {note}" for note in found]
-        rows = _evaluation_rows(replicates, references, population, n=n, events=events, n_bootstrap=n_bootstrap)
+        rows = _evaluation_rows(
+            replicates,
+            references,
+            population,
+            n=n,
+            events=events,
+            n_bootstrap=n_bootstrap,
+            stretch=cross_validation_stretch(next(iter(inside.values())).fold),
+        )
         metrics += rows[0]
         differences += rows[1]
     return Evaluation.of(metrics, differences, notes, kind_of(y))
@@ -332,6 +342,7 @@ def _evaluation_rows(
     n: int,
     events: int,
     n_bootstrap: int,
+    stretch: float = 1.0,
 ) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
     """Return the rows of metrics, and of paired differences from the references, of one population.
 
@@ -342,6 +353,8 @@ def _evaluation_rows(
     references : sequence of str
     population : str
     n, events, n_bootstrap : int
+    stretch : float
+        Of the intervals, about the values.
 
     Returns
     -------
@@ -352,22 +365,32 @@ def _evaluation_rows(
     differences: list[dict[str, object]] = []
     for (model, metric), values in replicates.items():
         row: dict[str, object] = {"model": model, "population": population, "metric": metric}
-        metrics.append(row | _interval("value", values, n_bootstrap) | {"n": n, "events": events})
+        metrics.append(row | _interval("value", values, n_bootstrap, stretch, bounded=True) | {"n": n, "events": events})
         differences += [
             row
             | {"reference": reference}
-            | _interval("difference", values - replicates[reference, metric], n_bootstrap)
+            | _interval("difference", values - replicates[reference, metric], n_bootstrap, stretch)
             for reference in references
             if reference != model
         ]
     return metrics, differences
 
 
-def _interval(name: str, values: np.ndarray, n_bootstrap: int) -> dict[str, object]:
-    """Value and 95 % interval; with columns beyond the resamples, those of a jackknife, the BCa interval."""
+def _interval(
+    name: str, values: np.ndarray, n_bootstrap: int, stretch: float, *, bounded: bool = False
+) -> dict[str, object]:
+    """Value and 95 % interval; with columns beyond the resamples, those of a jackknife, the BCa interval.
+
+    A stretched interval ends where the metric does, where all of its resamples are between 0 and 1.
+    """
     resamples, jackknife = np.split(values[1:], [n_bootstrap])
     low, high = bootstrap_interval(float(values[0]), resamples, jackknife if len(jackknife) else None)
-    return {name: float(values[0]), "low": low, "high": high}
+    if stretch == 1.0:
+        return {name: float(values[0]), "low": low, "high": high}
+    low, high = values[0] - stretch * (values[0] - low), values[0] + stretch * (high - values[0])
+    if bounded and np.nanmin(values) >= 0 and np.nanmax(values) <= 1:
+        low, high = max(low, 0.0), min(high, 1.0)
+    return {name: float(values[0]), "low": float(low), "high": float(high)}
 
 
 def discrimination(

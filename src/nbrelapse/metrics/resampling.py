@@ -100,6 +100,37 @@ def bootstrap_interval(value: float, resamples: np.ndarray, jackknife: np.ndarra
     return float(low), float(high)
 
 
+def cross_validation_stretch(fold: np.ndarray) -> float:
+    r"""Return how much wider an interval of cross-validated predictions has to be to hold for new patients.
+
+    Resamples of patients leave the models as they are. That the models would have been others, of other training
+    patients, adds to the variance: by the correction of Nadeau and Bengio [1]_ as much again as the share of test to
+    training patients says, :math:`(1/k + n_{test}/n_{train}) / (1/k)`, which is :math:`1 + k/(k-1)` for k folds.
+    Repeats of the cross-validation share their patients and change nothing of it.
+
+    Parameters
+    ----------
+    fold : ndarray of int, shape (n_repeats, n)
+        The fold whose model predicted the patient.
+
+    Returns
+    -------
+    float
+        The square root of it; 1 where one model predicted everybody, as in a hold-out.
+
+    References
+    ----------
+    .. [1] Nadeau and Bengio 2003, Machine Learning, 10.1023/A:1024068626366
+
+    Examples
+    --------
+    >>> cross_validation_stretch(np.array([[0, 1, 2, 3, 4]])), cross_validation_stretch(np.zeros((1, 5), dtype=int))
+    (1.5, 1.0)
+    """
+    folds = max(len(np.unique(row)) for row in fold)
+    return float(np.sqrt(1 + folds / (folds - 1))) if folds > 1 else 1.0
+
+
 def _acceleration(jackknife: np.ndarray) -> float:
     """Return a sixth of the skewness of the influences, over the root of their number; 0 where nobody has any."""
     defined = jackknife[~np.isnan(jackknife)]
