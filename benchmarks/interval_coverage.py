@@ -155,9 +155,7 @@ def _nested(size: int, cohorts: int) -> list[dict[str, object]]:
         rows.append([held(*pair) for pair in (figure, difference) for held in (_unstretched, _held)])
     names = ["C without stretch", "C", "difference without stretch", "difference"]
     found = pd.DataFrame(rows, columns=names)
-    return [
-        _row(f"nested, {size} patients: {name}", found[name], "without" not in name) for name in names
-    ]
+    return [_row(f"nested, {size} patients: {name}", found[name], "without" not in name) for name in names]
 
 
 def _leading(table: pd.DataFrame, value: str) -> tuple[float, float, float]:

@@ -11,7 +11,13 @@ import pandas as pd
 
 from nbrelapse.metrics.discrimination import harrell_c
 from nbrelapse.metrics.predictions import Predictions, _JudgedModel, _JudgedPatients, enough_patients
-from nbrelapse.metrics.resampling import IntervalKind, _interval_weights, _Value, bootstrap_interval, cross_validation_stretch
+from nbrelapse.metrics.resampling import (
+    IntervalKind,
+    _interval_weights,
+    _Value,
+    bootstrap_interval,
+    cross_validation_stretch,
+)
 from nbrelapse.metrics.table import METRICS
 from nbrelapse.outcome import OutcomeKind, event_of, kind_of, values_of
 
@@ -365,7 +371,9 @@ def _evaluation_rows(
     differences: list[dict[str, object]] = []
     for (model, metric), values in replicates.items():
         row: dict[str, object] = {"model": model, "population": population, "metric": metric}
-        metrics.append(row | _interval("value", values, n_bootstrap, stretch, bounded=True) | {"n": n, "events": events})
+        metrics.append(
+            row | _interval("value", values, n_bootstrap, stretch, bounded=True) | {"n": n, "events": events}
+        )
         differences += [
             row
             | {"reference": reference}
@@ -388,7 +396,8 @@ def _interval(
     if stretch == 1.0:
         return {name: float(values[0]), "low": low, "high": high}
     low, high = values[0] - stretch * (values[0] - low), values[0] + stretch * (high - values[0])
-    if bounded and np.nanmin(values) >= 0 and np.nanmax(values) <= 1:
+    defined = values[~np.isnan(values)]
+    if bounded and len(defined) and defined.min() >= 0 and defined.max() <= 1:
         low, high = max(low, 0.0), min(high, 1.0)
     return {name: float(values[0]), "low": float(low), "high": float(high)}
 

@@ -118,9 +118,7 @@ class PatientBands:
         return np.asarray((1 - share) * found[later - 1] + share * found[later])
 
 
-def learn_bands(
-    predictions: Predictions, model: RiskModel, X: pd.DataFrame, y: np.ndarray
-) -> PatientBands | None:
+def learn_bands(predictions: Predictions, model: RiskModel, X: pd.DataFrame, y: np.ndarray) -> PatientBands | None:
     r"""Learn from cross-validated predictions how far the truth may lie from a model's prediction.
 
     Bootstrap refits shrink toward the mean as the model does: their spread holds none of the error that comes of it,
