@@ -1,11 +1,11 @@
-"""How often intervals hold the truth: bands of patients, and intervals of nested cross-validation for the final model.
+"""How often intervals hold the truth: patients' bands, and nested cross-validation's intervals for the final model.
 
-Patients are those of the packaged simulation, read without error and with nothing missing: the true incidence of relapse
-within five years is known, and is a function of what the models read. Bands: models are tuned and fitted on a cohort, and
-300 new patients are held against their bands and against the spread of the bootstrap refits alone, in all and by tenth of
-predicted risk. Nested: the true figure is Harrell's C of the final model, tuned and fitted on the whole cohort, in 4,000
-new patients; intervals are those of `evaluate`, and the same without their stretch. `cox_prior` knows half of the true
-effects at 80 % of their size, and the signs of the others.
+Patients are those of the packaged simulation, read without error and with nothing missing: the true incidence of
+relapse within five years is known, and is a function of what the models read. Bands: models are tuned and fitted on a
+cohort, and 300 new patients are held against their bands and against the spread of the bootstrap refits alone, in all
+and by tenth of predicted risk. Nested: the true figure is Harrell's C of the final model, tuned and fitted on the whole
+cohort, in 4,000 new patients; intervals are those of `evaluate`, and the same without their stretch. `cox_prior` knows
+half of the true effects at 80 % of their size, and the signs of the others.
 
 Intervals of the coverage are over cohorts: patients of a cohort share its model.
 """
@@ -25,6 +25,7 @@ from _document import main
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.metrics import evaluate, harrell_c, prediction_times
 from nbrelapse.metrics.horizons import YEAR
+from nbrelapse.models.base import RiskModel
 from nbrelapse.models.clinical import ClinicalCox
 from nbrelapse.models.families import create_model
 from nbrelapse.models.resamples import bootstrap_refits
@@ -43,15 +44,16 @@ NEW = 300
 JUDGES = 4000
 TRIALS = 8
 REFITS = 40
-BANDS = {("cox", "cox_prior", "boosted"): {150: 8, 500: 4}, ("forest",): {200: 2}}
-FULL_BANDS = {("cox", "cox_prior", "boosted", "forest"): {150: 40, 300: 40, 500: 40}}
-NESTED = {150: 60, 500: 30}
+FAMILIES = ("cox", "cox_prior", "boosted")
+BANDS = {150: 8, 500: 4}
+FULL_BANDS = {150: 40, 300: 40, 500: 40}
+NESTED = {150: 40, 500: 20}
 FULL_NESTED = {150: 400, 300: 400, 500: 400}
 CLINICAL = ["stage_4", "mna", "log2_age"]
 NOT_READ = ["stratum", "purity", "age_days", "diagnosis_year", "discovery", "other"]
 
 
-class Patients(NamedTuple):
+class _Patients(NamedTuple):
     X: pd.DataFrame
     y: np.ndarray
     incidence: np.ndarray
@@ -62,17 +64,16 @@ def interval_coverage(*, bands: bool, nested: bool, full: bool) -> list[dict[str
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         if bands or not nested:
-            for families, sizes in (FULL_BANDS if full else BANDS).items():
-                for size, cohorts in sizes.items():
-                    for family in families:
-                        results += _bands(family, size, cohorts)
+            for size, cohorts in (FULL_BANDS if full else BANDS).items():
+                for family in FAMILIES:
+                    results += _bands(family, size, cohorts)
         if nested or not bands:
             for size, cohorts in (FULL_NESTED if full else NESTED).items():
                 results += _nested(size, cohorts)
     return results
 
 
-def _draw(size: int, seed: int) -> Patients:
+def _draw(size: int, seed: int) -> _Patients:
     """Draw patients with their outcome and their true incidence of relapse within five years."""
     calibration = _load_calibration()
     course = calibration["course"]
@@ -96,10 +97,10 @@ def _draw(size: int, seed: int) -> Patients:
     free = np.exp(-relapse - competing)
     incidence = ((free[:, 1:] + free[:, :-1]) / 2 * np.diff(relapse, axis=1)).sum(axis=1)
     X = drawn.select_dtypes("number").drop(columns=NOT_READ, errors="ignore").astype(float)
-    return Patients(X.set_axis([f"{seed}-{row}" for row in range(size)]), y, incidence)
+    return _Patients(X.set_axis([f"{seed}-{row}" for row in range(size)]), y, incidence)
 
 
-def _model(family: str, columns: list[str], seed: int):
+def _model(family: str, columns: list[str], seed: int) -> RiskModel:
     effects = {name: value for of in _load_calibration()["log_hazards"].values() for name, value in of.items()}
     read = sorted(set(effects) & set(columns))
     known = {name: 0.8 * effects[name] for name in read[::2]}
@@ -117,6 +118,7 @@ def _bands(family: str, size: int, cohorts: int) -> list[dict[str, object]]:
         model = clone(tuned).fit(own.X, own.y)
         predicted = cross_predictions(tuned, own.X, own.y, times=prediction_times(own.y), seed=seed)
         bands = learn_bands(predicted, model, own.X, own.y)
+        assert bands is not None
         refits = bootstrap_refits(tuned, own.X, own.y, n_refits=REFITS, seed=seed)
         refitted = np.stack([refit.predict_risk(new.X, HORIZON)[1] for refit in refits])
         incidence = model.predict_risk(new.X, HORIZON)[1]

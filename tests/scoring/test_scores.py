@@ -110,7 +110,7 @@ def test_mechanisms_add_up_to_the_log_risk(
     np.testing.assert_allclose(total, scores["log_risk"], atol=1e-5)
 
 
-@pytest.mark.parametrize("family", ["cox", "boosted", "forest", "blend"])
+@pytest.mark.parametrize("family", ["cox", "boosted", "blend"])
 def test_probabilities_are_those_of_the_model_and_its_refits(
     bundles: dict[str, Bundle], training: tuple[pd.DataFrame, np.ndarray], family: str
 ) -> None:

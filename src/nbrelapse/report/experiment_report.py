@@ -245,8 +245,8 @@ def _validation(content: ReportContent) -> list[str]:
         "whom the model had not seen. Tuning took place inside the training folds only, and the clinical baselines "
         "went through the same folds. Mechanisms are those of the final model, in the patients that it was trained on.",
         "Intervals are 95% bootstrap intervals over patients; differences are paired, both models on the same "
-        "resampled patients. Those of cross-validation are widened (Nadeau and Bengio 2003) to hold for the final model "
-        "in new patients; those of a hold-out are of the models as fitted.",
+        "resampled patients. Those of cross-validation are widened (Nadeau and Bengio 2003) to hold for the final "
+        "model in new patients; those of a hold-out are of the models as fitted.",
     ]
     if content.holdout is None:
         sentences.append(
