@@ -181,7 +181,9 @@ def learn_bands(predictions: Predictions, model: RiskModel, X: pd.DataFrame, y: 
     kernel, mean = _prior(model, X)
     data = _Observed.of(y, mean)
     truth, variance = _posterior(data, kernel, mean)
-    risk, shift, spread = [], [], []
+    risk: list[tuple[float, ...]] = []
+    shift: list[tuple[float, ...]] = []
+    spread: list[tuple[float, ...]] = []
     for horizon in days or (np.inf,):
         level, uncertain = data.level(horizon)
         predicted = (_cloglog if timed else _log_odds)(predictions.incidence_at(horizon))
