@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,19 +55,24 @@ def experiment_config(name: str, cohort: Path, gene_sets: Path | None = None) ->
     return config.model_copy(update={"cohort": source})
 
 
-def main(name: str, function: Callable[..., list[dict[str, object]]]) -> None:
+def main(name: str, function: Callable[..., list[dict[str, object]]], options: Mapping[str, str] | None = None) -> None:
     """Run a benchmark and print its results: a table, or with --json one document.
 
-    A function that takes an argument is given an empty scratch folder.
+    A function that takes an argument is given an empty scratch folder; one with ``options`` (name and help) is given
+    which of them stand on the command line, as keyword arguments, instead.
     """
     parser = argparse.ArgumentParser(description=(inspect.getmodule(function) or function).__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-    as_json = parser.parse_args().json
+    for option, told in (options or {}).items():
+        parser.add_argument(f"--{option}", action="store_true", help=told)
+    arguments = vars(parser.parse_args())
+    as_json = arguments.pop("json")
     start = time.perf_counter()
     absent = None
     try:
         with tempfile.TemporaryDirectory(prefix=f"{name}-") as folder:
-            results = function(Path(folder)) if inspect.signature(function).parameters else function()
+            takes_folder = options is None and inspect.signature(function).parameters
+            results = function(Path(folder)) if takes_folder else function(**arguments)
     except DataAbsentError as error:
         results, absent = [], str(error)
     complete = [{"low": None, "high": None, "goal": None, "met": None, **result} for result in results]

@@ -155,8 +155,10 @@ def bundles(training: tuple[pd.DataFrame, np.ndarray]) -> dict[str, Bundle]:
     from nbrelapse.models.families import create_model
     from nbrelapse.models.resamples import bootstrap_refits
     from nbrelapse.scoring import TrainingSummary, make_bundle
+    from nbrelapse.validation import cross_predictions, learn_bands
 
     X, y = training
+    times = np.array([365.25, 730.5, 1095.75])
     found = {}
     families: dict[str, dict[str, Any]] = {
         "cox": {"penalty": 0.05},
@@ -176,6 +178,7 @@ def bundles(training: tuple[pd.DataFrame, np.ndarray]) -> dict[str, Bundle]:
             gene_sets={"UNREAD": ["TP53"]},
             training=TrainingSummary(patients=len(y)),
             card="# A made-up model\n",
+            bands=learn_bands(cross_predictions(model, X, y, times=times, n_folds=3), model, X, y),
         )
     return found
 

@@ -5,8 +5,16 @@ import pytest
 from scipy.stats import bootstrap
 
 from nbrelapse.metrics.discrimination import concordance
+from nbrelapse.metrics.evaluation import evaluate
 from nbrelapse.metrics.horizons import CensoringDistribution
-from nbrelapse.metrics.resampling import _jackknife_weights, _weight_chunks, bootstrap_interval, bootstrap_weights
+from nbrelapse.metrics.predictions import Predictions
+from nbrelapse.metrics.resampling import (
+    _jackknife_weights,
+    _weight_chunks,
+    bootstrap_interval,
+    bootstrap_weights,
+    cross_validation_stretch,
+)
 
 
 def test_columns_are_multinomial_counts():
@@ -116,3 +124,24 @@ def test_grouping_keeps_the_acceleration():
     centred = sample - sample.mean()
     alone = (centred**3).sum() / (6 * (centred**2).sum() ** 1.5)
     assert abs(grouped - alone) < 0.3 * alone
+
+
+def test_intervals_of_cross_validation_are_wider_than_those_of_a_hold_out_about_the_same_values():
+    rng = np.random.default_rng(0)
+    risk = rng.normal(size=(2, 90))
+    y = np.zeros(90, dtype=[("event", "i1"), ("time", "f8")])
+    y["event"], y["time"] = rng.random(90) < 0.7, rng.exponential(900 * np.exp(-risk.mean(axis=0)))
+    times = np.array([365.25])
+    tables = {}
+    for name, fold in (("hold-out", 0), ("five", np.arange(90) % 5), ("two", np.arange(90) % 2)):
+        folds = np.broadcast_to(fold, (2, 90))
+        models = {key: Predictions(key, x, folds, np.full((2, 90, 1), 0.3), times) for key, x in
+                  {"good": risk, "none": rng.normal(size=(2, 90))}.items()}  # fmt: skip
+        found = evaluate(models, y, populations={"all": np.ones(90, bool)}, references=["none"], n_bootstrap=200)
+        stretch = cross_validation_stretch(folds)
+        for table, value in ((found.metrics, "value"), (found.differences, "difference")):
+            row = table[(table["metric"] == "harrell_c") & (table["model"] == "good")].iloc[0]
+            tables[name, value] = (row["high"] - row["low"]) / stretch, stretch
+            assert row["low"] < row[value] < row["high"] <= 1
+    assert [tables[name, "value"][1] for name in ("hold-out", "five", "two")] == [1.0, 1.5, np.sqrt(3)]
+    assert all(0.04 < width < 0.5 for width, _ in tables.values())

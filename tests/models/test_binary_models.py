@@ -18,7 +18,6 @@ from nbrelapse.models.binary import BinaryModel
 from nbrelapse.models.clinical import ClinicalLogistic
 from nbrelapse.models.families import BINARY_FAMILIES, clinical_baselines, create_model, model_from_state
 from nbrelapse.models.logistic import Logistic
-from nbrelapse.models.resamples import bootstrap_refits, prediction_interval
 from nbrelapse.models.trees import BoostedClassifier
 
 MODELS: list[Callable[[], BinaryModel]] = [
@@ -150,14 +149,6 @@ def test_one_class_alone_cannot_be_fitted(value, problem):
     for name in BINARY_FAMILIES:
         with pytest.raises(InputError, match=problem):
             create_model(name, binary=True).fit(X, y)
-
-
-def test_refits_give_a_band_of_probabilities():
-    X, y = drawn()
-    refits = bootstrap_refits(Logistic(penalty=0.05), X, y, n_refits=20, seed=0)
-    band = prediction_interval(refits, X, np.array([np.inf]))
-    assert band["incidence_low"].shape == (240, 1)
-    np.testing.assert_allclose(band["incidence_low"][:, 0], expit(band["log_risk_low"]), atol=0.02)
 
 
 def test_a_model_of_the_other_kind_is_refused():

@@ -3,9 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nbrelapse.errors import InputError
 from nbrelapse.models.linear import Cox
-from nbrelapse.models.resamples import bootstrap_refits, fold_refits, prediction_interval
+from nbrelapse.models.resamples import bootstrap_refits, fold_refits
 from nbrelapse.models.trees import Boosted
 
 
@@ -33,40 +32,6 @@ def test_every_refit_sees_as_many_events_of_each_kind_and_keeps_the_parameters(s
     refits = bootstrap_refits(Recorder(penalty=0.07), X, y, n_refits=5, seed=0)
     assert seen == [np.bincount(y["event"]).tolist()] * 5
     assert {refit.penalty for refit in refits} == {0.07}
-
-
-def test_interval_is_the_percentiles_over_the_refits(simulate):
-    X, y, _ = simulate(100)
-    refits = bootstrap_refits(Cox(), X, y, n_refits=20, seed=0)
-    times = np.array([365.0, 1095.0])
-    interval = prediction_interval(refits, X, times, level=0.8)
-    risks = np.stack([refit.predict_log_risk(X) for refit in refits])
-    incidences = np.stack([refit.predict_cumulative_incidence(X, times)[:, 1] for refit in refits])
-    np.testing.assert_allclose(interval["log_risk_low"], np.percentile(risks, 10, axis=0), rtol=1e-12)
-    np.testing.assert_allclose(interval["log_risk_high"], np.percentile(risks, 90, axis=0), rtol=1e-12)
-    np.testing.assert_allclose(interval["incidence_low"], np.percentile(incidences, 10, axis=0), rtol=1e-12)
-    np.testing.assert_allclose(interval["incidence_high"], np.percentile(incidences, 90, axis=0), rtol=1e-12)
-    assert (interval["incidence_low"] < interval["incidence_high"]).all()
-
-
-def test_intervals_narrow_as_cohorts_grow(simulate):
-    widths = []
-    new, _, _ = simulate(50, seed=9)
-    for n in (80, 800):
-        X, y, _ = simulate(n)
-        refits = bootstrap_refits(Cox(), X, y, n_refits=20, seed=0)
-        interval = prediction_interval(refits, new, np.array([365.0]))
-        widths.append((interval["log_risk_high"] - interval["log_risk_low"]).mean())
-    assert widths[1] < 0.5 * widths[0]
-
-
-def test_no_interval_without_refits_or_at_an_impossible_level(simulate):
-    X, y, _ = simulate(60)
-    with pytest.raises(InputError, match="refits"):
-        prediction_interval([], X, np.array([365.0]))
-    refits = bootstrap_refits(Cox(), X, y, n_refits=2, seed=0)
-    with pytest.raises(InputError, match="level"):
-        prediction_interval(refits, X, np.array([365.0]), level=95)
 
 
 def test_fold_refits_leave_every_patient_out_once_with_all_copies(simulate):

@@ -11,8 +11,7 @@ import pytest
 from nbrelapse.cohort import Cohort
 from nbrelapse.errors import InputError
 from nbrelapse.models.families import create_model
-from nbrelapse.models.resamples import prediction_interval
-from nbrelapse.scoring import Bundle, TrainingSummary, make_bundle, score, write_bundle
+from nbrelapse.scoring import Bundle, TrainingSummary, load_model, make_bundle, score, write_bundle
 from nbrelapse.scoring import scores as module
 from nbrelapse.scoring.bundle import _TEXT_COLUMNS, _score_columns
 from nbrelapse.scoring.scores import _score_features, write_scores
@@ -111,7 +110,7 @@ def test_mechanisms_add_up_to_the_log_risk(
     np.testing.assert_allclose(total, scores["log_risk"], atol=1e-5)
 
 
-@pytest.mark.parametrize("family", ["cox", "boosted", "forest", "blend"])
+@pytest.mark.parametrize("family", ["cox", "boosted", "blend"])
 def test_probabilities_are_those_of_the_model_and_its_refits(
     bundles: dict[str, Bundle], training: tuple[pd.DataFrame, np.ndarray], family: str
 ) -> None:
@@ -119,14 +118,32 @@ def test_probabilities_are_those_of_the_model_and_its_refits(
     scores = _score_features(bundle, X)
     times = np.array([365.25, 730.5, 1095.75])
     states = bundle.model.predict_cumulative_incidence(X, times)
-    interval = prediction_interval(bundle.refits, X, times)
+    refitted = np.stack([refit.predict_risk(X, times)[1] for refit in bundle.refits])
+    low, high = np.quantile(refitted, [0.025, 0.975], axis=0)
     for column, years in enumerate((1, 2, 3)):
         np.testing.assert_allclose(scores[f"incidence_{years}y"], states[:, 1, column], rtol=1e-12)
         np.testing.assert_allclose(scores[f"survival_{years}y"], states[:, 0, column], rtol=1e-12)
-        np.testing.assert_allclose(scores[f"incidence_{years}y_low"], interval["incidence_low"][:, column], rtol=1e-12)
+        # The spread of the refits, and more.
+        own_low, own_high = scores[f"incidence_{years}y_low"], scores[f"incidence_{years}y_high"]
+        assert ((own_low <= scores[f"incidence_{years}y"]) & (scores[f"incidence_{years}y"] <= own_high)).all()
+        assert (own_high - own_low).mean() > (high - low)[:, column].mean()
     # Relapse and a competing death: event-free survival is less than one minus the incidence of relapse.
     assert (scores["survival_3y"] < 1 - scores["incidence_3y"]).all()
     assert (scores["incidence_1y"] <= scores["incidence_2y"]).all()
+
+
+def test_a_model_that_did_not_learn_its_bands_prints_none_and_says_so(cox: Bundle) -> None:
+    told = "no bands: it was not learned how far the truth may lie from this model's predictions"
+    earlier = _score_features(replace(cox, bands=None), one()).iloc[0]
+    assert earlier[["log_risk_low", "incidence_2y_low", "incidence_2y_high"]].isna().all()
+    assert told in earlier["warnings"] and earlier["incidence_2y"] > 0
+    assert told not in _score_features(cox, one()).iloc[0]["warnings"]
+
+
+def test_bands_are_saved_with_the_model(bundles: dict[str, Bundle], tmp_path: Path) -> None:
+    for family in ("cox", "blend"):
+        folder = write_bundle(bundles[family], tmp_path / family)
+        assert load_model(folder).bands == bundles[family].bands is not None
 
 
 def test_columns_and_index_are_as_promised(cox: Bundle, training: tuple[pd.DataFrame, np.ndarray]) -> None:

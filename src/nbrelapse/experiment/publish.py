@@ -56,6 +56,7 @@ from nbrelapse.tracking.log import (
 )
 from nbrelapse.tracking.read import HOLDOUT_TAG, TRAINING_TAG, count_experiments, count_holdout_openings
 from nbrelapse.validation.guards import Multiplicity
+from nbrelapse.validation.patient_bands import learn_bands
 
 
 @dataclass(frozen=True)
@@ -254,6 +255,9 @@ def _model_record(
         gene_sets=result.data.gene_sets,
         training=replace(_training_summary(result), observed=_observed(result, name)),
         card=card,
+        bands=learn_bands(
+            result.predictions[name], model, result.data.features(result.data.training), result.data.training.y
+        ),
     )
     return ModelRecord(
         name,

@@ -21,6 +21,7 @@ from nbrelapse.metrics.resampling import (
     _scaled_interval,
     _Value,
     bootstrap_interval,
+    cross_validation_stretch,
 )
 from nbrelapse.metrics.table import METRICS, Metric, metric_title, population_title
 from nbrelapse.models.families import model_title
@@ -112,7 +113,9 @@ def evaluate(
     ``calibration_slope``, ``calibration_intercept`` and ``ici``. See ``METRICS``.
 
     Intervals come from bootstrap resamples of the patients of a population, the same for all models.
-    They tell how much the figures depend on who was in the evaluation; the models stay as they are. The censoring
+    They tell how much the figures depend on who was in the evaluation; the models stay as they are. Of cross-validated
+    predictions they are stretched, so that they hold for the final model in new patients: see
+    :func:`nbrelapse.metrics.resampling.cross_validation_stretch`. The censoring
     distribution is that of the population judged, estimated once: a hold-out, or the high-risk patients, may be
     followed differently from others. A figure at a horizon needs 10 patients at risk then and 5 events by then in the
     population, see :class:`HorizonSupport`; it is left out otherwise, with a note. AUC, Brier score and IPA have
@@ -187,7 +190,8 @@ def evaluate(
         gaps += _gaps(determined, population, n_bootstrap)
         replicates |= {key: np.full(weights.shape[1], np.nan) for key in replicates.keys() - determined.keys()}
         notes += [f"{population_title(population)}: {note}" for note in _population_notes(inside, judged)]
-        rows = _evaluation_rows(replicates, references, population, judged.y, judged.support, n_bootstrap)
+        stretch = cross_validation_stretch(next(iter(inside.values())).fold)
+        rows = _evaluation_rows(replicates, references, population, judged.y, judged.support, n_bootstrap, stretch)
         metrics += _with_chance(rows[0], inside, judged, seed)
         differences += _with_choice(
             rows[1], replicates, references, leading, events=events, n_bootstrap=n_bootstrap, alone=named_beforehand
@@ -518,6 +522,7 @@ def _evaluation_rows(
     y: np.ndarray,
     support: Mapping[int, HorizonSupport],
     n_bootstrap: int,
+    stretch: float = 1.0,
 ) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
     """Return the rows of metrics, and of paired differences from the references, of one population.
 
@@ -532,6 +537,8 @@ def _evaluation_rows(
     support : mapping of int to HorizonSupport
         By year; empty for the mean of groups.
     n_bootstrap : int
+    stretch : float
+        Of the intervals, about the values.
 
     Returns
     -------
@@ -546,11 +553,12 @@ def _evaluation_rows(
         row: dict[str, object] = {"model": model, "population": population, "metric": name}
         carried = support.get(metric.years) if metric.years else None
         at = {} if carried is None else {"at_risk": carried.at_risk, "events_by": carried.events_by}
-        metrics.append(row | _interval("value", values, n_bootstrap, metric, metric.scale) | everybody | at)
+        own = _interval("value", values, n_bootstrap, metric, metric.scale, stretch=stretch, bounded=True)
+        metrics.append(row | own | everybody | at)
         differences += [
             row
             | {"reference": reference}
-            | _interval("difference", values - replicates[reference, name], n_bootstrap, metric)
+            | _interval("difference", values - replicates[reference, name], n_bootstrap, metric, stretch=stretch)
             for reference in references
             if reference != model
         ]
@@ -558,18 +566,32 @@ def _evaluation_rows(
 
 
 def _interval(
-    name: str, values: np.ndarray, n_bootstrap: int, metric: Metric, scale: _Scale | None = None
+    name: str,
+    values: np.ndarray,
+    n_bootstrap: int,
+    metric: Metric,
+    scale: _Scale | None = None,
+    *,
+    stretch: float = 1.0,
+    bounded: bool = False,
 ) -> dict[str, object]:
-    """Value and 95 % interval; with columns beyond the resamples, those of a jackknife, the BCa interval."""
+    """Value and 95 % interval; with columns beyond the resamples, those of a jackknife, the BCa interval.
+
+    A stretched interval ends where the metric does, where all of its resamples are between 0 and 1.
+    """
     value = float(values[0])
     resamples, jackknife = np.split(values[1:], [n_bootstrap])
     if not metric.has_interval:
         low, high = np.nan, np.nan
     elif scale is not None:
-        low, high = _scaled_interval(value, resamples, scale)
+        low, high = _scaled_interval(value, resamples, scale, stretch)
     else:
         low, high = bootstrap_interval(value, resamples, jackknife if len(jackknife) else None)
-    return {name: value, "low": low, "high": high}
+        low, high = value - stretch * (value - low), value + stretch * (high - value)
+        defined = values[~np.isnan(values)]
+        if bounded and stretch > 1 and len(defined) and defined.min() >= 0 and defined.max() <= 1:
+            low, high = max(low, 0.0), min(high, 1.0)
+    return {name: value, "low": float(low), "high": float(high)}
 
 
 def discrimination(

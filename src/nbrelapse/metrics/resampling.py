@@ -112,7 +112,7 @@ _EDGE = {"logit": (0.001, 0.999), "log": (1e-6, np.inf), "log complement": (-np.
 """Values nearer the end of a scale lie there: further out one patient would make the spread."""
 
 
-def _scaled_interval(value: float, resamples: np.ndarray, scale: _Scale) -> tuple[float, float]:
+def _scaled_interval(value: float, resamples: np.ndarray, scale: _Scale, stretch: float = 1.0) -> tuple[float, float]:
     """Return the 95 % interval that is normal on another scale, with the spread of the resamples there.
 
     For areas under the curve, Brier scores and their ratios, whose resamples are skewed in few patients: percentiles
@@ -126,6 +126,8 @@ def _scaled_interval(value: float, resamples: np.ndarray, scale: _Scale) -> tupl
     resamples : ndarray of shape (n_resamples,)
         NaN where the value is undefined: the interval is that of the others.
     scale : {"logit", "log", "log complement"}
+    stretch : float
+        Of the interval, on that scale.
 
     Returns
     -------
@@ -147,9 +149,40 @@ def _scaled_interval(value: float, resamples: np.ndarray, scale: _Scale) -> tupl
     defined = resamples[~np.isnan(resamples)]
     if np.isnan(value) or not lowest < value < highest or not len(defined):
         return np.nan, np.nan
-    spread = np.std(to(np.clip(defined, lowest, highest)))
+    spread = stretch * np.std(to(np.clip(defined, lowest, highest)))
     low, high = np.sort(back(to(np.asarray(value)) + norm.ppf([0.025, 0.975]) * spread))
     return float(low), float(high)
+
+
+def cross_validation_stretch(fold: np.ndarray) -> float:
+    r"""Return how much wider an interval of cross-validated predictions has to be to hold for new patients.
+
+    Resamples of patients leave the models as they are. That the models would have been others, of other training
+    patients, adds to the variance: by the correction of Nadeau and Bengio [1]_ as much again as the share of test to
+    training patients says, :math:`(1/k + n_{test}/n_{train}) / (1/k)`, which is :math:`1 + k/(k-1)` for k folds.
+    Repeats of the cross-validation share their patients and change nothing of it.
+
+    Parameters
+    ----------
+    fold : ndarray of int, shape (n_repeats, n)
+        The fold whose model predicted the patient.
+
+    Returns
+    -------
+    float
+        The square root of it; 1 where one model predicted everybody, as in a hold-out.
+
+    References
+    ----------
+    .. [1] Nadeau and Bengio 2003, Machine Learning, 10.1023/A:1024068626366
+
+    Examples
+    --------
+    >>> cross_validation_stretch(np.array([[0, 1, 2, 3, 4]])), cross_validation_stretch(np.zeros((1, 5), dtype=int))
+    (1.5, 1.0)
+    """
+    folds = max(len(np.unique(row)) for row in fold)
+    return float(np.sqrt(1 + folds / (folds - 1))) if folds > 1 else 1.0
 
 
 def _acceleration(jackknife: np.ndarray) -> float:

@@ -34,7 +34,6 @@ from .prior import prior_of_model as prior_of_model
 from .resamples import bootstrap_refits as bootstrap_refits
 from .resamples import bootstrap_rows as bootstrap_rows
 from .resamples import fold_refits as fold_refits
-from .resamples import prediction_interval as prediction_interval
 from .resamples import refit as refit
 from .survival import SurvivalModel as SurvivalModel
 from .trees import Boosted as Boosted

@@ -1,4 +1,4 @@
-"""Bootstrap and fold refits of a model, and the intervals they give."""
+"""Bootstrap and fold refits of a model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pandas as pd
 from joblib import Parallel, delayed, parallel_config
 from sklearn.base import clone
 
-from nbrelapse.errors import InputError
 from nbrelapse.models.base import RiskModel, _inner_folds
 from nbrelapse.outcome import event_of
 
@@ -110,44 +109,3 @@ def _refits(
     # As in the cross-validation, so that its workers are used again.
     with parallel_config(backend="loky", inner_max_num_threads=1):
         return Parallel(n_jobs=n_jobs)(delayed(refit)(model, X, y, rows) for rows in samples)
-
-
-def prediction_interval(
-    refits: Sequence[RiskModel], X: pd.DataFrame, times: np.ndarray, level: float = 0.95
-) -> dict[str, np.ndarray]:
-    """Percentile intervals of the log risk and of the probability of the event over the refits.
-
-    They hold the uncertainty of estimation from a cohort of this size, not that of tuning, and not whether the
-    patient comes from the population that was sampled.
-
-    Parameters
-    ----------
-    refits : sequence of RiskModel
-    X : DataFrame of shape (n_samples, n_features)
-    times : ndarray of shape (n_times,)
-        Days; infinity alone for a binary endpoint.
-    level : float
-        Coverage, 0 to 1.
-
-    Returns
-    -------
-    dict of str to ndarray
-        ``log_risk_low``, ``log_risk_high`` of shape (n_samples,); ``incidence_low``, ``incidence_high`` of shape
-        (n_samples, n_times).
-
-    Raises
-    ------
-    InputError
-        There are no refits, or the level is not between 0 and 1.
-    """
-    if not refits:
-        raise InputError("no interval without bootstrap refits", column="refits", expected="at least one")
-    if not 0 < level < 1:
-        raise InputError(f"illegal level {level!r}", column="level", expected="above 0, below 1")
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    predicted = [refit.predict_risk(X, times) for refit in refits]
-    log_risk = np.stack([risk for risk, _ in predicted])
-    incidence = np.stack([probability for _, probability in predicted])
-    risk_low, risk_high = np.quantile(log_risk, tails, axis=0)
-    low, high = np.quantile(incidence, tails, axis=0)
-    return {"log_risk_low": risk_low, "log_risk_high": risk_high, "incidence_low": low, "incidence_high": high}

@@ -213,8 +213,8 @@ _STANDING_CAVEATS = (
     "their effect.",
     "A contribution from a missing value speaks of the patients who were not assayed, not of their tumours.",
     "Intervals reflect the patients drawn, not differences between treatment eras, countries or platforms.",
-    "The band around a patient's probability holds 95% of bootstrap refits of the model. It leaves out the bias of "
-    "shrinkage, tuning and what no assay shows, so the patient's own risk is outside it more often than 1 in 20 times.",
+    "The band around a patient's probability is learned from the cross-validated predictions and holds the pull toward "
+    "the mean. It is of the risk given what the model reads: what no assay shows can put a patient outside of it.",
 )
 _SURVIVAL_CAVEAT = (
     "Competing events have a model of their own, from ten of them on. They are few, so it is held close to the same "
@@ -262,7 +262,8 @@ def _validation(content: ReportContent) -> list[str]:
         "whom the model had not seen. Tuning took place inside the training folds only, and the clinical baselines "
         "went through the same folds. Mechanisms are those of the final model, in the patients that it was trained on.",
         "Intervals are 95% bootstrap intervals over patients; differences are paired, both models on the same "
-        "resampled patients. The models stay as fitted: variation from refitting them is not in the intervals.",
+        "resampled patients. Those of cross-validation are widened (Nadeau and Bengio 2003) to hold for the final "
+        "model in new patients; those of a hold-out are of the models as fitted.",
         "A figure at a horizon needs 10 patients at risk then and 5 events by then; it is absent otherwise. The "
         "calibration error (ICI) is never 0 and has no interval: by chance stands what a perfectly calibrated model "
         "with the same predictions would show.",

@@ -282,7 +282,7 @@ class PatientPrediction:
     probability : Explanation
         The same on the scale of the probability of the event.
     band : (float, float)
-        Limits of the probability that hold 95% of the bootstrap refits; NaN without any.
+        Limits of the 95% band of the probability; NaN without one.
     percentile : float
         Of the log risk among the training patients, 0 to 100.
     probabilities : dict of str to (float, float, float)

@@ -37,7 +37,7 @@ class _PatientSummary:
     event : str
         What is predicted, in words: ``relapse or progression``.
     probability : (float, float, float) or None
-        Of the event: value, and the limits that hold 95% of the refits. None: too little is known, there is no score.
+        Of the event: value, and the limits of its 95% band. None: too little is known, there is no score.
     percentile : float
         Of the log risk among the training patients, 0 to 100.
     horizon_years : float or None
@@ -79,7 +79,7 @@ def _summary_sentence(summary: _PatientSummary) -> str:
     Examples
     --------
     >>> _summary_sentence(_PatientSummary("death", (0.62, 0.51, 0.7), 91.0, raising=["MYCN amplification"]))
-    'The model predicts a probability of death of 62% within 5 years of diagnosis (95% of the refits: 51% to 70%),
+    'The model predicts a probability of death of 62% within 5 years of diagnosis (95% band: 51% to 70%),
     a higher risk than that of 91% of the training patients. Of what was measured, MYCN amplification raises the risk.'
     >>> _summary_sentence(_PatientSummary("death", None, float("nan"), missing_assays=["expression"]))
     'No score is given: too little of what the model relies on is known of this patient. Not assayed: expression.'
@@ -101,7 +101,7 @@ def _summary_sentence(summary: _PatientSummary) -> str:
 
 
 def _prediction(summary: _PatientSummary, value: float, low: float, high: float) -> str:
-    band = "" if math.isnan(low) else f" (95% of the refits: {_percent(low)} to {_percent(high)})"
+    band = "" if math.isnan(low) else f" (95% band: {_percent(low)} to {_percent(high)})"
     return (
         f"The model predicts a probability of {summary.event} of {_percent(value)}{_when(summary)}{band}, a "
         f"{_place(summary.percentile, ' risk than that of')}."

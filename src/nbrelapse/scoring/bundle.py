@@ -21,10 +21,10 @@ from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.metrics.horizons import YEAR, longest_horizon
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.families import model_title
-from nbrelapse.models.resamples import prediction_interval
 from nbrelapse.outcome import HORIZON_YEARS, Outcome, outcome_fingerprint, summarize_outcome
 from nbrelapse.report.wording import ENDPOINTS
 from nbrelapse.scoring._training import _SIMULATED, _is_simulated, _marks_of, _risk_groups
+from nbrelapse.validation.patient_bands import PatientBands
 
 _FORMAT_VERSION = 1
 _LOADER_MODULE = "nbrelapse.scoring.pyfunc"
@@ -378,6 +378,7 @@ class TrainingSummary:
 
 
 _QUANTILES = np.linspace(0.0, 1.0, 1001)
+_LIMITS = ("log_risk_low", "log_risk_high", "incidence_low", "incidence_high")
 
 
 @dataclass(frozen=True, repr=False)
@@ -410,6 +411,9 @@ class Bundle:
         The model card, Markdown.
     version : str
         Of nbrelapse that saved it, or this one.
+    bands : PatientBands, optional
+        How far the truth may lie from predictions. Without it there are no bands: versions before 0.4.0 did not learn
+        it, and the spread of refits alone is too narrow.
     """
 
     endpoint: str
@@ -423,6 +427,7 @@ class Bundle:
     training: TrainingSummary = field(default_factory=TrainingSummary)
     card: str = ""
     version: str = __version__
+    bands: PatientBands | None = None
 
     @property
     def landmark_days(self) -> float:
@@ -435,16 +440,21 @@ class Bundle:
         return self.model.followed_days
 
     def band(self, X: pd.DataFrame, times: np.ndarray) -> dict[str, np.ndarray]:
-        """Return :func:`nbrelapse.models.resamples.prediction_interval` of the refits; NaN where there are none."""
-        if self.refits:
-            return prediction_interval(self.refits, X, times)
-        log_risk, incidence = np.full(len(X), np.nan), np.full((len(X), len(times)), np.nan)
-        return {
-            "log_risk_low": log_risk,
-            "log_risk_high": log_risk,
-            "incidence_low": incidence,
-            "incidence_high": incidence,
-        }
+        """Return 95 % limits of the log risk and of the true probability of the event at some days.
+
+        ``log_risk_low``, ``log_risk_high`` of shape (n,), of the longest horizon that bands were learned at, and
+        ``incidence_low``, ``incidence_high`` of shape (n, n_times): see
+        :meth:`nbrelapse.validation.PatientBands.limits`. NaN without :attr:`bands` or refits.
+        """
+        if self.bands is None or not self.refits:
+            risk, nothing = np.full(len(X), np.nan), np.full((len(X), len(times)), np.nan)
+            return dict(zip(_LIMITS, (risk, risk, nothing, nothing), strict=True))
+        asked = np.append(times, self.bands.days[-1:] or np.inf)
+        log_risk, incidence = self.model.predict_risk(X, asked)
+        refitted = np.stack([refit.predict_risk(X, asked)[1] for refit in self.refits])
+        low, high, below, above = self.bands.limits(incidence, asked, refitted)
+        found = (log_risk + below[:, -1], log_risk + above[:, -1], low[:, :-1], high[:, :-1])
+        return dict(zip(_LIMITS, found, strict=True))
 
     @property
     def score_columns(self) -> list[str]:
@@ -515,6 +525,7 @@ def make_bundle(
     gene_sets: Mapping[str, list[str]],
     training: TrainingSummary,
     card: str = "",
+    bands: PatientBands | None = None,
 ) -> Bundle:
     """Describe a fitted model's training patients and bundle it.
 
@@ -525,7 +536,7 @@ def make_bundle(
         Fitted on ``X``.
     X : DataFrame of shape (n_patients, n_features)
         The training features.
-    refits, references, catalogue, gene_sets, training, card
+    refits, references, catalogue, gene_sets, training, card, bands
         As in :class:`Bundle`; of the catalogue and the gene sets only what is read is kept.
 
     Returns
@@ -560,6 +571,7 @@ def make_bundle(
         log_risk_quantiles=np.quantile(model.predict_log_risk(X), _QUANTILES),
         training=training,
         card=card,
+        bands=bands,
     )
 
 

@@ -28,6 +28,8 @@ goes with the score. A choice of caution, not an estimate."""
 _OTHER_GENES = "expression was measured on another selection of genes than in training: its ranks are not comparable"
 _NOT_TOLD = "the import could not tell how the expression was scaled: scores from it may be wrong"
 
+_NO_BAND = "no bands: it was not learned how far the truth may lie from this model's predictions"
+
 _OF_SIMULATED = "the model was trained on simulated patients: its numbers hold for no real patient"
 
 
@@ -184,8 +186,8 @@ def _score_features(
     -------
     DataFrame of shape (n_patients, n_columns)
         ``risk_percentile`` (0-100, among the training patients, whose risks are those of the model fitted on them);
-        ``log_risk`` with the band of 95 % of the bootstrap refits (which leaves out shrinkage bias, tuning and what
-        was not measured); for 1, 2, 3 and 5 years ``incidence_<years>y`` (probability of the event by then) with its
+        ``log_risk`` with its 95 % band (of the risk given what the model reads, see :meth:`Bundle.band`; NaN in models
+        saved before 0.4.0); for 1, 2, 3 and 5 years ``incidence_<years>y`` (probability of the event by then) with its
         band and ``survival_<years>y`` (of neither the event nor a competing one), or for a binary endpoint
         ``probability_<endpoint>`` with its band; ``baseline`` and
         ``mechanism__<name>``, which add up to ``log_risk``; ``evidence``, the share of what the model relies on that
@@ -296,6 +298,8 @@ def _feature_flags(bundle: Bundle, evidence: np.ndarray, outside: np.ndarray) ->
         & (evidence < _FULL_EVIDENCE),
         "values outside the range of the training patients": np.asarray(outside.any(axis=1)),
     }
+    if bundle.refits and bundle.bands is None:
+        flags[_NO_BAND] = np.ones(len(evidence), dtype=bool)
     followed = bundle.followed_days
     if followed is not None and followed < HORIZON_YEARS[-1] * YEAR:
         short = f"few training patients were followed beyond {followed / YEAR:.1f} years: no longer horizon is given"

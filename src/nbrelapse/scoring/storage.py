@@ -22,6 +22,7 @@ from nbrelapse.errors import BundleError, InputError, NbRelapseError
 from nbrelapse.mechanisms.build import build_features
 from nbrelapse.mechanisms.catalogue import Catalogue, load_catalogue, parse_catalogue
 from nbrelapse.mechanisms.feature_table import FeatureTable
+from nbrelapse.metrics.horizons import prediction_times
 from nbrelapse.models.base import ModelState, RiskModel
 from nbrelapse.models.binary import BinaryModel
 from nbrelapse.models.families import model_from_state
@@ -44,6 +45,7 @@ from nbrelapse.scoring.bundle import (
     make_bundle,
 )
 from nbrelapse.tracking.read import fetched_model
+from nbrelapse.validation.patient_bands import PatientBands, cross_predictions, learn_bands
 
 if TYPE_CHECKING:
     from mlflow.models import Model
@@ -159,6 +161,7 @@ def _read(folder: Path, manifest: Mapping[str, Any]) -> Bundle:
         training=TrainingSummary.from_dict(manifest["training"]),
         card=card.read_text(encoding="utf-8") if card.exists() else "",
         version=str(manifest.get("nbrelapse_version")),
+        bands=None if manifest.get("bands") is None else PatientBands.from_dict(manifest["bands"]),
     )
 
 
@@ -240,6 +243,7 @@ def _manifest(bundle: Bundle, files: Mapping[str, str]) -> dict[str, Any]:
         "catalogue_version": bundle.catalogue.version,
         "followed_days": bundle.followed_days,
         "refits": len(bundle.refits),
+        **({} if bundle.bands is None else {"bands": bundle.bands.to_dict()}),
         "training": bundle.training.to_dict(),
         "features": schema.where(pd.notna(schema), None).to_dict("records"),
         "gene_sets": {name: list(genes) for name, genes in bundle.gene_sets.items()},
@@ -420,7 +424,8 @@ def save_model(
     gene_sets : dict of str to list of str, optional
         The user's gene sets that features are built from.
     refits : int, default 20
-        Bootstrap refits, for the bands of the scores. Bands of 20 are rough; experiments use 100. 0: no bands.
+        Bootstrap refits, for the bands of the scores, which a cross-validation of five folds widens to what the
+        outcomes allow (see :func:`nbrelapse.validation.learn_bands`). 0, or too few events for the folds: no bands.
     seed : int, default 0
         Of the refits.
     overwrite : bool
@@ -467,8 +472,18 @@ def save_model(
         catalogue=training.catalogue,
         gene_sets=gene_sets or {},
         training=_summary(training),
+        bands=_bands(model, read, training.outcome, seed) if refits else None,
     )
     return write_bundle(replace(bundle, card=_card(bundle)), folder, overwrite=overwrite)
+
+
+def _bands(model: RiskModel, X: pd.DataFrame, outcome: Outcome, seed: int) -> PatientBands | None:
+    times = prediction_times(outcome.y)
+    try:
+        predictions = cross_predictions(model, X, outcome.y, times=times, seed=seed)
+    except InputError:  # too few events for the folds, or for a model without one
+        return None
+    return learn_bands(predictions, model, X, outcome.y)
 
 
 def _training(

@@ -11,6 +11,9 @@ from .nested import GroupValidation as GroupValidation
 from .nested import holdout_predictions as holdout_predictions
 from .nested import leave_one_group_out as leave_one_group_out
 from .nested import nested_cross_validation as nested_cross_validation
+from .patient_bands import PatientBands as PatientBands
+from .patient_bands import cross_predictions as cross_predictions
+from .patient_bands import learn_bands as learn_bands
 from .sample_size import LearningCurve as LearningCurve
 from .sample_size import SampleSize as SampleSize
 from .sample_size import learning_curve as learning_curve

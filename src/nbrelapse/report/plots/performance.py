@@ -410,14 +410,14 @@ def incidence_course(
     *,
     start: str = "diagnosis",
 ) -> Figure:
-    """Draw a patient's predicted cumulative incidence, with the band of the refits, beside an observed one.
+    """Draw a patient's predicted cumulative incidence, with its band, beside an observed one.
 
     Parameters
     ----------
     times : ndarray of shape (n_times,)
         Days, rising.
     incidence, low, high : ndarray of shape (n_times,)
-        Predicted, and the band of 95% of the refits.
+        Predicted, and the limits of its 95% band.
     observed : DataFrame, optional
         Cumulative incidence in a group of training patients: ``days``, ``incidence``, ``low`` and ``high``; drawn in
         grey with whiskers at whole years.

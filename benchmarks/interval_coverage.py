@@ -1,0 +1,191 @@
+"""How often intervals hold the truth: patients' bands, and nested cross-validation's intervals for the final model.
+
+Patients are those of the packaged simulation, read without error and with nothing missing: the true incidence of
+relapse within five years is known, and is a function of what the models read. Bands: models are tuned and fitted on a
+cohort, and 300 new patients are held against their bands and against the spread of the bootstrap refits alone, in all
+and by tenth of predicted risk. Nested: the true figure is Harrell's C of the final model, tuned and fitted on the whole
+cohort, in 4,000 new patients; intervals are those of `evaluate`, and the same without their stretch. `cox_prior` knows
+half of the true effects at 80 % of their size, and the signs of the others.
+
+Intervals of the coverage are over cohorts: patients of a cohort share its model.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtr
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+
+from _document import main
+from nbrelapse.mechanisms.catalogue import PriorKnowledge
+from nbrelapse.metrics import evaluate, harrell_c, prediction_times
+from nbrelapse.metrics.horizons import YEAR
+from nbrelapse.models.base import RiskModel
+from nbrelapse.models.clinical import ClinicalCox
+from nbrelapse.models.families import create_model
+from nbrelapse.models.resamples import bootstrap_refits
+from nbrelapse.outcome import SURVIVAL_DTYPE
+from nbrelapse.simulation.patients import (
+    _by_stratum,
+    _draw_courses,
+    _draw_patients,
+    _load_calibration,
+    _true_log_hazards,
+)
+from nbrelapse.validation import cross_predictions, learn_bands, nested_cross_validation, tune
+
+HORIZON = np.array([5 * YEAR])
+NEW = 300
+JUDGES = 4000
+TRIALS = 8
+REFITS = 40
+FAMILIES = ("cox", "cox_prior", "boosted")
+BANDS = {150: 8, 500: 4}
+FULL_BANDS = {150: 40, 300: 40, 500: 40}
+NESTED = {150: 40, 500: 20}
+FULL_NESTED = {150: 400, 300: 400, 500: 400}
+CLINICAL = ["stage_4", "mna", "log2_age"]
+NOT_READ = ["stratum", "purity", "age_days", "diagnosis_year", "discovery", "other"]
+
+
+class _Patients(NamedTuple):
+    X: pd.DataFrame
+    y: np.ndarray
+    incidence: np.ndarray
+
+
+def interval_coverage(*, bands: bool, nested: bool, full: bool) -> list[dict[str, object]]:
+    results: list[dict[str, object]] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        if bands or not nested:
+            for size, cohorts in (FULL_BANDS if full else BANDS).items():
+                for family in FAMILIES:
+                    results += _bands(family, size, cohorts)
+        if nested or not bands:
+            for size, cohorts in (FULL_NESTED if full else NESTED).items():
+                results += _nested(size, cohorts)
+    return results
+
+
+def _draw(size: int, seed: int) -> _Patients:
+    """Draw patients with their outcome and their true incidence of relapse within five years."""
+    calibration = _load_calibration()
+    course = calibration["course"]
+    streams = np.random.default_rng(seed).spawn(2)
+    drawn = _draw_patients(streams[0], size, calibration)
+    log_hazard = _true_log_hazards(drawn, calibration["log_hazards"]).sum(axis=1).to_numpy()
+    log_hazard = log_hazard - course["mean_log_hazard"]
+    courses = _draw_courses(streams[1], drawn, log_hazard, calibration)
+    y = np.zeros(size, dtype=SURVIVAL_DTYPE)
+    y["event"] = np.select([courses["relapsed"], courses["event"] == "Censored"], [1, 0], 2)
+    y["time"] = courses["event_days"]
+    hazards = (
+        (course["plateau"] * np.exp(log_hazard), "relapse"),
+        (-np.log1p(-_by_stratum(course["competing"], drawn["stratum"].to_numpy())), "competing"),
+    )
+    days = np.linspace(1e-6, HORIZON[0], 200)
+    relapse, competing = (
+        hazard[:, None] * ndtr(np.log(days / course[f"{cause}_median_days"]) / course[f"{cause}_log_sd"])
+        for hazard, cause in hazards
+    )
+    free = np.exp(-relapse - competing)
+    incidence = ((free[:, 1:] + free[:, :-1]) / 2 * np.diff(relapse, axis=1)).sum(axis=1)
+    X = drawn.select_dtypes("number").drop(columns=NOT_READ, errors="ignore").astype(float)
+    return _Patients(X.set_axis([f"{seed}-{row}" for row in range(size)]), y, incidence)
+
+
+def _model(family: str, columns: list[str], seed: int) -> RiskModel:
+    effects = {name: value for of in _load_calibration()["log_hazards"].values() for name, value in of.items()}
+    read = sorted(set(effects) & set(columns))
+    known = {name: 0.8 * effects[name] for name in read[::2]}
+    signs = {name: int(np.sign(effects[name])) for name in read}
+    unsized = {name: signs[name] for name in read[1::2]}
+    prior = PriorKnowledge(known, frozenset(known), unsized, 0.3, {name: name for name in columns})
+    return create_model(family, columns=columns, directions=signs, prior=prior, seed=seed)
+
+
+def _bands(family: str, size: int, cohorts: int) -> list[dict[str, object]]:
+    rows = []
+    for seed in range(cohorts):
+        own, new = _draw(size, seed), _draw(NEW, 10_000 + seed)
+        tuned = tune(_model(family, list(own.X), seed), own.X, own.y, n_trials=TRIALS, n_folds=3, seed=seed)
+        model = clone(tuned).fit(own.X, own.y)
+        predicted = cross_predictions(tuned, own.X, own.y, times=prediction_times(own.y), seed=seed)
+        bands = learn_bands(predicted, model, own.X, own.y)
+        assert bands is not None
+        refits = bootstrap_refits(tuned, own.X, own.y, n_refits=REFITS, seed=seed)
+        refitted = np.stack([refit.predict_risk(new.X, HORIZON)[1] for refit in refits])
+        incidence = model.predict_risk(new.X, HORIZON)[1]
+        low, high, *_ = bands.limits(incidence, HORIZON, refitted)
+        inside = (low[:, 0] <= new.incidence) & (new.incidence <= high[:, 0])
+        low_refits, high_refits = np.quantile(refitted[:, :, 0], [0.025, 0.975], axis=0)
+        before = (low_refits <= new.incidence) & (new.incidence <= high_refits)
+        tenth = np.argsort(np.argsort(incidence[:, 0], kind="stable")) * 10 // NEW
+        by_tenth = [inside[tenth == number].mean() for number in range(10)]
+        below_true = np.argsort(np.argsort(new.incidence)) * 10 // NEW
+        rows.append([before.mean(), inside.mean(), (high - low).mean(), inside[below_true == 9].mean(), *by_tenth])
+    names = ["spread of refits alone", "band", "mean width of the band", "band, highest tenth of true risk"]
+    names += [f"band, tenth {number}" for number in range(1, 11)]
+    found = pd.DataFrame(rows, columns=names)
+    return [_row(f"{family}, {size} patients: {name}", found[name], name == "band") for name in names]
+
+
+def _nested(size: int, cohorts: int) -> list[dict[str, object]]:
+    judges = _draw(JUDGES, 90_000)
+    rows = []
+    for seed in range(cohorts):
+        own = _draw(size, 20_000 + seed)
+        models = {"cox": _model("cox", list(own.X), seed), "clinical": ClinicalCox(CLINICAL)}
+        settings = {"n_trials": TRIALS, "seed": seed}
+        predicted = nested_cross_validation(
+            models, own.X, own.y, n_repeats=1, n_folds=5, n_inner_folds=3, times=prediction_times(own.y), **settings
+        )
+        everybody = {"all": np.ones(size, dtype=bool)}
+        found = evaluate(predicted, own.y, populations=everybody, references=["clinical"], n_bootstrap=300, seed=seed)
+        final = {
+            name: tune(model, own.X, own.y, n_folds=3, **settings).fit(own.X, own.y) for name, model in models.items()
+        }
+        true = {name: float(harrell_c(judges.y, model.predict_log_risk(judges.X))) for name, model in final.items()}
+        figure = _leading(found.metrics, "value"), true["cox"]
+        difference = _leading(found.differences, "difference"), true["cox"] - true["clinical"]
+        rows.append([held(*pair) for pair in (figure, difference) for held in (_unstretched, _held)])
+    names = ["C without stretch", "C", "difference without stretch", "difference"]
+    found = pd.DataFrame(rows, columns=names)
+    return [_row(f"nested, {size} patients: {name}", found[name], "without" not in name) for name in names]
+
+
+def _leading(table: pd.DataFrame, value: str) -> tuple[float, float, float]:
+    row = table[(table["metric"] == "harrell_c") & (table["model"] == "cox")].iloc[0]
+    return row[value], row["low"], row["high"]
+
+
+def _held(interval: tuple[float, float, float], true: float) -> float:
+    return float(interval[1] <= true <= interval[2])
+
+
+def _unstretched(interval: tuple[float, float, float], true: float) -> float:
+    value, low, high = interval
+    return _held((value, value - (value - low) / 1.5, value + (high - value) / 1.5), true)
+
+
+def _row(name: str, values: pd.Series, judged: bool) -> dict[str, object]:
+    error = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
+    row = {"name": f"{name} ({len(values)} cohorts)", "value": values.mean()}
+    row |= {"low": values.mean() - error, "high": values.mean() + error}
+    return row | ({"goal": 0.92, "met": bool(values.mean() >= 0.92)} if judged else {})
+
+
+OPTIONS = {
+    "bands": "only the bands of patients",
+    "nested": "only the intervals of nested cross-validation",
+    "full": "more cohorts and sizes: hours",
+}
+
+if __name__ == "__main__":
+    main("interval_coverage", interval_coverage, OPTIONS)
