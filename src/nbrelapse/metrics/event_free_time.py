@@ -152,7 +152,7 @@ def event_free_time(
     columns = ["grouping", "group", "years", "n", "at_risk", "events", "event_free", "low", "high"]
     notes = [
         f"event-free time is left out where fewer than {FEWEST_AT_RISK} patients of a group are at risk at a horizon "
-        f"or fewer than {FEWEST_EVENTS_BY} had an event by then: {left_out} of {left_out + len(rows)} groups and horizons"
+        f"or fewer than {FEWEST_EVENTS_BY} had an event by then: {left_out} of {left_out + len(rows)} times"
     ]
     return pd.DataFrame(rows, columns=columns), notes if left_out else []
 
