@@ -74,7 +74,7 @@ def test_a_model_of_what_the_clinic_knows_is_not_called_molecular(content: Repor
         ("mutations", "Does the molecular model beat the clinic?"),
     ):
         read = {name: replace(features[name], assay=assay) for name in features}
-        own = replace(content, catalogue=replace(content.catalogue, features=read), figures={})
+        own = replace(content, catalogue=replace(content.catalogue, features=read), pictures={})
         text = write_experiment_report(own, tmp_path / "q.html").read_text(encoding="utf-8")
         assert f"<h2>{question}</h2>" in text
 
