@@ -570,7 +570,7 @@ def _blanked(table: pd.DataFrame, value: str, left_out: set[tuple[str, str]]) ->
     for side in {"model", "reference"} & set(table):
         mask |= pd.MultiIndex.from_frame(table[[side, "metric"]]).isin(list(left_out))
     copy = table.copy()
-    after_choice = [name for name in table if name.startswith("chosen_")]
+    after_choice = [name for name in table if str(name).startswith("chosen_")]
     copy.loc[mask, [value, "low", "high", *after_choice]] = np.nan
     return copy
 
