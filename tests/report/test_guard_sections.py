@@ -109,11 +109,11 @@ def test_optimism_that_cannot_be_estimated_is_named_and_not_printed() -> None:
         (FigureSpread(0.6, 0.6, 1, 0, 5), "one division into folds, so how far the figure moves with it is not known."),
         (
             FigureSpread(0.6, 0.6, 1, 0, 5),
-            "Of 5 models tuned anew on parts of the patients, none uses no feature at all",
+            "Of 5 models tuned anew on parts of the patients, none is without any feature",
         ),
         (
             FigureSpread(0.6, 0.7, 2, 3, 10),
-            "Of 10 models tuned anew on parts of the patients, 3 use no feature at all.",
+            "Of 10 models tuned anew on parts of the patients, 3 are without any feature.",
         ),
     ],
 )

@@ -203,10 +203,8 @@ def spread_section(
     else:
         said.append("There is one division into folds, so how far the figure moves with it is not known.")
     if spread.folds:
-        said.append(
-            f"Of {spread.folds} models tuned anew on parts of the patients, {spread.empty or 'none'} "
-            f"use{'s' * (spread.empty < 2)} no feature at all."
-        )
+        without = {0: "none is", 1: "1 is"}.get(spread.empty, f"{spread.empty} are")
+        said.append(f"Of {spread.folds} models tuned anew on parts of the patients, {without} without any feature.")
     if features_used:
         said.append(
             f"{len(features_used)} refits with the final parameters use {min(features_used)} to {max(features_used)} "
