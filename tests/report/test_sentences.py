@@ -30,8 +30,8 @@ NUMBER = re.compile(r"\d")
 
 def test_a_score_says_probability_band_and_place() -> None:
     assert _summary_sentence(SCORED) == (
-        "The model predicts a probability of relapse or progression of 62% within 5 years of diagnosis (95% of the "
-        "refits: 50% to 70%), a higher risk than that of 91% of the training patients. Nothing that was measured moves "
+        "The model predicts a probability of relapse or progression of 62% within 5 years of diagnosis (95% band: "
+        "50% to 70%), a higher risk than that of 91% of the training patients. Nothing that was measured moves "
         "the risk noticeably."
     )
 

@@ -73,7 +73,7 @@ def test_cox_finds_what_there_is_to_find(data):
     found = nested_cross_validation({"cox": Cox()}, X, y, **settings())
     everybody = {"all": np.ones(len(y), bool)}
     table = evaluate(found, y, populations=everybody, references=[], n_bootstrap=100).metrics.set_index("metric")
-    assert table.loc["harrell_c", "value"] > 0.7 and table.loc["harrell_c", "low"] > 0.5
+    assert table.loc["harrell_c", "value"] > 0.6 and table.loc["harrell_c", "low"] > 0.5
     assert table.loc["calibration_slope", "value"] > 0
 
 
