@@ -64,7 +64,7 @@ def test_a_holdout_too_small_to_be_judged_is_said_to_be_so(
         "train", tmp_path / "few.toml", "--cohort", folder, "--jobs", 1, "--reports", tmp_path / "reports"
     )
     assert trained.code == 0, trained.err
-    assert "hold-out: all: left out, it has 22 patients and 2 events" in " ".join(trained.out.split())
+    assert "hold-out: All patients: left out, it has 22 patients and 2 events" in " ".join(trained.out.split())
     shown = nbrelapse("compare", "few")
     assert shown.code == 0
     assert "few: relapse, nested cross-validation: harrell_c" in shown.out

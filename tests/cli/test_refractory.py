@@ -80,7 +80,7 @@ def test_training_reports_guards_and_decisions(induction: Any) -> None:
         "Who changes group",
         "Events per parameter",
         "Models tried",
-        "optimism",
+        "Optimism of the final models",
     )
     assert [heading for heading in headings if heading not in report] == []
     assert "Within None" not in report and "None years" not in report and "nan years" not in report

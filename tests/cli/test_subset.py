@@ -157,14 +157,16 @@ def test_the_condition_stands_in_the_report_the_run_and_the_model(
 
 def test_a_model_is_judged_on_some_patients_but_not_by_their_outcome(nbrelapse: Run, study: Any) -> None:
     where = "age_days > 100"
-    judged = nbrelapse("evaluate", study.model, "new", "--where", where, "--bootstrap", 100, "--json")
+    others = simulate_cohort(150, seed=78)
+    write_cohort(others, "others")
+    judged = nbrelapse("evaluate", study.model, "others", "--where", where, "--bootstrap", 100, "--json")
     assert judged.code == 0, judged.err
     assert judged.document["where"] == where
-    kept = len(select_patients(read_cohort("new"), where))
-    assert max(row["n"] for row in judged.document["metrics"]) <= kept < 40
-    assert f"{kept} of 40 patients: {where}" in judged.err
+    kept = len(select_patients(others, where))
+    assert max(row["n"] for row in judged.document["metrics"]) <= kept < 150
+    assert f"{kept} of 150 patients: {where}" in judged.err
     for later in ("event_days > 365", "induction_response == 'CR'"):
-        nbrelapse("evaluate", study.model, "new", "--where", later).assert_refused("what became of them", "landmark")
+        nbrelapse("evaluate", study.model, "others", "--where", later).assert_refused("what became of them", "landmark")
 
 
 def test_a_cohort_is_named_when_it_is_imported(nbrelapse: Run, empty: Path) -> None:

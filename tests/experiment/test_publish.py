@@ -22,6 +22,7 @@ from nbrelapse.experiment import ExperimentResult, publish
 from nbrelapse.experiment.describe import _guard_metrics
 from nbrelapse.experiment.prepare import _data_fingerprint
 from nbrelapse.experiment.publish import Published, _observed_in_training
+from nbrelapse.metrics.evaluation import chosen_difference
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.metrics.incidence import observed_course
 from nbrelapse.metrics.predictions import Predictions
@@ -134,6 +135,12 @@ def test_the_metrics_are_those_of_the_result(publication: Publication, result: E
                 middle = "" if row["population"] == "all" else f"{row['population']}/"
                 full = f"relapse/{prefix}{middle}{row['metric']}"
                 expected |= {full: row["value"], f"{full}_low": row["low"], f"{full}_high": row["high"]}
+            for population in ("all", "high_risk"):
+                compared = chosen_difference(evaluation, model, population)
+                if compared is not None:
+                    middle = "" if population == "all" else f"{population}/"
+                    full = f"relapse/{prefix}{middle}harrell_c_over_baseline"
+                    expected |= {full: compared.difference, f"{full}_low": compared.low, f"{full}_high": compared.high}
         if model in result.explanations:
             expected |= _guard_metrics(result, model)
         assert run.data.metrics == {key: value for key, value in expected.items() if np.isfinite(value)}

@@ -174,7 +174,12 @@ def test_a_signal_ends_the_server_with_all_that_it_started(store: Path, number: 
     """The real server on a free port, also while it is still starting."""
     port = _free_port()
     command = [sys.executable, "-c", "from nbrelapse.cli import main; main()", "ui", "--port", str(port)]
-    ui = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # The run of the tests may ignore SIGHUP itself, as under nohup, and children inherit that.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        ui = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    finally:
+        signal.signal(signal.SIGHUP, before)
     leaders: set[int] = set()
     reached = {
         "it answers": lambda: _answers(port),

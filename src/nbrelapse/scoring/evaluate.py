@@ -251,6 +251,7 @@ _TABLES = (
     "tertile_calibration",
     "reclassification",
     "reclassification_improvement",
+    "event_free_time",
 )
 
 
