@@ -495,7 +495,7 @@ def _carried(table: pd.DataFrame, metric: str) -> str:
     if "at_risk" not in table:
         return ""
     row = table[table["metric"] == metric].iloc[0]
-    return "" if pd.isna(row["at_risk"]) else f"{row['at_risk']} at risk, {row['events_by']} events by then"
+    return "" if pd.isna(row["at_risk"]) else f"{row['at_risk']} at risk, {row['events_by']} events"
 
 
 def _cell(row: dict[Hashable, Any] | None) -> dict[str, str]:
