@@ -14,6 +14,7 @@ import pytest
 from nbrelapse.cohort import Cohort, check_cohort
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms import build_features, load_catalogue
+from nbrelapse.outcome import count_endpoints
 from nbrelapse.readers import import_cbioportal
 
 Write = Callable[..., Path]
@@ -82,6 +83,51 @@ def test_mycn_needs_no_time_point(
         assert [None if pd.isna(value) else bool(value) for value in values] == [
             None if value is None else value == "amplified" for value in right
         ]
+
+
+LAYOUTS: dict[str, dict[str, dict[str, Sequence[Any]]]] = {
+    "broad": {
+        "patients": {"SEX": ["Male", "Female", "Male"], "OS_STATUS": ["1:DECEASED", "0:LIVING", "0:LIVING"],
+                     "OS_MONTHS": [12, 60, 24], "INSS_STAGE": ["4", "1", "4S"]},
+        "samples": {"MYCN_AMP": ["1", "0", "9"], "GRADE": ["9", "0", "1"], "MKI": ["9", "1", "3"]},
+    },
+    "amc": {
+        "patients": {"GENDER": ["M", "F", "M"], "OS_STATUS": ["DECEASED", "LIVING", "LIVING"],
+                     "OS_MONTHS": [12, 60, 24], "INSS_STAGE": ["st4", "st1", "st4s"]},
+        "samples": {"MYCN": ["amp", "non-amp", "gain"], "SAMPLE_TYPE": ["Primary", "Primary", "Primary"]},
+    },
+    "cologne": {
+        "patients": {"OS_STATUS": ["1:DECEASED", "0:LIVING", "0:LIVING"], "OS_MONTHS": [12, 60, 24],
+                     "EFS_STATUS": ["1:Event", "0:Event Free", "0:Event Free"], "EFS_MONTHS": [6, 60, 24]},
+        "samples": {"MYCN_AMP": ["Yes", "No", "NA"], "PURITY": ["0.93", "0.73", "0.90"],
+                    "PLOIDY": ["2.14", "1.99", "2.84"]},
+    },
+    "dkfz": {
+        "patients": {"GENDER": ["Male", "Female", "Male"], "OS_STATUS": ["1:DECEASED", "0:LIVING", "0:LIVING"],
+                     "OS_MONTHS": [12, 60, 24]},
+        "samples": {"SAMPLE_TYPE": ["Primary", "Primary", "Relapse"], "PLOIDY": ["2.51", "2", "NA"]},
+    },
+}  # fmt: skip
+"""As nbl_broad_2013, nbl_amc_2012, nbl_ucologne_2015 and pediatric_dkfz_2017 code what they share with others."""
+
+
+@pytest.mark.parametrize("study", LAYOUTS)
+def test_the_public_studies_keep_mycn_and_the_outcome_without_a_time_point(write: Write, study: str) -> None:
+    calls = "Hugo_Symbol\tS1\tS2\tS3\nMYCN\t2\t0\t2\nALK\t0\t0\t0\n"
+    extra = {"data_cna_dot_txt": calls} if study == "dkfz" else {}
+    cohort = import_cbioportal(write(**LAYOUTS[study], **extra))
+    assert column(cohort, "death") == [1, 0, 0]
+    assert column(cohort, "followup_days") == [365.25, 1826.25, 730.5]
+    assert count_endpoints(cohort)["os"]["events"] == 1
+    if study == "cologne":
+        assert column(cohort, "event") == ["unspecified", "none", "none"]
+        assert count_endpoints(cohort)["efs"]["patients"] == 3
+    if study == "dkfz":
+        # The relapse says nothing of the tumour at diagnosis.
+        values = build_features(cohort, load_catalogue()).values["mycn__amplified_copy_number"]
+        assert values.tolist()[:2] == [1.0, 0.0] and pd.isna(values.iloc[2])
+    else:
+        assert column(cohort, "mycn_status") == ["amplified", "not_amplified", None]
 
 
 @pytest.mark.parametrize(
