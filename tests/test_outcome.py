@@ -321,7 +321,7 @@ def test_a_month_of_rounding_is_no_contradiction_and_overall_survival_asks_for_n
 DEAD = cohort_of(
     ("relapse", 100.0, 1, 300.0),
     ("none", None, 0, 2000.0),
-    # No first event is recorded: the death is one for efs, and nothing is known for relapse.
+    # No first event is recorded.
     (None, None, 1, 400.0),
     (None, 55.0, 1, 700.0),
     (None, None, 1, 0.0),
@@ -334,31 +334,20 @@ DEAD = cohort_of(
 )
 
 
-def test_for_efs_a_death_of_known_day_is_the_event_where_no_first_event_is_recorded() -> None:
-    efs = make_outcome(DEAD, "efs")
-    assert efs.y.tolist() == [(1, 100.0), (0, 2000.0), (1, 400.0), (1, 700.0), (1, 0.5)]
-    assert efs.choices["deaths_without_first_event"] == "the event (3 patients)"
-    assert efs.excluded == {"first event not recorded": 3, "first event has no time": 2}
-    assert efs.dead_left_out == 3
-    assert "left out: 3 first event not recorded, 2 first event has no time; 3 of them dead" in repr(efs)
-    assert left_out_notes(efs) == [
-        "patients without an outcome, left out: 3 first event not recorded, 2 first event has no time; 3 of them are "
-        "dead, which flatters the others",
-        "deaths of patients without a recorded first event: the event (3 patients)",
+@pytest.mark.parametrize("endpoint", ["efs", "relapse"])
+def test_patients_without_a_recorded_first_event_are_left_out_and_the_dead_among_them_named(endpoint: str) -> None:
+    outcome = make_outcome(DEAD, endpoint)
+    assert outcome.y.tolist() == [(1, 100.0), (0, 2000.0)]
+    assert outcome.excluded == {"first event not recorded": 6, "first event has no time": 2}
+    assert outcome.dead_left_out == 6
+    assert "left out: 6 first event not recorded, 2 first event has no time; 6 of them dead" in repr(outcome)
+    assert left_out_notes(outcome) == [
+        "patients without an outcome, left out: 6 first event not recorded, 2 first event has no time; 6 of them are "
+        "dead, which flatters the others"
     ]
-    assert efs[:2].dead_left_out == 3
-    assert make_outcome(DEAD, "efs", landmark_days=450).y.tolist() == [(0, 1550.0), (1, 250.0)]
-    assert make_outcome(DEAD, "efs", landmark_days=450).dead_left_out == 3
-
-
-def test_for_relapse_they_are_left_out_and_named() -> None:
-    relapse = make_outcome(DEAD, "relapse")
-    assert relapse.y.tolist() == [(1, 100.0), (0, 2000.0)]
-    assert relapse.excluded == {"first event not recorded": 6, "first event has no time": 2}
-    assert relapse.dead_left_out == 6
-    assert "deaths_without_first_event" not in relapse.choices
-    assert count_endpoints(DEAD)["relapse"]["dead_left_out"] == 6
-    assert count_endpoints(DEAD)["efs"]["dead_left_out"] == 3
+    assert outcome[:2].dead_left_out == 6
+    assert make_outcome(DEAD, "efs", landmark_days=50).dead_left_out == 6
+    assert count_endpoints(DEAD)[endpoint]["dead_left_out"] == 6
     assert left_out_notes(make_outcome(EVERY_KIND, "efs")) == []
 
 

@@ -23,6 +23,8 @@ _LARGEST_PRIOR = 5.0
 """A larger log hazard ratio (beyond 150-fold) is a hazard ratio that was not put on the log scale."""
 
 _NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
+_GENE_NAME = re.compile(r"gene_[A-Za-z0-9][A-Za-z0-9._-]*")
+"""Of features that :func:`with_gene_features` has made: they stand in the catalogues of saved models."""
 _FEATURE_NAME = re.compile(rf"{_NAME.pattern}__{_NAME.pattern}")
 _GENE_SET_KEYS = {"gene_set": "genes", "gene_set_down": "genes_down"}
 """The parameters that name a gene set, and those that its genes become."""
@@ -258,7 +260,8 @@ def _mechanism(key: str, table: Any, file: str) -> tuple[_MechanismEntry, dict[s
 
 
 def _feature(name: str, table: dict[str, Any], where: str, file: str) -> _FeatureEntry:
-    _check_name(name, where, file)
+    if not _GENE_NAME.fullmatch(name):
+        _check_name(name, where, file)
     entry = _read(_FeatureEntry, table, where, file)
     for endpoint, figure in entry.log_hazard_prior.items():
         if endpoint in ENDPOINTS and figure * entry.direction.get(endpoint, 0) < 0:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.check import ROUNDING_DAYS
-from nbrelapse.cohort.cohort import Cohort, counted
+from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.errors import InputError
 from nbrelapse.outcome.kinds import SURVIVAL_DTYPE, kind_of_endpoint
 from nbrelapse.outcome.outcome import Outcome
@@ -40,9 +40,8 @@ def make_outcome(
     first event is of unrecorded kind and falls on the day of death (in the high-risk cohort of 10.1038/sdata.2018.240
     one event in six, about the share of deaths among first events where the kind is recorded). Time is known
     to the day: an event on day 0 counts as half a day; a patient censored on day 0 says nothing and is left out.
-    For ``efs`` a death of known day is the event where no first event is recorded: by then there was one, and leaving
-    the dead out would flatter those who stay. For ``relapse`` such a patient is left out, as one of known first event
-    without its day is for both; how many of those left out are dead stands beside them.
+    Patients of whom no first event is recorded are left out, the dead as the living: to count the deaths alone as
+    events would choose patients by their outcome. How many of those left out are dead stands beside them.
     A missing time is a missing outcome: an event without one is left out and counted, which flatters the survival of
     those who stay where it happens to more than a few (:func:`count_endpoints` tells how many).
 
@@ -106,7 +105,7 @@ def _derive(cohort: Cohort, endpoint: str, unspecified: str, progressive: str, l
         return _refractory(cohort, progressive)
     recorded = _recorded(cohort)
     _refuse_contradictions(recorded, endpoint)
-    course = _course(recorded, endpoint)
+    course = _course(recorded)
     code, time, reason = _OUTCOMES[endpoint](course, unspecified)
     reason = reason.mask(reason.isna() & (code == 0) & (time == 0), "censored on the day of diagnosis")
     time = time.replace(0.0, 0.5)
@@ -120,8 +119,6 @@ def _derive(cohort: Cohort, endpoint: str, unspecified: str, progressive: str, l
     y["time"] = time[kept]
     choices: dict[str, str | float] = {"day_0_events": "half a day"}
     choices |= {"unspecified": unspecified} if endpoint == "relapse" else {}
-    taken = int((kept & (course["event"] == "death") & recorded["event"].isna()).sum())
-    choices |= {"deaths_without_first_event": f"the event ({counted(taken, 'patient')})"} if taken else {}
     choices |= {"landmark_days": landmark} if landmark else {}
     return Outcome(endpoint, cohort.patient_ids[kept], y, _counts(reason), choices, dead)
 
@@ -215,12 +212,10 @@ def _recorded(cohort: Cohort) -> pd.DataFrame:
     return course
 
 
-def _course(recorded: pd.DataFrame, endpoint: str) -> pd.DataFrame:
+def _course(recorded: pd.DataFrame) -> pd.DataFrame:
     """First event and death with their times, deaths without an earlier event made first events."""
     course = recorded.copy()
     dead_first = (course["event"] == "none") & (course["death"] == 1)
-    if endpoint == "efs":
-        dead_first |= course["event"].isna() & (course["death"] == 1) & course["followup_days"].notna()
     course.loc[dead_first, "event"] = "death"
     course.loc[dead_first, "event_days"] = course["followup_days"]
     event_free = (course["event"] == "none") & course["event_days"].isna()

@@ -143,7 +143,7 @@ class Outcome:
 
 
 def left_out_notes(outcome: Outcome) -> list[str]:
-    """Say how many of those left out are dead, and which deaths were taken as the event; nothing where there are none.
+    """Say how many of those left out are dead; nothing where nobody is.
 
     Examples
     --------
@@ -151,13 +151,11 @@ def left_out_notes(outcome: Outcome) -> list[str]:
     >>> left_out_notes(Outcome("efs", pd.Index([]), y, {"first event has no time": 3}, dead_left_out=2))
     ['patients without an outcome, left out: 3 first event has no time; 2 of them are dead, which flatters the others']
     """
-    notes = []
-    if outcome.dead_left_out:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in outcome.excluded.items())
-        dead = f"{outcome.dead_left_out:,} of them are dead, which flatters the others"
-        notes.append(f"patients without an outcome, left out: {reasons}; {dead}")
-    taken = outcome.choices.get("deaths_without_first_event")
-    return notes if taken is None else [*notes, f"deaths of patients without a recorded first event: {taken}"]
+    if not outcome.dead_left_out:
+        return []
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in outcome.excluded.items())
+    dead = f"{outcome.dead_left_out:,} of them are dead, which flatters the others"
+    return [f"patients without an outcome, left out: {reasons}; {dead}"]
 
 
 def summarize_outcome(outcome: Outcome, years: Sequence[float] = HORIZON_YEARS) -> dict[str, Any]:
