@@ -15,12 +15,12 @@ import pytest
 import nbrelapse as nb
 from nbrelapse.cohort import Cohort
 from nbrelapse.errors import BundleError, InputError
-from nbrelapse.mechanisms import FeatureTable, build_features, load_catalogue
+from nbrelapse.mechanisms import FeatureTable, build_features, load_catalogue, with_gene_features
 from nbrelapse.models.base import ModelState, RiskModel
 from nbrelapse.models.families import create_model
 from nbrelapse.models.linear import Cox
 from nbrelapse.outcome import Outcome, make_outcome
-from nbrelapse.scoring import Bundle, load_model, write_bundle
+from nbrelapse.scoring import Bundle, load_model, save_model, score, write_bundle
 from nbrelapse.scoring.bundle import HORIZON_YEARS, _sealed
 from nbrelapse.scoring.scores import _score_features
 from nbrelapse.scoring.storage import _pack_refits, _unpack_refits
@@ -427,3 +427,19 @@ def test_a_patient_is_explained_without_refits(fitted: Fitted, cohort: Cohort, t
     assert "(no band)" in page
     assert "95% of the refits: " not in page
     assert "nan%" not in page
+
+
+def test_a_model_that_reads_single_genes_is_loaded_and_scores(tmp_path: Path) -> None:
+    cohort = simulate_cohort(120, seed=3)
+    assert cohort.expression is not None
+    sets = {"HALLMARK_P53_PATHWAY": ["MDM2", "HLA-A", "C11orf95"]}
+    catalogue = with_gene_features(load_catalogue(), sets, cohort.expression.index)
+    X, y = build_features(cohort, catalogue, sets), make_outcome(cohort, "relapse")
+    genes = [name for name in X.columns if "__gene_" in name]
+    assert genes == ["p53__gene_MDM2", "p53__gene_HLA-A", "p53__gene_C11orf95"]
+    own = X.values[["clinical__age_over_18_months", *genes]]
+    model = Cox(penalty=0.001).fit(own, y)
+    folder = save_model(model, tmp_path / "m", cohort=cohort, X=own, y=y, catalogue=catalogue, gene_sets=sets, refits=0)
+    loaded = load_model(folder)
+    assert set(genes) <= set(loaded.schema.index)
+    assert score(loaded, cohort)["log_risk"].notna().any()
