@@ -93,6 +93,23 @@ def test_a_patient_whom_refits_disagree_on_has_a_wider_band() -> None:
     assert PatientBands.from_dict(bands.to_dict()) == bands
 
 
+def test_limits_never_fall_with_time_and_refits_before_their_first_event_say_nothing() -> None:
+    """Regression: where some refits still predict 0, the upper limit of a small risk rose to 53 % and fell again."""
+    bands = PatientBands((YEAR,), ((-2.0, 0.0),), ((0.0, 0.0),), ((0.04, 0.04),))
+    times = np.array([60.0, 120.0, 240.0, YEAR])
+    predicted = np.array([[0.0, 0.005, 0.05, 0.28]])
+    refitted = predicted[None] * np.array([0.8, 1.0, 1.2])[:, None, None]
+    refitted[0, 0, 1] = 0.0
+    low, high, *_ = bands.limits(predicted, times, refitted)
+    assert (np.diff(low) >= 0).all() and (np.diff(high) >= 0).all()
+    assert (low <= predicted).all() and (predicted <= high).all()
+    assert high[0, 1] < 0.01 and high[0, 0] == 0
+    # A lower limit later is not undercut, and an upper one not passed before.
+    jumpy = np.stack([predicted * 0.5, predicted * 2.0]) * np.array([1.0, 1.0, 1.0, 0.9])
+    low, high, *_ = bands.limits(predicted, times, np.clip(jumpy, 0, 0.99))
+    assert (np.diff(low) >= 0).all() and (np.diff(high) >= 0).all()
+
+
 def test_of_a_binary_endpoint() -> None:
     rng = np.random.default_rng(0)
     X, _, _ = drawn(240)

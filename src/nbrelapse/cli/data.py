@@ -337,11 +337,13 @@ def _write(cohort: Cohort, out: Path, *, overwrite: bool, as_json: bool) -> None
 
 def _endpoints_in_words(endpoints: dict[str, dict[str, Any]]) -> str:
     """Return a line an endpoint: its patients, their events, and why the others are left out."""
+    from nbrelapse.cohort.cohort import counted
+
     lines = ["endpoints"]
     for name, counts in endpoints.items():
         parts = []
         if counts["patients"] is not None:
-            parts.append(f"{counts['patients']} patients, {counts['events']} with the event")
+            parts.append(f"{counted(counts['patients'], 'patient')}, {counts['events']} with the event")
             parts += [f"{counts['competing']} with a competing one"] if counts["competing"] else []
         reasons = ", ".join(f"{count} {reason}" for reason, count in counts["left_out"].items())
         left_out = [f"left out: {reasons}"] if reasons else []

@@ -89,15 +89,15 @@ class PatientBands:
         incidence : ndarray of shape (n, n_times)
             Predicted by the model.
         times : ndarray of shape (n_times,)
-            Days; infinity alone for a binary endpoint. Between and beyond the horizons the nearest ones count.
+            Days, increasing; infinity alone for a binary endpoint. Between and beyond the horizons the nearest count.
         refitted : ndarray of shape (n_refits, n, n_times)
             Predicted by bootstrap refits: a patient of whom these disagree more than the tenth of risk says gets the
-            wider band.
+            wider band. A refit that predicts 0, as before its first event, tells no distance.
 
         Returns
         -------
         low, high : ndarray of shape (n, n_times)
-            They hold the prediction.
+            They hold the prediction, and never fall with time, as the incidence does not.
         below, above : ndarray of shape (n, n_times)
             At most and at least 0.
         """
@@ -107,9 +107,13 @@ class PatientBands:
             np.stack([self._at(time, column, rows) for time, column in zip(times, risk.T, strict=True)], axis=1)
             for rows in (self.shift, self.variance)
         )
-        spread = np.sqrt(np.maximum(variance, scale(refitted).var(axis=0)))
+        among_refits = np.ma.masked_array(scale(refitted), refitted == 0).var(axis=0).filled(0.0)
+        spread = np.sqrt(np.maximum(variance, among_refits))
         below, above = np.minimum(shift - _BELOW * spread, 0), np.maximum(shift + _ABOVE * spread, 0)
         low, high = np.minimum(back(risk + below), incidence), np.maximum(back(risk + above), incidence)
+        # A limit at one time is one at earlier (later) times too.
+        low = np.maximum.accumulate(low, axis=1)
+        high = np.minimum.accumulate(high[:, ::-1], axis=1)[:, ::-1]
         nothing = incidence == 0  # nobody has the event on day 0
         return np.where(nothing, 0, low), np.where(nothing, 0, high), below, above
 
