@@ -196,7 +196,8 @@ class Blend(SurvivalModel):
     def predict_log_risk(self, X: Features) -> np.ndarray:
         """Weighted mean of the members' log risks, shape (n_samples,)."""
         X = self._patients(X)
-        return np.asarray(self._log_risks(X) @ np.array(list(self.weights_.values())))
+        weights = np.array(list(self.weights_.values()))
+        return np.asarray((self._log_risks(X) * weights).sum(axis=1))  # not @: its last bits depend on the other rows
 
     def attribute(self, X: Features, background: Features | None = None) -> Attribution:
         """Weighted mean of the members' attributions."""

@@ -186,12 +186,13 @@ class _BaselineHazard:
         event_step, competing_step = self.event_step[kept], self.competing_step[kept]
         survival = np.exp(-(event * _cumulative(event_step) + competing * _cumulative(competing_step)))
         lost = survival[:, :-1] - survival[:, 1:]
-        passed = (self.times[kept][:, None] <= times).astype(float)
         # Only where both causes have a step is the loss of survival to be shared.
-        alone, tied = competing_step == 0, (competing_step > 0) & (event_step > 0)
-        share = event * event_step[tied] / (event * event_step[tied] + competing * competing_step[tied])
-        first = lost[:, alone] @ passed[alone] + (lost[:, tied] * share) @ passed[tied]
-        free = survival[:, np.searchsorted(self.times[kept], times, side="right")]
+        lost[:, event_step == 0] = 0.0
+        tied = (competing_step > 0) & (event_step > 0)
+        lost[:, tied] *= event * event_step[tied] / (event * event_step[tied] + competing * competing_step[tied])
+        # Sums step by step, not a product of matrices, whose last bits depend on how many patients there are.
+        reached = np.searchsorted(self.times[kept], times, side="right")
+        first, free = _cumulative(lost)[:, reached], survival[:, reached]
         return np.stack([free, first, np.maximum(0.0, 1.0 - free - first)], axis=1)
 
     def to_dict(self) -> dict[str, Any]:
@@ -227,7 +228,8 @@ def _relative_hazard(log_risk: np.ndarray) -> np.ndarray:
 
 
 def _cumulative(steps: np.ndarray) -> np.ndarray:
-    return np.concatenate([[0.0], np.cumsum(steps)])
+    """Sums of the steps along the last axis, from 0 before the first."""
+    return np.concatenate([np.zeros((*steps.shape[:-1], 1)), np.cumsum(steps, axis=-1)], axis=-1)
 
 
 def _count(observed: np.ndarray, times: np.ndarray) -> np.ndarray:
