@@ -228,7 +228,7 @@ def _relative_hazard(log_risk: np.ndarray) -> np.ndarray:
 
 
 def _cumulative(steps: np.ndarray) -> np.ndarray:
-    """Sums of the steps along the last axis, from 0 before the first."""
+    """Return the sums of the steps along the last axis, from 0 before the first."""
     return np.concatenate([np.zeros((*steps.shape[:-1], 1)), np.cumsum(steps, axis=-1)], axis=-1)
 
 
