@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy.stats import norm
 
 from nbrelapse.metrics.discrimination import harrell_c
 from nbrelapse.metrics.predictions import FEWEST_PATIENTS, Predictions
+from nbrelapse.metrics.resampling import _TAIL, few_events_stretch
 from nbrelapse.metrics.table import METRICS
 from nbrelapse.outcome import kind_of
-
-_TAIL = 0.975
 
 _AFTER_CHOICE = ("chosen_difference", "chosen_low", "chosen_high", "families")
 
@@ -76,8 +75,7 @@ def difference_after_choice(
         return np.nan, np.nan, np.nan
     own, compared, against = own[:, whole], compared[:, whole], references[reference, whole]
     deviation = (families[model, whole] - against)[1:] - observed
-    few_events = t.ppf(_TAIL, max(events - 1, 1)) / norm.ppf(_TAIL)
-    scale = deviation.std() * few_events
+    scale = deviation.std() * few_events_stretch(events)
     low = observed - scale * _largest(own - against)
     high = observed + scale * _largest(compared - families[model, whole])
     difference = observed

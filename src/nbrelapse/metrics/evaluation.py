@@ -22,6 +22,7 @@ from nbrelapse.metrics.resampling import (
     _Value,
     bootstrap_interval,
     cross_validation_stretch,
+    few_events_stretch,
 )
 from nbrelapse.metrics.table import METRICS, Metric, metric_title, population_title
 from nbrelapse.models.families import model_title
@@ -476,6 +477,7 @@ def evaluate_groups(
     spread: list[dict[str, object]] = []
     leading = kind_of(y).leading_metric
     by_group: list[dict[tuple[str, str], np.ndarray]] = []
+    supports: list[Mapping[int, HorizonSupport]] = []
     names = [str(name) for name in np.unique(groups)]
     for name in names:
         members = np.flatnonzero(groups == name)
@@ -489,6 +491,7 @@ def evaluate_groups(
         gaps += _gaps(replicates, name, n_bootstrap)
         notes += [f"{name}: {note}" for note in _population_notes(inside, judged)]
         by_group.append(replicates)
+        supports.append(judged.support)
         rows = _evaluation_rows(replicates, references, name, judged.y, judged.support, n_bootstrap)
         metrics += rows[0]
         events = int((event_of(judged.y) == 1).sum())
@@ -500,7 +503,12 @@ def evaluate_groups(
     partial = [metric_title(metric) for metric in METRICS if metric in some]
     if partial:
         notes.append(f"{MEAN}: {', '.join(partial)} left out, not every group has it")
-    rows = _evaluation_rows(mean, references, MEAN, y, {}, n_bootstrap)
+    carried = {years: [own[years] for own in supports] for years in set.intersection(*(set(own) for own in supports))}
+    together = {
+        years: HorizonSupport(sum(own.at_risk for own in each), sum(own.events_by for own in each))
+        for years, each in carried.items()
+    }
+    rows = _evaluation_rows(mean, references, MEAN, y, together, n_bootstrap)
     events = int((event_of(y) == 1).sum())
     differences += _with_choice(rows[1], mean, references, leading, events=events, n_bootstrap=n_bootstrap)
     spread += [row | {"repeats": 1} for row in _spread_rows(predictions, y, MEAN, np.arange(len(y)))]
@@ -535,7 +543,7 @@ def _evaluation_rows(
     y : ndarray of shape (n,)
         Of the population.
     support : mapping of int to HorizonSupport
-        By year; empty for the mean of groups.
+        By year; of the mean of groups, what all carry together.
     n_bootstrap : int
     stretch : float
         Of the intervals, about the values.
@@ -553,12 +561,15 @@ def _evaluation_rows(
         row: dict[str, object] = {"model": model, "population": population, "metric": name}
         carried = support.get(metric.years) if metric.years else None
         at = {} if carried is None else {"at_risk": carried.at_risk, "events_by": carried.events_by}
-        own = _interval("value", values, n_bootstrap, metric, metric.scale, stretch=stretch, bounded=True)
+        least = everybody["events"] if carried is None else min(carried.at_risk, carried.events_by)
+        wider = stretch * few_events_stretch(least)
+        scaled = {"scale": metric.scale, "stretch": stretch} if metric.scale else {"stretch": wider}
+        own = _interval("value", values, n_bootstrap, metric, bounded=True, **scaled)
         metrics.append(row | own | everybody | at)
         differences += [
             row
             | {"reference": reference}
-            | _interval("difference", values - replicates[reference, name], n_bootstrap, metric, stretch=stretch)
+            | _interval("difference", values - replicates[reference, name], n_bootstrap, metric, stretch=wider)
             for reference in references
             if reference != model
         ]

@@ -7,9 +7,10 @@ from typing import Literal, get_args
 
 import numpy as np
 from scipy.special import expit, logit
-from scipy.stats import norm
+from scipy.stats import norm, t
 
 _CHUNK_VALUES = 1 << 17
+_TAIL = 0.975
 
 
 def bootstrap_weights(n_patients: int, n_bootstrap: int, seed: int) -> np.ndarray:
@@ -183,6 +184,34 @@ def cross_validation_stretch(fold: np.ndarray) -> float:
     """
     folds = max(len(np.unique(row)) for row in fold)
     return float(np.sqrt(1 + folds / (folds - 1))) if folds > 1 else 1.0
+
+
+def few_events_stretch(events: int) -> float:
+    """Return how much wider an interval has to be because few events tell the spread of resamples.
+
+    Percentiles are too narrow in small samples, as a normal interval is with a standard deviation that was estimated;
+    Student's t makes up for it [1]_. Of a concordance or a score the events are what counts, not the patients.
+
+    Parameters
+    ----------
+    events : int
+        Or what there is less of: patients without the event, or still at risk.
+
+    Returns
+    -------
+    float
+        1.42 for 5 events, 1.15 for 10, 1.02 for 60.
+
+    References
+    ----------
+    .. [1] Hesterberg 2015, The American Statistician, 10.1080/00031305.2015.1089789
+
+    Examples
+    --------
+    >>> [round(few_events_stretch(events), 2) for events in (5, 10, 60)]
+    [1.42, 1.15, 1.02]
+    """
+    return float(t.ppf(_TAIL, max(events - 1, 1)) / norm.ppf(_TAIL))
 
 
 def _acceleration(jackknife: np.ndarray) -> float:
