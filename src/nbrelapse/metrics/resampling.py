@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Literal, get_args
 
 import numpy as np
-from scipy.special import expit, logit
-from scipy.stats import norm, t
+from scipy.special import expit, logit, ndtri, stdtrit
+from scipy.stats import norm
 
 _CHUNK_VALUES = 1 << 17
 _TAIL = 0.975
@@ -211,7 +211,7 @@ def few_events_stretch(events: int) -> float:
     >>> [round(few_events_stretch(events), 2) for events in (5, 10, 60)]
     [1.42, 1.15, 1.02]
     """
-    return float(t.ppf(_TAIL, max(events - 1, 1)) / norm.ppf(_TAIL))
+    return float(stdtrit(max(events - 1, 1), _TAIL) / ndtri(_TAIL))
 
 
 def _acceleration(jackknife: np.ndarray) -> float:
