@@ -203,7 +203,7 @@ def test_rank_agreement_is_kendalls_and_spearmans():
 def test_the_effect_of_a_value_is_its_slope_times_its_deviation():
     values = pd.DataFrame({"a": [0.0, 1.0, 2.0, np.nan], "constant": [1.0] * 4})
     contributions = pd.DataFrame({"a": [0.0, 2.0, 4.0, 50.0], "constant": [1.0, 2.0, 3.0, 4.0]})
-    np.testing.assert_allclose(_value_effects(values, contributions), [2 * np.sqrt(2 / 3), 0.0])
+    np.testing.assert_allclose(_value_effects(values)(contributions), [2 * np.sqrt(2 / 3), 0.0])
 
 
 CATALOGUE = load_catalogue()

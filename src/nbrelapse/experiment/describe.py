@@ -9,12 +9,12 @@ import re
 import secrets
 import subprocess
 from collections.abc import Hashable
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from nbrelapse import __version__
 from nbrelapse.cohort.cohort import Cohort
@@ -38,6 +38,7 @@ from nbrelapse.report.guard_sections import (
     spread_section,
 )
 from nbrelapse.report.plots.performance import learning_curve
+from nbrelapse.report.render import Plot
 from nbrelapse.report.sentences import stability_sentences, verdict
 from nbrelapse.scoring.bundle import TrainingSummary
 from nbrelapse.scoring.evaluate import populations
@@ -291,10 +292,10 @@ def _guard_tables(result: ExperimentResult) -> dict[str, pd.DataFrame]:
     return tables if guards.learning is None else tables | {"learning_curve": guards.learning.table}
 
 
-def _guard_figures(result: ExperimentResult) -> dict[str, Figure]:
-    """Draw the learning curve, where there is one."""
+def _guard_figures(result: ExperimentResult) -> dict[str, Plot]:
+    """Return the plot of the learning curve, where there is one."""
     learning = result.guards.learning
-    return {} if learning is None else {"learning_curve": learning_curve(learning.table)}
+    return {} if learning is None else {"learning_curve": partial(learning_curve, learning.table)}
 
 
 def _guard_metrics(result: ExperimentResult, model: str) -> dict[str, float]:

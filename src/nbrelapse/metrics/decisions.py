@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from nbrelapse.metrics.event_free_time import event_free_time
+from nbrelapse.metrics.event_free_time import _distinct, event_free_time
 from nbrelapse.metrics.horizons import YEAR, HorizonSupport, reached_years
 from nbrelapse.metrics.incidence import observed_incidence, weighted_incidence
 from nbrelapse.metrics.predictions import Predictions
@@ -503,12 +503,6 @@ def _known_groups(groups: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarra
         if unknown.any():
             notes.append(f"{unknown.sum()} patients of unknown {title} count as not treated by it")
     return levels, notes
-
-
-def _distinct(treated: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return one of the groups that treat the same patients."""
-    first = {mask.tobytes(): name for name, mask in reversed(treated.items())}
-    return {name: mask for name, mask in treated.items() if first[mask.tobytes()] == name}
 
 
 def _patients_and_groups(group: np.ndarray) -> tuple[int, int]:
