@@ -8,7 +8,7 @@ import platform
 import re
 import secrets
 import subprocess
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -92,8 +92,7 @@ def _describe_outcome(result: ExperimentResult) -> dict[str, str]:
     for label, outcome in (("Training", result.data.training), ("Hold-out", result.data.holdout)):
         if outcome is not None:
             summary = summarize_outcome(outcome)
-            events = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in summary["events"].items())
-            facts[label] = events + _followed(summary)
+            facts[label] = ", ".join(_counted(summary["events"])) + _followed(summary)
     unused = len(result.data.unsplit)
     if unused:
         facts["On neither side of the split"] = f"{unused} patients with an outcome"
@@ -105,6 +104,21 @@ def _describe_outcome(result: ExperimentResult) -> dict[str, str]:
     for name, choice in result.data.training.choices.items():
         facts[name.replace("_", " ").capitalize()] = str(choice)
     return facts
+
+
+def _counted(events: dict[str, int]) -> Iterator[str]:
+    """Say how many patients ended how.
+
+    Examples
+    --------
+    >>> list(_counted({"event": 2, "competing": 1, "censored": 320}))
+    ['2 events', '1 competing event', '320 censored']
+    """
+    for name, count in events.items():
+        if name in ("event", "competing"):
+            yield f"{count} {'competing ' if name == 'competing' else ''}event{'' if count == 1 else 's'}"
+        else:
+            yield f"{count} {name.replace('_', ' ')}"
 
 
 def _followed(summary: dict[str, Any]) -> str:

@@ -37,6 +37,7 @@ from nbrelapse.metrics.incidence import observed_course, similar_outcomes
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.table import metric_title
 from nbrelapse.models.blend import Blend
+from nbrelapse.models.families import model_title
 from nbrelapse.outcome import Outcome, event_of, kind_of, outcome_fingerprint
 from nbrelapse.report.experiment_report import ReportContent, experiment_figures, write_experiment_report
 from nbrelapse.report.explanation_report import explanation_figures
@@ -218,7 +219,7 @@ def _content(
         holdout_openings=openings,
         chosen=result.chosen,
         chosen_because=(
-            f"{len(result.config.models)} model families were compared; {result.chosen} has the highest "
+            f"{len(result.config.models)} model families were compared; {model_title(result.chosen)} has the highest "
             f"{metric_title(result.cross_validation.kind.leading_metric)} in "
             "nested cross-validation of the training patients."
         ),
