@@ -178,8 +178,13 @@ def test_a_fitted_model_goes_through(training):
     model = Cox(penalty=0.02).fit(X, y)
     refits = bootstrap_refits(model, X, y, n_refits=8, seed=1)
     catalogue = load_catalogue()
-    found = stability(explain(model, X, catalogue), refits, catalogue, "relapse", fold_refits(model, X, y, n_folds=3))
+    explanation, folds = explain(model, X, catalogue), fold_refits(model, X, y, n_folds=3)
+    found = stability(explanation, refits, catalogue, "relapse", folds)
     assert (found.n_refits, found.n_folds) == (8, 3)
+    again = stability(explanation, refits, catalogue, "relapse", folds, n_jobs=3)  # parts of unequal size
+    assert again.features_used == found.features_used
+    for name in ("mechanisms", "features", "rank_agreement"):
+        pd.testing.assert_frame_equal(getattr(again, name), getattr(found, name), check_exact=True)
     deviations = X[found.features.index].std(ddof=0)
     slopes = pd.Series(model.coefficients_, model.feature_names_in_)[found.features.index]
     np.testing.assert_allclose(found.features["effect"], slopes * deviations, atol=1e-9)

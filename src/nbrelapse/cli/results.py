@@ -117,7 +117,8 @@ def print_leaderboard(title: str, evaluation: Evaluation, metric: str, chosen: s
         return
     from rich.console import Console
 
-    Console(width=max(Console().width, 130)).print(_table(title, evaluation, metric, chosen))
+    table = _table(title, evaluation, metric, chosen)
+    Console(width=max(Console().width, Console(width=1000).measure(table).maximum)).print(table)
 
 
 def print_groups(title: str, evaluation: Evaluation, metric: str, chosen: str | None = None) -> None:

@@ -181,8 +181,10 @@ def _distinct(patients: Mapping[_Name, np.ndarray]) -> dict[_Name, np.ndarray]:
     >>> list(_distinct({"high_risk": high, "recorded": high.copy(), "all": np.array([True, True])}))
     ['high_risk', 'all']
     """
-    first = {mask.tobytes(): name for name, mask in reversed(patients.items())}
-    return {name: mask for name, mask in patients.items() if first[mask.tobytes()] == name}
+    first: dict[bytes, _Name] = {}
+    for name, mask in patients.items():
+        first.setdefault(mask.tobytes(), name)
+    return {name: patients[name] for name in first.values()}
 
 
 def _levels(predictions: Predictions, groups: Mapping[str, np.ndarray], days: float) -> dict[str, np.ndarray]:
