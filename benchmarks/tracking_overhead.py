@@ -127,7 +127,8 @@ def scored_elsewhere(uri: str, X: pd.DataFrame, scratch: Path) -> pd.DataFrame:
 
 def drawing(bundle: Bundle, X: pd.DataFrame) -> list[dict[str, object]]:
     def figures() -> dict[str, Figure]:
-        return explanation_figures(explain(bundle.model, X, bundle.catalogue), bundle.catalogue)
+        plots = explanation_figures(explain(bundle.model, X, bundle.catalogue), bundle.catalogue)
+        return {name: plot() for name, plot in plots.items()}
 
     def each(found: dict[str, Figure]) -> None:
         for figure in found.values():

@@ -21,7 +21,7 @@ from nbrelapse.cohort import Cohort
 from nbrelapse.experiment import ExperimentResult, publish
 from nbrelapse.experiment.describe import _guard_metrics
 from nbrelapse.experiment.prepare import _data_fingerprint
-from nbrelapse.experiment.publish import Published, _observed_in_training
+from nbrelapse.experiment.publish import Published, _group_courses, _observed_in_training
 from nbrelapse.metrics.evaluation import chosen_difference
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.metrics.incidence import observed_course
@@ -304,7 +304,7 @@ def predictions() -> Predictions:
 
 @pytest.fixture(scope="module")
 def training(cohort: Cohort, features: pd.DataFrame, y: np.ndarray, predictions: Predictions) -> ObservedOutcomes:
-    found = asdict(_observed_in_training(cohort, features, y, predictions))
+    found = asdict(_observed_in_training(_group_courses(cohort, features, y), y, predictions))
     return ObservedOutcomes.from_dict(json.loads(json.dumps(found, allow_nan=False)))
 
 
@@ -332,7 +332,7 @@ def test_a_binary_endpoint_has_no_courses(cohort: Cohort, features: pd.DataFrame
     refractory = np.repeat([0, 1], N // 2).astype(np.int8)
     odds = np.linspace(0, 1, N)
     predictions = Predictions("logistic", odds[None], np.zeros((1, N), int), odds[None, :, None], np.array([np.inf]))
-    found = _observed_in_training(cohort, features, refractory, predictions)
+    found = _observed_in_training(_group_courses(cohort, features, refractory), refractory, predictions)
     assert found.clinical_groups == ()
     assert found.similar.horizon_days is None
     own = _similar_patients(found, {None: 0.9})

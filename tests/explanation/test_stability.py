@@ -178,8 +178,13 @@ def test_a_fitted_model_goes_through(training):
     model = Cox(penalty=0.02).fit(X, y)
     refits = bootstrap_refits(model, X, y, n_refits=8, seed=1)
     catalogue = load_catalogue()
-    found = stability(explain(model, X, catalogue), refits, catalogue, "relapse", fold_refits(model, X, y, n_folds=3))
+    explanation, folds = explain(model, X, catalogue), fold_refits(model, X, y, n_folds=3)
+    found = stability(explanation, refits, catalogue, "relapse", folds)
     assert (found.n_refits, found.n_folds) == (8, 3)
+    again = stability(explanation, refits, catalogue, "relapse", folds, n_jobs=3)  # parts of unequal size
+    assert again.features_used == found.features_used
+    for name in ("mechanisms", "features", "rank_agreement"):
+        pd.testing.assert_frame_equal(getattr(again, name), getattr(found, name), check_exact=True)
     deviations = X[found.features.index].std(ddof=0)
     slopes = pd.Series(model.coefficients_, model.feature_names_in_)[found.features.index]
     np.testing.assert_allclose(found.features["effect"], slopes * deviations, atol=1e-9)
@@ -203,7 +208,7 @@ def test_rank_agreement_is_kendalls_and_spearmans():
 def test_the_effect_of_a_value_is_its_slope_times_its_deviation():
     values = pd.DataFrame({"a": [0.0, 1.0, 2.0, np.nan], "constant": [1.0] * 4})
     contributions = pd.DataFrame({"a": [0.0, 2.0, 4.0, 50.0], "constant": [1.0, 2.0, 3.0, 4.0]})
-    np.testing.assert_allclose(_value_effects(values, contributions), [2 * np.sqrt(2 / 3), 0.0])
+    np.testing.assert_allclose(_value_effects(values)(contributions), [2 * np.sqrt(2 / 3), 0.0])
 
 
 CATALOGUE = load_catalogue()

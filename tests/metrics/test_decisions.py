@@ -257,8 +257,19 @@ def test_a_grouping_that_few_patients_have_is_left_out_with_a_note(clinical_util
     found = clinical_utility("cox", predictions, {"inrg": most, "cog": some}, y, n_bootstrap=100)
     assert set(found.decisions.differences["reference"]) == {"cog", TREAT_ALL}
     assert found.notes[:2] == [
-        "decisions by inrg are left out, it is unknown of 200 of 300 patients",
-        "30 patients of unknown cog count as not treated by it",
+        "decisions by groupings that too many patients lack are left out: inrg (200 of 300 patients)",
+        "patients of an unknown group count as not treated by it: cog (30 patients)",
+    ]
+
+
+def test_several_groupings_that_few_have_are_one_note(clinical_utility_judged):
+    predictions, level, y = clinical_utility_judged
+    few, fewer = np.where(np.arange(300) < 200, np.nan, level), np.where(np.arange(300) < 250, np.nan, level)
+    groups = {"clinical_inrg": few, "clinical_cog_v2": fewer}
+    notes = clinical_utility("cox", predictions, groups, y, n_bootstrap=100).notes
+    assert [note for note in notes if note.startswith("decisions")] == [
+        "decisions by groupings that too many patients lack are left out: "
+        "INRG risk group (200 of 300 patients), COG v2 risk group (250 of 300 patients)"
     ]
 
 

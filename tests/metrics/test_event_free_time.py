@@ -99,3 +99,17 @@ def test_tied_predictions_make_no_thirds(judged):
     flat = Predictions("m", model.log_risk, model.fold, np.full_like(model.incidence, 0.4), model.times)
     table, _ = event_free_time(flat, {}, y, n_bootstrap=50)
     assert set(table["grouping"]) == {"all"}
+
+
+def test_the_same_patients_stand_there_once_under_the_first_name(judged):
+    model, y, hazard = judged
+    rank = np.searchsorted(np.quantile(hazard, [0.3, 0.6]), hazard)
+    groups = {"high_risk": (rank == 2) * 1.0, "clinical_risk_group": rank * 1.0}
+    table, _ = event_free_time(model, groups, y, n_bootstrap=50)
+    at_one = table[(table["years"] == 1) & table["grouping"].isin(groups)]
+    assert list(at_one[["grouping", "group", "groups"]].itertuples(index=False, name=None)) == [
+        ("high_risk", 0, 2),
+        ("high_risk", 1, 2),
+        ("clinical_risk_group", 0, 3),
+        ("clinical_risk_group", 1, 3),
+    ]

@@ -35,8 +35,9 @@ def test_every_figure_of_the_report_is_drawn_at_the_horizons_reached(
 
     def draw(last: int) -> dict[str, object]:
         predictions = Predictions("cox", log_risk, fold, repeats[:, :, :last], times[:last])
-        figures = experiment_figures("cox", evaluation, predictions, y, coverage, catalogue, utility)
-        return figures | explanation_figures(explanation, catalogue, stable, groups)
+        plots = experiment_figures("cox", evaluation, predictions, y, coverage, catalogue, utility)
+        plots |= explanation_figures(explanation, catalogue, stable, groups)
+        return {name: plot() for name, plot in plots.items()}
 
     full = draw(4)
     assert set(full) == set(_PLACED_FIGURES)

@@ -48,6 +48,7 @@ def compare(
 def _print(found: RecordedExperiment, metric: str) -> None:
     from rich.console import Console
 
+    from nbrelapse.models.families import model_title
     from nbrelapse.report.guard_sections import multiplicity_sentence
 
     console = Console()
@@ -64,7 +65,7 @@ def _print(found: RecordedExperiment, metric: str) -> None:
         console.print(multiplicity_sentence(found.multiplicity), highlight=False)
     console.print(f"run: {found.run_id}, {found.started:%Y-%m-%d %H:%M} UTC", highlight=False)
     for name, uri in found.model_uris.items():
-        console.print(f"model {name}: {uri}", highlight=False, soft_wrap=True)
+        console.print(f"model {model_title(name)}: {uri}", highlight=False, soft_wrap=True)
 
 
 def verdicts(found: RecordedExperiment | ExperimentResult, metric: str) -> dict[str, Any]:
@@ -116,7 +117,8 @@ def print_leaderboard(title: str, evaluation: Evaluation, metric: str, chosen: s
         return
     from rich.console import Console
 
-    Console(width=max(Console().width, 130)).print(_table(title, evaluation, metric, chosen))
+    table = _table(title, evaluation, metric, chosen)
+    Console(width=max(Console().width, Console(width=1000).measure(table).maximum)).print(table)
 
 
 def print_groups(title: str, evaluation: Evaluation, metric: str, chosen: str | None = None) -> None:
@@ -159,17 +161,19 @@ def _table(title: str, evaluation: Evaluation, metric: str, chosen: str | None) 
     from rich.table import Table
 
     from nbrelapse.metrics.evaluation import strongest_reference
-    from nbrelapse.metrics.table import METRICS
+    from nbrelapse.metrics.table import METRICS, metric_title, population_title
+    from nbrelapse.models.families import model_title
 
     rows = evaluation.metrics[evaluation.metrics["metric"] == metric]
     populations = list(dict.fromkeys(rows["population"]))
     reference = {population: strongest_reference(evaluation, population, metric) for population in populations}
     sense = f"95% intervals; {METRICS[metric].direction}"
-    table = Table(title=f"{title}: {metric} ({sense})", title_justify="left", box=None, pad_edge=False)
+    table = Table(title=f"{title}: {metric_title(metric)} ({sense})", title_justify="left", box=None, pad_edge=False)
     table.add_column("model", no_wrap=True)
     for population in populations:
-        table.add_column(population + _carried(rows[rows["population"] == population]), no_wrap=True)
-        table.add_column(f"minus {reference[population] or 'baseline'}", no_wrap=True)
+        table.add_column(population_title(population) + _carried(rows[rows["population"] == population]), no_wrap=True)
+        baseline = reference[population]
+        table.add_column("minus baseline" if baseline is None else f"minus {model_title(baseline)}", no_wrap=True)
     first = rows[rows["population"] == populations[0]].sort_values(
         "value", key=METRICS[metric].goodness, ascending=False, kind="stable"
     )
@@ -181,7 +185,7 @@ def _table(title: str, evaluation: Evaluation, metric: str, chosen: str | None) 
         for population in populations:
             cells.append(_cell(values, (model, population), "value", ""))
             cells.append(_cell(paired, (model, population, reference[population]), "difference", "+"))
-        table.add_row(str(model) + (" *" if model == chosen else ""), *cells)
+        table.add_row(model_title(str(model)) + (" *" if model == chosen else ""), *cells)
     if chosen is not None:
         table.caption, table.caption_justify = "* chosen by nested cross-validation of the training patients", "left"
     return table

@@ -137,8 +137,8 @@ def quickstart(
     from nbrelapse.experiment.config import read_config
     from nbrelapse.experiment.publish import publish
     from nbrelapse.experiment.run import run_experiment
-    from nbrelapse.mechanisms.build import build_features
     from nbrelapse.mechanisms.feature_table import write_features
+    from nbrelapse.models.processes import starting_processes
     from nbrelapse.readers.cbioportal import import_cbioportal
     from nbrelapse.scoring.scores import score, write_scores
     from nbrelapse.scoring.storage import load_model
@@ -153,14 +153,14 @@ def quickstart(
     if (out / "raw" / TRUTH_FILE).is_file():
         shutil.rmtree(out / "raw")
     out.mkdir(parents=True, exist_ok=True)
-    write_raw_files(out / "raw", simulation.patients, simulation.seed)
-    cohort = import_cbioportal(out / "raw")
-    write_cohort(cohort, out / "cohort", overwrite=True)
-    write_features(build_features(cohort), out / "features.parquet")
+    with starting_processes(jobs):
+        write_raw_files(out / "raw", simulation.patients, simulation.seed)
+        write_cohort(import_cbioportal(out / "raw"), out / "cohort", overwrite=True)
 
     source = config.cohort.model_copy(update={"path": out / "cohort", "simulate": None})
     with progress_bar() as progress:
         result = run_experiment(config.model_copy(update={"cohort": source}), n_jobs=jobs, progress=progress)
+        write_features(result.data.table, out / "features.parquet")
         published = publish(result, out / "report.html", n_jobs=jobs, progress=progress)
     new_patients = simulate_cohort(50, simulation.seed + 1)
     scores = score(load_model(published.model_uris[published.chosen]), new_patients)

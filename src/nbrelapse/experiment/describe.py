@@ -8,13 +8,13 @@ import platform
 import re
 import secrets
 import subprocess
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from nbrelapse import __version__
 from nbrelapse.cohort.cohort import Cohort
@@ -38,6 +38,7 @@ from nbrelapse.report.guard_sections import (
     spread_section,
 )
 from nbrelapse.report.plots.performance import learning_curve
+from nbrelapse.report.render import Plot
 from nbrelapse.report.sentences import stability_sentences, verdict
 from nbrelapse.scoring.bundle import TrainingSummary
 from nbrelapse.scoring.evaluate import populations
@@ -91,8 +92,7 @@ def _describe_outcome(result: ExperimentResult) -> dict[str, str]:
     for label, outcome in (("Training", result.data.training), ("Hold-out", result.data.holdout)):
         if outcome is not None:
             summary = summarize_outcome(outcome)
-            events = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in summary["events"].items())
-            facts[label] = events + _followed(summary)
+            facts[label] = ", ".join(_counted(summary["events"])) + _followed(summary)
     unused = len(result.data.unsplit)
     if unused:
         facts["On neither side of the split"] = f"{unused} patients with an outcome"
@@ -104,6 +104,21 @@ def _describe_outcome(result: ExperimentResult) -> dict[str, str]:
     for name, choice in result.data.training.choices.items():
         facts[name.replace("_", " ").capitalize()] = str(choice)
     return facts
+
+
+def _counted(events: dict[str, int]) -> Iterator[str]:
+    """Say how many patients ended how.
+
+    Examples
+    --------
+    >>> list(_counted({"event": 2, "competing": 1, "censored": 320}))
+    ['2 events', '1 competing event', '320 censored']
+    """
+    for name, count in events.items():
+        if name in ("event", "competing"):
+            yield f"{count} {'competing ' if name == 'competing' else ''}event{'' if count == 1 else 's'}"
+        else:
+            yield f"{count} {name.replace('_', ' ')}"
 
 
 def _followed(summary: dict[str, Any]) -> str:
@@ -291,10 +306,10 @@ def _guard_tables(result: ExperimentResult) -> dict[str, pd.DataFrame]:
     return tables if guards.learning is None else tables | {"learning_curve": guards.learning.table}
 
 
-def _guard_figures(result: ExperimentResult) -> dict[str, Figure]:
-    """Draw the learning curve, where there is one."""
+def _guard_figures(result: ExperimentResult) -> dict[str, Plot]:
+    """Return the plot of the learning curve, where there is one."""
     learning = result.guards.learning
-    return {} if learning is None else {"learning_curve": learning_curve(learning.table)}
+    return {} if learning is None else {"learning_curve": partial(learning_curve, learning.table)}
 
 
 def _guard_metrics(result: ExperimentResult, model: str) -> dict[str, float]:

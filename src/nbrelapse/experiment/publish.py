@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.experiment.describe import (
@@ -37,11 +37,12 @@ from nbrelapse.metrics.incidence import observed_course, similar_outcomes
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.table import metric_title
 from nbrelapse.models.blend import Blend
+from nbrelapse.models.families import model_title
 from nbrelapse.outcome import Outcome, event_of, kind_of, outcome_fingerprint
 from nbrelapse.report.experiment_report import ReportContent, experiment_figures, write_experiment_report
 from nbrelapse.report.explanation_report import explanation_figures
 from nbrelapse.report.plots.attributions import patient_waterfall
-from nbrelapse.report.render import Picture, draw_figures
+from nbrelapse.report.render import Picture, Plot, begin_drawing
 from nbrelapse.report.sentences import ProbabilityImportance
 from nbrelapse.scoring.bundle import ClinicalGroup, NearPatients, ObservedOutcomes, SimilarOutcomes, make_bundle
 from nbrelapse.scoring.evaluate import clinical_groups, judge_decisions, patient_groups
@@ -55,6 +56,7 @@ from nbrelapse.tracking.log import (
     log_experiment,
 )
 from nbrelapse.tracking.read import HOLDOUT_TAG, TRAINING_TAG, count_experiments, count_holdout_openings
+from nbrelapse.tracking.store import open_store
 from nbrelapse.validation.guards import Multiplicity
 from nbrelapse.validation.patient_bands import learn_bands
 
@@ -105,12 +107,16 @@ def publish(
     """
     step = progress or (lambda stage, done, total: None)
     step("report and MLflow", 0, 2)
+    shares, utility = _coverage(result), _utility(result)
+    drawing = begin_drawing(_figures(result, shares, utility), n_jobs=n_jobs)
     holdout = None if result.data.holdout is None else outcome_fingerprint(result.data.holdout)
     openings = None if holdout is None else count_holdout_openings(holdout) + 1
     training = outcome_fingerprint(result.data.training)
     tried = _multiplicity(result, count_experiments(TRAINING_TAG, training) + 1)
-    shares, utility = _coverage(result), _utility(result)
-    pictures = draw_figures(_figures(result, shares, utility), n_jobs=n_jobs)
+    courses = _group_courses(result.data.cohort, result.data.features(result.data.training), result.data.training.y)
+    records = [_model_record(result, name, tried, courses) for name in result.models]
+    open_store()  # a new one takes MLflow some seconds
+    pictures = drawing()
     content = _content(result, openings, tried, shares, utility, _owned(pictures, None))
     file = write_experiment_report(content, report)
     step("report and MLflow", 1, 2)
@@ -131,7 +137,7 @@ def publish(
         parameters=_parameters(result),
         tags=tags,
         metrics=_logged_metrics(result, result.chosen) | _guard_metrics(result, result.chosen),
-        models=tuple(_model_record(result, name, tried, _owned(pictures, name)) for name in result.models),
+        models=tuple(replace(record, pictures=_owned(pictures, record.name)) for record in records),
         tables=_experiment_tables(result) | utility.tables(),
         pictures=content.pictures,
         documents={
@@ -170,10 +176,10 @@ def _utility(result: ExperimentResult) -> ClinicalUtility:
 
 def _figures(
     result: ExperimentResult, shares: pd.DataFrame, utility: ClinicalUtility
-) -> dict[tuple[str | None, str], Figure]:
-    """Return every picture of an experiment by the model it is of (None: the experiment) and its name."""
+) -> dict[tuple[str | None, str], Plot]:
+    """Return the plot of every picture of an experiment by the model it is of (None: the experiment) and its name."""
     catalogue, chosen = result.data.table.catalogue, result.chosen
-    found: dict[str | None, dict[str, Figure]] = {
+    found: dict[str | None, dict[str, Plot]] = {
         name: explanation_figures(explanation, catalogue, result.stability.get(name), _groups(result, name))
         for name, explanation in result.explanations.items()
     }
@@ -182,7 +188,7 @@ def _figures(
     found[None] = own | found[chosen] | _guard_figures(result)
     for name, explanation in result.explanations.items():
         highest = str(explanation.prediction.idxmax())
-        found[name] |= {"waterfall_highest_risk": patient_waterfall(explanation, highest, catalogue)}
+        found[name] |= {"waterfall_highest_risk": partial(patient_waterfall, explanation, highest, catalogue)}
     return {(owner, name): figure for owner, figures in found.items() for name, figure in figures.items()}
 
 
@@ -213,7 +219,7 @@ def _content(
         holdout_openings=openings,
         chosen=result.chosen,
         chosen_because=(
-            f"{len(result.config.models)} model families were compared; {result.chosen} has the highest "
+            f"{len(result.config.models)} model families were compared; {model_title(result.chosen)} has the highest "
             f"{metric_title(result.cross_validation.kind.leading_metric)} in "
             "nested cross-validation of the training patients."
         ),
@@ -230,7 +236,7 @@ def _content(
 
 
 def _model_record(
-    result: ExperimentResult, name: str, tried: Multiplicity, pictures: dict[str, Picture]
+    result: ExperimentResult, name: str, tried: Multiplicity, courses: tuple[ClinicalGroup, ...]
 ) -> ModelRecord:
     model = result.models[name]
     parameters = _flat(
@@ -253,7 +259,10 @@ def _model_record(
         references={baseline: result.models[baseline] for baseline in result.baselines},
         catalogue=result.data.table.catalogue,
         gene_sets=result.data.gene_sets,
-        training=replace(_training_summary(result), observed=_observed(result, name)),
+        training=replace(
+            _training_summary(result),
+            observed=_observed_in_training(courses, result.data.training.y, result.predictions[name]),
+        ),
         card=card,
         bands=learn_bands(
             result.predictions[name], model, result.data.features(result.data.training), result.data.training.y
@@ -265,7 +274,6 @@ def _model_record(
         _logged_metrics(result, name) | _guard_metrics(result, name),
         lambda path, description: write_bundle(bundle, path, mlflow_model=description),
         tables=_model_tables(result, name),
-        pictures=pictures,
         card=card,
     )
 
@@ -281,12 +289,6 @@ def _groups(result: ExperimentResult, name: str) -> pd.Series:
     """Risk groups of the training patients, whom the explanation of a model is of."""
     features = result.data.features(result.data.training)
     return patient_groups(result.data.cohort, features, result.explanations[name].prediction)
-
-
-def _observed(result: ExperimentResult, name: str) -> ObservedOutcomes:
-    training = result.data.training
-    features = result.data.features(training)
-    return _observed_in_training(result.data.cohort, features, training.y, result.predictions[name])
 
 
 def _parameters(result: ExperimentResult) -> dict[str, str]:
@@ -310,14 +312,15 @@ _LEAST_GROUP = 20
 """Patients that a clinical group must have for its course to be kept. A choice, for the sake of privacy and noise."""
 
 
-def _observed_in_training(cohort: Cohort, X: pd.DataFrame, y: np.ndarray, predictions: Predictions) -> ObservedOutcomes:
+def _observed_in_training(
+    courses: tuple[ClinicalGroup, ...], y: np.ndarray, predictions: Predictions
+) -> ObservedOutcomes:
     """Return what a bundle keeps of the outcomes of its training patients.
 
     Parameters
     ----------
-    cohort : Cohort
-    X : DataFrame of shape (n, n_features)
-        Features of the training patients, the clinical groupings among them.
+    courses : tuple of ClinicalGroup
+        See :func:`_group_courses`.
     y : ndarray of shape (n,)
     predictions : Predictions
         Cross-validated, of the same patients, by the model of the bundle.
@@ -325,14 +328,30 @@ def _observed_in_training(cohort: Cohort, X: pd.DataFrame, y: np.ndarray, predic
     Returns
     -------
     ObservedOutcomes
-        The courses (:func:`observed_course`) of the clinical groups of at least 20 patients, and the outcomes by the
-        mean predicted probability over the repeats (:func:`similar_outcomes`).
+        The courses, and the outcomes by the mean predicted probability over the repeats (:func:`similar_outcomes`).
     """
     days = longest_horizon(float(predictions.times[-1]))
     probability = predictions.incidence_at(np.inf if days is None else days).mean(axis=0)
     points = tuple(NearPatients(**point) for point in similar_outcomes(probability, y))
-    groups = tuple(_courses(clinical_groups(cohort, X), y)) if kind_of(y).has_time else ()
-    return ObservedOutcomes(groups, SimilarOutcomes(days, points))
+    return ObservedOutcomes(courses, SimilarOutcomes(days, points))
+
+
+def _group_courses(cohort: Cohort, X: pd.DataFrame, y: np.ndarray) -> tuple[ClinicalGroup, ...]:
+    """Return the courses (:func:`observed_course`) of the clinical groups of at least 20 patients.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    X : DataFrame of shape (n, n_features)
+        Features of the training patients, the clinical groupings among them.
+    y : ndarray of shape (n,)
+
+    Returns
+    -------
+    tuple of ClinicalGroup
+        Empty where the endpoint has no times.
+    """
+    return tuple(_courses(clinical_groups(cohort, X), y)) if kind_of(y).has_time else ()
 
 
 def _courses(groupings: dict[str, np.ndarray], y: np.ndarray) -> Iterator[ClinicalGroup]:

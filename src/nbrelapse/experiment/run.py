@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import delayed
+from threadpoolctl import threadpool_limits
 
 from nbrelapse.errors import InputError
 from nbrelapse.experiment.config import ExperimentConfig
@@ -22,7 +25,8 @@ from nbrelapse.models.base import RiskModel
 from nbrelapse.models.blend import Blend
 from nbrelapse.models.families import model_title
 from nbrelapse.models.hazards import FEWEST_COMPETING_EVENTS
-from nbrelapse.models.resamples import bootstrap_refits, bootstrap_rows, fold_refits, refit
+from nbrelapse.models.processes import in_processes, starting_processes
+from nbrelapse.models.resamples import bootstrap_rows, fold_refits, refit
 from nbrelapse.outcome import Outcome, event_of, kind_of
 from nbrelapse.scoring.evaluate import populations
 from nbrelapse.validation.fold_cache import FoldCache
@@ -69,9 +73,10 @@ def run_experiment(
     """
     report = progress or (lambda stage, done, total: None)
     report("features", 0, 1)
-    data = _prepare_data(config)
-    report("features", 1, 1)
-    notes = _leakage_check(config, data)
+    with starting_processes(n_jobs):
+        data = _prepare_data(config)
+        report("features", 1, 1)
+        notes = _leakage_check(config, data)
     models, unavailable = _experiment_models(config, data)
     notes += unavailable + _unspecified_note(config, data) + _landmark_note(config, data)
     notes += _competing_note(data.training.y)
@@ -105,12 +110,23 @@ def run_experiment(
         cache=cache,
         progress=lambda done, total: report("nested cross-validation", done, total),
     )
+    tuned = _tune(config, models, X, y, n_jobs)
+    resamples = bootstrap_rows(y, config.refits, config.seed)
+    # They go on in other processes while this one judges the cross-validation, and are what they are whatever it says.
+    refitting = in_processes(
+        [delayed(refit)(tuned[name], X, y, rows) for name in config.models for rows in resamples], n_jobs
+    )
     cross_validation = _evaluate(config, data, data.training, predictions, baselines)
     if by_group is not None:
         cross_validation = replace(cross_validation, spread=_with_groups(cross_validation.spread, by_group.spread))
     chosen = _best(cross_validation, config.models)
 
-    fitted, refits = _fit(config, models, X, y, n_jobs, report)
+    fitted = {name: refit(model, X, y) for name, model in tuned.items()}
+    refits = {}
+    for done, name in enumerate(config.models):
+        report("final models", done, len(config.models))
+        refits[str(name)] = list(islice(refitting, len(resamples)))
+    report("final models", len(config.models), len(config.models))
     notes += _blend_note(fitted)
     held = None
     holdout = None
@@ -127,6 +143,7 @@ def run_experiment(
         predictions=predictions,
         fitted=fitted,
         refits=refits,
+        resamples=resamples,
         chosen=chosen,
         n_jobs=n_jobs,
         progress=lambda done, total: report("learning curve", done, total),
@@ -211,25 +228,18 @@ def _best(evaluation: Evaluation, families: tuple[str, ...]) -> str:
     return str(scores.idxmax())
 
 
-def _fit(
-    config: ExperimentConfig,
-    models: dict[str, RiskModel],
-    X: pd.DataFrame,
-    y: np.ndarray,
-    n_jobs: int,
-    report: _Progress,
-) -> tuple[dict[str, RiskModel], dict[str, list[RiskModel]]]:
-    fitted: dict[str, RiskModel] = {}
-    refits: dict[str, list[RiskModel]] = {}
+def _tune(
+    config: ExperimentConfig, models: dict[str, RiskModel], X: pd.DataFrame, y: np.ndarray, n_jobs: int
+) -> dict[str, RiskModel]:
+    """Tune every model on all training patients, several side by side."""
+    tasks = [delayed(_tuned)(config, model, X, y) for model in models.values()]
+    return dict(zip(models, in_processes(tasks, n_jobs), strict=True))
+
+
+def _tuned(config: ExperimentConfig, model: RiskModel, X: pd.DataFrame, y: np.ndarray) -> RiskModel:
     settings = config.validation
-    for done, (name, model) in enumerate(models.items()):
-        report("final models", done, len(models))
-        tuned = tune(model, X, y, n_trials=settings.trials, n_folds=settings.inner_folds, seed=config.seed)
-        fitted[name] = refit(tuned, X, y)
-        if name in config.models:
-            refits[name] = bootstrap_refits(tuned, X, y, n_refits=config.refits, seed=config.seed, n_jobs=n_jobs)
-    report("final models", len(models), len(models))
-    return fitted, refits
+    with threadpool_limits(1):  # as in the cross-validation, wherever it runs
+        return tune(model, X, y, n_trials=settings.trials, n_folds=settings.inner_folds, seed=config.seed)
 
 
 def _stability(
@@ -244,7 +254,7 @@ def _stability(
     found = {}
     for name, explanation in explanations.items():
         folds = fold_refits(fitted[name], X, y, n_folds=config.validation.folds, n_jobs=n_jobs)
-        found[name] = stability(explanation, refits[name], data.table.catalogue, config.endpoint, folds)
+        found[name] = stability(explanation, refits[name], data.table.catalogue, config.endpoint, folds, n_jobs=n_jobs)
     return found
 
 
@@ -382,6 +392,7 @@ def _run_guards(
     predictions: Mapping[str, Predictions],
     fitted: Mapping[str, RiskModel],
     refits: Mapping[str, list[RiskModel]],
+    resamples: Sequence[np.ndarray],
     chosen: str,
     n_jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
@@ -398,9 +409,10 @@ def _run_guards(
         Cross-validated, of all models.
     fitted, refits : mapping of str
         The final models, and the bootstrap refits of the compared families.
+    resamples : sequence of ndarray
+        The patients of each refit.
     chosen : str
     n_jobs : int
-        Processes for the learning curve.
     progress : callable, optional
         Called with the steps of the learning curve.
 
@@ -409,7 +421,6 @@ def _run_guards(
     Guards
     """
     X, y = data.features(data.training), data.training.y
-    rows = bootstrap_rows(y, config.refits, config.seed)
     families = {str(name): predictions[name] for name in config.models}
     settings = config.validation
     learning = None
@@ -433,7 +444,7 @@ def _run_guards(
         _training_size(y, len(data.columns)),
         float(discrimination(y, predictions[chosen].log_risk, fold=predictions[chosen].fold)),
         corrected_choice(families, y, seed=config.seed),
-        {name: optimism(fitted[name], refits[name], rows, X, y) for name in families},
+        {name: optimism(fitted[name], refits[name], resamples, X, y, n_jobs=n_jobs) for name in families},
         learning,
     )
 

@@ -457,12 +457,23 @@ def _rank_correlation(values: pd.DataFrame, contributions: pd.DataFrame) -> pd.S
     alk__mutated       NaN
     dtype: float64
     """
+    return _rank_correlation_with(values)(contributions)
+
+
+def _rank_correlation_with(values: pd.DataFrame) -> Callable[[pd.DataFrame], pd.Series]:
+    """Return :func:`_rank_correlation` of these values; they are ranked once for many contributions."""
     observed = values.notna()
     x = values.rank()
-    y = contributions.where(observed).rank()
-    x, y = x - x.mean(), y - y.mean()
-    spread = ((x**2).sum() * (y**2).sum()) ** 0.5
-    return (x * y).sum() / spread.where(spread > 0)
+    x = x - x.mean()
+    own = (x**2).sum()
+
+    def correlation(contributions: pd.DataFrame) -> pd.Series:
+        y = contributions.where(observed).rank()
+        y = y - y.mean()
+        spread = (own * (y**2).sum()) ** 0.5
+        return (x * y).sum() / spread.where(spread > 0)
+
+    return correlation
 
 
 _ROUNDING = 1e-6

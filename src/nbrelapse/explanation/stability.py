@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
+from joblib import delayed
 
 from nbrelapse.errors import InputError
-from nbrelapse.explanation.checks import _rank_correlation, direction_agreement
+from nbrelapse.explanation.checks import _rank_correlation_with, direction_agreement
 from nbrelapse.explanation.explanation import Explanation, explain
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.models.base import RiskModel
+from nbrelapse.models.processes import in_processes
 
 _MOST_PATIENTS = 1000
 """Patients explained by every refit; a mean of so many varies by some 3 %, far less than refits do. A choice."""
@@ -121,6 +123,8 @@ def stability(
     catalogue: Catalogue,
     endpoint: str,
     folds: Sequence[RiskModel] = (),
+    *,
+    n_jobs: int = 1,
 ) -> Stability:
     """Explain the same patients by refits of the model, and compare.
 
@@ -135,6 +139,8 @@ def stability(
     endpoint : {"relapse", "efs", "os", "refractory"}
     folds : sequence of RiskModel, optional
         The model refitted without each fold, see :func:`nbrelapse.models.resamples.fold_refits`.
+    n_jobs : int
+        Processes; the figures do not depend on it.
 
     Returns
     -------
@@ -154,7 +160,7 @@ def stability(
             "the explanation is of probabilities", column="explanation", expected="one on the scale of the log risk"
         )
     own = explanation.evenly(_MOST_PATIENTS)
-    found = _refit_figures(own, refits, catalogue)
+    found = _in_parts(own, refits, catalogue, n_jobs)
     by_fold = _refit_figures(own, folds, catalogue)
     agreement = {"refits": _rank_agreement(found.mechanism_importance)}
     if folds:
@@ -173,30 +179,46 @@ def stability(
     )
 
 
+def _in_parts(
+    explanation: Explanation, refits: Sequence[RiskModel], catalogue: Catalogue, n_jobs: int
+) -> _RefitFigures:
+    """Explain the patients by each refit, several refits in a process."""
+    parts = [refits[part::n_jobs] for part in range(min(n_jobs, len(refits)))]
+    found = list(in_processes([delayed(_refit_figures)(explanation, part, catalogue) for part in parts], n_jobs))
+    whole = _RefitFigures(*(np.empty((len(refits), getattr(found[0], own.name).shape[1])) for own in fields(found[0])))
+    for number, part in enumerate(found):
+        for own in fields(part):
+            getattr(whole, own.name)[number::n_jobs] = getattr(part, own.name)
+    return whole
+
+
 def _refit_figures(explanation: Explanation, refits: Sequence[RiskModel], catalogue: Catalogue) -> _RefitFigures:
     """Explain the patients by each refit, against the background of the explanation."""
     mechanisms, features = explanation.mechanisms.columns, explanation.features.columns
     wide = {"mechanism": mechanisms, "feature": features}
     found = _RefitFigures(*(np.zeros((len(refits), len(wide[kind]))) for kind in ("mechanism",) * 3 + ("feature",) * 3))
+    agreement, monotone = _rank_correlation_with(explanation.mechanisms), _rank_correlation_with(explanation.values)
+    effects = _value_effects(explanation.values)
     for row, refit in enumerate(refits):
         own = explain(refit, explanation.values, catalogue, background=explanation.background)
         by_mechanism = own.mechanisms.reindex(columns=mechanisms, fill_value=0.0)
         by_feature = own.features.reindex(columns=features, fill_value=0.0)
         found.mechanism_importance[row] = by_mechanism.abs().mean()
         found.mechanism_change[row] = (by_mechanism - explanation.mechanisms).std(ddof=0)
-        found.agreement[row] = _rank_correlation(explanation.mechanisms, by_mechanism).fillna(0.0)
+        found.agreement[row] = agreement(by_mechanism).fillna(0.0)
         found.feature_importance[row] = by_feature.abs().mean()
-        found.effect[row] = _value_effects(explanation.values, by_feature)
-        found.sign[row] = np.sign(_rank_correlation(explanation.values, by_feature).fillna(0.0))
+        found.effect[row] = effects(by_feature)
+        found.sign[row] = np.sign(monotone(by_feature).fillna(0.0))
     return found
 
 
-def _value_effects(values: pd.DataFrame, contributions: pd.DataFrame) -> np.ndarray:
+def _value_effects(values: pd.DataFrame) -> Callable[[pd.DataFrame], np.ndarray]:
     """Least-squares slope of each feature's contribution on its known values, times their standard deviation."""
     known = values.notna().to_numpy()
     centred = (values - values.mean()).fillna(0.0).to_numpy()
     size = np.sqrt((centred**2).sum(axis=0) * known.sum(axis=0))
-    return (centred * contributions.to_numpy()).sum(axis=0) / np.where(size > 0, size, np.inf)
+    size = np.where(size > 0, size, np.inf)
+    return lambda contributions: (centred * contributions.to_numpy()).sum(axis=0) / size
 
 
 def _mechanism_table(own: Explanation, refits: _RefitFigures, folds: _RefitFigures) -> pd.DataFrame:
@@ -235,7 +257,7 @@ def _feature_table(own: Explanation, refits: _RefitFigures, directions: pd.DataF
     same = np.where(found != 0, (refits.sign == found).mean(axis=0), np.nan)
     columns = pd.DataFrame(index=names)
     columns["low"], columns["high"] = np.quantile(refits.feature_importance, _TAILS, axis=0)
-    columns["effect"] = _value_effects(own.values, own.features)
+    columns["effect"] = _value_effects(own.values)(own.features)
     columns["effect_low"], columns["effect_high"] = np.quantile(refits.effect, _TAILS, axis=0)
     columns["same_sign"] = same
     columns["status"] = np.select(

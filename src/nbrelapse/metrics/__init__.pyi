@@ -61,6 +61,7 @@ from .resampling import bootstrap_interval as bootstrap_interval
 from .resampling import bootstrap_weights as bootstrap_weights
 from .resampling import cross_validation_stretch as cross_validation_stretch
 from .resampling import few_events_stretch as few_events_stretch
+from .table import ALL_RECORDED as ALL_RECORDED
 from .table import METRICS as METRICS
 from .table import POPULATIONS as POPULATIONS
 from .table import Metric as Metric

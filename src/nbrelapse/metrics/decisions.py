@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from nbrelapse.metrics.event_free_time import event_free_time
+from nbrelapse.metrics.event_free_time import _distinct, event_free_time
 from nbrelapse.metrics.horizons import YEAR, HorizonSupport, reached_years
 from nbrelapse.metrics.incidence import observed_incidence, weighted_incidence
 from nbrelapse.metrics.predictions import Predictions
@@ -490,25 +490,23 @@ def clinical_utility(
 
 def _known_groups(groups: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return the groupings that most patients have, and what is to be said of unknown ones."""
-    levels, notes = {}, []
+    levels: dict[str, np.ndarray] = {}
+    left_out, partly = [], []
     for name, values in groups.items():
         group = np.asarray(values, dtype=float)
         unknown, title = np.isnan(group), model_title(name)
         if unknown.mean() > MOST_UNKNOWN:
-            notes.append(
-                f"decisions by {title} are left out, it is unknown of {unknown.sum()} of {len(group)} patients"
-            )
+            left_out.append(f"{title} ({unknown.sum()} of {len(group)} patients)")
             continue
         levels[name] = group
         if unknown.any():
-            notes.append(f"{unknown.sum()} patients of unknown {title} count as not treated by it")
+            partly.append(f"{title} ({unknown.sum()} patients)")
+    notes = []
+    if left_out:
+        notes.append(f"decisions by groupings that too many patients lack are left out: {', '.join(left_out)}")
+    if partly:
+        notes.append(f"patients of an unknown group count as not treated by it: {', '.join(partly)}")
     return levels, notes
-
-
-def _distinct(treated: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return one of the groups that treat the same patients."""
-    first = {mask.tobytes(): name for name, mask in reversed(treated.items())}
-    return {name: mask for name, mask in treated.items() if first[mask.tobytes()] == name}
 
 
 def _patients_and_groups(group: np.ndarray) -> tuple[int, int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -113,10 +114,10 @@ def event_free_time(
     Returns
     -------
     table : DataFrame
-        ``grouping`` (``all``, the clinical ones, ``predicted_third``), ``group`` (rank from 0, lowest risk first),
-        ``years``, ``n``, ``at_risk``, ``events`` (of any kind, by the horizon), and in days ``event_free``, ``low``
-        and ``high``. Groups that too few patients carry to a horizon are left out (:class:`HorizonSupport`, an event
-        of any kind being an event).
+        ``grouping`` (``all``, the clinical ones, ``predicted_third``), ``group`` (rank from 0, lowest risk first) of
+        how many ``groups``, ``years``, ``n``, ``at_risk``, ``events`` (of any kind, by the horizon), and in days
+        ``event_free``, ``low`` and ``high``. Of groups with the same patients the first stands for all. Groups that
+        too few patients carry to a horizon are left out (:class:`HorizonSupport`, an event of any kind being an event).
     notes : list of str
         How many groups and horizons were left out, if any.
 
@@ -138,24 +139,52 @@ def event_free_time(
     rows, left_out = [], 0
     for years in HORIZON_YEARS:
         days = years * YEAR
-        for grouping, level in _levels(predictions, groups, days).items():
-            for rank, value in enumerate(np.unique(level[~np.isnan(level)])):
-                own = level == value
-                support = HorizonSupport.of(any_event[own], days)
-                if not support.enough:
-                    left_out += 1
-                    continue
-                found = np.asarray(restricted_mean_time(any_event[own], days, weights=weights[own]))
-                interval = bootstrap_interval(float(found[0]), found[1:])
-                counts = (int(own.sum()), support.at_risk, support.events_by)
-                rows.append((grouping, rank, years, *counts, float(found[0]), *interval))
-    columns = ["grouping", "group", "years", "n", "at_risk", "events", "event_free", "low", "high"]
+        for group, own in _populations(_levels(predictions, groups, days)).items():
+            support = HorizonSupport.of(any_event[own], days)
+            if not support.enough:
+                left_out += 1
+                continue
+            found = np.asarray(restricted_mean_time(any_event[own], days, weights=weights[own]))
+            interval = bootstrap_interval(float(found[0]), found[1:])
+            counts = (int(own.sum()), support.at_risk, support.events_by)
+            rows.append((*group, years, *counts, float(found[0]), *interval))
+    columns = ["grouping", "group", "groups", "years", "n", "at_risk", "events", "event_free", "low", "high"]
     notes = [
         f"event-free time is left out where fewer than {FEWEST_AT_RISK} patients of a group are at risk at a horizon"
         f" or fewer than {FEWEST_EVENTS_BY} had an event by then: {left_out} of {left_out + len(rows)} groups and "
         "horizons"
     ]
     return pd.DataFrame(rows, columns=columns), notes if left_out else []
+
+
+def _populations(levels: Mapping[str, np.ndarray]) -> dict[tuple[str, int, int], np.ndarray]:
+    """Return the patients of each group, by its grouping, its rank and how many groups the grouping has."""
+    values = {name: np.unique(level[~np.isnan(level)]) for name, level in levels.items()}
+    return _distinct(
+        {
+            (name, rank, len(values[name])): level == value
+            for name, level in levels.items()
+            for rank, value in enumerate(values[name])
+        }
+    )
+
+
+_Name = TypeVar("_Name", bound=Hashable)
+
+
+def _distinct(patients: Mapping[_Name, np.ndarray]) -> dict[_Name, np.ndarray]:
+    """Return the first of the groups that are the same patients.
+
+    Examples
+    --------
+    >>> high = np.array([False, True])
+    >>> list(_distinct({"high_risk": high, "recorded": high.copy(), "all": np.array([True, True])}))
+    ['high_risk', 'all']
+    """
+    first: dict[bytes, _Name] = {}
+    for name, mask in patients.items():
+        first.setdefault(mask.tobytes(), name)
+    return {name: patients[name] for name in first.values()}
 
 
 def _levels(predictions: Predictions, groups: Mapping[str, np.ndarray], days: float) -> dict[str, np.ndarray]:

@@ -115,6 +115,10 @@ POPULATIONS = {"all": "All patients", "high_risk": "High-risk patients"}
 """The populations that all experiments have, in the order to be shown, and their titles."""
 
 
+ALL_RECORDED = "all_recorded"
+"""The population of everybody with an outcome, where a saved model is judged and some have no score."""
+
+
 def population_title(name: str) -> str:
     """Return the display name of a population; another one, such as a group left out, is shown as written.
 
@@ -123,7 +127,7 @@ def population_title(name: str) -> str:
     >>> population_title("high_risk"), population_title("GPOH")
     ('High-risk patients', 'GPOH')
     """
-    return POPULATIONS.get(name, name)
+    return {**POPULATIONS, ALL_RECORDED: "All patients with an outcome"}.get(name, name)
 
 
 def _cause_specific_c(judged: _JudgedModel) -> _Value | None:

@@ -31,6 +31,8 @@ from .linear import Cox as Cox
 from .logistic import Logistic as Logistic
 from .prior import CoxPrior as CoxPrior
 from .prior import prior_of_model as prior_of_model
+from .processes import in_processes as in_processes
+from .processes import starting_processes as starting_processes
 from .resamples import bootstrap_refits as bootstrap_refits
 from .resamples import bootstrap_rows as bootstrap_rows
 from .resamples import fold_refits as fold_refits

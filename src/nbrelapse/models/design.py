@@ -213,7 +213,7 @@ def read_columns(X: pd.DataFrame, names: np.ndarray) -> np.ndarray:
     if table.shape[1] != len(names):
         repeated = table.columns[table.columns.duplicated()].unique()
         raise InputError("the feature table has a column more than once", column=_shown(repeated))
-    words = [name for name, dtype in table.dtypes.items() if not _is_number(table[name], dtype)]
+    words = [name for name, dtype in table.dtypes.items() if dtype != np.float64 and not _is_number(table[name], dtype)]
     if words:
         raise InputError(
             "features that are not numbers",

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed, parallel_config
+from joblib import delayed
 from sklearn.base import clone
 
 from nbrelapse.models.base import RiskModel, _inner_folds
+from nbrelapse.models.processes import in_processes
 from nbrelapse.outcome import event_of
 
 
@@ -106,6 +107,4 @@ def bootstrap_rows(y: np.ndarray, n_resamples: int, seed: int) -> list[np.ndarra
 def _refits(
     model: RiskModel, X: pd.DataFrame, y: np.ndarray, samples: Sequence[np.ndarray], n_jobs: int
 ) -> list[RiskModel]:
-    # As in the cross-validation, so that its workers are used again.
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        return Parallel(n_jobs=n_jobs)(delayed(refit)(model, X, y, rows) for rows in samples)
+    return list(in_processes([delayed(refit)(model, X, y, rows) for rows in samples], n_jobs))

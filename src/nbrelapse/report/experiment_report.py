@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from nbrelapse.explanation.explanation import APPROXIMATE, Explanation, mechanism_cooccurrence
 from nbrelapse.explanation.stability import Stability
@@ -38,7 +38,7 @@ from nbrelapse.report.plots.performance import (
     kaplan_meier_by_risk,
     leaderboard_forest,
 )
-from nbrelapse.report.render import Picture, _render
+from nbrelapse.report.render import Picture, Plot, _render
 from nbrelapse.report.sentences import ProbabilityImportance, stability_sentences, verdict
 from nbrelapse.report.wording import ENDPOINTS, _signed
 
@@ -351,8 +351,8 @@ def experiment_figures(
     coverage: pd.DataFrame,
     catalogue: Catalogue,
     utility: ClinicalUtility | None = None,
-) -> dict[str, Figure]:
-    """Draw what an experiment report has a place for, beside the pictures of its chosen model's explanation.
+) -> dict[str, Plot]:
+    """Return the plots that an experiment report has a place for, beside those of its chosen model's explanation.
 
     Parameters
     ----------
@@ -372,27 +372,27 @@ def experiment_figures(
 
     Returns
     -------
-    dict of str to Figure
-        ``leaderboard`` and ``coverage``; of a time to an event ``kaplan_meier``, and
+    dict of str to Plot
+        For :func:`draw_figures`. ``leaderboard`` and ``coverage``; of a time to an event ``kaplan_meier``, and
         ``calibration`` and ``decision_curve`` where the follow-up reaches three years; of a binary endpoint
         ``calibration``.
     """
-    figures = {
-        "leaderboard": leaderboard_forest(evaluation, chosen),
-        "coverage": feature_coverage(coverage, catalogue),
+    figures: dict[str, Plot] = {
+        "leaderboard": partial(leaderboard_forest, evaluation, chosen),
+        "coverage": partial(feature_coverage, coverage, catalogue),
     }
     if utility is not None and not utility.decisions.net_benefit.empty:
-        figures["decision_curve"] = decision_curve_plot(utility)
+        figures["decision_curve"] = partial(decision_curve_plot, utility)
     if not kind_of(y).has_time:
-        return figures | {"calibration": binary_calibration(predictions.incidence[:, :, 0].mean(axis=0), y)}
+        return figures | {"calibration": partial(binary_calibration, predictions.incidence[:, :, 0].mean(axis=0), y)}
     return figures | _over_time(predictions, y)
 
 
-def _over_time(predictions: Predictions, y: np.ndarray) -> dict[str, Figure]:
+def _over_time(predictions: Predictions, y: np.ndarray) -> dict[str, Plot]:
     incidence = predictions.incidence.mean(axis=0)
     reached = reached_years(predictions.times, y, _HORIZONS)
     horizon = np.searchsorted(predictions.times, max(reached, default=_HORIZONS[0]) * YEAR, side="right") - 1
-    figures = {"kaplan_meier": kaplan_meier_by_risk(incidence[:, max(int(horizon), 0)], y)}
+    figures: dict[str, Plot] = {"kaplan_meier": partial(kaplan_meier_by_risk, incidence[:, max(int(horizon), 0)], y)}
     if reached:
-        figures["calibration"] = calibration(predictions, y, reached)
+        figures["calibration"] = partial(calibration, predictions, y, reached)
     return figures

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from nbrelapse.explanation.explanation import APPROXIMATE, LEAST_PATIENTS, Explanation, mechanism_cooccurrence
 from nbrelapse.explanation.stability import Stability
@@ -17,7 +17,7 @@ from nbrelapse.models.families import model_title
 from nbrelapse.report.facts import _cooccurrence_rows, _game_rows, _mechanism_rows, disagreements
 from nbrelapse.report.plots.attributions import beeswarm, dependence
 from nbrelapse.report.plots.mechanisms import mechanism_bar, mechanism_cooccurrence_plot, risk_group_heatmap
-from nbrelapse.report.render import Picture, _render
+from nbrelapse.report.render import Picture, Plot, _render
 from nbrelapse.report.sentences import ProbabilityImportance, stability_sentences
 from nbrelapse.report.wording import ENDPOINTS
 
@@ -104,8 +104,8 @@ def explanation_figures(
     catalogue: Catalogue,
     stability: Stability | None = None,
     groups: pd.Series | None = None,
-) -> dict[str, Figure]:
-    """Draw what an explanation says of all its patients; no picture names one.
+) -> dict[str, Plot]:
+    """Return the plots of what an explanation says of all its patients; no picture names one.
 
     Parameters
     ----------
@@ -118,18 +118,18 @@ def explanation_figures(
 
     Returns
     -------
-    dict of str to Figure
-        ``mechanisms``, ``beeswarm`` and ``dependence``; ``risk_groups`` where a group has 10 patients; ``cooccurrence``
-        where the model uses two mechanisms.
+    dict of str to Plot
+        For :func:`draw_figures`. ``mechanisms``, ``beeswarm`` and ``dependence``; ``risk_groups`` where a group has
+        10 patients; ``cooccurrence`` where the model uses two mechanisms.
     """
-    figures = {
-        "mechanisms": mechanism_bar(explanation, catalogue, stability),
-        "beeswarm": beeswarm(explanation, catalogue),
-        "dependence": dependence(explanation, catalogue),
+    figures: dict[str, Plot] = {
+        "mechanisms": partial(mechanism_bar, explanation, catalogue, stability),
+        "beeswarm": partial(beeswarm, explanation, catalogue),
+        "dependence": partial(dependence, explanation, catalogue),
     }
     if groups is not None and groups.value_counts().max() >= LEAST_PATIENTS:
-        figures["risk_groups"] = risk_group_heatmap(explanation, groups, catalogue)
+        figures["risk_groups"] = partial(risk_group_heatmap, explanation, groups, catalogue)
     pairs = mechanism_cooccurrence(explanation)
     if len(pairs):
-        figures["cooccurrence"] = mechanism_cooccurrence_plot(pairs, catalogue)
+        figures["cooccurrence"] = partial(mechanism_cooccurrence_plot, pairs, catalogue)
     return figures

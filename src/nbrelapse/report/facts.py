@@ -619,7 +619,7 @@ def _coverage_rows(coverage: pd.DataFrame, catalogue: Catalogue) -> list[dict[st
         {
             "title": row["title"],
             "mechanism": catalogue.mechanisms[row["mechanism"]].title,
-            "assay": row["assay"].replace("_", " "),
+            "assay": _lower(row["assay"]),
             "observed": f"{row['observed']:.0%}",
         }
         for row in coverage.to_dict("records")

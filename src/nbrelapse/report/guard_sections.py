@@ -379,10 +379,9 @@ def _event_free_rows(utility: ClinicalUtility) -> list[dict[str, Any]]:
     """Return the restricted mean event-free times as a table of the report, in days and in months."""
     if utility.event_free.empty:
         return []
-    groups = utility.event_free.groupby("grouping")["group"].max() + 1
     return [
         {
-            "grouping": _event_free_group(row["grouping"], row["group"], int(groups[row["grouping"]])),
+            "grouping": _event_free_group(row["grouping"], row["group"], row["groups"]),
             **{name: row[name] for name in ("years", "n", "at_risk", "events")},
             "days": f"{row['event_free']:.0f} ({row['low']:.0f} to {row['high']:.0f})",
             "months": f"{row['event_free'] / _DAYS_PER_MONTH:.1f}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import matplotlib as mpl
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from joblib import Parallel, delayed
+from joblib import delayed
 from markupsafe import Markup
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from nbrelapse import __version__
 from nbrelapse.cohort.files import check_file_name, write_beside
 from nbrelapse.errors import InputError
+from nbrelapse.models.processes import in_processes
 from nbrelapse.report.plots.style import _ABSENT, _GRID, _INK, _MUTED, _ON_COLOR, _PAPER
 
 _NOTICE = "For research use, not for treatment decisions."
@@ -116,12 +117,16 @@ _PAPER_OF_SVG = re.compile(r'(<g id="patch_1">\s*<path [^>]*style="fill: )[^";]+
 _Name = TypeVar("_Name", bound=Hashable)
 
 
-def draw_figures(figures: Mapping[_Name, Figure], *, n_jobs: int = 1) -> dict[_Name, Picture]:
+Plot = Callable[[], Figure]
+"""What makes a figure, wherever it is to be drawn: a plot with its arguments, see :func:`functools.partial`."""
+
+
+def draw_figures(figures: Mapping[_Name, Figure | Plot], *, n_jobs: int = 1) -> dict[_Name, Picture]:
     """Draw figures; drawing takes longer than all else that is done with them, so it is done once.
 
     Parameters
     ----------
-    figures : dict of Figure
+    figures : dict of Figure or Plot
         By any name. The same figure under two names is drawn once.
     n_jobs : int
         Processes; the pictures do not depend on it.
@@ -131,12 +136,29 @@ def draw_figures(figures: Mapping[_Name, Figure], *, n_jobs: int = 1) -> dict[_N
     dict of Picture
         By the same names.
     """
+    return begin_drawing(figures, n_jobs=n_jobs)()
+
+
+def begin_drawing(figures: Mapping[_Name, Figure | Plot], *, n_jobs: int) -> Callable[[], dict[_Name, Picture]]:
+    """Draw figures in other processes while this one goes on; see :func:`draw_figures`.
+
+    Returns
+    -------
+    callable
+        Waits for the pictures and returns them. With one job it is what draws them.
+    """
     once = {id(figure): figure for figure in figures.values()}
-    pictures = dict(zip(once, Parallel(n_jobs=n_jobs)(delayed(_draw)(figure) for figure in once.values()), strict=True))
-    return {name: pictures[id(figure)] for name, figure in figures.items()}
+    drawn = in_processes([delayed(_draw)(figure) for figure in once.values()], n_jobs)
+
+    def pictures() -> dict[_Name, Picture]:
+        found = dict(zip(once, drawn, strict=True))
+        return {name: found[id(figure)] for name, figure in figures.items()}
+
+    return pictures
 
 
-def _draw(figure: Figure) -> Picture:
+def _draw(plot: Figure | Plot) -> Picture:
+    figure = plot if isinstance(plot, Figure) else plot()
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=_DPI)
     engine = figure.get_layout_engine()

@@ -22,7 +22,7 @@ from nbrelapse.metrics.evaluation import Evaluation, evaluate, strongest_referen
 from nbrelapse.metrics.horizons import prediction_times
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.resampling import IntervalKind
-from nbrelapse.metrics.table import metric_title
+from nbrelapse.metrics.table import ALL_RECORDED, metric_title, population_title
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.clinical import CLINICAL_COLUMNS, ClinicalReference
 from nbrelapse.outcome import Outcome, event_of, left_out_notes, make_outcome, outcome_fingerprint
@@ -37,9 +37,6 @@ from nbrelapse.validation.nested import holdout_predictions
 
 _LEAST_EVENTS = 10
 """Among the judged patients. A choice: with fewer, an interval says little and a difference nothing."""
-
-_ALL_RECORDED = "all_recorded"
-"""The population of everybody with an outcome, where some have no score."""
 
 _UNCHECKED = "nobody checked whether these patients trained the model; name the training cohort with --training-cohort"
 
@@ -72,7 +69,7 @@ class ExternalEvaluation(Evaluation):
     @property
     def populations(self) -> list[str]:
         """Populations that a verdict is given of: everybody in them has a score."""
-        return [str(name) for name in self.metrics["population"].unique() if name != _ALL_RECORDED]
+        return [str(name) for name in self.metrics["population"].unique() if name != ALL_RECORDED]
 
     def verdict(self, population: str = "all") -> Any:
         """Compare the model with the strongest clinical baseline, as :func:`nbrelapse.report.verdict` does.
@@ -220,7 +217,7 @@ def evaluate_bundle(
         raise InputError(f"the cohort is too small to judge the model by: {'; '.join(found.notes)}")
     parts = [found]
     if not scored.all():
-        whole = {_ALL_RECORDED: np.ones(len(scored), dtype=bool)}
+        whole = {ALL_RECORDED: np.ones(len(scored), dtype=bool)}
         parts.append(judge(holdout_predictions(models, everybody, times), recorded.y, populations=whole))
     utility = judge_decisions(
         bundle.model.family, predictions, cohort, X, outcome.y, n_bootstrap=n_bootstrap, seed=seed
@@ -355,7 +352,7 @@ def _left_out(recorded: int, judged: int, events: int) -> list[str]:
     return [
         f"{recorded - judged:,} of {counted(recorded, 'patient')} with an outcome have no score, as less than "
         f"{_LEAST_EVIDENCE:.0%} of what the model relies on is known of them: judged are the other {judged:,}, with "
-        f"{counted(events, 'event')}; {_ALL_RECORDED} holds the figures of everybody"
+        f"{counted(events, 'event')}; those of everybody stand below {population_title(ALL_RECORDED)!r}"
     ]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed, parallel_config
+from joblib import delayed
 from scipy.stats import rankdata
 
 from nbrelapse.errors import InputError
@@ -19,6 +19,7 @@ from nbrelapse.metrics.evaluation import discrimination
 from nbrelapse.metrics.horizons import prediction_times
 from nbrelapse.metrics.predictions import Predictions, enough_patients
 from nbrelapse.metrics.resampling import bootstrap_weights
+from nbrelapse.models.processes import in_processes
 from nbrelapse.outcome import event_of, kind_of
 from nbrelapse.validation.nested import nested_cross_validation
 
@@ -27,7 +28,13 @@ if TYPE_CHECKING:
 
 
 def optimism(
-    model: RiskModel, refits: Sequence[RiskModel], rows: Sequence[np.ndarray], X: pd.DataFrame, y: np.ndarray
+    model: RiskModel,
+    refits: Sequence[RiskModel],
+    rows: Sequence[np.ndarray],
+    X: pd.DataFrame,
+    y: np.ndarray,
+    *,
+    n_jobs: int = 1,
 ) -> pd.DataFrame:
     """Estimate a final model's figures in new patients from those of its refits in the patients outside (0.632+ [1]_).
 
@@ -50,6 +57,8 @@ def optimism(
         who is in the resample are not outside of it.
     X : DataFrame of shape (n, n_features)
     y : ndarray of shape (n,)
+    n_jobs : int
+        Processes; the figures do not depend on it.
 
     Returns
     -------
@@ -64,13 +73,14 @@ def optimism(
     ----------
     .. [1] Efron & Tibshirani 1997, Journal of the American Statistical Association, 10.1080/01621459.1997.10474007
     """
-    apparent = _figures(model, X, y)
-    found = []
+    tasks = []
     for refit, drawn in zip(refits, rows, strict=True):
         outside = np.flatnonzero(~X.index.isin(X.index[drawn]))
         if enough_patients(y[outside]):
-            found.append(_figures(refit, X.iloc[outside], y[outside]))
-    figures = pd.DataFrame(found, columns=list(apparent), dtype=float)
+            tasks.append(delayed(_figures)(refit, X.iloc[outside], y[outside]))
+    found = in_processes(tasks, n_jobs)
+    apparent = _figures(model, X, y)
+    figures = pd.DataFrame(list(found), columns=list(apparent), dtype=float)
     usable = (2 * figures.notna().sum() >= max(len(refits), 1)) & ~(figures.std(ddof=0) > _UNSTABLE[list(apparent)])
     table = pd.DataFrame({"apparent": pd.Series(apparent), "outside": figures.mean().where(usable)})
     nothing = _NO_INFORMATION[list(apparent)]
@@ -197,17 +207,16 @@ def permuted_discrimination(
             f"too few permutations: {n_permutations}", column="permutations", expected=f"at least {_FEWEST}"
         )
     rows: list[dict[str, float]] = []
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        results = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(_one_permutation)(
-                models, X, y, n_folds, n_inner_folds, n_trials, np.random.SeedSequence([seed, number])
-            )
-            for number in range(n_permutations)
+    tasks = (
+        delayed(_one_permutation)(
+            models, X, y, n_folds, n_inner_folds, n_trials, np.random.SeedSequence([seed, number])
         )
-        for row in results:
-            rows.append(row)
-            if progress is not None:
-                progress(len(rows), n_permutations)
+        for number in range(n_permutations)
+    )
+    for row in in_processes(tasks, n_jobs):
+        rows.append(row)
+        if progress is not None:
+            progress(len(rows), n_permutations)
     return pd.DataFrame(rows, index=pd.RangeIndex(n_permutations, name="permutation"))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed, parallel_config
+from joblib import delayed
 from threadpoolctl import threadpool_limits
 
 from nbrelapse.errors import InputError
@@ -17,6 +17,7 @@ from nbrelapse.metrics.evaluation import Evaluation, evaluate_groups
 from nbrelapse.metrics.horizons import prediction_times
 from nbrelapse.metrics.predictions import FEWEST_EVENTS, FEWEST_PATIENTS, Predictions, enough_patients
 from nbrelapse.metrics.resampling import IntervalKind
+from nbrelapse.models.processes import in_processes
 from nbrelapse.models.resamples import refit
 from nbrelapse.outcome import event_of
 from nbrelapse.validation.fold_cache import FoldCache, _fold_key, _Prediction
@@ -228,14 +229,11 @@ def _predictions(
             missing.append(number)
         else:
             yield task, known
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        results = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-            delayed(_predict_fold)(number, tasks[number], X, y) for number in missing
-        )
-        for number, prediction in results:
-            if cache is not None:
-                cache.store(keys[number], prediction)
-            yield tasks[number], prediction
+    todo = (delayed(_predict_fold)(number, tasks[number], X, y) for number in missing)
+    for number, prediction in in_processes(todo, n_jobs, ordered=False):
+        if cache is not None:
+            cache.store(keys[number], prediction)
+        yield tasks[number], prediction
 
 
 def _predict_fold(number: int, task: _Task, X: pd.DataFrame, y: np.ndarray) -> tuple[int, _Prediction]:
