@@ -123,15 +123,11 @@ def _judged(setting: str, size: int, seed: int, kind: IntervalKind, n_bootstrap:
         found.differences.rename(columns={"difference": "value"}).assign(of="right less half"),
     ]
     if setting != "binary" and kind == "percentile":
-        times, _ = event_free_time(models["right"], {}, y, n_bootstrap=n_bootstrap, seed=seed)
-        metric = (
-            "event-free time "
-            + times["years"].astype(str)
-            + " y, "
-            + times["grouping"]
-            + " "
-            + times["group"].astype(str)
-        )
+        halves = {"risk above the mean": models["right"].log_risk[0] > 0}
+        times, _ = event_free_time(models["right"], halves, y, n_bootstrap=n_bootstrap, seed=seed)
+        times = times[times["grouping"] != "predicted_third"]  # whose limits are others in each cohort
+        group = times["grouping"] + " " + times["group"].astype(str)
+        metric = "event-free time " + times["years"].astype(str) + " y, " + group
         tables.append(times.rename(columns={"event_free": "value"}).assign(of="patients", metric=metric))
     columns = ["of", "metric", "value", "low", "high"]
     return pd.concat([table[columns] for table in tables]).set_index(["of", "metric"])
