@@ -49,8 +49,8 @@ HORIZON = np.array([5 * YEAR])
 NEW = 300
 JUDGES = 4000
 TRIALS = 8
-FIRST = 500
-"""Seed of the first cohort of bands: the widths were chosen on cohorts 700 to 711 and cohorts of other simulations."""
+FIRST = 900
+"""Seed of the first cohort of bands: the widths were chosen on cohorts 500 to 711 and on other simulations."""
 REFITS = 40
 FAMILIES = ("cox", "cox_prior", "boosted", "boosted_prior", "blend", "forest", *BINARY_FAMILIES)
 SETTINGS = {"few": (0.06, 0.8, 2.0, 12.0), "many": (0.2, 1.2, 1.0, 12.0), "binary": (0.25, 1.0)}

@@ -14,6 +14,7 @@ from sklearn.base import clone
 
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.metrics.predictions import Predictions, enough_patients
+from nbrelapse.metrics.resampling import few_events_stretch
 from nbrelapse.models.design import read_columns
 from nbrelapse.outcome import HORIZON_YEARS, kind_of
 from nbrelapse.validation.splits import repeated_folds
@@ -40,6 +41,9 @@ _TRUST_VARIANCE = 0.25
 _BELOW, _ABOVE = (2.58, 1.64), 1.96
 """Standard deviations below, in the lowest and the highest tenth of risk, and above. Few events settle how low a low
 risk is: errors there are skewed to the left."""
+
+_EVENTS_A_DEGREE = 3
+"""Of freedom of Student's t: few events tell the variance of the prior badly. A choice."""
 
 _KNOTS = 10
 _MOST_PATIENTS = 1000
@@ -182,13 +186,15 @@ def learn_bands(predictions: Predictions, model: RiskModel, X: pd.DataFrame, y: 
     Z, mean = _standardised(model, X)
     data = _Observed.of(y, mean)
     truth, variance = _posterior(data, Z, mean)
+    wider = few_events_stretch(int(data.event.sum()) // _EVENTS_A_DEGREE) ** 2
     risk: list[tuple[float, ...]] = []
     shift: list[tuple[float, ...]] = []
     spread: list[tuple[float, ...]] = []
     for horizon in days or (np.inf,):
         level, uncertain = data.level(horizon)
         predicted = (_cloglog if timed else _log_odds)(predictions.incidence_at(horizon))
-        rows = _by_tenth(predicted, np.broadcast_to(truth + level, predicted.shape), variance + uncertain)
+        expected = np.broadcast_to(truth + level, predicted.shape)
+        rows = _by_tenth(predicted, expected, variance + uncertain, wider)
         for column, row in zip((risk, shift, spread), rows, strict=True):
             column.append(row)
     return PatientBands(tuple(days), tuple(risk), tuple(shift), tuple(spread))
@@ -368,15 +374,15 @@ def _factor(curvature: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _by_tenth(
-    predicted: np.ndarray, truth: np.ndarray, variance: np.ndarray
+    predicted: np.ndarray, truth: np.ndarray, variance: np.ndarray, wider: float
 ) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
-    """Mean prediction, mean of truth less prediction, and the variance around it, by tenth of the predictions."""
+    """Mean prediction, mean of truth less prediction, and ``wider`` times the variance around it, by tenth."""
     difference, own = (truth - predicted).ravel(), np.broadcast_to(variance, predicted.shape).ravel()
     tenths = np.array_split(np.argsort(predicted.ravel(), kind="stable"), _KNOTS)
     return (
         tuple(float(predicted.ravel()[tenth].mean()) for tenth in tenths),
         tuple(float(difference[tenth].mean()) for tenth in tenths),
-        tuple(float(difference[tenth].var() + own[tenth].mean()) for tenth in tenths),
+        tuple(float(wider * (difference[tenth].var() + own[tenth].mean())) for tenth in tenths),
     )
 
 
