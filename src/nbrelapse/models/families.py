@@ -8,17 +8,15 @@ from typing import Any
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.base import ModelState, RiskModel
-from nbrelapse.models.blend import _MEMBERS, Blend
-from nbrelapse.models.boosted_prior import BoostedPrior
 from nbrelapse.models.clinical import _CLINICAL_BINARY_COLUMNS, CLINICAL_COLUMNS, ClinicalCox, ClinicalLogistic
-from nbrelapse.models.logistic import Logistic
-from nbrelapse.models.trees import BoostedClassifier
+from nbrelapse.models.recalibration import _PLAIN, RecalibratedBinary, RecalibratedSurvival
+from nbrelapse.outcome import BINARY, SURVIVAL
 
 _CLINICAL_BASELINES = tuple(CLINICAL_COLUMNS)
-SURVIVAL_FAMILIES: dict[str, type[RiskModel]] = {**_MEMBERS, BoostedPrior.family: BoostedPrior, Blend.family: Blend}
+SURVIVAL_FAMILIES = {name: model for name, model in _PLAIN.items() if model.kind is SURVIVAL}
 """Families of the endpoints that are a time to an event."""
 
-BINARY_FAMILIES: dict[str, type[RiskModel]] = {model.family: model for model in (Logistic, BoostedClassifier)}
+BINARY_FAMILIES = {name: model for name, model in _PLAIN.items() if model.kind is BINARY}
 """Families of the binary endpoints."""
 
 FAMILIES: dict[str, type[RiskModel]] = {
@@ -26,7 +24,10 @@ FAMILIES: dict[str, type[RiskModel]] = {
     **BINARY_FAMILIES,
     ClinicalCox.family: ClinicalCox,
     ClinicalLogistic.family: ClinicalLogistic,
+    RecalibratedSurvival._saved_as: RecalibratedSurvival,
+    RecalibratedBinary._saved_as: RecalibratedBinary,
 }
+"""All that a saved model may be."""
 
 
 _MODELS = {
