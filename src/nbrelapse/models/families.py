@@ -24,10 +24,14 @@ FAMILIES: dict[str, type[RiskModel]] = {
     **BINARY_FAMILIES,
     ClinicalCox.family: ClinicalCox,
     ClinicalLogistic.family: ClinicalLogistic,
+}
+
+_SAVED: dict[str, type[RiskModel]] = {
+    **FAMILIES,
     RecalibratedSurvival._saved_as: RecalibratedSurvival,
     RecalibratedBinary._saved_as: RecalibratedBinary,
 }
-"""All that a saved model may be."""
+"""What a saved model may be."""
 
 
 _MODELS = {
@@ -125,9 +129,9 @@ def model_from_state(state: ModelState) -> RiskModel:
         Its family is unknown to this version.
     """
     family = state.document.get("family")
-    if family not in FAMILIES:
-        raise InputError(f"unknown model family {family!r}", expected=", ".join(FAMILIES))
-    return FAMILIES[family].from_state(state)
+    if family not in _SAVED:
+        raise InputError(f"unknown model family {family!r}", expected=", ".join(_SAVED))
+    return _SAVED[family].from_state(state)
 
 
 def model_title(name: str) -> str:
