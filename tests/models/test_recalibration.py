@@ -43,7 +43,7 @@ TIMES = np.array([365.0, 1826.0])
 @pytest.fixture
 def grouped(simulate):
     """A cohort in whose high-risk group, a third, the features say nothing; the group of a few is not known."""
-    X, y, truth = simulate(300)
+    X, y, _ = simulate(300)
     group = np.where(np.arange(300) % 3 == 0, 2.0, 0.5)
     rng = np.random.default_rng(1)
     high = group == 2
