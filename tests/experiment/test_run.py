@@ -29,6 +29,7 @@ from nbrelapse.experiment.run import _blend_note, _column_groups, _competing_not
 from nbrelapse.metrics.evaluation import chosen_difference
 from nbrelapse.models.linear import Cox
 from nbrelapse.report.sentences import verdict
+from nbrelapse.scoring import load_model, save_model, score
 from nbrelapse.tracking import read_experiment
 from nbrelapse.tracking.store import open_store
 from nbrelapse.validation.sample_size import sample_size
@@ -402,3 +403,24 @@ def test_said_from_the_first_competing_event_to_the_ninth(competing, said):
 
 def test_a_binary_outcome_has_none():
     assert _competing_note(np.array([0, 1, 1], dtype=np.int8)) == []
+
+
+def test_a_recalibrated_experiment_shows_both_slopes_and_its_model_scores_as_it_predicts(
+    settings: Settings, store: Path, tmp_path: Path
+) -> None:
+    config = settings(recalibrate="group", models=["cox"], split=None, name="recalibrated")
+    found = run_experiment(config)
+    metrics = set(found.cross_validation.metrics["metric"])
+    assert {"calibration_slope", "calibration_slope_before"} <= metrics
+    assert {type(model).__name__ for model in found.refits["cox"]} == {"RecalibratedSurvival"}
+    page = Path(publish(found, tmp_path / "report.html").report).read_text(encoding="utf-8")
+    assert "with the recalibration within clinical groups" in page
+    assert "Calibration slope before recalibration" in page
+    model = found.models["cox"]
+    values = found.data.features(found.data.training)
+    folder = save_model(model, tmp_path / "model", cohort=found.data.cohort, X=values, y=found.data.training, refits=0)
+    scores = score(load_model(folder), found.data.cohort).set_index("patient_id")["log_risk"].dropna()
+    expected = pd.Series(model.predict_log_risk(values), index=values.index)
+    both = scores.index.intersection(expected.index)
+    assert len(both) > 20
+    np.testing.assert_array_equal(scores[both], expected[both])

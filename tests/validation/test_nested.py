@@ -7,6 +7,8 @@ import pytest
 from nbrelapse.errors import InputError
 from nbrelapse.metrics.evaluation import evaluate
 from nbrelapse.models.linear import Cox
+from nbrelapse.models.recalibration import RISK_GROUP, recalibrated
+from nbrelapse.validation.fold_cache import FoldCache
 from nbrelapse.validation.nested import holdout_predictions, nested_cross_validation
 from nbrelapse.validation.splits import repeated_folds
 
@@ -104,3 +106,34 @@ def test_a_hold_out_is_one_repeat_with_one_fold(data, slope_model):
     np.testing.assert_array_equal(found.log_risk[0], model.predict_log_risk(X.iloc[80:]))
     expected = model.predict_cumulative_incidence(X.iloc[80:], TIMES)[:, 1]
     np.testing.assert_array_equal(found.incidence[0], expected)
+
+
+def test_log_risks_before_a_recalibration_stand_beside_those_after_it(data, tmp_path):
+    X, y = data
+    X = X.assign(**{RISK_GROUP: np.where(X["x"] > 0.5, 2.0, 0.5)})
+    plain = Cox(["x", "a"])
+    cache = FoldCache(tmp_path / "cache")
+    found = nested_cross_validation({"cox": recalibrated(plain)}, X, y, **settings(cache=cache))["cox"]
+    alone = nested_cross_validation({"cox": plain}, X, y, **settings())["cox"]
+    np.testing.assert_array_equal(found.before, alone.log_risk)
+    assert alone.before is None
+    assert not np.allclose(found.log_risk, alone.log_risk)
+    again = nested_cross_validation({"cox": recalibrated(plain)}, X, y, **settings(cache=cache))["cox"]
+    assert cache.hits == cache.misses > 0
+    np.testing.assert_array_equal(again.before, found.before)
+    assert again.take(np.arange(9)).before.shape == (2, 9)
+
+    evaluation = evaluate(
+        {"cox": found, "alone": alone},
+        y,
+        populations={"all": np.ones(120, bool)},
+        references=["alone"],
+        n_bootstrap=100,
+    )
+    slopes = evaluation.metrics.set_index(["model", "metric"])["value"]
+    assert slopes["cox", "calibration_slope_before"] == slopes["alone", "calibration_slope"]
+    assert ("alone", "calibration_slope_before") not in slopes
+    assert "calibration_slope_before" not in set(evaluation.differences["metric"])
+    fitted = recalibrated(plain).fit(X, y)
+    held = holdout_predictions({"cox": fitted}, X, TIMES)["cox"]
+    np.testing.assert_array_equal(held.before[0], fitted.plain.predict_log_risk(X))

@@ -138,6 +138,9 @@ class ExperimentConfig(_Section):
     models : tuple of str
         Model families to compare, those of the endpoint's kind: ``cox`` and ``boosted`` by default, ``logistic`` and
         ``boosted_classifier`` for ``refractory``. The clinical baselines always run beside them.
+    recalibrate : {"none", "group"}
+        Whether log risks of the families are recalibrated within clinical groups, see
+        :func:`nbrelapse.models.recalibrated`.
     refits : int
         Bootstrap refits behind the intervals of predictions.
     allow_overlap : bool
@@ -159,6 +162,7 @@ class ExperimentConfig(_Section):
     leave_one_out: _LeaveOneOut | None = None
     validation: _Validation = _Validation()
     models: Annotated[tuple[_Family, ...], Field(min_length=1, default_factory=_default_models)]
+    recalibrate: Literal["none", "group"] = "none"
     refits: Annotated[int, Field(ge=20)] = 100
     log_patient_ids: bool = False
     allow_overlap: bool = False

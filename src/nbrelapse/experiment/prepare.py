@@ -22,6 +22,7 @@ from nbrelapse.models.base import RiskModel
 from nbrelapse.models.design import uninformative
 from nbrelapse.models.families import FAMILIES, clinical_baselines, create_model
 from nbrelapse.models.prior import prior_of_model
+from nbrelapse.models.recalibration import recalibrated
 from nbrelapse.outcome import Outcome, event_of, hash_outcomes, make_outcome, outcome_fingerprint
 from nbrelapse.scoring.storage import load_model
 from nbrelapse.simulation.files import simulate_cohort
@@ -192,6 +193,8 @@ def _experiment_models(config: ExperimentConfig, data: _PreparedData) -> tuple[d
         )
         if "not_assayed" in models[name].get_params(deep=False):
             models[name].set_params(not_assayed=config.features.not_assayed)
+        if config.recalibrate == "group":
+            models[name] = recalibrated(models[name])
     return models, notes
 
 

@@ -38,6 +38,7 @@ from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.table import metric_title
 from nbrelapse.models.blend import Blend
 from nbrelapse.models.families import model_title
+from nbrelapse.models.recalibration import RecalibratedBinary, RecalibratedSurvival
 from nbrelapse.outcome import Outcome, event_of, kind_of, outcome_fingerprint
 from nbrelapse.report.experiment_report import ReportContent, experiment_figures, write_experiment_report
 from nbrelapse.report.explanation_report import explanation_figures
@@ -239,15 +240,18 @@ def _model_record(
     result: ExperimentResult, name: str, tried: Multiplicity, courses: tuple[ClinicalGroup, ...]
 ) -> ModelRecord:
     model = result.models[name]
+    plain = model.plain
     parameters = _flat(
         {
             key: value
-            for key, value in model.get_params(deep=False).items()
+            for key, value in plain.get_params(deep=False).items()
             if key not in ("columns", "directions", "prior")
         }
     )
-    if isinstance(model, Blend):
-        parameters |= _flat({"weights": model.weights_})
+    if isinstance(plain, Blend):
+        parameters |= _flat({"weights": plain.weights_})
+    if isinstance(model, RecalibratedSurvival | RecalibratedBinary):
+        parameters |= _flat({"recalibration": model.recalibration_.to_dict()})
     if name not in result.config.models:
         return ModelRecord(name, parameters, _logged_metrics(result, name))
     card = _model_card(result, name, tried)

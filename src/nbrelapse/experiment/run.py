@@ -534,7 +534,7 @@ def _blend_note(models: Mapping[str, RiskModel]) -> list[str]:
     return [
         f"{model_title(name)}, weights: "
         + ", ".join(f"{model_title(member)} {weight:.2f}" for member, weight in model.weights_.items())
-        for name, model in models.items()
+        for name, model in ((name, model.plain) for name, model in models.items())
         if isinstance(model, Blend)
     ]
 

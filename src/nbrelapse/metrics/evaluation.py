@@ -571,7 +571,7 @@ def _evaluation_rows(
             | {"reference": reference}
             | _interval("difference", values - replicates[reference, name], n_bootstrap, metric, stretch=wider)
             for reference in references
-            if reference != model
+            if reference != model and (reference, name) in replicates
         ]
     return metrics, differences
 

@@ -35,6 +35,8 @@ class Predictions:
     times : ndarray of shape (n_times,)
         Days, increasing; infinity alone for a binary endpoint, see
         :func:`nbrelapse.metrics.horizons.prediction_times`.
+    before : ndarray of shape (n_repeats, n), optional
+        Log risks before they were recalibrated within clinical groups, where they were.
 
     Raises
     ------
@@ -55,6 +57,7 @@ class Predictions:
     fold: np.ndarray
     incidence: np.ndarray
     times: np.ndarray
+    before: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         shape = self.log_risk.shape
@@ -85,8 +88,14 @@ class Predictions:
 
     def take(self, patients: np.ndarray) -> Predictions:
         """Return the predictions of some patients (a mask or positions)."""
+        before = None if self.before is None else self.before[:, patients]
         return Predictions(
-            self.model, self.log_risk[:, patients], self.fold[:, patients], self.incidence[:, patients], self.times
+            self.model,
+            self.log_risk[:, patients],
+            self.fold[:, patients],
+            self.incidence[:, patients],
+            self.times,
+            before,
         )
 
 

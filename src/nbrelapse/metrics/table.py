@@ -177,6 +177,13 @@ def _of_log_risk(metric: Callable[..., _Value], judged: _JudgedModel) -> _Value:
     return metric(patients.y, prediction.log_risk, fold=prediction.fold, weights=patients.weights)
 
 
+def _slope_before(judged: _JudgedModel) -> _Value | None:
+    prediction, patients = judged.prediction, judged.patients
+    if prediction.before is None:
+        return None
+    return calibration_slope(patients.y, prediction.before, fold=prediction.fold, weights=patients.weights)
+
+
 def _of_probability(metric: Callable[..., _Value], judged: _JudgedModel) -> _Value:
     return metric(judged.patients.y, judged.prediction.incidence[:, :, 0], weights=judged.patients.weights)
 
@@ -236,6 +243,16 @@ METRICS: Mapping[str, Metric] = {
             "Calibration slope",
             (SURVIVAL, BINARY),
             partial(_of_log_risk, calibration_slope),
+            1.0,
+            _NO_SLOPE,
+            sense=0,
+            ability=_CALIBRATED,
+        ),
+        Metric(
+            "calibration_slope_before",
+            "Calibration slope before recalibration",
+            (SURVIVAL, BINARY),
+            _slope_before,
             1.0,
             _NO_SLOPE,
             sense=0,

@@ -33,6 +33,10 @@ from .prior import CoxPrior as CoxPrior
 from .prior import prior_of_model as prior_of_model
 from .processes import in_processes as in_processes
 from .processes import starting_processes as starting_processes
+from .recalibration import RISK_GROUP as RISK_GROUP
+from .recalibration import RecalibratedBinary as RecalibratedBinary
+from .recalibration import RecalibratedSurvival as RecalibratedSurvival
+from .recalibration import recalibrated as recalibrated
 from .resamples import bootstrap_refits as bootstrap_refits
 from .resamples import bootstrap_rows as bootstrap_rows
 from .resamples import fold_refits as fold_refits

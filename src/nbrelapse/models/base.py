@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -27,7 +27,7 @@ from nbrelapse.models.design import (
     default_columns,
 )
 from nbrelapse.models.hazards import _CompetingRisk
-from nbrelapse.outcome import Outcome, OutcomeKind
+from nbrelapse.outcome import Outcome, OutcomeKind, event_of, kind_of
 
 if TYPE_CHECKING:
     import optuna
@@ -147,6 +147,11 @@ class RiskModel(BaseEstimator, ABC):
         """
         directions: Mapping[str, int] = getattr(self, "directions", None) or {}
         return frozenset(name for name, sign in directions.items() if sign)
+
+    @property
+    def plain(self) -> RiskModel:
+        """The model whose log risks a recalibration is of; this one, where it is not recalibrated."""
+        return self
 
     @property
     def n_features_in_(self) -> int:
@@ -409,3 +414,30 @@ def _inner_folds(patients: pd.Index, event: np.ndarray, n_folds: int) -> list[tu
         folds = StratifiedGroupKFold(min(n_folds, len(np.unique(groups))), shuffle=True, random_state=0)
         # Some may have no patient: groups are not divided.
         return [(train, test) for train, test in folds.split(event, event, groups) if len(test)]
+
+
+def _cross_fitted(models: Sequence[RiskModel], X: pd.DataFrame, y: np.ndarray, n_folds: int) -> np.ndarray | None:
+    """Predict training patients by copies of the models that were fitted without them.
+
+    Parameters
+    ----------
+    models : sequence of RiskModel
+    X : DataFrame of shape (n_samples, n_features)
+        In their training order; see :func:`_inner_folds` for patients who stand in it more than once.
+    y : ndarray of shape (n_samples,)
+    n_folds : int
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_models) or None
+        Log risks; None where too few patients had the event, or were without it, to fit a part of the folds.
+    """
+    event = (event_of(y) == 1).astype(np.int8)
+    found = np.empty((len(y), len(models)))
+    for train, test in _inner_folds(X.index, event, n_folds):
+        cases = int(event[train].sum())
+        if cases < 2 or (not kind_of(y).has_time and len(train) - cases < 2):
+            return None
+        for column, model in enumerate(models):
+            found[test, column] = model.for_trial()._fit_part(X.iloc[train], y[train]).predict_log_risk(X.iloc[test])
+    return found

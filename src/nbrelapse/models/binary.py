@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from nbrelapse.outcome import Outcome
 
-from nbrelapse.models.base import Features, RiskModel, _inner_folds
+from nbrelapse.models.base import Features, RiskModel, _cross_fitted
 
 _FEWEST_A_CLASS = 10
 """With fewer patients of either class their out-of-fold log odds cannot tell a slope. A choice of caution."""
@@ -35,30 +35,17 @@ class BinaryModel(ClassifierMixin, RiskModel):
 
     ``y`` is 0 or 1; of any other two values the second in their order is the event. The log risk, which is
     ``decision_function``, is the log odds of the event; it is absolute, not centred. ``predict`` gives the likelier
-    class, ``predict_proba`` the probability of both, and ``score`` the AUC, not the accuracy. After the fit the
-    log odds are recalibrated by a straight line (:func:`_platt_scaling`), learned on log odds that were cross-fitted
-    within the training patients: models refitted without a part of them predict that part. Patients who stand in X
-    more than once (bootstrap resamples) are kept on one side. With fewer than ten patients of either class the
-    log odds stay as fitted.
-
-    Subclasses set the parameter ``calibration_folds`` (0 = as fitted) and implement ``_fit_raw`` and ``_recalibrate``.
+    class, ``predict_proba`` the probability of both, and ``score`` the AUC, not the accuracy.
 
     Attributes
     ----------
-    calibration_ : tuple of (intercept, slope)
-        ``log_risk = intercept + slope * log odds as fitted``; (0, 1) where they were left alone.
     classes_ : ndarray of shape (2,)
         The values of ``y``, the event last.
     """
 
     kind: ClassVar[OutcomeKind] = BINARY
 
-    calibration_folds: int
-    calibration_: tuple[float, float]
     classes_: np.ndarray
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "calibration_")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -66,70 +53,17 @@ class BinaryModel(ClassifierMixin, RiskModel):
         tags.classifier_tags.multi_class = False
         return tags
 
-    def fit(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> Self:
-        """Fit the model and calibrate it.
-
-        Parameters
-        ----------
-        X : FeatureTable, DataFrame or ndarray of shape (n_samples, n_features)
-        y : Outcome, Series or ndarray of shape (n_samples,)
-
-        Raises
-        ------
-        InputError
-            X and y are of other patients, y has other than two values, a column cannot be read, or fewer than two
-            patients had the event, or fewer than two were without it.
-        """
-        X, y = self._training(X, y)
-        values, outcome = self._read_training(X, y)
-        self._fit_raw(values, outcome)
-        self.calibration_ = self._calibration(X, y)
-        if self.calibration_ != (0.0, 1.0):
-            self._recalibrate(*self.calibration_)
-        return self
-
-    @abstractmethod
-    def _fit_raw(self, values: np.ndarray, y: np.ndarray) -> None:
-        """Fit the log odds; the rows are in their canonical order."""
-
-    @abstractmethod
-    def _recalibrate(self, intercept: float, slope: float) -> None:
-        """Make ``intercept + slope * log odds`` the log odds that are predicted and attributed."""
-
-    def for_trial(self) -> Self:
-        """Return an unfitted copy that does not calibrate.
-
-        A trial is judged by the likelihood of out-of-fold log odds, which already prefers those of the right size.
-        """
-        return clone(self).set_params(calibration_folds=0)
-
-    def _calibration(self, X: pd.DataFrame, y: np.ndarray) -> tuple[float, float]:
-        if self.calibration_folds < 2 or np.bincount(y, minlength=2).min() < _FEWEST_A_CLASS:
-            return 0.0, 1.0
-        order = _training_order(X, y, self.columns)
-        X, y = X.iloc[order], y[order]
-        log_odds = np.empty(len(y))
-        for train, test in _inner_folds(X.index, y, self.calibration_folds):
-            if min(y[train].sum(), (1 - y[train]).sum()) < 2:
-                return 0.0, 1.0
-            log_odds[test] = self.for_trial()._fit_part(X.iloc[train], y[train]).predict_log_risk(X.iloc[test])
-        return _platt_scaling(y, log_odds)
-
     def _target(self, y: np.ndarray) -> np.ndarray:
         self.classes_, target = _classes(y, type(self).__name__)
         return target
 
-    def _calibration_document(self) -> dict[str, Any]:
-        """Return the calibration, and the classes where they are others than 0 and 1, as JSON data."""
+    def _class_document(self) -> dict[str, Any]:
+        """Return the classes as JSON data, where they are others than 0 and 1."""
         classes = self.classes_.tolist()
-        return {"calibration": [float(value) for value in self.calibration_]} | (
-            {} if classes == [0, 1] else {"classes": classes}
-        )
+        return {} if classes == [0, 1] else {"classes": classes}
 
-    def _read_calibration(self, document: Mapping[str, Any]) -> None:
-        """Take back what :meth:`_calibration_document` wrote."""
-        intercept, slope = document["calibration"]
-        self.calibration_ = (float(intercept), float(slope))
+    def _read_classes(self, document: Mapping[str, Any]) -> None:
+        """Take back what :meth:`_class_document` wrote."""
         self.classes_ = np.asarray(document.get("classes", [0, 1]))
 
     def predict(self, X: Features) -> np.ndarray:
@@ -188,6 +122,83 @@ class BinaryModel(ClassifierMixin, RiskModel):
         """Log odds, and the probability of the event at every time; see :meth:`RiskModel.predict_risk`."""
         log_risk = self.predict_log_risk(X)
         return log_risk, np.repeat(np.asarray(expit(log_risk))[:, None], len(times), axis=1)
+
+
+class _SelfCalibrated(BinaryModel):
+    """A binary model whose log odds are calibrated after the fit.
+
+    They are recalibrated by a straight line (:func:`_platt_scaling`), learned on log odds that were cross-fitted
+    within the training patients: models refitted without a part of them predict that part. Patients who stand in X
+    more than once (bootstrap resamples) are kept on one side. With fewer than ten patients of either class the
+    log odds stay as fitted.
+
+    Subclasses set the parameter ``calibration_folds`` (0 = as fitted) and implement ``_fit_raw`` and ``_recalibrate``.
+
+    Attributes
+    ----------
+    calibration_ : tuple of (intercept, slope)
+        ``log_risk = intercept + slope * log odds as fitted``; (0, 1) where they were left alone.
+    """
+
+    calibration_folds: int
+    calibration_: tuple[float, float]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "calibration_")
+
+    def fit(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> Self:
+        """Fit the model and calibrate it.
+
+        Parameters
+        ----------
+        X : FeatureTable, DataFrame or ndarray of shape (n_samples, n_features)
+        y : Outcome, Series or ndarray of shape (n_samples,)
+
+        Raises
+        ------
+        InputError
+            X and y are of other patients, y has other than two values, a column cannot be read, or fewer than two
+            patients had the event, or fewer than two were without it.
+        """
+        X, y = self._training(X, y)
+        values, outcome = self._read_training(X, y)
+        self._fit_raw(values, outcome)
+        self.calibration_ = self._calibration(X, y)
+        if self.calibration_ != (0.0, 1.0):
+            self._recalibrate(*self.calibration_)
+        return self
+
+    @abstractmethod
+    def _fit_raw(self, values: np.ndarray, y: np.ndarray) -> None:
+        """Fit the log odds; the rows are in their canonical order."""
+
+    @abstractmethod
+    def _recalibrate(self, intercept: float, slope: float) -> None:
+        """Make ``intercept + slope * log odds`` the log odds that are predicted and attributed."""
+
+    def for_trial(self) -> Self:
+        """Return an unfitted copy that does not calibrate.
+
+        A trial is judged by the likelihood of out-of-fold log odds, which already prefers those of the right size.
+        """
+        return clone(self).set_params(calibration_folds=0)
+
+    def _calibration(self, X: pd.DataFrame, y: np.ndarray) -> tuple[float, float]:
+        if self.calibration_folds < 2 or np.bincount(y, minlength=2).min() < _FEWEST_A_CLASS:
+            return 0.0, 1.0
+        order = _training_order(X, y, self.columns)
+        log_odds = _cross_fitted([self], X.iloc[order], y[order], self.calibration_folds)
+        return (0.0, 1.0) if log_odds is None else _platt_scaling(y[order], log_odds[:, 0])
+
+    def _calibration_document(self) -> dict[str, Any]:
+        """Return the calibration and the classes as JSON data."""
+        return {"calibration": [float(value) for value in self.calibration_]} | self._class_document()
+
+    def _read_calibration(self, document: Mapping[str, Any]) -> None:
+        """Take back what :meth:`_calibration_document` wrote."""
+        intercept, slope = document["calibration"]
+        self.calibration_ = (float(intercept), float(slope))
+        self._read_classes(document)
 
 
 def _classes(y: np.ndarray, model: str) -> tuple[np.ndarray, np.ndarray]:

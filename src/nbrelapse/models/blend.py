@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
-from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel, _inner_folds
+from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel, _cross_fitted
 from nbrelapse.models.design import _training_order
 from nbrelapse.models.forest import Forest
 from nbrelapse.models.hazards import partial_log_likelihood
@@ -124,7 +124,8 @@ class Blend(SurvivalModel):
         members = self.parts()
         values, outcome = self._read_training(X, y)
         order = _training_order(X, y, self.columns)
-        cross_fitted = self._cross_fitted(members, X.iloc[order], outcome)
+        enough = np.count_nonzero(outcome["event"] == 1) >= _FEWEST_EVENTS
+        cross_fitted = _cross_fitted(list(members.values()), X.iloc[order], outcome, self.folds) if enough else None
         self.members_ = {name: member.for_trial()._fit_part(X, y) for name, member in members.items()}
         log_risks = cross_fitted
         if log_risks is None:
@@ -175,20 +176,6 @@ class Blend(SurvivalModel):
                 expected=", ".join(sorted(set(known) - set(_SHARED))),
             )
         return model.set_params(**{key: getattr(self, key) for key in _SHARED if key in known}, **given)
-
-    def _cross_fitted(self, members: Mapping[str, RiskModel], X: pd.DataFrame, y: np.ndarray) -> np.ndarray | None:
-        """Log risks of members that were fitted without the patient, a column each; None with too few events."""
-        event = (y["event"] == 1).astype(np.int8)
-        if event.sum() < _FEWEST_EVENTS:
-            return None
-        log_risks = np.empty((len(y), len(members)))
-        for train, test in _inner_folds(X.index, event, self.folds):
-            if event[train].sum() < 2:
-                return None
-            for column, member in enumerate(members.values()):
-                fitted = member.for_trial()._fit_part(X.iloc[train], y[train])
-                log_risks[test, column] = fitted.predict_log_risk(X.iloc[test])
-        return log_risks
 
     def _log_risks(self, X: pd.DataFrame) -> np.ndarray:
         return np.column_stack([member.predict_log_risk(X) for member in self.members_.values()])

@@ -8,17 +8,15 @@ from typing import Any
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.base import ModelState, RiskModel
-from nbrelapse.models.blend import _MEMBERS, Blend
-from nbrelapse.models.boosted_prior import BoostedPrior
 from nbrelapse.models.clinical import _CLINICAL_BINARY_COLUMNS, CLINICAL_COLUMNS, ClinicalCox, ClinicalLogistic
-from nbrelapse.models.logistic import Logistic
-from nbrelapse.models.trees import BoostedClassifier
+from nbrelapse.models.recalibration import _PLAIN, RecalibratedBinary, RecalibratedSurvival
+from nbrelapse.outcome import BINARY, SURVIVAL
 
 _CLINICAL_BASELINES = tuple(CLINICAL_COLUMNS)
-SURVIVAL_FAMILIES: dict[str, type[RiskModel]] = {**_MEMBERS, BoostedPrior.family: BoostedPrior, Blend.family: Blend}
+SURVIVAL_FAMILIES = {name: model for name, model in _PLAIN.items() if model.kind is SURVIVAL}
 """Families of the endpoints that are a time to an event."""
 
-BINARY_FAMILIES: dict[str, type[RiskModel]] = {model.family: model for model in (Logistic, BoostedClassifier)}
+BINARY_FAMILIES = {name: model for name, model in _PLAIN.items() if model.kind is BINARY}
 """Families of the binary endpoints."""
 
 FAMILIES: dict[str, type[RiskModel]] = {
@@ -27,6 +25,13 @@ FAMILIES: dict[str, type[RiskModel]] = {
     ClinicalCox.family: ClinicalCox,
     ClinicalLogistic.family: ClinicalLogistic,
 }
+
+_SAVED: dict[str, type[RiskModel]] = {
+    **FAMILIES,
+    RecalibratedSurvival._saved_as: RecalibratedSurvival,
+    RecalibratedBinary._saved_as: RecalibratedBinary,
+}
+"""What a saved model may be."""
 
 
 _MODELS = {
@@ -124,9 +129,9 @@ def model_from_state(state: ModelState) -> RiskModel:
         Its family is unknown to this version.
     """
     family = state.document.get("family")
-    if family not in FAMILIES:
-        raise InputError(f"unknown model family {family!r}", expected=", ".join(FAMILIES))
-    return FAMILIES[family].from_state(state)
+    if family not in _SAVED:
+        raise InputError(f"unknown model family {family!r}", expected=", ".join(_SAVED))
+    return _SAVED[family].from_state(state)
 
 
 def model_title(name: str) -> str:

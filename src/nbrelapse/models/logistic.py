@@ -10,18 +10,18 @@ import numpy as np
 from scipy.special import expit, logit
 
 from nbrelapse.models.base import ModelState
-from nbrelapse.models.binary import BinaryModel
+from nbrelapse.models.binary import _SelfCalibrated
 from nbrelapse.models.linear import _ElasticNet, _smallest_null_penalty
 
 _PATH_LENGTH = 6
 """Penalties tried, each stronger than the last, where the fit does not converge at the one asked for."""
 
 
-class Logistic(_ElasticNet, BinaryModel):
+class Logistic(_ElasticNet, _SelfCalibrated):
     """Logistic regression with an elastic-net penalty (Zou 2005, 10.1111/j.1467-9868.2005.00503.x).
 
     See :class:`_ElasticNet` for what becomes of missing values and for the parameters that it shares with Cox
-    regression, and :class:`BinaryModel` for the calibration, which is part of ``coefficients_`` and ``intercept_``.
+    regression, and :class:`_SelfCalibrated` for the calibration, which is part of ``coefficients_`` and ``intercept_``.
 
     Parameters
     ----------

@@ -256,6 +256,7 @@ def prior_of_model(model: RiskModel) -> PriorKnowledge:
     >>> bool(abs(small.coefficients_[0] - large.coefficients_[0]) < 0.5)
     True
     """
+    model = model.plain
     if not isinstance(model, _LinearModel):
         raise InputError(
             f"a model of the family {model.family!r} cannot be the prior of another",

@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.base import clone
 
 from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel, _AsGiven
-from nbrelapse.models.binary import BinaryModel
+from nbrelapse.models.binary import _SelfCalibrated
 from nbrelapse.models.design import _background_rows, read_columns
 from nbrelapse.models.survival import SurvivalModel
 
@@ -358,11 +358,11 @@ class Boosted(_BoostedModel, SurvivalModel):
         return model
 
 
-class BoostedClassifier(_BoostedModel, BinaryModel):
+class BoostedClassifier(_BoostedModel, _SelfCalibrated):
     """XGBoost trees on the logistic likelihood, monotone where the catalogue expects a direction.
 
     See :class:`_BoostedModel` for the parameters that it shares with Cox regression and what becomes of missing values,
-    and :class:`BinaryModel` for the calibration, which is ``offset_`` and ``slope_``.
+    and :class:`_SelfCalibrated` for the calibration, which is ``offset_`` and ``slope_``.
 
     Parameters
     ----------

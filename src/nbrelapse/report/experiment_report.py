@@ -161,6 +161,7 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
             "high_risk": verdict(judged, content.chosen, "high_risk") if "high_risk" in populations else None,
             "judged_on": _judged_on(content),
             "chosen_because": content.chosen_because,
+            "calibration": _calibration_sentences(judged, content.chosen),
             "decisions": None if content.utility is None else decisions_section(content.utility),
             "evaluations": _evaluations(content),
             "mechanisms": [
@@ -298,6 +299,36 @@ def _evaluations(content: ReportContent) -> list[dict[str, Any]]:
         for title, explanation, evaluation in parts
         if evaluation is not None
     ]
+
+
+def _calibration_sentences(evaluation: Evaluation, model: str) -> list[str]:
+    """Say how far apart the model's log risks lie, in each population, and how far without its recalibration.
+
+    Examples
+    --------
+    >>> row = {"model": "cox", "population": "high_risk", "value": 0.7, "low": 0.3, "high": 1.2}
+    >>> rows = [row | {"metric": "calibration_slope"}, row | {"metric": "calibration_slope_before", "value": 0.4}]
+    >>> found = Evaluation(pd.DataFrame(rows), pd.DataFrame(), [], kind_of_endpoint("efs"))
+    >>> _calibration_sentences(found, "cox")[:1]
+    ['High-risk patients: calibration slope 0.70 (0.30 to 1.20) with the recalibration within clinical groups,
+    0.40 (0.30 to 1.20) without it.']
+    """
+    table = evaluation.metrics[evaluation.metrics["model"] == model].dropna(subset=["value"])
+    cells = {(row["population"], row["metric"]): row for row in table.to_dict("records")}
+    sentences, too_far = [], False
+    for population, title in POPULATIONS.items():
+        slopes = [cells.get((population, name)) for name in ("calibration_slope", "calibration_slope_before")]
+        if slopes[0] is None:
+            continue
+        told = [f"{row['value']:.2f} ({row['low']:.2f} to {row['high']:.2f})" for row in slopes if row is not None]
+        both = " with the recalibration within clinical groups, {} without it" if len(told) > 1 else ""
+        sentences.append(f"{title}: calibration slope {told[0]}{both.format(*told[1:])}.")
+        too_far = too_far or slopes[0]["high"] < 1
+    if sentences:
+        sentences.append("1 is right; below 1 predictions lie further apart than what happens.")
+    if too_far and not (table["metric"] == "calibration_slope_before").any():
+        sentences.append('recalibrate = "group" in the experiment file pulls them together within clinical groups.')
+    return sentences
 
 
 def _in_order(evaluation: Evaluation) -> list[str]:

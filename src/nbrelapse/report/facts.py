@@ -462,7 +462,14 @@ _UNKNOWN = "–"
 _COLUMNS = (
     *("harrell_c", "uno_c", "cause_specific_c", "auc_1y", "auc_2y", "auc_3y", "auc_5y"),
     *("integrated_brier", "ipa_3y", "ipa_5y", "auc", "brier", "ipa"),
-    *("calibration_slope", "calibration_intercept_5y", "ici_5y", "calibration_intercept", "ici"),
+    *(
+        "calibration_slope",
+        "calibration_slope_before",
+        "calibration_intercept_5y",
+        "ici_5y",
+        "calibration_intercept",
+        "ici",
+    ),
 )
 """Metrics that the leaderboard has room for; the run's tables hold the others."""
 _DIRECTIONS = {1: "raises the risk", -1: "lowers the risk", 0: "no effect"}

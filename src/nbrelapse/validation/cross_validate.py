@@ -394,7 +394,7 @@ def _candidates(
     found: dict[str, RiskModel] = {}
     for name, model in models.items():
         if isinstance(model, RiskModel):
-            chosen = everything if model.reads_genes else without_genes
+            chosen = everything if model.plain.reads_genes else without_genes
             found[name] = _with_columns(name, model, table, chosen, survival=survival)
         else:
             chosen = list(table.columns) if without_genes is None else without_genes
@@ -414,6 +414,11 @@ def _with_columns(
             column="models",
         )
     parameters = model.get_params(deep=False)
+    if "columns" not in parameters:
+        within = {
+            part: _with_columns(name, own, table, chosen, survival=survival) for part, own in model.parts().items()
+        }
+        return model.with_parts(within)
     absent = [column for column in parameters.get("columns") or () if column not in table.columns]
     if absent:
         raise InputError(

@@ -39,8 +39,8 @@ _CODE = (
 
 _LIBRARIES = ("numpy", "optuna", "pandas", "scikit-learn", "scikit-survival", "scipy", "xgboost", "xgboost-cpu")
 
-_Prediction = tuple[np.ndarray, np.ndarray]
-"""Log risk and probability of the event of the patients of one fold."""
+_Prediction = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Log risk, probability of the event, and log risk before any recalibration, of the patients of one fold."""
 
 
 @dataclass
@@ -121,7 +121,8 @@ class FoldCache:
         file = self._file(key)
         try:
             with write_beside(file) as beside:
-                np.savez(beside, key=np.array(key), log_risk=prediction[0], incidence=prediction[1])
+                log_risk, incidence, before = prediction
+                np.savez(beside, key=np.array(key), log_risk=log_risk, incidence=incidence, before=before)
         except OSError as error:
             self.failure = error.strerror or str(error)
 
@@ -199,10 +200,11 @@ def _code() -> str:
 def _read(file: Path, key: str, shape: tuple[int, int]) -> _Prediction | None:
     try:
         with np.load(file, allow_pickle=False) as archive:
-            stored, log_risk, incidence = (archive[name] for name in ("key", "log_risk", "incidence"))
+            stored, log_risk, incidence, before = (archive[name] for name in ("key", "log_risk", "incidence", "before"))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError):
         return None
-    expected = (str(stored) == key, log_risk.shape == shape[:1], incidence.shape == shape)
-    if not all(expected) or log_risk.dtype != float or incidence.dtype != float:
+    found = (log_risk, incidence, before)
+    alike = log_risk.shape == before.shape == shape[:1] and incidence.shape == shape
+    if str(stored) != key or not alike or any(values.dtype != float for values in found):
         return None
-    return log_risk, incidence
+    return found

@@ -112,7 +112,7 @@ def holdout_predictions(models: Mapping[str, RiskModel], X: pd.DataFrame, times:
         With one repeat and one fold.
     """
     fold = np.zeros((1, len(X)), dtype=np.int64)
-    predicted = {name: model.predict_risk(X, times) for name, model in models.items()}
+    predicted = {name: _predicted(model, X, times) for name, model in models.items()}
     return {
         name: Predictions(
             name,
@@ -120,9 +120,16 @@ def holdout_predictions(models: Mapping[str, RiskModel], X: pd.DataFrame, times:
             fold,
             probability[np.newaxis],
             times,
+            None if models[name].plain is models[name] else before[np.newaxis],
         )
-        for name, (log_risk, probability) in predicted.items()
+        for name, (log_risk, probability, before) in predicted.items()
     }
+
+
+def _predicted(model: RiskModel, X: pd.DataFrame, times: np.ndarray) -> _Prediction:
+    log_risk, probability = model.predict_risk(X, times)
+    before = log_risk if model.plain is model else model.plain.predict_log_risk(X)
+    return log_risk, probability, before
 
 
 _Split = tuple[int, int, np.ndarray, np.ndarray]
@@ -184,21 +191,25 @@ def _predict_splits(
     fold_of = np.full(shape, -1, dtype=np.int64)
     for repeat, fold, _, test in splits:
         fold_of[repeat, np.searchsorted(tested, test)] = fold
-    found = {name: (np.full(shape, np.nan), np.full((*shape, len(times)), np.nan)) for name in models}
+    found = {
+        name: (np.full(shape, np.nan), np.full((*shape, len(times)), np.nan), np.full(shape, np.nan)) for name in models
+    }
     tasks = [
         _Task(name, models[name], split, n_inner_folds, n_trials, _derived_seed(seed, name, split), times)
         for split in splits
         for name in models
     ]
-    for done, (task, (risk, predicted)) in enumerate(_predictions(tasks, X, y, n_jobs, cache), start=1):
+    for done, (task, prediction) in enumerate(_predictions(tasks, X, y, n_jobs, cache), start=1):
         repeat, _, _, test = task.split
-        log_risk, incidence = found[task.name]
-        log_risk[repeat, np.searchsorted(tested, test)] = risk
-        incidence[repeat, np.searchsorted(tested, test)] = predicted
+        for everybody, own in zip(found[task.name], prediction, strict=True):
+            everybody[repeat, np.searchsorted(tested, test)] = own
         if progress is not None:
             progress(done, len(tasks))
     return {
-        name: Predictions(name, log_risk, fold_of, incidence, times) for name, (log_risk, incidence) in found.items()
+        name: Predictions(
+            name, log_risk, fold_of, incidence, times, None if models[name].plain is models[name] else before
+        )
+        for name, (log_risk, incidence, before) in found.items()
     }
 
 
@@ -242,7 +253,7 @@ def _predict_fold(number: int, task: _Task, X: pd.DataFrame, y: np.ndarray) -> t
     with threadpool_limits(1):
         tuned = tune(task.model, X_train, y_train, n_trials=task.n_trials, n_folds=task.n_inner_folds, seed=task.seed)
         fitted = refit(tuned, X_train, y_train)
-        return number, fitted.predict_risk(X.iloc[test], task.times)
+        return number, _predicted(fitted, X.iloc[test], task.times)
 
 
 def _derived_seed(seed: int, name: str, split: _Split) -> int:
