@@ -19,14 +19,13 @@ from nbrelapse.experiment.describe import (
     _environment,
     _experiment_tables,
     _guard_figures,
-    _guard_metrics,
     _guard_sections,
-    _logged_metrics,
     _model_card,
     _model_tables,
     _multiplicity,
     _training_summary,
 )
+from nbrelapse.experiment.headlines import _experiment_note, _headlines, _model_note
 from nbrelapse.experiment.prepare import _data_fingerprint
 from nbrelapse.experiment.run import ExperimentResult, _Progress
 from nbrelapse.explanation.probability import to_probability
@@ -46,14 +45,8 @@ from nbrelapse.report.sentences import ProbabilityImportance
 from nbrelapse.scoring.bundle import ClinicalGroup, NearPatients, ObservedOutcomes, SimilarOutcomes, make_bundle
 from nbrelapse.scoring.evaluate import clinical_groups, judge_decisions, patient_groups
 from nbrelapse.scoring.storage import write_bundle
-from nbrelapse.tracking.log import (
-    FAMILIES_TAG,
-    TRIALS_TAG,
-    DatasetRecord,
-    ExperimentRecord,
-    ModelRecord,
-    log_experiment,
-)
+from nbrelapse.tracking.log import DatasetRecord, ExperimentRecord, ModelRecord, log_experiment
+from nbrelapse.tracking.names import ENDPOINT_TAG, FAMILIES_TAG, TRIALS_TAG
 from nbrelapse.tracking.read import HOLDOUT_TAG, TRAINING_TAG, count_experiments, count_holdout_openings
 from nbrelapse.validation.guards import Multiplicity
 from nbrelapse.validation.patient_bands import learn_bands
@@ -115,12 +108,17 @@ def publish(
     file = write_experiment_report(content, report)
     step("report and MLflow", 1, 2)
     tags = _environment(result) | {"nbrelapse.kind": "experiment", "nbrelapse.chosen": result.chosen}
-    tags |= {TRAINING_TAG: training, FAMILIES_TAG: str(tried.families), TRIALS_TAG: str(tried.trials)}
+    tags |= {
+        ENDPOINT_TAG: result.config.endpoint,
+        TRAINING_TAG: training,
+        FAMILIES_TAG: str(tried.families),
+        TRIALS_TAG: str(tried.trials),
+    }
     if holdout is not None:
         tags |= {HOLDOUT_TAG: holdout, "nbrelapse.holdout_openings": str(openings)}
     record = ExperimentRecord(
         name=result.config.name,
-        description=result.config.description,
+        description=_experiment_note(result),
         dataset=DatasetRecord(
             result.data.cohort.name,
             _data_fingerprint(result.data),
@@ -130,7 +128,7 @@ def publish(
         ),
         parameters=_parameters(result),
         tags=tags,
-        metrics=_logged_metrics(result, result.chosen) | _guard_metrics(result, result.chosen),
+        metrics=_headlines(result, result.chosen),
         models=tuple(_model_record(result, name, tried, _owned(pictures, name)) for name in result.models),
         tables=_experiment_tables(result) | utility.tables(),
         pictures=content.pictures,
@@ -138,6 +136,7 @@ def publish(
             "experiment.json": result.config.model_dump_json(indent=1, exclude={"cohort": {"path", "gene_sets"}})
         },
         report=file,
+        started=result.started,
     )
     try:
         logged = log_experiment(record)
@@ -242,8 +241,10 @@ def _model_record(
     )
     if isinstance(model, Blend):
         parameters |= _flat({"weights": model.weights_})
+    parameters |= {"endpoint": result.config.endpoint, "family": name}
+    figures, note = _headlines(result, name), _model_note(result, name)
     if name not in result.config.models:
-        return ModelRecord(name, parameters, _logged_metrics(result, name))
+        return ModelRecord(name, parameters, figures, description=note)
     card = _model_card(result, name, tried)
     bundle = make_bundle(
         result.config.endpoint,
@@ -262,11 +263,12 @@ def _model_record(
     return ModelRecord(
         name,
         parameters,
-        _logged_metrics(result, name) | _guard_metrics(result, name),
+        figures,
         lambda path, description: write_bundle(bundle, path, mlflow_model=description),
         tables=_model_tables(result, name),
         pictures=pictures,
         card=card,
+        description=note,
     )
 
 
