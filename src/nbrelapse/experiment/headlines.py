@@ -12,7 +12,7 @@ from nbrelapse.metrics.evaluation import Evaluation, chosen_difference
 from nbrelapse.metrics.table import METRICS, metric_title, population_title
 from nbrelapse.models.families import model_title
 from nbrelapse.report.sentences import verdict
-from nbrelapse.tracking.names import APPARENT_METRIC, CORRECTED_METRIC, LEADING_FIGURE, metric_of_figure
+from nbrelapse.tracking.names import LEADING_FIGURE, metric_of_figure
 
 _DIGITS = 4
 """Of the figures of a run, which a table shows whole; the logged tables have all digits."""
@@ -25,7 +25,7 @@ def _headlines(result: ExperimentResult, model: str) -> dict[str, float]:
     patients, ``c.high_risk`` within high-risk, ``c.holdout`` on the hold-out; ``.low`` and ``.high`` are the ends of
     the 95 % interval. ``.minus_baseline`` is the difference of the verdict, after the choice of the family. ``brier``
     (at 3 years), ``calibration_slope``, ``patients`` and ``events`` are of all training patients. The chosen model has
-    ``c.before_choice`` and ``c.after_choice``, corrected for having been chosen. What has no value is absent.
+    ``c.after_choice``, corrected for having been chosen. What has no value is absent.
     """
     crossed = result.cross_validation
     found: dict[str, float] = {}
@@ -41,7 +41,7 @@ def _headlines(result: ExperimentResult, model: str) -> dict[str, float]:
     counts = _row(crossed, model, "all", crossed.kind.leading_metric)
     found |= {"patients": counts.get("n", math.nan), "events": counts.get("events", math.nan)}
     if model == result.chosen:
-        found |= {APPARENT_METRIC: result.guards.apparent, CORRECTED_METRIC: result.guards.corrected}
+        found[f"{LEADING_FIGURE}.after_choice"] = result.guards.corrected
     return {name: round(float(value), _DIGITS) for name, value in found.items() if math.isfinite(value)}
 
 
@@ -68,11 +68,11 @@ def _experiment_note(result: ExperimentResult) -> str:
     metric = METRICS[judged.kind.leading_metric]
     where = "nested cross-validation of the training patients" if result.holdout is None else "the hold-out"
     parts = [
+        *_verdicts(judged, result.chosen),  # first: the page shows one line of a folded description
         *([result.config.description] if result.config.description else []),
         f"Endpoint: {result.config.endpoint}. For research. Not for treatment decisions.",
-        *_verdicts(judged, result.chosen),
         f"{metric_title(metric.name)} (95% interval) in {where}, and the difference from the strongest clinical "
-        f"baseline; * chosen by nested cross-validation:",
+        "baseline; * chosen by nested cross-validation:",
         "\n".join(_leaderboard(judged, result.chosen)),
     ]
     return "\n\n".join(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -46,7 +47,7 @@ from nbrelapse.scoring.bundle import ClinicalGroup, NearPatients, ObservedOutcom
 from nbrelapse.scoring.evaluate import clinical_groups, judge_decisions, patient_groups
 from nbrelapse.scoring.storage import write_bundle
 from nbrelapse.tracking.log import DatasetRecord, ExperimentRecord, ModelRecord, log_experiment
-from nbrelapse.tracking.names import ENDPOINT_TAG, FAMILIES_TAG, TRIALS_TAG
+from nbrelapse.tracking.names import APPARENT_TAG, CORRECTED_TAG, ENDPOINT_TAG, FAMILIES_TAG, TRIALS_TAG
 from nbrelapse.tracking.read import HOLDOUT_TAG, TRAINING_TAG, count_experiments, count_holdout_openings
 from nbrelapse.validation.guards import Multiplicity
 from nbrelapse.validation.patient_bands import learn_bands
@@ -114,6 +115,8 @@ def publish(
         FAMILIES_TAG: str(tried.families),
         TRIALS_TAG: str(tried.trials),
     }
+    if math.isfinite(tried.corrected):
+        tags |= {APPARENT_TAG: str(tried.apparent), CORRECTED_TAG: str(tried.corrected)}
     if holdout is not None:
         tags |= {HOLDOUT_TAG: holdout, "nbrelapse.holdout_openings": str(openings)}
     record = ExperimentRecord(

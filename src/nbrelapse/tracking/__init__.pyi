@@ -3,9 +3,9 @@ from .log import ExperimentRecord as ExperimentRecord
 from .log import Logged as Logged
 from .log import ModelRecord as ModelRecord
 from .log import log_experiment as log_experiment
-from .names import APPARENT_METRIC as APPARENT_METRIC
+from .names import APPARENT_TAG as APPARENT_TAG
 from .names import COMPARED_METRICS as COMPARED_METRICS
-from .names import CORRECTED_METRIC as CORRECTED_METRIC
+from .names import CORRECTED_TAG as CORRECTED_TAG
 from .names import ENDPOINT_TAG as ENDPOINT_TAG
 from .names import FAMILIES_TAG as FAMILIES_TAG
 from .names import LEADING_FIGURE as LEADING_FIGURE

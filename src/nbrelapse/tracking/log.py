@@ -73,9 +73,7 @@ def log_experiment(record: ExperimentRecord) -> Logged:
     client = open_store()
     experiment = _experiment_id(client, record.name)
     _share_view(client, experiment)
-    tags = {**_source(), **record.tags, _KIND_TAG: _EXPERIMENT}
-    if "commit" in tags:
-        tags["mlflow.source.git.commit"] = tags["commit"]
+    tags = {**_source(record), **record.tags, _KIND_TAG: _EXPERIMENT}
     uris = {}
     with _run(client, experiment, record.name, tags, record.started) as parent:
         _log_values(client, parent, record.parameters, _metrics(record.metrics, record.dataset))
@@ -93,11 +91,13 @@ def log_experiment(record: ExperimentRecord) -> Logged:
     return Logged(parent.info.run_id, uris)
 
 
-def _source() -> dict[str, str]:
-    """Return tags that say who trained, and with what."""
+def _source(record: ExperimentRecord) -> dict[str, str]:
+    """Return tags that say who trained, and with what, where MLflow's page looks for them."""
     tags = {"mlflow.source.name": "nbrelapse", "mlflow.source.type": "LOCAL"}
     with suppress(OSError, KeyError):  # a container may have no name for its user
         tags["mlflow.user"] = getpass.getuser()
+    if "commit" in record.tags:
+        tags["mlflow.source.git.commit"] = record.tags["commit"]
     return tags
 
 
@@ -129,7 +129,7 @@ def _log_child(
 ) -> str | None:
     tags = {name: value for name, value in record.tags.items() if not name.startswith("nbrelapse.")}
     tags |= {"mlflow.parentRunId": parent.info.run_id, _KIND_TAG: _MODEL, _MODEL_TAG: model.name}
-    with _run(client, experiment, model.name, _source() | tags, record.started) as child:
+    with _run(client, experiment, model.name, _source(record) | tags, record.started) as child:
         model_id = None if model.save is None else _log_model(client, child, model, _model_name(record, model))
         metrics = _metrics(model.metrics, record.dataset, model_id)
         _log_values(client, child, model.parameters, metrics)

@@ -20,12 +20,12 @@ _NOTE_TAG = "mlflow.note.content"
 ENDPOINT_TAG = "endpoint"
 FAMILIES_TAG = "nbrelapse.families"
 TRIALS_TAG = "nbrelapse.trials"
+APPARENT_TAG = "nbrelapse.before_choice"
+CORRECTED_TAG = "nbrelapse.after_choice"
+"""With all digits, for sentences that round them; the metrics of a run are rounded."""
 
 LEADING_FIGURE = "c"
 """The leading metric: Harrell's C, which for a binary endpoint is the AUC."""
-
-APPARENT_METRIC = "c.before_choice"
-CORRECTED_METRIC = "c.after_choice"
 
 COMPARED_METRICS = (
     "c",

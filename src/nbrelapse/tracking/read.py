@@ -23,8 +23,8 @@ from nbrelapse.tracking.names import (
     _KIND_TAG,
     _MODEL,
     _MODEL_TAG,
-    APPARENT_METRIC,
-    CORRECTED_METRIC,
+    APPARENT_TAG,
+    CORRECTED_TAG,
     FAMILIES_TAG,
     TRIALS_TAG,
 )
@@ -123,10 +123,8 @@ def _multiplicity(run: Run) -> Multiplicity | None:
         int(tags[FAMILIES_TAG]),
         int(tags[TRIALS_TAG]),
         count_experiments(TRAINING_TAG, tags[TRAINING_TAG]),
-        *(
-            metrics.get(name, metrics.get(before, math.nan))
-            for name, before in ((APPARENT_METRIC, "before_correction"), (CORRECTED_METRIC, "corrected_for_choice"))
-        ),
+        float(tags.get(APPARENT_TAG, metrics.get("before_correction", math.nan))),
+        float(tags.get(CORRECTED_TAG, metrics.get("corrected_for_choice", math.nan))),
     )
 
 

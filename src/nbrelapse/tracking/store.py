@@ -217,13 +217,13 @@ def serve(port: int, ready: Callable[[], None] = lambda: None) -> int | None:
     database = _database_file(uri)
     if _server(uri):
         raise InputError("the store is a server, with a page of its own", file=uri, fix="open that address")
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--registry-store-uri", uri]
     if database is not None:
         command += ["--default-artifact-root", (database.resolve().parent / "artifacts").as_uri()]
     # A page for one person: one worker, and none of the jobs that a team's server runs in the background. MLflow itself
     # refuses requests that name another host.
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--app-name", _APP]
+    command += ["--app-name", _APP, "--uvicorn-opts", "--log-level warning"]
     environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
     if not _is_free(port):
         raise InputError(f"port {port} is in use", column="--port", fix="name another port")

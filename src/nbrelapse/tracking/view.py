@@ -17,7 +17,8 @@ _VIEW_TAG = f"mlflow.sharedViewState.{_VIEW}"
 """Where MLflow keeps what its button *Share* keeps; a link names it. Only so can a link choose columns."""
 
 _FINISHED_MODELS = f"tags.`{_KIND_TAG}` = '{_MODEL}' and attributes.status = 'FINISHED'"
-_POINTS_A_LETTER, _LEAST_POINTS = 8, 80
+_MARGIN, _LETTER = 60, 6
+"""Pixels of a column's head; MLflow's own 100 would cut the longer names."""
 
 
 def _share_view(client: MlflowClient, experiment: str) -> None:
@@ -29,9 +30,7 @@ def _share_view(client: MlflowClient, experiment: str) -> None:
         "orderByAsc": False,
         "selectedColumns": list(columns.values()),
         "columnOrder": list(columns.values()),
-        "columnWidths": {
-            column: max(_LEAST_POINTS, 40 + _POINTS_A_LETTER * len(name)) for name, column in columns.items()
-        },
+        "columnWidths": {column: _MARGIN + _LETTER * len(name) for name, column in columns.items()},
     }
     client.set_experiment_tag(experiment, _VIEW_TAG, json.dumps(state))
 
