@@ -232,7 +232,10 @@ def test_the_logged_tables_are_those_of_the_result(publication: Publication, res
         pd.read_csv(parent / "tables" / "cross_validation_metrics.csv"),
         pd.read_json(parent / "tables" / "cross_validation_metrics.json", precise_float=True),
     ):
-        pd.testing.assert_frame_equal(shown, metrics, check_dtype=False, check_exact=False, rtol=1e-14)
+        counts = {"at_risk": float, "events_by": float}
+        pd.testing.assert_frame_equal(
+            shown.astype(counts), metrics.astype(counts), check_dtype=False, check_exact=False, rtol=1e-14
+        )
     guards = pd.read_csv(parent / "tables" / "guards.csv").set_index("model")
     assert list(guards.index) == FAMILIES
     assert guards.loc["cox", "patients_needed"] == result.guards.size.patients_needed

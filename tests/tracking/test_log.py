@@ -29,7 +29,7 @@ def test_a_parent_run_with_a_child_a_model(store: Path, record: Record) -> None:
     assert {run.info.status for run in [parent, *children]} == {"FINISHED"}
     assert parent.data.params == {"endpoint": "relapse", "validation.folds": "5"}
     assert parent.data.tags["mlflow.source.git.commit"] == "abc123"
-    assert parent.data.tags["mlflow.note.content"] == "A small experiment."
+    assert parent.data.tags["mlflow.note.content"].startswith("A small experiment.\n\n## cox\n")
     assert by_model["cox"].data.params == {"penalty": "0.05"}
     assert by_model["cox"].data.metrics == {
         "c": 0.71,

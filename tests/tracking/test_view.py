@@ -110,7 +110,7 @@ def cells(dom: str) -> list[dict[str, str]]:
         row = int(number) if number else row
         column = name or column
         if text.strip() and row >= 0 and column:
-            rows.setdefault(row, {}).setdefault(column, text.strip())
+            rows.setdefault(row, {})[column] = text.strip()  # the last: a colour may stand before a name
     return [rows[number] for number in sorted(rows)]
 
 
@@ -129,7 +129,7 @@ def test_the_page_lists_the_models_best_first_and_tells_nobody(store: Path, reco
             dom = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE).stdout
             found = cells(dom)
     shown = [
-        tuple(row.get(name) for name in ("tags.`mlflow.runName`", "metrics.`c`", "metrics.`c.low`", "metrics.`c.high`"))
+        tuple(row.get(name) for name in ("attributes.`Run Name`", "metrics.`c`", "metrics.`c.low`", "metrics.`c.high`"))
         for row in found
     ]
     assert shown == [("cox", "0.71", "0.65", "0.77"), ("clinical_cox", "0.7", "-", "-"), ("boosted", "0.68", "-", "-")]
