@@ -19,15 +19,16 @@ from mlflow.entities import Run
 import nbrelapse
 from nbrelapse.cohort import Cohort
 from nbrelapse.experiment import ExperimentResult, publish
-from nbrelapse.experiment.describe import _guard_metrics
 from nbrelapse.experiment.prepare import _data_fingerprint
 from nbrelapse.experiment.publish import Published, _group_courses, _observed_in_training
 from nbrelapse.metrics.evaluation import chosen_difference
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.metrics.incidence import observed_course
 from nbrelapse.metrics.predictions import Predictions
+from nbrelapse.models.families import model_title
 from nbrelapse.report.experiment_report import _PLACED_FIGURES
 from nbrelapse.report.patient_report import GroupCourse, SimilarPatients
+from nbrelapse.report.sentences import verdict
 from nbrelapse.scoring import score
 from nbrelapse.scoring.bundle import ObservedOutcomes, SimilarOutcomes
 from nbrelapse.scoring.patient import _group_course, _similar_patients
@@ -126,28 +127,68 @@ def test_a_parent_run_has_a_child_a_model(publication: Publication, result: Expe
     assert not any(name.startswith("cohort.path") for name in parent.data.params)
 
 
-def test_the_metrics_are_those_of_the_result(publication: Publication, result: ExperimentResult) -> None:
+def test_the_metrics_are_the_figures_that_one_compares(publication: Publication, result: ExperimentResult) -> None:
     assert result.holdout is not None
     for model, run in publication.children.items():
+        figures = run.data.metrics
+        assert len(figures) <= 25
         expected = {}
-        for prefix, evaluation in (("", result.cross_validation), ("holdout/", result.holdout)):
-            for row in evaluation.metrics[evaluation.metrics["model"] == model].to_dict("records"):
-                middle = "" if row["population"] == "all" else f"{row['population']}/"
-                full = f"relapse/{prefix}{middle}{row['metric']}"
-                expected |= {full: row["value"], f"{full}_low": row["low"], f"{full}_high": row["high"]}
-            for population in ("all", "high_risk"):
-                compared = chosen_difference(evaluation, model, population)
-                if compared is not None:
-                    middle = "" if population == "all" else f"{population}/"
-                    full = f"relapse/{prefix}{middle}harrell_c_over_baseline"
-                    expected |= {full: compared.difference, f"{full}_low": compared.low, f"{full}_high": compared.high}
-        if model in result.explanations:
-            expected |= _guard_metrics(result, model)
-        assert run.data.metrics == {key: value for key, value in expected.items() if np.isfinite(value)}
-        assert {"relapse/harrell_c_low", "relapse/high_risk/harrell_c", "relapse/holdout/harrell_c_high"} < set(
-            run.data.metrics
-        )
+        for name, row in {
+            "c": result.metric(model, "harrell_c"),
+            "c.high_risk": result.metric(model, "harrell_c", "high_risk"),
+            "c.holdout": result.metric(model, "harrell_c", holdout=True),
+        }.items():
+            expected |= {name: row["value"], f"{name}.low": row["low"], f"{name}.high": row["high"]}
+        for name, compared in {
+            "c": chosen_difference(result.cross_validation, model),
+            "c.high_risk": chosen_difference(result.cross_validation, model, "high_risk"),
+            "c.holdout": chosen_difference(result.holdout, model),
+        }.items():
+            if compared is not None:
+                expected[f"{name}.minus_baseline"] = compared.difference
+                expected |= {f"{name}.minus_baseline.{end}": getattr(compared, end) for end in ("low", "high")}
+        expected["brier"] = result.metric(model, "brier_3y")["value"]
+        expected["calibration_slope"] = result.metric(model, "calibration_slope")["value"]
+        expected |= {"patients": result.metric(model, "harrell_c")["n"]}
+        expected |= {"events": result.metric(model, "harrell_c")["events"]}
+        if model == result.chosen:
+            expected["c.after_choice"] = result.guards.corrected
+        assert figures == {name: round(float(value), 4) for name, value in expected.items() if np.isfinite(value)}
+        assert (run.data.params["endpoint"], run.data.tags["endpoint"]) == ("relapse", "relapse")
+        assert run.data.params["family"] == model
     assert publication.parent.data.metrics == publication.children[result.chosen].data.metrics
+
+
+def test_a_run_spans_the_work(publication: Publication, result: ExperimentResult) -> None:
+    assert result.started is not None
+    for run in (publication.parent, *publication.children.values()):
+        assert run.info.start_time == int(result.started.timestamp() * 1000)
+        assert run.info.end_time > run.info.start_time
+
+
+def test_the_notes_tell_the_verdict_and_the_way_in(publication: Publication, result: ExperimentResult) -> None:
+    assert result.holdout is not None
+    note = publication.parent.data.tags["mlflow.note.content"]
+    experiment = publication.client.get_experiment(publication.parent.info.experiment_id)
+    assert experiment.tags["mlflow.note.content"] == note
+    said = verdict(result.holdout, result.chosen)
+    assert note.startswith(f"**All patients: {said.headline}.** {said.sentence}\n")
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in note.splitlines() if line.startswith("| ")]
+    assert f"{model_title(result.chosen)} *" in rows
+    assert len(rows) == 1 + len(result.models)
+    for name, uri in publication.published.model_uris.items():
+        own = publication.children[name].data.tags["mlflow.note.content"]
+        logged = publication.client.get_logged_model(uri.removeprefix("models:/"))
+        assert logged.name == f"small-{name}"
+        assert logged.tags["mlflow.note.content"] == own
+        for text in (own, note):
+            assert f"`nbrelapse score {uri} COHORT --out scores.csv`" in text
+            assert f'model = load_model("{uri}")' in text
+
+
+def _previewed(tables: set[str]) -> set[str]:
+    """The same tables as MLflow's page shows them, too."""
+    return tables | {name.replace(".parquet", suffix) for name in tables for suffix in (".csv", ".json")}
 
 
 def test_the_files_of_the_runs(publication: Publication) -> None:
@@ -160,10 +201,12 @@ def test_the_files_of_the_runs(publication: Publication) -> None:
             "cross_validation_differences",
             "holdout_metrics",
             "holdout_differences",
+            "guards",
+            "optimism",
         )
     }
     found = publication.artifacts(publication.parent)
-    assert tables | {"report.html", "experiment.json"} <= found
+    assert _previewed(tables) | {"report.html", "experiment.json"} <= found
     drawn = {Path(name).stem for name in found if name.startswith("plots/")}
     assert set(_PLACED_FIGURES) <= drawn
     assert {f"plots/{name}.{kind}" for name in drawn for kind in ("png", "svg")} <= found
@@ -176,13 +219,26 @@ def test_the_files_of_the_runs(publication: Publication) -> None:
     pictures = ("mechanisms", "beeswarm", "dependence", "risk_groups", "cooccurrence", "waterfall_highest_risk")
     plots = {f"plots/{name}.{kind}" for name in pictures for kind in ("png", "svg")}
     for name, run in publication.children.items():
-        assert publication.artifacts(run) == (shap | plots | {"model_card.md"} if name in FAMILIES else set())
+        assert publication.artifacts(run) == (
+            _previewed(shap) | plots | {"model_card.md"} if name in FAMILIES else set()
+        )
 
 
 def test_the_logged_tables_are_those_of_the_result(publication: Publication, result: ExperimentResult) -> None:
     parent = Path(publication.parent.info.artifact_uri.removeprefix("file://"))
     metrics = pd.read_parquet(parent / "tables" / "cross_validation_metrics.parquet")
     pd.testing.assert_frame_equal(metrics, result.cross_validation.metrics, check_exact=True)
+    for shown in (
+        pd.read_csv(parent / "tables" / "cross_validation_metrics.csv"),
+        pd.read_json(parent / "tables" / "cross_validation_metrics.json", precise_float=True),
+    ):
+        counts = {"at_risk": float, "events_by": float}
+        pd.testing.assert_frame_equal(
+            shown.astype(counts), metrics.astype(counts), check_dtype=False, check_exact=False, rtol=1e-14
+        )
+    guards = pd.read_csv(parent / "tables" / "guards.csv").set_index("model")
+    assert list(guards.index) == FAMILIES
+    assert guards.loc["cox", "patients_needed"] == result.guards.size.patients_needed
     folds = pd.read_parquet(parent / "tables" / "folds.parquet")
     assert folds["repeat_0"].tolist() == result.predictions[result.chosen].fold[0].tolist()
     assert folds.index.is_unique

@@ -17,13 +17,12 @@ from nbrelapse.experiment import ExperimentConfig, ExperimentResult, publish, ru
 from nbrelapse.experiment.describe import (
     _features_used,
     _guard_figures,
-    _guard_metrics,
     _guard_sections,
     _guard_tables,
-    _logged_metrics,
     _model_card,
     _multiplicity,
 )
+from nbrelapse.experiment.headlines import _headlines
 from nbrelapse.experiment.prepare import _prepare_data
 from nbrelapse.experiment.run import _blend_note, _column_groups, _competing_note, _training_size, _with_groups
 from nbrelapse.metrics.evaluation import chosen_difference
@@ -31,7 +30,6 @@ from nbrelapse.models.linear import Cox
 from nbrelapse.report.sentences import verdict
 from nbrelapse.scoring import load_model, save_model, score
 from nbrelapse.tracking import read_experiment
-from nbrelapse.tracking.store import open_store
 from nbrelapse.validation.sample_size import sample_size
 
 Settings = Callable[..., ExperimentConfig]
@@ -258,10 +256,6 @@ def test_it_is_logged_shown_and_read_back(grouped: ExperimentResult, store: Path
     pd.testing.assert_frame_equal(read.leave_one_out.metrics, grouped.leave_one_out.metrics)
     pd.testing.assert_frame_equal(read.leave_one_out.spread, grouped.leave_one_out.spread)
     assert verdict(read.cross_validation, read.chosen) == verdict(grouped.cross_validation, grouped.chosen)
-    metrics = open_store().get_run(published.run_id).data.metrics
-    table = grouped.leave_one_out.metrics.set_index(["model", "population", "metric"])["value"]
-    assert metrics["relapse/leave_one_out/mean_of_groups/harrell_c"] == table["cox", MEAN, "harrell_c"]
-    assert metrics["relapse/leave_one_out/COG/harrell_c"] == table["cox", "COG", "harrell_c"]
 
 
 def test_without_the_section_nothing_is_left_out(result: ExperimentResult) -> None:
@@ -307,11 +301,11 @@ def test_the_parameters_used_are_those_with_a_coefficient(result: ExperimentResu
     X = result.data.features(result.data.training)[list(model.feature_names_in_)]
     moving = (model.coefficients_ != 0) & ((X - model.means_).abs().max().to_numpy() > 0)
     assert _features_used(result, "cox") == moving.sum()
-    metrics = _guard_metrics(result, "cox")
-    assert metrics["parameters_used"] == moving.sum()
+    guards = _guard_tables(result)["guards"].set_index("model")
+    assert list(guards.index) == ["cox", "boosted"]
+    assert guards.loc["cox", "parameters_used"] == moving.sum()
     size = result.guards.size
-    assert metrics["events_per_parameter"] == pytest.approx(size.events / size.parameters)
-    assert "parameters_used" not in _guard_metrics(result, "clinical_cox")
+    assert guards.loc["cox", "events_per_parameter"] == pytest.approx(size.events / size.parameters)
 
 
 def test_report_and_card_say_it(result: ExperimentResult) -> None:
@@ -337,9 +331,9 @@ def test_the_verdict_has_one_source_and_the_hold_out_a_model_named_beforehand(re
     held, crossed = (chosen_difference(part, result.chosen) for part in (result.holdout, result.cross_validation))
     assert held is not None and crossed is not None
     assert (held.families, crossed.families) == (1, 2)
-    logged = _logged_metrics(result, result.chosen)
-    assert logged["relapse/harrell_c_over_baseline_low"] == crossed.low
-    assert logged["relapse/holdout/harrell_c_over_baseline"] == held.difference
+    logged = _headlines(result, result.chosen)
+    assert logged["c.minus_baseline.low"] == round(crossed.low, 4)
+    assert logged["c.holdout.minus_baseline"] == round(held.difference, 4)
     said = verdict(result.cross_validation, result.chosen)
     assert (said.difference, said.low, said.high) == (crossed.difference, crossed.low, crossed.high)
     assert result.holdout.spread.equals(result.cross_validation.spread)
@@ -354,21 +348,20 @@ def test_models_of_groups_count_among_those_tuned_on_parts() -> None:
 def test_the_choice_of_the_family_is_corrected(result: ExperimentResult) -> None:
     apparent = result.metric(result.chosen, "harrell_c")["value"]
     assert result.guards.apparent == pytest.approx(apparent, abs=1e-9)
-    metrics = _guard_metrics(result, result.chosen)
-    assert metrics["before_correction"] == result.guards.apparent
-    assert abs(metrics["corrected_for_choice"] - apparent) < 0.1
+    assert _headlines(result, result.chosen)["c.after_choice"] == round(result.guards.corrected, 4)
+    assert abs(result.guards.corrected - apparent) < 0.1
     others = [name for name in result.models if name != result.chosen]
-    assert all("corrected_for_choice" not in _guard_metrics(result, name) for name in others)
+    assert all("c.after_choice" not in _headlines(result, name) for name in others)
 
 
 def test_optimism_is_logged_and_a_learning_curve_only_where_it_is_asked_for(result: ExperimentResult) -> None:
     assert result.guards.learning is None
     tables = _guard_tables(result)
-    assert list(tables) == ["optimism"]
+    assert list(tables) == ["optimism", "guards"]
     assert set(tables["optimism"]["model"]) == {"cox", "boosted"}
     assert (tables["optimism"]["resamples"] <= result.config.refits).all()
-    metrics = _guard_metrics(result, "cox")
-    assert metrics["optimism/harrell_c_corrected"] < metrics["optimism/harrell_c_apparent"]
+    row = tables["optimism"].set_index("model").loc["cox"].iloc[0]
+    assert row["corrected"] < row["apparent"]
 
 
 def test_an_experiment_with_a_learning_curve(settings: Callable[..., ExperimentConfig]) -> None:
@@ -383,8 +376,9 @@ def test_an_experiment_with_a_learning_curve(settings: Callable[..., ExperimentC
     learning = found.guards.learning
     assert learning is not None
     assert learning.table["value"].iloc[-1] == pytest.approx(found.guards.apparent, abs=1e-12)
-    assert _guard_metrics(found, "cox")["gain_of_twice_the_patients"] == learning.gain
-    assert list(_guard_tables(found)) == ["optimism", "learning_curve"]
+    tables = _guard_tables(found)
+    assert tables["guards"]["gain_of_twice_the_patients"].tolist() == [learning.gain]
+    assert list(tables) == ["optimism", "guards", "learning_curve"]
     assert list(_guard_figures(found)) == ["learning_curve"]
     section = _guard_sections(found, _multiplicity(found, 1))[-1]
     assert (section.title, section.figure) == ("Learning curve", "learning_curve")

@@ -29,12 +29,14 @@ def test_a_parent_run_with_a_child_a_model(store: Path, record: Record) -> None:
     assert {run.info.status for run in [parent, *children]} == {"FINISHED"}
     assert parent.data.params == {"endpoint": "relapse", "validation.folds": "5"}
     assert parent.data.tags["mlflow.source.git.commit"] == "abc123"
-    assert parent.data.tags["mlflow.note.content"] == "A small experiment."
+    assert parent.data.tags["mlflow.note.content"].startswith("A small experiment.\n\n## cox\n")
     assert by_model["cox"].data.params == {"penalty": "0.05"}
     assert by_model["cox"].data.metrics == {
-        "relapse/harrell_c": 0.71,
-        "relapse/harrell_c_low": 0.65,
-        "relapse/high_risk/harrell_c": 0.6,
+        "c": 0.71,
+        "c.low": 0.65,
+        "c.high": 0.77,
+        "c.minus_baseline": 0.01,
+        "c.high_risk": 0.6,
     }
     # A hold-out is opened once by an experiment, not once more by each of its models.
     assert "nbrelapse.holdout" in parent.data.tags
@@ -51,8 +53,8 @@ def test_the_files_of_the_runs(store: Path, record: Record, tmp_path: Path) -> N
         "plots/leaderboard.png",
         "plots/leaderboard.svg",
         "report.html",
-        "tables/cross_validation_differences.parquet",
-        "tables/cross_validation_metrics.parquet",
+        *(f"tables/cross_validation_differences.{kind}" for kind in ("csv", "json", "parquet")),
+        *(f"tables/cross_validation_metrics.{kind}" for kind in ("csv", "json", "parquet")),
     }
     condition = f"tags.mlflow.parentRunId = '{logged.run_id}' and tags.`nbrelapse.model` = 'cox'"
     (child,) = client.search_runs([parent.info.experiment_id], condition)
@@ -60,7 +62,7 @@ def test_the_files_of_the_runs(store: Path, record: Record, tmp_path: Path) -> N
         "model_card.md",
         "plots/curve.png",
         "plots/curve.svg",
-        "tables/mechanism_importance.parquet",
+        *(f"tables/mechanism_importance.{kind}" for kind in ("csv", "json", "parquet")),
     }
 
 
@@ -89,6 +91,7 @@ def test_a_logged_model_is_loaded_by_each_of_its_addresses(
     addresses = [
         logged.model_uris[family],
         f"runs:/{model.source_run_id}/model",
+        f"runs:/{model.source_run_id}/small-{family}",
         f"models:/nb-relapse/{version}",
         "models:/nb-relapse@champion",
         model.artifact_location,
@@ -101,7 +104,7 @@ def test_the_metrics_belong_to_the_model_and_the_dataset(store: Path, record: Re
     logged = log_experiment(record())
     model = open_store().get_logged_model(logged.model_uris["cox"].removeprefix("models:/"))
     found = {metric.key: (metric.value, metric.dataset_digest) for metric in model.metrics}
-    assert found["relapse/harrell_c"] == (0.71, "f" * 36)
+    assert found["c"] == (0.71, "f" * 36)
     assert model.params == {"penalty": "0.05"}
 
 

@@ -140,11 +140,19 @@ def test_experiments_count_by_their_mark_and_runs_of_models_do_not(store: Path, 
 
 def test_what_an_experiment_tried_is_read_with_the_present_count(store: Path, record: Record) -> None:
     tags = {TRAINING_TAG: "patients-1", "nbrelapse.families": "2", "nbrelapse.trials": "40"}
-    log_experiment(record(tags=tags, metrics={"before_correction": 0.71, "corrected_for_choice": 0.70}))
+    log_experiment(record(tags=tags | {"nbrelapse.before_choice": "0.71", "nbrelapse.after_choice": "0.7004999"}))
     log_experiment(record(name="another", tags=tags))
     tried = read_experiment("small").multiplicity
     assert tried is not None
     assert (tried.families, tried.trials, tried.experiments) == (2, 40, 2)
+    assert (tried.apparent, tried.corrected) == (0.71, 0.7004999)
+
+
+def test_versions_before_0_4_kept_it_in_metrics(store: Path, record: Record) -> None:
+    tags = {TRAINING_TAG: "patients-1", "nbrelapse.families": "2", "nbrelapse.trials": "40"}
+    log_experiment(record(tags=tags, metrics={"before_correction": 0.71, "corrected_for_choice": 0.70}))
+    tried = read_experiment("small").multiplicity
+    assert tried is not None
     assert (tried.apparent, tried.corrected) == (0.71, 0.70)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import sys
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,17 +23,18 @@ if TYPE_CHECKING:
 def compare(
     experiment: Annotated[str, typer.Argument(help="The experiment's name in MLflow.")],
     metric: Annotated[
-        str | None, typer.Option(help="The metric that is shown, such as auc_3y; by default harrell_c, or auc.")
+        str | None, typer.Option(help="The metric that is shown: c (the default), brier, or such as auc_3y.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON document.")] = False,
 ) -> None:
     """Show the models of an experiment's latest run beside the clinical baselines, with intervals."""
     from nbrelapse.errors import InputError, did_you_mean
+    from nbrelapse.tracking.names import LEADING_FIGURE, metric_of_figure
     from nbrelapse.tracking.read import read_experiment
 
     found = read_experiment(experiment)
     known = list(dict.fromkeys(found.cross_validation.metrics["metric"]))
-    metric = metric or found.cross_validation.kind.leading_metric
+    metric = metric_of_figure(metric or LEADING_FIGURE, found.cross_validation.kind)
     if metric not in known:
         raise InputError(
             f"the run has no metric {metric!r}",
@@ -210,15 +213,39 @@ def _carried(rows: Any) -> str:
 
 
 def ui(
+    experiment: Annotated[
+        str | None, typer.Argument(help="The experiment whose models are shown; by default the one trained last.")
+    ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on the loopback address.")] = 5000,
+    browser: Annotated[
+        bool, typer.Option(help="Open the page in a browser, where standard output is a terminal with a screen.")
+    ] = True,
 ) -> None:
-    """Start MLflow's page on the loopback address, on the tracking store in use; Ctrl-C ends it.
+    """Show the models of an experiment in MLflow's page, best first; Ctrl-C ends it.
 
-    SIGINT (Ctrl-C), SIGTERM and SIGHUP end the server with all its processes and free the port; the exit code is then
-    128 and the signal's number: 130, 143 or 129.
+    The page is served on the loopback address, from the tracking store in use, and tells nobody. SIGINT (Ctrl-C),
+    SIGTERM and SIGHUP end the server with all its processes and free the port; the exit code is then 128 and the
+    signal's number: 130, 143 or 129.
     """
-    from nbrelapse.tracking.store import serve
+    import webbrowser
 
-    ended_by = serve(port)
+    from nbrelapse.tracking.store import serve
+    from nbrelapse.tracking.view import models_link
+
+    link = models_link(experiment, port=port)
+
+    def show() -> None:
+        typer.echo(f"The models, best first: {link}")
+        if browser and _has_screen():
+            webbrowser.open(link)
+
+    ended_by = serve(port, show)
     if ended_by is not None:
         raise typer.Exit(128 + ended_by)
+
+
+def _has_screen() -> bool:
+    """Whether a browser would open in a window, not in the terminal or where nobody looks."""
+    if not sys.stdout.isatty():
+        return False
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -247,6 +248,7 @@ def print_summary(
     from rich.console import Console
 
     from nbrelapse.report.guard_sections import multiplicity_sentence
+    from nbrelapse.tracking.view import models_link
 
     console = Console()
     evaluation, label = _judging(result)
@@ -263,7 +265,8 @@ def print_summary(
         console.print(f"note: {note}", style="dim", highlight=False)
     for name, value in {**_outputs(published), **(outputs or {})}.items():
         console.print(f"{name + ':':<14}{value}", highlight=False, soft_wrap=True)
-    console.print("Look at the runs with: nbrelapse ui", highlight=False)
+    console.print(f"Look at the models with: nbrelapse ui {shlex.quote(result.config.name)}", highlight=False)
+    console.print(f"which opens {models_link(result.config.name)}", highlight=False, soft_wrap=True)
 
 
 def _judging(result: ExperimentResult) -> tuple[Any, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import platform
-import re
 import secrets
 import subprocess
 from collections.abc import Hashable, Iterator
@@ -13,7 +12,6 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from nbrelapse import __version__
@@ -24,7 +22,7 @@ from nbrelapse.explanation.explanation import mechanism_cooccurrence
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.mechanisms.feature_table import FeatureTable
-from nbrelapse.metrics.evaluation import Evaluation, chosen_difference, figure_spread
+from nbrelapse.metrics.evaluation import Evaluation, figure_spread
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.models.base import RiskModel
 from nbrelapse.outcome import FEWEST_AT_RISK, Outcome, summarize_outcome
@@ -42,7 +40,6 @@ from nbrelapse.report.render import Plot
 from nbrelapse.report.sentences import stability_sentences, verdict
 from nbrelapse.scoring.bundle import TrainingSummary
 from nbrelapse.scoring.evaluate import populations
-from nbrelapse.tracking.log import APPARENT_METRIC, CORRECTED_METRIC
 from nbrelapse.validation.guards import Multiplicity
 
 
@@ -300,9 +297,18 @@ def _spread_section(result: ExperimentResult) -> list[GuardSection]:
 
 
 def _guard_tables(result: ExperimentResult) -> dict[str, pd.DataFrame]:
-    """Return tables to log: ``optimism``, and ``learning_curve`` where there is one."""
+    """Return tables to log: ``optimism``, ``guards``, and ``learning_curve`` where there is one.
+
+    ``guards`` has a row a compared family: ``events_per_parameter`` (candidates), ``patients_needed`` and
+    ``expected_shrinkage`` (see :func:`nbrelapse.validation.sample_size.sample_size`), ``parameters_used``, and with a
+    learning curve ``gain_of_twice_the_patients`` of the chosen one.
+    """
     guards = result.guards
-    tables = {"optimism": pd.concat(guards.optimism, names=["model"]).reset_index()}
+    rows = [{"model": str(name), **_size_figures(result, str(name))} for name in result.config.models]
+    tables = {
+        "optimism": pd.concat(guards.optimism, names=["model"]).reset_index(),
+        "guards": pd.DataFrame(rows),
+    }
     return tables if guards.learning is None else tables | {"learning_curve": guards.learning.table}
 
 
@@ -312,73 +318,22 @@ def _guard_figures(result: ExperimentResult) -> dict[str, Plot]:
     return {} if learning is None else {"learning_curve": partial(learning_curve, learning.table)}
 
 
-def _guard_metrics(result: ExperimentResult, model: str) -> dict[str, float]:
-    """Return figures to log beside the metrics.
-
-    ``events_per_parameter`` (candidates), ``patients_needed`` and ``expected_shrinkage`` (see
-    :func:`nbrelapse.validation.sample_size.sample_size`), for the compared families ``parameters_used``, and for the
-    chosen one its concordance ``before_correction`` and ``corrected_for_choice``. Of the final models
-    ``optimism/<metric>_apparent`` and ``_corrected``, where the latter can be estimated; with a learning curve
-    ``gain_of_twice_the_patients``.
-    """
+def _size_figures(result: ExperimentResult, model: str) -> dict[str, float]:
     guards = result.guards
     found = {
         "events_per_parameter": guards.size.events_per_parameter,
         "patients_needed": float(guards.size.patients_needed),
         "expected_shrinkage": guards.size.shrinkage,
+        "parameters_used": float(_features_used(result, model)),
     }
-    if model in result.explanations:
-        found["parameters_used"] = float(_features_used(result, model))
-        for metric, row in guards.optimism[model].iterrows():
-            if math.isfinite(row["corrected"]):
-                found |= {f"optimism/{metric}_{name}": float(row[name]) for name in ("apparent", "corrected")}
     if model == result.chosen and guards.learning is not None:
         found["gain_of_twice_the_patients"] = guards.learning.gain
-    if model == result.chosen and math.isfinite(guards.corrected):
-        found |= {APPARENT_METRIC: guards.apparent, CORRECTED_METRIC: guards.corrected}
-    return {name: value for name, value in found.items() if math.isfinite(value)}
+    return found
 
 
 def _features_used(result: ExperimentResult, model: str) -> int:
     """Return how many features move the prediction of a training patient in the final model."""
     return int((result.explanations[model].features != 0).any(axis=0).sum())
-
-
-def _logged_metrics(result: ExperimentResult, model: str) -> dict[str, float]:
-    """Metrics of one model by MLflow name.
-
-    ``<endpoint>/<metric>`` is nested cross-validation over all training patients, ``<endpoint>/high_risk/<metric>``
-    within high-risk, ``<endpoint>/holdout/…`` the hold-out, ``<endpoint>/leave_one_out/<group>/…``
-    a group left out; ``_low`` and ``_high`` end the names of the interval.
-    Metrics without a value are absent. ``<leading metric>_over_baseline`` is the difference of the verdict, after the
-    choice of the family.
-    """
-    found: dict[str, float] = {}
-    for prefix, evaluation in (
-        ("", result.cross_validation),
-        ("holdout/", result.holdout),
-        ("leave_one_out/", result.leave_one_out),
-    ):
-        if evaluation is None:
-            continue
-        table = evaluation.metrics[evaluation.metrics["model"] == model]
-        for row in table.to_dict("records"):
-            population = "" if row["population"] == "all" else f"{_plain(row['population'])}/"
-            name = f"{result.config.endpoint}/{prefix}{population}{row['metric']}"
-            values = {name: row["value"], f"{name}_low": row["low"], f"{name}_high": row["high"]}
-            found |= {key: float(value) for key, value in values.items() if np.isfinite(value)}
-        for population in table["population"].unique():
-            compared = chosen_difference(evaluation, model, population)
-            if compared is not None:
-                where = "" if population == "all" else f"{_plain(population)}/"
-                name = f"{result.config.endpoint}/{prefix}{where}{evaluation.kind.leading_metric}_over_baseline"
-                found |= {name: compared.difference, f"{name}_low": compared.low, f"{name}_high": compared.high}
-    return found
-
-
-def _plain(population: str) -> str:
-    """Return a population's name as MLflow takes it in a metric's."""
-    return re.sub(r"[^\w.-]+", "_", population)
 
 
 def _experiment_tables(result: ExperimentResult) -> dict[str, pd.DataFrame]:

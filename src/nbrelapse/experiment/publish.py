@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,14 +20,13 @@ from nbrelapse.experiment.describe import (
     _environment,
     _experiment_tables,
     _guard_figures,
-    _guard_metrics,
     _guard_sections,
-    _logged_metrics,
     _model_card,
     _model_tables,
     _multiplicity,
     _training_summary,
 )
+from nbrelapse.experiment.headlines import _experiment_note, _headlines, _model_note
 from nbrelapse.experiment.prepare import _data_fingerprint
 from nbrelapse.experiment.run import ExperimentResult, _Progress
 from nbrelapse.explanation.probability import to_probability
@@ -48,14 +48,8 @@ from nbrelapse.report.sentences import ProbabilityImportance
 from nbrelapse.scoring.bundle import ClinicalGroup, NearPatients, ObservedOutcomes, SimilarOutcomes, make_bundle
 from nbrelapse.scoring.evaluate import clinical_groups, judge_decisions, patient_groups
 from nbrelapse.scoring.storage import write_bundle
-from nbrelapse.tracking.log import (
-    FAMILIES_TAG,
-    TRIALS_TAG,
-    DatasetRecord,
-    ExperimentRecord,
-    ModelRecord,
-    log_experiment,
-)
+from nbrelapse.tracking.log import DatasetRecord, ExperimentRecord, ModelRecord, log_experiment
+from nbrelapse.tracking.names import APPARENT_TAG, CORRECTED_TAG, ENDPOINT_TAG, FAMILIES_TAG, TRIALS_TAG
 from nbrelapse.tracking.read import HOLDOUT_TAG, TRAINING_TAG, count_experiments, count_holdout_openings
 from nbrelapse.tracking.store import open_store
 from nbrelapse.validation.guards import Multiplicity
@@ -122,12 +116,19 @@ def publish(
     file = write_experiment_report(content, report)
     step("report and MLflow", 1, 2)
     tags = _environment(result) | {"nbrelapse.kind": "experiment", "nbrelapse.chosen": result.chosen}
-    tags |= {TRAINING_TAG: training, FAMILIES_TAG: str(tried.families), TRIALS_TAG: str(tried.trials)}
+    tags |= {
+        ENDPOINT_TAG: result.config.endpoint,
+        TRAINING_TAG: training,
+        FAMILIES_TAG: str(tried.families),
+        TRIALS_TAG: str(tried.trials),
+    }
+    if math.isfinite(tried.corrected):
+        tags |= {APPARENT_TAG: str(tried.apparent), CORRECTED_TAG: str(tried.corrected)}
     if holdout is not None:
         tags |= {HOLDOUT_TAG: holdout, "nbrelapse.holdout_openings": str(openings)}
     record = ExperimentRecord(
         name=result.config.name,
-        description=result.config.description,
+        description=_experiment_note(result),
         dataset=DatasetRecord(
             result.data.cohort.name,
             _data_fingerprint(result.data),
@@ -137,7 +138,7 @@ def publish(
         ),
         parameters=_parameters(result),
         tags=tags,
-        metrics=_logged_metrics(result, result.chosen) | _guard_metrics(result, result.chosen),
+        metrics=_headlines(result, result.chosen),
         models=tuple(replace(record, pictures=_owned(pictures, record.name)) for record in records),
         tables=_experiment_tables(result) | utility.tables(),
         pictures=content.pictures,
@@ -145,6 +146,7 @@ def publish(
             "experiment.json": result.config.model_dump_json(indent=1, exclude={"cohort": {"path", "gene_sets"}})
         },
         report=file,
+        started=result.started,
     )
     try:
         logged = log_experiment(record)
@@ -252,8 +254,10 @@ def _model_record(
         parameters |= _flat({"weights": plain.weights_})
     if isinstance(model, RecalibratedSurvival | RecalibratedBinary):
         parameters |= _flat({"recalibration": model.recalibration_.to_dict()})
+    parameters |= {"endpoint": result.config.endpoint, "family": name}
+    figures, note = _headlines(result, name), _model_note(result, name)
     if name not in result.config.models:
-        return ModelRecord(name, parameters, _logged_metrics(result, name))
+        return ModelRecord(name, parameters, figures, description=note)
     card = _model_card(result, name, tried)
     bundle = make_bundle(
         result.config.endpoint,
@@ -275,10 +279,11 @@ def _model_record(
     return ModelRecord(
         name,
         parameters,
-        _logged_metrics(result, name) | _guard_metrics(result, name),
+        figures,
         lambda path, description: write_bundle(bundle, path, mlflow_model=description),
         tables=_model_tables(result, name),
         card=card,
+        description=note,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
@@ -71,6 +72,7 @@ def run_experiment(
         The data cannot carry the experiment (see :func:`_prepare_data`) or would leak (see :func:`_leakage_check`), or
         there are too few events for the folds asked for.
     """
+    started = datetime.now(UTC)
     report = progress or (lambda stage, done, total: None)
     report("features", 0, 1)
     with starting_processes(n_jobs):
@@ -167,6 +169,7 @@ def run_experiment(
         notes,
         guards,
         by_group,
+        started,
     )
 
 
@@ -488,6 +491,8 @@ class ExperimentResult:
         What the experiment checked of itself.
     leave_one_out : Evaluation or None
         Of groups that the models were not trained on, and of their mean.
+    started : datetime or None
+        Before the features were computed.
     """
 
     config: ExperimentConfig
@@ -505,6 +510,7 @@ class ExperimentResult:
     notes: list[str]
     guards: _Guards
     leave_one_out: Evaluation | None = None
+    started: datetime | None = None
 
     @property
     def baselines(self) -> list[str]:

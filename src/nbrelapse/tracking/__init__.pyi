@@ -1,12 +1,16 @@
-from .log import APPARENT_METRIC as APPARENT_METRIC
-from .log import CORRECTED_METRIC as CORRECTED_METRIC
-from .log import FAMILIES_TAG as FAMILIES_TAG
-from .log import TRIALS_TAG as TRIALS_TAG
 from .log import DatasetRecord as DatasetRecord
 from .log import ExperimentRecord as ExperimentRecord
 from .log import Logged as Logged
 from .log import ModelRecord as ModelRecord
 from .log import log_experiment as log_experiment
+from .names import APPARENT_TAG as APPARENT_TAG
+from .names import COMPARED_METRICS as COMPARED_METRICS
+from .names import CORRECTED_TAG as CORRECTED_TAG
+from .names import ENDPOINT_TAG as ENDPOINT_TAG
+from .names import FAMILIES_TAG as FAMILIES_TAG
+from .names import LEADING_FIGURE as LEADING_FIGURE
+from .names import TRIALS_TAG as TRIALS_TAG
+from .names import metric_of_figure as metric_of_figure
 from .read import HOLDOUT_TAG as HOLDOUT_TAG
 from .read import TRAINING_TAG as TRAINING_TAG
 from .read import RecordedExperiment as RecordedExperiment
@@ -18,3 +22,4 @@ from .store import check_store as check_store
 from .store import open_store as open_store
 from .store import serve as serve
 from .store import store_uri as store_uri
+from .view import models_link as models_link

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import getpass
+import re
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from nbrelapse.report.render import save_pictures
+from nbrelapse.tracking.names import _EXPERIMENT, _KIND_TAG, _MODEL, _MODEL_TAG, _NOTE_TAG
 from nbrelapse.tracking.store import _experiment_id, open_store
+from nbrelapse.tracking.view import _share_view
 
 if TYPE_CHECKING:
-    import pandas as pd
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Run
     from mlflow.models import Model
@@ -66,13 +72,10 @@ def log_experiment(record: ExperimentRecord) -> Logged:
     """
     client = open_store()
     experiment = _experiment_id(client, record.name)
-    tags = {**record.tags, _KIND_TAG: _EXPERIMENT}
-    if "commit" in tags:
-        tags["mlflow.source.git.commit"] = tags["commit"]
-    if record.description:
-        tags["mlflow.note.content"] = record.description
+    _share_view(client, experiment)
+    tags = {**_source(record), **record.tags, _KIND_TAG: _EXPERIMENT}
     uris = {}
-    with _run(client, experiment, record.name, tags) as parent:
+    with _run(client, experiment, record.name, tags, record.started) as parent:
         _log_values(client, parent, record.parameters, _metrics(record.metrics, record.dataset))
         _log_dataset(client, parent, record.dataset)
         with tempfile.TemporaryDirectory() as folder:
@@ -82,12 +85,37 @@ def log_experiment(record: ExperimentRecord) -> Logged:
             uri = _log_child(client, experiment, parent, record, model)
             if uri is not None:
                 uris[model.name] = uri
+        note = "\n\n".join([record.description, *(f"## {name}\n\n{_ways_in(uri)}" for name, uri in uris.items())])
+        client.set_tag(parent.info.run_id, _NOTE_TAG, note)
+        client.set_experiment_tag(experiment, _NOTE_TAG, note)
     return Logged(parent.info.run_id, uris)
 
 
+def _source(record: ExperimentRecord) -> dict[str, str]:
+    """Return tags that say who trained, and with what, where MLflow's page looks for them."""
+    tags = {"mlflow.source.name": "nbrelapse", "mlflow.source.type": "LOCAL"}
+    with suppress(OSError, KeyError):  # a container may have no name for its user
+        tags["mlflow.user"] = getpass.getuser()
+    if "commit" in record.tags:
+        tags["mlflow.source.git.commit"] = record.tags["commit"]
+    return tags
+
+
+def _ways_in(uri: str) -> str:
+    """Say in Markdown how to load a model and score with it."""
+    return (
+        f"Score: `nbrelapse score {uri} COHORT --out scores.csv`\n\n"
+        "Load:\n\n```python\nfrom nbrelapse.scoring import load_model, score\n\n"
+        f'model = load_model("{uri}")\nscores = score(model, cohort)\n```'
+    )
+
+
 @contextmanager
-def _run(client: MlflowClient, experiment: str, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
-    run = client.create_run(experiment, run_name=name, tags=dict(tags))
+def _run(
+    client: MlflowClient, experiment: str, name: str, tags: Mapping[str, str], started: datetime | None
+) -> Iterator[Run]:
+    start = None if started is None else int(started.timestamp() * 1000)
+    run = client.create_run(experiment, run_name=name, tags=dict(tags), start_time=start)
     status = "FAILED"
     try:
         yield run
@@ -100,9 +128,9 @@ def _log_child(
     client: MlflowClient, experiment: str, parent: Run, record: ExperimentRecord, model: ModelRecord
 ) -> str | None:
     tags = {name: value for name, value in record.tags.items() if not name.startswith("nbrelapse.")}
-    tags |= {"mlflow.parentRunId": parent.info.run_id, _KIND_TAG: "model", _MODEL_TAG: model.name}
-    with _run(client, experiment, model.name, tags) as child:
-        model_id = None if model.save is None else _log_model(client, child, model)
+    tags |= {"mlflow.parentRunId": parent.info.run_id, _KIND_TAG: _MODEL, _MODEL_TAG: model.name}
+    with _run(client, experiment, model.name, _source(record) | tags, record.started) as child:
+        model_id = None if model.save is None else _log_model(client, child, model, _model_name(record, model))
         metrics = _metrics(model.metrics, record.dataset, model_id)
         _log_values(client, child, model.parameters, metrics)
         _log_dataset(client, child, record.dataset)
@@ -110,6 +138,10 @@ def _log_child(
         with tempfile.TemporaryDirectory() as folder:
             if _write_artifacts(Path(folder), model.tables, model.pictures, documents, None):
                 client.log_artifacts(child.info.run_id, folder)
+        note = "\n\n".join([model.description, *([] if model_id is None else [_ways_in(f"models:/{model_id}")])])
+        client.set_tag(child.info.run_id, _NOTE_TAG, note)
+        if model_id is not None:
+            client.set_logged_model_tags(model_id, {_NOTE_TAG: note})
     return None if model_id is None else f"models:/{model_id}"
 
 
@@ -149,11 +181,12 @@ def _log_dataset(client: MlflowClient, run: Run, dataset: DatasetRecord) -> None
     client.log_inputs(run.info.run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
 
 
-_LOGGED_NAME = "model"
-"""So that its address is ``runs:/<run id>/model``."""
+def _model_name(record: ExperimentRecord, model: ModelRecord) -> str:
+    """Name a model after its experiment and family, without what MLflow does not take in a name."""
+    return re.sub(r"[/:.%\"']+", "-", f"{record.name}-{model.name}")
 
 
-def _log_model(client: MlflowClient, run: Run, record: ModelRecord) -> str:
+def _log_model(client: MlflowClient, run: Run, record: ModelRecord, name: str) -> str:
     """Save a model with its own ``save`` and record it as the run's model.
 
     This is what ``mlflow.models.Model.log`` does, without its need of a global active experiment and without looking
@@ -165,6 +198,7 @@ def _log_model(client: MlflowClient, run: Run, record: ModelRecord) -> str:
     run : Run
     record : ModelRecord
         With ``save``.
+    name : str
 
     Returns
     -------
@@ -178,7 +212,7 @@ def _log_model(client: MlflowClient, run: Run, record: ModelRecord) -> str:
     run_id = run.info.run_id
     logged = client.create_logged_model(
         run.info.experiment_id,
-        name=_LOGGED_NAME,
+        name=name,
         source_run_id=run_id,
         tags={"nbrelapse.model": record.name},
         params={name: str(value) for name, value in record.parameters.items()},
@@ -186,10 +220,10 @@ def _log_model(client: MlflowClient, run: Run, record: ModelRecord) -> str:
     model_id = str(logged.model_id)
     try:
         client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
-        description = Model(artifact_path=_LOGGED_NAME, run_id=run_id, model_uuid=model_id, model_id=model_id)
+        description = Model(artifact_path=name, run_id=run_id, model_uuid=model_id, model_id=model_id)
         with tempfile.TemporaryDirectory() as folder:
-            record.save(str(Path(folder) / _LOGGED_NAME), description)
-            client.log_model_artifacts(model_id, str(Path(folder) / _LOGGED_NAME))
+            record.save(str(Path(folder) / name), description)
+            client.log_model_artifacts(model_id, str(Path(folder) / name))
     except BaseException:
         client.finalize_logged_model(model_id, "FAILED")
         raise
@@ -211,7 +245,7 @@ def _write_artifacts(
     folder : path
         Exists and is empty.
     tables : dict of str to DataFrame
-        To ``tables/<name>.parquet``.
+        To ``tables/<name>.parquet``, and ``.csv`` and ``.json``, which MLflow's page shows.
     pictures : dict of str to Picture
         To ``plots/<name>.png`` and ``.svg``.
     documents : dict of str to str
@@ -227,22 +261,15 @@ def _write_artifacts(
     for name, table in tables.items():
         (folder / "tables").mkdir(exist_ok=True)
         table.to_parquet(folder / "tables" / f"{name}.parquet")
+        plain = table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
+        plain.to_csv(folder / "tables" / f"{name}.csv", index=False)
+        plain.to_json(folder / "tables" / f"{name}.json", orient="records", double_precision=15, indent=1)
     save_pictures(pictures, folder / "plots")
     for name, text in documents.items():
         (folder / name).write_text(text, encoding="utf-8")
     if report is not None:
         shutil.copyfile(report, folder / "report.html")
     return any(folder.iterdir())
-
-
-_KIND_TAG = "nbrelapse.kind"
-_EXPERIMENT = "experiment"
-_MODEL_TAG = "nbrelapse.model"
-_CHOSEN_TAG = "nbrelapse.chosen"
-FAMILIES_TAG = "nbrelapse.families"
-TRIALS_TAG = "nbrelapse.trials"
-CORRECTED_METRIC = "corrected_for_choice"
-APPARENT_METRIC = "before_correction"
 
 
 @dataclass(frozen=True)
@@ -254,14 +281,16 @@ class ModelRecord:
     name : str
     parameters : dict of str to str
     metrics : dict of str to float
-        ``<endpoint>/<metric>`` and so on; no NaN.
+        Named as :mod:`nbrelapse.tracking.names` says; no NaN.
     save : callable, optional
         Called with a path and MLflow's description; saves the model there. None: the run has no model.
     tables : dict of str to DataFrame
-        Logged as Parquet; without patient identifiers.
+        Logged as Parquet, CSV and JSON; without patient identifiers.
     pictures : dict of str to Picture
     card : str, optional
         The model card, Markdown.
+    description : str
+        Markdown; how to load the model is added.
     """
 
     name: str
@@ -271,6 +300,7 @@ class ModelRecord:
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     pictures: Mapping[str, Picture] = field(default_factory=dict)
     card: str | None = None
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -304,16 +334,20 @@ class ExperimentRecord:
 
     Parameters
     ----------
-    name, description : str
+    name : str
+    description : str
+        Markdown; how to load the models is added.
     dataset : DatasetRecord
     parameters, tags : dict of str to str
     metrics : dict of str to float
         Of the chosen model.
     models : tuple of ModelRecord
     tables, pictures, documents
-        Tables (Parquet), pictures and texts (by file name) of the whole experiment.
+        Tables (Parquet, CSV and JSON), pictures and texts (by file name) of the whole experiment.
     report : path, optional
         The HTML report.
+    started : datetime, optional
+        Of the work, before any model was fitted; by default now.
     """
 
     name: str
@@ -327,3 +361,4 @@ class ExperimentRecord:
     pictures: Mapping[str, Picture] = field(default_factory=dict)
     documents: Mapping[str, str] = field(default_factory=dict)
     report: Path | None = None
+    started: datetime | None = None

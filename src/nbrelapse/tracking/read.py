@@ -17,17 +17,18 @@ import pandas as pd
 from nbrelapse.errors import InputError
 from nbrelapse.metrics.evaluation import Evaluation
 from nbrelapse.outcome import OutcomeKind, kind_of_endpoint
-from nbrelapse.tracking.log import (
+from nbrelapse.tracking.names import (
     _CHOSEN_TAG,
     _EXPERIMENT,
     _KIND_TAG,
+    _MODEL,
     _MODEL_TAG,
-    APPARENT_METRIC,
-    CORRECTED_METRIC,
+    APPARENT_TAG,
+    CORRECTED_TAG,
     FAMILIES_TAG,
     TRIALS_TAG,
 )
-from nbrelapse.tracking.store import _database_file, _hush_mlflow, open_store, store_uri
+from nbrelapse.tracking.store import _database_file, _find_experiment, _hush_mlflow, open_store, store_uri
 from nbrelapse.validation.guards import Multiplicity
 
 if TYPE_CHECKING:
@@ -85,11 +86,7 @@ def read_experiment(name: str) -> RecordedExperiment:
         The store has no such experiment, no finished run of it, or the run has lost its tables.
     """
     client = open_store(create=False)
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        names = sorted(item.name for item in client.search_experiments() if item.name != "Default")
-        known = ", ".join(names) or "none yet"
-        raise InputError(f"the store has no experiment named {name!r}", expected=f"one of its experiments: {known}")
+    found = _find_experiment(client, name)
     runs = client.search_runs(
         [found.experiment_id],
         f"tags.`{_KIND_TAG}` = '{_EXPERIMENT}' and attributes.status = 'FINISHED'",
@@ -126,8 +123,8 @@ def _multiplicity(run: Run) -> Multiplicity | None:
         int(tags[FAMILIES_TAG]),
         int(tags[TRIALS_TAG]),
         count_experiments(TRAINING_TAG, tags[TRAINING_TAG]),
-        metrics.get(APPARENT_METRIC, math.nan),
-        metrics.get(CORRECTED_METRIC, math.nan),
+        float(tags.get(APPARENT_TAG, metrics.get("before_correction", math.nan))),
+        float(tags.get(CORRECTED_TAG, metrics.get("corrected_for_choice", math.nan))),
     )
 
 
@@ -227,7 +224,7 @@ def _model_of_run(client: MlflowClient, run_id: str, name: str) -> str:
     run = client.get_run(run_id)
     for output in run.outputs.model_outputs if run.outputs else []:
         model = client.get_logged_model(output.model_id)
-        if model.name == name:
+        if name in (model.name, _MODEL):
             return str(model.artifact_location)
     if not client.list_artifacts(run_id, name):
         raise InputError(f"run {run_id} has no model {name!r}", fix="nbrelapse compare shows the models")

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from nbrelapse.errors import InputError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Experiment
 
 _DEFAULT_FOLDER = Path("mlruns")
 _CHATTY = ("alembic", "mlflow.store.db.utils")
@@ -126,6 +127,33 @@ def _experiment_id(client: MlflowClient, name: str) -> str:
     return str(found.experiment_id)
 
 
+def _find_experiment(client: MlflowClient, name: str) -> Experiment:
+    """Return an experiment of the store.
+
+    Raises
+    ------
+    InputError
+        The store has none of that name.
+    """
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        names = sorted(item.name for item in client.search_experiments() if item.name != "Default")
+        known = ", ".join(names) or "none yet"
+        raise InputError(f"the store has no experiment named {name!r}", expected=f"one of its experiments: {known}")
+    return found
+
+
+def _server(uri: str) -> str | None:
+    """Return the address of a store that is a server, with a page of its own; None for any other.
+
+    Examples
+    --------
+    >>> _server("https://mlflow.example.org/"), _server("sqlite:////data/mlflow.db")
+    ('https://mlflow.example.org', None)
+    """
+    return uri.rstrip("/") if uri.startswith(("http://", "https://")) else None
+
+
 def _hush_mlflow() -> None:
     """Switch off MLflow's usage telemetry and progress bars, and its minutes of retries with a server out of reach.
 
@@ -154,12 +182,17 @@ def _database_file(uri: str) -> Path | None:
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
+_APP = "nbrelapse"
+"""Of the entry points ``mlflow.app``: ``_page.py``."""
+
 _GRACE = 5.0
 """Seconds in which a server may end by itself before it is killed. A choice."""
 
 
-def serve(port: int) -> int | None:
+def serve(port: int, ready: Callable[[], None] = lambda: None) -> int | None:
     """Serve the page of a SQLite store on the loopback address until a signal ends it.
+
+    It tells nobody, and has no assistant (see ``_page.py``).
 
     SIGINT (Ctrl-C), SIGTERM and SIGHUP (a closed terminal, unless ``nohup`` ignores it) end the server with all that it
     has started, from the first moment on; the port is free afterwards.
@@ -167,6 +200,8 @@ def serve(port: int) -> int | None:
     Parameters
     ----------
     port : int
+    ready : callable
+        Called once, when the page answers.
 
     Returns
     -------
@@ -180,23 +215,28 @@ def serve(port: int) -> int | None:
     """
     uri = store_uri(create=False)
     database = _database_file(uri)
-    if database is None and uri.startswith(("http://", "https://")):
+    if _server(uri):
         raise InputError("the store is a server, with a page of its own", file=uri, fix="open that address")
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--registry-store-uri", uri]
     if database is not None:
         command += ["--default-artifact-root", (database.resolve().parent / "artifacts").as_uri()]
     # A page for one person: one worker, and none of the jobs that a team's server runs in the background. MLflow itself
     # refuses requests that name another host.
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--app-name", _APP, "--uvicorn-opts", "--log-level warning"]
     environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
     if not _is_free(port):
         raise InputError(f"port {port} is in use", column="--port", fix="name another port")
     with _signals() as received:
         # A session of its own: one signal reaches the server, its workers and what they start.
         server = subprocess.Popen(command, env=environment, start_new_session=True)
+        answered = False
         try:
             while not received and server.poll() is None:
                 time.sleep(0.1)
+                if not answered and _answers(port):
+                    answered = True
+                    ready()
         finally:
             _end(server, port)
     if received:
@@ -234,6 +274,11 @@ def _end(server: subprocess.Popen[bytes], port: int) -> None:
 def _tell(server: subprocess.Popen[bytes], number: int) -> None:
     with suppress(ProcessLookupError):
         os.killpg(server.pid, number)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _is_free(port: int) -> bool:

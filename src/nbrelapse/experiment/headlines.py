@@ -1,0 +1,119 @@
+"""What MLflow's page says of an experiment and its models: the figures that one compares, and the notes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import pandas as pd
+
+from nbrelapse.experiment.run import ExperimentResult
+from nbrelapse.metrics.evaluation import Evaluation, chosen_difference
+from nbrelapse.metrics.table import METRICS, metric_title, population_title
+from nbrelapse.models.families import model_title
+from nbrelapse.report.sentences import verdict
+from nbrelapse.tracking.names import LEADING_FIGURE, metric_of_figure
+
+_DIGITS = 4
+"""Of the figures of a run, which a table shows whole; the logged tables have all digits."""
+
+
+def _headlines(result: ExperimentResult, model: str) -> dict[str, float]:
+    """Return the figures of one model that one compares, by MLflow name; all others are in the logged tables.
+
+    ``c`` is the leading metric (Harrell's C, the AUC of a binary endpoint) in nested cross-validation of all training
+    patients, ``c.high_risk`` within high-risk, ``c.holdout`` on the hold-out; ``.low`` and ``.high`` are the ends of
+    the 95 % interval. ``.minus_baseline`` is the difference of the verdict, after the choice of the family. ``brier``
+    (at 3 years), ``calibration_slope``, ``patients`` and ``events`` are of all training patients. The chosen model has
+    ``c.after_choice``, corrected for having been chosen. What has no value is absent.
+    """
+    crossed = result.cross_validation
+    found: dict[str, float] = {}
+    for place, evaluation, population in (
+        ("", crossed, "all"),
+        (".high_risk", crossed, "high_risk"),
+        (".holdout", result.holdout, "all"),
+    ):
+        if evaluation is not None:
+            found |= _leading(f"{LEADING_FIGURE}{place}", evaluation, model, population)
+    for figure in ("brier", "calibration_slope"):
+        found[figure] = _row(crossed, model, "all", metric_of_figure(figure, crossed.kind)).get("value", math.nan)
+    counts = _row(crossed, model, "all", crossed.kind.leading_metric)
+    found |= {"patients": counts.get("n", math.nan), "events": counts.get("events", math.nan)}
+    if model == result.chosen:
+        found[f"{LEADING_FIGURE}.after_choice"] = result.guards.corrected
+    return {name: round(float(value), _DIGITS) for name, value in found.items() if math.isfinite(value)}
+
+
+def _leading(name: str, evaluation: Evaluation, model: str, population: str) -> dict[str, float]:
+    row = _row(evaluation, model, population, evaluation.kind.leading_metric)
+    found = {name: row.get("value", math.nan)}
+    found |= {f"{name}.{end}": row.get(end, math.nan) for end in ("low", "high")}
+    compared = chosen_difference(evaluation, model, population)
+    if compared is not None:
+        name = f"{name}.minus_baseline"
+        found |= {name: compared.difference, f"{name}.low": compared.low, f"{name}.high": compared.high}
+    return found
+
+
+def _row(evaluation: Evaluation, model: str, population: str, metric: str) -> dict[str, float]:
+    table = evaluation.metrics
+    own = table[(table["model"] == model) & (table["population"] == population) & (table["metric"] == metric)]
+    return {} if own.empty else {name: own[name].iloc[0] for name in ("value", "low", "high", "n", "events")}
+
+
+def _experiment_note(result: ExperimentResult) -> str:
+    """Describe an experiment in Markdown: the verdict and the leaderboard of the patients that it rests on."""
+    judged = result.cross_validation if result.holdout is None else result.holdout
+    metric = METRICS[judged.kind.leading_metric]
+    where = "nested cross-validation of the training patients" if result.holdout is None else "the hold-out"
+    parts = [
+        *_verdicts(judged, result.chosen),  # first: the page shows one line of a folded description
+        *([result.config.description] if result.config.description else []),
+        f"Endpoint: {result.config.endpoint}. For research. Not for treatment decisions.",
+        f"{metric_title(metric.name)} (95% interval) in {where}, and the difference from the strongest clinical "
+        "baseline; * chosen by nested cross-validation:",
+        "\n".join(_leaderboard(judged, result.chosen)),
+    ]
+    return "\n\n".join(parts)
+
+
+def _model_note(result: ExperimentResult, model: str) -> str:
+    """Describe a model in Markdown: what it is, and the verdict on it."""
+    judged = result.cross_validation if result.holdout is None else result.holdout
+    if model in result.baselines:
+        return f"{model_title(model)}, a clinical baseline for {result.config.endpoint}."
+    chosen = ", chosen by nested cross-validation" if model == result.chosen else ""
+    title = f"{model_title(model)} for {result.config.endpoint}{chosen}. For research. Not for treatment decisions."
+    return "\n\n".join([title, *_verdicts(judged, model)])
+
+
+def _verdicts(judged: Evaluation, model: str) -> Iterator[str]:
+    for population in dict.fromkeys(["all", *judged.metrics["population"]]):
+        said = verdict(judged, model, population)
+        yield f"**{population_title(population)}: {said.headline}.** {said.sentence}"
+
+
+def _leaderboard(judged: Evaluation, chosen: str) -> Iterator[str]:
+    metric = METRICS[judged.kind.leading_metric]
+    table = judged.metrics[judged.metrics["metric"] == metric.name]
+    populations = list(dict.fromkeys(table["population"]))
+    titles = [part for name in populations for part in (population_title(name), "minus baseline")]
+    yield "| model | " + " | ".join(titles) + " |"
+    yield "|---" * (1 + len(titles)) + "|"
+    first = table[table["population"] == populations[0]] if populations else table
+    for model in first.sort_values("value", key=metric.goodness, ascending=False, kind="stable")["model"]:
+        cells = [part for name in populations for part in _cells(judged, str(model), name)]
+        yield f"| {model_title(str(model))}{' *' if model == chosen else ''} | " + " | ".join(cells) + " |"
+
+
+def _cells(judged: Evaluation, model: str, population: str) -> tuple[str, str]:
+    row = _row(judged, model, population, judged.kind.leading_metric)
+    compared = chosen_difference(judged, model, population)
+    difference = "–"
+    if compared is not None:
+        difference = f"{compared.difference:+.3f} ({compared.low:+.3f} to {compared.high:+.3f})"
+    if not row or pd.isna(row["value"]):
+        return "–", difference
+    interval = "" if pd.isna(row["low"]) else f" ({row['low']:.3f} to {row['high']:.3f})"
+    return f"{row['value']:.3f}{interval}", difference

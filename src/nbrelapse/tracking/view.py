@@ -1,0 +1,81 @@
+"""The link to MLflow's page that lists the models of an experiment, best first, with the columns that matter."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from nbrelapse.tracking.names import _EXPERIMENT, _KIND_TAG, _MODEL, COMPARED_METRICS, LEADING_FIGURE
+from nbrelapse.tracking.store import _find_experiment, _server, open_store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_VIEW = "nbrelapse"
+_VIEW_TAG = f"mlflow.sharedViewState.{_VIEW}"
+"""Where MLflow keeps what its button *Share* keeps; a link names it. Only so can a link choose columns."""
+
+_FINISHED_MODELS = f"tags.`{_KIND_TAG}` = '{_MODEL}' and attributes.status = 'FINISHED'"
+_MARGIN, _LETTER = 60, 6
+"""Pixels of a column's head; MLflow's own 100 would cut the longer names."""
+
+
+def _share_view(client: MlflowClient, experiment: str) -> None:
+    """Keep the view of an experiment's models in it, for :func:`models_link`."""
+    columns = {name: f"metrics.`{name}`" for name in COMPARED_METRICS}
+    state = {
+        "searchFilter": _FINISHED_MODELS,
+        "orderByKey": columns[LEADING_FIGURE],
+        "orderByAsc": False,
+        "selectedColumns": list(columns.values()),
+        "columnOrder": list(columns.values()),
+        "columnWidths": {column: _MARGIN + _LETTER * len(name) for name, column in columns.items()},
+    }
+    client.set_experiment_tag(experiment, _VIEW_TAG, json.dumps(state))
+
+
+def models_link(experiment: str | None = None, *, port: int = 5000) -> str:
+    """Return the address of the page that lists the models of an experiment, best first.
+
+    The page is that of ``nbrelapse ui``, or of the server that is the store. Experiments that versions before 0.4
+    recorded have no columns chosen and are not sorted.
+
+    Parameters
+    ----------
+    experiment : str, optional
+        Its name; by default the one that was trained last. Without any, the address is that of the list of experiments.
+    port : int
+        Of ``nbrelapse ui``.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        There is no store, or no experiment of that name in it.
+    """
+    client = open_store(create=False)
+    base = _server(client.tracking_uri) or f"http://127.0.0.1:{port}"
+    number = _latest(client) if experiment is None else str(_find_experiment(client, experiment).experiment_id)
+    if number is None:
+        return f"{base}/#/experiments"
+    query = {"workflowType": "machine_learning"}
+    if _VIEW_TAG in client.get_experiment(number).tags:
+        query["viewStateShareKey"] = _VIEW
+    else:
+        query["searchFilter"] = _FINISHED_MODELS
+    return f"{base}/#/experiments/{number}/runs?{urlencode(query)}"
+
+
+def _latest(client: MlflowClient) -> str | None:
+    experiments = [found.experiment_id for found in client.search_experiments()]
+    runs = client.search_runs(
+        experiments,
+        f"tags.`{_KIND_TAG}` = '{_EXPERIMENT}' and attributes.status = 'FINISHED'",
+        order_by=["attributes.end_time DESC"],
+        max_results=1,
+    )
+    return str(runs[0].info.experiment_id) if runs else None
