@@ -44,7 +44,6 @@ from nbrelapse.scoring.bundle import (
     _to_json,
     make_bundle,
 )
-from nbrelapse.tracking.read import fetched_model
 from nbrelapse.validation.patient_bands import PatientBands, cross_predictions, learn_bands
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def load_model(model: str | Path) -> Bundle:
     BundleError
         The folder is not a model of nbrelapse, is damaged, or was written by a newer version.
     """
-    with fetched_model(model) as folder:
+    with _folder(model) as folder:
         if not (folder / _DESCRIPTION).is_file():
             raise BundleError(f"not a saved model, it has no {_DESCRIPTION} file: {model}")
         _refuse_foreign_loader(folder)
@@ -581,3 +580,11 @@ def _card(bundle: Bundle) -> str:
         "## Performance\n\n"
         "Not validated: the model was saved without cross-validation or a hold-out.\n"
     )
+
+
+def _folder(model):
+    import contextlib
+    if Path(model).is_dir():
+        return contextlib.nullcontext(Path(model))
+    from nbrelapse.tracking.read import fetched_model
+    return fetched_model(model)
