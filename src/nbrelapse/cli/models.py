@@ -42,7 +42,7 @@ def evaluate(
 
     from nbrelapse.mechanisms.feature_table import later_columns
     from nbrelapse.scoring.evaluate import check_evaluation_folder, evaluate_bundle, write_evaluation
-    from nbrelapse.scoring.storage import load_model
+    from nbrelapse.scoring.reading import load_model
 
     if out is not None:
         check_evaluation_folder(out)
@@ -105,7 +105,7 @@ def explain(
     from nbrelapse.cohort.storage import read_cohort
     from nbrelapse.scoring.explain import ExplainRequest, explain_cohort
     from nbrelapse.scoring.patient import check_patient
-    from nbrelapse.scoring.storage import load_model
+    from nbrelapse.scoring.reading import load_model
 
     bundle = load_model(model)
     explained = read_patients(cohort, where)
@@ -185,9 +185,9 @@ def score(
     """Score the patients of a cohort: risk, interval, mechanisms, and what was missing."""
     import json
 
+    from nbrelapse.scoring.reading import load_model
     from nbrelapse.scoring.scores import check_scores_file, cohort_notes, write_scores
     from nbrelapse.scoring.scores import score as score_cohort
-    from nbrelapse.scoring.storage import load_model
 
     check_scores_file(out)
     bundle, patients = load_model(model), read_patients(cohort, where)
@@ -214,7 +214,8 @@ def export(
     """Check a model and write it as a folder that can be copied, archived and scored with."""
     import json
 
-    from nbrelapse.scoring.storage import load_model, write_bundle
+    from nbrelapse.scoring.reading import load_model
+    from nbrelapse.scoring.storage import write_bundle
 
     bundle = load_model(model)
     target = write_bundle(bundle, folder, overwrite=overwrite)

@@ -140,8 +140,8 @@ def quickstart(
     from nbrelapse.mechanisms.build import build_features
     from nbrelapse.mechanisms.feature_table import write_features
     from nbrelapse.readers.cbioportal import import_cbioportal
+    from nbrelapse.scoring.reading import load_model
     from nbrelapse.scoring.scores import score, write_scores
-    from nbrelapse.scoring.storage import load_model
     from nbrelapse.simulation.files import TRUTH_FILE, simulate_cohort, write_raw_files
 
     with resources.as_file(resources.files("nbrelapse.experiment") / "quickstart.toml") as file:

@@ -25,10 +25,7 @@ _LEAF = -1
 _INTEGERS = {b"i": "b", b"U": "B", b"I": ">h", b"l": ">i", b"L": ">q"}
 _REALS = {b"d": ">f", b"D": ">d"}
 _NUMBERS = {marker: struct.Struct(code) for marker, code in (_INTEGERS | _REALS).items()}
-_TYPES = {
-    marker: np.dtype(code)
-    for marker, code in {b"i": "i1", b"U": "u1", b"I": ">i2", b"l": ">i4", b"L": ">i8", b"d": ">f4", b"D": ">f8"}.items()
-}
+_TYPES = {marker: np.dtype(code) for marker, code in (_INTEGERS | _REALS).items()}
 _LENGTH = struct.Struct(">cq")
 """A marker and a whole number: what XGBoost writes before whatever has a length."""
 

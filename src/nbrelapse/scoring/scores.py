@@ -19,7 +19,7 @@ from nbrelapse.models.survival import SurvivalModel
 from nbrelapse.outcome import BINARY, SURVIVAL
 from nbrelapse.scoring._training import _risk_groups, _Unseen, _unseen_groups
 from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle, _evidence_of
-from nbrelapse.scoring.storage import load_model
+from nbrelapse.scoring.reading import load_model
 
 _GENE_RATIO = 1.5
 """Expression features are ranks among the genes measured; beyond this ratio of their number to training's a warning
