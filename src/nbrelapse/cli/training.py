@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nbrelapse.cli.models import Sign
 from nbrelapse.cli.results import (
     evaluation_document,
     multiplicity_document,
@@ -48,6 +49,7 @@ def train(
     allow_overlap: Annotated[
         bool, typer.Option("--allow-overlap", help="Train although patients look as if they were there twice.")
     ] = False,
+    sign: Sign = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Tune, validate, track and explain the models of an experiment file."""
@@ -55,9 +57,12 @@ def train(
     from nbrelapse.experiment.config import read_config
     from nbrelapse.experiment.publish import publish
     from nbrelapse.experiment.run import run_experiment
+    from nbrelapse.scoring.signature import check_key
     from nbrelapse.tracking.store import check_store
 
     config = read_config(experiment)
+    if sign is not None:
+        check_key(sign)
     if reports.exists() and not reports.is_dir():
         raise InputError("a folder was expected, this is a file", file=reports, fix="name another with --reports")
     source = config.cohort
@@ -81,7 +86,8 @@ def train(
         finally:
             if kept is not None:
                 kept.discard_if_empty()
-        published = publish(result, reports / f"{config.name}.html", n_jobs=jobs, progress=progress)
+        report = reports / f"{config.name}.html"
+        published = publish(result, report, n_jobs=jobs, progress=progress, sign=sign)
     if kept is not None:
         _tell(kept)
     print_summary(result, published, as_json=as_json)

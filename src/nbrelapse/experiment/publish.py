@@ -84,7 +84,12 @@ class Published:
 
 
 def publish(
-    result: ExperimentResult, report: str | Path, *, n_jobs: int = 1, progress: _Progress | None = None
+    result: ExperimentResult,
+    report: str | Path,
+    *,
+    n_jobs: int = 1,
+    progress: _Progress | None = None,
+    sign: str | Path | None = None,
 ) -> Published:
     """Write the report and record the experiment, its models and the report in MLflow.
 
@@ -98,6 +103,8 @@ def publish(
     n_jobs : int
         Processes that draw; the pictures do not depend on it.
     progress : callable, optional
+    sign : path, optional
+        Private key to sign the models with; see :func:`nbrelapse.scoring.write_bundle`.
 
     Returns
     -------
@@ -131,7 +138,7 @@ def publish(
         parameters=_parameters(result),
         tags=tags,
         metrics=_logged_metrics(result, result.chosen) | _guard_metrics(result, result.chosen),
-        models=tuple(_model_record(result, name, tried, _owned(pictures, name)) for name in result.models),
+        models=tuple(_model_record(result, name, tried, _owned(pictures, name), sign) for name in result.models),
         tables=_experiment_tables(result) | utility.tables(),
         pictures=content.pictures,
         documents={
@@ -230,7 +237,7 @@ def _content(
 
 
 def _model_record(
-    result: ExperimentResult, name: str, tried: Multiplicity, pictures: dict[str, Picture]
+    result: ExperimentResult, name: str, tried: Multiplicity, pictures: dict[str, Picture], sign: str | Path | None
 ) -> ModelRecord:
     model = result.models[name]
     parameters = _flat(
@@ -263,7 +270,7 @@ def _model_record(
         name,
         parameters,
         _logged_metrics(result, name) | _guard_metrics(result, name),
-        lambda path, description: write_bundle(bundle, path, mlflow_model=description),
+        lambda path, description: write_bundle(bundle, path, mlflow_model=description, sign=sign),
         tables=_model_tables(result, name),
         pictures=pictures,
         card=card,

@@ -25,5 +25,6 @@ from .scores import check_scores_file as check_scores_file
 from .scores import cohort_notes as cohort_notes
 from .scores import score as score
 from .scores import write_scores as write_scores
+from .signature import check_key as check_key
 from .storage import save_model as save_model
 from .storage import write_bundle as write_bundle

@@ -88,10 +88,15 @@ class CheckedModel:
                 f"{model_title(self.family)} ({self.family}), endpoint {self.endpoint}: {ENDPOINTS[self.endpoint]}",
                 f"trained on {patients} {simulated}patients, reads {self.features} features, {self.refits} refits; "
                 f"saved by nbrelapse {self.version}",
-                f"whole: {self.files} files, {self.size / 1e6:.1f} MB, are as they were when the model was saved",
+                f"whole: all {self.files} files ({self.size / 1e6:.1f} MB) are as they were when the model was saved",
                 self._origin(),
             ]
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON data; of the training patients their number, and whether they were simulated."""
+        named = {name: value for name, value in vars(self).items() if name != "training"}
+        return named | {"patients": self.training.patients, "simulated": self.training.of_simulated}
 
     def _origin(self) -> str:
         if self.signed_by is None:

@@ -62,8 +62,14 @@ def _signed(content: str, key: str | Path) -> dict[str, str]:
     return {"public_key": _line(private.public_key()), "signature": base64.b64encode(signature).decode()}
 
 
-def _check_key(key: str | Path) -> None:
-    """Raise an InputError where a private key cannot be used, before the work is done that it is to sign."""
+def check_key(key: str | Path) -> None:
+    """Check that models can be signed with a private key, before the work is done that it is to sign.
+
+    Raises
+    ------
+    InputError
+        There is no such key, or it is of another kind.
+    """
     _private_key(Path(key))
 
 
