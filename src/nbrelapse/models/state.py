@@ -219,12 +219,18 @@ def _check_state(document: Any, blobs: dict[str, bytes]) -> None:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, problem["loc"])) or None
         raise InputError(problem["msg"].removeprefix("Value error, "), column=where) from None
+    if set(blobs) != _files(document):
+        raise InputError("its tree files are not those of such a model", expected=", ".join(sorted(_files(document))))
     if family in _OBJECTIVES:
-        if _TREES not in blobs:
-            raise InputError(f"there is no {_TREES}")
         _check_tree_file(blobs[_TREES], len(document["features"]), _OBJECTIVES[family])
     for name, member in document.get("members", {}).items():
         own = {file.removeprefix(f"{name}-"): blob for file, blob in blobs.items() if file.startswith(f"{name}-")}
         if member.get("family") != name:
             raise InputError(f"the member {name!r} is of another family", column="members")
         _check_state(member, own)
+
+
+def _files(document: dict[str, Any]) -> set[str]:
+    """Names of the tree files of a model."""
+    own = {_TREES} if document["family"] in _OBJECTIVES else set()
+    return own | {f"{name}-{_TREES}" for name in document.get("members", {}) if name in _OBJECTIVES}

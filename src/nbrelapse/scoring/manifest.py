@@ -45,10 +45,7 @@ def _read_json(content: bytes) -> Any:
     ...
     ValueError: a number that is not finite: 1e999
     """
-    brackets = np.frombuffer(content, dtype=np.uint8)
-    steps = np.isin(brackets, list(b"[{")).astype(np.int8) - np.isin(brackets, list(b"]}")).astype(np.int8)
-    if np.cumsum(steps, dtype=np.int64).max(initial=0) > _DEEPEST:
-        raise ValueError("it is nested too deeply")
+    _refuse_nested(content)
     return json.loads(
         content.decode("utf-8"),
         parse_float=_finite,
@@ -56,6 +53,14 @@ def _read_json(content: bytes) -> Any:
         parse_constant=_finite,
         object_pairs_hook=_distinct,
     )
+
+
+def _refuse_nested(content: bytes) -> None:
+    """Raise a ValueError where brackets stand deeper within each other than in any model: parsers recurse."""
+    steps = np.zeros(256, dtype=np.int8)
+    steps[list(b"[{")], steps[list(b"]}")] = 1, -1
+    if np.cumsum(steps[np.frombuffer(content, dtype=np.uint8)], dtype=np.int64).max(initial=0) > _DEEPEST:
+        raise ValueError("it is nested too deeply")
 
 
 def _finite(text: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,13 +34,24 @@ from nbrelapse.scoring.bundle import (
     _content,
     _sealed,
 )
-from nbrelapse.scoring.manifest import _check_manifest, _check_models, _check_quantiles, _read_json, _told
+from nbrelapse.scoring.manifest import (
+    _check_manifest,
+    _check_models,
+    _check_quantiles,
+    _read_json,
+    _refuse_nested,
+    _told,
+)
 from nbrelapse.scoring.signature import _check_signature, _Signer
 from nbrelapse.validation.patient_bands import PatientBands
 
 _LARGEST = 1 << 30
 """Bytes of a folder, and that its archive may unpack to; a hundred boosted refits take about ten million."""
 
+_FILES = re.compile(
+    r"MLmodel|README\.md|requirements\.txt|python_env\.yaml|"
+    r"data/((baseline|catalogue|model|references)\.json|refits\.zip|([a-z_]+-)?model\.ubj)"
+)
 _LARGEST_DESCRIPTION = 1 << 20
 _MOST_FILES = 1000
 _MOST_REFITS = 10_000
@@ -274,6 +286,7 @@ def _refuse_foreign_loader(content: bytes) -> None:
     import yaml
 
     try:
+        _refuse_nested(content)
         description = yaml.safe_load(content.decode("utf-8"))
         flavors = description["flavors"]
         flavor = flavors["python_function"]
@@ -311,10 +324,12 @@ def _compare(contents: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None
     listed: Mapping[str, str] = manifest["files"]
     present = set(contents) - {_MANIFEST}
     changed = {name for name in present & set(listed) if hashlib.sha256(contents[name]).hexdigest() != listed[name]}
+    strange = {name for name in listed if not _FILES.fullmatch(name)}
     for problem, names in (
         ("lacks the file", set(listed) - present),
         ("holds a file that its manifest does not list:", present - set(listed)),
         ("was changed since it was saved:", changed),
+        ("holds a file that no saved model has:", strange),
     ):
         if names:
             raise BundleError(f"the model {problem} {min(names)}", fix=_ANOTHER_COPY)
