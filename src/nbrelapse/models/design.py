@@ -213,8 +213,8 @@ def read_columns(X: pd.DataFrame, names: np.ndarray) -> np.ndarray:
     if table.shape[1] != len(names):
         repeated = table.columns[table.columns.duplicated()].unique()
         raise InputError("the feature table has a column more than once", column=_shown(repeated))
-    odd = [name for name, dtype in table.dtypes.items() if not _is_real(dtype)]
-    words = [name for name in odd if not _holds_numbers(table[name])]
+    real = {dtype: _is_real(dtype) for dtype in set(table.dtypes)}
+    words = [name for name, dtype in table.dtypes.items() if not (real[dtype] or _holds_numbers(table[name]))]
     if words:
         raise InputError(
             "features that are not numbers",

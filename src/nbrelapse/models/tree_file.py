@@ -247,8 +247,14 @@ def _empty(found: Any) -> bool:
     return isinstance(found, np.ndarray | list) and len(found) == 0
 
 
-_WHOLE = ("default_left", "left_children", "parents", "right_children", "split_indices", "split_type")
 _REAL = ("base_weights", "loss_changes", "split_conditions", "sum_hessian")
+_PER_NODE = {
+    **dict.fromkeys(_REAL, _TYPES[b"d"]),
+    **dict.fromkeys(("left_children", "right_children", "parents", "split_indices"), _TYPES[b"l"]),
+    **dict.fromkeys(("default_left", "split_type"), _TYPES[b"U"]),
+}
+"""Lists with a number a node, and the type that XGBoost gives and expects."""
+
 _NONE = ("categories", "categories_nodes", "categories_segments", "categories_sizes")
 
 
@@ -257,11 +263,9 @@ def _check_trees(trees: list[Any], n_features: int) -> None:
     sizes = np.array([_nodes(tree, number, n_features) for number, tree in enumerate(trees)])
     node = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     size = np.repeat(sizes, sizes)
-    joined = {name: np.concatenate([tree[name] for tree in trees]) for name in (*_WHOLE, *_REAL)}
-    for name in _WHOLE:
-        _require(joined[name].dtype.kind in "iu", name)
+    joined = {name: np.concatenate([tree[name] for tree in trees]) for name in _PER_NODE}
     for name in _REAL:
-        _require(joined[name].dtype.kind == "f" and np.isfinite(joined[name]).all(), name)
+        _require(np.isfinite(joined[name]).all(), name)
     left, right, parents = (joined[name].astype(np.int64) for name in ("left_children", "right_children", "parents"))
     inner = left != _LEAF
     # XGBoost looks for the right child just behind the left one, whatever the file says.
@@ -281,13 +285,13 @@ def _check_trees(trees: list[Any], n_features: int) -> None:
 
 def _nodes(tree: Any, number: int, n_features: int) -> int:
     """Return the number of nodes of a tree whose lists all have that length."""
-    _keys("a tree", tree, {*_WHOLE, *_REAL, *_NONE, "id", "tree_param"})
+    _keys("a tree", tree, {*_PER_NODE, *_NONE, "id", "tree_param"})
     parameters = tree["tree_param"]
     _keys("tree_param", parameters, {"num_deleted", "num_feature", "num_nodes", "size_leaf_vector"})
-    arrays = [tree[name] for name in (*_WHOLE, *_REAL)]
-    _require(all(isinstance(values, np.ndarray) for values in arrays), "a tree's lists")
-    size = len(arrays[0])
-    _require(size and all(len(values) == size for values in arrays), "a tree's lists differ in length")
+    for name, dtype in _PER_NODE.items():
+        _require(isinstance(tree[name], np.ndarray) and tree[name].dtype == dtype, name)
+    size = len(tree["parents"])
+    _require(size and all(len(tree[name]) == size for name in _PER_NODE), "a tree's lists differ in length")
     expected = {"num_deleted": "0", "num_feature": str(n_features), "num_nodes": str(size), "size_leaf_vector": "1"}
     _require(parameters == expected, "tree_param")
     _require(tree["id"] == number, "id")

@@ -152,8 +152,9 @@ def _pack_refits(states: Sequence[ModelState]) -> bytes:
 
     Examples
     --------
-    >>> _unpack_refits(_pack_refits([ModelState({"family": "cox"}, {"model.ubj": b"trees"})]))[0].blobs
-    {'model.ubj': b'trees'}
+    >>> packed = _pack_refits([ModelState({"family": "boosted"}, {"model.ubj": b"trees"})])
+    >>> zipfile.ZipFile(io.BytesIO(packed)).namelist()
+    ['000.json', '000-model.ubj']
     """
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
