@@ -54,6 +54,8 @@ from .readers import import_geo as import_geo
 from .readers import import_tables as import_tables
 from .report import plots as plots
 from .scoring import Bundle as Bundle
+from .scoring import CheckedModel as CheckedModel
+from .scoring import check_model as check_model
 from .scoring import load_model as load_model
 from .scoring import save_model as save_model
 from .scoring import score as score

@@ -13,8 +13,8 @@ class NbRelapseError(Exception):
     """Base of every error that nbrelapse raises on purpose; the command line exits with 2."""
 
 
-class InputError(NbRelapseError, ValueError):
-    """A file, table, setting or argument that cannot be used as it is: a ``ValueError``, as scikit-learn expects it.
+class _LocatedError(NbRelapseError):
+    """An error that says what is wrong, where, what was expected and how to fix it.
 
     Parameters
     ----------
@@ -30,15 +30,6 @@ class InputError(NbRelapseError, ValueError):
         What would have been right.
     fix : str, optional
         What the user can do.
-
-    Examples
-    --------
-    >>> print(InputError("negative time", file="patients.csv", column="event_days", rows=[3], fix="use days"))
-    negative time
-      file: patients.csv
-      column: event_days
-      rows: 3
-      fix: use days
     """
 
     def __init__(
@@ -73,6 +64,27 @@ class InputError(NbRelapseError, ValueError):
             "fix": self.fix,
         }
         return "\n".join([self.problem, *(f"  {name}: {text}" for name, text in details.items() if text)])
+
+
+class InputError(_LocatedError, ValueError):
+    """A file, table, setting or argument that cannot be used as it is: a ``ValueError``, as scikit-learn expects it.
+
+    See :class:`BundleError` for the errors of saved models; both are given ``problem``, what is wrong in a sentence
+    without a final stop, and where they apply ``file``, ``column``, ``rows``, ``expected`` and ``fix``.
+
+    Examples
+    --------
+    >>> print(InputError("negative time", file="patients.csv", column="event_days", rows=[3], fix="use days"))
+    negative time
+      file: patients.csv
+      column: event_days
+      rows: 3
+      fix: use days
+    """
+
+
+class BundleError(_LocatedError):
+    """A saved model that is missing, damaged, foreign, not trusted or made by an incompatible version."""
 
 
 def illegal_key(
@@ -131,7 +143,3 @@ def did_you_mean(asked: str, known: Iterable[str]) -> str | None:
 def _plain(word: str) -> str:
     joined = re.sub(r"[\s_\u2010-\u2015-]+", "_", word.strip().casefold())
     return re.sub(r"(?<!\d)0+(?=\d)", "", joined)
-
-
-class BundleError(NbRelapseError):
-    """A saved model that is missing, damaged, foreign or made by an incompatible version."""

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import bioframe
 import pytest
 
 from nbrelapse.errors import InputError
-from nbrelapse.mechanisms.genome import _GENE_SPANS, _band_span, chromosome_arms
+from nbrelapse.mechanisms.genome import _GENE_SPANS, _band_span, _cytobands, chromosome_arms
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,12 @@ def test_centromeres(build: str, centromeres: dict[str, float]) -> None:
 
 def test_lengths_of_hg19() -> None:
     assert chromosome_arms("hg19").loc[["1", "5"], "length"].tolist() == [249250621, 180915260]
+
+
+@pytest.mark.parametrize("build", ["hg19", "hg38"])
+def test_bands_are_those_of_bioframe(build: str) -> None:
+    bands = bioframe.assembly_info(build).cytobands
+    assert _cytobands(build)[bands.columns].equals(bands)
 
 
 def test_unknown_build_is_refused() -> None:

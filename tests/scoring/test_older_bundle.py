@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from nbrelapse.mechanisms import build_features
 from nbrelapse.scoring import load_model
@@ -40,3 +41,20 @@ def test_it_reads_the_features_of_its_own_catalogue() -> None:
     assert list(table.values.columns) == list(bundle.catalogue.features)
     scores = _score_features(bundle, table.values)
     assert scores["log_risk"].notna().mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("version", "family"),
+    [("0_2_0", "boosted"), ("0_3_0", "boosted"), ("0_3_0", "forest"), ("0_3_0", "blend")],
+)
+def test_trees_of_earlier_versions_predict_as_they_did(version: str, family: str) -> None:
+    folder = FOLDER / f"version_{version}"
+    bundle = load_model(folder / family)
+    features = pd.read_csv(folder / "features.csv", index_col="patient_id")
+    expected = pd.read_csv(folder / "predictions.csv", index_col="patient_id")
+    assert bundle.version == version.replace("_", ".")
+    assert len(bundle.refits) == 2
+    np.testing.assert_allclose(bundle.model.predict_log_risk(features), expected[family], rtol=1e-12, atol=1e-12)
+    if f"{family}_1200d" in expected:
+        incidence = bundle.model.predict_risk(features, np.array([1200.0]))[1][:, 0]
+        np.testing.assert_allclose(incidence, expected[f"{family}_1200d"], rtol=1e-12)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,8 +23,9 @@ from nbrelapse.models.linear import Cox
 from nbrelapse.outcome import Outcome, make_outcome
 from nbrelapse.scoring import Bundle, load_model, save_model, score, write_bundle
 from nbrelapse.scoring.bundle import HORIZON_YEARS, _sealed
+from nbrelapse.scoring.reading import _unpack_refits
 from nbrelapse.scoring.scores import _score_features
-from nbrelapse.scoring.storage import _pack_refits, _unpack_refits
+from nbrelapse.scoring.storage import _pack_refits
 from nbrelapse.simulation import simulate_cohort
 
 FILES = [
@@ -279,7 +281,7 @@ def test_the_bytes_do_not_depend_on_the_time(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_what_is_no_archive_is_refused() -> None:
-    with pytest.raises(ValueError, match="not a zip file"):
+    with pytest.raises(zipfile.BadZipFile, match="not a zip file"):
         _unpack_refits(b"{}")
 
 

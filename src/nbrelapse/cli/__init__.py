@@ -8,7 +8,7 @@ import typer
 
 from nbrelapse import __version__
 from nbrelapse.cli.data import cohort_app, features, mechanisms
-from nbrelapse.cli.models import evaluate, explain, export, score
+from nbrelapse.cli.models import evaluate, explain, export, score, verify
 from nbrelapse.cli.results import compare, ui
 from nbrelapse.cli.training import quickstart, train
 from nbrelapse.errors import InputError, NbRelapseError
@@ -38,7 +38,7 @@ def _options(
 
 app.command()(quickstart)
 app.add_typer(cohort_app, name="cohort")
-for command in (mechanisms, features, train, compare, evaluate, explain, score, export, ui):
+for command in (mechanisms, features, train, compare, evaluate, explain, score, verify, export, ui):
     app.command()(command)
 
 

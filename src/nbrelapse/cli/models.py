@@ -1,4 +1,4 @@
-"""``nbrelapse evaluate``, ``explain``, ``score`` and ``export``: use a saved model."""
+"""``nbrelapse evaluate``, ``explain``, ``score``, ``export`` and ``verify``: use a saved model."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
     from nbrelapse.explanation.stability import Stability
     from nbrelapse.scoring.explain import ExplainedCohort
+
+_Trust = Annotated[
+    Path | None,
+    typer.Option(help="Keyring: only a model that one of its keys signed is used; a line a key, as in .pub files."),
+]
+Sign = Annotated[
+    Path | None,
+    typer.Option(help="Sign with this Ed25519 private key; ssh-keygen -t ed25519 -N '' -f FILE makes one."),
+]
 
 
 def evaluate(
@@ -35,6 +44,7 @@ def evaluate(
         bool,
         typer.Option("--allow-overlap", help="Give a verdict although training patients seem to be among these."),
     ] = False,
+    trust: _Trust = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, with all tables.")] = False,
 ) -> None:
     """Judge a saved model on the patients of another cohort who have a score, beside the clinical baselines."""
@@ -42,11 +52,11 @@ def evaluate(
 
     from nbrelapse.mechanisms.feature_table import later_columns
     from nbrelapse.scoring.evaluate import check_evaluation_folder, evaluate_bundle, write_evaluation
-    from nbrelapse.scoring.storage import load_model
+    from nbrelapse.scoring.reading import load_model
 
     if out is not None:
         check_evaluation_folder(out)
-    bundle = load_model(model)
+    bundle = load_model(model, trust=trust)
     patients = read_patients(cohort, where, barred=later_columns(bundle.endpoint, bundle.landmark_days))
     found = evaluate_bundle(
         bundle,
@@ -97,6 +107,7 @@ def explain(
     allow_missing_assays: Annotated[
         bool, typer.Option(help="Explain although nobody has an assay that the model reads.")
     ] = False,
+    trust: _Trust = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Attribute a model's predictions to mechanisms: tables, pictures and HTML pages."""
@@ -105,9 +116,9 @@ def explain(
     from nbrelapse.cohort.storage import read_cohort
     from nbrelapse.scoring.explain import ExplainRequest, explain_cohort
     from nbrelapse.scoring.patient import check_patient
-    from nbrelapse.scoring.storage import load_model
+    from nbrelapse.scoring.reading import load_model
 
-    bundle = load_model(model)
+    bundle = load_model(model, trust=trust)
     explained = read_patients(cohort, where)
     if patient is not None:
         check_patient(explained, patient)
@@ -180,17 +191,18 @@ def score(
     allow_missing_assays: Annotated[
         bool, typer.Option(help="Score although nobody has an assay that the model reads.")
     ] = False,
+    trust: _Trust = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Score the patients of a cohort: risk, interval, mechanisms, and what was missing."""
     import json
 
+    from nbrelapse.scoring.reading import load_model
     from nbrelapse.scoring.scores import check_scores_file, cohort_notes, write_scores
     from nbrelapse.scoring.scores import score as score_cohort
-    from nbrelapse.scoring.storage import load_model
 
     check_scores_file(out)
-    bundle, patients = load_model(model), read_patients(cohort, where)
+    bundle, patients = load_model(model, trust=trust), read_patients(cohort, where)
     scores = score_cohort(bundle, patients, allow_missing_assays=allow_missing_assays)
     file = write_scores(scores, out)
     warned = int((scores["warnings"] != "").sum())
@@ -208,17 +220,34 @@ def score(
 def export(
     model: Annotated[str, typer.Argument(help="A model folder, or an MLflow URI (models:/…, runs:/…).")],
     folder: Annotated[Path, typer.Argument(help="Where to write it.")],
+    trust: _Trust = None,
+    sign: Sign = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a folder that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Check a model and write it as a folder that can be copied, archived and scored with."""
+    """Check a model and write it as a folder that can be copied, archived and scored with; signatures stay behind."""
     import json
 
-    from nbrelapse.scoring.storage import load_model, write_bundle
+    from nbrelapse.scoring.reading import load_model
+    from nbrelapse.scoring.storage import write_bundle
 
-    bundle = load_model(model)
-    target = write_bundle(bundle, folder, overwrite=overwrite)
+    bundle = load_model(model, trust=trust)
+    target = write_bundle(bundle, folder, sign=sign, overwrite=overwrite)
     if as_json:
         typer.echo(json.dumps({"folder": str(target), "endpoint": bundle.endpoint, "family": bundle.model.family}))
         return
     typer.echo(f"{bundle.model.family} model of {bundle.endpoint}: {target}")
+
+
+def verify(
+    model: Annotated[str, typer.Argument(help="A model folder, or an MLflow URI (models:/…, runs:/…).")],
+    trust: _Trust = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Say what a saved model is, that it is whole, and who signed it; nothing in it is run, no model is made of it."""
+    import json
+
+    from nbrelapse.scoring.reading import check_model
+
+    found = check_model(model, trust=trust)
+    typer.echo(json.dumps(found.to_dict()) if as_json else str(found))

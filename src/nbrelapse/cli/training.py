@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nbrelapse.cli.models import Sign
 from nbrelapse.cli.results import (
     evaluation_document,
     multiplicity_document,
@@ -49,6 +50,7 @@ def train(
     allow_overlap: Annotated[
         bool, typer.Option("--allow-overlap", help="Train although patients look as if they were there twice.")
     ] = False,
+    sign: Sign = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Tune, validate, track and explain the models of an experiment file."""
@@ -56,9 +58,12 @@ def train(
     from nbrelapse.experiment.config import read_config
     from nbrelapse.experiment.publish import publish
     from nbrelapse.experiment.run import run_experiment
+    from nbrelapse.scoring.signature import check_key
     from nbrelapse.tracking.store import check_store
 
     config = read_config(experiment)
+    if sign is not None:
+        check_key(sign)
     if reports.exists() and not reports.is_dir():
         raise InputError("a folder was expected, this is a file", file=reports, fix="name another with --reports")
     source = config.cohort
@@ -82,7 +87,8 @@ def train(
         finally:
             if kept is not None:
                 kept.discard_if_empty()
-        published = publish(result, reports / f"{config.name}.html", n_jobs=jobs, progress=progress)
+        report = reports / f"{config.name}.html"
+        published = publish(result, report, n_jobs=jobs, progress=progress, sign=sign)
     if kept is not None:
         _tell(kept)
     print_summary(result, published, as_json=as_json)
@@ -141,8 +147,8 @@ def quickstart(
     from nbrelapse.mechanisms.feature_table import write_features
     from nbrelapse.models.processes import starting_processes
     from nbrelapse.readers.cbioportal import import_cbioportal
+    from nbrelapse.scoring.reading import load_model
     from nbrelapse.scoring.scores import score, write_scores
-    from nbrelapse.scoring.storage import load_model
     from nbrelapse.simulation.files import TRUTH_FILE, simulate_cohort, write_raw_files
 
     with resources.as_file(resources.files("nbrelapse.experiment") / "quickstart.toml") as file:

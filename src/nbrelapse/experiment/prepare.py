@@ -24,7 +24,7 @@ from nbrelapse.models.families import FAMILIES, clinical_baselines, create_model
 from nbrelapse.models.prior import prior_of_model
 from nbrelapse.models.recalibration import recalibrated
 from nbrelapse.outcome import Outcome, event_of, hash_outcomes, make_outcome, outcome_fingerprint
-from nbrelapse.scoring.storage import load_model
+from nbrelapse.scoring.reading import load_model
 from nbrelapse.simulation.files import simulate_cohort
 from nbrelapse.validation.splits import named_split
 

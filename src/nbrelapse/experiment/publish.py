@@ -81,7 +81,12 @@ class Published:
 
 
 def publish(
-    result: ExperimentResult, report: str | Path, *, n_jobs: int = 1, progress: _Progress | None = None
+    result: ExperimentResult,
+    report: str | Path,
+    *,
+    n_jobs: int = 1,
+    progress: _Progress | None = None,
+    sign: str | Path | None = None,
 ) -> Published:
     """Write the report and record the experiment, its models and the report in MLflow.
 
@@ -95,6 +100,8 @@ def publish(
     n_jobs : int
         Processes that draw; the pictures do not depend on it.
     progress : callable, optional
+    sign : path, optional
+        Private key to sign the models with; see :func:`nbrelapse.scoring.write_bundle`.
 
     Returns
     -------
@@ -109,7 +116,7 @@ def publish(
     training = outcome_fingerprint(result.data.training)
     tried = _multiplicity(result, count_experiments(TRAINING_TAG, training) + 1)
     courses = _group_courses(result.data.cohort, result.data.features(result.data.training), result.data.training.y)
-    records = [_model_record(result, name, tried, courses) for name in result.models]
+    records = [_model_record(result, name, tried, courses, sign) for name in result.models]
     open_store()  # a new one takes MLflow some seconds
     pictures = drawing()
     content = _content(result, openings, tried, shares, utility, _owned(pictures, None))
@@ -239,7 +246,11 @@ def _content(
 
 
 def _model_record(
-    result: ExperimentResult, name: str, tried: Multiplicity, courses: tuple[ClinicalGroup, ...]
+    result: ExperimentResult,
+    name: str,
+    tried: Multiplicity,
+    courses: tuple[ClinicalGroup, ...],
+    sign: str | Path | None = None,
 ) -> ModelRecord:
     model = result.models[name]
     plain = model.plain
@@ -280,7 +291,7 @@ def _model_record(
         name,
         parameters,
         figures,
-        lambda path, description: write_bundle(bundle, path, mlflow_model=description),
+        lambda path, description: write_bundle(bundle, path, mlflow_model=description, sign=sign),
         tables=_model_tables(result, name),
         card=card,
         description=note,

@@ -6,6 +6,8 @@ import re
 import tomllib
 from functools import cache
 from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 from types import MappingProxyType
 
 import pandas as pd
@@ -120,10 +122,10 @@ def _band_span(build: str, band: str) -> tuple[str, int, int]:
 def _cytobands(build: str) -> pd.DataFrame:
     if build not in _BUILDS:
         raise InputError(f"unknown genome build {build!r}", column="genome_build", expected=" or ".join(_BUILDS))
-    # It brings Matplotlib's pyplot: half a second that commands without copy number need not wait.
-    import bioframe
-
-    bands = bioframe.assembly_info(build).cytobands
+    # Importing bioframe brings Matplotlib's pyplot, half a second or more; what is wanted is a table beside its code.
+    package = find_spec("bioframe")
+    assert package is not None and package.submodule_search_locations
+    bands = pd.read_table(Path(package.submodule_search_locations[0]) / "io" / "data" / f"{build}.cytoband.tsv")
     return bands.assign(chromosome=normalise_chromosomes(bands["chrom"]))
 
 

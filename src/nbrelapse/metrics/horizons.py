@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from sksurv.nonparametric import kaplan_meier_estimator
 
 from nbrelapse.outcome import (
     FEWEST_AT_RISK,
@@ -261,6 +260,8 @@ class CensoringDistribution:
     @classmethod
     def fit(cls, y: np.ndarray) -> Self:
         """Estimate from ``event`` 0/1/2 and ``time`` in days."""
+        from sksurv.nonparametric import kaplan_meier_estimator
+
         return cls(*kaplan_meier_estimator(y["event"] != 0, y["time"], reverse=True))
 
     @property

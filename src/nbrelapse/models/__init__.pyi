@@ -19,6 +19,7 @@ from .design import uninformative as uninformative
 from .families import BINARY_FAMILIES as BINARY_FAMILIES
 from .families import FAMILIES as FAMILIES
 from .families import SURVIVAL_FAMILIES as SURVIVAL_FAMILIES
+from .families import check_state as check_state
 from .families import clinical_baselines as clinical_baselines
 from .families import create_model as create_model
 from .families import model_from_state as model_from_state

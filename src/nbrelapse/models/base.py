@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils.validation import check_is_fitted
 
 from nbrelapse.errors import InputError
@@ -406,6 +405,8 @@ def _inner_folds(patients: pd.Index, event: np.ndarray, n_folds: int) -> list[tu
     >>> [test.tolist() for _, test in folds]
     [[0, 1, 3], [2]]
     """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class")
         if patients.is_unique:

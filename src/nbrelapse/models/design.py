@@ -213,7 +213,8 @@ def read_columns(X: pd.DataFrame, names: np.ndarray) -> np.ndarray:
     if table.shape[1] != len(names):
         repeated = table.columns[table.columns.duplicated()].unique()
         raise InputError("the feature table has a column more than once", column=_shown(repeated))
-    words = [name for name, dtype in table.dtypes.items() if dtype != np.float64 and not _is_number(table[name], dtype)]
+    real = {dtype: _is_real(dtype) for dtype in set(table.dtypes)}
+    words = [name for name, dtype in table.dtypes.items() if not (real[dtype] or _holds_numbers(table[name]))]
     if words:
         raise InputError(
             "features that are not numbers",
@@ -238,11 +239,13 @@ _LARGEST = float(np.finfo(np.float32).max)
 """Trees read 32-bit floats, to which more is infinite."""
 
 
-def _is_number(column: pd.Series, dtype: Any) -> bool:
-    """Whether a column holds real numbers; text that looks like one is text."""
-    if pd.api.types.is_numeric_dtype(dtype):
-        return not pd.api.types.is_complex_dtype(dtype)
-    if not pd.api.types.is_object_dtype(dtype):
+def _is_real(dtype: Any) -> bool:
+    return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype)
+
+
+def _holds_numbers(column: pd.Series) -> bool:
+    """Whether an untyped column holds real numbers; text that looks like one is text."""
+    if not pd.api.types.is_object_dtype(column.dtype):
         return False
     return all(isinstance(value, Real | np.bool_) or pd.isna(value) is True for value in column)
 

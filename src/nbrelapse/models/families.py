@@ -10,6 +10,7 @@ from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.base import ModelState, RiskModel
 from nbrelapse.models.clinical import _CLINICAL_BINARY_COLUMNS, CLINICAL_COLUMNS, ClinicalCox, ClinicalLogistic
 from nbrelapse.models.recalibration import _PLAIN, RecalibratedBinary, RecalibratedSurvival
+from nbrelapse.models.state import _check_state
 from nbrelapse.outcome import BINARY, SURVIVAL
 
 _CLINICAL_BASELINES = tuple(CLINICAL_COLUMNS)
@@ -121,17 +122,34 @@ def create_model(
 
 
 def model_from_state(state: ModelState) -> RiskModel:
-    """Return the fitted model that a state describes.
+    """Return the fitted model that a state describes, one that :func:`check_state` has let pass.
 
     Raises
     ------
     InputError
         Its family is unknown to this version.
     """
+    return _SAVED[_known_family(state)].from_state(state)
+
+
+def check_state(state: ModelState) -> None:
+    """Check the state of a fitted model before a model is made of it: it may come from a damaged or forged file.
+
+    Raises
+    ------
+    InputError
+        Its family is unknown to this version, a key is missing or of another type, a number is not finite, lengths do
+        not agree, times do not ascend, or the trees are not what XGBoost writes.
+    """
+    _known_family(state)
+    _check_state(state.document, state.blobs)
+
+
+def _known_family(state: ModelState) -> str:
     family = state.document.get("family")
-    if family not in _SAVED:
+    if not isinstance(family, str) or family not in _SAVED:
         raise InputError(f"unknown model family {family!r}", expected=", ".join(_SAVED))
-    return _SAVED[family].from_state(state)
+    return family
 
 
 def model_title(name: str) -> str:

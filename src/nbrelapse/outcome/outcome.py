@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sksurv.nonparametric import cumulative_incidence_competing_risks, kaplan_meier_estimator
 
 from nbrelapse.cohort.cohort import counted
 from nbrelapse.errors import InputError
@@ -195,6 +194,8 @@ def summarize_outcome(outcome: Outcome, years: Sequence[float] = HORIZON_YEARS) 
         refractory = int(outcome.y.sum())
         summary["events"] = {"refractory": refractory, "responding": len(outcome.y) - refractory}
         return summary | {"excluded": dict(outcome.excluded), "choices": dict(outcome.choices)}
+    from sksurv.nonparametric import cumulative_incidence_competing_risks, kaplan_meier_estimator
+
     event, time = outcome.y["event"].astype(int), outcome.y["time"]
     kinds = {"event": 1, "competing": 2, "censored": 0}
     counts = {kind: int((event == code).sum()) for kind, code in kinds.items()}
@@ -211,6 +212,8 @@ def summarize_outcome(outcome: Outcome, years: Sequence[float] = HORIZON_YEARS) 
 
 
 def _median_followup(had_event: np.ndarray, time: np.ndarray) -> float | None:
+    from sksurv.nonparametric import kaplan_meier_estimator
+
     times, still_followed = kaplan_meier_estimator(had_event, time, reverse=True)
     reached = np.flatnonzero(still_followed <= 0.5)
     return float(times[reached[0]] / YEAR) if len(reached) else None

@@ -18,10 +18,13 @@ from .explain import ExplainRequest as ExplainRequest
 from .explain import explain_cohort as explain_cohort
 from .patient import check_patient as check_patient
 from .patient import describe_patient as describe_patient
+from .reading import CheckedModel as CheckedModel
+from .reading import check_model as check_model
+from .reading import load_model as load_model
 from .scores import check_scores_file as check_scores_file
 from .scores import cohort_notes as cohort_notes
 from .scores import score as score
 from .scores import write_scores as write_scores
-from .storage import load_model as load_model
+from .signature import check_key as check_key
 from .storage import save_model as save_model
 from .storage import write_bundle as write_bundle

@@ -53,7 +53,12 @@ def _to_json(document: Any) -> str:
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _sealed(manifest: dict[str, Any]) -> str:
+def _content(manifest: Mapping[str, Any]) -> str:
+    """Text of a manifest without its checksum and its signature: what is signed."""
+    return _to_json({key: value for key, value in manifest.items() if key not in ("sha256", "signature")})
+
+
+def _sealed(manifest: Mapping[str, Any]) -> str:
     """Text of a manifest, with the checksum of its own content in front.
 
     Examples

@@ -13,8 +13,8 @@ import pandas as pd
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import load_catalogue
 from nbrelapse.scoring.bundle import Bundle
+from nbrelapse.scoring.reading import load_model
 from nbrelapse.scoring.scores import _score_features
-from nbrelapse.scoring.storage import load_model
 
 _PATIENT_ID = "patient_id"
 

@@ -19,7 +19,7 @@ from nbrelapse.models.survival import SurvivalModel
 from nbrelapse.outcome import BINARY, SURVIVAL
 from nbrelapse.scoring._training import _risk_groups, _Unseen, _unseen_groups
 from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle, _evidence_of
-from nbrelapse.scoring.storage import load_model
+from nbrelapse.scoring.reading import load_model
 
 _GENE_RATIO = 1.5
 """Expression features are ranks among the genes measured; beyond this ratio of their number to training's a warning
@@ -283,9 +283,9 @@ _PREDICTED = {SURVIVAL: _by_years, BINARY: _once}
 
 
 def _percentile(log_risk: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-    """Per cent of the training patients with a lower risk; patients of the same risk count half."""
+    """Per cent of the training patients with a lower risk; patients of the same risk count half. NaN of NaN."""
     below, up_to = (np.searchsorted(quantiles, log_risk, side=side) for side in ("left", "right"))
-    return np.asarray(50 * (below + up_to) / len(quantiles))
+    return np.where(np.isnan(log_risk), np.nan, 50 * (below + up_to) / len(quantiles))
 
 
 def _feature_flags(bundle: Bundle, evidence: np.ndarray, outside: np.ndarray) -> dict[str, np.ndarray]:

@@ -18,14 +18,14 @@ import pandas as pd
 from nbrelapse import __version__
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.files import write_beside
-from nbrelapse.errors import BundleError, InputError, NbRelapseError
+from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.build import build_features
-from nbrelapse.mechanisms.catalogue import Catalogue, load_catalogue, parse_catalogue
+from nbrelapse.mechanisms.catalogue import Catalogue, load_catalogue
 from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.metrics.horizons import prediction_times
 from nbrelapse.models.base import ModelState, RiskModel
 from nbrelapse.models.binary import BinaryModel
-from nbrelapse.models.families import model_from_state
+from nbrelapse.models.families import check_state
 from nbrelapse.models.resamples import bootstrap_refits
 from nbrelapse.outcome import Outcome, make_outcome
 from nbrelapse.scoring.bundle import (
@@ -34,143 +34,30 @@ from nbrelapse.scoring.bundle import (
     _FORMAT_VERSION,
     _LOADER_MODULE,
     _MANIFEST,
-    _MLFLOW_FILES,
     _REFITS,
     _TEXT_COLUMNS,
     Bundle,
     TrainingSummary,
+    _content,
     _sealed,
     _sha256,
     _to_json,
     make_bundle,
 )
-from nbrelapse.tracking.read import fetched_model
+from nbrelapse.scoring.signature import _SIGNATURE, _signed
 from nbrelapse.validation.patient_bands import PatientBands, cross_predictions, learn_bands
 
 if TYPE_CHECKING:
     from mlflow.models import Model
 
 
-def load_model(model: str | Path) -> Bundle:
-    """Load a saved model.
-
-    Every file is checked against the manifest before any of it is used: a changed byte, a file that is missing or
-    not listed, a link, a foreign loader in ``MLmodel`` or a newer format is refused. Nothing in the folder is
-    executed. The checks find damage and careless edits; somebody who rewrites the manifest as well is not found out.
-
-    Parameters
-    ----------
-    model : str or path
-        A folder, or an MLflow URI (``models:/name@alias``, ``models:/m-…``, ``runs:/id/name``).
-
-    Returns
-    -------
-    Bundle
-
-    Raises
-    ------
-    InputError
-        There is no such folder or URI.
-    BundleError
-        The folder is not a model of nbrelapse, is damaged, or was written by a newer version.
-    """
-    with fetched_model(model) as folder:
-        if not (folder / _DESCRIPTION).is_file():
-            raise BundleError(f"not a saved model, it has no {_DESCRIPTION} file: {model}")
-        _refuse_foreign_loader(folder)
-        manifest = _checked_manifest(folder)
-        try:
-            return _read(folder, manifest)
-        except (NbRelapseError, KeyError, ValueError, TypeError, AttributeError, OSError) as error:
-            raise BundleError(f"the model cannot be read: {type(error).__name__}: {error}") from None
-
-
-def _refuse_foreign_loader(folder: Path) -> None:
-    import yaml
-
-    try:
-        description = yaml.safe_load((folder / _DESCRIPTION).read_text(encoding="utf-8"))
-        flavors = description["flavors"]
-        flavor = flavors["python_function"]
-        loader, data, code = flavor["loader_module"], flavor.get("data"), flavor.get("code")
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError, OSError):
-        raise BundleError(f"the model's {_DESCRIPTION} file cannot be read") from None
-    if (loader, data, code, len(flavors)) != (_LOADER_MODULE, "data", None, 1):
-        raise BundleError(
-            f"the model asks to be loaded by {loader!r} in a way that is not that of nbrelapse: it is another tool's "
-            "model, or it was tampered with"
-        )
-
-
-def _checked_manifest(folder: Path) -> dict[str, Any]:
-    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
-    odd = sorted(name for name, path in found.items() if path.is_symlink() or not (path.is_file() or path.is_dir()))
-    if odd:
-        raise BundleError(f"the model's folder holds a link or a special file: {odd[0]}")
-    manifest = _read_manifest(folder)
-    listed: dict[str, str] = manifest["files"]
-    present = {name for name, path in found.items() if path.is_file()} - {_MANIFEST, *_MLFLOW_FILES}
-    changed = {name for name in present & set(listed) if _sha256(folder / name) != listed[name]}
-    for problem, names in (
-        ("lacks the file", set(listed) - present),
-        ("holds a file that its manifest does not list:", present - set(listed)),
-        ("was changed since it was saved:", changed),
-    ):
-        if names:
-            raise BundleError(f"the model {problem} {min(names)}")
-    return manifest
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    try:
-        text = (folder / _MANIFEST).read_bytes().decode("utf-8")
-        manifest: dict[str, Any] = json.loads(text)
-        newer = int(manifest["format_version"]) > _FORMAT_VERSION
-    except (OSError, ValueError, KeyError, TypeError):
-        raise BundleError(f"the model has no readable {_MANIFEST}") from None
-    if newer:
-        raise BundleError(
-            f"the model was written by nbrelapse {manifest.get('nbrelapse_version')}, whose format is newer: "
-            "upgrade nbrelapse to load it"
-        )
-    try:
-        intact = _sealed(manifest) == text and isinstance(manifest["files"], dict)
-    except (ValueError, KeyError):
-        intact = False
-    if not intact:
-        raise BundleError(f"the model was changed since it was saved: {_MANIFEST}")
-    return manifest
-
-
-def _read(folder: Path, manifest: Mapping[str, Any]) -> Bundle:
-    data, card = folder / "data", folder / _CARD
-    blobs = {file.name: file.read_bytes() for file in data.glob("*.ubj")}
-    schema = pd.DataFrame(manifest["features"]).set_index("feature")
-    numbers = ["low", "high", "observed", "importance"]
-    return Bundle(
-        endpoint=manifest["endpoint"],
-        model=model_from_state(ModelState(_json(data / "model.json"), blobs)),
-        refits=tuple(model_from_state(state) for state in _unpack_refits((folder / _REFITS).read_bytes())),
-        references={
-            name: model_from_state(ModelState(document)) for name, document in _json(data / "references.json").items()
-        },
-        catalogue=parse_catalogue(_json(data / "catalogue.json")),
-        gene_sets=manifest["gene_sets"],
-        schema=schema.astype(dict.fromkeys(numbers, float)),
-        log_risk_quantiles=np.asarray(_json(data / "baseline.json")["log_risk_quantiles"], dtype=float),
-        training=TrainingSummary.from_dict(manifest["training"]),
-        card=card.read_text(encoding="utf-8") if card.exists() else "",
-        version=str(manifest.get("nbrelapse_version")),
-        bands=None if manifest.get("bands") is None else PatientBands.from_dict(manifest["bands"]),
-    )
-
-
-def _json(file: Path) -> Any:
-    return json.loads(file.read_text(encoding="utf-8"))
-
-
 def write_bundle(
-    bundle: Bundle, folder: str | Path, *, mlflow_model: Model | None = None, overwrite: bool = False
+    bundle: Bundle,
+    folder: str | Path,
+    *,
+    mlflow_model: Model | None = None,
+    sign: str | Path | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Save a model; the folder appears whole or not at all.
 
@@ -184,6 +71,8 @@ def write_bundle(
     folder : path
     mlflow_model : mlflow.models.Model, optional
         The description that MLflow has begun, when it logs the model.
+    sign : path, optional
+        An Ed25519 private key, as ``ssh-keygen -t ed25519`` makes it, to sign the model with.
     overwrite : bool
         Replace a folder that is there.
 
@@ -194,7 +83,7 @@ def write_bundle(
     Raises
     ------
     InputError
-        The folder is there and ``overwrite`` is False, or cannot be written.
+        The folder is there and ``overwrite`` is False, or cannot be written; or the key cannot be used.
     """
     target = Path(folder)
     if target.exists() and not overwrite:
@@ -203,17 +92,19 @@ def write_bundle(
         raise InputError("what is there is not a saved model; it is not replaced", file=target, fix="name another")
     try:
         with write_beside(target) as beside:
-            _write(bundle, beside, {} if mlflow_model is None else mlflow_model.to_dict())
+            _write(bundle, beside, {} if mlflow_model is None else mlflow_model.to_dict(), sign)
     except OSError as error:
         raise InputError(f"the model cannot be written: {error.strerror}", file=target) from None
     return target
 
 
-def _write(bundle: Bundle, folder: Path, begun: Mapping[str, Any]) -> None:
+def _write(bundle: Bundle, folder: Path, begun: Mapping[str, Any], key: str | Path | None) -> None:
     data = folder / "data"
     data.mkdir(parents=True)
     state = bundle.model.state()
-    _write_text(data / "model.json", _to_json(state.document))
+    text = _to_json(state.document)
+    check_state(ModelState(json.loads(text), state.blobs))  # what could not be read back is not written
+    _write_text(data / "model.json", text)
     for name, blob in state.blobs.items():
         (data / name).write_bytes(blob)
     (folder / _REFITS).write_bytes(_pack_refits([refit.state() for refit in bundle.refits]))
@@ -225,7 +116,10 @@ def _write(bundle: Bundle, folder: Path, begun: Mapping[str, Any]) -> None:
     for name, text in {**texts, **({_CARD: bundle.card} if bundle.card else {})}.items():
         _write_text(folder / name, text)
     files = {file.relative_to(folder).as_posix(): _sha256(file) for file in sorted(folder.rglob("*")) if file.is_file()}
-    _write_text(folder / _MANIFEST, _sealed(_manifest(bundle, files)))
+    manifest = _manifest(bundle, files)
+    if key is not None:
+        manifest[_SIGNATURE] = _signed(_content(manifest), key)
+    _write_text(folder / _MANIFEST, _sealed(manifest))
 
 
 def _write_text(file: Path, text: str) -> None:
@@ -251,10 +145,6 @@ def _manifest(bundle: Bundle, files: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-_LARGEST = 1 << 30
-"""Bytes that an archive may unpack to; a hundred boosted refits take about ten million."""
-
-
 def _pack_refits(states: Sequence[ModelState]) -> bytes:
     """Pack model states into a ZIP archive: ``000.json``, and ``000-<name>`` for each native file, and so on.
 
@@ -262,8 +152,9 @@ def _pack_refits(states: Sequence[ModelState]) -> bytes:
 
     Examples
     --------
-    >>> _unpack_refits(_pack_refits([ModelState({"family": "cox"}, {"model.ubj": b"trees"})]))[0].blobs
-    {'model.ubj': b'trees'}
+    >>> packed = _pack_refits([ModelState({"family": "boosted"}, {"model.ubj": b"trees"})])
+    >>> zipfile.ZipFile(io.BytesIO(packed)).namelist()
+    ['000.json', '000-model.ubj']
     """
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -275,31 +166,6 @@ def _pack_refits(states: Sequence[ModelState]) -> bytes:
                 # ZipInfo's default date is fixed; writing by name alone would store the time.
                 archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     return file.getvalue()
-
-
-def _unpack_refits(packed: bytes) -> list[ModelState]:
-    """Return the states that :func:`_pack_refits` packed, in memory: nothing is written.
-
-    Raises
-    ------
-    ValueError
-        It is no such archive, or unpacks to an absurd size.
-    """
-    try:
-        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > _LARGEST:
-                raise ValueError("the refits unpack to more than a gigabyte")
-            contents = {name: archive.read(name) for name in archive.namelist()}
-    except zipfile.BadZipFile as error:
-        raise ValueError(str(error)) from None
-    stems = sorted(name.removesuffix(".json") for name in contents if name.endswith(".json"))
-    return [
-        ModelState(
-            json.loads(contents[f"{stem}.json"]),
-            {name.removeprefix(f"{stem}-"): blob for name, blob in contents.items() if name.startswith(f"{stem}-")},
-        )
-        for stem in stems
-    ]
 
 
 _REQUIREMENTS = (
@@ -396,6 +262,7 @@ def save_model(
     gene_sets: Mapping[str, list[str]] | None = None,
     refits: int = 20,
     seed: int = 0,
+    sign: str | Path | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Save a model that was fitted in Python, for :func:`load_model` and :func:`score`.
@@ -407,7 +274,7 @@ def save_model(
     Parameters
     ----------
     model : RiskModel or Bundle
-        Fitted. A bundle is written as it is; of the arguments below only ``overwrite`` goes with it.
+        Fitted. A bundle is written as it is; of the arguments below only ``sign`` and ``overwrite`` go with it.
     folder : path
     cohort : Cohort, optional
         The training patients. Their features are built where ``X`` is not given, their outcome is made where ``y`` is
@@ -428,6 +295,8 @@ def save_model(
         outcomes allow (see :func:`nbrelapse.validation.learn_bands`). 0, or too few events for the folds: no bands.
     seed : int, default 0
         Of the refits.
+    sign : path, optional
+        See :func:`write_bundle`.
     overwrite : bool
         Replace a folder that is there.
 
@@ -457,7 +326,7 @@ def save_model(
     120
     """
     if isinstance(model, Bundle):
-        return write_bundle(model, folder, overwrite=overwrite)
+        return write_bundle(model, folder, sign=sign, overwrite=overwrite)
     if refits < 0:
         raise InputError(f"illegal number of refits {refits}", column="refits", expected="0 or more")
     training = _training(model, cohort, X, y, endpoint, catalogue, gene_sets or {})
@@ -474,7 +343,7 @@ def save_model(
         training=_summary(training),
         bands=_bands(model, read, training.outcome, seed) if refits else None,
     )
-    return write_bundle(replace(bundle, card=_card(bundle)), folder, overwrite=overwrite)
+    return write_bundle(replace(bundle, card=_card(bundle)), folder, sign=sign, overwrite=overwrite)
 
 
 def _bands(model: RiskModel, X: pd.DataFrame, outcome: Outcome, seed: int) -> PatientBands | None:

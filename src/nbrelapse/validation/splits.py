@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from nbrelapse.errors import InputError
 from nbrelapse.outcome import kind_of
@@ -51,6 +50,8 @@ def repeated_folds(
         count = int((event == code).sum())
         if count < n_folds:
             raise _too_few(count, what, n_folds)
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
     strata = _strata(event, n_folds)
     splits = []
     for repeat, state in enumerate(np.random.SeedSequence(seed).generate_state(n_repeats)):
