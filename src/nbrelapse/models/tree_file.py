@@ -125,15 +125,18 @@ class _Reader:
         return self._blob[start : self._at]
 
     def _size(self) -> int:
-        at, self._at = self._at, self._at + _LENGTH.size
+        """Return a length: of a text in bytes, of a list in values, each of which takes a byte at least."""
+        start = self._at
+        self._at = start + _LENGTH.size
         if self._at > len(self._blob):
             _damaged("the file ends too early")
-        marker, size = _LENGTH.unpack_from(self._blob, at)
+        marker, size = _LENGTH.unpack_from(self._blob, start)
         if marker != b"L" or not 0 <= size <= len(self._blob) - self._at:
             _damaged("a length")
         return int(size)
 
-    def _value(self, marker: bytes, depth: int) -> Any:
+    def _value(self, depth: int) -> Any:
+        marker = self._take(1)
         if number := _NUMBERS.get(marker):
             return number.unpack(self._take(number.size))[0]
         if marker not in self._readers or depth > _DEPTH:
@@ -141,29 +144,39 @@ class _Reader:
         return self._readers[marker](depth + 1)
 
     def _string(self, depth: int = 0) -> str:
+        size = self._size()
+        start, self._at = self._at, self._at + size
         try:
-            return self._take(self._size()).decode("utf-8")
+            return str(self._blob[start : self._at], "utf-8")
         except UnicodeDecodeError:
             _damaged("a text")
 
     def _object(self, depth: int) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        while self._blob[self._at : self._at + 1] != b"}":
+        blob, found = self._blob, {}
+        while blob[self._at : self._at + 1] != b"}":
             key = self._string()
-            _require(key not in found, "a key that is there twice")
-            found[key] = self._value(self._take(1), depth)
+            if key in found:
+                _damaged("a key that is there twice")
+            found[key] = self._array() if blob[self._at : self._at + 2] == b"[$" else self._value(depth)
         self._at += 1
         return found
 
+    def _array(self) -> np.ndarray:
+        """Return a list that says its type once: most of a file is such lists."""
+        kind, mark = self._take(4)[2:].partition(b"#")[:2]
+        dtype = _TYPES.get(kind)
+        if dtype is None or not mark:
+            _damaged("a list")
+        count = self._size()
+        start, self._at = self._at, self._at + count * dtype.itemsize
+        if self._at > len(self._blob):
+            _damaged("the file ends too early")
+        return np.frombuffer(self._blob, dtype, count, start)
+
     def _list(self, depth: int) -> Any:
-        mark = self._take(1)
-        if mark == b"$":
-            kind, mark = self._take(2).partition(b"#")[:2]
-            _require(kind in _TYPES and mark, "a list")
-            count, dtype = self._size(), _TYPES[kind]
-            return np.frombuffer(self._take(count * dtype.itemsize), dtype)
-        _require(mark == b"#", "a list")
-        values = [self._value(self._take(1), depth) for _ in range(self._size())]
+        if self._take(1) != b"#":
+            _damaged("a list")
+        values = [self._value(depth) for _ in range(self._size())]
         numbers = all(type(value) is int for value in values)
         return np.array(values, dtype=np.int64) if numbers else values
 
@@ -177,10 +190,10 @@ def _check_names(learner: Mapping[str, Any], n_features: int) -> None:
 
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([Ee][+-]?\d+)?")
-_BASE_SCORE = {
+_BASE_SCORE: Mapping[str, Callable[[float], bool]] = {
     "survival:cox": lambda score: score > 0,
     "binary:logistic": lambda score: 0 < score < 1,
-    "reg:squarederror": np.isfinite,
+    "reg:squarederror": lambda score: True,
 }
 """What XGBoost can turn into a margin, by objective."""
 
