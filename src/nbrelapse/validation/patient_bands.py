@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.special import expit, logit
 from sklearn.base import clone
+from threadpoolctl import threadpool_limits
 
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.metrics.predictions import Predictions, enough_patients
@@ -49,7 +51,13 @@ _KNOTS = 10
 _MOST_PATIENTS = 1000
 """Of more, some are drawn, for the sake of time: bands are then wider than they need be."""
 
-_NEWTON_STEPS = 6
+_NEWTON_STEPS = 8
+_SETTLED = 0.01
+"""Of a log risk: Newton's next step is far smaller."""
+
+_NEGLIGIBLE = 1e-3
+"""Of the largest evidence."""
+
 _SMALLEST = 1e-4
 """Probabilities below it, or as near to 1, count as it."""
 
@@ -185,7 +193,8 @@ def learn_bands(predictions: Predictions, model: RiskModel, X: pd.DataFrame, y: 
     predictions, X, y = predictions.take(kept), X.iloc[kept], y[kept]
     Z, mean = _standardised(model, X)
     data = _Observed.of(y, mean)
-    truth, variance = _posterior(data, Z, mean)
+    with threadpool_limits(1):  # more threads wait for each other where other processes are busy
+        truth, variance = _posterior(data, Z, mean)
     wider = few_events_stretch(int(data.event.sum()) // _EVENTS_A_DEGREE) ** 2
     risk: list[tuple[float, ...]] = []
     shift: list[tuple[float, ...]] = []
@@ -306,18 +315,27 @@ class _Observed(NamedTuple):
 def _posterior(data: _Observed, Z: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of the true log risks, averaged over what the prior leaves open."""
     fixed = _LEVEL + _TRUST_VARIANCE * np.outer(mean, mean)
-    found = [
-        _laplace(data, total * ((1 - share) * linear + share * curved) + fixed)
-        for linear, curved in _kernels(data, Z, fixed)
-        for share in _NOT_LINEAR
-        for total in _TOTAL_VARIANCES
-    ]
-    evidence = np.array([log_evidence for *_, log_evidence in found])
-    weight = np.exp(evidence - evidence.max())
+    kernels = _kernels(data, Z, fixed)
+
+    def covariance(kernel: int, share: float, total: float) -> np.ndarray:
+        linear, curved = kernels[kernel]
+        return np.asarray(total * ((1 - share) * linear + share * curved) + fixed)
+
+    found: list[tuple[tuple[int, float, float], np.ndarray, float]] = []
+    for kernel, share in product(range(len(kernels)), _NOT_LINEAR):
+        mode = np.zeros(len(Z))
+        for total in _TOTAL_VARIANCES:
+            mode, evidence = _laplace(data, covariance(kernel, share, total), mode)
+            found.append(((kernel, share, total), mode, evidence))
+    evidences = np.array([evidence for *_, evidence in found])
+    weight = np.exp(evidences - evidences.max())
+    weight[weight < _NEGLIGIBLE] = 0.0
     weight /= weight.sum()
-    modes = np.stack([mode for mode, *_ in found])
-    centre = weight @ modes
-    variance = weight @ (np.stack([variance for _, variance, _ in found]) + (modes - centre) ** 2)
+    centre = weight @ np.stack([mode for _, mode, _ in found])
+    variance = np.zeros(len(Z))
+    for (prior, mode, _), own in zip(found, weight, strict=True):
+        if own:
+            variance += own * (_variances(data, covariance(*prior), mode) + (mode - centre) ** 2)
     return mean + centre, variance
 
 
@@ -336,7 +354,7 @@ def _kernels(data: _Observed, Z: np.ndarray, fixed: np.ndarray) -> list[tuple[np
 
 def _sparser(data: _Observed, Z: np.ndarray, variances: np.ndarray, fixed: np.ndarray) -> np.ndarray:
     """One step of expectation and maximisation for the prior variances of coefficients with Student's t."""
-    weights, root, factor, _ = _newton(data, (Z * variances) @ Z.T + fixed)
+    weights, root, factor, _ = _newton(data, (Z * variances) @ Z.T + fixed, np.zeros(len(Z)))
     explained = (solve_triangular(factor, root[:, None] * Z, lower=True) ** 2).sum(axis=0)
     squares = (variances * (Z.T @ weights)) ** 2 + variances - variances**2 * explained
     return np.asarray((_FREEDOM * _SCALE / Z.shape[1] + squares) / (_FREEDOM + 1))
@@ -346,24 +364,33 @@ def _of_mean_variance_one(covariance: np.ndarray) -> np.ndarray:
     return np.asarray(covariance / max(np.diag(covariance).mean(), np.finfo(float).tiny))
 
 
-def _laplace(data: _Observed, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Mode, variances and log evidence (Rasmussen and Williams, algorithm 3.1)."""
-    weights, root, factor, likelihood = _newton(data, covariance)
+def _laplace(data: _Observed, covariance: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, float]:
+    """Mode and log evidence (Rasmussen and Williams, algorithm 3.1)."""
+    weights, _, factor, likelihood = _newton(data, covariance, start)
     mode = covariance @ weights
+    return mode, likelihood - 0.5 * float(weights @ mode) - float(np.log(np.diag(factor)).sum())
+
+
+def _variances(data: _Observed, covariance: np.ndarray, mode: np.ndarray) -> np.ndarray:
+    """Variances at the mode."""
+    root, factor = _factor(data.gradient(mode)[1], covariance)
     explained = solve_triangular(factor, root[:, None] * covariance, lower=True)
-    variance = np.diag(covariance) - (explained**2).sum(axis=0)
-    return mode, variance, likelihood - 0.5 * float(weights @ mode) - float(np.log(np.diag(factor)).sum())
+    return np.asarray(np.diag(covariance) - (explained**2).sum(axis=0))
 
 
-def _newton(data: _Observed, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+def _newton(
+    data: _Observed, covariance: np.ndarray, start: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Go to the mode; return its weights of patients, and the curvature's root, factor and likelihood there."""
-    mode = np.zeros(len(covariance))
+    mode = start
     for _ in range(_NEWTON_STEPS):
         slope, curvature, _ = data.gradient(mode)
         root, factor = _factor(curvature, covariance)
         target = curvature * mode + slope
         weights = target - root * cho_solve((factor, True), root * (covariance @ target))
-        mode = covariance @ weights
+        before, mode = mode, covariance @ weights
+        if np.abs(mode - before).max() < _SETTLED:
+            break
     _, curvature, likelihood = data.gradient(mode)
     return weights, *_factor(curvature, covariance), likelihood
 
