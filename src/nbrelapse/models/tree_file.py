@@ -54,10 +54,10 @@ def _check_tree_file(blob: bytes, n_features: int, objective: str) -> None:
     Examples
     --------
     >>> import xgboost
-    >>> X, y = np.arange(20.0).reshape(10, 2), np.arange(10.0)
-    >>> booster = xgboost.train({"max_depth": 2}, xgboost.DMatrix(X, y), 3)
-    >>> _check_tree_file(bytes(booster.save_raw("ubj")), 2, "reg:squarederror")
-    >>> _check_tree_file(bytes(booster.save_raw("ubj")), 1, "reg:squarederror")
+    >>> X, y = np.arange(20.0).reshape(10, 2), np.arange(10.0) > 4
+    >>> booster = xgboost.train({"max_depth": 2, "objective": "binary:logistic"}, xgboost.DMatrix(X, y), 3)
+    >>> _check_tree_file(bytes(booster.save_raw("ubj")), 2, "binary:logistic")
+    >>> _check_tree_file(bytes(booster.save_raw("ubj")), 1, "binary:logistic")
     Traceback (most recent call last):
     ...
     nbrelapse.errors.InputError: damaged trees: num_feature
@@ -76,7 +76,7 @@ def _check_tree_file(blob: bytes, n_features: int, objective: str) -> None:
     _check_names(learner, n_features)
     _check_objective(learner["objective"], objective)
     _check_parameters(learner["learner_model_param"], n_features, objective)
-    _check_booster(learner["gradient_booster"], n_features)
+    _check_booster(learner["gradient_booster"], n_features, objective)
 
 
 def _damaged(where: str) -> NoReturn:
@@ -193,9 +193,13 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([Ee][+-]?\d+)?")
 _BASE_SCORE: Mapping[str, Callable[[float], bool]] = {
     "survival:cox": lambda score: score > 0,
     "binary:logistic": lambda score: 0 < score < 1,
-    "reg:squarederror": lambda score: True,
+    "reg:squarederror": lambda score: score >= 0,
 }
-"""What XGBoost can turn into a margin, by objective."""
+"""What XGBoost can turn into a margin, by objective; that of a forest is a number of events."""
+
+_LEAST_LEAF = {"survival:cox": -np.inf, "binary:logistic": -np.inf, "reg:squarederror": 0.0}
+_LARGEST_LEAF, _LARGEST_COVER = 1e20, 1e9
+"""Sums and products of such numbers stay within 32-bit floats; leaves are below 10, covers below the patients."""
 
 _OPTIONS = {"reg_loss_param": {"scale_pos_weight"}}
 
@@ -235,7 +239,7 @@ def _check_parameters(found: Any, n_features: int, objective: str) -> None:
     _require(_BASE_SCORE[objective](_number(score, "base_score")), "base_score")
 
 
-def _check_booster(found: Any, n_features: int) -> None:
+def _check_booster(found: Any, n_features: int, objective: str) -> None:
     _keys("gradient_booster", found, {"model", "name"})
     _require(found["name"] == "gbtree", "booster")
     model = found["model"]
@@ -249,7 +253,7 @@ def _check_booster(found: Any, n_features: int) -> None:
     if "cats" in model:
         _keys("cats", model["cats"], {"enc", "feature_segments", "sorted_idx"})
         _require(all(_empty(values) for values in model["cats"].values()), "cats")
-    _check_trees(trees, n_features)
+    _check_trees(trees, n_features, _LEAST_LEAF[objective])
 
 
 def _same(found: Any, expected: np.ndarray) -> bool:
@@ -271,7 +275,7 @@ _PER_NODE = {
 _NONE = ("categories", "categories_nodes", "categories_segments", "categories_sizes")
 
 
-def _check_trees(trees: list[Any], n_features: int) -> None:
+def _check_trees(trees: list[Any], n_features: int, least: float) -> None:
     """Check all trees at once: their nodes stand one after the other, numbered within each tree."""
     sizes = np.array([_nodes(tree, number, n_features) for number, tree in enumerate(trees)])
     node = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
@@ -293,7 +297,13 @@ def _check_trees(trees: list[Any], n_features: int) -> None:
     _require(((joined["split_indices"] >= 0) & (joined["split_indices"] < n_features)).all(), "split_indices")
     _require(np.isin(joined["default_left"], (0, 1)).all(), "default_left")
     _require((joined["split_type"] == 0).all(), "split_type")
-    _require((joined["sum_hessian"] >= 0).all(), "sum_hessian")
+    # Contributions are means weighted by what reached a node, divided by it; XGBoost stops where that is not a number.
+    cover = joined["sum_hessian"].astype(float)
+    _require(((cover > 0) | ~inner).all() and ((cover >= 0) & (cover <= _LARGEST_COVER)).all(), "sum_hessian")
+    reached = cover[(start + left)[inner]] + cover[(start + right)[inner]]
+    _require(np.allclose(reached, cover[inner], rtol=1e-2, atol=1e-3), "sum_hessian")
+    leaves = joined["split_conditions"][~inner]
+    _require((np.abs(leaves) <= _LARGEST_LEAF).all() and (leaves.min() >= least), "a leaf")
 
 
 def _nodes(tree: Any, number: int, n_features: int) -> int:
