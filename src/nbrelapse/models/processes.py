@@ -50,9 +50,11 @@ def starting_processes(n_jobs: int) -> Iterator[None]:
     """
     imports = [delayed(import_module)(name) for name in _IMPORTS * n_jobs] if n_jobs > 1 else []
     begun = in_processes(imports, n_jobs)
-    yield
-    for _ in begun:
-        pass
+    try:
+        yield
+    finally:
+        for _ in begun:
+            pass
 
 
 _IMPORTS = ("nbrelapse.models.linear", "sksurv.linear_model", "xgboost", "optuna")

@@ -212,7 +212,9 @@ def _check_models(
     """
     read = {row["feature"]: row["mechanism"] for row in manifest["features"]}
     for state in (model, *refits):
-        if state.document["family"] != manifest["family"] or set(_features(state.document)) != set(read):
+        recalibrated = state.document["family"].startswith("recalibrated")
+        within = state.document["model"] if recalibrated else state.document
+        if within["family"] != manifest["family"] or set(_features(state.document)) != set(read):
             raise ValueError("a model or a refit is of another family, or reads other features than the manifest says")
     if len(refits) != manifest.get("refits", len(refits)):
         raise ValueError(f"{len(refits)} refits, where the manifest says {manifest['refits']}")
