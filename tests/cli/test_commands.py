@@ -15,6 +15,8 @@ import pytest
 
 from nbrelapse.cohort import read_cohort, write_cohort
 from nbrelapse.experiment import parse_config
+from nbrelapse.metrics import metric_title
+from nbrelapse.models import model_title
 
 FAMILIES = {"cox", "boosted"}
 MODELS = {*FAMILIES, "clinical_risk_group", "clinical_cog_v2", "clinical_inrg", "clinical_cox"}
@@ -43,7 +45,7 @@ def test_compare_shows_what_train_said(study: Any, nbrelapse: Callable[..., Any]
             assert found.document[part][table] == trained[part][table]
     text = nbrelapse("compare", "tiny", "--metric", "auc_3y")
     assert text.code == 0
-    assert all(name in text.out for name in (*MODELS, trained["run_id"], study.model))
+    assert all(name in text.out for name in (*map(model_title, MODELS), trained["run_id"], study.model))
 
 
 def test_a_holdout_too_small_to_be_judged_is_said_to_be_so(
@@ -92,17 +94,18 @@ def test_compare_speaks_of_the_metric_that_was_asked_for(
 ) -> None:
     shown = nbrelapse("compare", "tiny", "--metric", metric)
     words = " ".join(shown.out.split())
-    assert f"{metric} (95% intervals; {sense})" in words
+    assert f"{metric_title(metric)} (95% intervals; {sense})" in words
     assert title in words
     assert "Harrell C" not in words
     document = nbrelapse("compare", "tiny", "--metric", metric, "--json").document
     assert document["metric"] == metric
     assert all(one["sentence"] in words for one in document["verdicts"].values())
     rows = [row for row in document["holdout"]["metrics"] if row["metric"] == metric and row["population"] == "all"]
-    first = next(line for line in shown.out.splitlines() if line.split()[:1] and line.split()[0] in MODELS)
+    lines = (line.strip() for line in shown.out.splitlines())
+    first = next(name for line in lines for name in MODELS if line.startswith(model_title(name)))
     if best is not None:
         values = {row["model"]: row["value"] for row in rows if row["value"] is not None}
-        assert values[first.split()[0]] == best(values.values())
+        assert values[first] == best(values.values())
 
 
 @pytest.mark.parametrize("address", ["models", "runs"])
