@@ -41,10 +41,10 @@ def test_the_table_is_the_golden_one(tmp_path: Path) -> None:
     features = load_catalogue().features
     logs = [name for name in found if features[str(name)].kind in LOGARITHMS]
     pd.testing.assert_frame_equal(found.drop(columns=logs), expected.drop(columns=logs), check_exact=True)
-    # NumPy's log1p and log2 are rounded differently on different processors, by one unit in the last place.
+    # NumPy's log1p and log2 are rounded differently on different processors, and sums of them once more.
     found, expected = found[logs], expected[logs]
     assert (found.isna() == expected.isna()).all(axis=None)
-    assert not ((found - expected).abs() > np.spacing(expected.abs())).any(axis=None)
+    assert not ((found - expected).abs() > 4 * np.spacing(expected.abs())).any(axis=None)
 
 
 def test_the_golden_table_shows_most_features() -> None:
