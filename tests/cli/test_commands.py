@@ -247,8 +247,9 @@ def test_quickstart_does_the_whole_job(
     document["cohort"] = {"simulate": {"patients": 60, "seed": 21}}
     monkeypatch.setattr("nbrelapse.experiment.run.run_experiment", lambda *_, **__: _stop())
     assert nbrelapse("quickstart", "--out", out, "--overwrite").code == 130
-    assert len(pd.read_parquet(out / "features.parquet")) == 60
     assert len(pd.read_parquet(out / "cohort" / "patients.parquet")) == 60
+    # Stopped halfway, it leaves nothing of the first patients beside the cohort of the second.
+    assert sorted(path.name for path in out.iterdir()) == ["cohort", "raw"]
 
 
 def test_help_and_version(nbrelapse: Callable[..., Any]) -> None:

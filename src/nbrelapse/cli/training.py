@@ -158,7 +158,10 @@ def quickstart(
     if out.exists() and not overwrite:
         raise InputError("the folder is there already", file=out, fix="name another, or say --overwrite")
     if (out / "raw" / TRUTH_FILE).is_file():
+        # What an earlier quickstart made of other patients must not stay beside this one's cohort.
         shutil.rmtree(out / "raw")
+        for name in ("features.parquet", "features.parquet.json", "report.html", "scores.csv"):
+            (out / name).unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
     with starting_processes(jobs):
         write_raw_files(out / "raw", simulation.patients, simulation.seed)

@@ -12,7 +12,7 @@ from nbrelapse.metrics.event_free_time import _distinct, event_free_time
 from nbrelapse.metrics.horizons import YEAR, HorizonSupport, reached_years
 from nbrelapse.metrics.incidence import observed_incidence, weighted_incidence
 from nbrelapse.metrics.predictions import Predictions
-from nbrelapse.metrics.resampling import bootstrap_interval, bootstrap_weights
+from nbrelapse.metrics.resampling import bootstrap_interval, bootstrap_weights, few_events_stretch
 from nbrelapse.models.families import model_title
 from nbrelapse.outcome import FEWEST_AT_RISK, FEWEST_EVENTS_BY, kind_of
 
@@ -100,18 +100,21 @@ def decision_curve(
     differences: list[pd.DataFrame] = []
     horizons, notes = _horizons(min((model.times for model in models.values()), key=lambda times: times[-1]), y, years)
     for year, horizon in horizons.items():
+        wider = few_events_stretch(_fewest(y, horizon))
         treated = {TREAT_ALL: everyone, TREAT_NONE: ~everyone}
         treated |= {name: np.asarray(mask, dtype=bool)[None] for name, mask in groups.items()}
         treated |= {name: model.incidence_at(horizon)[:, :, None] >= thresholds for name, model in models.items()}
         found = {name: net_benefit(mask, y, horizon, thresholds, weights) for name, mask in treated.items()}
         for name, values in found.items():
             share = np.broadcast_to(treated[name].mean(axis=(0, 1)), thresholds.shape)
-            rows.append(_table({"strategy": name}, year, thresholds, "net_benefit", values).assign(treated=share))
+            rows.append(
+                _table({"strategy": name}, year, thresholds, "net_benefit", values, wider).assign(treated=share)
+            )
         for reference in [*list(groups)[:1], TREAT_ALL] if groups else []:
             for name in models:
                 names = {"strategy": name, "reference": reference}
                 change = found[name] - found[reference]
-                differences.append(_table(names, year, thresholds, "difference", change))
+                differences.append(_table(names, year, thresholds, "difference", change, wider))
     columns = ["years", "threshold"]
     return DecisionCurve(
         _concatenate(rows, ["strategy", *columns, "net_benefit", "low", "high", "treated"]),
@@ -145,6 +148,11 @@ def _horizons(times: np.ndarray, y: np.ndarray, years: Sequence[int]) -> tuple[d
     ]
 
 
+def _fewest(y: np.ndarray, horizon: float) -> int:
+    """Return what there is less of by a horizon: patients at risk or events; of a binary outcome, of 0 or 1."""
+    return HorizonSupport.of(y, horizon).fewest if kind_of(y).has_time else int(np.bincount(y, minlength=2).min())
+
+
 def at_years(table: pd.DataFrame, years: int | None) -> pd.DataFrame:
     """Return the rows of a table of decisions at one horizon; None for that of a binary endpoint.
 
@@ -158,14 +166,20 @@ def at_years(table: pd.DataFrame, years: int | None) -> pd.DataFrame:
 
 
 def _table(
-    names: Mapping[str, str], years: int | None, thresholds: np.ndarray, value: str, replicates: np.ndarray
+    names: Mapping[str, str],
+    years: int | None,
+    thresholds: np.ndarray,
+    value: str,
+    replicates: np.ndarray,
+    stretch: float,
 ) -> pd.DataFrame:
-    low, high = np.quantile(replicates[:, 1:], [0.025, 0.975], axis=1)
+    own = replicates[:, 0]
+    low, high = own + stretch * (np.quantile(replicates[:, 1:], [0.025, 0.975], axis=1) - own)
     found = {
         **names,
         "years": np.nan if years is None else years,
         "threshold": thresholds,
-        value: replicates[:, 0],
+        value: own,
         "low": low,
         "high": high,
     }
@@ -354,6 +368,7 @@ def _cells(
 
 def _improvement(move: np.ndarray, y: np.ndarray, horizon: float, weights: np.ndarray) -> pd.DataFrame:
     times, total = np.array([horizon]), weights.sum(axis=0, dtype=float)
+    wider = few_events_stretch(_fewest(y, horizon))
     everybody = weighted_incidence(y, weights, times)[0]
     events, nonevents = np.zeros((2, weights.shape[1]))
     for sign in (1, -1):
@@ -365,7 +380,11 @@ def _improvement(move: np.ndarray, y: np.ndarray, horizon: float, weights: np.nd
     with np.errstate(invalid="ignore", divide="ignore"):
         parts = {"events": events / everybody, "nonevents": nonevents / (1 - everybody)}
     rows = [
-        (name, values[0], *bootstrap_interval(values[0], np.where(np.isfinite(values[1:]), values[1:], np.nan)))
+        (
+            name,
+            values[0],
+            *bootstrap_interval(values[0], np.where(np.isfinite(values[1:]), values[1:], np.nan), stretch=wider),
+        )
         for name, values in parts.items()
     ]
     return pd.DataFrame(rows, columns=["component", "value", "low", "high"])

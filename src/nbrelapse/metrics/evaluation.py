@@ -556,13 +556,13 @@ def _evaluation_rows(
     metrics: list[dict[str, object]] = []
     differences: list[dict[str, object]] = []
     everybody = {"n": len(y), "events": int((event_of(y) == 1).sum())}
+    fewest = everybody["events"] if kind_of(y).has_time else min(everybody["events"], len(y) - everybody["events"])
     for (model, name), values in replicates.items():
         metric = METRICS[name]
         row: dict[str, object] = {"model": model, "population": population, "metric": name}
         carried = support.get(metric.years) if metric.years else None
         at = {} if carried is None else {"at_risk": carried.at_risk, "events_by": carried.events_by}
-        least = everybody["events"] if carried is None else min(carried.at_risk, carried.events_by)
-        wider = stretch * few_events_stretch(least)
+        wider = stretch * few_events_stretch(fewest if carried is None else carried.fewest)
         scaled = {"scale": metric.scale, "stretch": stretch} if metric.scale else {"stretch": wider}
         own = _interval("value", values, n_bootstrap, metric, bounded=True, **scaled)
         metrics.append(row | own | everybody | at)
@@ -597,8 +597,7 @@ def _interval(
     elif scale is not None:
         low, high = _scaled_interval(value, resamples, scale, stretch)
     else:
-        low, high = bootstrap_interval(value, resamples, jackknife if len(jackknife) else None)
-        low, high = value - stretch * (value - low), value + stretch * (high - value)
+        low, high = bootstrap_interval(value, resamples, jackknife if len(jackknife) else None, stretch=stretch)
         defined = values[~np.isnan(values)]
         if bounded and stretch > 1 and len(defined) and defined.min() >= 0 and defined.max() <= 1:
             low, high = max(low, 0.0), min(high, 1.0)

@@ -146,11 +146,9 @@ def event_free_time(
                 left_out += 1
                 continue
             found = np.asarray(restricted_mean_time(any_event[own], days, weights=weights[own]))
-            mean, (low, high) = float(found[0]), bootstrap_interval(float(found[0]), found[1:])
-            wider = few_events_stretch(min(support.at_risk, support.events_by))
-            interval = max(mean - wider * (mean - low), 0.0), min(mean + wider * (high - mean), days)
+            low, high = bootstrap_interval(float(found[0]), found[1:], stretch=few_events_stretch(support.fewest))
             counts = (int(own.sum()), support.at_risk, support.events_by)
-            rows.append((*group, years, *counts, mean, *interval))
+            rows.append((*group, years, *counts, float(found[0]), max(low, 0.0), min(high, days)))
     columns = ["grouping", "group", "groups", "years", "n", "at_risk", "events", "event_free", "low", "high"]
     notes = [
         f"event-free time is left out where fewer than {FEWEST_AT_RISK} patients of a group are at risk at a horizon"

@@ -91,6 +91,11 @@ class HorizonSupport:
         return self.at_risk >= FEWEST_AT_RISK and self.events_by >= FEWEST_EVENTS_BY
 
     @property
+    def fewest(self) -> int:
+        """What there is less of, patients at risk or events: how far resamples can be trusted."""
+        return min(self.at_risk, self.events_by)
+
+    @property
     def reason(self) -> str:
         """What there is too little of, as a clause; empty where there is enough."""
         short = []

@@ -52,7 +52,9 @@ def _weight_chunks(n_patients: int, n_columns: int, *, first: int = 0) -> Iterat
         yield slice(start, min(start + size, stop))
 
 
-def bootstrap_interval(value: float, resamples: np.ndarray, jackknife: np.ndarray | None = None) -> tuple[float, float]:
+def bootstrap_interval(
+    value: float, resamples: np.ndarray, jackknife: np.ndarray | None = None, *, stretch: float = 1.0
+) -> tuple[float, float]:
     """Return the 95 % percentile interval, or with a jackknife the bias-corrected and accelerated one.
 
     The BCa interval [1]_ takes other quantiles of the same resamples: shifted by the share of them below the value,
@@ -68,6 +70,8 @@ def bootstrap_interval(value: float, resamples: np.ndarray, jackknife: np.ndarra
         NaN where the value is undefined: the interval is that of the others.
     jackknife : ndarray of shape (n_left_out,), optional
         Values with patients left out in turn, see :func:`_jackknife_weights`.
+    stretch : float
+        Of the interval, about the value; see :func:`few_events_stretch` and :func:`cross_validation_stretch`.
 
     Returns
     -------
@@ -96,9 +100,9 @@ def bootstrap_interval(value: float, resamples: np.ndarray, jackknife: np.ndarra
         bias = norm.ppf(np.clip(below, 0.5 / len(defined), 1 - 0.5 / len(defined)))
         shifted = bias + norm.ppf(tails)
         # A quantile beyond the pole is the outermost.
-        stretch = np.maximum(1 - _acceleration(jackknife) * shifted, np.finfo(float).tiny)
-        tails = norm.cdf(bias + shifted / stretch)
-    low, high = np.quantile(defined, tails)
+        slower = np.maximum(1 - _acceleration(jackknife) * shifted, np.finfo(float).tiny)
+        tails = norm.cdf(bias + shifted / slower)
+    low, high = value + stretch * (np.quantile(defined, tails) - value)
     return float(low), float(high)
 
 
