@@ -15,6 +15,7 @@ from nbrelapse.metrics.resampling import (
     bootstrap_weights,
     cross_validation_stretch,
 )
+from nbrelapse.metrics.table import METRICS
 
 
 def test_columns_are_multinomial_counts():
@@ -138,10 +139,27 @@ def test_intervals_of_cross_validation_are_wider_than_those_of_a_hold_out_about_
         models = {key: Predictions(key, x, folds, np.full((2, 90, 1), 0.3), times) for key, x in
                   {"good": risk, "none": rng.normal(size=(2, 90))}.items()}  # fmt: skip
         found = evaluate(models, y, populations={"all": np.ones(90, bool)}, references=["none"], n_bootstrap=200)
-        stretch = cross_validation_stretch(folds)
+        stretch = cross_validation_stretch(folds, METRICS["harrell_c"].training)
         for table, value in ((found.metrics, "value"), (found.differences, "difference")):
             row = table[(table["metric"] == "harrell_c") & (table["model"] == "good")].iloc[0]
             tables[name, value] = (row["high"] - row["low"]) / stretch, stretch
             assert row["low"] < row[value] < row["high"] <= 1
-    assert [tables[name, "value"][1] for name in ("hold-out", "five", "two")] == [1.0, 1.5, np.sqrt(3)]
+    assert [tables[name, "value"][1] for name in ("hold-out", "five", "two")] == [1.0, np.sqrt(1.625), np.sqrt(2)]
     assert all(0.04 < width < 0.5 for width, _ in tables.values())
+
+
+def test_other_training_patients_matter_more_to_accuracy_than_to_ranks_and_most_to_a_slope():
+    rng = np.random.default_rng(1)
+    risk = rng.normal(size=(1, 400))
+    y = (rng.random(400) < 1 / (1 + np.exp(-risk[0]))).astype(np.int8)
+    probability = 1 / (1 + np.exp(-risk[:, :, np.newaxis]))
+    width = {}
+    for name, fold in (("one model", np.zeros((1, 400), int)), ("five", rng.permutation(400)[np.newaxis] % 5)):
+        model = Predictions("a", risk, fold, probability, np.array([np.inf]))
+        found = evaluate({"a": model}, y, populations={"all": np.ones(400, bool)}, references=[], n_bootstrap=200)
+        table = found.metrics.set_index("metric")
+        width[name] = table["high"] - table["low"]
+    ratio = width["five"] / width["one model"]
+    assert ratio["calibration_slope"] == pytest.approx(np.sqrt(1 + 2.5 * 5 / 4))
+    assert ratio["calibration_intercept"] == pytest.approx(np.sqrt(1 + 0.5 * 5 / 4))
+    assert ratio["brier"] == pytest.approx(1.5, rel=0.02)

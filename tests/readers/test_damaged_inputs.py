@@ -717,7 +717,7 @@ def test_nothing_is_silently_accepted(
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     good = state_of(base.run(tmp_path))
-    steps = (1, 1) if os.environ.get("NBRELAPSE_ALL_DAMAGES") else (3, 4)
+    steps = (1, 1) if os.environ.get("NBRELAPSE_ALL_DAMAGES") else (5, 6)
     damages = [*damaged_texts(base, steps[0]), *damaged_cells(base, steps[1])]
     found = [(damage, *judge(base, damage, tmp_path, good)) for damage in damages]
     record_property("damaged", (base.reader, dict(Counter(verdict for _, verdict, _ in found))))

@@ -12,7 +12,12 @@ from nbrelapse.metrics.event_free_time import _distinct, event_free_time
 from nbrelapse.metrics.horizons import YEAR, HorizonSupport, reached_years
 from nbrelapse.metrics.incidence import observed_incidence, weighted_incidence
 from nbrelapse.metrics.predictions import Predictions
-from nbrelapse.metrics.resampling import bootstrap_interval, bootstrap_weights, few_events_stretch
+from nbrelapse.metrics.resampling import (
+    bootstrap_interval,
+    bootstrap_weights,
+    cross_validation_stretch,
+    few_events_stretch,
+)
 from nbrelapse.models.families import model_title
 from nbrelapse.outcome import FEWEST_AT_RISK, FEWEST_EVENTS_BY, kind_of
 
@@ -59,7 +64,8 @@ def decision_curve(
 
     A threshold is the probability of the event from which on the treatment is worth its harm. A model helps at the
     thresholds where its net benefit is above that of the groups and of treating all or none; see
-    :func:`net_benefit`. Intervals are percentiles of bootstrap resamples of the patients.
+    :func:`net_benefit`. Intervals are percentiles of bootstrap resamples of the patients, widened where few events
+    carry them, and those of cross-validated models to hold for the final model in new patients.
 
     Parameters
     ----------
@@ -105,16 +111,15 @@ def decision_curve(
         treated |= {name: np.asarray(mask, dtype=bool)[None] for name, mask in groups.items()}
         treated |= {name: model.incidence_at(horizon)[:, :, None] >= thresholds for name, model in models.items()}
         found = {name: net_benefit(mask, y, horizon, thresholds, weights) for name, mask in treated.items()}
+        stretch = {name: wider * cross_validation_stretch(model.fold) for name, model in models.items()}
         for name, values in found.items():
-            share = np.broadcast_to(treated[name].mean(axis=(0, 1)), thresholds.shape)
-            rows.append(
-                _table({"strategy": name}, year, thresholds, "net_benefit", values, wider).assign(treated=share)
-            )
+            own = _table({"strategy": name}, year, thresholds, "net_benefit", values, stretch.get(name, wider))
+            rows.append(own.assign(treated=np.broadcast_to(treated[name].mean(axis=(0, 1)), thresholds.shape)))
         for reference in [*list(groups)[:1], TREAT_ALL] if groups else []:
             for name in models:
                 names = {"strategy": name, "reference": reference}
                 change = found[name] - found[reference]
-                differences.append(_table(names, year, thresholds, "difference", change, wider))
+                differences.append(_table(names, year, thresholds, "difference", change, stretch[name]))
     columns = ["years", "threshold"]
     return DecisionCurve(
         _concatenate(rows, ["strategy", *columns, "net_benefit", "low", "high", "treated"]),

@@ -191,8 +191,8 @@ def evaluate(
         gaps += _gaps(determined, population, n_bootstrap)
         replicates |= {key: np.full(weights.shape[1], np.nan) for key in replicates.keys() - determined.keys()}
         notes += [f"{population_title(population)}: {note}" for note in _population_notes(inside, judged)]
-        stretch = cross_validation_stretch(next(iter(inside.values())).fold)
-        rows = _evaluation_rows(replicates, references, population, judged.y, judged.support, n_bootstrap, stretch)
+        fold = next(iter(inside.values())).fold
+        rows = _evaluation_rows(replicates, references, population, judged.y, judged.support, n_bootstrap, fold)
         metrics += _with_chance(rows[0], inside, judged, seed)
         differences += _with_choice(
             rows[1], replicates, references, leading, events=events, n_bootstrap=n_bootstrap, alone=named_beforehand
@@ -530,7 +530,7 @@ def _evaluation_rows(
     y: np.ndarray,
     support: Mapping[int, HorizonSupport],
     n_bootstrap: int,
-    stretch: float = 1.0,
+    fold: np.ndarray | None = None,
 ) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
     """Return the rows of metrics, and of paired differences from the references, of one population.
 
@@ -545,8 +545,8 @@ def _evaluation_rows(
     support : mapping of int to HorizonSupport
         By year; of the mean of groups, what all carry together.
     n_bootstrap : int
-    stretch : float
-        Of the intervals, about the values.
+    fold : ndarray of int, shape (n_repeats, n), optional
+        Whose model predicted each patient, for which the intervals are stretched about the values.
 
     Returns
     -------
@@ -559,6 +559,7 @@ def _evaluation_rows(
     fewest = everybody["events"] if kind_of(y).has_time else min(everybody["events"], len(y) - everybody["events"])
     for (model, name), values in replicates.items():
         metric = METRICS[name]
+        stretch = 1.0 if fold is None else cross_validation_stretch(fold, metric.training)
         row: dict[str, object] = {"model": model, "population": population, "metric": name}
         carried = support.get(metric.years) if metric.years else None
         at = {} if carried is None else {"at_risk": carried.at_risk, "events_by": carried.events_by}

@@ -159,18 +159,22 @@ def _scaled_interval(value: float, resamples: np.ndarray, scale: _Scale, stretch
     return float(low), float(high)
 
 
-def cross_validation_stretch(fold: np.ndarray) -> float:
+def cross_validation_stretch(fold: np.ndarray, training: float = 1.0) -> float:
     r"""Return how much wider an interval of cross-validated predictions has to be to hold for new patients.
 
     Resamples of patients leave the models as they are. That the models would have been others, of other training
     patients, adds to the variance: by the correction of Nadeau and Bengio [1]_ as much again as the share of test to
     training patients says, :math:`(1/k + n_{test}/n_{train}) / (1/k)`, which is :math:`1 + k/(k-1)` for k folds.
-    Repeats of the cross-validation share their patients and change nothing of it.
+    Repeats of the cross-validation share their patients and change nothing of it. What other training patients do to
+    ranks is less than that, to the slope more: there it is taken `training` times, see
+    :attr:`nbrelapse.metrics.table.Metric.training`.
 
     Parameters
     ----------
     fold : ndarray of int, shape (n_repeats, n)
         The fold whose model predicted the patient.
+    training : float
+        How often the share is taken.
 
     Returns
     -------
@@ -187,7 +191,7 @@ def cross_validation_stretch(fold: np.ndarray) -> float:
     (1.5, 1.0)
     """
     folds = max(len(np.unique(row)) for row in fold)
-    return float(np.sqrt(1 + folds / (folds - 1))) if folds > 1 else 1.0
+    return float(np.sqrt(1 + training * folds / (folds - 1))) if folds > 1 else 1.0
 
 
 def few_events_stretch(events: int) -> float:

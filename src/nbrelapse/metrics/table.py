@@ -51,6 +51,10 @@ class Metric:
     scale : {"logit", "log", "log complement"} or None
         On which its resamples are nearly normal: its interval is made there, see :func:`_scaled_interval`. None: the
         interval is of the kind that is asked for.
+    training : float
+        What other training patients would do to its cross-validated value, in shares of test to training patients:
+        the correction of Nadeau and Bengio is 1. In simulated cohorts ranks vary less, and a slope more, as each fold
+        chooses a penalty of its own; see docs/decisions/045-bands-that-cover.md.
     has_interval : bool
         False where resamples say nothing of the value in other patients.
     """
@@ -66,6 +70,7 @@ class Metric:
     ability: str = "rank patients"
     years: int | None = None
     scale: _Scale | None = None
+    training: float = 1.0
     has_interval: bool = True
 
     @property
@@ -197,10 +202,12 @@ _NO_SLOPE = "the log risk is constant or separates the events"
 _NO_EVENT = "nobody has the event by then"
 _ALL_ALIKE = "nobody has the event by then, or everybody"
 _S, _B = (SURVIVAL,), (BINARY,)
+_RANKS, _SLOPE = 0.5, 2.5
+"""What other training patients do to figures of ranks or of the mean, and to a slope: :attr:`Metric.training`."""
 
 
 _PREDICT, _CALIBRATED = "predict the probability", "be calibrated"
-_AUC = Metric("auc", "AUC", _S, _dynamic_auc, 1.0, _NO_PAIR, chance=0.5, scale="logit")
+_AUC = Metric("auc", "AUC", _S, _dynamic_auc, 1.0, _NO_PAIR, chance=0.5, scale="logit", training=_RANKS)
 _BRIER = Metric("brier", "Brier", _S, _brier, 0.0, sense=-1, ability=_PREDICT, scale="log")
 _IPA = Metric("ipa", "IPA", _S, _ipa, 1.0, _NO_EVENT, chance=0.0, ability=_PREDICT, scale="log complement")
 _INTERCEPT = Metric(
@@ -212,6 +219,7 @@ _INTERCEPT = Metric(
     _ALL_ALIKE,
     sense=0,
     ability=_CALIBRATED,
+    training=_RANKS,
 )
 _ICI = Metric(
     "ici",
@@ -228,9 +236,20 @@ _ICI = Metric(
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("harrell_c", "Harrell C", _S, lambda judged: judged.concordance.harrell, 1.0, _NO_PAIR, chance=0.5),
-        Metric("uno_c", "Uno C", _S, lambda judged: judged.concordance.uno, 1.0, _NO_PAIR, chance=0.5),
-        Metric("cause_specific_c", "Cause-specific C", _S, _cause_specific_c, 1.0, _NO_PAIR, chance=0.5),
+        Metric(
+            "harrell_c",
+            "Harrell C",
+            _S,
+            lambda judged: judged.concordance.harrell,
+            1.0,
+            _NO_PAIR,
+            chance=0.5,
+            training=_RANKS,
+        ),
+        Metric("uno_c", "Uno C", _S, lambda judged: judged.concordance.uno, 1.0, _NO_PAIR, chance=0.5, training=_RANKS),
+        Metric(
+            "cause_specific_c", "Cause-specific C", _S, _cause_specific_c, 1.0, _NO_PAIR, chance=0.5, training=_RANKS
+        ),
         *(_AUC.at(years) for years in HORIZON_YEARS),
         *(_BRIER.at(years) for years in HORIZON_YEARS),
         *(_IPA.at(years) for years in HORIZON_YEARS),
@@ -247,6 +266,7 @@ METRICS: Mapping[str, Metric] = {
             _NO_SLOPE,
             sense=0,
             ability=_CALIBRATED,
+            training=_SLOPE,
         ),
         Metric(
             "calibration_slope_before",
@@ -257,6 +277,7 @@ METRICS: Mapping[str, Metric] = {
             _NO_SLOPE,
             sense=0,
             ability=_CALIBRATED,
+            training=_SLOPE,
         ),
         *(metric.at(years) for years in HORIZON_YEARS for metric in (_INTERCEPT, _ICI)),
         replace(_INTERCEPT, kinds=_B, compute=_intercept_of_log_odds),
