@@ -13,8 +13,15 @@ from scipy.optimize import brentq
 
 from nbrelapse.errors import InputError
 from nbrelapse.metrics.evaluation import discrimination
-from nbrelapse.metrics.resampling import bootstrap_interval, bootstrap_weights
-from nbrelapse.outcome import event_of
+from nbrelapse.metrics.horizons import fewest_outcomes
+from nbrelapse.metrics.resampling import (
+    bootstrap_interval,
+    bootstrap_weights,
+    cross_validation_stretch,
+    few_events_stretch,
+)
+from nbrelapse.metrics.table import METRICS
+from nbrelapse.outcome import event_of, kind_of
 from nbrelapse.validation.nested import _predict_splits, _Split
 from nbrelapse.validation.splits import repeated_folds
 
@@ -187,7 +194,8 @@ def learning_curve(
     """Tune and fit a model on growing parts of each training fold, and judge it by the same test patients.
 
     The smaller parts of a fold are within the larger ones and hold equal shares of the events. Intervals are
-    percentiles of bootstrap resamples of the test patients, the same for all parts. What twice as many patients would
+    percentiles of bootstrap resamples of the test patients, the same for all parts, stretched as those of
+    :func:`nbrelapse.metrics.evaluation.evaluate`. What twice as many patients would
     add comes from a line through the figures over the inverse square root of the number of patients, fitted in each
     resample: a power law of learning curves [1]_, its exponent fixed because few points cannot tell it.
 
@@ -220,8 +228,8 @@ def learning_curve(
     splits = repeated_folds(y, n_repeats=n_repeats, n_folds=n_folds, seed=seed)
     event = event_of(y) == 1
     parts = {share: _parts(splits, event, share, seed) for share in _SHARES}
-    fewest = {share: min(int(event[train].sum()) for _, _, train, _ in part) for share, part in parts.items()}
-    kept = [share for share in _SHARES if share == 1 or fewest[share] >= _EVENTS_A_FOLD * n_inner_folds]
+    least = {share: min(int(event[train].sum()) for _, _, train, _ in part) for share, part in parts.items()}
+    kept = [share for share in _SHARES if share == 1 or least[share] >= _EVENTS_A_FOLD * n_inner_folds]
     weights = bootstrap_weights(len(y), n_bootstrap, seed)
     figures = []
     for number, share in enumerate(kept):
@@ -235,12 +243,14 @@ def learning_curve(
     patients = [float(np.mean([len(train) for _, _, train, _ in parts[share]])) for share in kept]
     events = [float(np.mean([event[train].sum() for _, _, train, _ in parts[share]])) for share in kept]
     notes = [
-        f"{share:.0%} of the patients: left out, a fold has {fewest[share]} events for {n_inner_folds} inner folds"
+        f"{share:.0%} of the patients: left out, a fold has {least[share]} events for {n_inner_folds} inner folds"
         for share in _SHARES
         if share not in kept
     ]
+    stretch = few_events_stretch(fewest_outcomes(y))
+    stretch *= cross_validation_stretch(found[name].fold, METRICS[kind_of(y).leading_metric].training)
     gain = _gain(values, np.array(patients))
-    return LearningCurve(_table(values, patients, events), *_interval(gain), notes)
+    return LearningCurve(_table(values, patients, events, stretch), *_interval(gain, stretch), notes)
 
 
 def _parts(splits: list[_Split], event: np.ndarray, share: float, seed: int) -> list[_Split]:
@@ -256,12 +266,12 @@ def _shifted(progress: Callable[[int, int], None], number: int, parts: int) -> C
     return lambda done, total: progress(number * total + done, parts * total)
 
 
-def _table(values: np.ndarray, patients: list[float], events: list[float]) -> pd.DataFrame:
+def _table(values: np.ndarray, patients: list[float], events: list[float], stretch: float) -> pd.DataFrame:
     steps = np.vstack([np.full((1, values.shape[1]), np.nan), np.diff(values, axis=0)])
     rows = [
         {"patients": n, "events": k}
-        | dict(zip(("value", "low", "high"), _interval(value), strict=True))
-        | dict(zip(("step", "step_low", "step_high"), _interval(step), strict=True))
+        | dict(zip(("value", "low", "high"), _interval(value, stretch), strict=True))
+        | dict(zip(("step", "step_low", "step_high"), _interval(step, stretch), strict=True))
         for n, k, value, step in zip(patients, events, values, steps, strict=True)
     ]
     return pd.DataFrame(rows)
@@ -276,5 +286,5 @@ def _gain(values: np.ndarray, patients: np.ndarray) -> np.ndarray:
     return slope * ((2 * patients[-1]) ** -0.5 - x[-1])
 
 
-def _interval(values: np.ndarray) -> tuple[float, float, float]:
-    return float(values[0]), *bootstrap_interval(float(values[0]), values[1:])
+def _interval(values: np.ndarray, stretch: float) -> tuple[float, float, float]:
+    return float(values[0]), *bootstrap_interval(float(values[0]), values[1:], stretch=stretch)
