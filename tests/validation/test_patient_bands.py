@@ -83,14 +83,14 @@ def test_a_patient_whom_refits_disagree_on_has_a_wider_band() -> None:
     refitted = np.stack([[[0.3], [level]] for level in (0.05, 0.3, 0.9)])
     low, high, below, above = bands.limits(predicted, np.array([YEAR]), refitted)
     assert high[0, 0] - low[0, 0] < high[1, 0] - low[1, 0]
-    # 2.58 standard deviations below in the lowest tenth of risk, 1.64 in the highest, where this band has two.
+    # 3.1 standard deviations below in the lowest tenth of risk, 1.64 in the highest, where this band has two.
     risk = np.log(-np.log(0.7))
-    deviations = 2.58 + (1.64 - 2.58) * (risk + 3) / 3
-    np.testing.assert_allclose([below[0, 0], above[0, 0]], [-deviations * np.sqrt(0.1), 1.96 * np.sqrt(0.1)])
+    deviations = 3.1 + (1.64 - 3.1) * (risk + 3) / 3
+    np.testing.assert_allclose([below[0, 0], above[0, 0]], [-deviations * np.sqrt(0.1), 1.8 * np.sqrt(0.1)])
     # Between horizons, and beyond them.
     for days, variance in ((1.5 * YEAR, 0.15), (9 * YEAR, 0.2), (30.0, 0.1)):
         *_, above = bands.limits(predicted, np.array([days]), predicted[None])
-        np.testing.assert_allclose(above[0, 0], 1.96 * np.sqrt(variance))
+        np.testing.assert_allclose(above[0, 0], 1.8 * np.sqrt(variance))
     low, high, *_ = bands.limits(np.zeros((1, 1)), np.array([0.0]), np.zeros((1, 1, 1)))
     assert low[0, 0] == high[0, 0] == 0
     assert PatientBands.from_dict(bands.to_dict()) == bands
