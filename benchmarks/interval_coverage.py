@@ -8,8 +8,9 @@ coverage; where it is printed in fewer than 30 cohorts nothing is said.
 Patients are those of the packaged simulation, read without error and with nothing missing: the true incidence of
 relapse within five years is known, and is a function of what the models read. Bands: models are tuned and fitted on a
 cohort, and 300 new patients are held against their bands and against the spread of the bootstrap refits alone, in all
-and by tenth of predicted risk. Nested: the true figure is Harrell's C of the final model, tuned and fitted on the whole
-cohort, in 4,000 new patients; intervals are those of `evaluate`, and the same without their stretch. `cox_prior` knows
+and by tenth of predicted risk. Nested: the true figures are those of the final model, tuned and fitted on the whole
+cohort, in 4,000 new patients; intervals are those of `evaluate`, and the same without their stretch. Horizons are
+taken together. `cox_prior` knows
 half of the true effects at 80 % of their size, and the signs of the others.
 
 Intervals of the coverage are over cohorts: patients of a cohort share its model.
@@ -29,10 +30,18 @@ from sklearn.exceptions import ConvergenceWarning
 
 from _document import main
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
-from nbrelapse.metrics import IntervalKind, Predictions, evaluate, event_free_time, harrell_c, prediction_times
+from nbrelapse.metrics import (
+    METRICS,
+    IntervalKind,
+    Predictions,
+    cross_validation_stretch,
+    evaluate,
+    event_free_time,
+    prediction_times,
+)
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.models.base import RiskModel
-from nbrelapse.models.clinical import ClinicalCox
+from nbrelapse.models.clinical import ClinicalCox, ClinicalLogistic
 from nbrelapse.models.families import BINARY_FAMILIES, create_model
 from nbrelapse.models.resamples import bootstrap_refits
 from nbrelapse.outcome import SURVIVAL_DTYPE
@@ -57,12 +66,13 @@ SETTINGS = {"few": (0.06, 0.8, 2.0, 12.0), "many": (0.2, 1.2, 1.0, 12.0), "binar
 """Hazard a year (or probability) of the event, spread of the log risk, earliest and latest end of follow-up, years."""
 RIVAL = 0.03
 TRUTH = 30_000
-FIGURES = dict.fromkeys((40, 60, 100, 200, 500), 40)
-FULL_FIGURES = dict.fromkeys(FIGURES, 200)
+FIGURES = {40: 250, 60: 120, 100: 80, 200: 60, 500: 40}
+FULL_FIGURES = dict.fromkeys(FIGURES, 250)
 FIGURE_RESAMPLES = 300
 BANDS = {150: 8, 500: 4}
 FULL_BANDS = {150: 40, 300: 40, 500: 40}
 NESTED = {150: 60, 500: 30}
+NESTED_FAMILIES = {False: ("cox", "boosted"), True: ("logistic", "boosted_classifier")}
 FULL_NESTED = {150: 400, 300: 400, 500: 400}
 CLINICAL = ["stage_4", "mna", "log2_age"]
 NOT_READ = ["stratum", "purity", "age_days", "diagnosis_year", "discovery", "other"]
@@ -89,6 +99,7 @@ def interval_coverage(*, figures: bool, bands: bool, nested: bool, full: bool) -
         if nested or everything:
             for size, cohorts in (FULL_NESTED if full else NESTED).items():
                 results += _nested(size, cohorts)
+            results += _nested(150, (FULL_NESTED if full else NESTED)[150], binary=True)
     return results
 
 
@@ -227,42 +238,62 @@ def _bands(family: str, size: int, cohorts: int) -> list[dict[str, object]]:
     return [_row(f"{family}, {size} patients: {name}", found[name], name == "band") for name in names]
 
 
-def _nested(size: int, cohorts: int) -> list[dict[str, object]]:
-    judges = _draw(JUDGES, 90_000)
+def _nested(size: int, cohorts: int, *, binary: bool = False) -> list[dict[str, object]]:
+    judges = _recorded(_draw(JUDGES, 90_000), 7, binary=binary)
+    clinical = ClinicalLogistic(CLINICAL) if binary else ClinicalCox(CLINICAL)
     rows = []
     for seed in range(cohorts):
-        own = _draw(size, 20_000 + seed)
-        models = {"cox": _model("cox", list(own.X), seed), "clinical": ClinicalCox(CLINICAL)}
+        own = _recorded(_draw(size, 20_000 + seed), seed, binary=binary)
+        models = {name: _model(name, list(own.X), seed) for name in NESTED_FAMILIES[binary]} | {"clinical": clinical}
         settings = {"n_trials": TRIALS, "seed": seed}
+        times = prediction_times(own.y)
         predicted = nested_cross_validation(
-            models, own.X, own.y, n_repeats=1, n_folds=5, n_inner_folds=3, times=prediction_times(own.y), **settings
+            models, own.X, own.y, n_repeats=1, n_folds=5, n_inner_folds=3, times=times, **settings
         )
-        everybody = {"all": np.ones(size, dtype=bool)}
-        found = evaluate(predicted, own.y, populations=everybody, references=["clinical"], n_bootstrap=300, seed=seed)
         final = {
             name: tune(model, own.X, own.y, n_folds=3, **settings).fit(own.X, own.y) for name, model in models.items()
         }
-        true = {name: float(harrell_c(judges.y, model.predict_log_risk(judges.X))) for name, model in final.items()}
-        figure = _leading(found.metrics, "value"), true["cox"]
-        difference = _leading(found.differences, "difference"), true["cox"] - true["clinical"]
-        rows.append([held(*pair) for pair in (figure, difference) for held in (_unstretched, _held)])
-    names = ["C without stretch", "C", "difference without stretch", "difference"]
-    found = pd.DataFrame(rows, columns=names)
-    return [_row(f"nested, {size} patients: {name}", found[name], "without" not in name) for name in names]
+        found = _figures_of(predicted, own.y, 300, seed)
+        true = _figures_of({name: _predicted(name, model, judges, times) for name, model in final.items()}, judges.y, 2)
+        found["true"] = true["value"].reindex(found.index)
+        stretch = [
+            cross_validation_stretch(predicted["clinical"].fold, METRICS[name].training)
+            for name in found.index.get_level_values("metric")
+        ]
+        for which, wider in (("without stretch", np.array(stretch)), ("as printed", 1.0)):
+            low, high = (found["value"] + (found[end] - found["value"]) / wider for end in ("low", "high"))
+            held = (low <= found["true"]) & (found["true"] <= high)
+            rows.append(held[found[["low", "high", "true"]].notna().all(axis=1)].reset_index(name="held"))
+            rows[-1] = rows[-1].assign(which=which, seed=seed)
+    table = pd.concat(rows)
+    table["metric"] = table["metric"].map(lambda name: METRICS[name].subject)
+    by_cohort = table.groupby(["of", "metric", "which", "seed"], sort=False)["held"].mean()
+    return [
+        _row(f"nested, {size} patients: {of}, {metric}, {which}", held, which == "as printed")
+        for (of, metric, which), held in by_cohort.groupby(level=[0, 1, 2], sort=False)
+    ]
 
 
-def _leading(table: pd.DataFrame, value: str) -> tuple[float, float, float]:
-    row = table[(table["metric"] == "harrell_c") & (table["model"] == "cox")].iloc[0]
-    return row[value], row["low"], row["high"]
+def _recorded(patients: _Patients, seed: int, *, binary: bool) -> _Patients:
+    """Give the patients a yes or no of their true probability where the endpoint is one."""
+    if not binary:
+        return patients
+    y = (np.random.default_rng(seed).random(len(patients.X)) < patients.incidence).astype(np.int8)
+    return patients._replace(y=y)
 
 
-def _held(interval: tuple[float, float, float], true: float) -> float:
-    return float(interval[1] <= true <= interval[2])
+def _predicted(name: str, model: RiskModel, judges: _Patients, times: np.ndarray) -> Predictions:
+    log_risk, incidence = model.predict_risk(judges.X, times)
+    return Predictions(name, log_risk[None], np.zeros((1, JUDGES), dtype=int), incidence[None], times)
 
 
-def _unstretched(interval: tuple[float, float, float], true: float) -> float:
-    value, low, high = interval
-    return _held((value, value - (value - low) / 1.5, value + (high - value) / 1.5), true)
+def _figures_of(models: dict[str, Predictions], y: np.ndarray, n_bootstrap: int, seed: int = 0) -> pd.DataFrame:
+    """Figures of models and their differences from the clinical one, ``of, metric`` to ``value, low, high``."""
+    everybody = {"all": np.ones(len(y), dtype=bool)}
+    found = evaluate(models, y, populations=everybody, references=["clinical"], n_bootstrap=n_bootstrap, seed=seed)
+    less = found.differences.rename(columns={"difference": "value"})
+    tables = [found.metrics.assign(of=found.metrics["model"]), less.assign(of=less["model"] + " less clinical")]
+    return pd.concat(tables).set_index(["of", "metric"])[["value", "low", "high"]]
 
 
 def _row(name: str, values: pd.Series, judged: bool) -> dict[str, object]:
