@@ -54,6 +54,7 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Tune, validate, track and explain the models of an experiment file."""
+    from nbrelapse.cohort.files import check_writable
     from nbrelapse.errors import InputError
     from nbrelapse.experiment.config import read_config
     from nbrelapse.experiment.publish import publish
@@ -66,6 +67,7 @@ def train(
         check_key(sign)
     if reports.exists() and not reports.is_dir():
         raise InputError("a folder was expected, this is a file", file=reports, fix="name another with --reports")
+    check_writable(reports, "the report", "name another folder with --reports")
     source = config.cohort
     if cohort is not None:
         source = source.model_copy(update={"path": cohort, "simulate": None})
@@ -79,7 +81,7 @@ def train(
     if null_check:
         _check_null(config, permutations, jobs, as_json)
         return
-    check_store()
+    check_store(config.name)
     kept = None if no_cache else _cache(experiment, cache)
     with progress_bar() as progress:
         try:
@@ -150,6 +152,7 @@ def quickstart(
     from nbrelapse.scoring.reading import load_model
     from nbrelapse.scoring.scores import score, write_scores
     from nbrelapse.simulation.files import TRUTH_FILE, simulate_cohort, write_raw_files
+    from nbrelapse.tracking.store import check_store
 
     with resources.as_file(resources.files("nbrelapse.experiment") / "quickstart.toml") as file:
         config = read_config(file)
@@ -157,6 +160,7 @@ def quickstart(
     assert simulation is not None
     if out.exists() and not overwrite:
         raise InputError("the folder is there already", file=out, fix="name another, or say --overwrite")
+    check_store(config.name)
     if (out / "raw" / TRUTH_FILE).is_file():
         # What an earlier quickstart made of other patients must not stay beside this one's cohort.
         shutil.rmtree(out / "raw")

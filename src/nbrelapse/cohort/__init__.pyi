@@ -18,6 +18,7 @@ from .columns import refuse_rows as refuse_rows
 from .columns import require_columns as require_columns
 from .columns import row_numbers as row_numbers
 from .files import check_file_name as check_file_name
+from .files import check_writable as check_writable
 from .files import write_beside as write_beside
 from .genes import ENTREZ as ENTREZ
 from .genes import canonical_symbols as canonical_symbols

@@ -97,3 +97,40 @@ def check_file_name(file: str | Path, what: str, suffixes: Sequence[str]) -> Pat
             expected=" or ".join(suffixes),
         )
     return path
+
+
+def check_writable(folder: str | Path, what: str, fix: str) -> None:
+    """Refuse a folder that cannot be written to, before the work whose results it is to keep; nothing is left in it.
+
+    Parameters
+    ----------
+    folder : path
+        Need not exist: then what is asked of is the nearest folder above it that does.
+    what : str
+        What is to be written there, with its article.
+    fix : str
+        What the user can do.
+
+    Raises
+    ------
+    InputError
+        It cannot be written to, or the disk is full.
+
+    Examples
+    --------
+    >>> check_writable("/proc/none", "the report", "name another folder")
+    Traceback (most recent call last):
+    nbrelapse.errors.InputError: the report cannot be written: ...
+    """
+    path = Path(folder).absolute()
+    while not path.exists():
+        path = path.parent
+    try:
+        with tempfile.NamedTemporaryFile(dir=path, prefix=".nbrelapse-") as file:
+            file.write(bytes(_PROBE))
+    except OSError as error:
+        raise InputError(f"{what} cannot be written: {error.strerror}", file=folder, fix=fix) from None
+
+
+_PROBE = 2**20
+"""Bytes that a disk must have room for; a report has more than half of them."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from nbrelapse.report.render import save_pictures
+from nbrelapse.tracking._trouble import _in_words
 from nbrelapse.tracking.names import _EXPERIMENT, _KIND_TAG, _MODEL, _MODEL_TAG, _NOTE_TAG
 from nbrelapse.tracking.store import _experiment_id, open_store
 from nbrelapse.tracking.view import _share_view
@@ -52,6 +53,7 @@ class Logged:
     model_uris: dict[str, str]
 
 
+@_in_words
 def log_experiment(record: ExperimentRecord) -> Logged:
     """Record an experiment: a parent run, a child run a model, the models themselves.
 
@@ -68,7 +70,7 @@ def log_experiment(record: ExperimentRecord) -> Logged:
     Raises
     ------
     InputError
-        The store cannot be opened, or its experiment of that name was deleted.
+        The store cannot be opened or written to, or its experiment of that name was deleted.
     """
     client = open_store()
     experiment = _experiment_id(client, record.name)

@@ -17,6 +17,7 @@ import pandas as pd
 from nbrelapse.errors import InputError
 from nbrelapse.metrics.evaluation import Evaluation
 from nbrelapse.outcome import OutcomeKind, kind_of_endpoint
+from nbrelapse.tracking._trouble import _in_words, _is_refused, _told
 from nbrelapse.tracking.names import (
     _CHOSEN_TAG,
     _EXPERIMENT,
@@ -68,6 +69,7 @@ class RecordedExperiment:
     multiplicity: Multiplicity | None = None
 
 
+@_in_words
 def read_experiment(name: str) -> RecordedExperiment:
     """Read the latest finished run of an experiment.
 
@@ -187,16 +189,19 @@ def _download(uri: str, scratch: str) -> Path:
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
-    try:
-        location = uri if client is None else _location(client, uri)
-        store = None if client is None else client.tracking_uri
-        folder = Path(download_artifacts(artifact_uri=location, dst_path=scratch, tracking_uri=store))
-    except (MlflowException, OSError) as error:
-        raise InputError(
-            f"MLflow has no model {uri}: {str(error).splitlines()[0]}",
-            expected=_LEGAL,
-            fix="check the address (nbrelapse compare shows the models of an experiment) and MLFLOW_TRACKING_URI",
-        ) from None
+    store = None if client is None else client.tracking_uri
+    with _told(store or uri, f"MLflow cannot give {uri}"):
+        try:
+            location = uri if client is None else _location(client, uri)
+            folder = Path(download_artifacts(artifact_uri=location, dst_path=scratch, tracking_uri=store))
+        except (MlflowException, OSError) as error:
+            if _is_refused(error):
+                raise
+            raise InputError(
+                f"MLflow has no model {uri}: {str(error).splitlines()[0]}",
+                expected=_LEGAL,
+                fix="check the address (nbrelapse compare shows the models of an experiment) and MLFLOW_TRACKING_URI",
+            ) from None
     if not folder.is_dir():
         raise InputError(f"{uri} is a file, not a model", expected="the address of the model's folder")
     return folder
@@ -235,6 +240,7 @@ TRAINING_TAG = "nbrelapse.training"
 """Tag of an experiment's run; its value is the fingerprint of the training outcomes, whatever the features."""
 
 
+@_in_words
 def count_experiments(tag: str, value: str) -> int:
     """How many experiments of the store have a tag of this value.
 

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbrelapse.cohort.files import check_writable
 from nbrelapse.errors import InputError
+from nbrelapse.tracking._trouble import _shown, _told
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment
 
 _DEFAULT_FOLDER = Path("mlruns")
-_CHATTY = ("alembic", "mlflow.store.db.utils")
-"""Loggers that tell of each step of creating the database."""
+_CHATTY = {"alembic": logging.WARNING, "mlflow.store.db.utils": logging.CRITICAL}
+"""Loggers that tell of each step of creating the database, or print a traceback of what is raised as well."""
 
 
 def store_uri(*, create: bool = True) -> str:
@@ -42,12 +46,7 @@ def store_uri(*, create: bool = True) -> str:
     InputError
         There is no store and ``create`` is False, or its folder cannot be made.
     """
-    _hush_mlflow()
-    loaded = sys.modules.get("mlflow")
-    if loaded is not None and loaded.tracking.is_tracking_uri_set():
-        uri = str(loaded.get_tracking_uri())
-    else:
-        uri = os.environ.get("MLFLOW_TRACKING_URI") or _default_uri()
+    uri = _address()
     database = _database_file(uri)
     if database is not None and not database.exists():
         if not create:
@@ -63,47 +62,189 @@ def store_uri(*, create: bool = True) -> str:
     return uri
 
 
+def _address() -> str:
+    """Return the address of the current store, whether it is there or not."""
+    _hush_mlflow()
+    loaded = sys.modules.get("mlflow")
+    if loaded is not None and loaded.tracking.is_tracking_uri_set():
+        return _with_driver(str(loaded.get_tracking_uri()))
+    return _with_driver(os.environ.get("MLFLOW_TRACKING_URI") or _default_uri())
+
+
+def _with_driver(uri: str) -> str:
+    """Name the driver of PostgreSQL that the extra ``postgres`` brings, unless the address names one.
+
+    Examples
+    --------
+    >>> _with_driver("postgresql://db.example.org/mlflow")
+    'postgresql+psycopg://db.example.org/mlflow'
+    """
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", uri)
+
+
 def open_store(*, create: bool = True) -> MlflowClient:
     """Return a client of the current store; see :func:`store_uri`.
 
     Raises
     ------
     InputError
-        There is no store and ``create`` is False, or MLflow cannot open it.
+        There is no store and ``create`` is False, or MLflow cannot open it: its server or database does not answer or
+        wants another user, a driver is missing, it is no MLflow store, or one of another version of MLflow.
     """
     uri = store_uri(create=create)
     from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
 
     # MLflow sets the level of its own loggers when it is imported.
-    for name in _CHATTY:
-        logging.getLogger(name).setLevel(logging.WARNING)
-    try:
+    for name, level in _CHATTY.items():
+        logging.getLogger(name).setLevel(level)
+    with _told(uri, _CANNOT_OPEN), _alone(_database_file(uri)):
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-        client.search_experiments(max_results=1)
-    except (MlflowException, SQLAlchemyError) as error:
-        raise InputError(
-            f"MLflow cannot open its store: {str(error).splitlines()[0]}",
-            file=uri,
-            fix="check MLFLOW_TRACKING_URI, and that the server is reachable",
-        ) from None
+        if _server(uri):
+            _look_at_server(uri)
+        else:
+            _look_at_database(uri)
+            client.search_experiments(max_results=1)
     return client
 
 
-def check_store() -> None:
-    """Refuse a store that is there and cannot be opened, before the work whose results it is to keep.
+_CANNOT_OPEN = "MLflow cannot open its store"
+
+
+@contextmanager
+def _alone(database: Path | None) -> Iterator[None]:
+    """Let one process at a time open a SQLite store, because the first one makes its tables."""
+    with ExitStack() as stack:
+        if database is not None:
+            with suppress(ImportError, OSError):  # Windows, a file system without locks
+                import fcntl
+
+                folder = os.open(database.parent, os.O_RDONLY)
+                stack.callback(os.close, folder)
+                fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+
+
+def _look_at_server(uri: str) -> None:
+    """Ask a server for an experiment, with less patience than for what comes after."""
+    from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request, verify_rest_response
+
+    patience = MLFLOW_HTTP_REQUEST_TIMEOUT.get()
+    patience = _FIRST_PATIENCE if patience == _PATIENCE else patience
+    address = "/api/2.0/mlflow/experiments/search"
+    response = http_request(get_default_host_creds(uri), address, "GET", params={"max_results": 1}, timeout=patience)
+    verify_rest_response(response, address)
+
+
+_PATIENCE, _FIRST_PATIENCE, _RETRIES = 60, 10, 2
+"""Seconds that a server may take to answer, at all and at the first question, and how often it is asked again.
+A choice; with MLflow's own 120 and 7 a quarter of an hour goes by."""
+
+
+def _look_at_database(uri: str) -> None:
+    """Refuse a database that MLflow would change: one of something else, or of another version of MLflow.
+
+    Of an earlier version MLflow brings it up to date, unasked, where tables are missing; that is for whoever has a
+    copy of it.
+    """
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+    from mlflow.store.db.db_types import DATABASE_ENGINES
+    from sqlalchemy import create_engine, inspect
+    from sqlalchemy.pool import NullPool
+
+    if re.split(r"[:+]", uri)[0] not in DATABASE_ENGINES:
+        return
+    wait = {"connect_timeout": _FIRST_PATIENCE} if uri.startswith("postgresql") else {}
+    with create_engine(uri, poolclass=NullPool, connect_args=wait).connect() as connection:
+        tables = set(inspect(connection).get_table_names())
+        revision = MigrationContext.configure(connection).get_current_revision()
+    if not tables:
+        return
+    if revision is None or "experiments" not in tables:
+        raise InputError(
+            f"{_CANNOT_OPEN}: the database is not one of MLflow, it holds {', '.join(sorted(tables)[:3])}",
+            file=_shown(uri),
+            fix="check MLFLOW_TRACKING_URI; a new store wants an empty database",
+        )
+    steps = ScriptDirectory(str(resources.files("mlflow.store.db_migrations")))
+    if revision in steps.get_heads():
+        return
+    if any(step.revision == revision for step in steps.walk_revisions()):
+        raise InputError(
+            f"{_CANNOT_OPEN}: it was made by an earlier version of MLflow",
+            file=_shown(uri),
+            fix=f"make a copy of it, then: mlflow db upgrade {_shown(uri)}",
+        )
+    raise InputError(
+        f"{_CANNOT_OPEN}: it was made by a later version of MLflow",
+        file=_shown(uri),
+        fix="pip install --upgrade mlflow",
+    )
+
+
+def check_store(experiment: str | None = None) -> None:
+    """Refuse a store that cannot be opened or written to, before the work whose results it is to keep.
+
+    Nothing is left in it, and a SQLite store that is not there yet is not made.
+
+    Parameters
+    ----------
+    experiment : str, optional
+        The name that is to be recorded.
 
     Raises
     ------
     InputError
-        MLflow cannot open it. A SQLite store that is not there yet is made when it is needed.
+        It cannot be opened, the user has not the right to write to it, or the experiment was deleted.
     """
+    uri = _address()
+    database = _database_file(uri)
+    if database is not None:
+        # SQLite writes further files beside the database.
+        for folder in (database.parent, database.parent / "artifacts"):
+            check_writable(folder, "the MLflow store", "name another store in MLFLOW_TRACKING_URI")
+        if not database.exists():
+            return
+    client = open_store()
+    with _told(uri, "MLflow's store cannot be written to"):
+        found = None if experiment is None else _known_experiment(client, experiment)
+        if found is not None and found.tags and _server(uri):
+            # As it is; a server asks for the right, whatever is written.
+            client.set_experiment_tag(found.experiment_id, *next(iter(found.tags.items())))
+        else:
+            _try_to_create(client)
+
+
+def _try_to_create(client: MlflowClient) -> None:
+    """Ask for an experiment of a name that is taken: whoever may make one is told so, and none is made."""
+    from mlflow.exceptions import MlflowException
+
+    taken = client.search_experiments(max_results=1)
     try:
-        store_uri(create=False)
-    except InputError:
-        return
-    open_store()
+        if taken:
+            client.create_experiment(taken[0].name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _known_experiment(client: MlflowClient, name: str) -> Experiment | None:
+    """Return an experiment; None where the store has none of that name.
+
+    Raises
+    ------
+    InputError
+        An experiment of that name was deleted, and MLflow keeps the name.
+    """
+    found = client.get_experiment_by_name(name)
+    if found is not None and found.lifecycle_stage != "active":
+        raise InputError(
+            f"the experiment {name!r} was deleted in MLflow, which keeps its name",
+            fix=f"rename the experiment, or restore it: mlflow experiments restore -x {found.experiment_id}",
+        )
+    return found
 
 
 def _experiment_id(client: MlflowClient, name: str) -> str:
@@ -114,16 +255,11 @@ def _experiment_id(client: MlflowClient, name: str) -> str:
     InputError
         An experiment of that name was deleted, and MLflow keeps the name.
     """
-    found = client.get_experiment_by_name(name)
+    found = _known_experiment(client, name)
     if found is None:
         database = _database_file(client.tracking_uri)
         location = None if database is None else (database.resolve().parent / "artifacts").as_uri()
         return str(client.create_experiment(name, artifact_location=location))
-    if found.lifecycle_stage != "active":
-        raise InputError(
-            f"the experiment {name!r} was deleted in MLflow, which keeps its name",
-            fix=f"rename the experiment, or restore it: mlflow experiments restore -x {found.experiment_id}",
-        )
     return str(found.experiment_id)
 
 
@@ -150,8 +286,13 @@ def _server(uri: str) -> str | None:
     --------
     >>> _server("https://mlflow.example.org/"), _server("sqlite:////data/mlflow.db")
     ('https://mlflow.example.org', None)
+
+    A name and password are not part of it.
+
+    >>> _server("https://anna:secret@mlflow.example.org")
+    'https://mlflow.example.org'
     """
-    return uri.rstrip("/") if uri.startswith(("http://", "https://")) else None
+    return re.sub("//[^/@]*@", "//", uri.rstrip("/")) if uri.startswith(("http://", "https://")) else None
 
 
 def _hush_mlflow() -> None:
@@ -161,7 +302,8 @@ def _hush_mlflow() -> None:
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(_RETRIES))
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(_PATIENCE))
 
 
 def _default_uri(folder: Path = _DEFAULT_FOLDER) -> str:

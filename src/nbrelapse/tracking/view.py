@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from nbrelapse.tracking._trouble import _in_words
 from nbrelapse.tracking.names import _EXPERIMENT, _KIND_TAG, _MODEL, COMPARED_METRICS, LEADING_FIGURE
 from nbrelapse.tracking.store import _find_experiment, _server, open_store
 
@@ -35,6 +36,7 @@ def _share_view(client: MlflowClient, experiment: str) -> None:
     client.set_experiment_tag(experiment, _VIEW_TAG, json.dumps(state))
 
 
+@_in_words
 def models_link(experiment: str | None = None, *, port: int = 5000) -> str:
     """Return the address of the page that lists the models of an experiment, best first.
 
