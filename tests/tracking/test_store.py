@@ -17,6 +17,8 @@ from nbrelapse.errors import InputError
 from nbrelapse.tracking import open_store, store_uri
 from nbrelapse.tracking.store import _experiment_id, _signals, serve
 
+Started = list[tuple[list[str], dict[str, str]]]
+
 
 def test_the_default_store_is_a_database_below_the_working_directory(store: Path) -> None:
     assert store_uri() == f"sqlite:///{store / 'mlflow.db'}"
@@ -82,46 +84,48 @@ def test_the_first_use_is_silent_and_tells_nobody(no_store: Path) -> None:
 
 
 @pytest.fixture
-def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Commands that would have been started; in their place one that ends at once, with 0 on port 5000."""
-    seen: list[list[str]] = []
+def commands(monkeypatch: pytest.MonkeyPatch) -> Started:
+    """What would have been started, and its environment; in its place a command that ends, with 0 on port 5000."""
+    seen: Started = []
     start = subprocess.Popen
 
     def popen(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
-        seen.append(command)
+        seen.append((command, options["env"]))
         return start([sys.executable, "-c", f"raise SystemExit({int('5000' not in command)})"], **options)
 
     monkeypatch.setattr(subprocess, "Popen", popen)
     return seen
 
 
-def test_the_page_is_served_on_the_loopback_address_only(store: Path, commands: list[list[str]]) -> None:
+def test_the_page_is_served_on_the_loopback_address_only(store: Path, commands: Started) -> None:
     serve(5000)
-    (command,) = commands
+    ((command, environment),) = commands
     assert command[command.index("--host") + 1] == "127.0.0.1"
-    assert command[command.index("--backend-store-uri") + 1] == f"sqlite:///{store / 'mlflow.db'}"
+    # Everybody on the machine may read a command, which is no place for the password of a database.
+    assert environment["MLFLOW_BACKEND_STORE_URI"] == f"sqlite:///{store / 'mlflow.db'}"
+    assert "mlflow.db" not in " ".join(command)
     assert command[command.index("--default-artifact-root") + 1] == (store / "artifacts").as_uri()
 
 
-def test_without_a_store_it_says_how_to_get_one(no_store: Path, commands: list[list[str]]) -> None:
+def test_without_a_store_it_says_how_to_get_one(no_store: Path, commands: Started) -> None:
     with pytest.raises(InputError, match="nbrelapse quickstart"):
         serve(5000)
     assert commands == []
 
 
-def test_a_server_has_its_own_page(no_store: Path, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_has_its_own_page(no_store: Path, commands: Started, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example.org")
     with pytest.raises(InputError, match=r"https://mlflow\.example\.org"):
         serve(5000)
     assert commands == []
 
 
-def test_a_server_that_fails_is_an_error(store: Path, commands: list[list[str]]) -> None:
+def test_a_server_that_fails_is_an_error(store: Path, commands: Started) -> None:
     with pytest.raises(InputError, match="--port"):
         serve(5001)
 
 
-def test_a_busy_port_is_refused_before_the_server_starts(store: Path, commands: list[list[str]]) -> None:
+def test_a_busy_port_is_refused_before_the_server_starts(store: Path, commands: Started) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

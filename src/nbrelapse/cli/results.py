@@ -225,11 +225,11 @@ def ui(
 
     The page is served on the loopback address, from the tracking store in use, and tells nobody. SIGINT (Ctrl-C),
     SIGTERM and SIGHUP end the server with all its processes and free the port; the exit code is then 128 and the
-    signal's number: 130, 143 or 129.
+    signal's number: 130, 143 or 129. Where the store is a server, the link leads there and nothing is served.
     """
     import webbrowser
 
-    from nbrelapse.tracking.store import serve
+    from nbrelapse.tracking.store import serve, store_is_server
     from nbrelapse.tracking.view import models_link
 
     link = models_link(experiment, port=port)
@@ -239,6 +239,9 @@ def ui(
         if browser and _has_screen():
             webbrowser.open(link)
 
+    if store_is_server():
+        show()
+        return
     ended_by = serve(port, show)
     if ended_by is not None:
         raise typer.Exit(128 + ended_by)

@@ -21,5 +21,6 @@ from .read import read_experiment as read_experiment
 from .store import check_store as check_store
 from .store import open_store as open_store
 from .store import serve as serve
+from .store import store_is_server as store_is_server
 from .store import store_uri as store_uri
 from .view import models_link as models_link

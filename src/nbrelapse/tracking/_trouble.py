@@ -91,7 +91,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
 
 
 _POSTGRES, _S3 = (f'pip install "nbrelapse[{extra}]"' for extra in ("postgres", "s3"))
@@ -181,7 +181,7 @@ def _of_status(status: int, text: str) -> _Reason:
             f"{f'the user {user!r}' if user else 'you'} may not do this on the server",
             "ask who runs it for the right: READ to compare and score, EDIT or MANAGE to train",
         )
-    return _Reason(text[:300], f"{_ADDRESS}, and that the server is reachable")
+    return _Reason(text[:300], _ADDRESS)
 
 
 def _is_refused(error: Exception) -> bool:

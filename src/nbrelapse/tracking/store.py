@@ -11,14 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from importlib import resources
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbrelapse.cohort.files import check_writable
 from nbrelapse.errors import InputError
-from nbrelapse.tracking._trouble import _shown, _told
+from nbrelapse.tracking._opening import _CANNOT_OPEN, _PATIENCE, _RETRIES, _alone, _look_at_database, _look_at_server
+from nbrelapse.tracking._trouble import _told
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -98,90 +98,12 @@ def open_store(*, create: bool = True) -> MlflowClient:
     for name, level in _CHATTY.items():
         logging.getLogger(name).setLevel(level)
     with _told(uri, _CANNOT_OPEN), _alone(_database_file(uri)):
-        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         if _server(uri):
             _look_at_server(uri)
         else:
             _look_at_database(uri)
-            client.search_experiments(max_results=1)
-    return client
-
-
-_CANNOT_OPEN = "MLflow cannot open its store"
-
-
-@contextmanager
-def _alone(database: Path | None) -> Iterator[None]:
-    """Let one process at a time open a SQLite store, because the first one makes its tables."""
-    with ExitStack() as stack:
-        if database is not None:
-            with suppress(ImportError, OSError):  # Windows, a file system without locks
-                import fcntl
-
-                folder = os.open(database.parent, os.O_RDONLY)
-                stack.callback(os.close, folder)
-                fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-
-
-def _look_at_server(uri: str) -> None:
-    """Ask a server for an experiment, with less patience than for what comes after."""
-    from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT
-    from mlflow.utils.credentials import get_default_host_creds
-    from mlflow.utils.rest_utils import http_request, verify_rest_response
-
-    patience = MLFLOW_HTTP_REQUEST_TIMEOUT.get()
-    patience = _FIRST_PATIENCE if patience == _PATIENCE else patience
-    address = "/api/2.0/mlflow/experiments/search"
-    response = http_request(get_default_host_creds(uri), address, "GET", params={"max_results": 1}, timeout=patience)
-    verify_rest_response(response, address)
-
-
-_PATIENCE, _FIRST_PATIENCE, _RETRIES = 60, 10, 2
-"""Seconds that a server may take to answer, at all and at the first question, and how often it is asked again.
-A choice; with MLflow's own 120 and 7 a quarter of an hour goes by."""
-
-
-def _look_at_database(uri: str) -> None:
-    """Refuse a database that MLflow would change: one of something else, or of another version of MLflow.
-
-    Of an earlier version MLflow brings it up to date, unasked, where tables are missing; that is for whoever has a
-    copy of it.
-    """
-    from alembic.migration import MigrationContext
-    from alembic.script import ScriptDirectory
-    from mlflow.store.db.db_types import DATABASE_ENGINES
-    from sqlalchemy import create_engine, inspect
-    from sqlalchemy.pool import NullPool
-
-    if re.split(r"[:+]", uri)[0] not in DATABASE_ENGINES:
-        return
-    wait = {"connect_timeout": _FIRST_PATIENCE} if uri.startswith("postgresql") else {}
-    with create_engine(uri, poolclass=NullPool, connect_args=wait).connect() as connection:
-        tables = set(inspect(connection).get_table_names())
-        revision = MigrationContext.configure(connection).get_current_revision()
-    if not tables:
-        return
-    if revision is None or "experiments" not in tables:
-        raise InputError(
-            f"{_CANNOT_OPEN}: the database is not one of MLflow, it holds {', '.join(sorted(tables)[:3])}",
-            file=_shown(uri),
-            fix="check MLFLOW_TRACKING_URI; a new store wants an empty database",
-        )
-    steps = ScriptDirectory(str(resources.files("mlflow.store.db_migrations")))
-    if revision in steps.get_heads():
-        return
-    if any(step.revision == revision for step in steps.walk_revisions()):
-        raise InputError(
-            f"{_CANNOT_OPEN}: it was made by an earlier version of MLflow",
-            file=_shown(uri),
-            fix=f"make a copy of it, then: mlflow db upgrade {_shown(uri)}",
-        )
-    raise InputError(
-        f"{_CANNOT_OPEN}: it was made by a later version of MLflow",
-        file=_shown(uri),
-        fix="pip install --upgrade mlflow",
-    )
+        # Of a database this makes the tables.
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 def check_store(experiment: str | None = None) -> None:
@@ -279,6 +201,11 @@ def _find_experiment(client: MlflowClient, name: str) -> Experiment:
     return found
 
 
+def store_is_server() -> bool:
+    """Whether the current store is a server, which has a page of its own."""
+    return _server(_address()) is not None
+
+
 def _server(uri: str) -> str | None:
     """Return the address of a store that is a server, with a page of its own; None for any other.
 
@@ -359,7 +286,7 @@ def serve(port: int, ready: Callable[[], None] = lambda: None) -> int | None:
     database = _database_file(uri)
     if _server(uri):
         raise InputError("the store is a server, with a page of its own", file=uri, fix="open that address")
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--registry-store-uri", uri]
+    command = [sys.executable, "-m", "mlflow", "server"]
     if database is not None:
         command += ["--default-artifact-root", (database.resolve().parent / "artifacts").as_uri()]
     # A page for one person: one worker, and none of the jobs that a team's server runs in the background. MLflow itself
@@ -367,6 +294,8 @@ def serve(port: int, ready: Callable[[], None] = lambda: None) -> int | None:
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--app-name", _APP, "--uvicorn-opts", "--log-level warning"]
     environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
+    # Not in the command: everybody on this machine may read that, and an address may hold a password.
+    environment |= {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_REGISTRY_STORE_URI": uri}
     if not _is_free(port):
         raise InputError(f"port {port} is in use", column="--port", fix="name another port")
     with _signals() as received:
