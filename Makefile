@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup browser demo test lint types docs notebooks bench models lock clean
+.PHONY: setup browser demo test team-test lint types docs notebooks bench models lock clean
 
 setup: $(VENV)/.installed
 
@@ -26,6 +26,10 @@ browser:
 
 test: setup browser
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# A tracking server with PostgreSQL, users and S3, from nothing; says why where it cannot run. About a minute.
+team-test: setup
+	$(BIN)/python tools/team_test.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -221,7 +221,7 @@ def start_server(
     port = free_port()
     environment = clean_environment() | settings
     environment |= {"DATABASE_HOST": f"{HOST}:{database[0]}", "DATABASE_PASSWORD": database[1], "PORT": str(port)}
-    environment |= {"ADMIN_PASSWORD": passwords["admin"], "SECRET_KEY": secrets.token_hex(32)}
+    environment |= {"ADMIN_PASSWORD": passwords["admin"], "SECRET_KEY": secrets.token_hex(32), "WORKERS": "1"}
     command, log = ["/bin/sh", "-eu", "-c", RECIPE["server"]], folder / "server.log"
     process = start(stack, command, log, cwd=folder, env=environment)
     wait_for("MLflow's server", lambda: status(f"http://{HOST}:{port}/health") == 200, process, log)
