@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -165,6 +168,48 @@ def test_a_store_that_cannot_be_opened(
     # Known before the hours that training may take, not after.
     monkeypatch.setattr("nbrelapse.experiment.run.run_experiment", interrupt)
     nbrelapse("train", "tiny.toml").assert_refused("MLflow cannot open its store")
+
+
+def test_a_store_of_an_older_mlflow(
+    study: Any, nbrelapse: Run, names: Names, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each command that opens a store says so, and leaves the store as it was."""
+    old = tmp_path / "mlflow.db"
+    shutil.copyfile(study.folder / "mlruns" / "mlflow.db", old)
+    with closing(sqlite3.connect(old)) as connection, connection:
+        connection.execute("update alembic_version set version_num = '0a8213491aaa'")
+    before = old.read_bytes()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{old}")
+    monkeypatch.setattr("nbrelapse.experiment.run.run_experiment", interrupt)
+    for command in (
+        ("train", "tiny.toml"),
+        ("compare", "tiny"),
+        ("ui", "tiny", "--no-browser"),
+        ("evaluate", study.model, "new"),
+        ("explain", study.model, "new", "--out", tmp_path / "explained"),
+        ("score", study.model, "new", "--out", tmp_path / "scores.csv"),
+        ("export", study.model, tmp_path / "model"),
+        ("verify", study.model),
+    ):
+        nbrelapse(*command).assert_refused("an earlier version of MLflow", f"mlflow db upgrade sqlite:///{old}")
+    assert old.read_bytes() == before
+    assert names(tmp_path) == ["mlflow.db"]
+
+
+def test_the_page_of_a_server_is_named_and_not_served(
+    study: Any, nbrelapse: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nbrelapse.tracking.view.models_link", lambda *_, **__: "https://mlflow.example.org/#/x")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example.org")
+    answer = nbrelapse("ui", "tiny")
+    assert (answer.code, answer.out) == (0, "The models, best first: https://mlflow.example.org/#/x\n")
+
+
+def test_reports_that_cannot_be_written(study: Any, nbrelapse: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nbrelapse.experiment.run.run_experiment", interrupt)
+    nbrelapse("train", "tiny.toml", "--reports", "/proc/none").assert_refused(
+        "the report cannot be written", "file: /proc/none", "--reports"
+    )
 
 
 def test_a_file_where_the_reports_should_go(
