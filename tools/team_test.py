@@ -22,6 +22,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
@@ -119,11 +120,11 @@ def free_port() -> int:
 
 
 def start(
-    stack: ExitStack, command: list[str], log: Path, *, end: signal.Signals = signal.SIGTERM, **options: object
+    stack: ExitStack, command: list[str], log: Path, *, end: signal.Signals = signal.SIGTERM, **options: Any
 ) -> subprocess.Popen[bytes]:
     """Start a process in a session of its own, which ends with the stack, all that it has started with it."""
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True, **options)  # type: ignore[call-overload]
+        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True, **options)
     stack.callback(_stop, process, end)
     return process
 
@@ -245,9 +246,9 @@ def status(address: str, headers: dict[str, str] | None = None) -> int:
         return 0
 
 
-def run(command: list[str], environment: dict[str, str], **options: object) -> str:
+def run(command: list[str], environment: dict[str, str], **options: Any) -> str:
     """Run a command that must work; what it printed."""
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, **options)  # type: ignore[call-overload]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, **options)
     if done.returncode:
         raise BrokenPromiseError(
             f"{' '.join(command)[:200]} ended with {done.returncode}:\n{done.stdout[-500:]}{done.stderr[-2000:]}"
@@ -374,10 +375,14 @@ def main() -> int:
         print(f"team-test skipped: {reason}")
         return 0
 
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
     def interrupted(number: int, _: object) -> None:
+        for one in ends:
+            signal.signal(one, signal.SIG_IGN)  # once is enough: the processes are being ended
         raise SystemExit(128 + number)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ends:
         signal.signal(number, interrupted)
     try:
         with ExitStack() as stack:
