@@ -225,12 +225,18 @@ def _server(uri: str) -> str | None:
 def _hush_mlflow() -> None:
     """Switch off MLflow's usage telemetry and progress bars, and its minutes of retries with a server out of reach.
 
-    The user's environment has the last word. MLflow reads the first when it is imported.
+    Files go through the server and never between here and its storage, which only the server need reach. The user's
+    environment has the last word. MLflow reads the first when it is imported.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(_RETRIES))
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(_PATIENCE))
+    for name, value in {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": str(_RETRIES),
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(_PATIENCE),
+        "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+        "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
+    }.items():
+        os.environ.setdefault(name, value)
 
 
 def _default_uri(folder: Path = _DEFAULT_FOLDER) -> str:
