@@ -8,16 +8,27 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nbrelapse.errors import InputError
 from nbrelapse.tracking._trouble import _shown
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 _CANNOT_OPEN = "MLflow cannot open its store"
 
 
 @contextmanager
-def _alone(database: Path | None) -> Iterator[None]:
-    """Let one process at a time open a SQLite store, because the first one makes its tables."""
+def _alone(uri: str, database: Path | None) -> Iterator[None]:
+    """Let one process at a time open a database, because the first one makes its tables.
+
+    Parameters
+    ----------
+    uri : str
+    database : path or None
+        The file, where it is SQLite.
+    """
     with ExitStack() as stack:
         if database is not None:
             with suppress(ImportError, OSError):  # Windows, a file system without locks
@@ -26,7 +37,20 @@ def _alone(database: Path | None) -> Iterator[None]:
                 folder = os.open(database.parent, os.O_RDONLY)
                 stack.callback(os.close, folder)
                 fcntl.flock(folder, fcntl.LOCK_EX)
+        elif uri.startswith("postgresql"):
+            from sqlalchemy import text
+
+            waiting = stack.enter_context(_engine(uri).connect())
+            waiting.execute(text("select pg_advisory_xact_lock(hashtext('nbrelapse opens a store'))"))
         yield
+
+
+def _engine(uri: str) -> Engine:
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import NullPool
+
+    wait = {"connect_timeout": _FIRST_PATIENCE} if uri.startswith("postgresql") else {}
+    return create_engine(uri, poolclass=NullPool, connect_args=wait)
 
 
 def _look_at_server(uri: str) -> None:
@@ -56,13 +80,11 @@ def _look_at_database(uri: str) -> None:
     from alembic.migration import MigrationContext
     from alembic.script import ScriptDirectory
     from mlflow.store.db.db_types import DATABASE_ENGINES
-    from sqlalchemy import create_engine, inspect
-    from sqlalchemy.pool import NullPool
+    from sqlalchemy import inspect
 
     if re.split(r"[:+]", uri)[0] not in DATABASE_ENGINES:
         return
-    wait = {"connect_timeout": _FIRST_PATIENCE} if uri.startswith("postgresql") else {}
-    with create_engine(uri, poolclass=NullPool, connect_args=wait).connect() as connection:
+    with _engine(uri).connect() as connection:
         tables = set(inspect(connection).get_table_names())
         revision = MigrationContext.configure(connection).get_current_revision()
     if not tables:

@@ -97,7 +97,7 @@ def open_store(*, create: bool = True) -> MlflowClient:
     # MLflow sets the level of its own loggers when it is imported.
     for name, level in _CHATTY.items():
         logging.getLogger(name).setLevel(level)
-    with _told(uri, _CANNOT_OPEN), _alone(_database_file(uri)):
+    with _told(uri, _CANNOT_OPEN), _alone(uri, _database_file(uri)):
         if _server(uri):
             _look_at_server(uri)
         else:
