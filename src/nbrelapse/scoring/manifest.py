@@ -165,7 +165,52 @@ class _Marks(_Part):
 
 
 _TRAINING = TypeAdapter(TrainingSummary)
-_QUANTILES = TypeAdapter(Annotated[list[_Number], Field(min_length=2, max_length=10_000)])
+
+
+class _ProfilePart(_Part):
+    patients: _Count
+    known: list[_Count]
+    mean: list[_Number | None]
+    sd: list[_Positive | None]
+    edges: list[list[_Number]]
+    shares: list[list[_Share]]
+    kurtosis: list[_Positive] | None = None
+    loadings: list[list[Annotated[float, Field(ge=-1, le=1)]]] | None = None
+    distances: Annotated[list[_Number], Field(min_length=2, max_length=10_000)] | None = None
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        lists = (self.known, self.mean, self.sd, self.edges, self.shares)
+        if len(set(map(len, lists))) > 1 or max(self.known, default=0) > self.patients:
+            raise ValueError("lists differ in length, or more patients are known than there are")
+        for ends, shares in zip(self.edges, self.shares, strict=True):
+            if not (np.diff(ends) > 0).all() or (len(shares) != len(ends) + 1 and (ends or shares)):
+                raise ValueError("edges do not ascend, or shares are not one more")
+        self._factors_agree()
+        return self
+
+    def _factors_agree(self) -> None:
+        if self.kurtosis is None and self.loadings is None and self.distances is None:
+            return
+        if self.kurtosis is None or self.loadings is None or self.distances is None:
+            raise ValueError("a part of the distances is missing")
+        if {len(self.kurtosis), len(self.loadings)} != {len(self.mean)} or len(set(map(len, self.loadings))) > 1:
+            raise ValueError("loadings or kurtosis differ in length")
+        if any(sum(value * value for value in row) >= 1 for row in self.loadings):
+            raise ValueError("loadings explain all of a feature")
+        if not (np.diff(self.distances) >= 0).all():
+            raise ValueError("distances fall")
+
+
+class _Baseline(_Part):
+    log_risk_quantiles: Annotated[list[_Number], Field(min_length=2, max_length=10_000)]
+    profile: _ProfilePart | None = None
+
+    @model_validator(mode="after")
+    def _ascend(self) -> Self:
+        if not (np.diff(self.log_risk_quantiles) >= 0).all():
+            raise ValueError("log_risk_quantiles fall")
+        return self
 
 
 def _check_manifest(manifest: Mapping[str, Any]) -> None:
@@ -188,12 +233,17 @@ def _check_manifest(manifest: Mapping[str, Any]) -> None:
             raise ValueError("the days of a clinical group do not ascend, or its curves have other lengths")
 
 
-def _check_quantiles(document: Any) -> np.ndarray:
-    """Return the quantiles of the training patients' log risks."""
-    values = np.array(_QUANTILES.validate_python(document["log_risk_quantiles"]))
-    if not (np.diff(values) >= 0).all():
-        raise ValueError("log_risk_quantiles fall")
-    return values
+def _check_baseline(document: Any, features: Sequence[str]) -> None:
+    """Check what is kept of the distribution of the training patients' risks and features.
+
+    Raises
+    ------
+    ValueError
+        Something is missing, of another type, not finite or in another order, or is not of these features.
+    """
+    found = _Baseline.model_validate(document)
+    if found.profile is not None and len(found.profile.known) != len(features):
+        raise ValueError(f"the profile is of {len(found.profile.known)} features, not of {len(features)}")
 
 
 def _check_models(

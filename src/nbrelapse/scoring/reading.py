@@ -21,6 +21,7 @@ from nbrelapse.mechanisms.catalogue import Catalogue, parse_catalogue
 from nbrelapse.models.base import ModelState
 from nbrelapse.models.families import check_state, model_from_state, model_title
 from nbrelapse.report.wording import ENDPOINTS
+from nbrelapse.scoring._profile import _Profile
 from nbrelapse.scoring.bundle import (
     _CARD,
     _DESCRIPTION,
@@ -35,9 +36,9 @@ from nbrelapse.scoring.bundle import (
     _sealed,
 )
 from nbrelapse.scoring.manifest import (
+    _check_baseline,
     _check_manifest,
     _check_models,
-    _check_quantiles,
     _read_json,
     _refuse_nested,
     _told,
@@ -223,7 +224,7 @@ class _Checked:
     refits: tuple[ModelState, ...]
     references: Mapping[str, Mapping[str, Any]]
     catalogue: Catalogue
-    log_risk_quantiles: np.ndarray
+    baseline: Mapping[str, Any]
     signer: _Signer | None
 
 
@@ -252,12 +253,13 @@ def _checked(folder: Path, trust: str | Path | None) -> _Checked:
     with _reading("data/catalogue.json"):
         catalogue = parse_catalogue(_read_json(contents["data/catalogue.json"]))
     with _reading("data/baseline.json"):
-        quantiles = _check_quantiles(_read_json(contents["data/baseline.json"]))
+        baseline = _read_json(contents["data/baseline.json"])
+        _check_baseline(baseline, [row["feature"] for row in manifest["features"]])
     with _reading(_MANIFEST):
         _check_models(manifest, model, refits, references, catalogue)
     with _reading(_CARD):
         contents.get(_CARD, b"").decode("utf-8")
-    return _Checked(contents, manifest, model, tuple(refits), references, catalogue, quantiles, signer)
+    return _Checked(contents, manifest, model, tuple(refits), references, catalogue, baseline, signer)
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
@@ -347,11 +349,14 @@ def _bundle(checked: _Checked) -> Bundle:
         catalogue=checked.catalogue,
         gene_sets=manifest["gene_sets"],
         schema=schema.astype(dict.fromkeys(numbers, float)),
-        log_risk_quantiles=checked.log_risk_quantiles,
+        log_risk_quantiles=np.array(checked.baseline["log_risk_quantiles"], dtype=float),
         training=TrainingSummary.from_dict(manifest["training"]),
         card=checked.contents.get(_CARD, b"").decode("utf-8"),
         version=manifest["nbrelapse_version"],
         bands=None if manifest.get("bands") is None else PatientBands.from_dict(manifest["bands"]),
+        profile=None if "profile" not in checked.baseline else _Profile.from_dict(checked.baseline["profile"]),
+        updates=tuple(manifest.get("updates", ())),
+        fingerprint=manifest["sha256"],
     )
 
 

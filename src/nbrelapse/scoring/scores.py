@@ -17,6 +17,7 @@ from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.models.design import read_columns
 from nbrelapse.models.survival import SurvivalModel
 from nbrelapse.outcome import BINARY, SURVIVAL
+from nbrelapse.scoring._profile import _percentile
 from nbrelapse.scoring._training import _risk_groups, _Unseen, _unseen_groups
 from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle, _evidence_of
 from nbrelapse.scoring.reading import load_model
@@ -191,7 +192,8 @@ def _score_features(
         band and ``survival_<years>y`` (of neither the event nor a competing one), or for a binary endpoint
         ``probability_<endpoint>`` with its band; ``baseline`` and
         ``mechanism__<name>``, which add up to ``log_risk``; ``evidence``, the share of what the model relies on that
-        is known of the patient, 0 to 1; ``missing_assays``, ``out_of_range_features`` and ``warnings``, lists in text.
+        is known of the patient, 0 to 1; ``unlike_training`` (0-100), the per cent of the training patients whose
+        features lie nearer to their mean, see :meth:`Bundle.unlike_training`; ``missing_assays``, ``out_of_range_features`` and ``warnings``, lists in text.
         Where ``evidence`` is below ``LEAST_EVIDENCE`` no number is given, and horizons beyond the training
         follow-up have none: NaN. Horizons of a model with a landmark count from that day and hold for patients who
         are event-free then, which ``warnings`` says.
@@ -217,6 +219,7 @@ def _score_features(
     missing = np.column_stack([~known[:, features].any(axis=1) for features in assays.values()])
     result = numbers.assign(
         evidence=evidence,
+        unlike_training=np.where(evidence < _LEAST_EVIDENCE, np.nan, bundle.unlike_training(X)),
         missing_assays=_join(missing, list(assays), ", "),
         out_of_range_features=_join(outside, names, ", "),
         warnings=_join(np.column_stack(list(told.values())), list(told), "; "),
@@ -280,12 +283,6 @@ def _once(bundle: Bundle, X: pd.DataFrame) -> tuple[np.ndarray, _Columns]:
 
 
 _PREDICTED = {SURVIVAL: _by_years, BINARY: _once}
-
-
-def _percentile(log_risk: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-    """Per cent of the training patients with a lower risk; patients of the same risk count half. NaN of NaN."""
-    below, up_to = (np.searchsorted(quantiles, log_risk, side=side) for side in ("left", "right"))
-    return np.where(np.isnan(log_risk), np.nan, 50 * (below + up_to) / len(quantiles))
 
 
 def _feature_flags(bundle: Bundle, evidence: np.ndarray, outside: np.ndarray) -> dict[str, np.ndarray]:

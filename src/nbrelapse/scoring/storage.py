@@ -110,7 +110,9 @@ def _write(bundle: Bundle, folder: Path, begun: Mapping[str, Any], key: str | Pa
     (folder / _REFITS).write_bytes(_pack_refits([refit.state() for refit in bundle.refits]))
     references = {name: model.state().document for name, model in bundle.references.items()}
     _write_text(data / "references.json", _to_json(references))
-    _write_text(data / "baseline.json", _to_json({"log_risk_quantiles": bundle.log_risk_quantiles.tolist()}))
+    baseline: dict[str, Any] = {"log_risk_quantiles": bundle.log_risk_quantiles.tolist()}
+    baseline |= {} if bundle.profile is None else {"profile": bundle.profile.to_dict()}
+    _write_text(data / "baseline.json", _to_json(baseline))
     _write_text(data / "catalogue.json", _to_json(bundle.catalogue.to_document()))
     texts = _describe_for_mlflow(list(bundle.schema.index), bundle.score_columns, begun)
     for name, text in {**texts, **({_CARD: bundle.card} if bundle.card else {})}.items():
@@ -139,6 +141,7 @@ def _manifest(bundle: Bundle, files: Mapping[str, str]) -> dict[str, Any]:
         "refits": len(bundle.refits),
         **({} if bundle.bands is None else {"bands": bundle.bands.to_dict()}),
         "training": bundle.training.to_dict(),
+        **({"updates": [dict(update) for update in bundle.updates]} if bundle.updates else {}),
         "features": schema.where(pd.notna(schema), None).to_dict("records"),
         "gene_sets": {name: list(genes) for name, genes in bundle.gene_sets.items()},
         "files": dict(files),
