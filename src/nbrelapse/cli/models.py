@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from nbrelapse.cli.data import Where, read_patients
-from nbrelapse.cli.results import evaluation_document
+from nbrelapse.cli.results import case_mix_document, evaluation_document
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,6 +77,7 @@ def evaluate(
             "patients": {"recorded": found.recorded, "judged": found.judged, "events": found.events},
             "verdict": verdicts,
             **(evaluation_document(found) or {}),
+            "case_mix": case_mix_document(found.case_mix),
             "notes": found.notes,
             **({} if folder is None else {"folder": str(folder)}),
         }
@@ -84,7 +85,7 @@ def evaluate(
         return
     for sentence in dict.fromkeys(verdicts.values()):
         typer.echo(sentence)
-    for line in found.summary():
+    for line in [*found.summary(), *found.case_mix_sentences()[:1]]:
         typer.echo(line)
     for note in found.notes:
         typer.echo(f"note: {note}", err=True)

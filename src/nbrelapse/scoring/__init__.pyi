@@ -5,6 +5,8 @@ from .bundle import ObservedOutcomes as ObservedOutcomes
 from .bundle import SimilarOutcomes as SimilarOutcomes
 from .bundle import TrainingSummary as TrainingSummary
 from .bundle import make_bundle as make_bundle
+from .case_mix import CaseMix as CaseMix
+from .case_mix import compare_case_mix as compare_case_mix
 from .evaluate import ExternalEvaluation as ExternalEvaluation
 from .evaluate import check_evaluation_folder as check_evaluation_folder
 from .evaluate import clinical_groups as clinical_groups

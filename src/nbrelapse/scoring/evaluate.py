@@ -26,12 +26,14 @@ from nbrelapse.metrics.table import ALL_RECORDED, metric_title, population_title
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.clinical import CLINICAL_COLUMNS, ClinicalReference
 from nbrelapse.outcome import Outcome, event_of, left_out_notes, make_outcome, outcome_fingerprint
-from nbrelapse.report.evaluation_report import EvaluationContent, write_evaluation_report
+from nbrelapse.report.case_mix_section import case_mix_sentences
+from nbrelapse.report.evaluation_report import EvaluationContent, observed_concordance, write_evaluation_report
 from nbrelapse.report.guard_sections import decisions_section
 from nbrelapse.report.sentences import verdict
 from nbrelapse.report.wording import model_title
 from nbrelapse.scoring._training import _resemblance
 from nbrelapse.scoring.bundle import Bundle, _evidence_of
+from nbrelapse.scoring.case_mix import CaseMix, compare_case_mix
 from nbrelapse.scoring.scores import _LEAST_EVIDENCE, _feature_flags, _relied_on, _require_assays, cohort_notes
 from nbrelapse.validation.nested import holdout_predictions
 
@@ -57,6 +59,8 @@ class ExternalEvaluation(Evaluation):
         Patients without an outcome, by reason.
     withheld : str
         Why no verdict is given; empty where one is.
+    case_mix : CaseMix, optional
+        How those judged differ from the training patients.
     """
 
     model: str = ""
@@ -65,6 +69,7 @@ class ExternalEvaluation(Evaluation):
     events: int = 0
     left_out: Mapping[str, int] = field(default_factory=dict)
     withheld: str = ""
+    case_mix: CaseMix | None = None
 
     @property
     def populations(self) -> list[str]:
@@ -105,6 +110,13 @@ class ExternalEvaluation(Evaluation):
                 lines.append(f"{metric_title(metric)}{meaning}: {'; '.join(filter(None, values))}.")
         sentences = [] if self.utility is None or self.withheld else decisions_section(self.utility)["sentences"]
         return [*lines, *sentences[-1:]]
+
+    def case_mix_sentences(self) -> list[str]:
+        """Say how those judged differ from the training patients; nothing where that was not looked at."""
+        if self.case_mix is None:
+            return []
+        observed = observed_concordance(self, self.model)
+        return case_mix_sentences(self.case_mix.features, self.case_mix.figures, observed, timed=self.kind.has_time)
 
     def _who(self) -> str:
         out = {"without a score": self.recorded - self.judged, **self.left_out}
@@ -236,7 +248,14 @@ def evaluate_bundle(
         events=events,
         left_out=dict(recorded.excluded),
         withheld="" if allow_overlap else withheld,
+        case_mix=compare_case_mix(bundle, X, outcome.y, _calibration(found, bundle.model.family)),
     )
+
+
+def _calibration(found: Evaluation, model: str) -> dict[str, float]:
+    table = found.metrics
+    own = table[(table["model"] == model) & (table["population"] == "all") & (table["metric"] == "calibration_slope")]
+    return {} if own.empty else {"slope": own["value"].iloc[0], "low": own["low"].iloc[0], "high": own["high"].iloc[0]}
 
 
 _PAGE = "evaluation.html"
@@ -249,6 +268,8 @@ _TABLES = (
     "reclassification",
     "reclassification_improvement",
     "event_free_time",
+    "case_mix",
+    "case_mix_figures",
 )
 
 
@@ -314,9 +335,12 @@ def write_evaluation(found: ExternalEvaluation, bundle: Bundle, cohort: Cohort, 
         verdicts=[found.verdict(population) for population in found.populations],
         summary=found.summary(),
         facts={label: fact for label, fact in facts.items() if fact is not None},
+        case_mix={} if found.case_mix is None else found.case_mix.tables(),
+        mechanisms={name: bundle.catalogue.mechanisms[name].title for name in bundle.mechanisms},
     )
     tables = {"metrics": found.metrics, "differences": found.differences}
     tables |= {} if found.utility is None else found.utility.tables()
+    tables |= {} if found.case_mix is None else found.case_mix.tables()
     try:
         with write_beside(target) as beside:
             beside.mkdir()
