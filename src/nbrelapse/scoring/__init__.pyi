@@ -28,5 +28,8 @@ from .scores import cohort_notes as cohort_notes
 from .scores import score as score
 from .scores import write_scores as write_scores
 from .signature import check_key as check_key
+from .storage import check_model_folder as check_model_folder
 from .storage import save_model as save_model
 from .storage import write_bundle as write_bundle
+from .update import UpdatedModel as UpdatedModel
+from .update import update_bundle as update_bundle

@@ -118,12 +118,12 @@ def _bins(values: np.ndarray) -> np.ndarray:
     Examples
     --------
     >>> _bins(np.repeat([0.0, 1.0], 50)).tolist(), _bins(np.arange(40.0)).tolist()
-    ([0.0], [9.75, 19.5, 29.25])
+    ([0.0], [9.0, 19.0, 29.0])
     """
     count = min(_MOST_BINS, len(values) // _PATIENTS_A_BIN)
     if count < 2:
         return np.empty(0)
-    ends = np.unique(np.quantile(values, np.arange(1, count) / count))
+    ends = np.unique(np.quantile(values, np.arange(1, count) / count, method="lower"))
     return np.asarray(ends[ends < values.max()])
 
 

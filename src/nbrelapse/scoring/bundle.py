@@ -521,11 +521,15 @@ class Bundle:
         return {
             "performance": "not validated" if training.validated is False else self._performance(),
             "training": f"{patients}{followed}",
+            **({"updated": self._updated()} if self.updates else {}),
             "landmark": f"day {self.landmark_days:g}" if self.landmark_days else "none",
             "needs": ", ".join(dict.fromkeys(self.schema["assay"])),
             "bands": f"bootstrap refits {len(self.refits)}" if self.refits else "none",
             "versions": f"nbrelapse {self.version}, catalogue {self.catalogue.version}",
         }
+
+    def _updated(self) -> str:
+        return ", ".join(f"on {update['cohort']} ({update['patients']} patients)" for update in self.updates)
 
     def _performance(self) -> str:
         """Return the leading metric of all patients, as the model card has it."""

@@ -184,18 +184,8 @@ def evaluate_bundle(
         was trained on.
     """
     table = build_features(cohort, bundle.catalogue, bundle.gene_sets)
-    recorded = make_outcome(
-        cohort,
-        bundle.endpoint,
-        unspecified=bundle.training.unspecified or "event",
-        progressive=bundle.training.progressive or "refractory",
-        landmark_days=bundle.landmark_days,
-    )
-    if outcome_fingerprint(recorded) == bundle.training.outcome_fingerprint:
-        raise InputError(
-            "these are the patients that the model was trained on: judging it by them would flatter it",
-            fix="name another cohort; the cross-validated figures are in the model card",
-        )
+    recorded = _outcome_of(bundle, cohort)
+    _refuse_known(bundle, recorded)
     everybody = table.values.loc[recorded.patient_ids]
     if not allow_missing_assays:
         _require_assays(bundle, everybody[list(bundle.schema.index)])
@@ -352,6 +342,31 @@ def write_evaluation(found: ExternalEvaluation, bundle: Bundle, cohort: Cohort, 
     return target
 
 
+def _outcome_of(bundle: Bundle, cohort: Cohort) -> Outcome:
+    """Return the outcomes that a model predicts, by its own rules."""
+    return make_outcome(
+        cohort,
+        bundle.endpoint,
+        unspecified=bundle.training.unspecified or "event",
+        progressive=bundle.training.progressive or "refractory",
+        landmark_days=bundle.landmark_days,
+    )
+
+
+def _refuse_known(bundle: Bundle, recorded: Outcome) -> None:
+    """Refuse the patients that a model was trained or updated on."""
+    own = outcome_fingerprint(recorded)
+    for how, known in (
+        ("trained", [bundle.training.outcome_fingerprint]),
+        ("updated", [update["outcome_fingerprint"] for update in bundle.updates]),
+    ):
+        if own in known:
+            raise InputError(
+                f"these are the patients that the model was {how} on: judging it by them would flatter it",
+                fix="name another cohort; the cross-validated figures are in the model card",
+            )
+
+
 def _has_score(bundle: Bundle, X: pd.DataFrame) -> np.ndarray:
     return _evidence_of(bundle, X) >= _LEAST_EVIDENCE
 
@@ -401,17 +416,24 @@ def _training_patients_among(
     ]
     told = []
     found = None if training.marks is None else _resemblance(training.marks, cohort, outcome.patient_ids)
-    if found is not None and found.beyond_chance:
-        told.append(
-            f"about {found.alike} of {found.compared} patients of {cohort.name} look the same as training patients "
-            "(so many by chance: p < 0.001), and a model looks good on patients that it was trained on"
-        )
+    marked = [("training patients", "trained", found)]
+    marked += [
+        ("those of its update", "updated", _resemblance(update["marks"], cohort, outcome.patient_ids))
+        for update in bundle.updates
+        if "marks" in update
+    ]
+    for who, how, alike in marked:
+        if alike is not None and alike.beyond_chance:
+            told.append(
+                f"about {alike.alike} of {alike.compared} patients of {cohort.name} look the same as {who} "
+                f"(so many by chance: p < 0.001), and a model looks good on patients that it was {how} on"
+            )
     if training_cohort is None:
         unchecked = [_UNCHECKED] if found is None else []
         return [*told, *notes, *unchecked], _withheld(told)
     overlap = find_overlap(training_cohort, cohort)
-    alike = overlap.notes(allowed=True)
-    return [*alike, *told, *notes], _withheld(alike if overlap.beyond_chance else told)
+    same = overlap.notes(allowed=True)
+    return [*same, *told, *notes], _withheld(same if overlap.beyond_chance else told)
 
 
 def _withheld(reasons: list[str]) -> str:

@@ -125,6 +125,32 @@ class _Bands(_Part):
         return self
 
 
+class _Marks(_Part):
+    salt: Annotated[str, Field(pattern="^([0-9a-f]{2}){1,64}$")]
+    size: Annotated[int, Field(ge=1, le=10**8)]
+    bits: Annotated[str, Field(pattern="^[A-Za-z0-9+/]*=*$")]
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if len(self.bits) != 4 * math.ceil(math.ceil(self.size / 8) / 3):
+            raise ValueError("bits are not as many as size says")
+        return self
+
+
+class _Update(_Part):
+    parent: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    cohort: str
+    simulated: bool
+    patients: _Count
+    events: _Count
+    outcome_fingerprint: str
+    marks: _Marks | None = None
+    method: Literal["none", "in the large", "slope"]
+    shift: _Number
+    slope: _Positive
+    competing_shift: _Number
+
+
 class _Manifest(_Part):
     format_version: Literal[1]
     nbrelapse_version: str
@@ -135,6 +161,7 @@ class _Manifest(_Part):
     files: dict[str, str]
     training: dict[str, Any]
     bands: _Bands | None = None
+    updates: list[_Update] = []
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -150,18 +177,6 @@ class _Manifest(_Part):
 
 class _Outcome(_Part):
     events: dict[str, _Count]
-
-
-class _Marks(_Part):
-    salt: Annotated[str, Field(pattern="^([0-9a-f]{2}){1,64}$")]
-    size: Annotated[int, Field(ge=1, le=10**8)]
-    bits: Annotated[str, Field(pattern="^[A-Za-z0-9+/]*=*$")]
-
-    @model_validator(mode="after")
-    def _enough(self) -> Self:
-        if len(self.bits) != 4 * math.ceil(math.ceil(self.size / 8) / 3):
-            raise ValueError("bits are not as many as size says")
-        return self
 
 
 _TRAINING = TypeAdapter(TrainingSummary)
@@ -262,8 +277,9 @@ def _check_models(
     """
     read = {row["feature"]: row["mechanism"] for row in manifest["features"]}
     for state in (model, *refits):
-        recalibrated = state.document["family"].startswith("recalibrated")
-        within = state.document["model"] if recalibrated else state.document
+        within = state.document
+        while within["family"].startswith(("recalibrated", "updated")):
+            within = within["model"]
         if within["family"] != manifest["family"] or set(_features(state.document)) != set(read):
             raise ValueError("a model or a refit is of another family, or reads other features than the manifest says")
     if len(refits) != manifest.get("refits", len(refits)):

@@ -78,6 +78,8 @@ class CheckedModel:
         Fingerprint of the key that signed it; None where it is not signed.
     signer : str or None
         Name of that key in the keyring; None where no keyring was asked.
+    updates : tuple of mapping
+        How it was updated since it was trained; see :func:`nbrelapse.scoring.update_bundle`.
     """
 
     folder: str
@@ -91,6 +93,7 @@ class CheckedModel:
     size: int
     signed_by: str | None
     signer: str | None
+    updates: tuple[Mapping[str, Any], ...] = ()
 
     def __str__(self) -> str:
         training = self.training
@@ -101,6 +104,11 @@ class CheckedModel:
                 f"{model_title(self.family)} ({self.family}), endpoint {self.endpoint}: {ENDPOINTS[self.endpoint]}",
                 f"trained on {patients} {simulated}patients, reads {self.features} features, {self.refits} refits; "
                 f"saved by nbrelapse {self.version}",
+                *(
+                    f"updated on {update['patients']} patients of {update['cohort']}, "
+                    f"from the model {update.get('parent', 'of unknown fingerprint')}"
+                    for update in self.updates
+                ),
                 f"whole: all {self.files} files ({self.size / 1e6:.1f} MB) are as they were when the model was saved",
                 self._origin(),
             ]
@@ -108,8 +116,10 @@ class CheckedModel:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON data; of the training patients their number, and whether they were simulated."""
-        named = {name: value for name, value in vars(self).items() if name != "training"}
-        return named | {"patients": self.training.patients, "simulated": self.training.of_simulated}
+        named = {name: value for name, value in vars(self).items() if name not in ("training", "updates")}
+        told = ("parent", "cohort", "patients", "events", "method", "shift", "slope", "competing_shift")
+        updates = [{name: update.get(name) for name in told} for update in self.updates]
+        return named | ({"updates": updates} if updates else {}) | {"patients": self.training.patients, "simulated": self.training.of_simulated}
 
     def _origin(self) -> str:
         if self.signed_by is None:
@@ -187,6 +197,7 @@ def check_model(model: str | Path, *, trust: str | Path | None = None) -> Checke
         size=sum(map(len, checked.contents.values())),
         signed_by=None if signer is None else signer.fingerprint,
         signer=None if signer is None else signer.name,
+        updates=tuple(manifest.get("updates", ())),
     )
 
 

@@ -80,11 +80,11 @@ def cohort_notes(bundle: Bundle, cohort: Cohort, patient_ids: pd.Index | None = 
     Returns
     -------
     list of str
-        Trained on simulated patients; expression of another selection of genes, or of a unit that could not be told; a
+        Trained on simulated patients; updated since; expression of another selection of genes, or of a unit that could not be told; a
         risk group that training did not see.
     """
     ids = cohort.patient_ids if patient_ids is None else patient_ids
-    notes = [_OF_SIMULATED] if bundle.training.of_simulated else []
+    notes = [*([_OF_SIMULATED] if bundle.training.of_simulated else []), *_updated_notes(bundle)]
     ranked = int(ids.isin(cohort.assayed_samples("expression").index).sum())
     if ranked:
         told = _expression_warnings(bundle, cohort)
@@ -92,6 +92,16 @@ def cohort_notes(bundle: Bundle, cohort: Cohort, patient_ids: pd.Index | None = 
     unseen = _unseen(bundle)
     strangers = None if unseen is None else unseen.note(_risk_groups(cohort).loc[ids])
     return notes if strangers is None else [*notes, strangers]
+
+
+def _updated_notes(bundle: Bundle) -> list[str]:
+    """Say on whom a model was updated since it was trained."""
+    return [
+        f"the model was updated on {counted(update['patients'], 'patient')} of {update['cohort']}"
+        f"{' (simulated)' if update['simulated'] else ''} with {counted(update['events'], 'event')}: its risks are those "
+        "of patients like them"
+        for update in bundle.updates
+    ]
 
 
 def _cohort_flags(bundle: Bundle, cohort: Cohort) -> dict[str, np.ndarray]:

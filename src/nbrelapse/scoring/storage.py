@@ -85,16 +85,28 @@ def write_bundle(
     InputError
         The folder is there and ``overwrite`` is False, or cannot be written; or the key cannot be used.
     """
-    target = Path(folder)
-    if target.exists() and not overwrite:
-        raise InputError("the folder is there already", file=target, fix="name another, or allow overwriting")
-    if target.exists() and not (target / _MANIFEST).is_file():
-        raise InputError("what is there is not a saved model; it is not replaced", file=target, fix="name another")
+    target = check_model_folder(folder, overwrite=overwrite)
     try:
         with write_beside(target) as beside:
             _write(bundle, beside, {} if mlflow_model is None else mlflow_model.to_dict(), sign)
     except OSError as error:
         raise InputError(f"the model cannot be written: {error.strerror}", file=target) from None
+    return target
+
+
+def check_model_folder(folder: str | Path, *, overwrite: bool = False) -> Path:
+    """Return the folder of a model, before the work is done that it is for.
+
+    Raises
+    ------
+    InputError
+        It is there and ``overwrite`` is False, or is not a saved model.
+    """
+    target = Path(folder)
+    if target.exists() and not overwrite:
+        raise InputError("the folder is there already", file=target, fix="name another, or allow overwriting")
+    if target.exists() and not (target / _MANIFEST).is_file():
+        raise InputError("what is there is not a saved model; it is not replaced", file=target, fix="name another")
     return target
 
 
