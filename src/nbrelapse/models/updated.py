@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 from scipy.stats import chi2
 from sklearn.utils.validation import check_is_fitted
 
@@ -136,7 +137,7 @@ class _Updated(RiskModel):
         found = within.expected_
         return np.asarray(self.update_.slope * getattr(found, "expected_", found))
 
-    def fit(self, X: Features, y: Outcome | np.ndarray) -> Self:
+    def fit(self, X: Features, y: Outcome | pd.Series | np.ndarray) -> Self:
         """Choose the update.
 
         Parameters
@@ -161,7 +162,7 @@ class _Updated(RiskModel):
         return self
 
     @abstractmethod
-    def _choose(self, X: Any, y: np.ndarray) -> Update:
+    def _choose(self, X: pd.DataFrame, y: np.ndarray) -> Update:
         """Return the update that the outcomes ask for."""
 
     @abstractmethod
@@ -178,7 +179,7 @@ class _Updated(RiskModel):
         return self.update_.slope * log_risk
 
     def predict_log_risk(self, X: Features) -> np.ndarray:
-        """Updated log risk, shape (n_samples,)."""
+        """Return the updated log risk, shape (n_samples,)."""
         check_is_fitted(self)
         return np.asarray(self._mapped(self.model.predict_log_risk(X)))
 
@@ -251,7 +252,7 @@ class UpdatedSurvival(_Updated, SurvivalModel):
 
     _saved_as: ClassVar[str] = "updated"
 
-    def _choose(self, X: Any, y: np.ndarray) -> Update:
+    def _choose(self, X: pd.DataFrame, y: np.ndarray) -> Update:
         model = self.model
         assert isinstance(model, SurvivalModel)
         baseline = model.baseline_
@@ -305,7 +306,7 @@ class UpdatedBinary(_Updated, BinaryModel):
 
     _saved_as: ClassVar[str] = "updated_binary"
 
-    def _choose(self, X: Any, y: np.ndarray) -> Update:
+    def _choose(self, X: pd.DataFrame, y: np.ndarray) -> Update:
         log_odds, ones = self.model.predict_log_risk(X), np.ones((len(y), 1))
 
         def maximum(terms: np.ndarray) -> tuple[np.ndarray, float]:
@@ -342,7 +343,7 @@ def _closed_test(
     level, of_level = maximum(ones[:, None])
     if not np.isfinite(of_level):
         return Update()
-    in_the_large = {"method": "in the large", "shift": float(level[0])}
+    in_the_large = Update("in the large", float(level[0]))
     tests: list[dict[str, Any]] = []
 
     def better(hypothesis: str, statistic: float, degrees: int) -> bool:
@@ -355,15 +356,13 @@ def _closed_test(
         both, of_both = maximum(np.column_stack([ones, log_risk]))
     if not np.isfinite(of_both):
         changed = better("the level is right", 2 * (of_level - unchanged), 1)
-        return Update(**(in_the_large if changed else {}), tests=tuple(tests))
+        return replace(in_the_large if changed else Update(), tests=tuple(tests))
     if not better("level and slope are right", 2 * (of_both - unchanged), 2):
         return Update(tests=tuple(tests))
     if not better("the slope is right", 2 * (of_both - of_level), 1):
-        return Update(**in_the_large, tests=tuple(tests))
+        return replace(in_the_large, tests=tuple(tests))
     factor = max(LEAST_SLOPE, 1 + float(both[1]))
-    shift = float(both[0])
-    if factor == LEAST_SLOPE:
-        shift = float(level[0])
+    shift = float(level[0] if factor == LEAST_SLOPE else both[0])
     return Update("slope", shift, factor, tests=tuple(tests))
 
 

@@ -76,8 +76,7 @@ def _features_sentence(features: pd.DataFrame, compared: bool) -> str:
 def _distance_sentences(values: Mapping[str, Mapping[Any, Any]]) -> list[str]:
     outside = values["out_of_range"]
     beyond = (
-        f"{_percent(outside['here'])} of the patients have a value that no training patient had "
-        f"(at least one feature)."
+        f"{_percent(outside['here'])} of the patients have a value that no training patient had (at least one feature)."
     )
     if "membership_c" not in values or math.isnan(values["membership_c"]["here"]):
         return [beyond]
@@ -114,8 +113,8 @@ def _expected_sentences(values: Mapping[str, Mapping[Any, Any]], observed: float
     moved = expected["here"] - expected["training"]
     who = "who differ as much" if abs(moved) < _ALIKE else f"who are {'more' if moved < 0 else 'less'} alike"
     text = (
-        f"Were its risks right, the model would have a concordance of {_number(expected['training'], 2)} in its training "
-        f"patients and of {_number(expected['here'], 2)} in these, {who}: that is case mix."
+        f"Were its risks right, the model would have a concordance of {_number(expected['training'], 2)} in its "
+        f"training patients and of {_number(expected['here'], 2)} in these, {who}: that is case mix."
     )
     if not math.isnan(calibrated):
         text += f" With effects of the size found here it would be {_number(calibrated, 2)}: that is fit."
@@ -162,7 +161,7 @@ def _largest(features: pd.DataFrame) -> str:
     sizes = features["difference"].abs()
     if sizes.isna().all():
         return _UNKNOWN
-    row = features.loc[sizes.idxmax()]
+    row = features.iloc[int(sizes.argmax())]
     return f"{_signed(row['difference'])} {row['title']}"
 
 

@@ -57,7 +57,7 @@ class EvaluationContent:
 
 
 def observed_concordance(evaluation: Evaluation, model: str) -> float:
-    """Return the concordance of a model in all patients: cause-specific with competing events, of the leading kind else.
+    """Return the concordance of a model in all patients: cause-specific with competing events, else the leading one.
 
     NaN where there is none.
     """

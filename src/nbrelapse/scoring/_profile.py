@@ -1,4 +1,4 @@
-"""What a saved model remembers of its training patients' features: how they are distributed, and how they go together."""
+"""What a saved model remembers of its training patients' features: distributions, and how they go together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FEWEST_PATIENTS = 20
 """With fewer, quantiles of distances say nothing. Choices of caution, as the two above."""
 
 _LEAST_UNIQUE = 0.1
-"""Share of a feature's variance that others explain in no case: near copies would make any patient strange. A choice."""
+"""Share of a feature's variance that no others explain: near copies would make any patient strange. A choice."""
 
 _JOINT = 10
 """Patients who know two features from whom on half of their correlation is believed. A choice."""
@@ -60,7 +60,8 @@ class _Distributions:
         edges = tuple(_rounded(_bins(column)) for column in columns)
         shares = tuple(_rounded(_shares(column, ends)) for column, ends in zip(columns, edges, strict=True))
         known = np.array([len(column) for column in columns])
-        return cls(len(values), known, *map(_rounded, _moments(values)), edges, shares)
+        mean, sd = _moments(values)
+        return cls(len(values), known, _rounded(mean), _rounded(sd), edges, shares)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON data."""
@@ -163,8 +164,6 @@ class _Neighbourhood:
     @classmethod
     def of(cls, values: np.ndarray) -> Self:
         """Learn from values of shape (n_patients, n_features)."""
-        from scipy.sparse.linalg import eigsh
-
         mean, sd = _moments(values)
         varies = sd > 0
         z = _standardised(values, mean, sd)[:, varies]
@@ -174,7 +173,7 @@ class _Neighbourhood:
             found = _factors(z)
             loadings = np.zeros((len(sd), found.shape[1]))
             loadings[varies] = found
-        return cls(*map(_rounded, (mean, sd, kurtosis, loadings)))
+        return cls(_rounded(mean), _rounded(sd), _rounded(kurtosis), _rounded(loadings))
 
     @property
     def unique(self) -> np.ndarray:
@@ -319,9 +318,7 @@ class _Profile:
         kurtosis, loadings, distances = (
             np.array(document[name], dtype=float) for name in ("kurtosis", "loadings", "distances")
         )
-        return cls(
-            distributions, _Neighbourhood(distributions.mean, distributions.sd, kurtosis, loadings), distances
-        )
+        return cls(distributions, _Neighbourhood(distributions.mean, distributions.sd, kurtosis, loadings), distances)
 
 
 def _percentile(values: np.ndarray, quantiles: np.ndarray) -> np.ndarray:

@@ -41,8 +41,8 @@ class CaseMix:
     ----------
     features : DataFrame
         A row a feature of the model, in its order: ``feature``, ``mechanism``, ``title``, ``kind``; ``training_known``
-        and ``known``, the shares with a value; ``training_mean``, ``mean``, ``training_sd``, ``sd`` (of a binary feature
-        the mean is its prevalence), and ``p10``, ``median``, ``p90`` here; ``difference``, the standardised difference
+        and ``known``, the shares with a value; ``training_mean``, ``mean``, ``training_sd``, ``sd`` (the mean of a
+        binary feature is its prevalence), and ``p10``, ``median``, ``p90`` here; ``difference``, the standardised difference
         of the means [1]_ with its 95 % limits ``low`` and ``high``; ``psi``, the population stability index [2]_ over
         bins of the training patients; ``out_of_range``, the share of the known values that no training patient had;
         ``differs``, in what it differs beyond chance: ``known``, ``mean``, ``distribution``, separated by commas.
@@ -299,8 +299,8 @@ def _expected_c(risk: np.ndarray, binary: bool) -> float:
     r"""Return the concordance that predictions expect of themselves: how unlike each other the patients are.
 
     Of two patients with log hazards a and b the one of higher hazard has the event first with probability
-    :math:`1 / (1 + e^{-|a - b|})`, averaged over all pairs [1]_ [2]_; of log odds the share of the pairs of an event and
-    none in which the one with the event has the higher. Competing events are censoring, as in ``cause_specific_c``.
+    :math:`1 / (1 + e^{-|a - b|})`, averaged over all pairs [1]_ [2]_; of log odds the share of the pairs of an event
+    and none in which the one with the event has the higher. Competing events are censoring, as in ``cause_specific_c``.
 
     References
     ----------

@@ -196,7 +196,7 @@ class _ProfilePart(_Part):
     @model_validator(mode="after")
     def _agree(self) -> Self:
         lists = (self.known, self.mean, self.sd, self.edges, self.shares)
-        if len(set(map(len, lists))) > 1 or max(self.known, default=0) > self.patients:
+        if len({len(own) for own in lists}) > 1 or max(self.known, default=0) > self.patients:
             raise ValueError("lists differ in length, or more patients are known than there are")
         for ends, shares in zip(self.edges, self.shares, strict=True):
             if not (np.diff(ends) > 0).all() or (len(shares) != len(ends) + 1 and (ends or shares)):
@@ -277,10 +277,7 @@ def _check_models(
     """
     read = {row["feature"]: row["mechanism"] for row in manifest["features"]}
     for state in (model, *refits):
-        within = state.document
-        while within["family"].startswith(("recalibrated", "updated")):
-            within = within["model"]
-        if within["family"] != manifest["family"] or set(_features(state.document)) != set(read):
+        if _plain_family(state.document) != manifest["family"] or set(_features(state.document)) != set(read):
             raise ValueError("a model or a refit is of another family, or reads other features than the manifest says")
     if len(refits) != manifest.get("refits", len(refits)):
         raise ValueError(f"{len(refits)} refits, where the manifest says {manifest['refits']}")
@@ -294,6 +291,13 @@ def _check_models(
     for name, mechanism in read.items():
         if catalogue.features[name].mechanism != mechanism:
             raise ValueError(f"{name} is of another mechanism in the catalogue")
+
+
+def _plain_family(document: Mapping[str, Any]) -> str:
+    """Family of the model within whatever recalibrates or updates it."""
+    while document["family"].startswith(("recalibrated", "updated")):
+        document = document["model"]
+    return str(document["family"])
 
 
 def _features(document: Mapping[str, Any]) -> list[str]:

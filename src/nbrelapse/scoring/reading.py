@@ -119,7 +119,11 @@ class CheckedModel:
         named = {name: value for name, value in vars(self).items() if name not in ("training", "updates")}
         told = ("parent", "cohort", "patients", "events", "method", "shift", "slope", "competing_shift")
         updates = [{name: update.get(name) for name in told} for update in self.updates]
-        return named | ({"updates": updates} if updates else {}) | {"patients": self.training.patients, "simulated": self.training.of_simulated}
+        return (
+            named
+            | ({"updates": updates} if updates else {})
+            | {"patients": self.training.patients, "simulated": self.training.of_simulated}
+        )
 
     def _origin(self) -> str:
         if self.signed_by is None:

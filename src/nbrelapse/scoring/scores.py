@@ -80,8 +80,8 @@ def cohort_notes(bundle: Bundle, cohort: Cohort, patient_ids: pd.Index | None = 
     Returns
     -------
     list of str
-        Trained on simulated patients; updated since; expression of another selection of genes, or of a unit that could not be told; a
-        risk group that training did not see.
+        Trained on simulated patients; updated since; expression of another selection of genes, or of a unit that could
+        not be told; a risk group that training did not see.
     """
     ids = cohort.patient_ids if patient_ids is None else patient_ids
     notes = [*([_OF_SIMULATED] if bundle.training.of_simulated else []), *_updated_notes(bundle)]
@@ -98,8 +98,8 @@ def _updated_notes(bundle: Bundle) -> list[str]:
     """Say on whom a model was updated since it was trained."""
     return [
         f"the model was updated on {counted(update['patients'], 'patient')} of {update['cohort']}"
-        f"{' (simulated)' if update['simulated'] else ''} with {counted(update['events'], 'event')}: its risks are those "
-        "of patients like them"
+        f"{' (simulated)' if update['simulated'] else ''} with {counted(update['events'], 'event')}: its risks are "
+        "those of patients like them"
         for update in bundle.updates
     ]
 
@@ -203,7 +203,8 @@ def _score_features(
         ``probability_<endpoint>`` with its band; ``baseline`` and
         ``mechanism__<name>``, which add up to ``log_risk``; ``evidence``, the share of what the model relies on that
         is known of the patient, 0 to 1; ``unlike_training`` (0-100), the per cent of the training patients whose
-        features lie nearer to their mean, see :meth:`Bundle.unlike_training`; ``missing_assays``, ``out_of_range_features`` and ``warnings``, lists in text.
+        features lie nearer to their mean, see :meth:`Bundle.unlike_training`; ``missing_assays``,
+        ``out_of_range_features`` and ``warnings``, lists in text.
         Where ``evidence`` is below ``LEAST_EVIDENCE`` no number is given, and horizons beyond the training
         follow-up have none: NaN. Horizons of a model with a landmark count from that day and hold for patients who
         are event-free then, which ``warnings`` says.

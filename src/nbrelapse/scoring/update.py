@@ -73,7 +73,6 @@ class UpdatedModel:
         tests = "; ".join(f"{test['hypothesis']}: p = {_p(test['p'])}" for test in self.update.tests)
         return f"{who}: {_in_words(self.update)} ({tests})."
 
-
     def in_lines(self) -> str:
         """Return the figures before and after as text, a line a metric."""
         rows = [
@@ -131,7 +130,7 @@ def update_bundle(
     scored = _has_score(bundle, everybody)
     outcome, X = recorded[scored], everybody[scored]
     slope_allowed = _rarest(outcome) >= 2 * EVENTS_A_PARAMETER
-    _refuse_too_few(outcome, int(len(scored)))
+    _refuse_too_few(outcome, len(scored))
     alike, withheld = _training_patients_among(bundle, cohort, outcome, None)
     if withheld and not allow_overlap:
         raise InputError(withheld.partition(";")[0], fix="leave them out, or allow overlap (--allow-overlap)")
@@ -148,7 +147,7 @@ def update_bundle(
     left = len(scored) - len(X)
     notes = [
         *alike,
-        *([f"{left:,} patients have no score and were left out"] if left else []),
+        *([f"{counted(left, 'patient')} without a score left out"] if left else []),
         *left_out_notes(recorded),
         *cohort_notes(bundle, cohort, outcome.patient_ids),
         *([] if slope_allowed else [_no_slope(_rarest(outcome))]),
@@ -298,7 +297,8 @@ def _in_words(update: Update) -> str:
         "slope": f"{level} and slope ({update.slope:.2f}) are recalibrated",
     }[update.method]
     if update.competing_shift:
-        told += f"{', ' if told else ''}the level of competing events is multiplied by {np.exp(update.competing_shift):.2f}"
+        factor = np.exp(update.competing_shift)
+        told += f"{', ' if told else ''}the level of competing events is multiplied by {factor:.2f}"
     return told or "nothing is to be changed"
 
 
