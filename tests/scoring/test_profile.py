@@ -26,7 +26,7 @@ def simulated() -> tuple[pd.DataFrame, pd.DataFrame]:
         name
         for name in table.model_columns()
         if table.catalogue.features[name].role != "gene"
-        and table.values[name].nunique() > 1
+        and table.values[name].min() < table.values[name].max()
         and table.values[name].notna().mean() > 0.2
     ]
     return table.values[kept], build_features(simulate_cohort(300, seed=2)).values[kept]

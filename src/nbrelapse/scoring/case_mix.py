@@ -43,10 +43,11 @@ class CaseMix:
         A row a feature of the model, in its order: ``feature``, ``mechanism``, ``title``, ``kind``; ``training_known``
         and ``known``, the shares with a value; ``training_mean``, ``mean``, ``training_sd``, ``sd`` (the mean of a
         binary feature is its prevalence), and ``p10``, ``median``, ``p90`` here; ``difference``, the standardised
-        difference of the means [1]_ with its 95 % limits ``low`` and ``high``; ``psi``, the population stability index [2]_ over
-        bins of the training patients; ``out_of_range``, the share of the known values that no training patient had;
-        ``differs``, in what it differs beyond chance: ``known``, ``mean``, ``distribution``, separated by commas.
-        NaN where it cannot be told, as what models saved before 0.4.0 did not keep.
+        difference of the means [1]_ with its 95 % limits ``low`` and ``high``; ``psi``, the population stability index
+        over bins of the training patients, whose chance is a chi-square [2]_; ``out_of_range``, the share of the known
+        values that no training patient had; ``differs``, in what it differs beyond chance: ``known``, ``mean``,
+        ``distribution``, separated by commas. NaN where it cannot be told, as what models saved before 0.4.0 did not
+        keep.
     figures : DataFrame
         A row a figure: ``figure``, ``training``, ``here``, ``low``, ``high`` (95 % limits of ``here``) and ``meaning``.
 
