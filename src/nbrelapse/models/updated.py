@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
+from scipy.special import chdtrc
 from sklearn.utils.validation import check_is_fitted
 
 from nbrelapse.errors import InputError
@@ -347,7 +347,7 @@ def _closed_test(
     tests: list[dict[str, Any]] = []
 
     def better(hypothesis: str, statistic: float, degrees: int) -> bool:
-        p = float(chi2.sf(max(0.0, statistic), degrees))
+        p = float(chdtrc(degrees, max(0.0, statistic)))
         tests.append({"hypothesis": hypothesis, "statistic": float(statistic), "degrees": degrees, "p": p})
         return p < _SIGNIFICANT
 
@@ -373,7 +373,7 @@ def _with_competing(found: Update, events: np.ndarray, expected: np.ndarray) -> 
         return found
     shift = float(np.log(observed / total))
     statistic = 2 * (observed * shift - (observed - total))
-    p = float(chi2.sf(max(0.0, statistic), 1))
+    p = float(chdtrc(1, max(0.0, statistic)))
     test = {"hypothesis": "the level of competing events is right", "statistic": statistic, "degrees": 1, "p": p}
     return replace(found, competing_shift=shift if p < _SIGNIFICANT else 0.0, tests=(*found.tests, test))
 
