@@ -18,6 +18,7 @@ from nbrelapse.cohort import Cohort, write_cohort
 from nbrelapse.errors import BundleError, InputError
 from nbrelapse.experiment import ExperimentResult
 from nbrelapse.mechanisms import build_features
+from nbrelapse.models import ClinicalLogistic, Logistic
 from nbrelapse.outcome import make_outcome
 from nbrelapse.scoring import (
     Bundle,
@@ -131,8 +132,9 @@ def test_after_is_not_apparent(found: UpdatedModel, hospital_b: Cohort) -> None:
     events = ((y["event"] == 1) & (y["time"] <= found.bundle.followed_days)).sum()
     assert hazard.sum() == pytest.approx(events, rel=1e-6)  # apparently the level is perfect
     figures = found.figures.set_index("metric")
-    wider = figures.loc["harrell_c", "after_high"] - figures.loc["harrell_c", "after_low"]
-    assert wider > 1.2 * (figures.loc["harrell_c", "before_high"] - figures.loc["harrell_c", "before_low"])
+    assert figures.loc["calibration_intercept_2y", "after"] != 0
+    width = {when: figures[f"{when}_high"] - figures[f"{when}_low"] for when in ("before", "after")}
+    assert (width["after"] > width["before"])[["harrell_c", "calibration_slope"]].all()
 
 
 def test_the_updated_model_is_loaded_scored_and_additive(
@@ -228,6 +230,43 @@ def test_weaker_effects_shrink_the_attributions(bundle: Bundle) -> None:
     np.testing.assert_allclose(weak.bundle.schema["importance"], weak.update.slope * bundle.schema["importance"])
     row = weak.figures.set_index("metric").loc["calibration_slope"]
     assert row["before"] < 0.7 and abs(row["after"] - 1) < 0.3
+
+
+def test_a_binary_endpoint_is_updated_by_a_line(tmp_path: Path) -> None:
+    trained, other = simulate_cohort(220, seed=81), simulate_cohort(300, seed=82)
+    table, outcome = build_features(trained), make_outcome(trained, "refractory")
+    columns = ["mycn__amplified", "clinical__log2_age", "clinical__stage_metastatic"]
+    X = table.values.loc[outcome.patient_ids]
+    model = Logistic(columns, penalty=0.01).fit(X, outcome)
+    binary = make_bundle(
+        "refractory",
+        model,
+        X,
+        refits=(),
+        references={"clinical_logistic": ClinicalLogistic().fit(X, outcome)},
+        catalogue=table.catalogue,
+        gene_sets={},
+        training=TrainingSummary.of(trained, outcome),
+    )
+    happened = make_outcome(other, "refractory")
+    well = happened.patient_ids[happened.y == 0]
+    harder = replace(other.take(other.patient_ids.difference(well[: len(well) * 2 // 3])), name="harder")
+    found = update_bundle(binary, harder, n_bootstrap=100)
+    assert found.update.changes and found.update.competing_shift == 0 and found.bundle is not None
+    row = found.figures.set_index("metric").loc["calibration_intercept"]
+    assert row["before"] > 0.5 and abs(row["after"]) < 0.4
+    loaded = load_model(write_bundle(found.bundle, tmp_path / "binary"))
+    scores = score(loaded, other).dropna(subset=["log_risk"])
+    before = score(binary, other).dropna(subset=["log_risk"])
+    log_odds = found.update.shift + found.update.slope * before["log_risk"]
+    np.testing.assert_allclose(scores["log_risk"], log_odds, rtol=1e-9)
+    np.testing.assert_allclose(scores["probability_refractory"], 1 / (1 + np.exp(-log_odds)), rtol=1e-9)
+    total = scores["baseline"] + scores.filter(like="mechanism__").sum(axis=1)
+    np.testing.assert_allclose(total, scores["log_risk"], atol=1e-9)
+    pd.testing.assert_series_equal(scores["risk_percentile"], before["risk_percentile"])
+    judged = evaluate_bundle(loaded, other, n_bootstrap=100)
+    assert judged.case_mix is not None and np.isfinite(judged.case_mix.value("calibrated_c"))
+    assert "which censoring raises" not in " ".join(judged.case_mix_sentences())
 
 
 def test_too_few_events_are_refused_with_the_number_needed(bundle: Bundle, others: Cohort) -> None:

@@ -17,7 +17,7 @@ from nbrelapse.mechanisms.build import build_features
 from nbrelapse.metrics.evaluation import evaluate
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.resampling import cross_validation_stretch
-from nbrelapse.metrics.table import metric_title
+from nbrelapse.metrics.table import METRICS, metric_title
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.clinical import ClinicalReference
 from nbrelapse.models.updated import EVENTS_A_PARAMETER, LEAST_SLOPE, Update, updated
@@ -203,12 +203,12 @@ def _figures(
         seed=seed,
         named_beforehand=True,
     ).metrics
-    stretch = cross_validation_stretch(np.arange(_FOLDS)[None])
     rows = []
     for metric, own in found.groupby("metric", sort=False):
         name = str(metric)
         if name not in _SHOWN and name.rpartition("_")[0] not in _SHOWN[2:]:
             continue
+        stretch = cross_validation_stretch(np.arange(_FOLDS)[None], METRICS[name].training)
         one, other = (own[own["model"] == which].iloc[0] for which in ("before", "after"))
         wide = {side: other["value"] + stretch * (other[side] - other["value"]) for side in ("low", "high")}
         rows.append((name, one["value"], one["low"], one["high"], other["value"], wide["low"], wide["high"]))
