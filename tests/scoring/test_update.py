@@ -13,7 +13,9 @@ import pandas as pd
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from typer.testing import CliRunner
 
+from nbrelapse.cli import app
 from nbrelapse.cohort import Cohort, write_cohort
 from nbrelapse.errors import BundleError, InputError
 from nbrelapse.experiment import ExperimentResult
@@ -184,7 +186,7 @@ def test_baselines_are_those_of_the_new_patients(found: UpdatedModel, bundle: Bu
 
 
 def test_its_own_patients_are_refused_and_others_are_judged(
-    found: UpdatedModel, folders: dict[str, Path], bundle: Bundle, hospital_b: Cohort
+    found: UpdatedModel, folders: dict[str, Path], bundle: Bundle, hospital_b: Cohort, tmp_path: Path
 ) -> None:
     loaded = load_model(folders["updated"])
     with pytest.raises(InputError, match="updated on"):
@@ -204,8 +206,10 @@ def test_its_own_patients_are_refused_and_others_are_judged(
     assert abs(after["calibration_intercept_2y"]) < 0.3 < before["calibration_intercept_2y"]
     assert after["integrated_brier"] < before["integrated_brier"]
     assert after["harrell_c"] == pytest.approx(before["harrell_c"])
-    again = update_bundle(loaded, new, n_bootstrap=100)
-    assert again.bundle is None and "nothing is to be changed" in again.sentence()
+    arguments = ["update", folders["updated"], write_cohort(new, tmp_path / "new"), "--out", tmp_path / "again"]
+    again = CliRunner().invoke(app, [*map(str, arguments), "--bootstrap", "100"])
+    assert again.exit_code == 1 and "nothing is to be changed" in again.stdout and "No model is written" in again.stdout
+    assert not (tmp_path / "again").exists()
 
 
 def test_an_update_of_an_update_keeps_both_records(
@@ -319,10 +323,6 @@ def test_a_forged_record_is_refused(
 
 
 def test_the_command_writes_a_signed_model(folders: dict[str, Path], tmp_path: Path) -> None:
-    from typer.testing import CliRunner
-
-    from nbrelapse.cli import app
-
     key = private_key(tmp_path / "key")
     out = tmp_path / "new"
     arguments = ["update", folders["model"], folders["cohort"], "--out", out, "--sign", key, "--bootstrap", 100]

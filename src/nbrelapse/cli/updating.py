@@ -32,7 +32,10 @@ def update(
     overwrite: Annotated[bool, typer.Option(help="Replace a model that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Recalibrate a saved model on other patients, in the large or its slope too, as a new model."""
+    """Recalibrate a saved model on other patients, in the large or its slope too, as a new model.
+
+    Exit code 1: nothing is to be changed, and no model is written.
+    """
     from nbrelapse.mechanisms.feature_table import later_columns
     from nbrelapse.scoring.reading import load_model
     from nbrelapse.scoring.signature import check_key
@@ -55,12 +58,14 @@ def update(
     folder = None if found.bundle is None else write_bundle(found.bundle, out, sign=sign, overwrite=overwrite)
     if as_json:
         _print_document(found, bundle.endpoint, folder)
-        return
-    typer.echo(found.sentence())
-    typer.echo(found.in_lines())
-    for note in found.notes:
-        typer.echo(f"note: {note}", err=True)
-    typer.echo("No model is written: use the one there is." if folder is None else f"Updated model: {folder}")
+    else:
+        typer.echo(found.sentence())
+        typer.echo(found.in_lines())
+        for note in found.notes:
+            typer.echo(f"note: {note}", err=True)
+        typer.echo("No model is written: use the one there is." if folder is None else f"Updated model: {folder}")
+    if folder is None:
+        raise typer.Exit(1)
 
 
 def _print_document(found: UpdatedModel, endpoint: str, folder: Path | None) -> None:
