@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -265,8 +266,12 @@ def test_an_evaluation_is_written_whole_and_replaces_only_an_evaluation(
     folder = write_evaluation(found, bundle, others, tmp_path / "out")
     assert len(pd.read_csv(folder / "metrics.csv")) == len(found.metrics)
     assert {"differences.csv", "net_benefit.csv", "evaluation.html"} <= {path.name for path in folder.iterdir()}
-    page = (folder / "evaluation.html").read_text(encoding="utf-8")
-    assert found.summary()[0] in page
+    page = unescape((folder / "evaluation.html").read_text(encoding="utf-8"))
+    assert found.summary()[0] in page and all(sentence in page for sentence in found.case_mix_sentences())
+    features = pd.read_csv(folder / "case_mix.csv")
+    assert list(features["feature"]) == list(bundle.schema.index)
+    assert all(title in page for title in bundle.schema["title"])
+    assert len(pd.read_csv(folder / "case_mix_figures.csv")) == 11
     assert "trained on simulated patients" in page
     assert not any(name in page for name in others.patient_ids)
     write_evaluation(found, bundle, others, folder)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from nbrelapse.cli.data import Where, read_patients
-from nbrelapse.cli.results import evaluation_document
+from nbrelapse.cli.results import case_mix_document, evaluation_document
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nbrelapse.explanation.stability import Stability
     from nbrelapse.scoring.explain import ExplainedCohort
 
-_Trust = Annotated[
+Trust = Annotated[
     Path | None,
     typer.Option(help="Keyring: only a model that one of its keys signed is used; a line a key, as in .pub files."),
 ]
@@ -44,7 +44,7 @@ def evaluate(
         bool,
         typer.Option("--allow-overlap", help="Give a verdict although training patients seem to be among these."),
     ] = False,
-    trust: _Trust = None,
+    trust: Trust = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, with all tables.")] = False,
 ) -> None:
     """Judge a saved model on the patients of another cohort who have a score, beside the clinical baselines."""
@@ -77,6 +77,7 @@ def evaluate(
             "patients": {"recorded": found.recorded, "judged": found.judged, "events": found.events},
             "verdict": verdicts,
             **(evaluation_document(found) or {}),
+            "case_mix": case_mix_document(found.case_mix),
             "notes": found.notes,
             **({} if folder is None else {"folder": str(folder)}),
         }
@@ -84,7 +85,7 @@ def evaluate(
         return
     for sentence in dict.fromkeys(verdicts.values()):
         typer.echo(sentence)
-    for line in found.summary():
+    for line in [*found.summary(), *found.case_mix_sentences()[:1]]:
         typer.echo(line)
     for note in found.notes:
         typer.echo(f"note: {note}", err=True)
@@ -107,7 +108,7 @@ def explain(
     allow_missing_assays: Annotated[
         bool, typer.Option(help="Explain although nobody has an assay that the model reads.")
     ] = False,
-    trust: _Trust = None,
+    trust: Trust = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Attribute a model's predictions to mechanisms: tables, pictures and HTML pages."""
@@ -191,7 +192,7 @@ def score(
     allow_missing_assays: Annotated[
         bool, typer.Option(help="Score although nobody has an assay that the model reads.")
     ] = False,
-    trust: _Trust = None,
+    trust: Trust = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Score the patients of a cohort: risk, interval, mechanisms, and what was missing."""
@@ -220,7 +221,7 @@ def score(
 def export(
     model: Annotated[str, typer.Argument(help="A model folder, or an MLflow URI (models:/…, runs:/…).")],
     folder: Annotated[Path, typer.Argument(help="Where to write it.")],
-    trust: _Trust = None,
+    trust: Trust = None,
     sign: Sign = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a folder that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
@@ -241,7 +242,7 @@ def export(
 
 def verify(
     model: Annotated[str, typer.Argument(help="A model folder, or an MLflow URI (models:/…, runs:/…).")],
-    trust: _Trust = None,
+    trust: Trust = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Say what a saved model is, that it is whole, and who signed it; nothing in it is run, no model is made of it."""

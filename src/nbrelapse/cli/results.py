@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from nbrelapse.experiment.run import ExperimentResult
     from nbrelapse.metrics.evaluation import Evaluation
+    from nbrelapse.scoring.case_mix import CaseMix
     from nbrelapse.tracking.read import RecordedExperiment
     from nbrelapse.validation.guards import Multiplicity
 
@@ -145,6 +146,11 @@ def evaluation_document(evaluation: Evaluation | None) -> dict[str, Any] | None:
     if evaluation.utility is not None:
         document["utility"] = {name: _records(table) for name, table in evaluation.utility.tables().items()}
     return document
+
+
+def case_mix_document(found: CaseMix | None) -> dict[str, Any] | None:
+    """Return how patients differ from the training patients as JSON data; NaN becomes null."""
+    return None if found is None else {name: _records(table) for name, table in found.tables().items()}
 
 
 def _records(table: pd.DataFrame) -> Any:

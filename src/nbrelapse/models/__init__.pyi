@@ -45,3 +45,9 @@ from .resamples import refit as refit
 from .survival import SurvivalModel as SurvivalModel
 from .trees import Boosted as Boosted
 from .trees import BoostedClassifier as BoostedClassifier
+from .updated import EVENTS_A_PARAMETER as EVENTS_A_PARAMETER
+from .updated import LEAST_SLOPE as LEAST_SLOPE
+from .updated import Update as Update
+from .updated import UpdatedBinary as UpdatedBinary
+from .updated import UpdatedSurvival as UpdatedSurvival
+from .updated import updated as updated

@@ -11,6 +11,7 @@ from nbrelapse.models.base import ModelState, RiskModel
 from nbrelapse.models.clinical import _CLINICAL_BINARY_COLUMNS, CLINICAL_COLUMNS, ClinicalCox, ClinicalLogistic
 from nbrelapse.models.recalibration import _PLAIN, RecalibratedBinary, RecalibratedSurvival
 from nbrelapse.models.state import _check_state
+from nbrelapse.models.updated import UpdatedBinary, UpdatedSurvival
 from nbrelapse.outcome import BINARY, SURVIVAL
 
 _CLINICAL_BASELINES = tuple(CLINICAL_COLUMNS)
@@ -31,6 +32,8 @@ _SAVED: dict[str, type[RiskModel]] = {
     **FAMILIES,
     RecalibratedSurvival._saved_as: RecalibratedSurvival,
     RecalibratedBinary._saved_as: RecalibratedBinary,
+    UpdatedSurvival._saved_as: UpdatedSurvival,
+    UpdatedBinary._saved_as: UpdatedBinary,
 }
 """What a saved model may be."""
 

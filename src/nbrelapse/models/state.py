@@ -209,7 +209,32 @@ class _RecalibratedBinary(_Recalibrated):
     classes: Annotated[list[int | float | str], Field(min_length=2, max_length=2)] = [0, 1]
 
 
+class _Change(_Part):
+    shift: Annotated[float, Field(ge=-100, le=100)]
+    slope: Annotated[float, Field(ge=1e-6, le=1e6)]
+    competing_shift: Annotated[float, Field(ge=-100, le=100)]
+
+
+class _Updated(_Read):
+    update: _Change
+    model: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        family = str(self.model.get("family"))
+        within = _DOCUMENTS.get(family)
+        if within is None or issubclass(within, _Updated) or family.startswith("clinical"):
+            raise ValueError("the model within is of no family that is updated")
+        if issubclass(within, _Hazards) == (self.family == "updated_binary"):
+            raise ValueError("the model within is of another kind of endpoint")
+        if self.model.get("features") != self.features:
+            raise ValueError("the model within reads other features")
+        return self
+
+
 _DOCUMENTS: dict[str, type[_Read]] = {
+    "updated": _Updated,
+    "updated_binary": _Updated,
     "recalibrated": _RecalibratedSurvival,
     "recalibrated_binary": _RecalibratedBinary,
     "cox": _Cox,
@@ -265,7 +290,7 @@ def _check_state(document: Any, blobs: dict[str, bytes]) -> None:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, problem["loc"])) or None
         raise InputError(problem["msg"].removeprefix("Value error, "), column=where) from None
-    if issubclass(_DOCUMENTS.get(family, _State), _Recalibrated):
+    if issubclass(_DOCUMENTS.get(family, _State), _Recalibrated | _Updated):
         _check_state(document["model"], blobs)
         return
     if set(blobs) != _files(document):

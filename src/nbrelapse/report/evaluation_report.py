@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from nbrelapse.metrics.evaluation import Evaluation
+from nbrelapse.report.case_mix_section import _case_mix_section
 from nbrelapse.report.facts import _leaderboard
 from nbrelapse.report.guard_sections import decisions_section
 from nbrelapse.report.plots.performance import decision_curve_plot, leaderboard_forest
@@ -34,6 +38,10 @@ class EvaluationContent:
         What stands below the first verdict.
     facts : dict
         What is said of the model and the patients, label by label.
+    case_mix : mapping of str to DataFrame
+        The tables of :class:`nbrelapse.scoring.CaseMix`; nothing is said of it without them.
+    mechanisms : mapping of str to str
+        Titles of the model's mechanisms.
     """
 
     title: str
@@ -44,6 +52,21 @@ class EvaluationContent:
     verdicts: Sequence[Any]
     summary: Sequence[str] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+    case_mix: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    mechanisms: Mapping[str, str] = field(default_factory=dict)
+
+
+def observed_concordance(evaluation: Evaluation, model: str) -> float:
+    """Return the concordance of a model in all patients: cause-specific with competing events, else the leading one.
+
+    NaN where there is none.
+    """
+    table = evaluation.metrics
+    own = table[(table["model"] == model) & (table["population"] == "all")].set_index("metric")["value"]
+    for name in ("cause_specific_c", evaluation.kind.leading_metric):
+        if name in own.index and not math.isnan(own[name]):
+            return float(own[name])
+    return math.nan
 
 
 def write_evaluation_report(content: EvaluationContent, file: str | Path) -> Path:
@@ -79,8 +102,17 @@ def write_evaluation_report(content: EvaluationContent, file: str | Path) -> Pat
                 _leaderboard(evaluation, population, content.model)
                 for population in dict.fromkeys(evaluation.metrics["population"])
             ],
+            "case_mix": _case_mix(content),
             "decisions": None if utility is None else decisions_section(utility),
             "facts": content.facts,
             "figures": {name: _figure_data_uri(figure) for name, figure in figures.items()},
         },
     )
+
+
+def _case_mix(content: EvaluationContent) -> dict[str, Any] | None:
+    if not content.case_mix:
+        return None
+    observed = observed_concordance(content.evaluation, content.model)
+    features, figures = content.case_mix["case_mix"], content.case_mix["case_mix_figures"]
+    return _case_mix_section(features, figures, content.mechanisms, observed, content.evaluation.kind.has_time)

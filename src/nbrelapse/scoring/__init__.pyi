@@ -5,6 +5,8 @@ from .bundle import ObservedOutcomes as ObservedOutcomes
 from .bundle import SimilarOutcomes as SimilarOutcomes
 from .bundle import TrainingSummary as TrainingSummary
 from .bundle import make_bundle as make_bundle
+from .case_mix import CaseMix as CaseMix
+from .case_mix import compare_case_mix as compare_case_mix
 from .evaluate import ExternalEvaluation as ExternalEvaluation
 from .evaluate import check_evaluation_folder as check_evaluation_folder
 from .evaluate import clinical_groups as clinical_groups
@@ -26,5 +28,8 @@ from .scores import cohort_notes as cohort_notes
 from .scores import score as score
 from .scores import write_scores as write_scores
 from .signature import check_key as check_key
+from .storage import check_model_folder as check_model_folder
 from .storage import save_model as save_model
 from .storage import write_bundle as write_bundle
+from .update import UpdatedModel as UpdatedModel
+from .update import update_bundle as update_bundle

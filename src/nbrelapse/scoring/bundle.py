@@ -23,6 +23,7 @@ from nbrelapse.models.base import RiskModel
 from nbrelapse.models.families import model_title
 from nbrelapse.outcome import HORIZON_YEARS, Outcome, outcome_fingerprint, summarize_outcome
 from nbrelapse.report.wording import ENDPOINTS
+from nbrelapse.scoring._profile import _Profile
 from nbrelapse.scoring._training import _SIMULATED, _is_simulated, _marks_of, _risk_groups
 from nbrelapse.validation.patient_bands import PatientBands
 
@@ -159,6 +160,7 @@ def _score_columns(mechanisms: Sequence[str], binary: str | None = None) -> list
         "baseline",
         *(f"mechanism__{name}" for name in mechanisms),
         "evidence",
+        "unlike_training",
         *_TEXT_COLUMNS,
     ]
 
@@ -419,6 +421,12 @@ class Bundle:
     bands : PatientBands, optional
         How far the truth may lie from predictions. Without it there are no bands: versions before 0.4.0 did not learn
         it, and the spread of refits alone is too narrow.
+    profile : _Profile, optional
+        How the model's features were distributed among the training patients; not in models saved before 0.4.0.
+    updates : tuple of mapping
+        How the model was updated on other patients, the latest last; see :func:`nbrelapse.scoring.update_bundle`.
+    fingerprint : str, optional
+        SHA-256 of the saved model's manifest; None of one that was not loaded.
     """
 
     endpoint: str
@@ -433,6 +441,9 @@ class Bundle:
     card: str = ""
     version: str = __version__
     bands: PatientBands | None = None
+    profile: _Profile | None = None
+    updates: tuple[Mapping[str, Any], ...] = ()
+    fingerprint: str | None = None
 
     @property
     def landmark_days(self) -> float:
@@ -460,6 +471,17 @@ class Bundle:
         low, high, below, above = self.bands.limits(incidence, asked, refitted)
         found = (log_risk + below[:, -1], log_risk + above[:, -1], low[:, :-1], high[:, :-1])
         return dict(zip(_LIMITS, found, strict=True))
+
+    def unlike_training(self, X: pd.DataFrame) -> np.ndarray:
+        """Return how unlike the training patients each patient is, shape (n,), as a percentile among them.
+
+        Per cent of the training patients whose features lie nearer to the training mean, by Mahalanobis's distance
+        over what is known of the patient. New patients as those in training have percentiles spread evenly from 0 to
+        100. NaN where none of the features is known, and of models saved before 0.4.0.
+        """
+        if self.profile is None:
+            return np.full(len(X), np.nan)
+        return self.profile.percentile(X[list(self.schema.index)].to_numpy(dtype=float))
 
     @property
     def score_columns(self) -> list[str]:
@@ -499,11 +521,15 @@ class Bundle:
         return {
             "performance": "not validated" if training.validated is False else self._performance(),
             "training": f"{patients}{followed}",
+            **({"updated": self._updated()} if self.updates else {}),
             "landmark": f"day {self.landmark_days:g}" if self.landmark_days else "none",
             "needs": ", ".join(dict.fromkeys(self.schema["assay"])),
             "bands": f"bootstrap refits {len(self.refits)}" if self.refits else "none",
             "versions": f"nbrelapse {self.version}, catalogue {self.catalogue.version}",
         }
+
+    def _updated(self) -> str:
+        return ", ".join(f"on {update['cohort']} ({update['patients']} patients)" for update in self.updates)
 
     def _performance(self) -> str:
         """Return the leading metric of all patients, as the model card has it."""
@@ -577,6 +603,7 @@ def make_bundle(
         training=training,
         card=card,
         bands=bands,
+        profile=_Profile.of(values.to_numpy(dtype=float)),
     )
 
 

@@ -26,12 +26,14 @@ from nbrelapse.metrics.table import ALL_RECORDED, metric_title, population_title
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.clinical import CLINICAL_COLUMNS, ClinicalReference
 from nbrelapse.outcome import Outcome, event_of, left_out_notes, make_outcome, outcome_fingerprint
-from nbrelapse.report.evaluation_report import EvaluationContent, write_evaluation_report
+from nbrelapse.report.case_mix_section import case_mix_sentences
+from nbrelapse.report.evaluation_report import EvaluationContent, observed_concordance, write_evaluation_report
 from nbrelapse.report.guard_sections import decisions_section
 from nbrelapse.report.sentences import verdict
 from nbrelapse.report.wording import model_title
 from nbrelapse.scoring._training import _resemblance
 from nbrelapse.scoring.bundle import Bundle, _evidence_of
+from nbrelapse.scoring.case_mix import CaseMix, compare_case_mix
 from nbrelapse.scoring.scores import _LEAST_EVIDENCE, _feature_flags, _relied_on, _require_assays, cohort_notes
 from nbrelapse.validation.nested import holdout_predictions
 
@@ -57,6 +59,8 @@ class ExternalEvaluation(Evaluation):
         Patients without an outcome, by reason.
     withheld : str
         Why no verdict is given; empty where one is.
+    case_mix : CaseMix, optional
+        How those judged differ from the training patients.
     """
 
     model: str = ""
@@ -65,6 +69,7 @@ class ExternalEvaluation(Evaluation):
     events: int = 0
     left_out: Mapping[str, int] = field(default_factory=dict)
     withheld: str = ""
+    case_mix: CaseMix | None = None
 
     @property
     def populations(self) -> list[str]:
@@ -105,6 +110,13 @@ class ExternalEvaluation(Evaluation):
                 lines.append(f"{metric_title(metric)}{meaning}: {'; '.join(filter(None, values))}.")
         sentences = [] if self.utility is None or self.withheld else decisions_section(self.utility)["sentences"]
         return [*lines, *sentences[-1:]]
+
+    def case_mix_sentences(self) -> list[str]:
+        """Say how those judged differ from the training patients; nothing where that was not looked at."""
+        if self.case_mix is None:
+            return []
+        observed = observed_concordance(self, self.model)
+        return case_mix_sentences(self.case_mix.features, self.case_mix.figures, observed, timed=self.kind.has_time)
 
     def _who(self) -> str:
         out = {"without a score": self.recorded - self.judged, **self.left_out}
@@ -172,18 +184,8 @@ def evaluate_bundle(
         was trained on.
     """
     table = build_features(cohort, bundle.catalogue, bundle.gene_sets)
-    recorded = make_outcome(
-        cohort,
-        bundle.endpoint,
-        unspecified=bundle.training.unspecified or "event",
-        progressive=bundle.training.progressive or "refractory",
-        landmark_days=bundle.landmark_days,
-    )
-    if outcome_fingerprint(recorded) == bundle.training.outcome_fingerprint:
-        raise InputError(
-            "these are the patients that the model was trained on: judging it by them would flatter it",
-            fix="name another cohort; the cross-validated figures are in the model card",
-        )
+    recorded = _outcome_of(bundle, cohort)
+    _refuse_known(bundle, recorded)
     everybody = table.values.loc[recorded.patient_ids]
     if not allow_missing_assays:
         _require_assays(bundle, everybody[list(bundle.schema.index)])
@@ -236,7 +238,14 @@ def evaluate_bundle(
         events=events,
         left_out=dict(recorded.excluded),
         withheld="" if allow_overlap else withheld,
+        case_mix=compare_case_mix(bundle, X, outcome.y, _calibration(found, bundle.model.family)),
     )
+
+
+def _calibration(found: Evaluation, model: str) -> dict[str, float]:
+    table = found.metrics
+    own = table[(table["model"] == model) & (table["population"] == "all") & (table["metric"] == "calibration_slope")]
+    return {} if own.empty else {"slope": own["value"].iloc[0], "low": own["low"].iloc[0], "high": own["high"].iloc[0]}
 
 
 _PAGE = "evaluation.html"
@@ -249,6 +258,8 @@ _TABLES = (
     "reclassification",
     "reclassification_improvement",
     "event_free_time",
+    "case_mix",
+    "case_mix_figures",
 )
 
 
@@ -314,9 +325,12 @@ def write_evaluation(found: ExternalEvaluation, bundle: Bundle, cohort: Cohort, 
         verdicts=[found.verdict(population) for population in found.populations],
         summary=found.summary(),
         facts={label: fact for label, fact in facts.items() if fact is not None},
+        case_mix={} if found.case_mix is None else found.case_mix.tables(),
+        mechanisms={name: bundle.catalogue.mechanisms[name].title for name in bundle.mechanisms},
     )
     tables = {"metrics": found.metrics, "differences": found.differences}
     tables |= {} if found.utility is None else found.utility.tables()
+    tables |= {} if found.case_mix is None else found.case_mix.tables()
     try:
         with write_beside(target) as beside:
             beside.mkdir()
@@ -326,6 +340,31 @@ def write_evaluation(found: ExternalEvaluation, bundle: Bundle, cohort: Cohort, 
     except OSError as error:
         raise InputError(f"the evaluation cannot be written: {error.strerror}", file=target) from None
     return target
+
+
+def _outcome_of(bundle: Bundle, cohort: Cohort) -> Outcome:
+    """Return the outcomes that a model predicts, by its own rules."""
+    return make_outcome(
+        cohort,
+        bundle.endpoint,
+        unspecified=bundle.training.unspecified or "event",
+        progressive=bundle.training.progressive or "refractory",
+        landmark_days=bundle.landmark_days,
+    )
+
+
+def _refuse_known(bundle: Bundle, recorded: Outcome) -> None:
+    """Refuse the patients that a model was trained or updated on."""
+    own = outcome_fingerprint(recorded)
+    for how, known in (
+        ("trained", [bundle.training.outcome_fingerprint]),
+        ("updated", [update["outcome_fingerprint"] for update in bundle.updates]),
+    ):
+        if own in known:
+            raise InputError(
+                f"these are the patients that the model was {how} on: judging it by them would flatter it",
+                fix="name another cohort; the cross-validated figures are in the model card",
+            )
 
 
 def _has_score(bundle: Bundle, X: pd.DataFrame) -> np.ndarray:
@@ -377,17 +416,24 @@ def _training_patients_among(
     ]
     told = []
     found = None if training.marks is None else _resemblance(training.marks, cohort, outcome.patient_ids)
-    if found is not None and found.beyond_chance:
-        told.append(
-            f"about {found.alike} of {found.compared} patients of {cohort.name} look the same as training patients "
-            "(so many by chance: p < 0.001), and a model looks good on patients that it was trained on"
-        )
+    marked = [("training patients", "trained", found)]
+    marked += [
+        ("those of its update", "updated", _resemblance(update["marks"], cohort, outcome.patient_ids))
+        for update in bundle.updates
+        if "marks" in update
+    ]
+    for who, how, alike in marked:
+        if alike is not None and alike.beyond_chance:
+            told.append(
+                f"about {alike.alike} of {alike.compared} patients of {cohort.name} look the same as {who} "
+                f"(so many by chance: p < 0.001), and a model looks good on patients that it was {how} on"
+            )
     if training_cohort is None:
         unchecked = [_UNCHECKED] if found is None else []
         return [*told, *notes, *unchecked], _withheld(told)
     overlap = find_overlap(training_cohort, cohort)
-    alike = overlap.notes(allowed=True)
-    return [*alike, *told, *notes], _withheld(alike if overlap.beyond_chance else told)
+    same = overlap.notes(allowed=True)
+    return [*same, *told, *notes], _withheld(same if overlap.beyond_chance else told)
 
 
 def _withheld(reasons: list[str]) -> str:

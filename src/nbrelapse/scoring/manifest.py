@@ -125,6 +125,32 @@ class _Bands(_Part):
         return self
 
 
+class _Marks(_Part):
+    salt: Annotated[str, Field(pattern="^([0-9a-f]{2}){1,64}$")]
+    size: Annotated[int, Field(ge=1, le=10**8)]
+    bits: Annotated[str, Field(pattern="^[A-Za-z0-9+/]*=*$")]
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if len(self.bits) != 4 * math.ceil(math.ceil(self.size / 8) / 3):
+            raise ValueError("bits are not as many as size says")
+        return self
+
+
+class _Update(_Part):
+    parent: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    cohort: str
+    simulated: bool
+    patients: _Count
+    events: _Count
+    outcome_fingerprint: str
+    marks: _Marks | None = None
+    method: Literal["none", "in the large", "slope"]
+    shift: _Number
+    slope: _Positive
+    competing_shift: _Number
+
+
 class _Manifest(_Part):
     format_version: Literal[1]
     nbrelapse_version: str
@@ -135,6 +161,7 @@ class _Manifest(_Part):
     files: dict[str, str]
     training: dict[str, Any]
     bands: _Bands | None = None
+    updates: list[_Update] = []
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -152,20 +179,53 @@ class _Outcome(_Part):
     events: dict[str, _Count]
 
 
-class _Marks(_Part):
-    salt: Annotated[str, Field(pattern="^([0-9a-f]{2}){1,64}$")]
-    size: Annotated[int, Field(ge=1, le=10**8)]
-    bits: Annotated[str, Field(pattern="^[A-Za-z0-9+/]*=*$")]
+_TRAINING = TypeAdapter(TrainingSummary)
+
+
+class _ProfilePart(_Part):
+    patients: _Count
+    known: list[_Count]
+    mean: list[_Number | None]
+    sd: list[_Positive | None]
+    edges: list[list[_Number]]
+    shares: list[list[_Share]]
+    kurtosis: list[_Positive] | None = None
+    loadings: list[list[Annotated[float, Field(ge=-1, le=1)]]] | None = None
+    distances: Annotated[list[_Number], Field(min_length=2, max_length=10_000)] | None = None
 
     @model_validator(mode="after")
-    def _enough(self) -> Self:
-        if len(self.bits) != 4 * math.ceil(math.ceil(self.size / 8) / 3):
-            raise ValueError("bits are not as many as size says")
+    def _agree(self) -> Self:
+        lists = (self.known, self.mean, self.sd, self.edges, self.shares)
+        if len({len(own) for own in lists}) > 1 or max(self.known, default=0) > self.patients:
+            raise ValueError("lists differ in length, or more patients are known than there are")
+        for ends, shares in zip(self.edges, self.shares, strict=True):
+            if not (np.diff(ends) > 0).all() or (len(shares) != len(ends) + 1 and (ends or shares)):
+                raise ValueError("edges do not ascend, or shares are not one more")
+        self._factors_agree()
         return self
 
+    def _factors_agree(self) -> None:
+        if self.kurtosis is None and self.loadings is None and self.distances is None:
+            return
+        if self.kurtosis is None or self.loadings is None or self.distances is None:
+            raise ValueError("a part of the distances is missing")
+        if {len(self.kurtosis), len(self.loadings)} != {len(self.mean)} or len(set(map(len, self.loadings))) > 1:
+            raise ValueError("loadings or kurtosis differ in length")
+        if any(sum(value * value for value in row) >= 1 for row in self.loadings):
+            raise ValueError("loadings explain all of a feature")
+        if not (np.diff(self.distances) >= 0).all():
+            raise ValueError("distances fall")
 
-_TRAINING = TypeAdapter(TrainingSummary)
-_QUANTILES = TypeAdapter(Annotated[list[_Number], Field(min_length=2, max_length=10_000)])
+
+class _Baseline(_Part):
+    log_risk_quantiles: Annotated[list[_Number], Field(min_length=2, max_length=10_000)]
+    profile: _ProfilePart | None = None
+
+    @model_validator(mode="after")
+    def _ascend(self) -> Self:
+        if not (np.diff(self.log_risk_quantiles) >= 0).all():
+            raise ValueError("log_risk_quantiles fall")
+        return self
 
 
 def _check_manifest(manifest: Mapping[str, Any]) -> None:
@@ -188,12 +248,17 @@ def _check_manifest(manifest: Mapping[str, Any]) -> None:
             raise ValueError("the days of a clinical group do not ascend, or its curves have other lengths")
 
 
-def _check_quantiles(document: Any) -> np.ndarray:
-    """Return the quantiles of the training patients' log risks."""
-    values = np.array(_QUANTILES.validate_python(document["log_risk_quantiles"]))
-    if not (np.diff(values) >= 0).all():
-        raise ValueError("log_risk_quantiles fall")
-    return values
+def _check_baseline(document: Any, features: Sequence[str]) -> None:
+    """Check what is kept of the distribution of the training patients' risks and features.
+
+    Raises
+    ------
+    ValueError
+        Something is missing, of another type, not finite or in another order, or is not of these features.
+    """
+    found = _Baseline.model_validate(document)
+    if found.profile is not None and len(found.profile.known) != len(features):
+        raise ValueError(f"the profile is of {len(found.profile.known)} features, not of {len(features)}")
 
 
 def _check_models(
@@ -212,9 +277,7 @@ def _check_models(
     """
     read = {row["feature"]: row["mechanism"] for row in manifest["features"]}
     for state in (model, *refits):
-        recalibrated = state.document["family"].startswith("recalibrated")
-        within = state.document["model"] if recalibrated else state.document
-        if within["family"] != manifest["family"] or set(_features(state.document)) != set(read):
+        if _plain_family(state.document) != manifest["family"] or set(_features(state.document)) != set(read):
             raise ValueError("a model or a refit is of another family, or reads other features than the manifest says")
     if len(refits) != manifest.get("refits", len(refits)):
         raise ValueError(f"{len(refits)} refits, where the manifest says {manifest['refits']}")
@@ -228,6 +291,13 @@ def _check_models(
     for name, mechanism in read.items():
         if catalogue.features[name].mechanism != mechanism:
             raise ValueError(f"{name} is of another mechanism in the catalogue")
+
+
+def _plain_family(document: Mapping[str, Any]) -> str:
+    """Family of the model within whatever recalibrates or updates it."""
+    while document["family"].startswith(("recalibrated", "updated")):
+        document = document["model"]
+    return str(document["family"])
 
 
 def _features(document: Mapping[str, Any]) -> list[str]:

@@ -21,6 +21,7 @@ from nbrelapse.mechanisms.catalogue import Catalogue, parse_catalogue
 from nbrelapse.models.base import ModelState
 from nbrelapse.models.families import check_state, model_from_state, model_title
 from nbrelapse.report.wording import ENDPOINTS
+from nbrelapse.scoring._profile import _Profile
 from nbrelapse.scoring.bundle import (
     _CARD,
     _DESCRIPTION,
@@ -35,9 +36,9 @@ from nbrelapse.scoring.bundle import (
     _sealed,
 )
 from nbrelapse.scoring.manifest import (
+    _check_baseline,
     _check_manifest,
     _check_models,
-    _check_quantiles,
     _read_json,
     _refuse_nested,
     _told,
@@ -77,6 +78,8 @@ class CheckedModel:
         Fingerprint of the key that signed it; None where it is not signed.
     signer : str or None
         Name of that key in the keyring; None where no keyring was asked.
+    updates : tuple of mapping
+        How it was updated since it was trained; see :func:`nbrelapse.scoring.update_bundle`.
     """
 
     folder: str
@@ -90,6 +93,7 @@ class CheckedModel:
     size: int
     signed_by: str | None
     signer: str | None
+    updates: tuple[Mapping[str, Any], ...] = ()
 
     def __str__(self) -> str:
         training = self.training
@@ -100,6 +104,11 @@ class CheckedModel:
                 f"{model_title(self.family)} ({self.family}), endpoint {self.endpoint}: {ENDPOINTS[self.endpoint]}",
                 f"trained on {patients} {simulated}patients, reads {self.features} features, {self.refits} refits; "
                 f"saved by nbrelapse {self.version}",
+                *(
+                    f"updated on {update['patients']} patients of {update['cohort']}, "
+                    f"from the model {update.get('parent', 'of unknown fingerprint')}"
+                    for update in self.updates
+                ),
                 f"whole: all {self.files} files ({self.size / 1e6:.1f} MB) are as they were when the model was saved",
                 self._origin(),
             ]
@@ -107,8 +116,14 @@ class CheckedModel:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON data; of the training patients their number, and whether they were simulated."""
-        named = {name: value for name, value in vars(self).items() if name != "training"}
-        return named | {"patients": self.training.patients, "simulated": self.training.of_simulated}
+        named = {name: value for name, value in vars(self).items() if name not in ("training", "updates")}
+        told = ("parent", "cohort", "patients", "events", "method", "shift", "slope", "competing_shift")
+        updates = [{name: update.get(name) for name in told} for update in self.updates]
+        return (
+            named
+            | ({"updates": updates} if updates else {})
+            | {"patients": self.training.patients, "simulated": self.training.of_simulated}
+        )
 
     def _origin(self) -> str:
         if self.signed_by is None:
@@ -186,6 +201,7 @@ def check_model(model: str | Path, *, trust: str | Path | None = None) -> Checke
         size=sum(map(len, checked.contents.values())),
         signed_by=None if signer is None else signer.fingerprint,
         signer=None if signer is None else signer.name,
+        updates=tuple(manifest.get("updates", ())),
     )
 
 
@@ -223,7 +239,7 @@ class _Checked:
     refits: tuple[ModelState, ...]
     references: Mapping[str, Mapping[str, Any]]
     catalogue: Catalogue
-    log_risk_quantiles: np.ndarray
+    baseline: Mapping[str, Any]
     signer: _Signer | None
 
 
@@ -252,12 +268,13 @@ def _checked(folder: Path, trust: str | Path | None) -> _Checked:
     with _reading("data/catalogue.json"):
         catalogue = parse_catalogue(_read_json(contents["data/catalogue.json"]))
     with _reading("data/baseline.json"):
-        quantiles = _check_quantiles(_read_json(contents["data/baseline.json"]))
+        baseline = _read_json(contents["data/baseline.json"])
+        _check_baseline(baseline, [row["feature"] for row in manifest["features"]])
     with _reading(_MANIFEST):
         _check_models(manifest, model, refits, references, catalogue)
     with _reading(_CARD):
         contents.get(_CARD, b"").decode("utf-8")
-    return _Checked(contents, manifest, model, tuple(refits), references, catalogue, quantiles, signer)
+    return _Checked(contents, manifest, model, tuple(refits), references, catalogue, baseline, signer)
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
@@ -347,11 +364,14 @@ def _bundle(checked: _Checked) -> Bundle:
         catalogue=checked.catalogue,
         gene_sets=manifest["gene_sets"],
         schema=schema.astype(dict.fromkeys(numbers, float)),
-        log_risk_quantiles=checked.log_risk_quantiles,
+        log_risk_quantiles=np.array(checked.baseline["log_risk_quantiles"], dtype=float),
         training=TrainingSummary.from_dict(manifest["training"]),
         card=checked.contents.get(_CARD, b"").decode("utf-8"),
         version=manifest["nbrelapse_version"],
         bands=None if manifest.get("bands") is None else PatientBands.from_dict(manifest["bands"]),
+        profile=None if "profile" not in checked.baseline else _Profile.from_dict(checked.baseline["profile"]),
+        updates=tuple(manifest.get("updates", ())),
+        fingerprint=manifest["sha256"],
     )
 
 

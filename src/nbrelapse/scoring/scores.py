@@ -17,6 +17,7 @@ from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.models.design import read_columns
 from nbrelapse.models.survival import SurvivalModel
 from nbrelapse.outcome import BINARY, SURVIVAL
+from nbrelapse.scoring._profile import _percentile
 from nbrelapse.scoring._training import _risk_groups, _Unseen, _unseen_groups
 from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle, _evidence_of
 from nbrelapse.scoring.reading import load_model
@@ -79,11 +80,11 @@ def cohort_notes(bundle: Bundle, cohort: Cohort, patient_ids: pd.Index | None = 
     Returns
     -------
     list of str
-        Trained on simulated patients; expression of another selection of genes, or of a unit that could not be told; a
-        risk group that training did not see.
+        Trained on simulated patients; updated since; expression of another selection of genes, or of a unit that could
+        not be told; a risk group that training did not see.
     """
     ids = cohort.patient_ids if patient_ids is None else patient_ids
-    notes = [_OF_SIMULATED] if bundle.training.of_simulated else []
+    notes = [*([_OF_SIMULATED] if bundle.training.of_simulated else []), *_updated_notes(bundle)]
     ranked = int(ids.isin(cohort.assayed_samples("expression").index).sum())
     if ranked:
         told = _expression_warnings(bundle, cohort)
@@ -91,6 +92,16 @@ def cohort_notes(bundle: Bundle, cohort: Cohort, patient_ids: pd.Index | None = 
     unseen = _unseen(bundle)
     strangers = None if unseen is None else unseen.note(_risk_groups(cohort).loc[ids])
     return notes if strangers is None else [*notes, strangers]
+
+
+def _updated_notes(bundle: Bundle) -> list[str]:
+    """Say on whom a model was updated since it was trained."""
+    return [
+        f"the model was updated on {counted(update['patients'], 'patient')} of {update['cohort']}"
+        f"{' (simulated)' if update['simulated'] else ''} with {counted(update['events'], 'event')}: its risks are "
+        "those of patients like them"
+        for update in bundle.updates
+    ]
 
 
 def _cohort_flags(bundle: Bundle, cohort: Cohort) -> dict[str, np.ndarray]:
@@ -191,7 +202,9 @@ def _score_features(
         band and ``survival_<years>y`` (of neither the event nor a competing one), or for a binary endpoint
         ``probability_<endpoint>`` with its band; ``baseline`` and
         ``mechanism__<name>``, which add up to ``log_risk``; ``evidence``, the share of what the model relies on that
-        is known of the patient, 0 to 1; ``missing_assays``, ``out_of_range_features`` and ``warnings``, lists in text.
+        is known of the patient, 0 to 1; ``unlike_training`` (0-100), the per cent of the training patients whose
+        features lie nearer to their mean, see :meth:`Bundle.unlike_training`; ``missing_assays``,
+        ``out_of_range_features`` and ``warnings``, lists in text.
         Where ``evidence`` is below ``LEAST_EVIDENCE`` no number is given, and horizons beyond the training
         follow-up have none: NaN. Horizons of a model with a landmark count from that day and hold for patients who
         are event-free then, which ``warnings`` says.
@@ -217,6 +230,7 @@ def _score_features(
     missing = np.column_stack([~known[:, features].any(axis=1) for features in assays.values()])
     result = numbers.assign(
         evidence=evidence,
+        unlike_training=np.where(evidence < _LEAST_EVIDENCE, np.nan, bundle.unlike_training(X)),
         missing_assays=_join(missing, list(assays), ", "),
         out_of_range_features=_join(outside, names, ", "),
         warnings=_join(np.column_stack(list(told.values())), list(told), "; "),
@@ -280,12 +294,6 @@ def _once(bundle: Bundle, X: pd.DataFrame) -> tuple[np.ndarray, _Columns]:
 
 
 _PREDICTED = {SURVIVAL: _by_years, BINARY: _once}
-
-
-def _percentile(log_risk: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-    """Per cent of the training patients with a lower risk; patients of the same risk count half. NaN of NaN."""
-    below, up_to = (np.searchsorted(quantiles, log_risk, side=side) for side in ("left", "right"))
-    return np.where(np.isnan(log_risk), np.nan, 50 * (below + up_to) / len(quantiles))
 
 
 def _feature_flags(bundle: Bundle, evidence: np.ndarray, outside: np.ndarray) -> dict[str, np.ndarray]:

@@ -85,16 +85,28 @@ def write_bundle(
     InputError
         The folder is there and ``overwrite`` is False, or cannot be written; or the key cannot be used.
     """
-    target = Path(folder)
-    if target.exists() and not overwrite:
-        raise InputError("the folder is there already", file=target, fix="name another, or allow overwriting")
-    if target.exists() and not (target / _MANIFEST).is_file():
-        raise InputError("what is there is not a saved model; it is not replaced", file=target, fix="name another")
+    target = check_model_folder(folder, overwrite=overwrite)
     try:
         with write_beside(target) as beside:
             _write(bundle, beside, {} if mlflow_model is None else mlflow_model.to_dict(), sign)
     except OSError as error:
         raise InputError(f"the model cannot be written: {error.strerror}", file=target) from None
+    return target
+
+
+def check_model_folder(folder: str | Path, *, overwrite: bool = False) -> Path:
+    """Return the folder of a model, before the work is done that it is for.
+
+    Raises
+    ------
+    InputError
+        It is there and ``overwrite`` is False, or is not a saved model.
+    """
+    target = Path(folder)
+    if target.exists() and not overwrite:
+        raise InputError("the folder is there already", file=target, fix="name another, or allow overwriting")
+    if target.exists() and not (target / _MANIFEST).is_file():
+        raise InputError("what is there is not a saved model; it is not replaced", file=target, fix="name another")
     return target
 
 
@@ -110,7 +122,9 @@ def _write(bundle: Bundle, folder: Path, begun: Mapping[str, Any], key: str | Pa
     (folder / _REFITS).write_bytes(_pack_refits([refit.state() for refit in bundle.refits]))
     references = {name: model.state().document for name, model in bundle.references.items()}
     _write_text(data / "references.json", _to_json(references))
-    _write_text(data / "baseline.json", _to_json({"log_risk_quantiles": bundle.log_risk_quantiles.tolist()}))
+    baseline: dict[str, Any] = {"log_risk_quantiles": bundle.log_risk_quantiles.tolist()}
+    baseline |= {} if bundle.profile is None else {"profile": bundle.profile.to_dict()}
+    _write_text(data / "baseline.json", _to_json(baseline))
     _write_text(data / "catalogue.json", _to_json(bundle.catalogue.to_document()))
     texts = _describe_for_mlflow(list(bundle.schema.index), bundle.score_columns, begun)
     for name, text in {**texts, **({_CARD: bundle.card} if bundle.card else {})}.items():
@@ -139,6 +153,7 @@ def _manifest(bundle: Bundle, files: Mapping[str, str]) -> dict[str, Any]:
         "refits": len(bundle.refits),
         **({} if bundle.bands is None else {"bands": bundle.bands.to_dict()}),
         "training": bundle.training.to_dict(),
+        **({"updates": [dict(update) for update in bundle.updates]} if bundle.updates else {}),
         "features": schema.where(pd.notna(schema), None).to_dict("records"),
         "gene_sets": {name: list(genes) for name, genes in bundle.gene_sets.items()},
         "files": dict(files),

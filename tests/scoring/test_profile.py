@@ -1,0 +1,140 @@
+"""How unlike the training patients a patient is: a percentile that is even for patients as in training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nbrelapse.mechanisms import build_features, load_catalogue
+from nbrelapse.scoring import Bundle, load_model, score, write_bundle
+from nbrelapse.scoring._profile import _Profile
+from nbrelapse.scoring.scores import _score_features
+from nbrelapse.simulation import simulate_cohort
+
+FOLDER = Path(__file__).parent / "bundles"
+
+
+@pytest.fixture(scope="module")
+def simulated() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Features that vary and are often known, of 300 patients and of 300 others of the same simulation."""
+    table = build_features(simulate_cohort(300, seed=1))
+    kept = [
+        name
+        for name in table.model_columns()
+        if table.catalogue.features[name].role != "gene"
+        and table.values[name].min() < table.values[name].max()
+        and table.values[name].notna().mean() > 0.2
+    ]
+    return table.values[kept], build_features(simulate_cohort(300, seed=2)).values[kept]
+
+
+@pytest.fixture(scope="module")
+def profile(simulated: tuple[pd.DataFrame, pd.DataFrame]) -> _Profile:
+    return _Profile.of(simulated[0].to_numpy())
+
+
+def assay_of(columns: pd.Index) -> np.ndarray:
+    features = load_catalogue().features
+    return np.array([features[name].assay for name in columns])
+
+
+def shares(percentiles: np.ndarray) -> np.ndarray:
+    """Shares of patients below 10, 25, 50, 75, 90 and 95 per cent."""
+    assert not np.isnan(percentiles).all()
+    known = percentiles[~np.isnan(percentiles)]
+    return np.array([np.mean(known < limit) for limit in (10, 25, 50, 75, 90, 95)])
+
+
+EVEN = np.array([0.10, 0.25, 0.50, 0.75, 0.90, 0.95])
+
+
+def test_new_patients_of_the_same_simulation_are_spread_evenly(
+    profile: _Profile, simulated: tuple[pd.DataFrame, pd.DataFrame]
+) -> None:
+    found = profile.percentile(simulated[1].to_numpy())
+    np.testing.assert_allclose(shares(found), EVEN, atol=0.1)  # of two draws of 300 patients
+    assert np.nanmean(found) == pytest.approx(50, abs=5)
+
+
+@pytest.mark.parametrize("assay", ["expression", "copy_number", "mutations", "clinical"])
+def test_they_are_so_without_an_assay_too(
+    profile: _Profile, simulated: tuple[pd.DataFrame, pd.DataFrame], assay: str
+) -> None:
+    values = simulated[1].mask(np.tile(assay_of(simulated[1].columns) == assay, (len(simulated[1]), 1)))
+    np.testing.assert_allclose(shares(profile.percentile(values.to_numpy())), EVEN, atol=0.12)
+
+
+def test_and_where_any_value_may_be_missing(profile: _Profile, simulated: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    random = np.random.default_rng(0)
+    values = simulated[1].mask(random.random(simulated[1].shape) < 0.3)
+    np.testing.assert_allclose(shares(profile.percentile(values.to_numpy())), EVEN, atol=0.1)
+
+
+def test_another_platform_is_seen(profile: _Profile, simulated: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    train, new = simulated
+    shifted = new + np.where(assay_of(new.columns) == "expression", train.std(), 0.0)
+    assert np.nanmean(profile.percentile(shifted.to_numpy())) > 62
+
+
+def test_features_that_no_longer_go_together_are_seen(
+    profile: _Profile, simulated: tuple[pd.DataFrame, pd.DataFrame]
+) -> None:
+    random, broken = np.random.default_rng(0), simulated[1].copy()
+    for name in broken.columns[assay_of(broken.columns) == "expression"]:
+        broken[name] = random.permutation(broken[name])
+    assert np.nanmean(profile.percentile(broken.to_numpy())) > 57
+
+
+def test_nothing_known_has_no_percentile_and_a_wild_value_the_highest(profile: _Profile) -> None:
+    width = len(profile.distributions.mean)
+    found = profile.percentile(np.array([[np.nan] * width, [3e38] * width]))
+    assert np.isnan(found[0]) and found[1] == 100
+
+
+def test_it_comes_back_from_a_file_and_holds_no_row_of_anybody(profile: _Profile) -> None:
+    document = profile.to_dict()
+    again = _Profile.from_dict(document)
+    values = np.random.default_rng(0).normal(size=(5, len(profile.distributions.mean)))
+    np.testing.assert_array_equal(again.percentile(values), profile.percentile(values))
+    patients = profile.distributions.patients
+    assert all(len(value) != patients for value in document.values() if isinstance(value, list))
+    # Ten patients a bin at least.
+    for known, kept in zip(document["known"], document["shares"], strict=True):
+        assert not kept or len(kept) <= known / 10
+
+
+def test_few_patients_tell_no_distance() -> None:
+    values = np.random.default_rng(0).normal(size=(19, 3))
+    assert np.isnan(_Profile.of(values).percentile(values)).all()
+
+
+def test_scores_carry_it_and_a_saved_model_keeps_it(bundles: dict[str, Bundle], tmp_path: Path) -> None:
+    cohort = simulate_cohort(40, seed=3)
+    for family in ("cox", "boosted"):
+        loaded = load_model(write_bundle(bundles[family], tmp_path / family))
+        before, after = score(bundles[family], cohort), score(loaded, cohort)
+        assert before["unlike_training"].between(0, 100).any()
+        pd.testing.assert_series_equal(before["unlike_training"], after["unlike_training"])
+
+
+def test_too_little_known_for_a_score_is_too_little_for_a_distance(bundles: dict[str, Bundle]) -> None:
+    names = list(bundles["cox"].schema.index)
+    known = pd.DataFrame([[np.nan] * len(names), [1.0] * len(names)], columns=names)
+    assert _score_features(bundles["cox"], known)["unlike_training"].isna().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("name", ["catalogue_1", "version_0_2_0/boosted", "version_0_3_0/blend"])
+def test_models_of_earlier_versions_have_none(name: str) -> None:
+    bundle = load_model(FOLDER / name)
+    X = pd.DataFrame([[1.0] * len(bundle.schema)], columns=list(bundle.schema.index))
+    scores = _score_features(bundle, X)
+    assert scores["log_risk"].notna().all() and scores["unlike_training"].isna().all()
+
+
+def test_a_model_without_a_profile_is_written_and_read_again(bundles: dict[str, Bundle], tmp_path: Path) -> None:
+    folder = write_bundle(replace(bundles["cox"], profile=None), tmp_path / "model")
+    assert load_model(folder).profile is None
