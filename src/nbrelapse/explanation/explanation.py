@@ -273,7 +273,8 @@ def roll_up(features: pd.DataFrame, mechanism_of: pd.Series) -> pd.DataFrame:
     values = features.to_numpy()
     mechanisms = mechanism_of.reindex(features.columns).to_numpy()
     names = list(dict.fromkeys(mechanisms))
-    sums = [values[:, mechanisms == name].sum(axis=1) for name in names]
+    # The last bits of sums depend on the layout in memory, which depends on how many patients there are.
+    sums = [np.ascontiguousarray(values[:, mechanisms == name]).sum(axis=1) for name in names]
     return pd.DataFrame(dict(zip(names, sums, strict=True)), index=features.index)
 
 
