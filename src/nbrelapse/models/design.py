@@ -259,16 +259,16 @@ class ReadFeatures(pd.DataFrame):
     array([[2., 1.]])
     """
 
-    _metadata: ClassVar[list[str]] = ["_checked", "_taken"]  # type: ignore[misc]  # no columns, for pandas
+    _metadata: ClassVar[list[str]] = ["numbers", "_taken"]  # type: ignore[misc]  # no columns, for pandas
 
     def __init__(self, values: np.ndarray, *, index: pd.Index, columns: pd.Index) -> None:
         super().__init__(values, index=index, columns=columns, copy=False)
-        self._checked = values
+        self.numbers = values
         self._taken: dict[tuple[str, ...], np.ndarray] = {tuple(columns): values}
 
     def rows(self, chosen: slice) -> ReadFeatures:
         """Return some of the patients."""
-        return ReadFeatures(self._checked[chosen], index=self.index[chosen], columns=self.columns)
+        return ReadFeatures(self.numbers[chosen], index=self.index[chosen], columns=self.columns)
 
     def take_columns(self, names: np.ndarray) -> np.ndarray:
         """Values of the named columns; see :func:`read_columns`."""
@@ -277,7 +277,7 @@ class ReadFeatures(pd.DataFrame):
             place = {name: position for position, name in enumerate(self.columns)}
             if not place.keys() >= set(key):
                 _select(self, names)
-            self._taken[key] = np.ascontiguousarray(self._checked[:, [place[name] for name in key]])
+            self._taken[key] = np.ascontiguousarray(self.numbers[:, [place[name] for name in key]])
         return self._taken[key]
 
 

@@ -31,6 +31,7 @@ from .patient_report import GroupCourse as GroupCourse
 from .patient_report import PatientContent as PatientContent
 from .patient_report import PatientPrediction as PatientPrediction
 from .patient_report import SimilarPatients as SimilarPatients
+from .patient_report import patient_page as patient_page
 from .patient_report import write_patient_report as write_patient_report
 from .render import Picture as Picture
 from .render import Plot as Plot

@@ -467,12 +467,16 @@ class Bundle:
     def _stacked(self) -> StackedModels:
         return StackedModels(self.refits)
 
+    @cached_property
+    def _mechanism_of(self) -> dict[str, str]:
+        return {str(name): str(mechanism) for name, mechanism in self.schema["mechanism"].items()}
+
     @property
     def score_columns(self) -> list[str]:
         """Names of the columns of a score, ``patient_id`` aside."""
         return _score_columns(self.mechanisms, None if self.model.kind.has_time else self.endpoint)
 
-    @property
+    @cached_property
     def mechanisms(self) -> list[str]:
         """Mechanisms that the model reads, in the catalogue's order."""
         read = set(self.schema["mechanism"])

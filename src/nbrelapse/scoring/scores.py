@@ -12,7 +12,7 @@ import pandas as pd
 from nbrelapse.cohort.cohort import Cohort, counted
 from nbrelapse.cohort.files import write_beside
 from nbrelapse.errors import InputError
-from nbrelapse.explanation.explanation import roll_up
+from nbrelapse.explanation.explanation import sums_by_mechanism
 from nbrelapse.mechanisms.build import build_features
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.models.design import ReadFeatures, read_columns
@@ -204,7 +204,15 @@ def _score_features(
     """
     index = bundle.schema.index
     X = ReadFeatures(read_columns(values, index.to_numpy()), index=values.index, columns=index)
-    seen = read_columns(X, index.to_numpy())
+    return pd.DataFrame(_columns_of_scores(bundle, X, flags), index=X.index)
+
+
+def _columns_of_scores(
+    bundle: Bundle, X: ReadFeatures, flags: Mapping[str, np.ndarray] | None = None
+) -> dict[str, np.ndarray | list[str]]:
+    """Return the columns of :func:`_score_features` by name; ``X`` has the model's features in its order."""
+    index = bundle.schema.index
+    seen = X.numbers
     evidence = _evidence_of(bundle, X)
     starts = range(0, max(1, len(X)), _BLOCK)
     blocks = [_numbers(bundle, X.rows(slice(start, start + _BLOCK))) for start in starts]
@@ -224,7 +232,7 @@ def _score_features(
         "out_of_range_features": _join(outside, list(index), ", "),
         "warnings": _join(np.column_stack(list(told.values())), list(told), "; "),
     }
-    return pd.DataFrame({name: columns[name] for name in bundle.score_columns}, index=X.index)
+    return {name: columns[name] for name in bundle.score_columns}
 
 
 _Columns = dict[str, np.ndarray]
@@ -241,13 +249,15 @@ def _relied_on(bundle: Bundle) -> dict[str, np.ndarray]:
 
 def _numbers(bundle: Bundle, X: pd.DataFrame) -> _Columns:
     attribution = bundle.model.attribute(X)
-    mechanisms = roll_up(attribution.values, bundle.schema["mechanism"])
+    # A model that was loaded names its features in another order than the schema.
+    mechanisms = np.array([bundle._mechanism_of[name] for name in attribution.values.columns], dtype=object)
+    sums = sums_by_mechanism(attribution.values.to_numpy(), mechanisms)
     log_risk, columns = _PREDICTED[bundle.model.kind](bundle, X)
     columns |= {
         "risk_percentile": _percentile(log_risk, bundle.log_risk_quantiles),
         "log_risk": log_risk,
         "baseline": np.full(len(X), attribution.baseline),
-        **{f"mechanism__{name}": mechanisms[name].to_numpy() for name in bundle.mechanisms},
+        **{f"mechanism__{name}": sums[name] for name in bundle.mechanisms},
     }
     return columns
 
