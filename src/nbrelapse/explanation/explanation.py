@@ -289,8 +289,7 @@ def sums_by_mechanism(values: np.ndarray, mechanisms: np.ndarray) -> dict[str, n
     """
     # The last bits of sums depend on the layout in memory, which depends on how many patients there are.
     return {
-        str(name): np.ascontiguousarray(values[:, mechanisms == name]).sum(axis=1)
-        for name in dict.fromkeys(mechanisms)
+        str(name): np.ascontiguousarray(values[:, mechanisms == name]).sum(axis=1) for name in dict.fromkeys(mechanisms)
     }
 
 

@@ -38,6 +38,7 @@ from .render import Plot as Plot
 from .render import begin_drawing as begin_drawing
 from .render import check_picture as check_picture
 from .render import draw_figures as draw_figures
+from .render import page_style as page_style
 from .render import save_figure as save_figure
 from .render import save_pictures as save_pictures
 from .sentences import ProbabilityImportance as ProbabilityImportance

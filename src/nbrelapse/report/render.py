@@ -60,8 +60,14 @@ def _fill(template: str, context: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style = resources.files("nbrelapse.report").joinpath("templates/style.css").read_text(encoding="utf-8")
-    return templates.get_template(template).render(context, style=Markup(style), notice=_NOTICE, version=__version__)
+    return templates.get_template(template).render(
+        context, style=Markup(page_style()), notice=_NOTICE, version=__version__
+    )
+
+
+def page_style() -> str:
+    """Return the style sheet of all pages."""
+    return resources.files("nbrelapse.report").joinpath("templates/style.css").read_text(encoding="utf-8")
 
 
 def _replace(path: Path, text: str) -> Path:
