@@ -259,10 +259,10 @@ class ReadFeatures(pd.DataFrame):
     array([[2., 1.]])
     """
 
-    _metadata: ClassVar[list[str]] = ["numbers", "_taken"]  # type: ignore[misc]  # no columns, for pandas
+    _metadata: ClassVar[list[str]] = ["numbers", "_taken"]  # no columns, for pandas
 
     def __init__(self, values: np.ndarray, *, index: pd.Index, columns: pd.Index) -> None:
-        super().__init__(values, index=index, columns=columns, copy=False)
+        super().__init__(values, index=index, columns=columns, copy=False)  # type: ignore[call-arg]
         self.numbers = values
         self._taken: dict[tuple[str, ...], np.ndarray] = {tuple(columns): values}
 

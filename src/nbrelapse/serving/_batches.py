@@ -11,6 +11,8 @@ from nbrelapse.scoring import PatientRecords, RecordScorer
 
 _Found = TypeVar("_Found")
 
+_Asked = tuple[PatientRecords, asyncio.Future[list[dict[str, Any]]]]
+
 _TOGETHER = 500
 """Patients scored in one go at most. A choice: a tenth of a second."""
 
@@ -26,7 +28,7 @@ class Computer:
     def __init__(self, scorer: RecordScorer) -> None:
         self._scorer = scorer
         self._thread: ThreadPoolExecutor | None = None
-        self._waiting: list[tuple[PatientRecords, asyncio.Future[list[dict[str, Any]]]]] = []
+        self._waiting: list[_Asked] = []
         self._running: asyncio.Task[None] | None = None
 
     async def run(self, job: Callable[[], _Found]) -> _Found:
@@ -48,7 +50,8 @@ class Computer:
     async def _empty(self) -> None:
         try:
             while self._waiting:
-                taken, count = [], 0
+                taken: list[_Asked] = []
+                count = 0
                 while self._waiting and (not taken or count + len(self._waiting[0][0]) <= _TOGETHER):
                     taken.append(self._waiting.pop(0))
                     count += len(taken[-1][0])
@@ -56,7 +59,7 @@ class Computer:
         finally:
             self._running = None
 
-    async def _answer(self, taken: list[tuple[PatientRecords, asyncio.Future[list[dict[str, Any]]]]]) -> None:
+    async def _answer(self, taken: list[_Asked]) -> None:
         if not taken:
             return
         joined = self._scorer.join([patients for patients, _ in taken])

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nbrelapse.errors import InputError
+from nbrelapse.report import assay_title
 from nbrelapse.scoring import Bundle, describe_features
 from nbrelapse.serving._payload import ScoreRequest, parse
 
@@ -18,7 +19,11 @@ def form_fields(bundle: Bundle) -> list[dict[str, Any]]:
     """Return the mechanisms that a model reads, each with the fields of its features."""
     fields: dict[str, list[dict[str, Any]]] = {name: [] for name in bundle.mechanisms}
     for one in describe_features(bundle):
-        own = one | {"field": _PREFIX + one["name"], "range": _range(one["low"], one["high"])}
+        own = one | {
+            "assay": assay_title(one["assay"]),
+            "field": _PREFIX + one["name"],
+            "range": _range(one["low"], one["high"]),
+        }
         fields[one["mechanism"]].append(own)
     return [
         {
