@@ -16,7 +16,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from nbrelapse import __version__
 from nbrelapse.errors import InputError, NbRelapseError
-from nbrelapse.report import page_style
+from nbrelapse.models import model_title
+from nbrelapse.report import ENDPOINTS, page_style
 from nbrelapse.scoring import Bundle, PatientRecords, RecordScorer, describe_features
 from nbrelapse.serving._batches import Computer
 from nbrelapse.serving._guard import Guard
@@ -254,6 +255,7 @@ def _form(bundle: Bundle, asks_token: bool) -> str:
         .get_template("form.html")
         .render(
             style=Markup(page_style()),
+            title=f"{model_title(bundle.model.family)}, {ENDPOINTS.get(bundle.endpoint, bundle.endpoint)}",
             facts=facts,
             groups=form_fields(bundle),
             asks_token=asks_token,
