@@ -129,7 +129,10 @@ def feature(**values: Any) -> dict[str, Any]:
         ({"patients": [{"feature": {"x": 4711}}]}, {"column": "patients.1.feature", "fix": "did you mean features?"}),
         ({"patients": [{"patient_id": 4711, "features": {}}]}, {"column": "patients.1.patient_id"}),
         (feature(mycn__amplified=1) | {"units_checked": True}, {"problem": "this goes with tables only"}),
-        ({"tables": {"patients": [{"patient_id": "a", "inss_stge": "4711"}]}}, {"column": "inss_stge"}),
+        (
+            {"tables": {"patients": [{"patient_id": "a", "inss_stge": "4711"}]}},
+            {"column": "inss_stge", "fix": "did you mean inss_stage or inrgss_stage?"},
+        ),
         ({"tables": {"patient": []}}, {"problem": "unknown table"}),
         ({"tables": {"patients": [{"patient_id": {"a": 4711}}]}}, {"problem": "the request cannot be read"}),
         ({"tables": {"patients": []}}, {}),
@@ -138,6 +141,21 @@ def feature(**values: Any) -> dict[str, Any]:
         ('{"patients": [{"features": {"mycn__amplified": 1, "mycn__amplified": 0}}]}', {"rows": None}),
         ('{"patients": [{"features": {"mycn__amplified": Infinity}}]}', {"column": "mycn__amplified"}),
         ("1" * 10_000, {}),
+        (feature(mycn__amplified=1, **{"\ud800": 4711}), {"problem": "the body is not JSON"}),
+        ({"tables": {"patients": [{"patient_id": "a", "age_days": 10**400}]}}, {}),
+        (
+            {"tables": {"patients": [{"patient_id": "a"}], "samples": [{f"x{row}": 4711} for row in range(30_000)]}},
+            {"table": "samples"},
+        ),
+        (
+            {
+                "tables": {
+                    "patients": [{"patient_id": "a"}],
+                    "expression": [{"Hugo_Symbol": "MYCN"}, {"Hugo_Symbol": "A", "a": 1}],
+                }
+            },
+            {"problem": "records of genes have different samples", "rows": [2]},
+        ),
         (b"\xff\xfe", {"problem": "the body is not JSON"}),
         ("null", {"problem": "the body is no JSON object"}),
     ],
@@ -156,18 +174,18 @@ def test_what_cannot_be_read_is_refused_and_not_logged(
 
 
 def test_limits_of_size(client: Client, patient: dict[str, Any]) -> None:
-    connected = client(limits=Limits(body_bytes=2000, patients=20))
+    connected = client(limits=Limits(body_bytes=5000, patients=100))
     assert connected.post("/score", json={"patients": [patient] * 2}).status_code == 200
-    many = [{"features": {"mycn__amplified": 1}}] * 21
-    for path, number, most in (("/score", 21, 20), ("/explain", 3, 2)):
+    many = [{"features": {"mycn__amplified": 1}}] * 101
+    for path, number, most in (("/score", 101, 100), ("/explain", 3, 2)):
         refused = connected.post(path, json={"patients": many[:number]})
         assert (refused.status_code, refused.json()["error"]["expected"]) == (413, f"at most {most} in a request")
 
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(3):
-            yield b" " * 1000
+            yield b" " * 2000
 
-    for body in (b" " * 2001, pieces()):  # with a length, and without
+    for body in (b" " * 5001, pieces()):  # with a length, and without
         refused = connected.post("/score", content=body)
         assert (refused.status_code, refused.json()["error"]["problem"]) == (413, "the body is too large")
 
@@ -334,6 +352,7 @@ def test_the_form_leads_to_the_report(client: Client, patient: dict[str, Any]) -
         ({}, 422, "Nothing is given"),
         ({"pasted": "{"}, 422, "not json"),
         ({"pasted": '{"mycn__amplfied": 1}'}, 422, "mycn__amplified"),
+        ({str(number): "1" for number in range(10_001)}, 422, "too many fields"),
         ({"feature.mycn__amplified": "yes"}, 422, "not a number"),
         ({"feature.mycn__amplified": "1", "pasted": "{}"}, 422, "both fields and pasted json"),
         ({"pasted": json.dumps({"patients": [{"features": {"mycn__amplified": 1}}] * 2})}, 413, "one patient"),

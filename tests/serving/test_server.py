@@ -106,7 +106,7 @@ def test_workers_share_port_counters_and_load_and_are_started_again(folder: Path
 
 
 def test_sigterm_lets_running_requests_finish(folder: Path, patient: dict[str, Any]) -> None:
-    with serving(folder) as (server, port):
+    with serving(folder, "--max-patients", "2000") as (server, port):
         ask(port, "/explain", {"patients": [patient]})
         found: list[Any] = []
         asked = {"patients": [patient] * 40}

@@ -14,7 +14,7 @@ import pandas as pd
 from nbrelapse.cohort.assemble import assemble_cohort
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.schema import MATRICES, TABLES
-from nbrelapse.errors import InputError
+from nbrelapse.errors import InputError, did_you_mean
 from nbrelapse.explanation.explanation import Explanation, explain
 from nbrelapse.explanation.probability import to_probability
 from nbrelapse.explanation.stability import patient_intervals
@@ -306,12 +306,26 @@ def _frame(name: str, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return a table of a cohort from its records."""
     if name not in (*TABLES, *MATRICES):
         raise InputError("unknown table", column=name, expected=", ".join((*TABLES, *MATRICES)))
-    table = pd.DataFrame(list(rows))
     if name in TABLES:
-        return table
-    if _GENES not in table:
+        given = dict.fromkeys(key for row in rows for key in row)
+        foreign = [key for key in given if key not in TABLES[name].columns]
+        if foreign:  # before rows and columns are multiplied
+            raise InputError(
+                "unknown column",
+                file=name,
+                column=_listed(foreign),
+                expected=", ".join(map(str, TABLES[name].columns)),
+                fix=did_you_mean(foreign[0], map(str, TABLES[name].columns)) or "correct its name or remove it",
+            )
+        return pd.DataFrame(list(rows), columns=list(given))
+    samples = rows[0].keys() if rows else {}
+    if _GENES not in samples:
         raise InputError("the gene column is missing", file=name, column=_GENES)
-    return table.set_index(_GENES)
+    other = [number for number, row in enumerate(rows, 1) if row.keys() != samples]
+    if other:
+        fix = "give every gene a value of every sample, null where it is not known"
+        raise InputError("records of genes have different samples", file=name, rows=other, fix=fix)
+    return pd.DataFrame(list(rows)).set_index(_GENES)
 
 
 def _sums(explanation: Explanation) -> dict[str, Any]:

@@ -12,12 +12,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from nbrelapse.errors import InputError
 from nbrelapse.serving._metrics import ENDPOINTS, Metrics
-from nbrelapse.serving._payload import error_document
+from nbrelapse.serving._payload import error_document, parse_form
 from nbrelapse.serving.limits import Limits, _Buckets
 
 log = logging.getLogger("nbrelapse.serving")
@@ -140,8 +141,7 @@ class Guard:
             self._check_token(exchange, exchange.header("authorization"))
         body = await self._body(exchange, receive)
         if form:
-            given = parse_qs(body.decode("latin-1"), max_num_fields=2000).get("token", [""])[0] if self._token else ""
-            self._check_token(exchange, exchange.header("authorization") or f"Bearer {given}")
+            self._check_token(exchange, exchange.header("authorization") or self._token_of_form(body))
         handed = False
 
         async def replay() -> Message:
@@ -164,8 +164,8 @@ class Guard:
             raise _RefusedError(403, "pages of other sites may not ask")
 
     def _check_rate(self, exchange: _Exchange) -> None:
-        wait = self._wait((exchange.scope.get("client") or ("",))[0])
-        if wait and exchange.path != "/health":
+        wait = 0.0 if exchange.path == "/health" else self._wait((exchange.scope.get("client") or ("",))[0])
+        if wait:
             expected = f"at most {self._limits.rate:g} a second in the long run"
             raise _RefusedError(429, "too many requests", {"retry-after": str(int(wait) + 1)}, expected=expected)
 
@@ -176,6 +176,14 @@ class Guard:
         if kind.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), self._token):
             fix = "send the header Authorization: Bearer TOKEN"
             raise _RefusedError(401, "no valid token", {"www-authenticate": "Bearer"}, fix=fix)
+
+    def _token_of_form(self, body: bytes) -> str | None:
+        if self._token is None:
+            return None
+        try:
+            return f"Bearer {parse_form(body).get('token', '')}"
+        except InputError:
+            return None
 
     async def _body(self, exchange: _Exchange, receive: Receive) -> bytes:
         most = self._limits.body_bytes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
+from urllib.parse import parse_qs
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
@@ -102,6 +103,8 @@ def parse(body: bytes, kind: type[ScoreRequest]) -> ScoreRequest:
     """
     try:
         document = json.loads(body, object_pairs_hook=_once)
+        if b"\\u" in body:  # half a pair of surrogates is no text
+            json.dumps(document, ensure_ascii=False).encode()
     except InputError:
         raise
     except (ValueError, RecursionError):
@@ -118,6 +121,24 @@ def parse(body: bytes, kind: type[ScoreRequest]) -> ScoreRequest:
     if request.tables is None and by_tables:
         raise InputError("this goes with tables only", column=", ".join(sorted(by_tables)), fix="leave it out")
     return request
+
+
+_FIELDS = 10_000
+
+
+def parse_form(body: bytes) -> dict[str, str]:
+    """Read the fields of a form; of those with one name the first counts.
+
+    Raises
+    ------
+    InputError
+        There are more than any model has features.
+    """
+    try:
+        fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=_FIELDS)
+    except ValueError:
+        raise InputError("the form has too many fields", expected=f"at most {_FIELDS}") from None
+    return {name: values[0] for name, values in fields.items()}
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from typing import Any
-from urllib.parse import parse_qs
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
@@ -23,7 +22,15 @@ from nbrelapse.serving._batches import Computer
 from nbrelapse.serving._guard import Guard
 from nbrelapse.serving._metrics import Metrics
 from nbrelapse.serving._page import form_fields, read_form
-from nbrelapse.serving._payload import ExplainRequest, ScoreRequest, error_document, model_facts, parse, schemas
+from nbrelapse.serving._payload import (
+    ExplainRequest,
+    ScoreRequest,
+    error_document,
+    model_facts,
+    parse,
+    parse_form,
+    schemas,
+)
 from nbrelapse.serving.limits import Limits
 
 _DESCRIPTION = (
@@ -230,9 +237,8 @@ class _Service:
 
     async def report(self, request: Request) -> Response:
         """Return the page of the patient who was typed or pasted into the form."""
-        fields = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=2000)
         try:
-            asked = read_form({name: values[0] for name, values in fields.items()}, self._bundle)
+            asked = read_form(parse_form(await request.body()), self._bundle)
             patients = await self._read(asked, 1)
             text = await self._computer.run(lambda: self._scorer.page(patients))
         except InputError as error:

@@ -20,7 +20,7 @@ class Limits:
     body_bytes : int
         Of a request's body; 413 above it.
     patients : int
-        In a request for scores; 413 above it. A tenth of it may be explained at once.
+        In a request for scores; 413 above it. A fiftieth of it may be explained at once.
     rate : float
         Requests a second that a client may make in the long run, twice as many at once; 429 above it. 0: any number.
         Each worker counts for itself.
@@ -36,7 +36,7 @@ class Limits:
     @property
     def explained(self) -> int:
         """Patients in a request for explanations."""
-        return max(1, self.patients // 10)
+        return max(1, self.patients // 50)
 
 
 class _Buckets:
