@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from nbrelapse.errors import InputError
+from nbrelapse.errors import InputError, NbRelapseError
 from nbrelapse.scoring import Bundle, write_bundle
-from nbrelapse.serving import check_address
+from nbrelapse.serving import check_address, server
 
 PATIENCE = 60.0
 """Seconds to wait before the test fails: for a slow machine, not a measurement."""
@@ -39,16 +39,16 @@ def serving(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str]
         port = probe.getsockname()[1]
     code = "from nbrelapse.cli import main; main()"
     command = [sys.executable, "-c", code, "serve", str(folder), "--port", str(port), *options]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        assert server.stdout is not None
-        line = server.stdout.readline()
-        assert line.endswith(f": http://127.0.0.1:{port}/\n"), line or server.communicate()[1]
-        yield server, port
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.endswith(f": http://127.0.0.1:{port}/\n"), line or process.communicate()[1]
+        yield process, port
     finally:
-        if server.poll() is None:
-            server.terminate()
-            server.communicate(timeout=PATIENCE)
+        if process.poll() is None:
+            process.terminate()
+            process.communicate(timeout=PATIENCE)
 
 
 def ask(port: int, path: str, document: Any = None) -> Any:
@@ -79,25 +79,25 @@ def counted(port: int, name: str) -> float:
 
 
 def test_workers_share_port_counters_and_load_and_are_started_again(folder: Path, patient: dict[str, Any]) -> None:
-    with serving(folder, "--workers", "2", "--rate", "0") as (server, port):
-        until(lambda: len(children(server.pid)) == 2)
+    with serving(folder, "--workers", "2", "--rate", "0") as (running, port):
+        until(lambda: len(children(running.pid)) == 2)
         # A fork takes only its own thread along; the allocator's, of Arrow, knows how to follow.
-        threads = [task.joinpath("comm").read_text() for task in Path(f"/proc/{server.pid}/task").iterdir()]
+        threads = [task.joinpath("comm").read_text() for task in Path(f"/proc/{running.pid}/task").iterdir()]
         assert len([name for name in threads if not name.startswith("jemalloc")]) == 1
         asked = {"patients": [patient]}
         answers = [ask(port, "/score", asked) for _ in range(20)]
         assert answers == [answers[0]] * 20
         assert counted(port, "nbrelapse_patients_total") == 20
-        first = children(server.pid)
+        first = children(running.pid)
         os.kill(first[0], signal.SIGKILL)
-        until(lambda: len(children(server.pid)) == 2 and first[0] not in children(server.pid))
+        until(lambda: len(children(running.pid)) == 2 and first[0] not in children(running.pid))
         until(lambda: counted(port, "nbrelapse_worker_restarts_total") == 1)
         assert ask(port, "/score", asked) == answers[0]
         assert counted(port, "nbrelapse_patients_total") == 21
-        workers = children(server.pid)
-        server.send_signal(signal.SIGINT)
-        _, said = server.communicate(timeout=PATIENCE)
-    assert server.returncode == 130
+        workers = children(running.pid)
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=PATIENCE)
+    assert running.returncode == 130
     assert "worker" in said
     assert said.endswith("interrupted\n")
     for pid in workers:
@@ -106,7 +106,7 @@ def test_workers_share_port_counters_and_load_and_are_started_again(folder: Path
 
 
 def test_sigterm_lets_running_requests_finish(folder: Path, patient: dict[str, Any]) -> None:
-    with serving(folder, "--max-patients", "2000") as (server, port):
+    with serving(folder, "--max-patients", "2000") as (running, port):
         ask(port, "/explain", {"patients": [patient]})
         found: list[Any] = []
         asked = {"patients": [patient] * 40}
@@ -114,11 +114,11 @@ def test_sigterm_lets_running_requests_finish(folder: Path, patient: dict[str, A
         asking.start()
         time.sleep(0.3)
         assert not found
-        server.terminate()
+        running.terminate()
         asking.join(PATIENCE)
-        _, said = server.communicate(timeout=PATIENCE)
+        _, said = running.communicate(timeout=PATIENCE)
     assert len(found[0]["patients"]) == 40
-    assert server.returncode == 0
+    assert running.returncode == 0
     assert "patient-0" not in said
     assert "POST /explain 200" in said
     with socket.socket() as probe:
@@ -156,12 +156,22 @@ def test_loopback_needs_none(tmp_path: Path) -> None:
         check_address("no such host")
 
 
-def test_a_port_in_use_is_refused(bundles: dict[str, Bundle]) -> None:
-    from nbrelapse.serving import serve
+def test_workers_that_cannot_start_stop_the_server(bundles: dict[str, Bundle], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("secret")
 
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = check_address(port=probe.getsockname()[1])
+    monkeypatch.setattr(server, "_run", fail)
+    with pytest.raises(NbRelapseError, match="end as soon as they are started"):
+        server.serve(bundles["cox"], address, workers=2)
+
+
+def test_a_port_in_use_is_refused(bundles: dict[str, Bundle]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = check_address(port=taken.getsockname()[1])
         with pytest.raises(InputError, match="cannot be opened: Address already in use"):
-            serve(bundles["cox"], address)
+            server.serve(bundles["cox"], address)

@@ -23,7 +23,7 @@ from nbrelapse.serving._metrics import Metrics
 from nbrelapse.serving.app import make_app
 from nbrelapse.serving.limits import Limits
 
-log = logging.getLogger("nbrelapse.serving")
+_log = logging.getLogger("nbrelapse.serving")
 
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 _SHORTEST_TOKEN = 16
@@ -258,6 +258,8 @@ class _Workers:
             self._metrics.of_worker(number)
             _run(self._config, self._port, self._received, parent)
             code = 0
+        except Exception as error:
+            _log.error("worker %d: %s", number + 1, type(error).__name__)
         finally:
             os._exit(code)  # what the parent has begun is the parent's to end
 
@@ -267,7 +269,7 @@ class _Workers:
         self._failures = self._failures + 1 if time.monotonic() - started < _SOON else 1
         if self._failures >= _OFTEN:
             raise NbRelapseError("workers of the server end as soon as they are started: it was stopped")
-        log.warning("worker %d has ended and is started again", number + 1)
+        _log.warning("worker %d has ended and is started again", number + 1)
         self._metrics.count("restarts", worker=number)
         self._start(number)
 
