@@ -30,6 +30,7 @@ ROOMS = (
     "tracking",
     "scoring",
     "experiment",
+    "serving",
     "cli",
 )
 FACES = [room for room in ROOMS if (PACKAGE / room / "__init__.pyi").exists()] + ["report.plots"]

@@ -10,6 +10,7 @@ from nbrelapse import __version__
 from nbrelapse.cli.data import cohort_app, features, mechanisms
 from nbrelapse.cli.models import evaluate, explain, export, score, verify
 from nbrelapse.cli.results import compare, ui
+from nbrelapse.cli.serving import serve
 from nbrelapse.cli.training import quickstart, train
 from nbrelapse.cli.updating import update
 from nbrelapse.errors import InputError, NbRelapseError
@@ -39,7 +40,7 @@ def _options(
 
 app.command()(quickstart)
 app.add_typer(cohort_app, name="cohort")
-for command in (mechanisms, features, train, compare, evaluate, explain, score, verify, export, update, ui):
+for command in (mechanisms, features, train, compare, evaluate, explain, score, serve, verify, export, update, ui):
     app.command()(command)
 
 

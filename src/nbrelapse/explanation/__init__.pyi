@@ -14,6 +14,7 @@ from .explanation import contributions_by_group as contributions_by_group
 from .explanation import explain as explain
 from .explanation import mechanism_cooccurrence as mechanism_cooccurrence
 from .explanation import roll_up as roll_up
+from .explanation import sums_by_mechanism as sums_by_mechanism
 from .probability import to_probability as to_probability
 from .stability import NOT_ASSAYED as NOT_ASSAYED
 from .stability import Stability as Stability

@@ -270,11 +270,27 @@ def roll_up(features: pd.DataFrame, mechanism_of: pd.Series) -> pd.DataFrame:
         alk  mycn
     0  0.75  -1.0
     """
-    values = features.to_numpy()
     mechanisms = mechanism_of.reindex(features.columns).to_numpy()
-    names = list(dict.fromkeys(mechanisms))
-    sums = [values[:, mechanisms == name].sum(axis=1) for name in names]
-    return pd.DataFrame(dict(zip(names, sums, strict=True)), index=features.index)
+    return pd.DataFrame(sums_by_mechanism(features.to_numpy(), mechanisms), index=features.index)
+
+
+def sums_by_mechanism(values: np.ndarray, mechanisms: np.ndarray) -> dict[str, np.ndarray]:
+    """Sum the columns of each mechanism, as :func:`roll_up` does, without tables.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_patients, n_features)
+    mechanisms : ndarray of str, shape (n_features,)
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_patients,)
+        By mechanism, in their order of first appearance.
+    """
+    # The last bits of sums depend on the layout in memory, which depends on how many patients there are.
+    return {
+        str(name): np.ascontiguousarray(values[:, mechanisms == name]).sum(axis=1) for name in dict.fromkeys(mechanisms)
+    }
 
 
 def explain(

@@ -11,6 +11,7 @@ from .clinical import ClinicalCox as ClinicalCox
 from .clinical import ClinicalLogistic as ClinicalLogistic
 from .clinical import ClinicalReference as ClinicalReference
 from .design import LEAST_OBSERVED as LEAST_OBSERVED
+from .design import ReadFeatures as ReadFeatures
 from .design import align_patients as align_patients
 from .design import default_columns as default_columns
 from .design import read_columns as read_columns
@@ -42,6 +43,7 @@ from .resamples import bootstrap_refits as bootstrap_refits
 from .resamples import bootstrap_rows as bootstrap_rows
 from .resamples import fold_refits as fold_refits
 from .resamples import refit as refit
+from .stacked import StackedModels as StackedModels
 from .survival import SurvivalModel as SurvivalModel
 from .trees import Boosted as Boosted
 from .trees import BoostedClassifier as BoostedClassifier

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -209,6 +209,8 @@ def read_columns(X: pd.DataFrame, names: np.ndarray) -> np.ndarray:
     InputError
         A column is not in X, is there twice, is not numeric, or holds values that are infinite or as good as that.
     """
+    if isinstance(X, ReadFeatures):
+        return X.take_columns(names)
     table = _select(X, names)
     if table.shape[1] != len(names):
         repeated = table.columns[table.columns.duplicated()].unique()
@@ -233,6 +235,50 @@ def read_columns(X: pd.DataFrame, names: np.ndarray) -> np.ndarray:
             expected="finite numbers below 3e38, NaN = unknown",
         )
     return values
+
+
+class ReadFeatures(pd.DataFrame):
+    """Features whose values were read and checked, for models that are to be asked about them many times.
+
+    To find and check a hundred columns takes pandas longer than a model takes to predict a patient. Not to be changed:
+    models read the values that the table was made of. What is taken from it is an ordinary table.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples, n_features)
+        From :func:`read_columns`.
+    index : Index
+        Patients.
+    columns : Index
+        Features.
+
+    Examples
+    --------
+    >>> table = ReadFeatures(np.array([[1.0, 2.0]]), index=pd.Index(["p1"]), columns=pd.Index(["a", "b"]))
+    >>> read_columns(table, np.array(["b", "a"]))
+    array([[2., 1.]])
+    """
+
+    _metadata: ClassVar[list[str]] = ["numbers", "_taken"]  # no columns, for pandas
+
+    def __init__(self, values: np.ndarray, *, index: pd.Index, columns: pd.Index) -> None:
+        super().__init__(values, index=index, columns=columns, copy=False)  # type: ignore[call-arg]
+        self.numbers = values
+        self._taken: dict[tuple[str, ...], np.ndarray] = {tuple(columns): values}
+
+    def rows(self, chosen: slice) -> ReadFeatures:
+        """Return some of the patients."""
+        return ReadFeatures(self.numbers[chosen], index=self.index[chosen], columns=self.columns)
+
+    def take_columns(self, names: np.ndarray) -> np.ndarray:
+        """Values of the named columns; see :func:`read_columns`."""
+        key = tuple(names.tolist())
+        if key not in self._taken:
+            place = {name: position for position, name in enumerate(self.columns)}
+            if not place.keys() >= set(key):
+                _select(self, names)
+            self._taken[key] = np.ascontiguousarray(self.numbers[:, [place[name] for name in key]])
+        return self._taken[key]
 
 
 _LARGEST = float(np.finfo(np.float32).max)

@@ -33,12 +33,14 @@ from .patient_report import GroupCourse as GroupCourse
 from .patient_report import PatientContent as PatientContent
 from .patient_report import PatientPrediction as PatientPrediction
 from .patient_report import SimilarPatients as SimilarPatients
+from .patient_report import patient_page as patient_page
 from .patient_report import write_patient_report as write_patient_report
 from .render import Picture as Picture
 from .render import Plot as Plot
 from .render import begin_drawing as begin_drawing
 from .render import check_picture as check_picture
 from .render import draw_figures as draw_figures
+from .render import page_style as page_style
 from .render import save_figure as save_figure
 from .render import save_pictures as save_pictures
 from .sentences import ProbabilityImportance as ProbabilityImportance

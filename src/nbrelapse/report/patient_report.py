@@ -17,7 +17,7 @@ from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.report.facts import _DRIVES, NO_RECOMMENDATION, _driving_mechanisms
 from nbrelapse.report.plots.style import _MUTED
-from nbrelapse.report.render import _figure_data_uri, _render
+from nbrelapse.report.render import _figure_data_uri, _fill, _render
 from nbrelapse.report.sentences import _PatientSummary, _place, _summary_sentence
 from nbrelapse.report.wording import (
     _EVENTS,
@@ -34,8 +34,6 @@ from nbrelapse.report.wording import (
 def write_patient_report(content: PatientContent, file: str | Path) -> Path:
     """Write the page of one patient as one HTML file that loads nothing from anywhere.
 
-    Where too little is known of the patient no number stands on the page.
-
     Parameters
     ----------
     content : PatientContent
@@ -47,23 +45,39 @@ def write_patient_report(content: PatientContent, file: str | Path) -> Path:
     Path
         The file.
     """
+    return _render("patient.html", file, _page(content))
+
+
+def patient_page(content: PatientContent) -> str:
+    """Return the page of one patient as HTML that loads nothing from anywhere.
+
+    Where too little is known of the patient no number stands on the page.
+
+    Parameters
+    ----------
+    content : PatientContent
+
+    Returns
+    -------
+    str
+    """
+    return _fill("patient.html", _page(content))
+
+
+def _page(content: PatientContent) -> dict[str, Any]:
     prediction = content.prediction
-    return _render(
-        "patient.html",
-        file,
-        {
-            "kind": "One patient's prediction",
-            "title": f"Patient {content.patient_id}",
-            "created": content.created,
-            "subtitle": f"{model_title(content.model)}, {ENDPOINTS.get(content.endpoint, content.endpoint)}",
-            "event": _EVENTS.get(content.endpoint, content.endpoint),
-            "summary": _summary_sentence(_patient_summary(content)),
-            "missing_assays": content.missing_assays,
-            "warnings": content.warnings,
-            "facts": content.facts,
-            "prediction": None if prediction is None else _shown(prediction, content),
-        },
-    )
+    return {
+        "kind": "One patient's prediction",
+        "title": f"Patient {content.patient_id}",
+        "created": content.created,
+        "subtitle": f"{model_title(content.model)}, {ENDPOINTS.get(content.endpoint, content.endpoint)}",
+        "event": _EVENTS.get(content.endpoint, content.endpoint),
+        "summary": _summary_sentence(_patient_summary(content)),
+        "missing_assays": content.missing_assays,
+        "warnings": content.warnings,
+        "facts": content.facts,
+        "prediction": None if prediction is None else _shown(prediction, content),
+    }
 
 
 def _shown(prediction: PatientPrediction, content: PatientContent) -> dict[str, Any]:

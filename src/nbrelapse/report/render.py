@@ -48,6 +48,11 @@ def _render(template: str, file: str | Path, context: dict[str, Any]) -> Path:
     InputError
         The file cannot be written.
     """
+    return _replace(Path(file), _fill(template, context))
+
+
+def _fill(template: str, context: dict[str, Any]) -> str:
+    """Fill a template; see :func:`_render`."""
     templates = Environment(
         loader=PackageLoader("nbrelapse.report"),
         autoescape=True,
@@ -55,9 +60,14 @@ def _render(template: str, file: str | Path, context: dict[str, Any]) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style = resources.files("nbrelapse.report").joinpath("templates/style.css").read_text(encoding="utf-8")
-    text = templates.get_template(template).render(context, style=Markup(style), notice=_NOTICE, version=__version__)
-    return _replace(Path(file), text)
+    return templates.get_template(template).render(
+        context, style=Markup(page_style()), notice=_NOTICE, version=__version__
+    )
+
+
+def page_style() -> str:
+    """Return the style sheet of all pages."""
+    return resources.files("nbrelapse.report").joinpath("templates/style.css").read_text(encoding="utf-8")
 
 
 def _replace(path: Path, text: str) -> Path:

@@ -23,6 +23,9 @@ from .patient import describe_patient as describe_patient
 from .reading import CheckedModel as CheckedModel
 from .reading import check_model as check_model
 from .reading import load_model as load_model
+from .records import PatientRecords as PatientRecords
+from .records import RecordScorer as RecordScorer
+from .records import describe_features as describe_features
 from .scores import check_scores_file as check_scores_file
 from .scores import cohort_notes as cohort_notes
 from .scores import score as score

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.metrics.horizons import YEAR, longest_horizon
 from nbrelapse.models.base import RiskModel
+from nbrelapse.models.design import read_columns
 from nbrelapse.models.families import model_title
+from nbrelapse.models.stacked import StackedModels
 from nbrelapse.outcome import HORIZON_YEARS, Outcome, outcome_fingerprint, summarize_outcome
 from nbrelapse.report.wording import ENDPOINTS
 from nbrelapse.scoring._profile import _Profile
@@ -90,7 +93,7 @@ def _evidence_of(bundle: Bundle, values: pd.DataFrame) -> np.ndarray:
     importance = bundle.schema["importance"].to_numpy(dtype=float)
     if not importance.sum() > 0:
         importance = np.ones(len(importance))
-    known = values[list(bundle.schema.index)].notna().to_numpy()
+    known = ~np.isnan(read_columns(values, bundle.schema.index.to_numpy()))
     # Rounded, so that everything known is 1 and no threshold falls on the order of a sum.
     return np.asarray(np.round(known @ (importance / importance.sum()), 12))
 
@@ -467,8 +470,7 @@ class Bundle:
             return dict(zip(_LIMITS, (risk, risk, nothing, nothing), strict=True))
         asked = np.append(times, self.bands.days[-1:] or np.inf)
         log_risk, incidence = self.model.predict_risk(X, asked)
-        refitted = np.stack([refit.predict_risk(X, asked)[1] for refit in self.refits])
-        low, high, below, above = self.bands.limits(incidence, asked, refitted)
+        low, high, below, above = self.bands.limits(incidence, asked, self._stacked.probability(X, asked))
         found = (log_risk + below[:, -1], log_risk + above[:, -1], low[:, :-1], high[:, :-1])
         return dict(zip(_LIMITS, found, strict=True))
 
@@ -481,14 +483,22 @@ class Bundle:
         """
         if self.profile is None:
             return np.full(len(X), np.nan)
-        return self.profile.percentile(X[list(self.schema.index)].to_numpy(dtype=float))
+        return self.profile.percentile(read_columns(X, self.schema.index.to_numpy()))
+
+    @cached_property
+    def _stacked(self) -> StackedModels:
+        return StackedModels(self.refits)
+
+    @cached_property
+    def _mechanism_of(self) -> dict[str, str]:
+        return {str(name): str(mechanism) for name, mechanism in self.schema["mechanism"].items()}
 
     @property
     def score_columns(self) -> list[str]:
         """Names of the columns of a score, ``patient_id`` aside."""
         return _score_columns(self.mechanisms, None if self.model.kind.has_time else self.endpoint)
 
-    @property
+    @cached_property
     def mechanisms(self) -> list[str]:
         """Mechanisms that the model reads, in the catalogue's order."""
         read = set(self.schema["mechanism"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ import pandas as pd
 from nbrelapse.cohort.cohort import Cohort, counted
 from nbrelapse.cohort.files import write_beside
 from nbrelapse.errors import InputError
-from nbrelapse.explanation.explanation import roll_up
+from nbrelapse.explanation.explanation import sums_by_mechanism
 from nbrelapse.mechanisms.build import build_features
 from nbrelapse.metrics.horizons import YEAR
-from nbrelapse.models.design import read_columns
+from nbrelapse.models.design import ReadFeatures, read_columns
 from nbrelapse.models.survival import SurvivalModel
 from nbrelapse.outcome import BINARY, SURVIVAL
 from nbrelapse.scoring._profile import _percentile
@@ -176,7 +177,7 @@ _LEAST_EVIDENCE = 0.25
 _FULL_EVIDENCE = 0.75
 """Below this share a warning goes with the score. A choice of caution, not an estimate."""
 
-_BLOCK = 10_000
+_BLOCK = 2_000
 """Patients worked on at once: the intervals take a number a refit and horizon for each."""
 
 
@@ -214,28 +215,41 @@ def _score_features(
     InputError
         A feature is not there, is not numeric or is infinite.
     """
-    names = list(bundle.schema.index)
-    X = pd.DataFrame(read_columns(values, np.asarray(names, dtype=object)), index=values.index, columns=names)
-    known = X.notna().to_numpy()
+    index = bundle.schema.index
+    X = ReadFeatures(read_columns(values, index.to_numpy()), index=values.index, columns=index)
+    return pd.DataFrame(_columns_of_scores(bundle, X, flags), index=X.index)
+
+
+def _columns_of_scores(
+    bundle: Bundle, X: ReadFeatures, flags: Mapping[str, np.ndarray] | None = None
+) -> dict[str, np.ndarray | list[str]]:
+    """Return the columns of :func:`_score_features` by name; ``X`` has the model's features in its order."""
+    index = bundle.schema.index
+    seen = X.numbers
     evidence = _evidence_of(bundle, X)
-    blocks = [_numbers(bundle, X.iloc[start : start + _BLOCK]) for start in range(0, max(1, len(X)), _BLOCK)]
-    numbers = pd.concat(blocks)
-    numbers.loc[evidence < _LEAST_EVIDENCE] = np.nan
-    outside = (X.lt(bundle.schema["low"]) | X.gt(bundle.schema["high"])).to_numpy()
+    starts = range(0, max(1, len(X)), _BLOCK)
+    blocks = [_numbers(bundle, X.rows(slice(start, start + _BLOCK))) for start in starts]
+    numbers = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+    low, high = (bundle.schema[limit].to_numpy() for limit in ("low", "high"))
+    outside = (seen < low) | (seen > high)
     if flags is None:
         unseen, nothing = _unseen(bundle), pd.Series(np.nan, index=X.index, dtype=object)
         flags = _model_flags(bundle, len(X)) | ({} if unseen is None else unseen.warnings(nothing))
     told = _feature_flags(bundle, evidence, outside) | dict(flags)
     assays = _relied_on(bundle)
-    missing = np.column_stack([~known[:, features].any(axis=1) for features in assays.values()])
-    result = numbers.assign(
-        evidence=evidence,
-        unlike_training=np.where(evidence < _LEAST_EVIDENCE, np.nan, bundle.unlike_training(X)),
-        missing_assays=_join(missing, list(assays), ", "),
-        out_of_range_features=_join(outside, names, ", "),
-        warnings=_join(np.column_stack(list(told.values())), list(told), "; "),
-    )
-    return result[bundle.score_columns]
+    missing = np.column_stack([np.isnan(seen[:, features]).all(axis=1) for features in assays.values()])
+    columns: dict[str, np.ndarray | list[str]] = {
+        **{name: np.where(evidence < _LEAST_EVIDENCE, np.nan, column) for name, column in numbers.items()},
+        "evidence": evidence,
+        "unlike_training": np.where(evidence < _LEAST_EVIDENCE, np.nan, bundle.unlike_training(X)),
+        "missing_assays": _join(missing, list(assays), ", "),
+        "out_of_range_features": _join(outside, list(index), ", "),
+        "warnings": _join(np.column_stack(list(told.values())), list(told), "; "),
+    }
+    return {name: columns[name] for name in bundle.score_columns}
+
+
+_Columns = dict[str, np.ndarray]
 
 
 def _relied_on(bundle: Bundle) -> dict[str, np.ndarray]:
@@ -247,20 +261,19 @@ def _relied_on(bundle: Bundle) -> dict[str, np.ndarray]:
     return {str(assay): np.flatnonzero(used & (assays == assay)) for assay in dict.fromkeys(assays[used])}
 
 
-def _numbers(bundle: Bundle, X: pd.DataFrame) -> pd.DataFrame:
+def _numbers(bundle: Bundle, X: pd.DataFrame) -> _Columns:
     attribution = bundle.model.attribute(X)
-    mechanisms = roll_up(attribution.values, bundle.schema["mechanism"])
+    # A model that was loaded names its features in another order than the schema.
+    mechanisms = np.array([bundle._mechanism_of[name] for name in attribution.values.columns], dtype=object)
+    sums = sums_by_mechanism(attribution.values.to_numpy(), mechanisms)
     log_risk, columns = _PREDICTED[bundle.model.kind](bundle, X)
     columns |= {
         "risk_percentile": _percentile(log_risk, bundle.log_risk_quantiles),
         "log_risk": log_risk,
         "baseline": np.full(len(X), attribution.baseline),
-        **{f"mechanism__{name}": mechanisms[name].to_numpy() for name in bundle.mechanisms},
+        **{f"mechanism__{name}": sums[name] for name in bundle.mechanisms},
     }
-    return pd.DataFrame(columns, index=X.index)
-
-
-_Columns = dict[str, np.ndarray]
+    return columns
 
 
 def _by_years(bundle: Bundle, X: pd.DataFrame) -> tuple[np.ndarray, _Columns]:
@@ -317,9 +330,12 @@ def _feature_flags(bundle: Bundle, evidence: np.ndarray, outside: np.ndarray) ->
 
 def _join(flags: np.ndarray, names: list[str], separator: str) -> list[str]:
     """Names of the flags raised in each row, as text; each distinct row is spelt out once."""
-    rows, which = np.unique(flags, axis=0, return_inverse=True)
-    texts = [separator.join(np.asarray(names, dtype=object)[row]) for row in rows]
-    return [texts[row] for row in which.ravel()]
+    spelt: dict[bytes, str] = {}
+    keys = [row.tobytes() for row in np.packbits(flags, axis=1)]
+    for key, row in zip(keys, flags, strict=True):
+        if key not in spelt:
+            spelt[key] = separator.join(compress(names, row))
+    return [spelt[key] for key in keys]
 
 
 _SUFFIXES = (".parquet", ".csv", ".json")

@@ -119,8 +119,7 @@ class PatientBands:
             np.stack([self._at(time, column, rows) for time, column in zip(times, risk.T, strict=True)], axis=1)
             for rows in (self.shift, self.variance, deviations)
         )
-        among_refits = np.ma.masked_array(scale(refitted), refitted == 0).var(axis=0).filled(0.0)
-        spread = np.sqrt(np.maximum(variance, among_refits))
+        spread = np.sqrt(np.maximum(variance, _variance(scale(refitted), refitted > 0)))
         below, above = np.minimum(shift - lower * spread, 0), np.maximum(shift + _ABOVE * spread, 0)
         low, high = np.minimum(back(risk + below), incidence), np.maximum(back(risk + above), incidence)
         # A limit at one time is one at earlier (later) times too.
@@ -411,6 +410,16 @@ def _by_tenth(
         tuple(float(difference[tenth].mean()) for tenth in tenths),
         tuple(float(wider * (difference[tenth].var() + own[tenth].mean())) for tenth in tenths),
     )
+
+
+def _variance(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """Variance over the first axis of the values that count; 0 where none does."""
+    number = np.maximum(counted.sum(axis=0), 1)
+    all_count = bool(counted.all())
+    values = values if all_count else np.where(counted, values, 0.0)
+    deviations = values - values.sum(axis=0) / number
+    deviations = deviations if all_count else np.where(counted, deviations, 0.0)
+    return np.asarray(np.square(deviations, out=deviations).sum(axis=0) / number)
 
 
 def _cloglog(incidence: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ PATIENCE = 60.0
 ROOTLESS_AND_OFFLINE = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--disable-extensions", "--disable-quic",
-    "--host-resolver-rules=MAP * ~NOTFOUND", "--remote-debugging-pipe",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--remote-debugging-pipe",
 )  # fmt: skip
 HEIGHT = 900
 LOOK = """(async () => {
@@ -102,8 +102,13 @@ class Browser:
         result: dict[str, Any] = answer["result"]
         return result
 
-    def visit(self, page: Path, *, width: int, scheme: str = "light", media: str = "screen") -> Visit:
-        """Open a page in a window of a width (pixels), in a colour scheme and for a medium."""
+    def visit(
+        self, page: Path | str, *, width: int, scheme: str = "light", media: str = "screen", leave: str = ""
+    ) -> Visit:
+        """Open a file or an address in a window of a width (pixels), in a colour scheme and for a medium.
+
+        ``leave`` is a script that leads to another page, which is then the one that is seen.
+        """
         context = self.send("Target.createBrowserContext")["browserContextId"]
         tab = self.send("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         session = self.send("Target.attachToTarget", targetId=tab, flatten=True)["sessionId"]
@@ -115,9 +120,14 @@ class Browser:
         self.send("Emulation.setDeviceMetricsOverride", session, **size)
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.send("Emulation.setEmulatedMedia", session, media=media, features=[feature])
-        self.send("Page.navigate", session, url=page.resolve().as_uri())
+        self.send("Page.navigate", session, url=page if isinstance(page, str) else page.resolve().as_uri())
         if not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self._until(lambda message: message.get("method") == "Page.loadEventFired")
+        if leave:
+            before = len(self.events)
+            self.send("Runtime.evaluate", session, expression=leave)
+            if not any(event["method"] == "Page.loadEventFired" for event in self.events[before:]):
+                self._until(lambda message: message.get("method") == "Page.loadEventFired")
         look = LOOK.replace("WIDTH", str(width))
         seen = self.send("Runtime.evaluate", session, expression=look, awaitPromise=True, returnByValue=True)
         pdf = self.send("Page.printToPDF", session, printBackground=True)["data"] if media == "print" else ""
