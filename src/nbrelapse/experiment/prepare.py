@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
-import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
@@ -23,7 +21,7 @@ from nbrelapse.models.design import uninformative
 from nbrelapse.models.families import FAMILIES, clinical_baselines, create_model
 from nbrelapse.models.prior import prior_of_model
 from nbrelapse.models.recalibration import recalibrated
-from nbrelapse.outcome import Outcome, event_of, hash_outcomes, make_outcome, outcome_fingerprint
+from nbrelapse.outcome import Outcome, data_fingerprint, event_of, make_outcome, outcome_fingerprint
 from nbrelapse.scoring.reading import load_model
 from nbrelapse.simulation.files import simulate_cohort
 from nbrelapse.validation.splits import named_split
@@ -236,7 +234,5 @@ def _expected_effects(config: ExperimentConfig, data: _PreparedData) -> PriorKno
 
 
 def _data_fingerprint(data: _PreparedData) -> str:
-    """SHA-256 of the training features and outcomes, in hex; patient identifiers and row order do not enter."""
-    values = data.features(data.training)[data.columns]
-    rows = pd.util.hash_pandas_object(values, index=False).to_numpy() ^ hash_outcomes(data.training)
-    return hashlib.sha256(np.sort(rows).tobytes()).hexdigest()
+    """Fingerprint of the training features that models may read, and of the outcomes."""
+    return data_fingerprint(data.features(data.training)[data.columns], data.training)

@@ -1,5 +1,6 @@
 from . import plots as plots
 from .evaluation_report import EvaluationContent as EvaluationContent
+from .evaluation_report import evaluation_figures as evaluation_figures
 from .evaluation_report import write_evaluation_report as write_evaluation_report
 from .experiment_report import ReportContent as ReportContent
 from .experiment_report import experiment_figures as experiment_figures

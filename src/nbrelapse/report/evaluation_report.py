@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from nbrelapse.metrics.evaluation import Evaluation
 from nbrelapse.report.facts import _leaderboard
 from nbrelapse.report.guard_sections import decisions_section
 from nbrelapse.report.plots.performance import decision_curve_plot, leaderboard_forest
-from nbrelapse.report.render import _figure_data_uri, _render
+from nbrelapse.report.render import Plot, _figure_data_uri, _render
 from nbrelapse.report.wording import ENDPOINTS
 
 
@@ -46,6 +47,15 @@ class EvaluationContent:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
+def evaluation_figures(content: EvaluationContent) -> dict[str, Plot]:
+    """Return the plots of an evaluation by name: the leaderboard, and net benefit where decisions were judged."""
+    utility = content.evaluation.utility
+    figures: dict[str, Plot] = {"leaderboard": partial(leaderboard_forest, content.evaluation, content.model)}
+    if utility is not None and len(utility.decisions.net_benefit):
+        figures["decision_curve"] = partial(decision_curve_plot, utility)
+    return figures
+
+
 def write_evaluation_report(content: EvaluationContent, file: str | Path) -> Path:
     """Write the evaluation of a saved model as one HTML file that loads nothing from anywhere.
 
@@ -61,9 +71,6 @@ def write_evaluation_report(content: EvaluationContent, file: str | Path) -> Pat
         The file.
     """
     evaluation, utility = content.evaluation, content.evaluation.utility
-    figures = {"leaderboard": leaderboard_forest(evaluation, content.model)}
-    if utility is not None and len(utility.decisions.net_benefit):
-        figures["decision_curve"] = decision_curve_plot(utility)
     return _render(
         "evaluation.html",
         file,
@@ -81,6 +88,6 @@ def write_evaluation_report(content: EvaluationContent, file: str | Path) -> Pat
             ],
             "decisions": None if utility is None else decisions_section(utility),
             "facts": content.facts,
-            "figures": {name: _figure_data_uri(figure) for name, figure in figures.items()},
+            "figures": {name: _figure_data_uri(plot()) for name, plot in evaluation_figures(content).items()},
         },
     )

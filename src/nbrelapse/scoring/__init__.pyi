@@ -1,4 +1,5 @@
 from .bundle import Bundle as Bundle
+from .bundle import CardFigure as CardFigure
 from .bundle import ClinicalGroup as ClinicalGroup
 from .bundle import NearPatients as NearPatients
 from .bundle import ObservedOutcomes as ObservedOutcomes
@@ -6,13 +7,15 @@ from .bundle import SimilarOutcomes as SimilarOutcomes
 from .bundle import TrainingSummary as TrainingSummary
 from .bundle import make_bundle as make_bundle
 from .evaluate import ExternalEvaluation as ExternalEvaluation
-from .evaluate import check_evaluation_folder as check_evaluation_folder
 from .evaluate import clinical_groups as clinical_groups
 from .evaluate import evaluate_bundle as evaluate_bundle
 from .evaluate import judge_decisions as judge_decisions
 from .evaluate import patient_groups as patient_groups
 from .evaluate import populations as populations
-from .evaluate import write_evaluation as write_evaluation
+from .evaluation_output import check_evaluation_folder as check_evaluation_folder
+from .evaluation_output import home_experiment as home_experiment
+from .evaluation_output import log_evaluation as log_evaluation
+from .evaluation_output import write_evaluation as write_evaluation
 from .explain import ExplainedCohort as ExplainedCohort
 from .explain import ExplainRequest as ExplainRequest
 from .explain import explain_cohort as explain_cohort
@@ -21,6 +24,8 @@ from .patient import describe_patient as describe_patient
 from .reading import CheckedModel as CheckedModel
 from .reading import check_model as check_model
 from .reading import load_model as load_model
+from .registration import origin as origin
+from .registration import register_model as register_model
 from .scores import check_scores_file as check_scores_file
 from .scores import cohort_notes as cohort_notes
 from .scores import score as score

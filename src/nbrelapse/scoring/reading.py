@@ -20,6 +20,7 @@ from nbrelapse.errors import BundleError, InputError
 from nbrelapse.mechanisms.catalogue import Catalogue, parse_catalogue
 from nbrelapse.models.base import ModelState
 from nbrelapse.models.families import check_state, model_from_state, model_title
+from nbrelapse.outcome import kind_of_endpoint
 from nbrelapse.report.wording import ENDPOINTS
 from nbrelapse.scoring.bundle import (
     _CARD,
@@ -30,8 +31,11 @@ from nbrelapse.scoring.bundle import (
     _MLFLOW_FILES,
     _REFITS,
     Bundle,
+    CardFigure,
     TrainingSummary,
     _content,
+    _fingerprint,
+    _leading_figure,
     _sealed,
 )
 from nbrelapse.scoring.manifest import (
@@ -77,6 +81,14 @@ class CheckedModel:
         Fingerprint of the key that signed it; None where it is not signed.
     signer : str or None
         Name of that key in the keyring; None where no keyring was asked.
+    needs : tuple of str
+        Assays that its features are read from.
+    catalogue_version : str
+        Of the catalogue of features that it was trained with.
+    performance : CardFigure or None
+        What the model card says of it; None where it was not validated.
+    fingerprint : str
+        SHA-256 of what the model holds, wherever it is kept and whoever signed it.
     """
 
     folder: str
@@ -90,6 +102,10 @@ class CheckedModel:
     size: int
     signed_by: str | None
     signer: str | None
+    needs: tuple[str, ...]
+    catalogue_version: str
+    performance: CardFigure | None
+    fingerprint: str
 
     def __str__(self) -> str:
         training = self.training
@@ -107,7 +123,11 @@ class CheckedModel:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON data; of the training patients their number, and whether they were simulated."""
-        named = {name: value for name, value in vars(self).items() if name != "training"}
+        named = {name: value for name, value in vars(self).items() if name not in ("training", "performance")}
+        named |= {
+            "needs": list(self.needs),
+            "performance": None if self.performance is None else vars(self.performance),
+        }
         return named | {"patients": self.training.patients, "simulated": self.training.of_simulated}
 
     def _origin(self) -> str:
@@ -186,6 +206,12 @@ def check_model(model: str | Path, *, trust: str | Path | None = None) -> Checke
         size=sum(map(len, checked.contents.values())),
         signed_by=None if signer is None else signer.fingerprint,
         signer=None if signer is None else signer.name,
+        needs=tuple(dict.fromkeys(row["assay"] for row in manifest["features"])),
+        catalogue_version=checked.catalogue.version,
+        performance=_leading_figure(
+            checked.contents.get(_CARD, b"").decode("utf-8"), has_time=kind_of_endpoint(manifest["endpoint"]).has_time
+        ),
+        fingerprint=_fingerprint(manifest),
     )
 
 
@@ -352,6 +378,7 @@ def _bundle(checked: _Checked) -> Bundle:
         card=checked.contents.get(_CARD, b"").decode("utf-8"),
         version=manifest["nbrelapse_version"],
         bands=None if manifest.get("bands") is None else PatientBands.from_dict(manifest["bands"]),
+        fingerprint=_fingerprint(manifest),
     )
 
 

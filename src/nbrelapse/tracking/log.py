@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import re
 import shutil
 import tempfile
@@ -73,7 +74,7 @@ def log_experiment(record: ExperimentRecord) -> Logged:
     client = open_store()
     experiment = _experiment_id(client, record.name)
     _share_view(client, experiment)
-    tags = {**_source(record), **record.tags, _KIND_TAG: _EXPERIMENT}
+    tags = {**_source(record.tags), **record.tags, _KIND_TAG: _EXPERIMENT}
     uris = {}
     with _run(client, experiment, record.name, tags, record.started) as parent:
         _log_values(client, parent, record.parameters, _metrics(record.metrics, record.dataset))
@@ -91,14 +92,14 @@ def log_experiment(record: ExperimentRecord) -> Logged:
     return Logged(parent.info.run_id, uris)
 
 
-def _source(record: ExperimentRecord) -> dict[str, str]:
-    """Return tags that say who trained, and with what, where MLflow's page looks for them."""
-    tags = {"mlflow.source.name": "nbrelapse", "mlflow.source.type": "LOCAL"}
+def _source(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return tags that say who made a run, and with what, where MLflow's page looks for them."""
+    found = {"mlflow.source.name": "nbrelapse", "mlflow.source.type": "LOCAL"}
     with suppress(OSError, KeyError):  # a container may have no name for its user
-        tags["mlflow.user"] = getpass.getuser()
-    if "commit" in record.tags:
-        tags["mlflow.source.git.commit"] = record.tags["commit"]
-    return tags
+        found["mlflow.user"] = getpass.getuser()
+    if "commit" in tags:
+        found["mlflow.source.git.commit"] = tags["commit"]
+    return found
 
 
 def _ways_in(uri: str) -> str:
@@ -129,8 +130,10 @@ def _log_child(
 ) -> str | None:
     tags = {name: value for name, value in record.tags.items() if not name.startswith("nbrelapse.")}
     tags |= {"mlflow.parentRunId": parent.info.run_id, _KIND_TAG: _MODEL, _MODEL_TAG: model.name}
-    with _run(client, experiment, model.name, _source(record) | tags, record.started) as child:
-        model_id = None if model.save is None else _log_model(client, child, model, _model_name(record, model))
+    with _run(client, experiment, model.name, _source(record.tags) | tags, record.started) as child:
+        model_id = (
+            None if model.save is None else _log_model(client, child, model, _model_name(f"{record.name}-{model.name}"))
+        )
         metrics = _metrics(model.metrics, record.dataset, model_id)
         _log_values(client, child, model.parameters, metrics)
         _log_dataset(client, child, record.dataset)
@@ -165,10 +168,11 @@ def _log_values(client: MlflowClient, run: Run, parameters: Mapping[str, str], m
         client.log_batch(run.info.run_id, params=more)
 
 
-def _log_dataset(client: MlflowClient, run: Run, dataset: DatasetRecord) -> None:
-    import json
-
-    from mlflow.entities import Dataset, DatasetInput, InputTag
+def _log_dataset(
+    client: MlflowClient, run: Run, dataset: DatasetRecord, context: str = "training", model_id: str | None = None
+) -> None:
+    """Record what data a run used, and what model of the store, where it is one."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput
 
     entity = Dataset(
         name=dataset.name,
@@ -178,57 +182,59 @@ def _log_dataset(client: MlflowClient, run: Run, dataset: DatasetRecord) -> None
         schema=json.dumps({"features": len(dataset.features)}),
         profile=json.dumps({"patients": dataset.n_patients, "events": dataset.n_events}),
     )
-    client.log_inputs(run.info.run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
+    inputs = [DatasetInput(entity, [InputTag("mlflow.data.context", context)])]
+    client.log_inputs(run.info.run_id, inputs, None if model_id is None else [LoggedModelInput(model_id)])
 
 
-def _model_name(record: ExperimentRecord, model: ModelRecord) -> str:
-    """Name a model after its experiment and family, without what MLflow does not take in a name."""
-    return re.sub(r"[/:.%\"']+", "-", f"{record.name}-{model.name}")
+def _model_name(name: str) -> str:
+    """Return a name without what MLflow does not take in that of a model."""
+    return re.sub(r"[/:.%\"']+", "-", name)
 
 
 def _log_model(client: MlflowClient, run: Run, record: ModelRecord, name: str) -> str:
-    """Save a model with its own ``save`` and record it as the run's model.
+    """Save a model with its own ``save`` and record it as the run's model; return its id, for ``models:/<id>``.
 
     This is what ``mlflow.models.Model.log`` does, without its need of a global active experiment and without looking
     for the packages that the model needs: the saved model names them itself.
-
-    Parameters
-    ----------
-    client : MlflowClient
-    run : Run
-    record : ModelRecord
-        With ``save``.
-    name : str
-
-    Returns
-    -------
-    str
-        The model's id, for ``models:/<id>``.
     """
-    from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
 
     assert record.save is not None
+    tags = {"nbrelapse.model": record.name}
+    with (
+        _logged_model(client, run, name, tags, record.parameters) as model_id,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        run_id = run.info.run_id
+        description = Model(artifact_path=name, run_id=run_id, model_uuid=model_id, model_id=model_id)
+        record.save(str(Path(folder) / name), description)
+        client.log_model_artifacts(model_id, str(Path(folder) / name))
+    return model_id
+
+
+@contextmanager
+def _logged_model(
+    client: MlflowClient, run: Run, name: str, tags: Mapping[str, str], parameters: Mapping[str, str]
+) -> Iterator[str]:
+    """Begin a model of a run and give its id; it is ready when its files have been logged, and failed otherwise."""
+    from mlflow.entities import LoggedModelOutput
+
     run_id = run.info.run_id
     logged = client.create_logged_model(
         run.info.experiment_id,
         name=name,
         source_run_id=run_id,
-        tags={"nbrelapse.model": record.name},
-        params={name: str(value) for name, value in record.parameters.items()},
+        tags=dict(tags),
+        params={name: str(value) for name, value in parameters.items()},
     )
     model_id = str(logged.model_id)
     try:
         client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
-        description = Model(artifact_path=name, run_id=run_id, model_uuid=model_id, model_id=model_id)
-        with tempfile.TemporaryDirectory() as folder:
-            record.save(str(Path(folder) / name), description)
-            client.log_model_artifacts(model_id, str(Path(folder) / name))
+        yield model_id
     except BaseException:
         client.finalize_logged_model(model_id, "FAILED")
         raise
     client.finalize_logged_model(model_id, "READY")
-    return model_id
 
 
 def _write_artifacts(
@@ -305,7 +311,7 @@ class ModelRecord:
 
 @dataclass(frozen=True)
 class DatasetRecord:
-    """The training data, by name and fingerprint only.
+    """The data of a run, by name and fingerprint only.
 
     Parameters
     ----------

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _KIND_TAG = "nbrelapse.kind"
 _EXPERIMENT = "experiment"
 _MODEL = "model"
+_EVALUATION = "evaluation"
+_IMPORT = "import"
 _MODEL_TAG = "nbrelapse.model"
 _CHOSEN_TAG = "nbrelapse.chosen"
 _NOTE_TAG = "mlflow.note.content"
@@ -23,6 +25,17 @@ TRIALS_TAG = "nbrelapse.trials"
 APPARENT_TAG = "nbrelapse.before_choice"
 CORRECTED_TAG = "nbrelapse.after_choice"
 """With all digits, for sentences that round them; the metrics of a run are rounded."""
+
+BUNDLE_TAG = "nbrelapse.bundle"
+"""Of versions and evaluations: fingerprint of what a saved model holds, wherever it is kept."""
+
+MODEL_ID_TAG = "nbrelapse.model_id"
+REGISTERED_TAG = "nbrelapse.registered"
+WITHHELD_TAG = "nbrelapse.withheld"
+"""Of an evaluation: why it gives no verdict; what has none decides no promotion either."""
+
+PAIRED_FILE = "paired_replicates.json"
+"""Of an experiment or evaluation: the leading metric in resamples that are the same for all models."""
 
 LEADING_FIGURE = "c"
 """The leading metric: Harrell's C, which for a binary endpoint is the AUC."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbrelapse.errors import InputError
 
@@ -84,25 +85,91 @@ def open_store(*, create: bool = True) -> MlflowClient:
         client.search_experiments(max_results=1)
     except (MlflowException, SQLAlchemyError) as error:
         raise InputError(
-            f"MLflow cannot open its store: {str(error).splitlines()[0]}",
-            file=uri,
+            f"MLflow cannot open its store: {_first_line(error)}",
+            file=_without_password(uri),
             fix="check MLFLOW_TRACKING_URI, and that the server is reachable",
         ) from None
     return client
 
 
-def check_store() -> None:
-    """Refuse a store that is there and cannot be opened, before the work whose results it is to keep.
+@contextmanager
+def _asking(client: MlflowClient, task: str, instead: str = "") -> Iterator[None]:
+    """Turn what MLflow answers to a request that it does not fulfil into an InputError.
 
-    Raises
-    ------
-    InputError
-        MLflow cannot open it. A SQLite store that is not there yet is made when it is needed.
+    Parameters
+    ----------
+    client : MlflowClient
+    task : str
+        What is not done then, as a sentence: "the model cannot be registered".
+    instead : str
+        What the user can do without it.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError) as error:
+        denied = getattr(error, "error_code", None) in ("PERMISSION_DENIED", "UNAUTHENTICATED")
+        fix = "ask whoever runs the server for the right to do it" if denied else "check that the store can be written"
+        raise InputError(
+            f"{task}: {_first_line(error)}", file=_without_password(client.tracking_uri), fix=fix
+        ) from None
+    except OSError as error:
+        raise InputError(f"{task}: {error.strerror or error}", file=error.filename) from None
+
+
+@contextmanager
+def _undoing(undo: Callable[[], Any]) -> Iterator[None]:
+    """Take back what was done where what follows fails; what cannot be taken back hides no reason."""
+    try:
+        yield
+    except BaseException:
+        with suppress(Exception):
+            undo()
+        raise
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def _without_password(uri: str) -> str:
+    """Return the address of a store without what stands before the ``@``.
+
+    Examples
+    --------
+    >>> _without_password("postgresql://ada:secret@db.example.org/mlflow")
+    'postgresql://db.example.org/mlflow'
+    """
+    return re.sub(r"(?<=://)[^/@]*@", "", uri)
+
+
+def has_store() -> bool:
+    """Say whether there is a store to record in: the database in use is there, or one elsewhere was named.
+
+    Nothing is asked of a server.
     """
     try:
         store_uri(create=False)
     except InputError:
+        return False
+    return True
+
+
+def check_store() -> None:
+    """Refuse a store that is there and cannot be used, before the work whose results it is to keep.
+
+    Raises
+    ------
+    InputError
+        MLflow cannot open it, or its database cannot be written. A SQLite store that is not there yet is made when it is needed.
+    """
+    if not has_store():
         return
+    database = _database_file(store_uri())
+    if database is not None and not os.access(database, os.W_OK):
+        raise InputError("the MLflow store cannot be written", file=database, fix="set MLFLOW_TRACKING_URI to another")
     open_store()
 
 
