@@ -13,6 +13,7 @@ import pandas as pd
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.files import write_beside
 from nbrelapse.errors import InputError
+from nbrelapse.metrics.table import population_title
 from nbrelapse.report.evaluation_report import EvaluationContent, evaluation_figures, write_evaluation_report
 from nbrelapse.report.render import draw_figures
 from nbrelapse.report.wording import model_title
@@ -165,7 +166,7 @@ def log_evaluation(
         record = EvaluationRecord(
             experiment=experiment or home_experiment(bundle.training),
             name=content.title,
-            description=_note(content),
+            description=_note(found),
             dataset=DatasetRecord(
                 cohort.name, found.data, found.judged, found.events, tuple(map(str, bundle.schema.index))
             ),
@@ -193,7 +194,8 @@ def home_experiment(training: TrainingSummary) -> str:
     return training.experiment or "saved models"
 
 
-def _note(content: EvaluationContent) -> str:
-    said = [f"**{one.headline}.** {one.sentence}" for one in content.verdicts]
-    notes = [f"- {note}" for note in content.evaluation.notes]
-    return "\n\n".join([*said, *content.summary, *(["\n".join(notes)] if notes else [])])
+def _note(found: ExternalEvaluation) -> str:
+    said = {population: found.verdict(population) for population in found.populations}
+    told = [f"**{population_title(name)}: {one.headline}.** {one.sentence}" for name, one in said.items()]
+    notes = "\n".join(f"- {note}" for note in found.notes)
+    return "\n\n".join([*told, *found.summary(), *([notes] if notes else [])])

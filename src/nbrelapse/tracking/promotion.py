@@ -204,7 +204,7 @@ def _figures(client: MlflowClient, version: RegisteredVersion) -> Iterator[_Figu
     trained = None if version.run_id is None else client.get_run(version.run_id)
     if trained is not None and (parent := trained.data.tags.get("mlflow.parentRunId")):
         run = client.get_run(parent)
-        where = f"cross-validation, by the folds of {run.info.run_name}"
+        where = f"the cross-validation of {run.info.run_name}"
         yield from _figures_of_run(client, run, where, trained.data.tags[_MODEL_TAG], external=False)
 
 

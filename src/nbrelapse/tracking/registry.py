@@ -300,7 +300,7 @@ def _pages(search: Callable[..., Any], condition: str | None = None) -> Iterator
     """Go through all that a search finds, page by page."""
     token = None
     while True:
-        page = search(condition, page_token=token)
+        page = search(filter_string=condition, page_token=token)
         yield from page
         token = page.token
         if not token:
