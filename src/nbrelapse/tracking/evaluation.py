@@ -107,14 +107,8 @@ def record_evaluation(record: EvaluationRecord) -> RecordedEvaluation:
         experiment = _experiment_id(client, record.experiment)
         tags = {**_source(record.tags), **record.tags, **_links(record), _KIND_TAG: _EVALUATION}
         tags |= {_NOTE_TAG: record.description}
-        made: list[str] = []
-
-        def undo() -> None:
-            for run_id in made:
-                client.delete_run(run_id)
-
-        with _undoing(undo), _run(client, experiment, record.name, tags, None) as run:
-            made.append(run.info.run_id)
+        with _undoing() as undo, _run(client, experiment, record.name, tags, None) as run:
+            undo(client.delete_run, run.info.run_id)
             _log_values(client, run, record.parameters, _metrics(record.metrics, record.dataset, model_id))
             _log_dataset(client, run, record.dataset, "evaluation", model_id)
             with tempfile.TemporaryDirectory() as folder:

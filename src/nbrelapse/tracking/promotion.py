@@ -261,22 +261,16 @@ def _give(client: MlflowClient, done: Promotion) -> None:
     if done.forced:
         tags |= {"forced": done.forced}
     named = {f"nbrelapse.{done.alias}.{name}": value for name, value in tags.items()}
-    before = {name: own.tags[name] for name in _promotion_tags(own, done.alias)}
-
-    def undo() -> None:
-        for name in named:
-            client.delete_model_version_tag(own.name, str(own.version), name)
-        for name, value in before.items():
-            client.set_model_version_tag(own.name, str(own.version), name, value)
-
-    with _undoing(undo):
-        for name in before.keys() - named.keys():
-            client.delete_model_version_tag(own.name, str(own.version), name)
+    number = str(own.version)
+    with _undoing() as undo:
+        for name in own.tags.keys() - named.keys():
+            if name.startswith(f"nbrelapse.{done.alias}."):  # of an earlier promotion
+                undo(client.set_model_version_tag, own.name, number, name, own.tags[name])
+                client.delete_model_version_tag(own.name, number, name)
         for name, value in named.items():
-            client.set_model_version_tag(own.name, str(own.version), name, value)
-        client.set_registered_model_alias(own.name, done.alias, str(own.version))
-
-
-def _promotion_tags(version: RegisteredVersion, alias: str) -> list[str]:
-    """Tags of an earlier promotion to the same alias."""
-    return [name for name in version.tags if name.startswith(f"nbrelapse.{alias}.")]
+            if name in own.tags:
+                undo(client.set_model_version_tag, own.name, number, name, own.tags[name])
+            else:
+                undo(client.delete_model_version_tag, own.name, number, name)
+            client.set_model_version_tag(own.name, number, name, value)
+        client.set_registered_model_alias(own.name, done.alias, number)

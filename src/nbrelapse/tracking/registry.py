@@ -153,14 +153,13 @@ def register(
     """
     check_model_name(record.name)
     client = open_store()
-    with _asking(client, "the model cannot be registered"):
+    with _asking(client, "the model cannot be registered"), _undoing() as undo:
         there = [found for found in _versions(client, record.name) if found.fingerprint == record.fingerprint]
         if alias is not None:
             _refuse_taken(client, record.name, check_alias(alias), there)
-        found = there[-1] if there else _new_version(client, record, folder, address)
+        found = there[-1] if there else _new_version(client, record, folder, address, undo)
         if alias is not None and alias not in found.aliases:
-            with _undoing(lambda: None if there else _remove_version(client, found)):
-                client.set_registered_model_alias(record.name, alias, str(found.version))
+            client.set_registered_model_alias(record.name, alias, str(found.version))
         version = client.get_model_version(record.name, str(found.version))
         return _read_version(version, tuple(sorted(version.aliases)), new=not there)
 
@@ -177,67 +176,54 @@ def _refuse_taken(client: MlflowClient, name: str, alias: str, same: list[Regist
 
 
 def _new_version(
-    client: MlflowClient, record: RegistrationRecord, folder: Path, address: ModelAddress | None
+    client: MlflowClient,
+    record: RegistrationRecord,
+    folder: Path,
+    address: ModelAddress | None,
+    undo: Callable[..., None],
 ) -> RegisteredVersion:
     """Make a version of a model, and the registered model where it is the first."""
-    if address is None or address.model_id is None:
-        model_id, undo = _import_model(client, record, folder)
-    else:
-        model_id, undo = address.model_id, lambda: None
-    with _undoing(undo):
-        logged = client.get_logged_model(model_id)
-        first = not client.search_registered_models(_named(record.name))
-        if first:
-            client.create_registered_model(record.name)
-        with _undoing(lambda: client.delete_registered_model(record.name) if first else None):
-            # The location, not models:/…, which MLflow would look up in the global store, whatever the client's.
-            version = client.create_model_version(
-                record.name,
-                str(logged.artifact_location),
-                run_id=logged.source_run_id,
-                tags={**record.tags, BUNDLE_TAG: record.fingerprint, MODEL_ID_TAG: model_id},
-                model_id=model_id,
-            )
-            found = _read_version(version, ())
-            with _undoing(lambda: client.delete_model_version(record.name, str(found.version))):
-                note = f"{record.description}\n\n{_ways_in(found.uri)}"
-                client.update_model_version(record.name, str(found.version), note)
-                _show_registered(client, model_id, found)
+    stored = None if address is None else address.model_id
+    model_id = stored or _import_model(client, record, folder, undo)
+    logged = client.get_logged_model(model_id)
+    if not client.search_registered_models(_named(record.name)):
+        client.create_registered_model(record.name)
+        undo(client.delete_registered_model, record.name)
+    # The location, not models:/…, which MLflow would look up in the global store, whatever the client's.
+    version = client.create_model_version(
+        record.name,
+        str(logged.artifact_location),
+        run_id=logged.source_run_id,
+        tags={**record.tags, BUNDLE_TAG: record.fingerprint, MODEL_ID_TAG: model_id},
+        model_id=model_id,
+        await_creation_for=0,  # it is there at once
+    )
+    found = _read_version(version, (), new=True)
+    undo(client.delete_model_version, record.name, str(found.version))
+    client.update_model_version(record.name, str(found.version), f"{record.description}\n\n{_ways_in(found.uri)}")
+    _show_registered(client, model_id, found, undo)
     return found
 
 
-def _show_registered(client: MlflowClient, model_id: str, found: RegisteredVersion) -> None:
+def _show_registered(client: MlflowClient, model_id: str, found: RegisteredVersion, undo: Callable[..., None]) -> None:
     """Say on the page of the logged model that it is registered; a server of MLflow has done so by itself."""
-    listed = json.loads(client.get_logged_model(model_id).tags.get(_MODEL_VERSIONS, "[]"))
     own = {"name": found.name, "version": found.version}
+    listed = json.loads(client.get_logged_model(model_id).tags.get(_MODEL_VERSIONS, "[]"))
     others = [entry for entry in listed if (entry["name"], int(entry["version"])) != (found.name, found.version)]
+    undo(client.set_logged_model_tags, model_id, {_MODEL_VERSIONS: json.dumps(others)})
     client.set_logged_model_tags(model_id, {_MODEL_VERSIONS: json.dumps([*others, own])})
 
 
-def _remove_version(client: MlflowClient, found: RegisteredVersion) -> None:
-    client.delete_model_version(found.name, str(found.version))
-    if not _versions(client, found.name):
-        client.delete_registered_model(found.name)
-
-
-def _import_model(client: MlflowClient, record: RegistrationRecord, folder: Path) -> tuple[str, Callable[[], Any]]:
-    """Upload a model from elsewhere, byte by byte, as a logged model with a run of its own; and how to undo that."""
-    made: dict[str, str] = {}
-
-    def undo() -> None:
-        if "model" in made:
-            client.delete_logged_model(made["model"])
-        if "run" in made:
-            client.delete_run(made["run"])
-
+def _import_model(client: MlflowClient, record: RegistrationRecord, folder: Path, undo: Callable[..., None]) -> str:
+    """Upload a model from elsewhere, byte by byte, as a logged model with a run of its own."""
     tags = _source({}) | {_KIND_TAG: _IMPORT, ENDPOINT_TAG: record.tags[ENDPOINT_TAG], _NOTE_TAG: record.description}
     experiment = _experiment_id(client, record.experiment)
-    with _undoing(undo), _run(client, experiment, f"import of {record.name}", tags, None) as run:
-        made["run"] = run.info.run_id
+    with _run(client, experiment, f"import of {record.name}", tags, None) as run:
+        undo(client.delete_run, run.info.run_id)
         with _logged_model(client, run, _model_name(record.name), {}, {}) as model_id:
-            made["model"] = model_id
+            undo(client.delete_logged_model, model_id)
             client.log_model_artifacts(model_id, str(folder))
-    return model_id, undo
+    return model_id
 
 
 def registered_models() -> list[RegisteredVersion]:

@@ -12,8 +12,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nbrelapse.errors import InputError
 
@@ -120,13 +121,18 @@ def _asking(client: MlflowClient, task: str, instead: str = "") -> Iterator[None
 
 
 @contextmanager
-def _undoing(undo: Callable[[], Any]) -> Iterator[None]:
-    """Take back what was done where what follows fails; what cannot be taken back hides no reason."""
+def _undoing() -> Iterator[Callable[..., None]]:
+    """Give a function that takes what would undo a step; all is undone, the last first, where a later step fails.
+
+    What cannot be undone hides no reason.
+    """
+    steps: list[Callable[[], object]] = []
     try:
-        yield
+        yield lambda undo, *arguments: steps.append(partial(undo, *arguments))
     except BaseException:
-        with suppress(Exception):
-            undo()
+        for step in reversed(steps):
+            with suppress(Exception):
+                step()
         raise
 
 
@@ -163,7 +169,8 @@ def check_store() -> None:
     Raises
     ------
     InputError
-        MLflow cannot open it, or its database cannot be written. A SQLite store that is not there yet is made when it is needed.
+        MLflow cannot open it, or its database cannot be written. A SQLite store that is not there yet is made when it
+        is needed.
     """
     if not has_store():
         return
@@ -229,6 +236,7 @@ def _hush_mlflow() -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # it would stand before a JSON document
 
 
 def _default_uri(folder: Path = _DEFAULT_FOLDER) -> str:
