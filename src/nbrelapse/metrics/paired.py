@@ -17,6 +17,7 @@ from nbrelapse.metrics.resampling import (
     cross_validation_stretch,
     few_events_stretch,
 )
+from nbrelapse.metrics.table import METRICS
 from nbrelapse.outcome import Outcome, event_of, hash_outcomes, kind_of
 
 _RESAMPLES = 1000
@@ -76,6 +77,7 @@ class PairedReplicates:
         seed = int.from_bytes(hashlib.sha256(_DRAWN + content).digest())
         weights = bootstrap_weights(len(order), _RESAMPLES, seed)
         y = outcome.y[order]
+        leading = METRICS[kind_of(y).leading_metric]
         models = {}
         for name, prediction in predictions.items():
             values = discrimination(y, prediction.log_risk[:, order], fold=prediction.fold[:, order], weights=weights)
@@ -84,7 +86,7 @@ class PairedReplicates:
             hashlib.sha256(_NAMED + content).hexdigest(),
             len(y),
             int((event_of(y) == 1).sum()),
-            cross_validation_stretch(fold) * few_events_stretch(kind_of(y).rarest(y)),
+            cross_validation_stretch(fold, leading.training) * few_events_stretch(kind_of(y).rarest(y)),
             models,
         )
 
