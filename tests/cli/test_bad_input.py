@@ -39,6 +39,7 @@ def interrupt(*_: object, **__: object) -> None:
         ("evaluate", "none.x", "none"),
         ("explain", "none.x", "none", "--out", "new"),
         ("export", "none.x", "new"),
+        ("register", "none.x"),
     ],
     ids=lambda arguments: " ".join(arguments[:-1]),
 )
@@ -124,7 +125,7 @@ def test_a_holdout_with_no_events(study: Any, nbrelapse: Run, tmp_path: Path) ->
     "model",
     ["models:/nope@champion", "models:/nope/1", "models:/m-0123456789abcdef", "runs:/0123456789abcdef/model", "nope"],
 )
-@pytest.mark.parametrize("command", ["score", "evaluate", "explain", "export"])
+@pytest.mark.parametrize("command", ["score", "evaluate", "explain", "export", "verify", "register"])
 def test_a_model_that_does_not_exist(
     study: Any, nbrelapse: Run, names: Names, tmp_path: Path, command: str, model: str
 ) -> None:
@@ -134,6 +135,8 @@ def test_a_model_that_does_not_exist(
         "evaluate": ("new",),
         "explain": ("new", "--out", tmp_path / "explained"),
         "export": (tmp_path / "model",),
+        "verify": (),
+        "register": ("--name", "nb"),
     }
     nbrelapse(command, model, *arguments[command], "--json").assert_refused(model)
     assert names(study.folder) == before
@@ -147,6 +150,8 @@ def test_a_model_that_does_not_exist(
         ("ui",),
         ("score", "models:/nope@champion", "cohort", "--out", "scores.csv"),
         ("export", "runs:/0123456789abcdef/model", "model"),
+        ("register", "models:/nope/1"),
+        ("promote", "nope", "1"),
     ],
     ids=lambda arguments: arguments[0],
 )
@@ -168,6 +173,12 @@ def test_a_store_that_cannot_be_opened(
     # Known before the hours that training may take, not after.
     monkeypatch.setattr("nbrelapse.experiment.run.run_experiment", interrupt)
     nbrelapse("train", "tiny.toml").assert_refused("MLflow cannot open its store")
+    for command in (("models",), ("promote", "nb", 1), ("evaluate", study.folder / "cohort", "new")):
+        nbrelapse(*command).assert_refused("MLflow cannot open its store", "MLFLOW_TRACKING_URI")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    monkeypatch.setattr("os.access", lambda file, mode: Path(file).name != "mlflow.db")
+    for command in (("train", "tiny.toml"), ("evaluate", study.folder / "cohort", "new")):
+        nbrelapse(*command).assert_refused("the MLflow store cannot be written", "mlflow.db")
 
 
 def test_a_store_of_an_older_mlflow(

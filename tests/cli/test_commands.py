@@ -176,7 +176,8 @@ def test_explain_and_evaluate(study: Any, nbrelapse: Callable[..., Any], tmp_pat
     assert explained.code == 0
     assert explained.document["patients"] == 40
     assert set(explained.document["mechanisms"]) >= {"mycn", "clinical"}
-    evaluated = nbrelapse("evaluate", study.model, "cohort", "--bootstrap", 100, "--json")
+    evaluate = ("evaluate", study.model, "cohort", "--no-log", "--bootstrap", 100)
+    evaluated = nbrelapse(*evaluate, "--json")
     assert evaluated.code == 0
     document = evaluated.document
     expected = {"endpoint", "where", "patients", "verdict", "metrics", "differences", "notes", "utility"}
@@ -184,12 +185,12 @@ def test_explain_and_evaluate(study: Any, nbrelapse: Callable[..., Any], tmp_pat
     assert {"net_benefit", "tertile_calibration", "reclassification"} <= set(document["utility"])
     assert document["patients"]["recorded"] == 180
     assert {row["n"] for row in document["metrics"] if row["population"] == "all"} == {document["patients"]["judged"]}
-    again = nbrelapse("evaluate", study.model, "cohort", "--bootstrap", 100, "--json")
+    again = nbrelapse(*evaluate, "--json")
     assert again.document == document
-    bca = nbrelapse("evaluate", study.model, "cohort", "--bootstrap", 100, "--interval", "bca", "--json").document
+    bca = nbrelapse(*evaluate, "--interval", "bca", "--json").document
     assert [row["value"] for row in bca["metrics"]] == pytest.approx([row["value"] for row in document["metrics"]])
     assert [row["low"] for row in bca["metrics"]] != [row["low"] for row in document["metrics"]]
-    text = nbrelapse("evaluate", study.model, "cohort", "--bootstrap", 100)
+    text = nbrelapse(*evaluate)
     assert text.code == 0
     assert "Harrell C" in text.out
 
@@ -255,7 +256,8 @@ def test_quickstart_does_the_whole_job(
 def test_help_and_version(nbrelapse: Callable[..., Any]) -> None:
     shown = nbrelapse("--version")
     assert (shown.code, shown.out.split()[0]) == (0, "nbrelapse")
-    for command in ("train", "compare", "evaluate", "explain", "score", "export", "ui", "features", "quickstart"):
+    commands = ("train", "compare", "evaluate", "explain", "score", "export", "ui", "features", "quickstart")
+    for command in (*commands, "register", "promote", "models", "verify"):
         assert command in nbrelapse("--help").out
         assert nbrelapse(command, "--help").code == 0
 

@@ -23,6 +23,8 @@ from nbrelapse.scoring import TrainingSummary, make_bundle, score, write_bundle
 from nbrelapse.scoring.scores import _LEAST_EVIDENCE
 from nbrelapse.simulation import simulate_cohort
 
+pytestmark = pytest.mark.usefixtures("no_store")
+
 app = typer.Typer()
 app.command()(explain)
 

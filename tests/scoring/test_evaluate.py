@@ -17,7 +17,8 @@ from nbrelapse.experiment import ExperimentResult
 from nbrelapse.experiment.describe import _training_summary
 from nbrelapse.outcome import make_outcome, outcome_fingerprint
 from nbrelapse.scoring import Bundle, make_bundle, score
-from nbrelapse.scoring.evaluate import evaluate_bundle, write_evaluation
+from nbrelapse.scoring.evaluate import evaluate_bundle
+from nbrelapse.scoring.evaluation_output import write_evaluation
 from nbrelapse.simulation import simulate_cohort
 
 BASELINES = ["clinical_risk_group", "clinical_cog_v2", "clinical_inrg", "clinical_cox"]

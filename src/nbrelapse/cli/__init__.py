@@ -9,6 +9,7 @@ import typer
 from nbrelapse import __version__
 from nbrelapse.cli.data import cohort_app, features, mechanisms
 from nbrelapse.cli.models import evaluate, explain, export, score, verify
+from nbrelapse.cli.registry import models, promote, register
 from nbrelapse.cli.results import compare, ui
 from nbrelapse.cli.serving import serve
 from nbrelapse.cli.training import quickstart, train
@@ -40,7 +41,10 @@ def _options(
 
 app.command()(quickstart)
 app.add_typer(cohort_app, name="cohort")
-for command in (mechanisms, features, train, compare, evaluate, explain, score, serve, verify, export, update, ui):
+for command in (
+    *(mechanisms, features, train, compare, evaluate, explain, score, serve, verify, export, update),
+    *(register, promote, models, ui),
+):
     app.command()(command)
 
 

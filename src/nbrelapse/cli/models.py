@@ -13,8 +13,12 @@ from nbrelapse.cli.results import case_mix_document, evaluation_document
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nbrelapse.cohort.cohort import Cohort
     from nbrelapse.explanation.stability import Stability
+    from nbrelapse.scoring.bundle import Bundle
+    from nbrelapse.scoring.evaluate import ExternalEvaluation
     from nbrelapse.scoring.explain import ExplainedCohort
+    from nbrelapse.tracking.evaluation import RecordedEvaluation
 
 Trust = Annotated[
     Path | None,
@@ -45,15 +49,24 @@ def evaluate(
         typer.Option("--allow-overlap", help="Give a verdict although training patients seem to be among these."),
     ] = False,
     trust: Trust = None,
+    log: Annotated[
+        bool | None,
+        typer.Option("--log/--no-log", help="Record it in MLflow; by default where there is a store already."),
+    ] = None,
+    experiment: Annotated[
+        str | None, typer.Option(help="Of MLflow, to record it in; by default that of the model.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, with all tables.")] = False,
 ) -> None:
     """Judge a saved model on the patients of another cohort who have a score, beside the clinical baselines."""
     import json
 
     from nbrelapse.mechanisms.feature_table import later_columns
-    from nbrelapse.scoring.evaluate import check_evaluation_folder, evaluate_bundle, write_evaluation
+    from nbrelapse.scoring.evaluate import evaluate_bundle
+    from nbrelapse.scoring.evaluation_output import check_evaluation_folder, write_evaluation
     from nbrelapse.scoring.reading import load_model
 
+    logs = _logs(log, experiment)
     if out is not None:
         check_evaluation_folder(out)
     bundle = load_model(model, trust=trust)
@@ -69,6 +82,7 @@ def evaluate(
         allow_overlap=allow_overlap,
     )
     folder = None if out is None else write_evaluation(found, bundle, patients, out)
+    run = _log(found, bundle, patients, model, experiment) if logs else None
     verdicts = {population: found.verdict(population).sentence for population in found.populations}
     if as_json:
         document = {
@@ -80,6 +94,7 @@ def evaluate(
             "case_mix": case_mix_document(found.case_mix),
             "notes": found.notes,
             **({} if folder is None else {"folder": str(folder)}),
+            **({} if run is None else {"experiment": run.experiment, "run_id": run.run_id}),
         }
         typer.echo(json.dumps(document, indent=2, allow_nan=False))
         return
@@ -90,6 +105,30 @@ def evaluate(
     for note in found.notes:
         typer.echo(f"note: {note}", err=True)
     typer.echo("Tables and page: --out FOLDER" if folder is None else f"Tables and page: {folder}", err=True)
+    if run is not None:
+        typer.echo(f"Recorded in the experiment {run.experiment!r}: run {run.run_id}", err=True)
+
+
+def _logs(log: bool | None, experiment: str | None) -> bool:
+    """Whether to record an evaluation; a store that cannot be opened is refused before the work."""
+    from nbrelapse.errors import InputError
+    from nbrelapse.tracking.store import check_store, has_store
+
+    if log is False and experiment is not None:
+        raise InputError("nothing is recorded, so in no experiment either", column="--experiment", fix="leave it out")
+    if log is False or (log is None and experiment is None and not has_store()):
+        return False
+    check_store()
+    return True
+
+
+def _log(
+    found: ExternalEvaluation, bundle: Bundle, patients: Cohort, model: str, experiment: str | None
+) -> RecordedEvaluation:
+    from nbrelapse.scoring.evaluation_output import log_evaluation
+    from nbrelapse.tracking.read import model_address
+
+    return log_evaluation(found, bundle, patients, address=model_address(model), experiment=experiment)
 
 
 def explain(

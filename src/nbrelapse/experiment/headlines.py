@@ -13,37 +13,22 @@ from nbrelapse.metrics.evaluation import Evaluation, chosen_difference, discrimi
 from nbrelapse.metrics.table import METRICS, metric_title, population_title
 from nbrelapse.models.families import model_title
 from nbrelapse.report.sentences import verdict
-from nbrelapse.tracking.names import FOLD_CURVE, LEADING_FIGURE, PATH_CURVE, metric_of_figure
-
-_DIGITS = 4
-"""Of the figures of a run, which a table shows whole; the logged tables have all digits."""
+from nbrelapse.tracking.figures import FIGURE_DIGITS, figure_row, headline_figures, leading_figures, rounded_figures
+from nbrelapse.tracking.names import FOLD_CURVE, LEADING_FIGURE, PATH_CURVE
 
 
 def _headlines(result: ExperimentResult, model: str) -> dict[str, float]:
-    """Return the figures of one model that one compares, by MLflow name; all others are in the logged tables.
+    """Return the figures of one model that one compares: see :func:`nbrelapse.tracking.headline_figures`.
 
-    ``c`` is the leading metric (Harrell's C, the AUC of a binary endpoint) in nested cross-validation of all training
-    patients, ``c.high_risk`` within high-risk, ``c.holdout`` on the hold-out; ``.low`` and ``.high`` are the ends of
-    the 95 % interval. ``.minus_baseline`` is the difference of the verdict, after the choice of the family. ``brier``
-    (at 3 years), ``calibration_slope``, ``patients`` and ``events`` are of all training patients. The chosen model has
-    ``c.after_choice``, corrected for having been chosen. What has no value is absent.
+    They are of nested cross-validation of all training patients. ``c.holdout`` is the leading metric on the hold-out;
+    the chosen model has ``c.after_choice``, corrected for having been chosen. What has no value is absent.
     """
-    crossed = result.cross_validation
-    found: dict[str, float] = {}
-    for place, evaluation, population in (
-        ("", crossed, "all"),
-        (".high_risk", crossed, "high_risk"),
-        (".holdout", result.holdout, "all"),
-    ):
-        if evaluation is not None:
-            found |= _leading(f"{LEADING_FIGURE}{place}", evaluation, model, population)
-    for figure in ("brier", "calibration_slope"):
-        found[figure] = _row(crossed, model, "all", metric_of_figure(figure, crossed.kind)).get("value", math.nan)
-    counts = _row(crossed, model, "all", crossed.kind.leading_metric)
-    found |= {"patients": counts.get("n", math.nan), "events": counts.get("events", math.nan)}
+    found = headline_figures(result.cross_validation, model)
+    if result.holdout is not None:
+        found |= leading_figures(f"{LEADING_FIGURE}.holdout", result.holdout, model)
     if model == result.chosen:
         found[f"{LEADING_FIGURE}.after_choice"] = result.guards.corrected
-    return {name: round(float(value), _DIGITS) for name, value in found.items() if math.isfinite(value)}
+    return rounded_figures(found)
 
 
 def _curves(result: ExperimentResult, model: str) -> dict[str, list[tuple[int, float]]]:
@@ -71,24 +56,7 @@ def _fold_figures(result: ExperimentResult, model: str) -> list[float]:
 def _steps(values: Sequence[float]) -> Iterator[tuple[int, float]]:
     for step, value in enumerate(values, start=1):
         if math.isfinite(value):
-            yield step, round(float(value), _DIGITS)
-
-
-def _leading(name: str, evaluation: Evaluation, model: str, population: str) -> dict[str, float]:
-    row = _row(evaluation, model, population, evaluation.kind.leading_metric)
-    found = {name: row.get("value", math.nan)}
-    found |= {f"{name}.{end}": row.get(end, math.nan) for end in ("low", "high")}
-    compared = chosen_difference(evaluation, model, population)
-    if compared is not None:
-        name = f"{name}.minus_baseline"
-        found |= {name: compared.difference, f"{name}.low": compared.low, f"{name}.high": compared.high}
-    return found
-
-
-def _row(evaluation: Evaluation, model: str, population: str, metric: str) -> dict[str, float]:
-    table = evaluation.metrics
-    own = table[(table["model"] == model) & (table["population"] == population) & (table["metric"] == metric)]
-    return {} if own.empty else {name: own[name].iloc[0] for name in ("value", "low", "high", "n", "events")}
+            yield step, round(float(value), FIGURE_DIGITS)
 
 
 def _experiment_note(result: ExperimentResult) -> str:
@@ -137,7 +105,7 @@ def _leaderboard(judged: Evaluation, chosen: str) -> Iterator[str]:
 
 
 def _cells(judged: Evaluation, model: str, population: str) -> tuple[str, str]:
-    row = _row(judged, model, population, judged.kind.leading_metric)
+    row = figure_row(judged, model, population, judged.kind.leading_metric)
     compared = chosen_difference(judged, model, population)
     difference = "–"
     if compared is not None:

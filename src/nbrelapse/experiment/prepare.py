@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
-import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
@@ -23,7 +21,7 @@ from nbrelapse.models.design import uninformative
 from nbrelapse.models.families import FAMILIES, clinical_baselines, create_model
 from nbrelapse.models.prior import prior_of_model
 from nbrelapse.models.recalibration import recalibrated
-from nbrelapse.outcome import Outcome, event_of, hash_outcomes, make_outcome, outcome_fingerprint
+from nbrelapse.outcome import Outcome, data_fingerprint, event_of, make_outcome, outcome_fingerprint
 from nbrelapse.scoring.reading import load_model
 from nbrelapse.simulation.files import simulate_cohort
 from nbrelapse.validation.splits import named_split
@@ -236,11 +234,6 @@ def _expected_effects(config: ExperimentConfig, data: _PreparedData) -> PriorKno
 
 
 def _data_fingerprint(data: _PreparedData, outcome: Outcome | None = None) -> str:
-    """SHA-256 of features and outcomes, in hex; patient identifiers and row order do not enter.
-
-    Those of the training patients, or of the patients of ``outcome``.
-    """
+    """Fingerprint of the features that models may read and the outcomes, of the training patients or of others."""
     patients = data.training if outcome is None else outcome
-    values = data.features(patients)[data.columns]
-    rows = pd.util.hash_pandas_object(values, index=False).to_numpy() ^ hash_outcomes(patients)
-    return hashlib.sha256(np.sort(rows).tobytes()).hexdigest()
+    return data_fingerprint(data.features(patients)[data.columns], patients)

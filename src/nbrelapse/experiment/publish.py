@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -35,6 +36,7 @@ from nbrelapse.metrics.decisions import ClinicalUtility
 from nbrelapse.metrics.evaluation import Evaluation
 from nbrelapse.metrics.horizons import longest_horizon
 from nbrelapse.metrics.incidence import observed_course, similar_outcomes
+from nbrelapse.metrics.paired import PairedReplicates
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.table import metric_title
 from nbrelapse.models.blend import Blend
@@ -50,7 +52,7 @@ from nbrelapse.scoring.bundle import ClinicalGroup, NearPatients, ObservedOutcom
 from nbrelapse.scoring.evaluate import clinical_groups, judge_decisions, patient_groups
 from nbrelapse.scoring.storage import write_bundle
 from nbrelapse.tracking.log import DatasetRecord, ExperimentRecord, ModelRecord, TrialRecord, log_experiment
-from nbrelapse.tracking.names import APPARENT_TAG, CORRECTED_TAG, ENDPOINT_TAG, FAMILIES_TAG, TRIALS_TAG
+from nbrelapse.tracking.names import APPARENT_TAG, CORRECTED_TAG, ENDPOINT_TAG, FAMILIES_TAG, PAIRED_FILE, TRIALS_TAG
 from nbrelapse.tracking.read import HOLDOUT_TAG, TRAINING_TAG, count_experiments, count_holdout_openings
 from nbrelapse.tracking.store import open_store
 from nbrelapse.validation.guards import Multiplicity
@@ -120,6 +122,7 @@ def publish(
     training = outcome_fingerprint(result.data.training)
     tried = _multiplicity(result, count_experiments(TRAINING_TAG, training) + 1)
     courses = _group_courses(result.data.cohort, result.data.features(result.data.training), result.data.training.y)
+    paired = PairedReplicates.of(result.predictions, result.data.training)
     records = [_model_record(result, name, tried, courses, sign) for name in result.models]
     open_store()  # a new one takes MLflow some seconds
     pictures = drawing()
@@ -157,7 +160,8 @@ def publish(
         tables=_experiment_tables(result) | utility.tables(),
         pictures=content.pictures,
         documents={
-            "experiment.json": result.config.model_dump_json(indent=1, exclude={"cohort": {"path", "gene_sets"}})
+            "experiment.json": result.config.model_dump_json(indent=1, exclude={"cohort": {"path", "gene_sets"}}),
+            PAIRED_FILE: json.dumps([paired.to_dict()], allow_nan=False),
         },
         report=file,
         started=result.started,

@@ -53,6 +53,8 @@ from .incidence import observed_incidence as observed_incidence
 from .incidence import pseudo_observations as pseudo_observations
 from .incidence import similar_outcomes as similar_outcomes
 from .incidence import weighted_incidence as weighted_incidence
+from .paired import PairedReplicates as PairedReplicates
+from .paired import paired_difference as paired_difference
 from .predictions import FEWEST_EVENTS as FEWEST_EVENTS
 from .predictions import FEWEST_PATIENTS as FEWEST_PATIENTS
 from .predictions import Predictions as Predictions

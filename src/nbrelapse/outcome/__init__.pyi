@@ -15,6 +15,7 @@ from .kinds import kind_of as kind_of
 from .kinds import kind_of_endpoint as kind_of_endpoint
 from .kinds import values_of as values_of
 from .outcome import Outcome as Outcome
+from .outcome import data_fingerprint as data_fingerprint
 from .outcome import hash_outcomes as hash_outcomes
 from .outcome import left_out_notes as left_out_notes
 from .outcome import outcome_fingerprint as outcome_fingerprint

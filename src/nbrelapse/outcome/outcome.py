@@ -249,3 +249,16 @@ def hash_outcomes(outcome: Outcome) -> np.ndarray:
     names = outcome.y.dtype.names
     frame = pd.DataFrame({"event": outcome.y} if names is None else {name: outcome.y[name] for name in names})
     return pd.util.hash_pandas_object(frame, index=False).to_numpy()
+
+
+def data_fingerprint(features: pd.DataFrame, outcome: Outcome) -> str:
+    """SHA-256 of features and outcomes, in hex; patient identifiers and row order do not enter.
+
+    Parameters
+    ----------
+    features : DataFrame of shape (n_patients, n_features)
+        Of the patients of the outcome, in its order.
+    outcome : Outcome
+    """
+    rows = pd.util.hash_pandas_object(features, index=False).to_numpy() ^ hash_outcomes(outcome)
+    return hashlib.sha256(np.sort(rows).tobytes()).hexdigest()

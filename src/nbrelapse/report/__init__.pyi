@@ -1,6 +1,7 @@
 from . import plots as plots
 from .case_mix_section import case_mix_sentences as case_mix_sentences
 from .evaluation_report import EvaluationContent as EvaluationContent
+from .evaluation_report import evaluation_figures as evaluation_figures
 from .evaluation_report import observed_concordance as observed_concordance
 from .evaluation_report import write_evaluation_report as write_evaluation_report
 from .experiment_report import ReportContent as ReportContent

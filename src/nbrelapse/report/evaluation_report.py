@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from nbrelapse.report.case_mix_section import _case_mix_section
 from nbrelapse.report.facts import _leaderboard
 from nbrelapse.report.guard_sections import decisions_section
 from nbrelapse.report.plots.performance import decision_curve_plot, leaderboard_forest
-from nbrelapse.report.render import _figure_data_uri, _render
+from nbrelapse.report.render import Plot, _figure_data_uri, _render
 from nbrelapse.report.wording import ENDPOINTS
 
 
@@ -69,6 +70,15 @@ def observed_concordance(evaluation: Evaluation, model: str) -> float:
     return math.nan
 
 
+def evaluation_figures(content: EvaluationContent) -> dict[str, Plot]:
+    """Return the plots of an evaluation by name: the leaderboard, and net benefit where decisions were judged."""
+    utility = content.evaluation.utility
+    figures: dict[str, Plot] = {"leaderboard": partial(leaderboard_forest, content.evaluation, content.model)}
+    if utility is not None and len(utility.decisions.net_benefit):
+        figures["decision_curve"] = partial(decision_curve_plot, utility)
+    return figures
+
+
 def write_evaluation_report(content: EvaluationContent, file: str | Path) -> Path:
     """Write the evaluation of a saved model as one HTML file that loads nothing from anywhere.
 
@@ -84,9 +94,6 @@ def write_evaluation_report(content: EvaluationContent, file: str | Path) -> Pat
         The file.
     """
     evaluation, utility = content.evaluation, content.evaluation.utility
-    figures = {"leaderboard": leaderboard_forest(evaluation, content.model)}
-    if utility is not None and len(utility.decisions.net_benefit):
-        figures["decision_curve"] = decision_curve_plot(utility)
     return _render(
         "evaluation.html",
         file,
@@ -105,7 +112,7 @@ def write_evaluation_report(content: EvaluationContent, file: str | Path) -> Pat
             "case_mix": _case_mix(content),
             "decisions": None if utility is None else decisions_section(utility),
             "facts": content.facts,
-            "figures": {name: _figure_data_uri(figure) for name, figure in figures.items()},
+            "figures": {name: _figure_data_uri(plot()) for name, plot in evaluation_figures(content).items()},
         },
     )
 

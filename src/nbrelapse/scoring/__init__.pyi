@@ -1,4 +1,5 @@
 from .bundle import Bundle as Bundle
+from .bundle import CardFigure as CardFigure
 from .bundle import ClinicalGroup as ClinicalGroup
 from .bundle import NearPatients as NearPatients
 from .bundle import ObservedOutcomes as ObservedOutcomes
@@ -8,13 +9,15 @@ from .bundle import make_bundle as make_bundle
 from .case_mix import CaseMix as CaseMix
 from .case_mix import compare_case_mix as compare_case_mix
 from .evaluate import ExternalEvaluation as ExternalEvaluation
-from .evaluate import check_evaluation_folder as check_evaluation_folder
 from .evaluate import clinical_groups as clinical_groups
 from .evaluate import evaluate_bundle as evaluate_bundle
 from .evaluate import judge_decisions as judge_decisions
 from .evaluate import patient_groups as patient_groups
 from .evaluate import populations as populations
-from .evaluate import write_evaluation as write_evaluation
+from .evaluation_output import check_evaluation_folder as check_evaluation_folder
+from .evaluation_output import home_experiment as home_experiment
+from .evaluation_output import log_evaluation as log_evaluation
+from .evaluation_output import write_evaluation as write_evaluation
 from .explain import ExplainedCohort as ExplainedCohort
 from .explain import ExplainRequest as ExplainRequest
 from .explain import explain_cohort as explain_cohort
@@ -26,6 +29,8 @@ from .reading import load_model as load_model
 from .records import PatientRecords as PatientRecords
 from .records import RecordScorer as RecordScorer
 from .records import describe_features as describe_features
+from .registration import origin as origin
+from .registration import register_model as register_model
 from .scores import check_scores_file as check_scores_file
 from .scores import cohort_notes as cohort_notes
 from .scores import score as score

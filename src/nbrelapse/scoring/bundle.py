@@ -62,6 +62,14 @@ def _content(manifest: Mapping[str, Any]) -> str:
     return _to_json({key: value for key, value in manifest.items() if key not in ("sha256", "signature")})
 
 
+def _fingerprint(manifest: Mapping[str, Any]) -> str:
+    """SHA-256 of what a saved model holds, in hex: the same wherever it is kept, whoever signed or exported it."""
+    kept = {key: value for key, value in manifest.items() if key not in ("sha256", "signature", "nbrelapse_version")}
+    # The files beside data/ say which run of MLflow, which Python and which packages.
+    files = {name: digest for name, digest in manifest["files"].items() if name.startswith("data/") or name == _CARD}
+    return hashlib.sha256(_to_json(kept | {"files": files}).encode()).hexdigest()
+
+
 def _sealed(manifest: Mapping[str, Any]) -> str:
     """Text of a manifest, with the checksum of its own content in front.
 
@@ -387,6 +395,40 @@ class TrainingSummary:
         return {name: value for name, value in asdict(self).items() if value is not None or name in told}
 
 
+@dataclass(frozen=True)
+class CardFigure:
+    """The leading metric of all patients, as a model card has it.
+
+    Parameters
+    ----------
+    title : str
+        Of the metric.
+    value, low, high : float
+    where : str
+        Whom it was measured in.
+    """
+
+    title: str
+    value: float
+    low: float
+    high: float
+    where: str
+
+    def __str__(self) -> str:
+        return f"{self.title} {self.value:.3f} (95% interval {self.low:.3f} to {self.high:.3f}) in {self.where}"
+
+
+def _leading_figure(card: str, *, has_time: bool) -> CardFigure | None:
+    """Return the leading metric of a model card; None of one that has none."""
+    metric, title = ("harrell_c", "Harrell C") if has_time else ("auc", "AUC")
+    found = re.search(rf"^\| all \| {metric} \| ([\d.]+) \| ([\d.]+) to ([\d.]+) \|", card, re.MULTILINE)
+    where = re.search(r"^## Performance, in (.+)$", card, re.MULTILINE)
+    if found is None or where is None:
+        return None
+    value, low, high = map(float, found.groups())
+    return CardFigure(title, value, low, high, where[1])
+
+
 _QUANTILES = np.linspace(0.0, 1.0, 1001)
 _LIMITS = ("log_risk_low", "log_risk_high", "incidence_low", "incidence_high")
 
@@ -429,7 +471,7 @@ class Bundle:
     updates : tuple of mapping
         How the model was updated on other patients, the latest last; see :func:`nbrelapse.scoring.update_bundle`.
     fingerprint : str, optional
-        SHA-256 of the saved model's manifest; None of one that was not loaded.
+        Of what the folder held that it was loaded from, wherever that was kept; None of one that was not loaded.
 
     Attributes
     ----------
@@ -561,13 +603,8 @@ class Bundle:
         return ", ".join(f"on {update['cohort']} ({update['patients']} patients)" for update in self.updates)
 
     def _performance(self) -> str:
-        """Return the leading metric of all patients, as the model card has it."""
-        metric, title = ("auc", "AUC") if self.followed_days is None else ("harrell_c", "Harrell C")
-        found = re.search(rf"^\| all \| {metric} \| (\S+) \| (\S+ to \S+) \|", self.card, re.MULTILINE)
-        where = re.search(r"^## Performance, in (.+)$", self.card, re.MULTILINE)
-        if found is None or where is None:
-            return "not recorded"
-        return f"{title} {found[1]} (95% interval {found[2]}) in {where[1]}"
+        found = _leading_figure(self.card, has_time=self.model.kind.has_time)
+        return "not recorded" if found is None else str(found)
 
     def _needs(self) -> pd.DataFrame:
         counts = self.schema["mechanism"].value_counts()

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort, counted
-from nbrelapse.cohort.files import write_beside
 from nbrelapse.cohort.overlap import find_overlap
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.build import build_features
 from nbrelapse.metrics.decisions import MOST_UNKNOWN, ClinicalUtility, clinical_utility
 from nbrelapse.metrics.evaluation import Evaluation, evaluate, strongest_reference
 from nbrelapse.metrics.horizons import prediction_times
+from nbrelapse.metrics.paired import PairedReplicates
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.resampling import IntervalKind
 from nbrelapse.metrics.table import ALL_RECORDED, metric_title, population_title
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.clinical import CLINICAL_COLUMNS, ClinicalReference
-from nbrelapse.outcome import Outcome, event_of, left_out_notes, make_outcome, outcome_fingerprint
+from nbrelapse.outcome import Outcome, data_fingerprint, event_of, left_out_notes, make_outcome, outcome_fingerprint
 from nbrelapse.report.case_mix_section import case_mix_sentences
-from nbrelapse.report.evaluation_report import EvaluationContent, observed_concordance, write_evaluation_report
+from nbrelapse.report.evaluation_report import observed_concordance
 from nbrelapse.report.guard_sections import decisions_section
 from nbrelapse.report.sentences import verdict
 from nbrelapse.report.wording import model_title
@@ -61,6 +59,10 @@ class ExternalEvaluation(Evaluation):
         Why no verdict is given; empty where one is.
     case_mix : CaseMix, optional
         How those judged differ from the training patients.
+    data : str
+        Fingerprint of the features and outcomes of the patients judged.
+    paired : tuple of PairedReplicates
+        Of the patients judged, and where others have an outcome too, of all: to compare with other models.
     """
 
     model: str = ""
@@ -70,6 +72,8 @@ class ExternalEvaluation(Evaluation):
     left_out: Mapping[str, int] = field(default_factory=dict)
     withheld: str = ""
     case_mix: CaseMix | None = None
+    data: str = ""
+    paired: tuple[PairedReplicates, ...] = ()
 
     @property
     def populations(self) -> list[str]:
@@ -217,10 +221,12 @@ def evaluate_bundle(
     found = judge(predictions, outcome.y, populations=populations(cohort, outcome))
     if found.metrics.empty:
         raise InputError(f"the cohort is too small to judge the model by: {'; '.join(found.notes)}")
-    parts = [found]
+    parts, paired = [found], [PairedReplicates.of(predictions, outcome)]
     if not scored.all():
         whole = {ALL_RECORDED: np.ones(len(scored), dtype=bool)}
-        parts.append(judge(holdout_predictions(models, everybody, times), recorded.y, populations=whole))
+        of_everybody = holdout_predictions(models, everybody, times)
+        parts.append(judge(of_everybody, recorded.y, populations=whole))
+        paired.append(PairedReplicates.of(of_everybody, recorded))
     utility = judge_decisions(
         bundle.model.family, predictions, cohort, X, outcome.y, n_bootstrap=n_bootstrap, seed=seed
     )
@@ -239,6 +245,8 @@ def evaluate_bundle(
         left_out=dict(recorded.excluded),
         withheld="" if allow_overlap else withheld,
         case_mix=compare_case_mix(bundle, X, outcome.y, _calibration(found, bundle.model.family)),
+        data=data_fingerprint(X[list(bundle.schema.index)], outcome),
+        paired=tuple(paired),
     )
 
 
@@ -246,100 +254,6 @@ def _calibration(found: Evaluation, model: str) -> dict[str, float]:
     table = found.metrics
     own = table[(table["model"] == model) & (table["population"] == "all") & (table["metric"] == "calibration_slope")]
     return {} if own.empty else {"slope": own["value"].iloc[0], "low": own["low"].iloc[0], "high": own["high"].iloc[0]}
-
-
-_PAGE = "evaluation.html"
-_TABLES = (
-    "metrics",
-    "differences",
-    "net_benefit",
-    "net_benefit_differences",
-    "tertile_calibration",
-    "reclassification",
-    "reclassification_improvement",
-    "event_free_time",
-    "case_mix",
-    "case_mix_figures",
-)
-
-
-def check_evaluation_folder(folder: str | Path) -> Path:
-    """Return the folder of an evaluation, before the work is done.
-
-    Raises
-    ------
-    InputError
-        It holds something else, or is a file.
-    """
-    target = Path(folder)
-    if target.exists() and not target.is_dir():
-        raise InputError("an evaluation is a folder, this is a file", file=target, fix="name another")
-    own = {_PAGE, *(f"{name}.csv" for name in _TABLES)}
-    foreign = sorted(path.name for path in target.iterdir() if path.name not in own) if target.exists() else []
-    if foreign:
-        raise InputError(
-            f"what is there is not an evaluation, it holds {foreign[0]!r}; it is not replaced",
-            file=target,
-            fix="name a new folder",
-        )
-    return target
-
-
-def write_evaluation(found: ExternalEvaluation, bundle: Bundle, cohort: Cohort, folder: str | Path) -> Path:
-    """Write an evaluation's tables as CSV and its page, ``evaluation.html``; the folder appears whole or not at all.
-
-    Parameters
-    ----------
-    found : ExternalEvaluation
-        Of the bundle in the cohort.
-    bundle : Bundle
-    cohort : Cohort
-    folder : path
-        An evaluation that is there is replaced.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    InputError
-        The folder holds something else, or cannot be written.
-    """
-    target = check_evaluation_folder(folder)
-    training = bundle.training
-    facts = {
-        "Model": model_title(found.model),
-        "Trained on": f"{training.cohort or 'not recorded'}{' (simulated)' if training.of_simulated else ''}",
-        "Training patients": training.patients,
-        "Judged on": cohort.name,
-        "Patients judged": f"{found.judged:,} of {found.recorded:,} with an outcome",
-        "Events among them": found.events,
-    }
-    content = EvaluationContent(
-        title=f"{model_title(found.model)} in {cohort.name}",
-        created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        endpoint=bundle.endpoint,
-        model=found.model,
-        evaluation=replace(found, utility=None) if found.withheld else found,
-        verdicts=[found.verdict(population) for population in found.populations],
-        summary=found.summary(),
-        facts={label: fact for label, fact in facts.items() if fact is not None},
-        case_mix={} if found.case_mix is None else found.case_mix.tables(),
-        mechanisms={name: bundle.catalogue.mechanisms[name].title for name in bundle.mechanisms},
-    )
-    tables = {"metrics": found.metrics, "differences": found.differences}
-    tables |= {} if found.utility is None else found.utility.tables()
-    tables |= {} if found.case_mix is None else found.case_mix.tables()
-    try:
-        with write_beside(target) as beside:
-            beside.mkdir()
-            for name, table in tables.items():
-                table.to_csv(beside / f"{name}.csv", index=False, lineterminator="\n")
-            write_evaluation_report(content, beside / _PAGE)
-    except OSError as error:
-        raise InputError(f"the evaluation cannot be written: {error.strerror}", file=target) from None
-    return target
 
 
 def _outcome_of(bundle: Bundle, cohort: Cohort) -> Outcome:

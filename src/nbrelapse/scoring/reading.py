@@ -20,6 +20,7 @@ from nbrelapse.errors import BundleError, InputError
 from nbrelapse.mechanisms.catalogue import Catalogue, parse_catalogue
 from nbrelapse.models.base import ModelState
 from nbrelapse.models.families import check_state, model_from_state, model_title
+from nbrelapse.outcome import kind_of_endpoint
 from nbrelapse.report.wording import ENDPOINTS
 from nbrelapse.scoring._profile import _Profile
 from nbrelapse.scoring.bundle import (
@@ -31,8 +32,11 @@ from nbrelapse.scoring.bundle import (
     _MLFLOW_FILES,
     _REFITS,
     Bundle,
+    CardFigure,
     TrainingSummary,
     _content,
+    _fingerprint,
+    _leading_figure,
     _sealed,
 )
 from nbrelapse.scoring.manifest import (
@@ -78,6 +82,14 @@ class CheckedModel:
         Fingerprint of the key that signed it; None where it is not signed.
     signer : str or None
         Name of that key in the keyring; None where no keyring was asked.
+    needs : tuple of str
+        Assays that its features are read from.
+    catalogue_version : str
+        Of the catalogue of features that it was trained with.
+    performance : CardFigure or None
+        What the model card says of it; None where it was not validated.
+    fingerprint : str
+        SHA-256 of what the model holds, wherever it is kept and whoever signed it.
     updates : tuple of mapping
         How it was updated since it was trained; see :func:`nbrelapse.scoring.update_bundle`.
     """
@@ -93,6 +105,10 @@ class CheckedModel:
     size: int
     signed_by: str | None
     signer: str | None
+    needs: tuple[str, ...]
+    catalogue_version: str
+    performance: CardFigure | None
+    fingerprint: str
     updates: tuple[Mapping[str, Any], ...] = ()
 
     def __str__(self) -> str:
@@ -116,7 +132,13 @@ class CheckedModel:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON data; of the training patients their number, and whether they were simulated."""
-        named = {name: value for name, value in vars(self).items() if name not in ("training", "updates")}
+        named = {
+            name: value for name, value in vars(self).items() if name not in ("training", "updates", "performance")
+        }
+        named |= {
+            "needs": list(self.needs),
+            "performance": None if self.performance is None else vars(self.performance),
+        }
         told = ("parent", "cohort", "patients", "events", "method", "shift", "slope", "competing_shift")
         updates = [{name: update.get(name) for name in told} for update in self.updates]
         return (
@@ -202,6 +224,12 @@ def check_model(model: str | Path, *, trust: str | Path | None = None) -> Checke
         signed_by=None if signer is None else signer.fingerprint,
         signer=None if signer is None else signer.name,
         updates=tuple(manifest.get("updates", ())),
+        needs=tuple(dict.fromkeys(row["assay"] for row in manifest["features"])),
+        catalogue_version=checked.catalogue.version,
+        performance=_leading_figure(
+            checked.contents.get(_CARD, b"").decode("utf-8"), has_time=kind_of_endpoint(manifest["endpoint"]).has_time
+        ),
+        fingerprint=_fingerprint(manifest),
     )
 
 
@@ -371,7 +399,7 @@ def _bundle(checked: _Checked) -> Bundle:
         bands=None if manifest.get("bands") is None else PatientBands.from_dict(manifest["bands"]),
         profile=None if "profile" not in checked.baseline else _Profile.from_dict(checked.baseline["profile"]),
         updates=tuple(manifest.get("updates", ())),
-        fingerprint=manifest["sha256"],
+        fingerprint=_fingerprint(manifest),
     )
 
 

@@ -39,7 +39,7 @@ def _shown(text: str) -> str:
 
 @contextmanager
 def _told(uri: str, doing: str = "MLflow's store does not do what was asked") -> Iterator[None]:
-    """Turn whatever MLflow, its database or its server refuse into one InputError.
+    """Turn whatever MLflow, its database, its server or its files refuse into one InputError.
 
     Parameters
     ----------
@@ -52,6 +52,9 @@ def _told(uri: str, doing: str = "MLflow's store does not do what was asked") ->
         yield
     except Exception as error:
         reason = _reason(error)
+        if reason is None and isinstance(error, OSError):
+            fix = "make room, or ask for the right to write there"
+            raise InputError(f"{doing}: {error.strerror or error}", file=error.filename, fix=fix) from None
         if reason is None:
             raise
         raise InputError(f"{doing}: {_shown(reason.problem)}", file=_shown(uri), fix=reason.fix) from None

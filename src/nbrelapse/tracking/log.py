@@ -79,11 +79,11 @@ def log_experiment(record: ExperimentRecord) -> Logged:
     client = open_store()
     experiment = _experiment_id(client, record.name)
     _share_view(client, experiment)
-    tags = {**_source(record), **record.tags, _KIND_TAG: _EXPERIMENT}
+    tags = {**_source(record.tags), **record.tags, _KIND_TAG: _EXPERIMENT}
     uris = {}
     with _run(client, experiment, record.name, tags, record.started) as parent:
         _log_values(client, parent, record.parameters, _metrics(record.metrics, record.datasets))
-        _log_datasets(client, parent, record)
+        _log_datasets(client, parent, record.datasets, record.tags)
         with tempfile.TemporaryDirectory() as folder:
             _write_artifacts(Path(folder), record.tables, record.pictures, record.documents, record.report)
             client.log_artifacts(parent.info.run_id, folder)
@@ -97,14 +97,14 @@ def log_experiment(record: ExperimentRecord) -> Logged:
     return Logged(parent.info.run_id, uris)
 
 
-def _source(record: ExperimentRecord) -> dict[str, str]:
-    """Return tags that say who trained, and with what, where MLflow's page looks for them."""
-    tags = {"mlflow.source.name": record.tags.get("experiment_file", "nbrelapse"), "mlflow.source.type": "LOCAL"}
+def _source(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return tags that say who made a run, and with what, where MLflow's page looks for them."""
+    found = {"mlflow.source.name": tags.get("experiment_file", "nbrelapse"), "mlflow.source.type": "LOCAL"}
     with suppress(OSError, KeyError):  # a container may have no name for its user
-        tags["mlflow.user"] = getpass.getuser()
-    if "commit" in record.tags:
-        tags["mlflow.source.git.commit"] = record.tags["commit"]
-    return tags
+        found["mlflow.user"] = getpass.getuser()
+    if "commit" in tags:
+        found["mlflow.source.git.commit"] = tags["commit"]
+    return found
 
 
 def _ways_in(uri: str) -> str:
@@ -135,12 +135,14 @@ def _log_child(
 ) -> str | None:
     tags = {name: value for name, value in record.tags.items() if not name.startswith("nbrelapse.")}
     tags |= {"mlflow.parentRunId": parent.info.run_id, _KIND_TAG: _MODEL, _MODEL_TAG: model.name}
-    with _run(client, experiment, model.name, _source(record) | tags, record.started) as child:
-        model_id = None if model.save is None else _log_model(client, child, model, _model_name(record, model))
+    with _run(client, experiment, model.name, _source(record.tags) | tags, record.started) as child:
+        model_id = (
+            None if model.save is None else _log_model(client, child, model, _model_name(f"{record.name}-{model.name}"))
+        )
         metrics = _metrics(model.metrics, record.datasets, model_id) + _curves(model.curves)
         # With those of the experiment, which tell models of different experiments apart.
         _log_values(client, child, {**record.parameters, **model.parameters}, metrics)
-        _log_datasets(client, child, record)
+        _log_datasets(client, child, record.datasets, record.tags)
         documents = {} if model.card is None else {"model_card.md": model.card}
         with tempfile.TemporaryDirectory() as folder:
             if _write_artifacts(Path(folder), model.tables, model.pictures, documents, None):
@@ -158,7 +160,7 @@ def _log_trial(
     client: MlflowClient, experiment: str, parent: Run, record: ExperimentRecord, trial: TrialRecord
 ) -> None:
     """Record a trial of the tuning as a run below its model's, which no list of models shows."""
-    tags = {**_source(record), "mlflow.parentRunId": parent.info.run_id, _KIND_TAG: _TRIAL}
+    tags = {**_source(record.tags), "mlflow.parentRunId": parent.info.run_id, _KIND_TAG: _TRIAL}
     start = None if record.started is None else int(record.started.timestamp() * 1000)
     run = client.create_run(experiment, run_name=trial.name, tags=tags, start_time=start)
     values = [(step, value) for step, value in enumerate(trial.values, start=1)]
@@ -205,13 +207,19 @@ _LARGEST_SCHEMA = 1_000_000
 _ORIGIN = ("experiment_file", "experiment_file.sha256", "cohort.path", "cohort.path_sha256", "commit")
 
 
-def _log_datasets(client: MlflowClient, run: Run, record: ExperimentRecord) -> None:
-    """Record which data a run read, as ``mlflow.data`` does: columns, numbers and origin, no row."""
-    from mlflow.entities import Dataset, DatasetInput, InputTag
+def _log_datasets(
+    client: MlflowClient,
+    run: Run,
+    datasets: Sequence[DatasetRecord],
+    origin: Mapping[str, str],
+    model_id: str | None = None,
+) -> None:
+    """Record which data a run read, as ``mlflow.data`` does: columns, numbers and origin, no row; and what model."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput
 
-    source = {"tags": {name: record.tags[name] for name in _ORIGIN if name in record.tags}}
+    source = {"tags": {name: origin[name] for name in _ORIGIN if name in origin}}
     inputs = []
-    for dataset in record.datasets:
+    for dataset in datasets:
         columns = [{"type": "double", "name": name, "required": False} for name in dataset.features]
         schema = json.dumps({"mlflow_colspec": columns})
         entity = Dataset(
@@ -225,58 +233,64 @@ def _log_datasets(client: MlflowClient, run: Run, record: ExperimentRecord) -> N
             ),
         )
         inputs.append(DatasetInput(entity, [InputTag("mlflow.data.context", dataset.purpose)]))
-    client.log_inputs(run.info.run_id, inputs)
+    client.log_inputs(run.info.run_id, inputs, None if model_id is None else [LoggedModelInput(model_id)])
 
 
-def _model_name(record: ExperimentRecord, model: ModelRecord) -> str:
-    """Name a model after its experiment and family, without what MLflow does not take in a name."""
-    return re.sub(r"[/:.%\"']+", "-", f"{record.name}-{model.name}")
+def _model_name(name: str) -> str:
+    """Return a name without what MLflow does not take in that of a model."""
+    return re.sub(r"[/:.%\"']+", "-", name)
 
 
 def _log_model(client: MlflowClient, run: Run, record: ModelRecord, name: str) -> str:
-    """Save a model with its own ``save`` and record it as the run's model.
+    """Save a model with its own ``save`` and record it as the run's model; return its id, for ``models:/<id>``.
 
     This is what ``mlflow.models.Model.log`` does, without its need of a global active experiment and without looking
     for the packages that the model needs: the saved model names them itself.
-
-    Parameters
-    ----------
-    client : MlflowClient
-    run : Run
-    record : ModelRecord
-        With ``save``.
-    name : str
-
-    Returns
-    -------
-    str
-        The model's id, for ``models:/<id>``.
     """
-    from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
 
     assert record.save is not None
+    tags = {**record.tags, _MODEL_TAG: record.name}
+    with (
+        _logged_model(client, run, name, tags, record.parameters, record.model_type) as model_id,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        run_id = run.info.run_id
+        description = Model(artifact_path=name, run_id=run_id, model_uuid=model_id, model_id=model_id)
+        record.save(str(Path(folder) / name), description)
+        client.log_model_artifacts(model_id, str(Path(folder) / name))
+    return model_id
+
+
+@contextmanager
+def _logged_model(
+    client: MlflowClient,
+    run: Run,
+    name: str,
+    tags: Mapping[str, str],
+    parameters: Mapping[str, str],
+    model_type: str | None = None,
+) -> Iterator[str]:
+    """Begin a model of a run and give its id; it is ready when its files have been logged, and failed otherwise."""
+    from mlflow.entities import LoggedModelOutput
+
     run_id = run.info.run_id
     logged = client.create_logged_model(
         run.info.experiment_id,
         name=name,
         source_run_id=run_id,
-        tags={**record.tags, _MODEL_TAG: record.name},
-        params={name: str(value) for name, value in record.parameters.items()},
-        model_type=record.model_type,
+        tags=dict(tags),
+        params={name: str(value) for name, value in parameters.items()},
+        model_type=model_type,
     )
     model_id = str(logged.model_id)
     try:
         client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
-        description = Model(artifact_path=name, run_id=run_id, model_uuid=model_id, model_id=model_id)
-        with tempfile.TemporaryDirectory() as folder:
-            record.save(str(Path(folder) / name), description)
-            client.log_model_artifacts(model_id, str(Path(folder) / name))
+        yield model_id
     except BaseException:
         client.finalize_logged_model(model_id, "FAILED")
         raise
     client.finalize_logged_model(model_id, "READY")
-    return model_id
 
 
 def _write_artifacts(
@@ -394,7 +408,7 @@ class DatasetRecord:
         Hash of the content.
     n_patients, n_events : int
     features : tuple of str
-    purpose : {"training", "validation"}
+    purpose : {"training", "validation", "evaluation"}
     """
 
     name: str

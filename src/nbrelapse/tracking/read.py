@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from nbrelapse.errors import InputError
+from nbrelapse.errors import InputError, did_you_mean
 from nbrelapse.metrics.evaluation import Evaluation
 from nbrelapse.outcome import OutcomeKind, kind_of_endpoint
-from nbrelapse.tracking._trouble import _in_words, _is_refused, _told
+from nbrelapse.tracking._trouble import _first_line, _in_words, _is_refused, _told
 from nbrelapse.tracking.names import (
     _CHOSEN_TAG,
     _EXPERIMENT,
@@ -27,6 +27,7 @@ from nbrelapse.tracking.names import (
     APPARENT_TAG,
     CORRECTED_TAG,
     FAMILIES_TAG,
+    MODEL_ID_TAG,
     TRIALS_TAG,
 )
 from nbrelapse.tracking.store import _database_file, _find_experiment, _hush_mlflow, open_store, store_uri
@@ -35,6 +36,7 @@ from nbrelapse.validation.guards import Multiplicity
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion
 
 
 @dataclass(frozen=True)
@@ -192,48 +194,130 @@ def _download(uri: str, scratch: str) -> Path:
     store = None if client is None else client.tracking_uri
     with _told(store or uri, f"MLflow cannot give {uri}"):
         try:
-            location = uri if client is None else _location(client, uri)
+            location = uri if client is None else _address(client, uri).location
             folder = Path(download_artifacts(artifact_uri=location, dst_path=scratch, tracking_uri=store))
         except (MlflowException, OSError) as error:
             if _is_refused(error):
                 raise
-            raise InputError(
-                f"MLflow has no model {uri}: {str(error).splitlines()[0]}",
-                expected=_LEGAL,
-                fix="check the address (nbrelapse compare shows the models of an experiment) and MLFLOW_TRACKING_URI",
-            ) from None
+            raise _no_model(uri, error) from None
     if not folder.is_dir():
         raise InputError(f"{uri} is a file, not a model", expected="the address of the model's folder")
     return folder
 
 
-def _location(client: MlflowClient, uri: str) -> str:
-    """Where the files of a ``models:/`` or ``runs:/`` address are; MLflow's own lookup wants a global store."""
+def _no_model(uri: str, error: Exception) -> InputError:
+    return InputError(
+        f"MLflow has no model {uri}: {_first_line(error)}",
+        expected=_LEGAL,
+        fix="check the address (nbrelapse compare shows the models of an experiment) and MLFLOW_TRACKING_URI",
+    )
+
+
+@dataclass(frozen=True)
+class ModelAddress:
+    """Where a model of the store is.
+
+    Parameters
+    ----------
+    location : str
+        Of its files.
+    model_id : str or None
+        Of MLflow's logged model; None of models that versions of MLflow before 3 logged.
+    registered : str or None
+        ``NAME/VERSION``, where it was named so or by an alias.
+    """
+
+    location: str
+    model_id: str | None = None
+    registered: str | None = None
+
+
+def model_address(model: str | Path) -> ModelAddress | None:
+    """Look up a model of the store; None for a folder or an address elsewhere.
+
+    Parameters
+    ----------
+    model : str or path
+        As in :func:`fetched_model`.
+
+    Raises
+    ------
+    InputError
+        The store has no such model.
+    """
+    uri = str(model)
+    if not _IN_STORE.match(uri):
+        return None
+    client = open_store(create=False)
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return _address(client, uri)
+    except MlflowException as error:
+        raise _no_model(uri, error) from None
+
+
+def _address(client: MlflowClient, uri: str) -> ModelAddress:
+    """Where a ``models:/`` or ``runs:/`` address leads; MLflow's own lookup wants a global store."""
     if logged := re.fullmatch(r"models:/(m-[0-9a-zA-Z]+)", uri):
-        return str(client.get_logged_model(logged[1]).artifact_location)
-    if alias := re.fullmatch(r"models:/([^/@]+)@([^/@]+)", uri):
-        return _version(client, alias[1], str(client.get_model_version_by_alias(alias[1], alias[2]).version))
-    if version := re.fullmatch(r"models:/([^/@]+)/(\d+)", uri):
-        return _version(client, version[1], version[2])
+        return ModelAddress(str(client.get_logged_model(logged[1]).artifact_location), logged[1])
+    if named := re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/(\d+))", uri):
+        version = _registered_version(client, *named.groups())
+        return _address_of_version(client, version)
     if in_run := re.fullmatch(r"runs:/([0-9a-zA-Z]+)/(.+)", uri):
         return _model_of_run(client, in_run[1], in_run[2].rstrip("/"))
     raise InputError(f"{uri} is no address of a model", expected=_LEGAL)
 
 
-def _version(client: MlflowClient, name: str, version: str) -> str:
-    source = str(client.get_model_version_download_uri(name, version))
-    return _location(client, source) if _IN_STORE.match(source) else source
+def _registered_version(client: MlflowClient, name: str, alias: str | None, number: str | None) -> ModelVersion:
+    """Return a version of a registered model, by its alias or its number.
+
+    Raises
+    ------
+    InputError
+        There is none; it says what there is.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        if alias is not None:
+            return client.get_model_version_by_alias(name, alias)
+        return client.get_model_version(name, str(number))
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+    uri = f"models:/{name}/{number}" if alias is None else f"models:/{name}@{alias}"
+    known = {str(model.name): dict(model.aliases) for model in client.search_registered_models(max_results=1000)}
+    if name not in known:
+        raise InputError(
+            f"MLflow has no model {uri}: nothing is registered as {name!r}",
+            expected=", ".join(sorted(known)) or f"nothing is registered yet; {_LEGAL}",
+            fix=did_you_mean(name, known)
+            or "nbrelapse models lists what there is, nbrelapse register MODEL adds to it",
+        )
+    numbers = sorted(int(found.version) for found in client.search_model_versions(f"name = '{name}'"))
+    there = [f"@{alias} (version {version})" for alias, version in sorted(known[name].items())]
+    there.append(f"versions {', '.join(map(str, numbers))}" if numbers else "no version")
+    what = f"version {number}" if alias is None else f"alias {alias!r}"
+    raise InputError(f"MLflow has no model {uri}: {name!r} has no {what}", expected="; ".join(there))
 
 
-def _model_of_run(client: MlflowClient, run_id: str, name: str) -> str:
+def _address_of_version(client: MlflowClient, version: ModelVersion) -> ModelAddress:
+    source = str(client.get_model_version_download_uri(version.name, version.version))
+    found = _address(client, source) if _IN_STORE.match(source) else ModelAddress(source)
+    model_id = version.tags.get(MODEL_ID_TAG) or version.model_id or found.model_id
+    return ModelAddress(found.location, model_id, f"{version.name}/{version.version}")
+
+
+def _model_of_run(client: MlflowClient, run_id: str, name: str) -> ModelAddress:
     run = client.get_run(run_id)
     for output in run.outputs.model_outputs if run.outputs else []:
         model = client.get_logged_model(output.model_id)
         if name in (model.name, _MODEL):
-            return str(model.artifact_location)
+            return ModelAddress(str(model.artifact_location), str(model.model_id))
     if not client.list_artifacts(run_id, name):
         raise InputError(f"run {run_id} has no model {name!r}", fix="nbrelapse compare shows the models")
-    return f"{run.info.artifact_uri}/{name}"
+    return ModelAddress(f"{run.info.artifact_uri}/{name}")
 
 
 TRAINING_TAG = "nbrelapse.training"

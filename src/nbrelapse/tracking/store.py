@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,6 +105,34 @@ def open_store(*, create: bool = True) -> MlflowClient:
             _look_at_database(uri)
         # Of a database this makes the tables.
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+@contextmanager
+def _undoing() -> Iterator[Callable[..., None]]:
+    """Give a function that takes what would undo a step; all is undone, the last first, where a later step fails.
+
+    What cannot be undone hides no reason.
+    """
+    steps: list[Callable[[], object]] = []
+    try:
+        yield lambda undo, *arguments: steps.append(partial(undo, *arguments))
+    except BaseException:
+        for step in reversed(steps):
+            with suppress(Exception):
+                step()
+        raise
+
+
+def has_store() -> bool:
+    """Say whether there is a store to record in: the database in use is there, or one elsewhere was named.
+
+    Nothing is asked of a server.
+    """
+    try:
+        store_uri(create=False)
+    except InputError:
+        return False
+    return True
 
 
 def check_store(experiment: str | None = None) -> None:
@@ -235,6 +264,7 @@ def _hush_mlflow() -> None:
         "MLFLOW_HTTP_REQUEST_TIMEOUT": str(_PATIENCE),
         "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
         "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # it would stand before a JSON document
     }.items():
         os.environ.setdefault(name, value)
 
