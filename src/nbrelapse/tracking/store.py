@@ -12,8 +12,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from nbrelapse.cohort.files import check_writable
 from nbrelapse.errors import InputError
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment
 
 _DEFAULT_FOLDER = Path("mlruns")
+_Arguments = ParamSpec("_Arguments")
+_Value = TypeVar("_Value")
 _CHATTY = {"alembic": logging.WARNING, "mlflow.store.db.utils": logging.CRITICAL}
 """Loggers that tell of each step of creating the database, or print a traceback of what is raised as well."""
 
@@ -104,6 +107,17 @@ def open_store(*, create: bool = True) -> MlflowClient:
             _look_at_database(uri)
         # Of a database this makes the tables.
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _in_words(function: Callable[_Arguments, _Value]) -> Callable[_Arguments, _Value]:
+    """Decorate a function that asks the current store: whatever MLflow refuses is one InputError."""
+
+    @wraps(function)
+    def told(*arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Value:
+        with _told(_address()):
+            return function(*arguments, **named)
+
+    return told
 
 
 def check_store(experiment: str | None = None) -> None:
