@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import wraps
-from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from nbrelapse.errors import InputError
 
 if TYPE_CHECKING:
     from mlflow.exceptions import MlflowException
-
-_Arguments = ParamSpec("_Arguments")
-_Value = TypeVar("_Value")
 
 _ADDRESS = "check MLFLOW_TRACKING_URI"
 _LATER = "try again later, or ask who runs it"
@@ -58,19 +54,6 @@ def _told(uri: str, doing: str = "MLflow's store does not do what was asked") ->
         if reason is None:
             raise
         raise InputError(f"{doing}: {_shown(reason.problem)}", file=_shown(uri), fix=reason.fix) from None
-
-
-def _in_words(function: Callable[_Arguments, _Value]) -> Callable[_Arguments, _Value]:
-    """Decorate a function that asks the current store with :func:`_told`."""
-
-    @wraps(function)
-    def told(*arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Value:
-        from nbrelapse.tracking.store import _address
-
-        with _told(_address()):
-            return function(*arguments, **named)
-
-    return told
 
 
 def _reason(error: Exception) -> _Reason | None:

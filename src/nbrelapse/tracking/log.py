@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from nbrelapse.report.render import save_pictures
-from nbrelapse.tracking._trouble import _in_words
 from nbrelapse.tracking.names import _EXPERIMENT, _KIND_TAG, _MODEL, _MODEL_TAG, _NOTE_TAG, _TRIAL, TRIAL_CURVE
-from nbrelapse.tracking.store import _experiment_id, open_store
+from nbrelapse.tracking.store import _experiment_id, _in_words, open_store
 from nbrelapse.tracking.view import _share_view
 
 if TYPE_CHECKING:

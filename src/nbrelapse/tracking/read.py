@@ -17,7 +17,7 @@ import pandas as pd
 from nbrelapse.errors import InputError, did_you_mean
 from nbrelapse.metrics.evaluation import Evaluation
 from nbrelapse.outcome import OutcomeKind, kind_of_endpoint
-from nbrelapse.tracking._trouble import _first_line, _in_words, _is_refused, _told
+from nbrelapse.tracking._trouble import _first_line, _is_refused, _told
 from nbrelapse.tracking.names import (
     _CHOSEN_TAG,
     _EXPERIMENT,
@@ -30,7 +30,7 @@ from nbrelapse.tracking.names import (
     MODEL_ID_TAG,
     TRIALS_TAG,
 )
-from nbrelapse.tracking.store import _database_file, _find_experiment, _hush_mlflow, open_store, store_uri
+from nbrelapse.tracking.store import _database_file, _find_experiment, _hush_mlflow, _in_words, open_store, store_uri
 from nbrelapse.validation.guards import Multiplicity
 
 if TYPE_CHECKING:

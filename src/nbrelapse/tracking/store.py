@@ -12,9 +12,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from nbrelapse.cohort.files import check_writable
 from nbrelapse.errors import InputError
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment
 
 _DEFAULT_FOLDER = Path("mlruns")
+_Arguments = ParamSpec("_Arguments")
+_Value = TypeVar("_Value")
 _CHATTY = {"alembic": logging.WARNING, "mlflow.store.db.utils": logging.CRITICAL}
 """Loggers that tell of each step of creating the database, or print a traceback of what is raised as well."""
 
@@ -133,6 +135,17 @@ def has_store() -> bool:
     except InputError:
         return False
     return True
+
+
+def _in_words(function: Callable[_Arguments, _Value]) -> Callable[_Arguments, _Value]:
+    """Decorate a function that asks the current store: whatever MLflow refuses is one InputError."""
+
+    @wraps(function)
+    def told(*arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Value:
+        with _told(_address()):
+            return function(*arguments, **named)
+
+    return told
 
 
 def check_store(experiment: str | None = None) -> None:

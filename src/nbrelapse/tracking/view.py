@@ -6,9 +6,8 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from nbrelapse.tracking._trouble import _in_words
 from nbrelapse.tracking.names import _EXPERIMENT, _KIND_TAG, _MODEL, COMPARED_METRICS, LEADING_FIGURE
-from nbrelapse.tracking.store import _find_experiment, _server, open_store
+from nbrelapse.tracking.store import _find_experiment, _in_words, _server, open_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
