@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +15,7 @@ import pytest
 from nbrelapse.mechanisms import build_features, load_catalogue
 from nbrelapse.scoring import Bundle, load_model, score, write_bundle
 from nbrelapse.scoring._profile import _Profile
+from nbrelapse.scoring.manifest import _check_baseline
 from nbrelapse.scoring.scores import _score_features
 from nbrelapse.simulation import simulate_cohort
 
@@ -138,3 +142,29 @@ def test_models_of_earlier_versions_have_none(name: str) -> None:
 def test_a_model_without_a_profile_is_written_and_read_again(bundles: dict[str, Bundle], tmp_path: Path) -> None:
     folder = write_bundle(replace(bundles["cox"], profile=None), tmp_path / "model")
     assert load_model(folder).profile is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda found: found["known"].append(1),
+        lambda found: found["known"].__setitem__(0, 10_000),
+        lambda found: found["mean"].__setitem__(0, float("inf")),
+        lambda found: found["edges"][0].insert(0, 1e9),
+        lambda found: found["shares"][0].pop(),
+        lambda found: found["loadings"].pop(),
+        lambda found: found["loadings"].__setitem__(0, [0.99] * len(found["loadings"][0])),
+        lambda found: found.pop("kurtosis"),
+        lambda found: found["distances"].reverse(),
+        lambda found: found["distances"].__setitem__(0, float("nan")),
+    ],
+)
+def test_a_forged_profile_is_refused(profile: _Profile, change: Callable[[dict[str, Any]], object]) -> None:
+    names = [str(number) for number in range(len(profile.distributions.mean))]
+    document = {"log_risk_quantiles": [0.0, 1.0], "profile": json.loads(json.dumps(profile.to_dict()))}
+    _check_baseline(document, names)
+    with pytest.raises(ValueError, match="not of"):
+        _check_baseline(document, names[1:])
+    change(document["profile"])
+    with pytest.raises(ValueError, match="validation error"):
+        _check_baseline(document, names)
