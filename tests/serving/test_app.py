@@ -206,12 +206,48 @@ def test_a_request_that_takes_too_long_is_given_up(
     connected = client(limits=Limits(timeout=0.2))
     monkeypatch.setattr(RecordScorer, "score", lambda self, given: time.sleep(0.6))
     began = time.monotonic()
-    refused = connected.post("/score", json={"patients": [patient]})
+    refused = connected.post("/score", json={"patients": [patient] * 65})  # so many are scored in the thread
     assert refused.status_code == 503
     assert time.monotonic() - began < 0.55
     monkeypatch.undo()
     time.sleep(0.5)
     assert connected.post("/score", json={"patients": [patient]}).status_code == 200
+
+
+def test_while_the_thread_computes_the_server_answers(
+    bundles: dict[str, Bundle], training: Training, by_feature: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patients = by_feature(training[0])
+    expected = RecordScorer(bundles["cox"])
+    asked: list[int] = []
+    own = RecordScorer.score
+
+    def slow(self: RecordScorer, given: Any) -> Any:
+        asked.append(len(given))
+        time.sleep(0.3 if len(given) > 64 else 0)
+        asked.append(len(given))
+        return own(self, given)
+
+    monkeypatch.setattr(RecordScorer, "score", slow)
+    app = make_app(bundles["cox"])
+
+    async def ask() -> tuple[float, Any]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as connection:
+            many = asyncio.create_task(connection.post("/score", json={"patients": patients}))
+            while not asked:
+                await asyncio.sleep(0.005)
+            one = asyncio.create_task(connection.post("/score", json={"patients": patients[:1]}))
+            began = time.monotonic()
+            assert (await connection.get("/health")).status_code == 200
+            seconds = time.monotonic() - began
+            await many
+            return seconds, (await one).json()["patients"]
+
+    seconds, rows = asyncio.run(ask())
+    assert seconds < 0.25
+    assert asked == [160, 160, 1, 1]  # a model is never asked by two at once
+    monkeypatch.undo()
+    assert rows == expected.score(expected.read_features(patients[:1]))
 
 
 def test_what_nobody_expected_is_told_without_a_word_of_the_patient(

@@ -529,10 +529,11 @@ class Bundle:
         if self.bands is None or not self.refits:
             risk, nothing = np.full(len(X), np.nan), np.full((len(X), len(times)), np.nan)
             return dict(zip(_LIMITS, (risk, risk, nothing, nothing), strict=True))
-        asked = np.append(times, self.bands.days[-1:] or np.inf)
+        last = self.bands.days[-1] if self.bands.days else np.inf
+        asked = times if len(times) and times[-1] == last else np.append(times, last)
         log_risk, incidence = self.model.predict_risk(X, asked)
         low, high, below, above = self.bands.limits(incidence, asked, self._stacked.probability(X, asked))
-        found = (log_risk + below[:, -1], log_risk + above[:, -1], low[:, :-1], high[:, :-1])
+        found = (log_risk + below[:, -1], log_risk + above[:, -1], low[:, : len(times)], high[:, : len(times)])
         return dict(zip(_LIMITS, found, strict=True))
 
     def unlike_training(self, X: pd.DataFrame) -> np.ndarray:

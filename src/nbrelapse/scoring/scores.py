@@ -176,7 +176,7 @@ _LEAST_EVIDENCE = Bundle.least_evidence
 _FULL_EVIDENCE = 0.75
 """Below this share a warning goes with the score. A choice of caution, not an estimate."""
 
-_BLOCK = 2_000
+_BLOCK = 1_000
 """Patients worked on at once: the intervals take a number a refit and horizon for each."""
 
 

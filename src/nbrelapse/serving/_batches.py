@@ -1,10 +1,10 @@
-"""One thread that computes, and requests that are computed together where they wait for it."""
+"""Where the model is asked: what is quick at once and together, what is slow in a thread."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from nbrelapse.scoring import PatientRecords, RecordScorer
@@ -13,12 +13,12 @@ _Found = TypeVar("_Found")
 
 _Asked = tuple[PatientRecords, asyncio.Future[list[dict[str, Any]]]]
 
-_TOGETHER = 500
-"""Patients scored in one go at most. A choice: a tenth of a second."""
+_QUICK = 64
+"""Patients that are scored without a thread, in some milliseconds: to wake a thread may take as long. A choice."""
 
 
 class Computer:
-    """Compute in one thread, so that the server goes on answering: models are asked by one request at a time.
+    """Ask the model for one request at a time, the slow ones in a thread, so that the server goes on answering.
 
     Parameters
     ----------
@@ -28,14 +28,16 @@ class Computer:
     def __init__(self, scorer: RecordScorer) -> None:
         self._scorer = scorer
         self._thread: ThreadPoolExecutor | None = None
+        self._last: Future[Any] | None = None
         self._waiting: list[_Asked] = []
         self._running: asyncio.Task[None] | None = None
 
     async def run(self, job: Callable[[], _Found]) -> _Found:
-        """Return what a function returns."""
+        """Return what a function returns that is called in the thread."""
         if self._thread is None:  # not before workers are forked
             self._thread = ThreadPoolExecutor(1, "compute")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, job)
+        self._last = started = self._thread.submit(job)
+        return await asyncio.wrap_future(started)
 
     async def score(self, patients: PatientRecords) -> list[dict[str, Any]]:
         """Score patients; those given by feature together with others that wait, which changes no digit."""
@@ -52,7 +54,7 @@ class Computer:
             while self._waiting:
                 taken: list[_Asked] = []
                 count = 0
-                while self._waiting and (not taken or count + len(self._waiting[0][0]) <= _TOGETHER):
+                while self._waiting and (not taken or count + len(self._waiting[0][0]) <= _QUICK):
                     taken.append(self._waiting.pop(0))
                     count += len(taken[-1][0])
                 await self._answer([one for one in taken if not one[1].done()])
@@ -64,7 +66,10 @@ class Computer:
             return
         joined = self._scorer.join([patients for patients, _ in taken])
         try:
-            rows = await self.run(lambda: self._scorer.score(joined))
+            if len(joined) <= _QUICK and (self._last is None or self._last.done()):
+                rows = self._scorer.score(joined)
+            else:
+                rows = await self.run(lambda: self._scorer.score(joined))
         except Exception as error:
             for _, answer in taken:
                 if not answer.done():
