@@ -51,6 +51,9 @@ def train(
         bool, typer.Option("--allow-overlap", help="Train although patients look as if they were there twice.")
     ] = False,
     sign: Sign = None,
+    log_trials: Annotated[
+        bool, typer.Option("--log-trials", help="Record each trial of the tuning in MLflow, below its model.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Tune, validate, track and explain the models of an experiment file."""
@@ -88,7 +91,7 @@ def train(
             if kept is not None:
                 kept.discard_if_empty()
         report = reports / f"{config.name}.html"
-        published = publish(result, report, n_jobs=jobs, progress=progress, sign=sign)
+        published = publish(result, report, n_jobs=jobs, progress=progress, sign=sign, log_trials=log_trials)
     if kept is not None:
         _tell(kept)
     print_summary(result, published, as_json=as_json)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from nbrelapse.cohort.select import condition_columns
 from nbrelapse.cohort.text import decode, read_bytes
@@ -107,6 +117,13 @@ def _default_models(earlier: dict[str, Any]) -> tuple[str, ...]:
     return _DEFAULTS[kind_of_endpoint(earlier.get("endpoint", "relapse"))]
 
 
+class _ExperimentFile(NamedTuple):
+    """The file that an experiment was read from: its name without the folder, and the SHA-256 of its bytes in hex."""
+
+    name: str
+    sha256: str
+
+
 class ExperimentConfig(_Section):
     """One experiment.
 
@@ -143,6 +160,8 @@ class ExperimentConfig(_Section):
         :func:`nbrelapse.models.recalibrated`.
     refits : int
         Bootstrap refits behind the intervals of predictions.
+    log_patient_ids, log_paths : bool
+        Whether tables in MLflow may name patients, and runs the folder of the cohort; by default their hashes.
     allow_overlap : bool
         Train although more patients look the same than chance makes, see :func:`nbrelapse.cohort.find_overlap`.
     """
@@ -165,7 +184,14 @@ class ExperimentConfig(_Section):
     recalibrate: Literal["none", "group"] = "none"
     refits: Annotated[int, Field(ge=20)] = 100
     log_patient_ids: bool = False
+    log_paths: bool = False
     allow_overlap: bool = False
+    _file: _ExperimentFile | None = PrivateAttr(default=None)
+
+    @property
+    def file(self) -> _ExperimentFile | None:
+        """Name and SHA-256 of the file it was read from; None where it was made in Python."""
+        return self._file
 
     @field_validator("models")
     @classmethod
@@ -201,11 +227,13 @@ def read_config(file: str | Path) -> ExperimentConfig:
         The file is missing, a Git LFS pointer or no TOML, or a key is unknown, missing or has an illegal value.
     """
     path = Path(file)
+    content = read_bytes(path)
     try:
-        document = tomllib.loads(decode(read_bytes(path), path))
+        document = tomllib.loads(decode(content, path))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"the experiment file is not valid TOML: {error}", file=path) from None
     config = parse_config(document, path)
+    config._file = _ExperimentFile(path.name, hashlib.sha256(content).hexdigest())
     source = config.cohort
     found = {
         name: path.parent / value

@@ -139,6 +139,18 @@ def _environment(result: ExperimentResult) -> dict[str, str]:
     return found | {"seed": str(result.config.seed)}
 
 
+def _provenance(result: ExperimentResult) -> dict[str, str]:
+    """Say which experiment file and which cohort an experiment is of; a path by its hash, as it may hold a name."""
+    config, found = result.config, {"cohort": result.data.cohort.name}
+    if config.file is not None:
+        found |= {"experiment_file": config.file.name, "experiment_file.sha256": config.file.sha256}
+    if config.cohort.path is not None:
+        path = str(config.cohort.path.resolve())
+        digest = hashlib.sha256(path.encode()).hexdigest()
+        found |= {"cohort.path": path} if config.log_paths else {"cohort.path_sha256": digest}
+    return found
+
+
 def _commit() -> str | None:
     try:
         done = subprocess.run(

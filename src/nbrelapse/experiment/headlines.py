@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pandas as pd
 
 from nbrelapse.experiment.run import ExperimentResult
-from nbrelapse.metrics.evaluation import Evaluation, chosen_difference
+from nbrelapse.metrics.evaluation import Evaluation, chosen_difference, discrimination
 from nbrelapse.metrics.table import METRICS, metric_title, population_title
 from nbrelapse.models.families import model_title
 from nbrelapse.report.sentences import verdict
-from nbrelapse.tracking.names import LEADING_FIGURE, metric_of_figure
+from nbrelapse.tracking.names import FOLD_CURVE, LEADING_FIGURE, PATH_CURVE, metric_of_figure
 
 _DIGITS = 4
 """Of the figures of a run, which a table shows whole; the logged tables have all digits."""
@@ -43,6 +44,34 @@ def _headlines(result: ExperimentResult, model: str) -> dict[str, float]:
     if model == result.chosen:
         found[f"{LEADING_FIGURE}.after_choice"] = result.guards.corrected
     return {name: round(float(value), _DIGITS) for name, value in found.items() if math.isfinite(value)}
+
+
+def _curves(result: ExperimentResult, model: str) -> dict[str, list[tuple[int, float]]]:
+    """Return curves of one model by MLflow name: steps, from 1, and values.
+
+    ``c.fold`` is the leading metric in each fold of the cross-validation (fold k of repeat r of n folds is step
+    (r - 1) n + k), ``deviance_explained`` that of the training patients after each step of the fit. A fold without
+    two patients to compare is absent, and so is a curve without a value.
+    """
+    training = result.data.training
+    path = result.models[model].plain.training_path(result.data.features(training), training.y)
+    curves = {FOLD_CURVE: list(_steps(_fold_figures(result, model))), PATH_CURVE: list(_steps(path.tolist()))}
+    return {name: steps for name, steps in curves.items() if steps}
+
+
+def _fold_figures(result: ExperimentResult, model: str) -> list[float]:
+    y, predictions = result.data.training.y, result.predictions[model]
+    return [
+        float(discrimination(y[fold == number], risk[fold == number]))
+        for risk, fold in zip(predictions.log_risk, predictions.fold, strict=True)
+        for number in np.unique(fold)
+    ]
+
+
+def _steps(values: Sequence[float]) -> Iterator[tuple[int, float]]:
+    for step, value in enumerate(values, start=1):
+        if math.isfinite(value):
+            yield step, round(float(value), _DIGITS)
 
 
 def _leading(name: str, evaluation: Evaluation, model: str, population: str) -> dict[str, float]:

@@ -235,8 +235,12 @@ def _expected_effects(config: ExperimentConfig, data: _PreparedData) -> PriorKno
     return prior_of_model(bundle.model)
 
 
-def _data_fingerprint(data: _PreparedData) -> str:
-    """SHA-256 of the training features and outcomes, in hex; patient identifiers and row order do not enter."""
-    values = data.features(data.training)[data.columns]
-    rows = pd.util.hash_pandas_object(values, index=False).to_numpy() ^ hash_outcomes(data.training)
+def _data_fingerprint(data: _PreparedData, outcome: Outcome | None = None) -> str:
+    """SHA-256 of features and outcomes, in hex; patient identifiers and row order do not enter.
+
+    Those of the training patients, or of the patients of ``outcome``.
+    """
+    patients = data.training if outcome is None else outcome
+    values = data.features(patients)[data.columns]
+    rows = pd.util.hash_pandas_object(values, index=False).to_numpy() ^ hash_outcomes(patients)
     return hashlib.sha256(np.sort(rows).tobytes()).hexdigest()

@@ -24,11 +24,12 @@ from nbrelapse.experiment.describe import (
     _model_card,
     _model_tables,
     _multiplicity,
+    _provenance,
     _training_summary,
 )
-from nbrelapse.experiment.headlines import _experiment_note, _headlines, _model_note
+from nbrelapse.experiment.headlines import _curves, _experiment_note, _headlines, _model_note
 from nbrelapse.experiment.prepare import _data_fingerprint
-from nbrelapse.experiment.run import ExperimentResult, _Progress
+from nbrelapse.experiment.run import _EVERYBODY, ExperimentResult, _Progress
 from nbrelapse.explanation.probability import to_probability
 from nbrelapse.metrics.decisions import ClinicalUtility
 from nbrelapse.metrics.evaluation import Evaluation
@@ -48,7 +49,7 @@ from nbrelapse.report.sentences import ProbabilityImportance
 from nbrelapse.scoring.bundle import ClinicalGroup, NearPatients, ObservedOutcomes, SimilarOutcomes, make_bundle
 from nbrelapse.scoring.evaluate import clinical_groups, judge_decisions, patient_groups
 from nbrelapse.scoring.storage import write_bundle
-from nbrelapse.tracking.log import DatasetRecord, ExperimentRecord, ModelRecord, log_experiment
+from nbrelapse.tracking.log import DatasetRecord, ExperimentRecord, ModelRecord, TrialRecord, log_experiment
 from nbrelapse.tracking.names import APPARENT_TAG, CORRECTED_TAG, ENDPOINT_TAG, FAMILIES_TAG, TRIALS_TAG
 from nbrelapse.tracking.read import HOLDOUT_TAG, TRAINING_TAG, count_experiments, count_holdout_openings
 from nbrelapse.tracking.store import open_store
@@ -87,6 +88,7 @@ def publish(
     n_jobs: int = 1,
     progress: _Progress | None = None,
     sign: str | Path | None = None,
+    log_trials: bool = False,
 ) -> Published:
     """Write the report and record the experiment, its models and the report in MLflow.
 
@@ -102,6 +104,8 @@ def publish(
     progress : callable, optional
     sign : path, optional
         Private key to sign the models with; see :func:`nbrelapse.scoring.write_bundle`.
+    log_trials : bool
+        Record each trial of the tuning as a run below the model's: there may be thousands.
 
     Returns
     -------
@@ -122,7 +126,9 @@ def publish(
     content = _content(result, openings, tried, shares, utility, _owned(pictures, None))
     file = write_experiment_report(content, report)
     step("report and MLflow", 1, 2)
-    tags = _environment(result) | {"nbrelapse.kind": "experiment", "nbrelapse.chosen": result.chosen}
+    datasets = _datasets(result)
+    tags = _environment(result) | _provenance(result) | {"cohort.fingerprint": datasets[0].fingerprint}
+    tags |= {"nbrelapse.kind": "experiment", "nbrelapse.chosen": result.chosen}
     tags |= {
         ENDPOINT_TAG: result.config.endpoint,
         TRAINING_TAG: training,
@@ -136,17 +142,18 @@ def publish(
     record = ExperimentRecord(
         name=result.config.name,
         description=_experiment_note(result),
-        dataset=DatasetRecord(
-            result.data.cohort.name,
-            _data_fingerprint(result.data),
-            len(result.data.training.y),
-            int((event_of(result.data.training.y) == 1).sum()),
-            tuple(result.data.columns),
-        ),
+        datasets=datasets,
         parameters=_parameters(result),
         tags=tags,
         metrics=_headlines(result, result.chosen),
-        models=tuple(replace(record, pictures=_owned(pictures, record.name)) for record in records),
+        models=tuple(
+            replace(
+                record,
+                pictures=_owned(pictures, record.name),
+                trials=tuple(_trials(result, record.name)) if log_trials else (),
+            )
+            for record in records
+        ),
         tables=_experiment_tables(result) | utility.tables(),
         pictures=content.pictures,
         documents={
@@ -162,6 +169,31 @@ def publish(
         raise
     step("report and MLflow", 2, 2)
     return Published(result.chosen, file, logged.run_id, logged.model_uris, tried)
+
+
+def _datasets(result: ExperimentResult) -> tuple[DatasetRecord, ...]:
+    """Return the training data, and the hold-out where there is one."""
+    data, found = result.data, []
+    for purpose, outcome in (("training", data.training), ("validation", data.holdout)):
+        if outcome is not None:
+            events = int((event_of(outcome.y) == 1).sum())
+            fingerprint = _data_fingerprint(data, outcome)
+            features = tuple(data.columns)
+            found.append(DatasetRecord(data.cohort.name, fingerprint, len(outcome.y), events, features, purpose))
+    return tuple(found)
+
+
+def _trials(result: ExperimentResult, model: str) -> Iterator[TrialRecord]:
+    """Return the trials of a model's tuning, those on all training patients first."""
+    for patients, trials in sorted(result.trials.get(model, {}).items(), key=lambda item: item[0] != _EVERYBODY):
+        for trial in trials:
+            part = f"{trial.part} " if trial.part else ""
+            parameters = {name: str(value) for name, value in trial.parameters.items()}
+            told = {"tuned_on": patients, "trial": str(trial.number), "state": trial.state}
+            told |= {"part": trial.part} if trial.part else {}
+            yield TrialRecord(
+                f"{part}trial {trial.number}, {patients}", parameters | told, trial.values, trial.state != "failed"
+            )
 
 
 def _judging(result: ExperimentResult) -> tuple[Evaluation, Mapping[str, Predictions], Outcome]:
@@ -266,9 +298,9 @@ def _model_record(
     if isinstance(model, RecalibratedSurvival | RecalibratedBinary):
         parameters |= _flat({"recalibration": model.recalibration_.to_dict()})
     parameters |= {"endpoint": result.config.endpoint, "family": name}
-    figures, note = _headlines(result, name), _model_note(result, name)
+    figures, curves, note = _headlines(result, name), _curves(result, name), _model_note(result, name)
     if name not in result.config.models:
-        return ModelRecord(name, parameters, figures, description=note)
+        return ModelRecord(name, parameters, figures, curves=curves, description=note)
     card = _model_card(result, name, tried)
     bundle = make_bundle(
         result.config.endpoint,
@@ -295,6 +327,16 @@ def _model_record(
         tables=_model_tables(result, name),
         card=card,
         description=note,
+        curves=curves,
+        model_type=f"{model.kind.name} risk model",
+        tags={
+            "endpoint": bundle.endpoint,
+            "family": name,
+            "catalogue_version": str(bundle.catalogue.version),
+            "evidence_needed": f"{bundle.least_evidence:g}",
+            "patients": str(bundle.training.patients),
+            "events": str(bundle.training.events),
+        },
     )
 
 

@@ -34,7 +34,7 @@ from nbrelapse.validation.fold_cache import FoldCache
 from nbrelapse.validation.guards import corrected_choice, optimism
 from nbrelapse.validation.nested import holdout_predictions, leave_one_group_out, nested_cross_validation
 from nbrelapse.validation.sample_size import LearningCurve, SampleSize, learning_curve, sample_size
-from nbrelapse.validation.tuning import tune
+from nbrelapse.validation.tuning import Trial, tune
 
 _Progress = Callable[[str, int, int], None]
 """Called with the stage, the steps done and the steps in all."""
@@ -98,6 +98,7 @@ def run_experiment(
             cache=cache,
             progress=lambda done, total: report("leave one group out", done, total),
         )
+    trials: dict[str, dict[str, tuple[Trial, ...]]] = {name: {} for name in models}
     predictions = nested_cross_validation(
         models,
         X,
@@ -111,8 +112,12 @@ def run_experiment(
         times=times,
         cache=cache,
         progress=lambda done, total: report("nested cross-validation", done, total),
+        record=lambda name, repeat, fold, tried: trials[name].update({_without_fold(repeat, fold): tried}),
     )
-    tuned = _tune(config, models, X, y, n_jobs)
+    tuned = {}
+    for name, (model, tried) in _tune(config, models, X, y, n_jobs).items():
+        tuned[name] = model
+        trials[name][_EVERYBODY] = tried
     resamples = bootstrap_rows(y, config.refits, config.seed)
     # They go on in other processes while this one judges the cross-validation, and are what they are whatever it says.
     refitting = in_processes(
@@ -170,7 +175,16 @@ def run_experiment(
         guards,
         by_group,
         started,
+        trials,
     )
+
+
+_EVERYBODY = "all training patients"
+
+
+def _without_fold(repeat: int, fold: int) -> str:
+    """Name the training side of a fold; both count from 0."""
+    return f"without fold {fold + 1} of repeat {repeat + 1}"
 
 
 def _unspecified_note(config: ExperimentConfig, data: _PreparedData) -> list[str]:
@@ -233,16 +247,28 @@ def _best(evaluation: Evaluation, families: tuple[str, ...]) -> str:
 
 def _tune(
     config: ExperimentConfig, models: dict[str, RiskModel], X: pd.DataFrame, y: np.ndarray, n_jobs: int
-) -> dict[str, RiskModel]:
-    """Tune every model on all training patients, several side by side."""
+) -> dict[str, tuple[RiskModel, tuple[Trial, ...]]]:
+    """Tune every model on all training patients, several side by side; return them with their trials."""
     tasks = [delayed(_tuned)(config, model, X, y) for model in models.values()]
     return dict(zip(models, in_processes(tasks, n_jobs), strict=True))
 
 
-def _tuned(config: ExperimentConfig, model: RiskModel, X: pd.DataFrame, y: np.ndarray) -> RiskModel:
+def _tuned(
+    config: ExperimentConfig, model: RiskModel, X: pd.DataFrame, y: np.ndarray
+) -> tuple[RiskModel, tuple[Trial, ...]]:
     settings = config.validation
+    trials: list[Trial] = []
     with threadpool_limits(1):  # as in the cross-validation, wherever it runs
-        return tune(model, X, y, n_trials=settings.trials, n_folds=settings.inner_folds, seed=config.seed)
+        tuned = tune(
+            model,
+            X,
+            y,
+            n_trials=settings.trials,
+            n_folds=settings.inner_folds,
+            seed=config.seed,
+            record=trials.append,
+        )
+    return tuned, tuple(trials)
 
 
 def _stability(
@@ -493,6 +519,9 @@ class ExperimentResult:
         Of groups that the models were not trained on, and of their mean.
     started : datetime or None
         Before the features were computed.
+    trials : dict of str to dict of str to tuple of Trial
+        What the tuning tried, by model and by the patients it was tuned on: all training patients, or those without a
+        fold of the cross-validation. Models without parameters to tune have no trials.
     """
 
     config: ExperimentConfig
@@ -511,6 +540,7 @@ class ExperimentResult:
     guards: _Guards
     leave_one_out: Evaluation | None = None
     started: datetime | None = None
+    trials: Mapping[str, Mapping[str, tuple[Trial, ...]]] = field(default_factory=dict)
 
     @property
     def baselines(self) -> list[str]:

@@ -27,6 +27,7 @@ from .families import model_title as model_title
 from .forest import Forest as Forest
 from .hazards import FEWEST_COMPETING_EVENTS as FEWEST_COMPETING_EVENTS
 from .hazards import log_likelihood as log_likelihood
+from .hazards import mean_log_likelihood as mean_log_likelihood
 from .hazards import partial_log_likelihood as partial_log_likelihood
 from .linear import Cox as Cox
 from .logistic import Logistic as Logistic

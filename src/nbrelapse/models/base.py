@@ -335,6 +335,25 @@ class RiskModel(BaseEstimator, ABC):
         probability : ndarray of shape (n_samples, n_times)
         """
 
+    def training_path(self, X: pd.DataFrame, y: np.ndarray) -> np.ndarray:
+        """Share of the null deviance that the fit explains in its training patients, after each of its steps.
+
+        Steps are the trees of boosted models and the falling penalties of the Cox model; the last one is the model as
+        it is. It says how the fit went, and nothing of other patients.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_samples, n_features)
+        y : ndarray of shape (n_samples,)
+            What the model was fitted on.
+
+        Returns
+        -------
+        ndarray of shape (n_steps,)
+            Empty where a family has no steps, or does not keep them: a loaded Cox model does not.
+        """
+        return np.empty(0)
+
     @abstractmethod
     def attribute(self, X: Features, background: Features | None = None) -> Attribution:
         """Additive attributions of ``predict_log_risk(X)`` to the features.

@@ -87,6 +87,9 @@ class BoostedPrior(Boosted):
         """Fit each trial anew; see :meth:`RiskModel.trial_fold`."""
         return RiskModel.trial_fold(self, X, y, unseen)
 
+    def _starting_margin(self, X: pd.DataFrame) -> np.ndarray:
+        return self.expected_.predict_log_risk(X)
+
     def predict_log_risk(self, X: Features) -> np.ndarray:
         """Log risk, shape (n_samples,)."""
         X = self._patients(X)

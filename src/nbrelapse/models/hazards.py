@@ -10,7 +10,7 @@ import numpy as np
 
 from nbrelapse.errors import InputError
 from nbrelapse.models.design import standardise
-from nbrelapse.outcome import carried_days
+from nbrelapse.outcome import carried_days, kind_of
 
 _ROWS = 400
 """Patients worked on at once: their steps stay in the processor's cache."""
@@ -286,6 +286,29 @@ def log_likelihood(y: np.ndarray, log_odds: np.ndarray) -> float:
     -0.6931
     """
     return float(np.mean(y * log_odds - np.logaddexp(0.0, log_odds)))
+
+
+def mean_log_likelihood(y: np.ndarray, log_risk: np.ndarray) -> float:
+    """Return the mean log likelihood of an outcome of either kind.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        A time to an event (:func:`partial_log_likelihood`, an event), or 0 and 1 (:func:`log_likelihood`, a patient).
+    log_risk : ndarray of shape (n,)
+
+    Returns
+    -------
+    float
+        Higher is better. NaN without events, of a time to an event.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> round(mean_log_likelihood(np.array([0, 1]), np.zeros(2)), 4)
+    -0.6931
+    """
+    return (partial_log_likelihood if kind_of(y).has_time else log_likelihood)(y, log_risk)
 
 
 FEWEST_COMPETING_EVENTS = 10

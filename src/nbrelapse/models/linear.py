@@ -307,6 +307,8 @@ class Cox(_ElasticNet, _LinearCox):
     """
 
     family: ClassVar[str] = "cox"
+    _explained: tuple[float, ...] = ()
+    """Share of the null deviance explained at each penalty of the path; not saved."""
 
     def _solve(self, Z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
         from sklearn.exceptions import ConvergenceWarning
@@ -328,8 +330,14 @@ class Cox(_ElasticNet, _LinearCox):
                     model.fit(Z, target)
             except (ArithmeticError, ConvergenceWarning):
                 continue
+            self._explained = tuple(model.deviance_ratio_.tolist())
             return model.coef_[:, -1], float(path[end - 1] / smallest)
+        self._explained = (0.0,)
         return np.zeros(Z.shape[1]), float(path[0] / smallest)
+
+    def training_path(self, X: pd.DataFrame, y: np.ndarray) -> np.ndarray:
+        """Share of the null deviance explained at each penalty; see :meth:`RiskModel.training_path`."""
+        return np.asarray(self._explained, dtype=float)
 
 
 def _null_residual(y: np.ndarray) -> np.ndarray:

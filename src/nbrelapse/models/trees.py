@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
+from scipy.special import logit
 from sklearn.base import clone
 
 from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel, _AsGiven
 from nbrelapse.models.binary import _SelfCalibrated
 from nbrelapse.models.design import _background_rows, read_columns
+from nbrelapse.models.hazards import mean_log_likelihood
 from nbrelapse.models.survival import SurvivalModel
 
 if TYPE_CHECKING:
@@ -239,6 +241,21 @@ class _BoostedModel(_TreeModel):
         for tree in range(self.n_estimators):
             booster.update(data, tree)
         return booster
+
+    def training_path(self, X: pd.DataFrame, y: np.ndarray) -> np.ndarray:
+        """Share of the null deviance explained after each tree; see :meth:`RiskModel.training_path`."""
+        data, start = self._read(X), self._starting_margin(X)
+        trees = (
+            self.booster_.predict(data, output_margin=True, iteration_range=(0, count + 1)).astype(float)
+            for count in range(self.booster_.num_boosted_rounds())
+        )
+        null = np.full(len(y), 0.0 if self.kind.has_time else logit(y.mean()))
+        found = np.array([mean_log_likelihood(y, start + margin) for margin in trees])
+        return np.asarray(1 - found / mean_log_likelihood(y, null))
+
+    def _starting_margin(self, X: pd.DataFrame) -> np.ndarray:
+        """Return what the trees were added to, patient by patient."""
+        return np.zeros(len(X))
 
     def predict_log_risk(self, X: Features) -> np.ndarray:
         """Log risk, shape (n_samples,)."""

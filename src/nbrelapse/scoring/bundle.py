@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -419,7 +419,14 @@ class Bundle:
     bands : PatientBands, optional
         How far the truth may lie from predictions. Without it there are no bands: versions before 0.4.0 did not learn
         it, and the spread of refits alone is too narrow.
+
+    Attributes
+    ----------
+    least_evidence : float
+        Below this share of what the model relies on, no score is given. A choice of caution, not an estimate.
     """
+
+    least_evidence: ClassVar[float] = 0.25
 
     endpoint: str
     model: RiskModel
@@ -443,6 +450,18 @@ class Bundle:
     def followed_days(self) -> float | None:
         """Days up to which training carries predictions; None for a binary endpoint, which knows no time."""
         return self.model.followed_days
+
+    def example(self) -> pd.DataFrame:
+        """Return features of a made-up patient, a row, to try the model with.
+
+        Values are in the middle of the training range; yes or no and counts are rounded down. No patient's row is
+        read, and a feature that nobody had a value of is missing.
+        """
+        schema = self.schema
+        middle = (schema["low"] + schema["high"]) / 2
+        whole = [self.catalogue.features[str(name)].kind in ("binary", "count", "ordinal") for name in schema.index]
+        row = np.where(whole, np.floor(middle), middle)
+        return pd.DataFrame([row], columns=[str(name) for name in schema.index])
 
     def band(self, X: pd.DataFrame, times: np.ndarray) -> dict[str, np.ndarray]:
         """Return 95 % limits of the log risk and of the true probability of the event at some days.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from nbrelapse.scoring.reading import load_model
 from nbrelapse.scoring.scores import _score_features
 
 _PATIENT_ID = "patient_id"
+_LONGEST_NAME = 40
+_logger = logging.getLogger(__name__)
 
 
 class ScoringModel:
@@ -24,6 +27,7 @@ class ScoringModel:
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
+        self._told: set[str] = set()
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Score feature rows.
@@ -32,8 +36,9 @@ class ScoringModel:
         ----------
         model_input : DataFrame, Series, dict, list of dict, or array of shape (n_patients, n_features)
             Columns are features of the model, in any order; one that is not there counts as not assayed, and so do
-            None and NA. ``patient_id`` may be among them; other features of the catalogue are not read. An array has
-            all features, in the order of the model. Models saved by nbrelapse before 0.4.0 have a signature that MLflow
+            None and NA. ``patient_id`` may be among them; other features of the catalogue are not read. Of both a line in
+            the log says how many there are, once a set of columns. An array has all features, in the order of the
+            model. Models saved by nbrelapse before 0.4.0 have a signature that MLflow
             enforces first: columns that it does not know do not get here.
         params : dict, optional
             MLflow passes it; there are none.
@@ -53,6 +58,7 @@ class ScoringModel:
         names = [str(name) for name in self.bundle.schema.index]
         table = _as_table(model_input, names)
         _refuse_columns(table.columns, names, {*self.bundle.catalogue.features, *load_catalogue().features})
+        self._tell_columns([str(name) for name in table.columns if name != _PATIENT_ID], names)
         features = pd.DataFrame(
             {name: _numbers(table[name]) if name in table.columns else np.nan for name in names},
             index=table.index,
@@ -62,6 +68,23 @@ class ScoringModel:
         if _PATIENT_ID in table.columns:
             scores.insert(0, _PATIENT_ID, table[_PATIENT_ID])
         return scores
+
+    def _tell_columns(self, given: list[str], names: list[str]) -> None:
+        """Say in a line which features are not there, and in another which columns are not read; each once."""
+        present, read = set(given), set(names)
+        absent = [name for name in names if name not in present]
+        unread = [name for name in given if name not in read]
+        for some, said in (
+            (
+                absent,
+                f"{len(absent)} of the model's {len(names)} features are not in the table and count as not assayed",
+            ),
+            (unread, f"{len(unread)} of {len(given)} columns are features that this model does not read"),
+        ):
+            line = f"{said}: {_listed(some)}"
+            if some and line not in self._told:
+                self._told.add(line)
+                _logger.warning(line)
 
 
 def _as_table(given: Any, names: list[str]) -> pd.DataFrame:
@@ -114,7 +137,15 @@ def _refuse_columns(given: pd.Index, names: list[str], others: set[str]) -> None
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    """List at most five names, long ones cut.
+
+    Examples
+    --------
+    >>> _listed(["a", "b", "c", "d", "e", "f", "g"])
+    'a, b, c, d, e and 2 more'
+    """
+    short = [name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…" for name in names[:5]]
+    return ", ".join(short) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _nearest(unknown: Iterable[str], names: list[str]) -> list[str]:
@@ -158,5 +189,24 @@ def _numbers(column: pd.Series) -> pd.Series:
     return values.astype(float)
 
 
+class _ShortWarning(logging.Filter):
+    """Cuts MLflow's list of columns that a signature does not know, which names them all."""
+
+    _BEGINNING = "Found extra inputs in the model input that are not defined in the model signature: `"
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the message; let every record pass."""
+        message = record.getMessage()
+        if message.startswith(self._BEGINNING):
+            names = message.removeprefix(self._BEGINNING).rsplit("`. ", 1)[0].strip("[]'").split("', '")
+            record.msg = f"{len(names)} columns are not read by the model: {_listed(names)}"
+            record.args = ()
+        return True
+
+
 def _load_pyfunc(data_path: str) -> ScoringModel:
+    # Models saved before 0.4.0 have inputs in their signature.
+    logger = logging.getLogger("mlflow.models.utils")
+    if not any(isinstance(found, _ShortWarning) for found in logger.filters):
+        logger.addFilter(_ShortWarning())
     return ScoringModel(load_model(Path(data_path).parent))

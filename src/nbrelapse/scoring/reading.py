@@ -49,7 +49,7 @@ _LARGEST = 1 << 30
 """Bytes of a folder, and that its archive may unpack to; a hundred boosted refits take about ten million."""
 
 _FILES = re.compile(
-    r"MLmodel|README\.md|requirements\.txt|python_env\.yaml|"
+    r"MLmodel|README\.md|requirements\.txt|python_env\.yaml|(serving_)?input_example\.json|"
     r"data/((baseline|catalogue|model|references)\.json|refits\.zip|([a-z_]+-)?model\.ubj)"
 )
 _LARGEST_DESCRIPTION = 1 << 20

@@ -159,8 +159,7 @@ def _require_assays(bundle: Bundle, values: pd.DataFrame) -> None:
         )
 
 
-_LEAST_EVIDENCE = 0.25
-"""Below this share of what the model relies on, no score is given. A choice of caution, not an estimate."""
+_LEAST_EVIDENCE = Bundle.least_evidence
 
 _FULL_EVIDENCE = 0.75
 """Below this share a warning goes with the score. A choice of caution, not an estimate."""

@@ -61,9 +61,10 @@ def write_bundle(
 ) -> Path:
     """Save a model; the folder appears whole or not at all.
 
-    ``MLmodel``, ``requirements.txt``, ``python_env.yaml`` and the model card (``README.md``) stand beside ``data/``,
-    which holds the model, its bootstrap refits, the clinical baselines, the catalogue entries that it reads and
-    ``manifest.json`` with the checksum of every file. The same bundle gives the same bytes.
+    ``MLmodel``, ``requirements.txt``, ``python_env.yaml``, an example of the input (a made-up patient) and the model
+    card (``README.md``) stand beside ``data/``, which holds the model, its bootstrap refits, the clinical baselines,
+    the catalogue entries that it reads and ``manifest.json`` with the checksum of every file. The same bundle gives
+    the same bytes.
 
     Parameters
     ----------
@@ -112,7 +113,7 @@ def _write(bundle: Bundle, folder: Path, begun: Mapping[str, Any], key: str | Pa
     _write_text(data / "references.json", _to_json(references))
     _write_text(data / "baseline.json", _to_json({"log_risk_quantiles": bundle.log_risk_quantiles.tolist()}))
     _write_text(data / "catalogue.json", _to_json(bundle.catalogue.to_document()))
-    texts = _describe_for_mlflow(list(bundle.schema.index), bundle.score_columns, begun)
+    texts = _describe_for_mlflow(bundle.example(), bundle.score_columns, begun)
     for name, text in {**texts, **({_CARD: bundle.card} if bundle.card else {})}.items():
         _write_text(folder / name, text)
     files = {file.relative_to(folder).as_posix(): _sha256(file) for file in sorted(folder.rglob("*")) if file.is_file()}
@@ -180,16 +181,21 @@ _REQUIREMENTS = (
 )
 
 
-def _describe_for_mlflow(features: Sequence[str], columns: Sequence[str], begun: Mapping[str, Any]) -> dict[str, str]:
-    """Text of the files beside ``data/``: ``MLmodel``, ``requirements.txt`` and ``python_env.yaml``.
+_EXAMPLE = "input_example.json"
+_SERVED_EXAMPLE = "serving_input_example.json"
+
+
+def _describe_for_mlflow(example: pd.DataFrame, columns: Sequence[str], begun: Mapping[str, Any]) -> dict[str, str]:
+    """Text of the files beside ``data/``: ``MLmodel``, an example of the input, the libraries.
 
     They are written without MLflow, so that the same model gives the same bytes.
 
     Parameters
     ----------
-    features : sequence of str
-        What the model reads, kept as ``metadata.features``. The signature has no inputs: MLflow would hand over a table
-        without the columns that it does not know, down to one without rows, and nobody would learn of a misspelt name.
+    example : DataFrame of shape (1, n_features)
+        A made-up patient. Its columns are what the model reads, kept as ``metadata.features``: the signature has no
+        inputs, because MLflow would hand over a table without the columns that it does not know, down to one without
+        rows, and nobody would learn of a misspelt name.
     columns : sequence of str
         What it returns.
     begun : dict
@@ -219,14 +225,23 @@ def _describe_for_mlflow(features: Sequence[str], columns: Sequence[str], begun:
             }
         },
         "mlflow_version": version("mlflow"),
-        "metadata": {**(begun.get("metadata") or {}), "features": list(features)},
+        "metadata": {**(begun.get("metadata") or {}), "features": list(example.columns)},
+        "saved_input_example_info": {
+            "artifact_path": _EXAMPLE,
+            "pandas_orient": "split",
+            "serving_input_path": _SERVED_EXAMPLE,
+            "type": "dataframe",
+        },
         "signature": {"inputs": None, "outputs": json.dumps(outputs), "params": None},
     }
+    split = json.loads(example.to_json(orient="split", index=False, double_precision=15))
     environment = {"python": python, "build_dependencies": ["pip"], "dependencies": ["-r requirements.txt"]}
     return {
         _DESCRIPTION: yaml.safe_dump(description),
         "requirements.txt": "\n".join([f"nbrelapse=={__version__}", *_installed()]) + "\n",
         "python_env.yaml": yaml.safe_dump(environment, sort_keys=False),
+        _EXAMPLE: _to_json(split),
+        _SERVED_EXAMPLE: _to_json({"dataframe_split": split}),
     }
 
 

@@ -2,13 +2,17 @@ from .log import DatasetRecord as DatasetRecord
 from .log import ExperimentRecord as ExperimentRecord
 from .log import Logged as Logged
 from .log import ModelRecord as ModelRecord
+from .log import TrialRecord as TrialRecord
 from .log import log_experiment as log_experiment
 from .names import APPARENT_TAG as APPARENT_TAG
 from .names import COMPARED_METRICS as COMPARED_METRICS
 from .names import CORRECTED_TAG as CORRECTED_TAG
 from .names import ENDPOINT_TAG as ENDPOINT_TAG
 from .names import FAMILIES_TAG as FAMILIES_TAG
+from .names import FOLD_CURVE as FOLD_CURVE
 from .names import LEADING_FIGURE as LEADING_FIGURE
+from .names import PATH_CURVE as PATH_CURVE
+from .names import TRIAL_CURVE as TRIAL_CURVE
 from .names import TRIALS_TAG as TRIALS_TAG
 from .names import metric_of_figure as metric_of_figure
 from .read import HOLDOUT_TAG as HOLDOUT_TAG

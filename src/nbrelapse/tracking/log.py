@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import getpass
+import json
 import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from nbrelapse.report.render import save_pictures
-from nbrelapse.tracking.names import _EXPERIMENT, _KIND_TAG, _MODEL, _MODEL_TAG, _NOTE_TAG
+from nbrelapse.tracking.names import _EXPERIMENT, _KIND_TAG, _MODEL, _MODEL_TAG, _NOTE_TAG, _TRIAL, TRIAL_CURVE
 from nbrelapse.tracking.store import _experiment_id, open_store
 from nbrelapse.tracking.view import _share_view
 
@@ -34,6 +35,9 @@ _LONGEST_PARAMETER = 6000
 
 _BATCH = 100
 """MLflow takes no more parameters at once."""
+
+_MOST_METRICS = 1000
+"""And no more metrics."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,8 @@ def log_experiment(record: ExperimentRecord) -> Logged:
     tags = {**_source(record), **record.tags, _KIND_TAG: _EXPERIMENT}
     uris = {}
     with _run(client, experiment, record.name, tags, record.started) as parent:
-        _log_values(client, parent, record.parameters, _metrics(record.metrics, record.dataset))
-        _log_dataset(client, parent, record.dataset)
+        _log_values(client, parent, record.parameters, _metrics(record.metrics, record.datasets))
+        _log_datasets(client, parent, record)
         with tempfile.TemporaryDirectory() as folder:
             _write_artifacts(Path(folder), record.tables, record.pictures, record.documents, record.report)
             client.log_artifacts(parent.info.run_id, folder)
@@ -93,7 +97,7 @@ def log_experiment(record: ExperimentRecord) -> Logged:
 
 def _source(record: ExperimentRecord) -> dict[str, str]:
     """Return tags that say who trained, and with what, where MLflow's page looks for them."""
-    tags = {"mlflow.source.name": "nbrelapse", "mlflow.source.type": "LOCAL"}
+    tags = {"mlflow.source.name": record.tags.get("experiment_file", "nbrelapse"), "mlflow.source.type": "LOCAL"}
     with suppress(OSError, KeyError):  # a container may have no name for its user
         tags["mlflow.user"] = getpass.getuser()
     if "commit" in record.tags:
@@ -131,9 +135,10 @@ def _log_child(
     tags |= {"mlflow.parentRunId": parent.info.run_id, _KIND_TAG: _MODEL, _MODEL_TAG: model.name}
     with _run(client, experiment, model.name, _source(record) | tags, record.started) as child:
         model_id = None if model.save is None else _log_model(client, child, model, _model_name(record, model))
-        metrics = _metrics(model.metrics, record.dataset, model_id)
-        _log_values(client, child, model.parameters, metrics)
-        _log_dataset(client, child, record.dataset)
+        metrics = _metrics(model.metrics, record.datasets, model_id) + _curves(model.curves)
+        # With those of the experiment, which tell models of different experiments apart.
+        _log_values(client, child, {**record.parameters, **model.parameters}, metrics)
+        _log_datasets(client, child, record)
         documents = {} if model.card is None else {"model_card.md": model.card}
         with tempfile.TemporaryDirectory() as folder:
             if _write_artifacts(Path(folder), model.tables, model.pictures, documents, None):
@@ -142,43 +147,83 @@ def _log_child(
         client.set_tag(child.info.run_id, _NOTE_TAG, note)
         if model_id is not None:
             client.set_logged_model_tags(model_id, {_NOTE_TAG: note})
+        for trial in model.trials:
+            _log_trial(client, experiment, child, record, trial)
     return None if model_id is None else f"models:/{model_id}"
 
 
-def _metrics(values: Mapping[str, float], dataset: DatasetRecord, model_id: str | None = None) -> list[Metric]:
+def _log_trial(
+    client: MlflowClient, experiment: str, parent: Run, record: ExperimentRecord, trial: TrialRecord
+) -> None:
+    """Record a trial of the tuning as a run below its model's, which no list of models shows."""
+    tags = {**_source(record), "mlflow.parentRunId": parent.info.run_id, _KIND_TAG: _TRIAL}
+    start = None if record.started is None else int(record.started.timestamp() * 1000)
+    run = client.create_run(experiment, run_name=trial.name, tags=tags, start_time=start)
+    values = [(step, value) for step, value in enumerate(trial.values, start=1)]
+    _log_values(client, run, trial.parameters, _curves({TRIAL_CURVE: values}))
+    client.set_terminated(run.info.run_id, status="FINISHED" if trial.fitted else "FAILED")
+
+
+def _metrics(
+    values: Mapping[str, float], datasets: Sequence[DatasetRecord], model_id: str | None = None
+) -> list[Metric]:
+    """Return figures; those of the hold-out are of the validation data."""
+    from mlflow.entities import Metric
+
+    now, found = int(time.time() * 1000), []
+    for key, value in values.items():
+        of = datasets[-1] if ".holdout" in key else datasets[0]
+        found.append(
+            Metric(key, float(value), now, 0, model_id=model_id, dataset_name=of.name, dataset_digest=of.digest)
+        )
+    return found
+
+
+def _curves(values: Mapping[str, Sequence[tuple[int, float]]]) -> list[Metric]:
     from mlflow.entities import Metric
 
     now = int(time.time() * 1000)
-    name, digest = dataset.name, dataset.digest
-    return [
-        Metric(key, float(value), now, 0, model_id=model_id, dataset_name=name, dataset_digest=digest)
-        for key, value in values.items()
-    ]
+    return [Metric(key, float(value), now, step) for key, curve in values.items() for step, value in curve]
 
 
 def _log_values(client: MlflowClient, run: Run, parameters: Mapping[str, str], metrics: list[Metric]) -> None:
     from mlflow.entities import Param
 
     rest = iter([Param(name, str(value)[:_LONGEST_PARAMETER]) for name, value in parameters.items()])
-    client.log_batch(run.info.run_id, metrics=metrics, params=list(islice(rest, _BATCH)))
+    client.log_batch(run.info.run_id, metrics=metrics[:_MOST_METRICS], params=list(islice(rest, _BATCH)))
+    for start in range(_MOST_METRICS, len(metrics), _MOST_METRICS):
+        client.log_batch(run.info.run_id, metrics=metrics[start : start + _MOST_METRICS])
     while more := list(islice(rest, _BATCH)):
         client.log_batch(run.info.run_id, params=more)
 
 
-def _log_dataset(client: MlflowClient, run: Run, dataset: DatasetRecord) -> None:
-    import json
+_LARGEST_SCHEMA = 1_000_000
+"""Characters of a dataset's schema; MLflow refuses some more."""
 
+_ORIGIN = ("experiment_file", "experiment_file.sha256", "cohort.path", "cohort.path_sha256", "commit")
+
+
+def _log_datasets(client: MlflowClient, run: Run, record: ExperimentRecord) -> None:
+    """Record which data a run read, as ``mlflow.data`` does: columns, numbers and origin, no row."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    entity = Dataset(
-        name=dataset.name,
-        digest=dataset.digest,
-        source_type="local",
-        source="{}",
-        schema=json.dumps({"features": len(dataset.features)}),
-        profile=json.dumps({"patients": dataset.n_patients, "events": dataset.n_events}),
-    )
-    client.log_inputs(run.info.run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
+    source = {"tags": {name: record.tags[name] for name in _ORIGIN if name in record.tags}}
+    inputs = []
+    for dataset in record.datasets:
+        columns = [{"type": "double", "name": name, "required": False} for name in dataset.features]
+        schema = json.dumps({"mlflow_colspec": columns})
+        entity = Dataset(
+            name=dataset.name,
+            digest=dataset.digest,
+            source_type="code",  # MLflow's word for data that only a program can fetch
+            source=json.dumps(source),
+            schema=schema if len(schema) <= _LARGEST_SCHEMA else None,
+            profile=json.dumps(
+                {"num_rows": dataset.n_patients, "num_events": dataset.n_events, "num_features": len(columns)}
+            ),
+        )
+        inputs.append(DatasetInput(entity, [InputTag("mlflow.data.context", dataset.purpose)]))
+    client.log_inputs(run.info.run_id, inputs)
 
 
 def _model_name(record: ExperimentRecord, model: ModelRecord) -> str:
@@ -214,8 +259,9 @@ def _log_model(client: MlflowClient, run: Run, record: ModelRecord, name: str) -
         run.info.experiment_id,
         name=name,
         source_run_id=run_id,
-        tags={"nbrelapse.model": record.name},
+        tags={**record.tags, _MODEL_TAG: record.name},
         params={name: str(value) for name, value in record.parameters.items()},
+        model_type=record.model_type,
     )
     model_id = str(logged.model_id)
     try:
@@ -291,6 +337,14 @@ class ModelRecord:
         The model card, Markdown.
     description : str
         Markdown; how to load the model is added.
+    curves : mapping of str to sequence of (int, float)
+        Metrics that have more than one step.
+    model_type : str, optional
+        What MLflow is to call the kind of model.
+    tags : mapping of str to str
+        Of the logged model.
+    trials : tuple of TrialRecord
+        Recorded as runs below the model's.
     """
 
     name: str
@@ -301,11 +355,35 @@ class ModelRecord:
     pictures: Mapping[str, Picture] = field(default_factory=dict)
     card: str | None = None
     description: str = ""
+    curves: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
+    model_type: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    trials: tuple[TrialRecord, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial of a model's tuning.
+
+    Parameters
+    ----------
+    name : str
+    parameters : mapping of str to str
+    values : sequence of float
+        After each inner fold.
+    fitted : bool
+        False where the model could not be fitted.
+    """
+
+    name: str
+    parameters: Mapping[str, str]
+    values: Sequence[float]
+    fitted: bool = True
 
 
 @dataclass(frozen=True)
 class DatasetRecord:
-    """The training data, by name and fingerprint only.
+    """The data of some patients, by name, fingerprint and columns only.
 
     Parameters
     ----------
@@ -314,6 +392,7 @@ class DatasetRecord:
         Hash of the content.
     n_patients, n_events : int
     features : tuple of str
+    purpose : {"training", "validation"}
     """
 
     name: str
@@ -321,6 +400,7 @@ class DatasetRecord:
     n_patients: int
     n_events: int
     features: tuple[str, ...]
+    purpose: str = "training"
 
     @property
     def digest(self) -> str:
@@ -337,7 +417,8 @@ class ExperimentRecord:
     name : str
     description : str
         Markdown; how to load the models is added.
-    dataset : DatasetRecord
+    datasets : tuple of DatasetRecord
+        The training data first; the hold-out last, where there is one.
     parameters, tags : dict of str to str
     metrics : dict of str to float
         Of the chosen model.
@@ -352,7 +433,7 @@ class ExperimentRecord:
 
     name: str
     description: str
-    dataset: DatasetRecord
+    datasets: tuple[DatasetRecord, ...]
     parameters: Mapping[str, str]
     tags: Mapping[str, str]
     metrics: Mapping[str, float]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _KIND_TAG = "nbrelapse.kind"
 _EXPERIMENT = "experiment"
 _MODEL = "model"
+_TRIAL = "trial"
 _MODEL_TAG = "nbrelapse.model"
 _CHOSEN_TAG = "nbrelapse.chosen"
 _NOTE_TAG = "mlflow.note.content"
@@ -26,6 +27,15 @@ CORRECTED_TAG = "nbrelapse.after_choice"
 
 LEADING_FIGURE = "c"
 """The leading metric: Harrell's C, which for a binary endpoint is the AUC."""
+
+FOLD_CURVE = f"{LEADING_FIGURE}.fold"
+"""The leading metric in each fold of the cross-validation; its steps are the folds."""
+
+PATH_CURVE = "deviance_explained"
+"""How the fit went in the training patients; its steps are penalties or trees."""
+
+TRIAL_CURVE = "log_likelihood"
+"""What a trial of the tuning is judged by; its steps are inner folds."""
 
 COMPARED_METRICS = (
     "c",

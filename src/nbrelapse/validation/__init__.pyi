@@ -20,4 +20,5 @@ from .sample_size import learning_curve as learning_curve
 from .sample_size import sample_size as sample_size
 from .splits import named_split as named_split
 from .splits import repeated_folds as repeated_folds
+from .tuning import Trial as Trial
 from .tuning import tune as tune

@@ -1,14 +1,15 @@
-"""Predictions of folds kept on disk, found again by the content they were computed from."""
+"""Predictions and trials of folds kept on disk, found again by the content they were computed from."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import joblib
 import numpy as np
@@ -17,6 +18,7 @@ import pandas as pd
 from nbrelapse.cohort.files import write_beside
 from nbrelapse.errors import InputError
 from nbrelapse.models.design import read_columns
+from nbrelapse.validation.tuning import Trial
 
 if TYPE_CHECKING:
     from nbrelapse.models.base import RiskModel
@@ -43,9 +45,16 @@ _Prediction = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Log risk, probability of the event, and log risk before any recalibration, of the patients of one fold."""
 
 
+class _Fold(NamedTuple):
+    """What was computed for one fold: its predictions, and the trials of the tuning before them."""
+
+    prediction: _Prediction
+    trials: tuple[Trial, ...]
+
+
 @dataclass
 class FoldCache:
-    """A folder of fold predictions, each named by the hash of all that it depends on.
+    """A folder of fold predictions and the trials of their tuning, each named by the hash of all that it depends on.
 
     An entry is used again only where nothing that matters has changed: the values of the features that the model reads,
     the outcomes of its training patients, the model's class and parameters, the tuning settings, the seed, the code and
@@ -97,7 +106,7 @@ class FoldCache:
             (self.folder / ".gitignore").unlink()
             self.folder.rmdir()
 
-    def load(self, key: str, shape: tuple[int, int]) -> _Prediction | None:
+    def load(self, key: str, shape: tuple[int, int]) -> _Fold | None:
         """Return an entry; None where there is none, or none that can be read.
 
         Parameters
@@ -116,13 +125,17 @@ class FoldCache:
         self.misses += found is None
         return found
 
-    def store(self, key: str, prediction: _Prediction) -> None:
+    def store(self, key: str, fold: _Fold) -> None:
         """Write an entry, whole or not at all; a failure is noted in ``failure``."""
         file = self._file(key)
         try:
             with write_beside(file) as beside:
-                log_risk, incidence, before = prediction
-                np.savez(beside, key=np.array(key), log_risk=log_risk, incidence=incidence, before=before)
+                log_risk, incidence, before = fold.prediction
+                text = json.dumps([asdict(trial) for trial in fold.trials])
+                trials = np.frombuffer(text.encode(), dtype=np.uint8)
+                np.savez(
+                    beside, key=np.array(key), log_risk=log_risk, incidence=incidence, before=before, trials=trials
+                )
         except OSError as error:
             self.failure = error.strerror or str(error)
 
@@ -197,14 +210,19 @@ def _code() -> str:
     return digest.hexdigest()
 
 
-def _read(file: Path, key: str, shape: tuple[int, int]) -> _Prediction | None:
+_KEPT = ("key", "log_risk", "incidence", "before", "trials")
+
+
+def _read(file: Path, key: str, shape: tuple[int, int]) -> _Fold | None:
     try:
         with np.load(file, allow_pickle=False) as archive:
-            stored, log_risk, incidence, before = (archive[name] for name in ("key", "log_risk", "incidence", "before"))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError):
+            stored, log_risk, incidence, before, text = (archive[name] for name in _KEPT)
+        documents = json.loads(text.tobytes())
+        trials = tuple(Trial(**{**document, "values": tuple(document["values"])}) for document in documents)
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError):
         return None
     found = (log_risk, incidence, before)
     alike = log_risk.shape == before.shape == shape[:1] and incidence.shape == shape
     if str(stored) != key or not alike or any(values.dtype != float for values in found):
         return None
-    return found
+    return _Fold(found, trials)

@@ -20,12 +20,15 @@ from nbrelapse.metrics.resampling import IntervalKind
 from nbrelapse.models.processes import in_processes
 from nbrelapse.models.resamples import refit
 from nbrelapse.outcome import event_of
-from nbrelapse.validation.fold_cache import FoldCache, _fold_key, _Prediction
+from nbrelapse.validation.fold_cache import FoldCache, _Fold, _fold_key, _Prediction
 from nbrelapse.validation.splits import repeated_folds
-from nbrelapse.validation.tuning import tune
+from nbrelapse.validation.tuning import Trial, tune
 
 if TYPE_CHECKING:
     from nbrelapse.models.base import RiskModel
+
+_Record = Callable[[str, int, int, tuple[Trial, ...]], None]
+"""Called with the model, the repeat, the fold, and the trials of its tuning."""
 
 
 def nested_cross_validation(
@@ -42,6 +45,7 @@ def nested_cross_validation(
     times: np.ndarray,
     cache: FoldCache | None = None,
     progress: Callable[[int, int], None] | None = None,
+    record: _Record | None = None,
 ) -> dict[str, Predictions]:
     """Predict every patient by models that were tuned and fitted without him.
 
@@ -69,6 +73,8 @@ def nested_cross_validation(
         Where predictions of folds are looked up and kept.
     progress : callable, optional
         Called with the fits done and the fits in all.
+    record : callable, optional
+        Called for every model and fold with the name, the repeat, the fold (both from 0) and the trials of the tuning.
 
     Returns
     -------
@@ -92,6 +98,7 @@ def nested_cross_validation(
         times=times,
         cache=cache,
         progress=progress,
+        record=record,
     )
 
 
@@ -149,6 +156,7 @@ def _predict_splits(
     n_jobs: int = 1,
     cache: FoldCache | None = None,
     progress: Callable[[int, int], None] | None = None,
+    record: _Record | None = None,
 ) -> dict[str, Predictions]:
     """Tune and fit every model on the training side of every split, and predict the test side.
 
@@ -171,8 +179,8 @@ def _predict_splits(
         Processes, each with one thread.
     cache : FoldCache, optional
         Where predictions are looked up before they are computed; the results are the same bits with and without.
-    progress : callable, optional
-        Called with the fits done and the fits in all.
+    progress, record : callable, optional
+        As in :func:`nested_cross_validation`.
 
     Returns
     -------
@@ -199,10 +207,12 @@ def _predict_splits(
         for split in splits
         for name in models
     ]
-    for done, (task, prediction) in enumerate(_predictions(tasks, X, y, n_jobs, cache), start=1):
-        repeat, _, _, test = task.split
-        for everybody, own in zip(found[task.name], prediction, strict=True):
+    for done, (task, computed) in enumerate(_computed(tasks, X, y, n_jobs, cache), start=1):
+        repeat, fold, _, test = task.split
+        for everybody, own in zip(found[task.name], computed.prediction, strict=True):
             everybody[repeat, np.searchsorted(tested, test)] = own
+        if record is not None:
+            record(task.name, repeat, fold, computed.trials)
         if progress is not None:
             progress(done, len(tasks))
     return {
@@ -227,10 +237,10 @@ class _Task(NamedTuple):
         return _fold_key(self.model, X, y, *self.split[2:], {name: getattr(self, name) for name in names})
 
 
-def _predictions(
+def _computed(
     tasks: list[_Task], X: pd.DataFrame, y: np.ndarray, n_jobs: int, cache: FoldCache | None
-) -> Iterator[tuple[_Task, _Prediction]]:
-    """Yield the prediction of every task: those in the cache first, the others as they are done."""
+) -> Iterator[tuple[_Task, _Fold]]:
+    """Yield what every task is for: those in the cache first, the others as they are done."""
     missing = []
     keys = ["" if cache is None else task.key(X, y) for task in tasks]
     for number, (task, key) in enumerate(zip(tasks, keys, strict=True)):
@@ -241,19 +251,28 @@ def _predictions(
         else:
             yield task, known
     todo = (delayed(_predict_fold)(number, tasks[number], X, y) for number in missing)
-    for number, prediction in in_processes(todo, n_jobs, ordered=False):
+    for number, fold in in_processes(todo, n_jobs, ordered=False):
         if cache is not None:
-            cache.store(keys[number], prediction)
-        yield tasks[number], prediction
+            cache.store(keys[number], fold)
+        yield tasks[number], fold
 
 
-def _predict_fold(number: int, task: _Task, X: pd.DataFrame, y: np.ndarray) -> tuple[int, _Prediction]:
+def _predict_fold(number: int, task: _Task, X: pd.DataFrame, y: np.ndarray) -> tuple[int, _Fold]:
     _, _, train, test = task.split
     X_train, y_train = X.iloc[train], y[train]
+    trials: list[Trial] = []
     with threadpool_limits(1):
-        tuned = tune(task.model, X_train, y_train, n_trials=task.n_trials, n_folds=task.n_inner_folds, seed=task.seed)
+        tuned = tune(
+            task.model,
+            X_train,
+            y_train,
+            n_trials=task.n_trials,
+            n_folds=task.n_inner_folds,
+            seed=task.seed,
+            record=trials.append,
+        )
         fitted = refit(tuned, X_train, y_train)
-        return number, _predicted(fitted, X.iloc[test], task.times)
+        return number, _Fold(_predicted(fitted, X.iloc[test], task.times), tuple(trials))
 
 
 def _derived_seed(seed: int, name: str, split: _Split) -> int:

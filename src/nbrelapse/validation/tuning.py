@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from nbrelapse.models.hazards import log_likelihood, partial_log_likelihood
-from nbrelapse.outcome import BINARY, SURVIVAL, kind_of
+from nbrelapse.models.hazards import mean_log_likelihood
 from nbrelapse.validation.splits import repeated_folds
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 _Fold = tuple[np.ndarray, Callable[["RiskModel"], np.ndarray]]
 """The positions left out, and what predicts them with the parameters of a trial."""
-
-_LIKELIHOODS = {SURVIVAL: partial_log_likelihood, BINARY: log_likelihood}
-"""What trials are judged by, of the log risks of all patients left out."""
 
 _KEPT = 0.5
 """A trial must keep up with the best of this share of the earlier trials. On 28 simulated tables (200 patients, 60
@@ -36,6 +33,34 @@ _LEAST_FOLDS = 2
 """Inner folds before a trial can be stopped."""
 
 
+@dataclass(frozen=True)
+class Trial:
+    """Parameters that the tuning tried, and how they did.
+
+    Parameters
+    ----------
+    number : int
+        From 0, in the order tried.
+    parameters : mapping of str to float, int or str
+    values : tuple of float
+        After each inner fold, the mean log-likelihood (an event, or a patient of a binary endpoint) of all patients
+        left out so far; the last one of a finished trial is what it was judged by.
+    state : {"finished", "stopped", "failed"}
+        Stopped: it fell behind earlier trials. Failed: the model could not be fitted.
+    part : str
+        The part of the model that was tuned, of a model that has parts; empty otherwise.
+    """
+
+    number: int
+    parameters: Mapping[str, float | int | str]
+    values: tuple[float, ...]
+    state: str
+    part: str = ""
+
+
+_STATES = {"COMPLETE": "finished", "PRUNED": "stopped", "FAIL": "failed"}
+
+
 def tune(
     model: RiskModel,
     X: pd.DataFrame,
@@ -45,6 +70,7 @@ def tune(
     n_folds: int,
     seed: int,
     progress: Callable[[int, int], None] | None = None,
+    record: Callable[[Trial], None] | None = None,
 ) -> RiskModel:
     """Choose a model's hyperparameters.
 
@@ -70,6 +96,8 @@ def tune(
         The folds are the same in all trials.
     progress : callable, optional
         Called with the trials done and the trials in all.
+    record : callable, optional
+        Called with each trial, once all are done.
 
     Returns
     -------
@@ -87,7 +115,7 @@ def tune(
     """
     import optuna
 
-    model = _with_tuned_parts(model, X, y, n_trials, n_folds, seed, progress)
+    model = _with_tuned_parts(model, X, y, n_trials, n_folds, seed, progress, record)
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
@@ -119,7 +147,15 @@ def tune(
             progress(done + 1, n_trials)
     if best is None:
         raise failure or ValueError("n_trials must be at least 1")
+    _tell(study, record)
     return best
+
+
+def _tell(study: optuna.Study, record: Callable[[Trial], None] | None) -> None:
+    if record is not None:
+        for trial in study.get_trials(deepcopy=False):
+            values = tuple(float(value) for _, value in sorted(trial.intermediate_values.items()))
+            record(Trial(trial.number, dict(trial.params), values, _STATES[trial.state.name]))
 
 
 def _with_tuned_parts(
@@ -130,6 +166,7 @@ def _with_tuned_parts(
     n_folds: int,
     seed: int,
     progress: Callable[[int, int], None] | None,
+    record: Callable[[Trial], None] | None,
 ) -> RiskModel:
     parts = model.parts()
     if not parts:
@@ -141,7 +178,11 @@ def _with_tuned_parts(
             if progress is not None:
                 progress(number * trials + done, len(parts) * trials)
 
-        tuned[name] = tune(part, X, y, n_trials=n_trials, n_folds=n_folds, seed=seed, progress=report)
+        def keep(trial: Trial, name: str = name) -> None:
+            if record is not None:
+                record(replace(trial, part=name))
+
+        tuned[name] = tune(part, X, y, n_trials=n_trials, n_folds=n_folds, seed=seed, progress=report, record=keep)
     return model.with_parts(tuned)
 
 
@@ -154,13 +195,12 @@ def _score(
     """
     import optuna
 
-    likelihood = _LIKELIHOODS[kind_of(y)]
     log_risk = np.empty(len(y))
     predicted = np.zeros(len(y), dtype=bool)
     for done, (test, predict) in enumerate(folds):
         log_risk[test] = predict(candidate)
         predicted[test] = True
-        value = likelihood(y[predicted], log_risk[predicted])
+        value = mean_log_likelihood(y[predicted], log_risk[predicted])
         trial.report(value, done)
         rivals = seen[done]
         compared = _LEAST_FOLDS <= done + 1 < len(folds) and len(rivals) >= _STARTUP
