@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import zipfile
@@ -21,10 +22,13 @@ from nbrelapse.cohort import Cohort
 from nbrelapse.experiment import ExperimentResult, publish
 from nbrelapse.experiment.prepare import _data_fingerprint
 from nbrelapse.experiment.publish import Published, _group_courses, _observed_in_training
+from nbrelapse.mechanisms import load_catalogue
+from nbrelapse.metrics import harrell_c
 from nbrelapse.metrics.evaluation import chosen_difference
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.metrics.incidence import observed_course
 from nbrelapse.metrics.predictions import Predictions
+from nbrelapse.models import partial_log_likelihood
 from nbrelapse.models.families import model_title
 from nbrelapse.report.experiment_report import _PLACED_FIGURES
 from nbrelapse.report.patient_report import GroupCourse, SimilarPatients
@@ -94,7 +98,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, _empty_database: Path) -
 
 @pytest.fixture(scope="module")
 def publication(result: ExperimentResult, workplace: Path) -> Publication:
-    published = publish(result, "reports/small.html")
+    published = publish(result, "reports/small.html", log_trials=True)
     return Publication(workplace, f"sqlite:///{workplace / 'mlruns' / 'mlflow.db'}", published)
 
 
@@ -153,10 +157,63 @@ def test_the_metrics_are_the_figures_that_one_compares(publication: Publication,
         expected |= {"events": result.metric(model, "harrell_c")["events"]}
         if model == result.chosen:
             expected["c.after_choice"] = result.guards.corrected
+        curves = {"c.fold", "deviance_explained"} if model in (*FAMILIES, "clinical_cox") else {"c.fold"}
+        assert curves <= set(figures)
+        figures = {name: value for name, value in figures.items() if name not in curves}
         assert figures == {name: round(float(value), 4) for name, value in expected.items() if np.isfinite(value)}
         assert (run.data.params["endpoint"], run.data.tags["endpoint"]) == ("relapse", "relapse")
         assert run.data.params["family"] == model
-    assert publication.parent.data.metrics == publication.children[result.chosen].data.metrics
+    shown = publication.children[result.chosen].data.metrics
+    assert publication.parent.data.metrics == {
+        name: value for name, value in shown.items() if name not in ("c.fold", "deviance_explained")
+    }
+
+
+def test_the_folds_and_the_fit_are_curves(publication: Publication, result: ExperimentResult) -> None:
+    y, X = result.data.training.y, result.data.features(result.data.training)
+
+    def curve(model: str, name: str) -> dict[int, float]:
+        history = publication.client.get_metric_history(publication.children[model].info.run_id, name)
+        return {point.step: point.value for point in history}
+
+    for model in (*FAMILIES, "clinical_inrg"):
+        risk, fold = result.predictions[model].log_risk[0], result.predictions[model].fold[0]
+        expected = {
+            number + 1: round(harrell_c(y[fold == number], risk[fold == number]), 4)
+            for number in range(result.config.validation.folds)
+        }
+        assert curve(model, "c.fold") == expected
+        assert len(set(expected.values())) > 1
+    null = partial_log_likelihood(y, np.zeros(len(y)))
+    for model, steps in (("cox", 12), ("boosted", result.models["boosted"].get_params()["n_estimators"])):
+        path = curve(model, "deviance_explained")
+        assert sorted(path) == list(range(1, steps + 1))
+        reached = 1 - partial_log_likelihood(y, result.models[model].predict_log_risk(X)) / null
+        assert path[steps] == pytest.approx(reached, abs=1e-4)
+        assert path[1] < path[steps]
+    assert curve("clinical_inrg", "deviance_explained") == {}
+
+
+def test_the_trials_are_those_of_the_tuning(publication: Publication, result: ExperimentResult) -> None:
+    settings = result.config.validation
+    for model in FAMILIES:
+        own = publication.children[model]
+        runs = publication.client.search_runs(
+            [own.info.experiment_id], f"tags.mlflow.parentRunId = '{own.info.run_id}'", max_results=1000
+        )
+        assert len(runs) == (1 + settings.folds * settings.repeats) * settings.trials
+        on_all = [run for run in runs if run.data.params["tuned_on"] == "all training patients"]
+        assert sorted(run.data.params["trial"] for run in on_all) == [str(number) for number in range(settings.trials)]
+        best = max(on_all, key=lambda run: run.data.metrics["log_likelihood"]).data.params
+        tuned = result.models[model].get_params()
+        told = set(best) - {"tuned_on", "trial", "state"}
+        assert {name: float(best[name]) for name in told} == {name: tuned[name] for name in told}
+        assert told >= ({"penalty", "l1_ratio"} if model == "cox" else {"n_estimators", "max_depth"})
+        for run in runs:
+            history = publication.client.get_metric_history(run.info.run_id, "log_likelihood")
+            assert sorted(point.step for point in history) == list(range(1, settings.inner_folds + 1))
+    for model in BASELINES:
+        assert not result.trials[model]["all training patients"]
 
 
 def test_a_run_spans_the_work(publication: Publication, result: ExperimentResult) -> None:
@@ -256,14 +313,42 @@ def test_the_logged_tables_are_those_of_the_result(publication: Publication, res
 
 
 def test_the_dataset_is_named_by_its_fingerprint(publication: Publication, result: ExperimentResult) -> None:
-    (dataset,) = publication.parent.inputs.dataset_inputs
-    assert dataset.dataset.name == "simulated"
-    assert len(dataset.dataset.digest) >= 16
-    assert _data_fingerprint(result.data).startswith(dataset.dataset.digest)
-    assert json.loads(dataset.dataset.profile) == {
-        "patients": len(result.data.training.y),
-        "events": int((result.data.training.y["event"] == 1).sum()),
-    }
+    found = {item.tags[0].value: item.dataset for item in publication.parent.inputs.dataset_inputs}
+    assert set(found) == {"training", "validation"}
+    assert result.data.holdout is not None
+    for purpose, outcome in (("training", result.data.training), ("validation", result.data.holdout)):
+        dataset = found[purpose]
+        assert dataset.name == "simulated"
+        assert len(dataset.digest) >= 16
+        assert _data_fingerprint(result.data, outcome).startswith(dataset.digest)
+        profile = json.loads(dataset.profile)
+        assert (profile["num_rows"], profile["num_events"]) == (len(outcome.y), int((outcome.y["event"] == 1).sum()))
+        columns = json.loads(dataset.schema)["mlflow_colspec"]
+        assert [column["name"] for column in columns] == result.data.columns
+    assert found["training"].digest != found["validation"].digest
+
+
+def test_the_runs_say_where_they_come_from(publication: Publication, result: ExperimentResult) -> None:
+    path = result.config.cohort.path
+    assert path is not None
+    for run in (publication.parent, *publication.children.values()):
+        tags = run.data.tags
+        assert tags["cohort.path_sha256"] == hashlib.sha256(str(path.resolve()).encode()).hexdigest()
+        assert tags["cohort"] == "simulated"
+        assert tags["cohort.fingerprint"] == _data_fingerprint(result.data)
+        assert tags["mlflow.user"]
+        assert run.data.params["validation.folds"] == "3"
+    # A path may hold a name.
+    assert publication.holding([str(path), str(path.parent)]) == set()
+
+
+def test_a_logged_model_says_what_it_is_of(publication: Publication) -> None:
+    for family, uri in publication.published.model_uris.items():
+        model = publication.client.get_logged_model(uri.removeprefix("models:/"))
+        assert model.model_type == "survival risk model"
+        assert (model.tags["endpoint"], model.tags["family"]) == ("relapse", family)
+        assert model.tags["catalogue_version"] == str(load_catalogue().version)
+        assert model.tags["evidence_needed"] == "0.25"
 
 
 def test_the_model_card_says_what_it_is_not_for(publication: Publication) -> None:

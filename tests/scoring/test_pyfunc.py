@@ -1,15 +1,9 @@
-"""A row never vanishes: MLflow's loader and server give a row a row, or say what is wrong with the columns."""
+"""A row never vanishes: MLflow's loader gives a row a row, or says what is wrong with the columns."""
 
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +14,7 @@ import pytest
 import yaml
 
 from nbrelapse.errors import InputError
+from nbrelapse.mechanisms import load_catalogue
 from nbrelapse.scoring import Bundle, write_bundle
 from nbrelapse.scoring.scores import _score_features
 
@@ -166,51 +161,42 @@ def test_a_model_of_an_earlier_version_loses_no_row(older: tuple[Predict, pd.Dat
             predict(unknown)
 
 
-def test_the_server_answers_a_row_a_record_or_says_what_is_wrong(
-    training: tuple[pd.DataFrame, np.ndarray], folder: Path, predict: Predict, tmp_path: Path
+def test_what_is_missing_or_not_read_is_said_in_a_line_once(
+    training: tuple[pd.DataFrame, np.ndarray], folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    records = training[0].head(3).astype(object)
-    records = records.where(records.notna(), None)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(folder), "--env-manager", "local"]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    with (tmp_path / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "-p", str(port)],
-            env={**os.environ, "PATH": path},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/ping")
-                break
-            except OSError:
-                assert server.poll() is None, (tmp_path / "log").read_text()
-                time.sleep(0.25)
-        named = [{"patient_id": f"p{number}", **row} for number, row in enumerate(records.to_dict("records"))]
-        answered = _post(port, {"dataframe_records": named})["predictions"]
-        assert [row["patient_id"] for row in answered] == ["p0", "p1", "p2"]
-        expected = predict(training[0].head(3))["log_risk"]
-        np.testing.assert_allclose([row["log_risk"] for row in answered], expected, rtol=1e-9)
-        assert len(_post(port, {"inputs": records.to_dict("records")})["predictions"]) == 3
-        for payload in ({"dataframe_records": [{"MYCN": 1}]}, {"instances": [[0.0, 1.0]]}):
-            with pytest.raises(urllib.error.HTTPError) as refused:
-                _post(port, payload)
-            assert refused.value.code == 400
-            assert "InputError" in refused.value.read().decode()
-    finally:
-        os.killpg(server.pid, 15)
-        server.wait()
+    import mlflow.pyfunc
+
+    model = mlflow.pyfunc.load_model(str(folder))
+    features = training[0].head(3)
+    model.predict(features)
+    assert caplog.messages == []
+    unread = [name for name in load_catalogue().features if name not in features][:7]
+    for _ in range(2):
+        model.predict(features.drop(columns="mycn__amplified").assign(**dict.fromkeys(unread, 1.0)))
+    assert caplog.messages == [
+        "1 of 4 features of the model are not in the table and count as not assayed: mycn__amplified",
+        f"7 of 10 columns are features that this model does not read: {', '.join(unread[:5])} and 2 more",
+    ]
 
 
-def _post(port: int, payload: dict[str, Any]) -> Any:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/invocations", json.dumps(payload).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request) as answer:
-        return json.loads(answer.read())
+def test_a_table_of_other_columns_is_refused_in_few_words(
+    training: tuple[pd.DataFrame, np.ndarray], predict: Predict
+) -> None:
+    others = {f"laboratory_value_{number}_{'x' * 200}": 1.0 for number in range(300)}
+    with pytest.raises(InputError, match="300 of 304 columns are no features") as caught:
+        predict(pd.concat([training[0].head(3), pd.DataFrame(others, index=training[0].index[:3])], axis=1))
+    assert "and 295 more" in str(caught.value)
+    assert max(map(len, str(caught.value).splitlines())) < 300
+
+
+def test_mlflow_names_five_columns_that_an_older_model_does_not_read(
+    older: tuple[Predict, pd.DataFrame], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("mlflow"), "propagate", True)
+    predict, features = older
+    others = pd.DataFrame({f"laboratory_value_{number:03d}": 1.0 for number in range(300)}, index=features.index)
+    expected = predict(features)
+    caplog.clear()
+    pd.testing.assert_frame_equal(predict(pd.concat([features, others], axis=1)), expected, rtol=0, atol=0)
+    names = ", ".join(others.columns[:5])
+    assert f"300 columns are not read by the model: {names} and 295 more" in caplog.messages

@@ -44,7 +44,7 @@ def _differences(folder: Path, columns: list[str]) -> list[str]:
     saved = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
     today = json.loads(json.dumps(_manifest(bundle, saved["files"])))
     today |= {"sha256": saved["sha256"], "nbrelapse_version": saved["nbrelapse_version"]}
-    described = _describe_for_mlflow(list(bundle.schema.index), bundle.score_columns, {})["MLmodel"]
+    described = _describe_for_mlflow(bundle.example(), bundle.score_columns, {})["MLmodel"]
     agree = {
         "format": saved["format_version"] == _FORMAT_VERSION,
         "manifest": saved == today,

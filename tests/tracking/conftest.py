@@ -26,7 +26,7 @@ def record(bundles: dict[str, Bundle]) -> Callable[..., ExperimentRecord]:
         parts: dict[str, object] = {
             "name": "small",
             "description": "A small experiment.",
-            "dataset": DatasetRecord("made-up", "f" * 64, 160, 80, tuple(bundle.schema.index)),
+            "datasets": (DatasetRecord("made-up", "f" * 64, 160, 80, tuple(bundle.schema.index)),),
             "parameters": {"endpoint": "relapse", "validation.folds": "5"},
             "tags": {"commit": "abc123", "nbrelapse.chosen": "cox", HOLDOUT_TAG: "holdout-1"},
             "metrics": metrics,

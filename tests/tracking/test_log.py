@@ -1,17 +1,31 @@
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+import mlflow.data
 import pandas as pd
 import pytest
 
 from nbrelapse.scoring import load_model
-from nbrelapse.tracking import DatasetRecord, ExperimentRecord, ModelRecord, log_experiment, open_store, store_uri
+from nbrelapse.tracking import (
+    TRIAL_CURVE,
+    DatasetRecord,
+    ExperimentRecord,
+    ModelRecord,
+    TrialRecord,
+    log_experiment,
+    open_store,
+    store_uri,
+)
+from nbrelapse.tracking.view import _VIEW_TAG
 
 Record = Callable[..., ExperimentRecord]
+FEATURES = ("mycn__amplified", "instability__loss_11q", "cell_state__adrn_minus_mes", "clinical__log2_age")
 
 
 def files(folder: str) -> set[str]:
@@ -29,8 +43,10 @@ def test_a_parent_run_with_a_child_a_model(store: Path, record: Record) -> None:
     assert {run.info.status for run in [parent, *children]} == {"FINISHED"}
     assert parent.data.params == {"endpoint": "relapse", "validation.folds": "5"}
     assert parent.data.tags["mlflow.source.git.commit"] == "abc123"
+    assert parent.data.tags["mlflow.source.name"] == "nbrelapse"
     assert parent.data.tags["mlflow.note.content"].startswith("A small experiment.\n\n## cox\n")
-    assert by_model["cox"].data.params == {"penalty": "0.05"}
+    # With those of the experiment: models of two experiments differ by them.
+    assert by_model["cox"].data.params == {"penalty": "0.05"} | parent.data.params
     assert by_model["cox"].data.metrics == {
         "c": 0.71,
         "c.low": 0.65,
@@ -70,8 +86,76 @@ def test_the_dataset_is_a_name_and_a_fingerprint(store: Path, record: Record) ->
     logged = log_experiment(record())
     (found,) = open_store().get_run(logged.run_id).inputs.dataset_inputs
     assert (found.dataset.name, found.dataset.digest) == ("made-up", "f" * 36)
-    assert found.dataset.profile == '{"patients": 160, "events": 80}'
-    assert found.dataset.source == "{}"
+    assert json.loads(found.dataset.profile) == {"num_rows": 160, "num_events": 80, "num_features": 4}
+    columns = json.loads(found.dataset.schema)["mlflow_colspec"]
+    assert [column["name"] for column in columns] == list(FEATURES)
+    assert mlflow.data.get_source(found).to_dict() == {"tags": {"commit": "abc123"}}
+
+
+def test_the_hold_out_is_a_dataset_for_validation_with_its_own_figures(store: Path, record: Record) -> None:
+    plain = record()
+    held = DatasetRecord("made-up", "e" * 64, 40, 20, ("x",), "validation")
+    model = replace(plain.models[0], metrics={"c": 0.7, "c.holdout": 0.6, "c.holdout.low": 0.5})
+    logged = log_experiment(replace(plain, datasets=(*plain.datasets, held), models=(model,)))
+    client = open_store()
+    for run in client.search_runs([client.get_experiment_by_name("small").experiment_id]):
+        found = {item.tags[0].value: item.dataset.digest for item in run.inputs.dataset_inputs}
+        assert found == {"training": "f" * 36, "validation": "e" * 36}
+    metrics = client.get_logged_model(logged.model_uris["cox"].removeprefix("models:/")).metrics
+    of = {metric.key: metric.dataset_digest for metric in metrics}
+    assert of == {"c": "f" * 36, "c.holdout": "e" * 36, "c.holdout.low": "e" * 36}
+
+
+def test_columns_that_no_schema_holds_are_counted(store: Path, record: Record) -> None:
+    many = DatasetRecord(
+        "made-up", "f" * 64, 160, 80, tuple(f"mechanism__feature_{number}" for number in range(20_000))
+    )
+    logged = log_experiment(record(datasets=(many,), models=()))
+    (found,) = open_store().get_run(logged.run_id).inputs.dataset_inputs
+    assert not found.dataset.schema
+    assert json.loads(found.dataset.profile)["num_features"] == 20_000
+
+
+def test_curves_are_steps_of_one_metric(store: Path, record: Record) -> None:
+    model = replace(
+        record().models[2], curves={"c.fold": [(1, 0.6), (3, 0.8)], "long": [(n, 0.0) for n in range(1100)]}
+    )
+    logged = log_experiment(record(models=(model,)))
+    client = open_store()
+    (child,) = client.search_runs(["1"], f"tags.mlflow.parentRunId = '{logged.run_id}'")
+    assert [(point.step, point.value) for point in client.get_metric_history(child.info.run_id, "c.fold")] == [
+        (1, 0.6),
+        (3, 0.8),
+    ]
+    assert len(client.get_metric_history(child.info.run_id, "long")) == 1100
+    assert child.data.metrics["c"] == 0.7
+
+
+def test_trials_are_runs_below_their_model_that_no_list_shows(store: Path, record: Record) -> None:
+    trials = (
+        TrialRecord("trial 0, all", {"penalty": "0.1", "state": "finished"}, (-3.0, -2.5)),
+        TrialRecord("trial 1, all", {"penalty": "9.0", "state": "failed"}, (), fitted=False),
+    )
+    started = datetime(2026, 11, 1, tzinfo=UTC)
+    plain = record(started=started)
+    logged = log_experiment(replace(plain, models=(replace(plain.models[2], trials=trials), plain.models[0])))
+    client = open_store()
+    everything = client.search_runs(["1"])
+    assert len(everything) == 5
+    (model,) = client.search_runs(["1"], "tags.`nbrelapse.model` = 'clinical_cox'")
+    below = client.search_runs(["1"], f"tags.mlflow.parentRunId = '{model.info.run_id}'")
+    found = {run.info.run_name: run for run in below}
+    assert set(found) == {"trial 0, all", "trial 1, all"}
+    first = found["trial 0, all"]
+    assert first.data.params == {"penalty": "0.1", "state": "finished"}
+    history = client.get_metric_history(first.info.run_id, TRIAL_CURVE)
+    assert [(point.step, point.value) for point in history] == [(1, -3.0), (2, -2.5)]
+    assert [found[name].info.status for name in sorted(found)] == ["FINISHED", "FAILED"]
+    assert {run.info.start_time for run in below} == {int(started.timestamp() * 1000)}
+    view = json.loads(client.get_experiment("1").tags[_VIEW_TAG])
+    listed = client.search_runs(["1"], view["searchFilter"])
+    assert {run.data.tags["nbrelapse.model"] for run in listed} == {"clinical_cox", "cox"}
+    assert set(logged.model_uris) == {"cox"}
 
 
 @pytest.mark.parametrize("family", ["cox", "boosted"])
@@ -106,6 +190,24 @@ def test_the_metrics_belong_to_the_model_and_the_dataset(store: Path, record: Re
     found = {metric.key: (metric.value, metric.dataset_digest) for metric in model.metrics}
     assert found["c"] == (0.71, "f" * 36)
     assert model.params == {"penalty": "0.05"}
+
+
+def test_a_logged_model_says_what_it_is(store: Path, record: Record) -> None:
+    plain = record()
+    model = replace(plain.models[0], model_type="survival risk model", tags={"evidence_needed": "0.25"})
+    logged = log_experiment(replace(plain, models=(model,)))
+    found = open_store().get_logged_model(logged.model_uris["cox"].removeprefix("models:/"))
+    assert found.model_type == "survival risk model"
+    assert (found.tags["evidence_needed"], found.tags["nbrelapse.model"]) == ("0.25", "cox")
+
+
+def test_the_source_is_the_experiment_file(store: Path, record: Record) -> None:
+    tags = {"experiment_file": "seqc.toml", "experiment_file.sha256": "ab", "cohort.path_sha256": "cd"}
+    logged = log_experiment(record(tags=tags, models=()))
+    run = open_store().get_run(logged.run_id)
+    assert run.data.tags["mlflow.source.name"] == "seqc.toml"
+    (found,) = run.inputs.dataset_inputs
+    assert mlflow.data.get_source(found).to_dict() == {"tags": tags}
 
 
 def test_more_parameters_and_longer_ones_than_mlflow_takes_at_once(store: Path, record: Record) -> None:
@@ -146,5 +248,7 @@ def test_no_network_is_asked(store: Path, record: Record, monkeypatch: pytest.Mo
 def test_names_of_models_and_data_are_free(store: Path, record: Record) -> None:
     plain = record()
     dataset = DatasetRecord("Köln 2024/a", "e" * 64, 1, 1, ())
-    logged = log_experiment(replace(plain, name="Ünï/code", dataset=dataset, models=(), tables={"t": pd.DataFrame()}))
+    logged = log_experiment(
+        replace(plain, name="Ünï/code", datasets=(dataset,), models=(), tables={"t": pd.DataFrame()})
+    )
     assert logged.model_uris == {}

@@ -19,6 +19,9 @@ from nbrelapse.scoring.scores import _score_features
 
 _PATIENT_ID = "patient_id"
 _LONGEST_NAME = 40
+_MOST_TOLD = 100
+"""Lines in the log of one loaded model: a server may see any number of sets of columns."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -36,9 +39,9 @@ class ScoringModel:
         ----------
         model_input : DataFrame, Series, dict, list of dict, or array of shape (n_patients, n_features)
             Columns are features of the model, in any order; one that is not there counts as not assayed, and so do
-            None and NA. ``patient_id`` may be among them; other features of the catalogue are not read. Of both a line in
-            the log says how many there are, once a set of columns. An array has all features, in the order of the
-            model. Models saved by nbrelapse before 0.4.0 have a signature that MLflow
+            None and NA. ``patient_id`` may be among them; other features of the catalogue are not read. A line in the
+            log says how many are not there, or not read, once a set of columns. An array has all features, in the order
+            of the model. Models saved by nbrelapse before 0.4.0 have a signature that MLflow
             enforces first: columns that it does not know do not get here.
         params : dict, optional
             MLflow passes it; there are none.
@@ -74,15 +77,12 @@ class ScoringModel:
         present, read = set(given), set(names)
         absent = [name for name in names if name not in present]
         unread = [name for name in given if name not in read]
-        for some, said in (
-            (
-                absent,
-                f"{len(absent)} of the model's {len(names)} features are not in the table and count as not assayed",
-            ),
-            (unread, f"{len(unread)} of {len(given)} columns are features that this model does not read"),
+        for some, of, said in (
+            (absent, names, "features of the model are not in the table and count as not assayed"),
+            (unread, given, "columns are features that this model does not read"),
         ):
-            line = f"{said}: {_listed(some)}"
-            if some and line not in self._told:
+            line = f"{len(some)} of {len(of)} {said}: {_listed(some)}"
+            if some and line not in self._told and len(self._told) < _MOST_TOLD:
                 self._told.add(line)
                 _logger.warning(line)
 
@@ -198,7 +198,8 @@ class _ShortWarning(logging.Filter):
         """Change the message; let every record pass."""
         message = record.getMessage()
         if message.startswith(self._BEGINNING):
-            names = message.removeprefix(self._BEGINNING).rsplit("`. ", 1)[0].strip("[]'").split("', '")
+            text = message.removeprefix(self._BEGINNING).rsplit("`. ", 1)[0]
+            names = sorted(name.strip("'\"") for name in text.strip("[]").split(", "))
             record.msg = f"{len(names)} columns are not read by the model: {_listed(names)}"
             record.args = ()
         return True
