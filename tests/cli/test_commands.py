@@ -288,9 +288,30 @@ def test_a_second_training_takes_its_folds_from_the_cache_and_says_so(
     file = tmp_path / "again.toml"
     file.write_text((study.folder / "tiny.toml").read_text().replace('"tiny"', '"again"'))
     options = ("--cohort", study.folder / "cohort", "--jobs", 1, "--reports", tmp_path / "reports", "--json")
+    options = (*options, "--log-trials")
     again = nbrelapse("train", file, *options, "--cache", cache)
     assert "18 of 18 folds came from the cache" in " ".join(again.err.split())
     without = nbrelapse("train", file, *options, "--no-cache")
     assert "from the cache" not in without.err and not (tmp_path / ".nbrelapse-cache").exists()
     for part in ("cross_validation", "holdout"):
         assert again.document[part] == without.document[part] == study.training.document[part]
+    # The trials are those that were done, whether today or when the fold was kept; nobody asked the first time.
+    kept, computed, silent = (_trials(study, run) for run in (again, without, study.training))
+    assert kept == computed
+    assert len(kept) == 2 * (1 + 3) * 2
+    assert silent == {}
+
+
+def _trials(study: Any, training: Any) -> dict[tuple[str, str, str], tuple[dict[str, str], float]]:
+    """Parameters and last value of every trial, by model, patients and number."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{study.folder / 'mlruns' / 'mlflow.db'}")
+    parent = client.get_run(training.document["run_id"])
+    found = {}
+    for child in client.search_runs([parent.info.experiment_id], f"tags.mlflow.parentRunId = '{parent.info.run_id}'"):
+        below = f"tags.mlflow.parentRunId = '{child.info.run_id}'"
+        for run in client.search_runs([parent.info.experiment_id], below):
+            key = (child.info.run_name, run.data.params["tuned_on"], run.data.params["trial"])
+            found[key] = (run.data.params, run.data.metrics["log_likelihood"])
+    return found

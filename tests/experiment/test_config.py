@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from importlib import resources
@@ -29,6 +30,16 @@ def test_paths_start_at_the_file(tmp_path: Path) -> None:
     source = read_config(file).cohort
     assert source.path == tmp_path / "../cohorts/a"
     assert source.gene_sets == Path("/sets.gmt")
+
+
+def test_an_experiment_knows_its_file_without_the_folder(tmp_path: Path) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text('name = "a"\n[cohort]\npath = "/cohorts/a"\n')
+    config = read_config(file)
+    found = config.model_copy(update={"seed": 3}).file
+    assert found == ("a.toml", hashlib.sha256(file.read_bytes()).hexdigest())
+    assert "a.toml" not in config.model_dump_json()
+    assert parse_config({"name": "a", "cohort": {"simulate": {}}}).file is None
 
 
 def test_an_unknown_key_in_a_section_names_the_legal_ones(tmp_path: Path) -> None:

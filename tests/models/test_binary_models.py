@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit
+from scipy.special import expit, logit
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
@@ -17,6 +17,7 @@ from nbrelapse.models.base import ModelState
 from nbrelapse.models.binary import BinaryModel
 from nbrelapse.models.clinical import ClinicalLogistic
 from nbrelapse.models.families import BINARY_FAMILIES, clinical_baselines, create_model, model_from_state
+from nbrelapse.models.hazards import log_likelihood
 from nbrelapse.models.logistic import Logistic
 from nbrelapse.models.trees import BoostedClassifier
 
@@ -162,3 +163,16 @@ def test_the_clinical_baselines_have_the_same_groups_for_both_kinds():
     survival, binary = clinical_baselines(binary=False), clinical_baselines(binary=True)
     assert survival[:3] == binary[:3]
     assert create_model(survival[3]).columns == create_model(binary[3], binary=True).columns
+
+
+def test_the_path_of_the_fit_ends_at_the_model_before_its_calibration():
+    X, y = drawn(missing=0.1)
+    model = BoostedClassifier(n_estimators=30, calibration_folds=0).fit(X, y)
+    path = model.training_path(X, y)
+    null = log_likelihood(y, np.full(len(y), logit(y.mean())))
+    assert len(path) == 30
+    assert path[-1] == pytest.approx(1 - log_likelihood(y, model.predict_log_risk(X)) / null, abs=1e-5)
+    assert 0 < path[0] < path[-1]
+    calibrated = BoostedClassifier(n_estimators=30).fit(X, y)
+    np.testing.assert_array_equal(calibrated.training_path(X, y), path)
+    assert not len(Logistic(penalty=0.05).fit(X, y).training_path(X, y))

@@ -8,6 +8,7 @@ import pytest
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.base import ModelState
 from nbrelapse.models.boosted_prior import BoostedPrior
+from nbrelapse.models.hazards import partial_log_likelihood
 from nbrelapse.models.trees import Boosted
 
 TRUTH = PriorKnowledge({"m__0": 0.8, "m__1": -0.6, "m__2": 0.4}, frozenset({"m__0", "m__1", "m__2"}))
@@ -44,3 +45,15 @@ def test_survives_its_state(simulate):
     again = BoostedPrior.from_state(ModelState(json.loads(json.dumps(state.document)), state.blobs))
     np.testing.assert_array_equal(again.predict_log_risk(X), model.predict_log_risk(X))
     assert again.prior == TRUTH
+
+
+def test_the_path_of_the_fit_starts_from_what_is_expected(simulate):
+    X, y, _ = simulate(100)
+    model = BoostedPrior(prior=TRUTH, n_estimators=15).fit(X, y)
+    null = partial_log_likelihood(y, np.zeros(len(y)))
+    path = model.training_path(X, y)
+    assert len(path) == 15
+    assert path[-1] == pytest.approx(1 - partial_log_likelihood(y, model.predict_log_risk(X)) / null, abs=1e-6)
+    expected = 1 - partial_log_likelihood(y, model.expected_.predict_log_risk(X)) / null
+    assert expected > 0.05
+    assert abs(path[0] - expected) < 0.02

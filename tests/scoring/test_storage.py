@@ -33,6 +33,8 @@ FILES = [
     "README.md",
     "requirements.txt",
     "python_env.yaml",
+    "input_example.json",
+    "serving_input_example.json",
     "data/manifest.json",
     "data/model.json",
     "data/model.ubj",
@@ -194,6 +196,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_the_files_are_data_and_nothing_else(bundles: dict[str, Bundle], tmp_path: Path) -> None:
     beside = {"MLmodel", "README.md", "requirements.txt", "python_env.yaml"}
+    beside |= {"input_example.json", "serving_input_example.json"}
     data = {"manifest", "model", "baseline", "references", "catalogue"}
     names = beside | {f"data/{name}.json" for name in data} | {"data/refits.zip"}
     assert set(contents(write_bundle(bundles["cox"], tmp_path / "cox"))) == names

@@ -130,3 +130,30 @@ def test_a_folder_that_cannot_be_written_is_said_to_be_so(run, tmp_path):
 def test_the_folder_is_ignored_by_git(tmp_path):
     FoldCache(tmp_path / "cache").prepare()
     assert (tmp_path / "cache" / ".gitignore").read_text() == "*\n"
+
+
+def test_the_trials_of_a_fold_are_kept_with_it(run):
+    told = []
+
+    def record(name, repeat, fold, trials):
+        told.append((name, repeat, fold, trials))
+
+    run(record=record)
+    computed = sorted(told, key=lambda item: item[:3])
+    told.clear()
+    assert run(record=record)[1].hits == 6
+    assert sorted(told, key=lambda item: item[:3]) == computed
+    assert [item[:3] for item in computed] == [(name, 0, fold) for name in ("boosted", "cox") for fold in range(3)]
+    assert all(len(trials) == 2 and len(trials[0].values) == 2 for *_, trials in computed)
+    assert set(computed[-1][3][0].parameters) == {"penalty", "l1_ratio"}
+
+
+def test_an_entry_without_its_trials_is_computed_anew(run, tmp_path):
+    run()
+    file = next((tmp_path / "cache").rglob("*.npz"))
+    with np.load(file) as archive:
+        content = dict(archive)
+    for trials in (None, b"[{}]", b"{"):
+        content["trials"] = np.frombuffer(trials or b"", dtype=np.uint8)
+        np.savez(file, **{name: value for name, value in content.items() if trials is not None or name != "trials"})
+        assert counts(run()[1]) == (5, 1, 1)

@@ -6,7 +6,7 @@ import pytest
 
 from nbrelapse.errors import InputError
 from nbrelapse.metrics.calibration import calibration_slope
-from nbrelapse.validation.tuning import tune
+from nbrelapse.validation.tuning import Trial, tune
 
 
 @pytest.fixture
@@ -116,3 +116,43 @@ def test_parts_are_tuned_each_on_its_own_and_put_back(data, slope_model):
     alone = tune(slope_model(), *data, n_trials=4, n_folds=3, seed=5).slope
     assert put_back == [{"one": alone, "other": alone}]
     assert told == [(done, 8) for done in range(1, 9)]
+
+
+def test_trials_are_told_with_their_likelihood_after_each_fold(data, slope_model):
+    trials = []
+    tuned = tune(slope_model(), *data, n_trials=25, n_folds=5, seed=0, record=trials.append)
+    assert [trial.number for trial in trials] == list(range(25))
+    assert {"finished", "stopped"} <= {trial.state for trial in trials}
+    for trial in trials:
+        assert (len(trial.values) == 5) == (trial.state == "finished")
+    best = max((trial for trial in trials if trial.state == "finished"), key=lambda trial: trial.values[-1])
+    assert best.parameters == {"slope": tuned.slope}
+
+
+def test_a_trial_that_failed_has_no_value(data, slope_model):
+    class Diverging(slope_model):
+        def suggest(self, trial):
+            return {"slope": trial.suggest_categorical("slope", [-3.5, 0.5])}
+
+    trials = []
+    tune(Diverging(), *data, n_trials=12, n_folds=3, seed=0, record=trials.append)
+    failed = [trial for trial in trials if trial.parameters["slope"] == -3.5]
+    assert failed and failed[0] == Trial(failed[0].number, {"slope": -3.5}, (), "failed")
+    assert all(trial.state == "failed" for trial in failed)
+
+
+def test_trials_of_parts_name_the_part_and_nothing_to_tune_has_none(data, slope_model):
+    class Pair(slope_model):
+        def parts(self):
+            return {"one": slope_model(), "other": slope_model()}
+
+        def with_parts(self, parts):
+            return Pair()
+
+        def suggest(self, trial):
+            return {}
+
+    trials = []
+    tune(Pair(), *data, n_trials=2, n_folds=3, seed=5, record=trials.append)
+    assert [(trial.part, trial.number) for trial in trials] == [("one", 0), ("one", 1), ("other", 0), ("other", 1)]
+    assert trials[0].values == trials[2].values

@@ -339,7 +339,7 @@ class RiskModel(BaseEstimator, ABC):
         """Share of the null deviance that the fit explains in its training patients, after each of its steps.
 
         Steps are the trees of boosted models and the falling penalties of the Cox model; the last one is the model as
-        it is. It says how the fit went, and nothing of other patients.
+        it is, before any calibration. It says how the fit went, and nothing of other patients.
 
         Parameters
         ----------
