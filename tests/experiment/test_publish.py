@@ -34,8 +34,8 @@ from nbrelapse.report.experiment_report import _PLACED_FIGURES
 from nbrelapse.report.patient_report import GroupCourse, SimilarPatients
 from nbrelapse.report.sentences import verdict
 from nbrelapse.scoring import score
-from nbrelapse.scoring.bundle import ObservedOutcomes, SimilarOutcomes
 from nbrelapse.scoring.patient import _group_course, _similar_patients
+from nbrelapse.scoring.training_summary import ObservedOutcomes, SimilarOutcomes
 
 FAMILIES = ["cox", "boosted"]
 BASELINES = ["clinical_risk_group", "clinical_cog_v2", "clinical_inrg", "clinical_cox"]

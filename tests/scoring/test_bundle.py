@@ -13,14 +13,8 @@ from nbrelapse.errors import InputError
 from nbrelapse.mechanisms import load_catalogue
 from nbrelapse.models.families import create_model
 from nbrelapse.scoring import Bundle, TrainingSummary, make_bundle
-from nbrelapse.scoring.bundle import (
-    ClinicalGroup,
-    NearPatients,
-    ObservedOutcomes,
-    SimilarOutcomes,
-    _evidence_of,
-    _explained_horizon,
-)
+from nbrelapse.scoring.bundle import _evidence_of, _explained_horizon
+from nbrelapse.scoring.training_summary import ClinicalGroup, NearPatients, ObservedOutcomes, SimilarOutcomes
 
 
 @pytest.mark.parametrize("family", ["cox", "boosted"])

@@ -38,8 +38,8 @@ from nbrelapse.report.guard_sections import (
 from nbrelapse.report.plots.performance import learning_curve
 from nbrelapse.report.render import Plot
 from nbrelapse.report.sentences import stability_sentences, verdict
-from nbrelapse.scoring.bundle import TrainingSummary
 from nbrelapse.scoring.evaluate import populations
+from nbrelapse.scoring.training_summary import TrainingSummary
 from nbrelapse.validation.guards import Multiplicity
 
 

@@ -1,10 +1,5 @@
 from .bundle import Bundle as Bundle
 from .bundle import CardFigure as CardFigure
-from .bundle import ClinicalGroup as ClinicalGroup
-from .bundle import NearPatients as NearPatients
-from .bundle import ObservedOutcomes as ObservedOutcomes
-from .bundle import SimilarOutcomes as SimilarOutcomes
-from .bundle import TrainingSummary as TrainingSummary
 from .bundle import make_bundle as make_bundle
 from .case_mix import CaseMix as CaseMix
 from .case_mix import compare_case_mix as compare_case_mix
@@ -39,5 +34,10 @@ from .signature import check_key as check_key
 from .storage import check_model_folder as check_model_folder
 from .storage import save_model as save_model
 from .storage import write_bundle as write_bundle
+from .training_summary import ClinicalGroup as ClinicalGroup
+from .training_summary import NearPatients as NearPatients
+from .training_summary import ObservedOutcomes as ObservedOutcomes
+from .training_summary import SimilarOutcomes as SimilarOutcomes
+from .training_summary import TrainingSummary as TrainingSummary
 from .update import UpdatedModel as UpdatedModel
 from .update import update_bundle as update_bundle

@@ -17,8 +17,9 @@ from nbrelapse.metrics.table import population_title
 from nbrelapse.report.evaluation_report import EvaluationContent, evaluation_figures, write_evaluation_report
 from nbrelapse.report.render import draw_figures
 from nbrelapse.report.wording import model_title
-from nbrelapse.scoring.bundle import Bundle, TrainingSummary
+from nbrelapse.scoring.bundle import Bundle
 from nbrelapse.scoring.evaluate import ExternalEvaluation
+from nbrelapse.scoring.training_summary import TrainingSummary
 from nbrelapse.tracking.evaluation import EvaluationRecord, RecordedEvaluation, record_evaluation
 from nbrelapse.tracking.figures import headline_figures, rounded_figures
 from nbrelapse.tracking.log import DatasetRecord

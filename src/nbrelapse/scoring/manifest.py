@@ -16,7 +16,7 @@ from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.models.base import ModelState
 from nbrelapse.models.families import BINARY_FAMILIES, SURVIVAL_FAMILIES
 from nbrelapse.outcome import kind_of_endpoint
-from nbrelapse.scoring.bundle import TrainingSummary
+from nbrelapse.scoring.training_summary import TrainingSummary
 
 _DEEPEST = 64
 """Lists and objects within each other; saved models have ten."""

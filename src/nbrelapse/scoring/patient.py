@@ -25,9 +25,10 @@ from nbrelapse.report.patient_report import GroupCourse, PatientContent, Patient
 from nbrelapse.report.plots.attributions import patient_waterfall
 from nbrelapse.report.plots.genome import patient_profile
 from nbrelapse.report.plots.performance import incidence_course
-from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle, ObservedOutcomes
+from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle
 from nbrelapse.scoring.evaluate import _GROUPINGS, _clinical_levels
 from nbrelapse.scoring.scores import _cohort_flags, _score_features
+from nbrelapse.scoring.training_summary import ObservedOutcomes
 
 _NOT_KEPT = "the model was saved without the observed courses of its training patients"
 

@@ -33,7 +33,6 @@ from nbrelapse.scoring.bundle import (
     _REFITS,
     Bundle,
     CardFigure,
-    TrainingSummary,
     _content,
     _fingerprint,
     _leading_figure,
@@ -48,6 +47,7 @@ from nbrelapse.scoring.manifest import (
     _told,
 )
 from nbrelapse.scoring.signature import _check_signature, _Signer
+from nbrelapse.scoring.training_summary import TrainingSummary
 from nbrelapse.validation.patient_bands import PatientBands
 
 _LARGEST = 1 << 30

@@ -37,7 +37,6 @@ from nbrelapse.scoring.bundle import (
     _REFITS,
     _TEXT_COLUMNS,
     Bundle,
-    TrainingSummary,
     _content,
     _sealed,
     _sha256,
@@ -45,6 +44,7 @@ from nbrelapse.scoring.bundle import (
     make_bundle,
 )
 from nbrelapse.scoring.signature import _SIGNATURE, _signed
+from nbrelapse.scoring.training_summary import TrainingSummary
 from nbrelapse.validation.patient_bands import PatientBands, cross_predictions, learn_bands
 
 if TYPE_CHECKING:
