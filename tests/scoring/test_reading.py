@@ -55,7 +55,7 @@ def test_a_checked_model_says_what_it_is(bundles: dict[str, Bundle], tmp_path: P
     lines = str(found).splitlines()
     assert lines[0].startswith("Boosted trees (boosted), endpoint relapse")
     assert "trained on 160 patients" in lines[1]
-    assert lines[2].startswith("whole: all 11 files")
+    assert lines[2].startswith("whole: all 13 files")
     assert lines[3].startswith("not signed")
 
 
