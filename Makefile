@@ -27,7 +27,7 @@ browser:
 test: setup browser
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
-# A tracking server with PostgreSQL, users and S3, from nothing; says why where it cannot run. About a minute.
+# A tracking server with PostgreSQL, users and S3, from nothing; says why where it cannot run.
 team-test: setup
 	$(BIN)/python tools/team_test.py
 
