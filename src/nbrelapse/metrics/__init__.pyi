@@ -44,7 +44,6 @@ from .event_free_time import event_free_time as event_free_time
 from .event_free_time import restricted_mean_time as restricted_mean_time
 from .horizons import CensoringDistribution as CensoringDistribution
 from .horizons import HorizonSupport as HorizonSupport
-from .horizons import fewest_outcomes as fewest_outcomes
 from .horizons import longest_horizon as longest_horizon
 from .horizons import prediction_times as prediction_times
 from .horizons import reached_years as reached_years

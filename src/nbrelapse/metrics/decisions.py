@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.metrics.event_free_time import _distinct, event_free_time
-from nbrelapse.metrics.horizons import YEAR, HorizonSupport, fewest_outcomes, reached_years
+from nbrelapse.metrics.horizons import YEAR, HorizonSupport, reached_years
 from nbrelapse.metrics.incidence import observed_incidence, weighted_incidence
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.resampling import (
@@ -155,7 +155,7 @@ def _horizons(times: np.ndarray, y: np.ndarray, years: Sequence[int]) -> tuple[d
 
 def _fewest(y: np.ndarray, horizon: float) -> int:
     """Return what there is less of by a horizon: patients at risk or events; of a binary outcome, of 0 or 1."""
-    return HorizonSupport.of(y, horizon).fewest if kind_of(y).has_time else fewest_outcomes(y)
+    return HorizonSupport.of(y, horizon).fewest if kind_of(y).has_time else kind_of(y).rarest(y)
 
 
 def at_years(table: pd.DataFrame, years: int | None) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pandas as pd
 from nbrelapse.metrics.chance import _ici_by_chance
 from nbrelapse.metrics.choice import _AFTER_CHOICE, ChosenDifference, FigureSpread, _spread_rows, _with_choice
 from nbrelapse.metrics.discrimination import harrell_c
-from nbrelapse.metrics.horizons import HorizonSupport, fewest_outcomes
+from nbrelapse.metrics.horizons import HorizonSupport
 from nbrelapse.metrics.predictions import Predictions, _JudgedModel, _JudgedPatients, enough_patients
 from nbrelapse.metrics.resampling import (
     IntervalKind,
@@ -556,7 +556,7 @@ def _evaluation_rows(
     metrics: list[dict[str, object]] = []
     differences: list[dict[str, object]] = []
     everybody = {"n": len(y), "events": int((event_of(y) == 1).sum())}
-    fewest = fewest_outcomes(y)
+    fewest = kind_of(y).rarest(y)
     for (model, name), values in replicates.items():
         metric = METRICS[name]
         stretch = 1.0 if fold is None else cross_validation_stretch(fold, metric.training)

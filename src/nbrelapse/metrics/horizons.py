@@ -16,7 +16,6 @@ from nbrelapse.outcome import (
     LONGEST_YEARS,
     YEAR,
     carried_days,
-    event_of,
     kind_of,
     values_of,
 )
@@ -105,18 +104,6 @@ class HorizonSupport:
         if self.events_by < FEWEST_EVENTS_BY:
             short.append(f"{_counted(self.events_by, 'event')} known by then, {FEWEST_EVENTS_BY} are needed")
         return "; ".join(short)
-
-
-def fewest_outcomes(y: np.ndarray) -> int:
-    """Return the number of events; of a binary outcome, of what there is less of.
-
-    Examples
-    --------
-    >>> fewest_outcomes(np.array([1, 1, 1, 0, 0]))
-    2
-    """
-    events = int((event_of(y) == 1).sum())
-    return events if kind_of(y).has_time else min(events, len(y) - events)
 
 
 def _counted(count: int, what: str) -> str:

@@ -13,7 +13,6 @@ from scipy.optimize import brentq
 
 from nbrelapse.errors import InputError
 from nbrelapse.metrics.evaluation import discrimination
-from nbrelapse.metrics.horizons import fewest_outcomes
 from nbrelapse.metrics.resampling import (
     bootstrap_interval,
     bootstrap_weights,
@@ -247,7 +246,7 @@ def learning_curve(
         for share in _SHARES
         if share not in kept
     ]
-    stretch = few_events_stretch(fewest_outcomes(y))
+    stretch = few_events_stretch(kind_of(y).rarest(y))
     stretch *= cross_validation_stretch(found[name].fold, METRICS[kind_of(y).leading_metric].training)
     gain = _gain(values, np.array(patients))
     return LearningCurve(_table(values, patients, events, stretch), *_interval(gain, stretch), notes)
