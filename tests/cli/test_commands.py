@@ -180,8 +180,8 @@ def test_explain_and_evaluate(study: Any, nbrelapse: Callable[..., Any], tmp_pat
     evaluated = nbrelapse(*evaluate, "--json")
     assert evaluated.code == 0
     document = evaluated.document
-    expected = {"endpoint", "where", "patients", "verdict", "metrics", "differences", "notes", "utility"}
-    assert set(document) == expected
+    expected = {"endpoint", "where", "patients", "verdict", "metrics", "differences", "notes", "utility", "case_mix"}
+    assert set(document) == expected and set(document["case_mix"]) == {"case_mix", "case_mix_figures"}
     assert {"net_benefit", "tertile_calibration", "reclassification"} <= set(document["utility"])
     assert document["patients"]["recorded"] == 180
     assert {row["n"] for row in document["metrics"] if row["population"] == "all"} == {document["patients"]["judged"]}

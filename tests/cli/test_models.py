@@ -180,7 +180,7 @@ def test_evaluate_says_the_verdict_in_a_few_lines_and_writes_the_rest(
     assert "Elastic-net Cox" in lines[0]
     summary = lines[[line.startswith("Judged: ") for line in lines].index(True) :]
     assert summary[0].startswith("Judged: ") and "left out" in summary[0]
-    assert 3 <= len(summary) <= 5
+    assert 4 <= len(summary) <= 6 and summary[-1].startswith("Of 98 features ")
     assert "note: the model was trained on simulated patients" in done.err
     assert "note" not in done.out
     assert len(pd.read_csv(tmp_path / "out" / "metrics.csv")) > 10
