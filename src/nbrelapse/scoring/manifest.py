@@ -258,7 +258,7 @@ def _check_baseline(document: Any, features: Sequence[str]) -> None:
     """
     found = _Baseline.model_validate(document)
     if found.profile is not None and len(found.profile.known) != len(features):
-        raise ValueError(f"the profile is of {len(found.profile.known)} features, not of {len(features)}")
+        raise ValueError(f"the profile is of other features: {len(found.profile.known)}, not {len(features)}")
 
 
 def _check_models(
