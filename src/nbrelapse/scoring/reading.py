@@ -295,11 +295,11 @@ def _checked(folder: Path, trust: str | Path | None) -> _Checked:
             check_state(ModelState(document))
     with _reading("data/catalogue.json"):
         catalogue = parse_catalogue(_read_json(contents["data/catalogue.json"]))
+    with _reading(_MANIFEST):
+        _check_models(manifest, model, refits, references, catalogue)
     with _reading("data/baseline.json"):
         baseline = _read_json(contents["data/baseline.json"])
         _check_baseline(baseline, [row["feature"] for row in manifest["features"]])
-    with _reading(_MANIFEST):
-        _check_models(manifest, model, refits, references, catalogue)
     with _reading(_CARD):
         contents.get(_CARD, b"").decode("utf-8")
     return _Checked(contents, manifest, model, tuple(refits), references, catalogue, baseline, signer)
