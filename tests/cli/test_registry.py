@@ -151,7 +151,7 @@ def test_evaluate_leaves_a_run_beside_the_models(study: Any, registered: str, nb
     model_id = study.model.removeprefix("models:/")
     assert [found.model_id for found in run.inputs.model_inputs] == [model_id]
     (dataset,) = run.inputs.dataset_inputs
-    assert (dataset.tags[0].value, dataset.dataset.source) == ("evaluation", "{}")
+    assert (dataset.tags[0].value, dataset.dataset.source) == ("evaluation", '{"tags": {}}')
     folder = Path(run.info.artifact_uri.removeprefix("file://"))
     files = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
     tables = {f"tables/{name}.{kind}" for name in ("metrics", "differences") for kind in ("csv", "json", "parquet")}

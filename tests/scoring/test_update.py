@@ -162,7 +162,7 @@ def test_the_updated_model_is_loaded_scored_and_additive(
 
 def test_it_says_where_it_comes_from(found: UpdatedModel, folders: dict[str, Path], others: Cohort) -> None:
     loaded = load_model(folders["updated"])
-    parent = json.loads((folders["model"] / "data" / "manifest.json").read_text())["sha256"]
+    parent = load_model(folders["model"]).fingerprint
     (record,) = loaded.updates
     assert record["parent"] == parent
     assert (record["cohort"], record["patients"], record["events"]) == ("hospital_b", found.patients, found.events)

@@ -11,6 +11,7 @@ import mlflow.data
 import pandas as pd
 import pytest
 
+from nbrelapse.errors import InputError
 from nbrelapse.scoring import load_model
 from nbrelapse.tracking import (
     TRIAL_CURVE,
@@ -223,7 +224,7 @@ def test_a_failure_marks_every_run_that_was_begun(store: Path, record: Record) -
         raise OSError("disk full")
 
     broken = ModelRecord("cox", {}, {}, fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(InputError, match="disk full"):
         log_experiment(record(models=(broken,)))
     client = open_store()
     experiment = client.get_experiment_by_name("small").experiment_id

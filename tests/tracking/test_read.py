@@ -48,7 +48,7 @@ def test_the_latest_finished_run_is_read(store: Path, record: Record) -> None:
 
     log_experiment(record())
     second = log_experiment(record())
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(InputError, match="disk full"):
         log_experiment(record(models=(ModelRecord("cox", {}, {}, fail),)))
     assert read_experiment("small").run_id == second.run_id
 
@@ -180,7 +180,7 @@ def test_failed_and_deleted_runs_have_looked_too(store: Path, record: Record) ->
     def fail(path: str, description: object) -> None:
         raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(InputError, match="disk full"):
         log_experiment(record(models=(ModelRecord("cox", {}, {}, fail),)))
     open_store().delete_run(log_experiment(record()).run_id)
     assert count_holdout_openings("holdout-1") == 2
