@@ -29,6 +29,7 @@ from nbrelapse.metrics.evaluation import chosen_difference
 from nbrelapse.models.linear import Cox
 from nbrelapse.report.sentences import verdict
 from nbrelapse.scoring import load_model, save_model, score
+from nbrelapse.scoring.scores import _score_features
 from nbrelapse.tracking import read_experiment
 from nbrelapse.validation.sample_size import sample_size
 
@@ -418,3 +419,8 @@ def test_a_recalibrated_experiment_shows_both_slopes_and_its_model_scores_as_it_
     both = scores.index.intersection(expected.index)
     assert len(both) > 20
     np.testing.assert_array_equal(scores[both], expected[both])
+    # Whose group nobody recorded is recalibrated by a line that is nobody's own, and told so.
+    text = "the risk group is not known"
+    told = _score_features(load_model(folder), values.assign(clinical__risk_group=np.nan))["warnings"]
+    assert told.str.contains(text).all()
+    assert not _score_features(load_model(folder), values)["warnings"].str.contains(text).any()

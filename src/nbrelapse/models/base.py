@@ -139,6 +139,11 @@ class RiskModel(BaseEstimator, ABC):
         return True
 
     @property
+    def recalibrated_by(self) -> str | None:
+        """The feature that tells the groups within which log risks are recalibrated; None where they are not."""
+        return None
+
+    @property
     def constrained(self) -> frozenset[str]:
         """Features whose effect on the log risk could only have the expected direction; the others were free.
 

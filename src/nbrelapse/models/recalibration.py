@@ -211,6 +211,11 @@ class _Recalibrated(RiskModel):
         return None if given is None else [*given, *({RISK_GROUP} - set(given))]
 
     @property
+    def recalibrated_by(self) -> str:
+        """The recorded risk group."""
+        return RISK_GROUP
+
+    @property
     def exact_contributions(self) -> bool:
         """Whether those of the model are exact."""
         return self.plain.exact_contributions

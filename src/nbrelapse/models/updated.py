@@ -121,6 +121,11 @@ class _Updated(RiskModel):
         return [str(name) for name in self.model.feature_names_in_]
 
     @property
+    def recalibrated_by(self) -> str | None:
+        """The feature that tells the groups within which the model is recalibrated."""
+        return self.model.recalibrated_by
+
+    @property
     def exact_contributions(self) -> bool:
         """Whether those of the model are exact."""
         return self.model.exact_contributions

@@ -313,7 +313,7 @@ def _flagged(bundle: Bundle, X: pd.DataFrame) -> list[str]:
     """Return the warnings that scores of these patients carry, with how many do."""
     values = X[list(bundle.schema.index)]
     outside = (values.lt(bundle.schema["low"]) | values.gt(bundle.schema["high"])).to_numpy()
-    flags = _feature_flags(bundle, _evidence_of(bundle, X), outside)
+    flags = _feature_flags(bundle, X, _evidence_of(bundle, X), outside)
     return [f"{text} ({int(mask.sum())} of {counted(len(X), 'patient')})" for text, mask in flags.items() if mask.any()]
 
 

@@ -31,6 +31,7 @@ _OTHER_GENES = "expression was measured on another selection of genes than in tr
 _NOT_TOLD = "the import could not tell how the expression was scaled: scores from it may be wrong"
 
 _NO_BAND = "no bands: it was not learned how far the truth may lie from this model's predictions"
+_NO_GROUP = "the risk group is not known: recalibrated by the line of all patients"
 
 _OF_SIMULATED = "the model was trained on simulated patients: its numbers hold for no real patient"
 
@@ -234,7 +235,7 @@ def _columns_of_scores(
     if flags is None:
         unseen, nothing = _unseen(bundle), pd.Series(np.nan, index=X.index, dtype=object)
         flags = _model_flags(bundle, len(X)) | ({} if unseen is None else unseen.warnings(nothing))
-    told = _feature_flags(bundle, evidence, outside) | dict(flags)
+    told = _feature_flags(bundle, X, evidence, outside) | dict(flags)
     assays = _relied_on(bundle)
     missing = np.column_stack([np.isnan(seen[:, features]).all(axis=1) for features in assays.values()])
     columns: dict[str, np.ndarray | list[str]] = {
@@ -308,7 +309,7 @@ def _once(bundle: Bundle, X: pd.DataFrame) -> tuple[np.ndarray, _Columns]:
 _PREDICTED = {SURVIVAL: _by_years, BINARY: _once}
 
 
-def _feature_flags(bundle: Bundle, evidence: np.ndarray, outside: np.ndarray) -> dict[str, np.ndarray]:
+def _feature_flags(bundle: Bundle, X: pd.DataFrame, evidence: np.ndarray, outside: np.ndarray) -> dict[str, np.ndarray]:
     """Return what a patient's features tell about the numbers: warnings, with a mask of whom each is for."""
     landmark = bundle.landmark_days
     flags = {
@@ -320,6 +321,9 @@ def _feature_flags(bundle: Bundle, evidence: np.ndarray, outside: np.ndarray) ->
     }
     if bundle.refits and bundle.bands is None:
         flags[_NO_BAND] = np.ones(len(evidence), dtype=bool)
+    group = bundle.model.recalibrated_by
+    if group is not None:
+        flags[_NO_GROUP] = np.isnan(read_columns(X, np.array([group], dtype=object))[:, 0])
     followed = bundle.followed_days
     if followed is not None and followed < HORIZON_YEARS[-1] * YEAR:
         short = f"few training patients were followed beyond {followed / YEAR:.1f} years: no longer horizon is given"

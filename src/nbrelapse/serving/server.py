@@ -242,8 +242,8 @@ class _Workers:
                 self._start(number)
             while not self._received:
                 time.sleep(0.05)
-                for pid in [pid for pid in self._running if os.waitpid(pid, os.WNOHANG)[0]]:
-                    self._again(*self._running.pop(pid))
+                for number, started in self._ended():
+                    self._again(number, started)
         finally:
             self._end()
 
@@ -273,13 +273,19 @@ class _Workers:
         self._metrics.count("restarts", worker=number)
         self._start(number)
 
+    def _ended(self) -> Iterator[tuple[int, float]]:
+        """Yield the workers that have ended, no longer among those that run, with their start."""
+        for pid in list(self._running):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                yield self._running.pop(pid)
+
     def _end(self) -> None:
         patience: Any = self._config.timeout_graceful_shutdown
         deadline = time.monotonic() + patience + 1
         self._tell(signal.SIGTERM)
         while self._running and time.monotonic() < deadline:
-            for pid in [pid for pid in self._running if os.waitpid(pid, os.WNOHANG)[0]]:
-                del self._running[pid]
+            for _ in self._ended():
+                pass
             time.sleep(0.02)
         self._tell(signal.SIGKILL)
         for pid in self._running:
