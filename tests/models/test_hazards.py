@@ -405,3 +405,26 @@ def test_separated_patients_have_a_finite_answer():
     y = np.array([(1, 1.0), (1, 2.0), (0, 3.0), (0, 4.0)], dtype=[("event", np.int8), ("time", float)])
     found = _ridge_cox(np.array([[9.0], [8.0], [-8.0], [-9.0]]), y, np.array([1e-3]), np.zeros(1))
     assert 0 < found[0] < 100
+
+
+def test_strata_are_compared_within_themselves(patients):
+    Z, y = patients
+    strata = np.array(["SEQC", "GPOH", "COG"])[np.arange(len(y)) % 3]
+    penalty, centre = np.array([2.0, 5.0, 20.0, 80.0]), np.array([0.5, -1.0, 0.3, 0.2])
+    apart = [strata == name for name in np.unique(strata)]
+
+    def objective(beta):
+        likelihood = sum(
+            partial_log_likelihood(y[own], Z[own] @ beta) * np.count_nonzero(y["event"][own] == 1) for own in apart
+        )
+        return -likelihood + (penalty * (beta - centre) ** 2).sum() / 2
+
+    expected = minimize(objective, np.zeros(4), tol=1e-12, options={"gtol": 1e-9}).x
+    found = _ridge_cox(Z, y, penalty, centre, strata)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    # A hazard that differs between the strata, whatever the size, changes nothing; the time scale of one neither.
+    later = y.copy()
+    later["time"][apart[0]] *= 1000.0
+    np.testing.assert_allclose(_ridge_cox(Z, later, penalty, centre, strata), found, atol=1e-9)
+    np.testing.assert_allclose(_ridge_cox(Z, y, penalty, centre, np.zeros(len(y))), _ridge_cox(Z, y, penalty, centre))
+    assert abs(_ridge_cox(Z, y, penalty, centre) - found).max() > 0.01

@@ -405,14 +405,18 @@ _LARGEST_LINEAR = 300.0
 """Beyond it exp() leaves the range in which hazards can be added and divided."""
 
 
-def _ridge_cox(Z: np.ndarray, y: np.ndarray, penalty: np.ndarray, centre: np.ndarray) -> np.ndarray:
+def _ridge_cox(
+    Z: np.ndarray, y: np.ndarray, penalty: np.ndarray, centre: np.ndarray, strata: np.ndarray | None = None
+) -> np.ndarray:
     r"""Maximise the partial likelihood less a quadratic penalty around ``centre``.
 
     The objective is :math:`\ell(\beta) - \frac{1}{2} \sum_j \lambda_j (\beta_j - c_j)^2` with Breslow's partial
     likelihood, a sum over events: its maximum is the mode of the posterior when each coefficient has a normal prior of
     mean :math:`c_j` and variance :math:`1/\lambda_j`. Newton's method with step halving; the objective is strictly
     concave, so there is one answer. With more columns than patients the search runs in the space that the rows span
-    (10.1093/biostatistics/kxh010), at the cost of as many columns as there are patients.
+    (10.1093/biostatistics/kxh010), at the cost of as many columns as there are patients. With strata each has a
+    baseline hazard of its own: a patient with an event is compared with those at risk of the same stratum, and
+    :math:`\ell` is the sum over the strata.
 
     Parameters
     ----------
@@ -423,6 +427,8 @@ def _ridge_cox(Z: np.ndarray, y: np.ndarray, penalty: np.ndarray, centre: np.nda
     penalty : ndarray of shape (n_columns,)
         Precision of each coefficient's prior, above 0.
     centre : ndarray of shape (n_columns,)
+    strata : ndarray of shape (n_samples,), optional
+        The stratum of each patient, by any labels; one for all by default.
 
     Returns
     -------
@@ -440,27 +446,48 @@ def _ridge_cox(Z: np.ndarray, y: np.ndarray, penalty: np.ndarray, centre: np.nda
     >>> _ridge_cox(Z, y, np.array([1e6]), np.array([0.7])).round(3).tolist()
     [0.7]
     """
-    order = np.argsort(-y["time"], kind="stable")
-    time, event = -y["time"][order], y["event"][order] == 1
-    last = np.searchsorted(time, time[event], side="right") - 1
+    order, risk_sets = _risk_sets(y, strata)
     scaled, rotation = Z[order] / np.sqrt(penalty), None
     if scaled.shape[1] > len(scaled):
         left, size, rotation = np.linalg.svd(scaled, full_matrices=False)
         scaled = left * size
     offset = Z[order] @ centre
-    step = _newton(scaled, offset, event, last)
+    step = _newton(scaled, offset, risk_sets)
     return centre + (step if rotation is None else step @ rotation) / np.sqrt(penalty)
 
 
-def _newton(W: np.ndarray, offset: np.ndarray, event: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Coefficients of W, each with penalty 1 around 0; rows are patients, the latest first."""
+@dataclass(frozen=True, eq=False)
+class _RiskSet:
+    """Patients of one stratum, the latest first: which rows, who had the event, and the last row at risk at each."""
+
+    rows: slice
+    event: np.ndarray
+    last: np.ndarray
+
+
+def _risk_sets(y: np.ndarray, strata: np.ndarray | None) -> tuple[np.ndarray, list[_RiskSet]]:
+    """Return the order of the patients, and the strata with events as rows in that order."""
+    stratum = np.zeros(len(y), dtype=int) if strata is None else np.unique(strata, return_inverse=True)[1]
+    order = np.lexsort((-y["time"], stratum))
+    ends = np.cumsum(np.bincount(stratum))
+    found = []
+    for start, end in zip(np.append(0, ends[:-1]), ends, strict=True):
+        rows = order[start:end]
+        time, event = -y["time"][rows], y["event"][rows] == 1
+        if event.any():
+            found.append(_RiskSet(slice(start, end), event, np.searchsorted(time, time[event], side="right") - 1))
+    return order, found
+
+
+def _newton(W: np.ndarray, offset: np.ndarray, risk_sets: list[_RiskSet]) -> np.ndarray:
+    """Coefficients of W, each with penalty 1 around 0."""
     found = np.zeros(W.shape[1])
-    value, gradient, hessian = _derivatives(W, offset, event, last, found)
+    value, gradient, hessian = _penalised(W, offset, risk_sets, found)
     for _ in range(_ITERATIONS):
         step = np.linalg.solve(hessian, gradient)
         for _ in range(_HALVINGS):
             proposed = found + step
-            reached, gradient, hessian = _derivatives(W, offset, event, last, proposed)
+            reached, gradient, hessian = _penalised(W, offset, risk_sets, proposed)
             if reached >= value - _TOLERANCE:
                 break
             step = step / 2
@@ -470,16 +497,27 @@ def _newton(W: np.ndarray, offset: np.ndarray, event: np.ndarray, last: np.ndarr
     raise ArithmeticError("the ridge-penalised Cox regression does not settle")
 
 
+def _penalised(
+    W: np.ndarray, offset: np.ndarray, risk_sets: list[_RiskSet], at: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Penalised log partial likelihood of all strata, its gradient and its negative second derivative."""
+    value, gradient, hessian = 0.0, np.zeros(len(at)), np.zeros((len(at), len(at)))
+    for stratum in risk_sets:
+        own = _derivatives(W[stratum.rows], offset[stratum.rows], stratum.event, stratum.last, at)
+        value, gradient, hessian = value + own[0], gradient + own[1], hessian + own[2]
+    return value - float(at @ at) / 2, gradient - at, hessian + np.eye(len(at))
+
+
 def _derivatives(
     W: np.ndarray, offset: np.ndarray, event: np.ndarray, last: np.ndarray, at: np.ndarray
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    """Penalised log partial likelihood, its gradient and its negative second derivative."""
+    """Log partial likelihood of one stratum, its gradient and its negative second derivative."""
     linear = np.clip(offset + W @ at, -_LARGEST_LINEAR, _LARGEST_LINEAR)
     largest = linear.max(initial=-np.inf)
     hazard = np.exp(linear - largest)
     at_risk = np.cumsum(hazard)[last]
     means = np.cumsum(hazard[:, None] * W, axis=0)[last] / at_risk[:, None]
     exposure = np.cumsum(np.bincount(last, 1 / at_risk, minlength=len(W))[::-1])[::-1] * hazard
-    value = float(linear[event].sum() - np.log(at_risk).sum() - len(last) * largest - at @ at / 2)
-    gradient = W[event].sum(axis=0) - means.sum(axis=0) - at
-    return value, gradient, (W * exposure[:, None]).T @ W - means.T @ means + np.eye(W.shape[1])
+    value = float(linear[event].sum() - np.log(at_risk).sum() - len(last) * largest)
+    gradient = W[event].sum(axis=0) - means.sum(axis=0)
+    return value, gradient, (W * exposure[:, None]).T @ W - means.T @ means
