@@ -47,6 +47,9 @@ class Forest(Timed, models.Forest): ...
 class Blend(Timed, models.Blend): ...
 
 
+class Ensemble(Timed, models.Ensemble): ...
+
+
 class ClinicalCox(Timed, AnyColumns, models.ClinicalCox): ...
 
 
@@ -83,6 +86,8 @@ def expected_failures(model: BaseEstimator) -> dict[str, str]:
         ClinicalCox(),
         models.Logistic(),
         models.BoostedClassifier(n_estimators=20, min_child_weight=0.5),
+        Ensemble(),
+        models.EnsembleClassifier(),
         ClinicalLogistic(),
     ],
     expected_failed_checks=expected_failures,

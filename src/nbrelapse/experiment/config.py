@@ -72,7 +72,8 @@ class _FeatureChoice(_Section):
     min_observed: Annotated[float, Field(ge=0, le=1)] = LEAST_OBSERVED
     """Smallest share of training patients with a value; features below it are left out, and listed."""
     genes: bool = False
-    """Whether each gene of the gene sets is a feature too, for the families that can weigh them (``cox_prior``)."""
+    """Whether each gene of the gene sets is a feature too, for the families that can weigh them (``ensemble``,
+    ``cox_prior``)."""
     not_assayed: Literal["mean", "indicator"] = "mean"
     """What linear models make of missing values, see :class:`nbrelapse.models.linear.LinearModel`."""
 
@@ -106,11 +107,25 @@ class _Validation(_Section):
     """Train the chosen family on parts of the patients too; see :func:`nbrelapse.validation.sample_size`."""
 
 
-_Family = Literal["cox", "cox_prior", "boosted", "boosted_prior", "forest", "blend", "logistic", "boosted_classifier"]
+_Family = Literal[
+    "ensemble",
+    "cox",
+    "cox_prior",
+    "boosted",
+    "boosted_prior",
+    "forest",
+    "blend",
+    "ensemble_classifier",
+    "logistic",
+    "boosted_classifier",
+]
 
 
 _FAMILIES = {SURVIVAL: SURVIVAL_FAMILIES, BINARY: BINARY_FAMILIES}
-_DEFAULTS = {SURVIVAL: ("cox", "boosted"), BINARY: ("logistic", "boosted_classifier")}
+_DEFAULTS = {
+    SURVIVAL: ("ensemble", "cox", "boosted"),
+    BINARY: ("ensemble_classifier", "logistic", "boosted_classifier"),
+}
 
 
 def _default_models(earlier: dict[str, Any]) -> tuple[str, ...]:
@@ -138,7 +153,8 @@ class ExperimentConfig(_Section):
     catalogue : path, optional
         A TOML file that extends the packaged catalogue, see :func:`nbrelapse.mechanisms.load_catalogue`.
     prior_model : path, optional
-        A saved model, trained on other patients, that ``cox_prior`` starts from; the literature by default.
+        A saved model, trained on other patients, that ``cox_prior`` starts from, by default from the literature, and
+        the ensembles, by default from nothing.
     unspecified : {"event", "censor", "exclude"}
         What an event of unknown kind counts as; see :func:`nbrelapse.outcome`.
     landmark_days : float
@@ -153,8 +169,9 @@ class ExperimentConfig(_Section):
         split it concerns the training patients; the hold-out stays closed. See :func:`leave_one_group_out`.
     validation : Validation
     models : tuple of str
-        Model families to compare, those of the endpoint's kind: ``cox`` and ``boosted`` by default, ``logistic`` and
-        ``boosted_classifier`` for ``refractory``. The clinical baselines always run beside them.
+        Model families to compare, those of the endpoint's kind: ``ensemble``, ``cox`` and ``boosted`` by default,
+        ``ensemble_classifier``, ``logistic`` and ``boosted_classifier`` for ``refractory``. The clinical baselines
+        always run beside them.
     recalibrate : {"none", "group"}
         Whether log risks of the families are recalibrated within clinical groups, see
         :func:`nbrelapse.models.recalibrated`.

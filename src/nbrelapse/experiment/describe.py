@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import platform
 import secrets
 import subprocess
@@ -299,13 +298,8 @@ def _spread_section(result: ExperimentResult) -> list[GuardSection]:
     spread = figure_spread(evaluation, chosen)
     if spread is None:
         return []
-    metric = evaluation.kind.leading_metric
-    others = {str(name): result.metric(name, metric)["value"] for name in result.config.models if name != chosen}
-    others = {name: value for name, value in others.items() if math.isfinite(value)}
-    second = max(others, key=lambda name: others[name], default=None)
-    runner_up = None if second is None else (second, result.metric(chosen, metric)["value"] - others[second])
     used = result.stability[chosen].features_used
-    return [spread_section(chosen, spread, used, metric=metric, runner_up=runner_up)]
+    return [spread_section(chosen, spread, used, metric=evaluation.kind.leading_metric)]
 
 
 def _guard_tables(result: ExperimentResult) -> dict[str, pd.DataFrame]:

@@ -18,6 +18,7 @@ from nbrelapse.mechanisms.feature_table import FeatureTable, later_columns
 from nbrelapse.mechanisms.gene_sets import read_gene_sets, with_gene_features
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.design import uninformative
+from nbrelapse.models.ensemble import Ensemble, EnsembleClassifier, ensemble_blocks
 from nbrelapse.models.families import FAMILIES, clinical_baselines, create_model
 from nbrelapse.models.prior import prior_of_model
 from nbrelapse.models.recalibration import recalibrated
@@ -189,11 +190,33 @@ def _experiment_models(config: ExperimentConfig, data: _PreparedData) -> tuple[d
         models[name] = create_model(
             name, columns=columns, directions=directions, prior=prior, seed=config.seed, binary=binary
         )
+        if isinstance(models[name], Ensemble | EnsembleClassifier):
+            models[name].set_params(
+                blocks=ensemble_blocks(catalogue, columns),
+                companions={} if binary else _companions(config, data),
+                start=None if config.prior_model is None else prior,
+            )
         if "not_assayed" in models[name].get_params(deep=False):
             models[name].set_params(not_assayed=config.features.not_assayed)
         if config.recalibrate == "group":
             models[name] = recalibrated(models[name])
     return models, notes
+
+
+def _companions(config: ExperimentConfig, data: _PreparedData) -> dict[str, Outcome]:
+    """Return the other times to an event that the cohort can carry, counted from the same day."""
+    found = {}
+    for endpoint in sorted({"relapse", "efs", "os"} - {config.endpoint}):
+        try:
+            outcome = make_outcome(
+                data.cohort, endpoint, unspecified=config.unspecified, landmark_days=config.landmark_days
+            )
+        except InputError:
+            continue  # the cohort does not record it
+        kept = outcome.patient_ids.intersection(data.training.patient_ids, sort=False)
+        if len(kept):
+            found[endpoint] = outcome.take(kept)
+    return found
 
 
 def _expected_effects(config: ExperimentConfig, data: _PreparedData) -> PriorKnowledge:

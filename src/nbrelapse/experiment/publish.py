@@ -38,16 +38,14 @@ from nbrelapse.metrics.horizons import longest_horizon
 from nbrelapse.metrics.incidence import observed_course, similar_outcomes
 from nbrelapse.metrics.paired import PairedReplicates
 from nbrelapse.metrics.predictions import Predictions
-from nbrelapse.metrics.table import metric_title
 from nbrelapse.models.blend import Blend
-from nbrelapse.models.families import model_title
 from nbrelapse.models.recalibration import RecalibratedBinary, RecalibratedSurvival
 from nbrelapse.outcome import Outcome, event_of, kind_of, outcome_fingerprint
 from nbrelapse.report.experiment_report import ReportContent, experiment_figures, write_experiment_report
 from nbrelapse.report.explanation_report import explanation_figures
 from nbrelapse.report.plots.attributions import patient_waterfall
 from nbrelapse.report.render import Picture, Plot, begin_drawing
-from nbrelapse.report.sentences import ProbabilityImportance
+from nbrelapse.report.sentences import ProbabilityImportance, choice_sentence
 from nbrelapse.scoring.bundle import make_bundle
 from nbrelapse.scoring.evaluate import clinical_groups, judge_decisions, patient_groups
 from nbrelapse.scoring.storage import write_bundle
@@ -265,10 +263,8 @@ def _content(
         leave_one_out=result.leave_one_out,
         holdout_openings=openings,
         chosen=result.chosen,
-        chosen_because=(
-            f"{len(result.config.models)} model families were compared; {model_title(result.chosen)} has the highest "
-            f"{metric_title(result.cross_validation.kind.leading_metric)} in "
-            "nested cross-validation of the training patients."
+        chosen_because=choice_sentence(
+            result.choice, result.cross_validation.kind.leading_metric, result.config.models
         ),
         explanations=result.explanations,
         stability=result.stability,
@@ -295,7 +291,7 @@ def _model_record(
         {
             key: value
             for key, value in plain.get_params(deep=False).items()
-            if key not in ("columns", "directions", "prior")
+            if key not in ("columns", "directions", "prior", "blocks", "companions", "start")
         }
     )
     if isinstance(plain, Blend):

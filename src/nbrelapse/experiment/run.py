@@ -19,6 +19,7 @@ from nbrelapse.experiment.leakage import _leakage_check
 from nbrelapse.experiment.prepare import _experiment_models, _prepare_data, _PreparedData
 from nbrelapse.explanation.explanation import Explanation, explain
 from nbrelapse.explanation.stability import Stability, stability
+from nbrelapse.metrics.choice import FamilyChoice, choose_family
 from nbrelapse.metrics.evaluation import MEAN, Evaluation, discrimination, evaluate
 from nbrelapse.metrics.horizons import prediction_times
 from nbrelapse.metrics.predictions import Predictions
@@ -126,7 +127,8 @@ def run_experiment(
     cross_validation = _evaluate(config, data, data.training, predictions, baselines)
     if by_group is not None:
         cross_validation = replace(cross_validation, spread=_with_groups(cross_validation.spread, by_group.spread))
-    chosen = _best(cross_validation, config.models)
+    choice = choose_family({str(name): predictions[name] for name in config.models}, y, seed=config.seed)
+    chosen = choice.family
 
     fitted = {name: refit(model, X, y) for name, model in tuned.items()}
     refits = {}
@@ -169,7 +171,7 @@ def run_experiment(
         refits,
         explanations,
         stable,
-        chosen,
+        choice,
         times,
         notes,
         guards,
@@ -232,17 +234,6 @@ def _with_groups(spread: pd.DataFrame, by_group: pd.DataFrame) -> pd.DataFrame:
     further = by_group[by_group["population"] == MEAN].set_index("model")[["empty", "folds"]]
     counts = spread[["empty", "folds"]] + further.reindex(spread["model"], fill_value=0).to_numpy()
     return spread.assign(**counts)
-
-
-def _best(evaluation: Evaluation, families: tuple[str, ...]) -> str:
-    table = evaluation.metrics
-    scores = table[(table["metric"] == evaluation.kind.leading_metric) & (table["population"] == "all")].set_index(
-        "model"
-    )["value"]
-    scores = scores.reindex(list(families))
-    if scores.isna().all():
-        raise InputError("no model could be judged: no fold has a comparable pair of patients")
-    return str(scores.idxmax())
 
 
 def _tune(
@@ -507,8 +498,9 @@ class ExperimentResult:
         Attributions of the training patients, by compared family.
     stability : dict of str to Stability
         The same over ``refits``, and over refits without each fold of as many folds as the cross-validation has.
-    chosen : str
-        The family with the highest cross-validated Harrell C (AUC of a binary endpoint) over all training patients.
+    choice : FamilyChoice
+        Which family was chosen by the cross-validated Harrell C (AUC of a binary endpoint) of all training patients,
+        see :func:`nbrelapse.metrics.choose_family`.
     times : ndarray of shape (n_times,)
         Days at which incidence was predicted.
     notes : list of str
@@ -534,13 +526,18 @@ class ExperimentResult:
     refits: dict[str, list[RiskModel]]
     explanations: Mapping[str, Explanation]
     stability: Mapping[str, Stability]
-    chosen: str
+    choice: FamilyChoice
     times: np.ndarray
     notes: list[str]
     guards: _Guards
     leave_one_out: Evaluation | None = None
     started: datetime | None = None
     trials: Mapping[str, Mapping[str, tuple[Trial, ...]]] = field(default_factory=dict)
+
+    @property
+    def chosen(self) -> str:
+        """The family that was chosen."""
+        return self.choice.family
 
     @property
     def baselines(self) -> list[str]:

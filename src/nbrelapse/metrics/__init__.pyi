@@ -8,7 +8,11 @@ from .calibration import calibration_intercept as calibration_intercept
 from .calibration import calibration_slope as calibration_slope
 from .calibration import ici as ici
 from .choice import ChosenDifference as ChosenDifference
+from .choice import FamilyChoice as FamilyChoice
 from .choice import FigureSpread as FigureSpread
+from .choice import choose_family as choose_family
+from .choice import chosen_rows as chosen_rows
+from .choice import default_family as default_family
 from .choice import difference_after_choice as difference_after_choice
 from .decisions import MOST_UNKNOWN as MOST_UNKNOWN
 from .decisions import TREAT_ALL as TREAT_ALL

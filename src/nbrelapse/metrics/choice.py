@@ -1,4 +1,4 @@
-"""What a difference is worth after a choice between models, and how far a figure moves with the folds."""
+"""The choice between families, what a difference is worth after it, and how far a figure moves with the folds."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy.special import ndtri
 
+from nbrelapse.errors import InputError
 from nbrelapse.metrics.discrimination import harrell_c
 from nbrelapse.metrics.predictions import FEWEST_PATIENTS, Predictions
-from nbrelapse.metrics.resampling import _TAIL, few_events_stretch
+from nbrelapse.metrics.resampling import _TAIL, bootstrap_weights, few_events_stretch
 from nbrelapse.metrics.table import METRICS
 from nbrelapse.outcome import kind_of
+
+_FIXED = ("ensemble", "ensemble_classifier")
+"""Families that are fixed in advance: a tie goes to them."""
 
 _AFTER_CHOICE = ("chosen_difference", "chosen_low", "chosen_high", "families")
 
@@ -135,6 +139,130 @@ def _with_choice(
             values = (sense * difference, *sorted((sense * low, sense * high)), len(among))
         added.append(row | dict(zip(_AFTER_CHOICE, values, strict=True)))
     return added
+
+
+@dataclass(frozen=True)
+class FamilyChoice:
+    """Which family was chosen by its figure in the training patients.
+
+    Parameters
+    ----------
+    family : str
+    leader : str
+        The family with the highest figure.
+    other : str
+        The default, where that is not the leader; else the runner-up. Empty where there is one family.
+    difference, error : float
+        The leader's figure less the other's in the same patients, and its standard error; NaN where there is no other.
+    default : str
+        The family that a tie goes to; empty where there is none.
+    """
+
+    family: str
+    leader: str
+    other: str = ""
+    difference: float = float("nan")
+    error: float = float("nan")
+    default: str = ""
+
+    @property
+    def tie(self) -> bool:
+        """Whether the difference lies within its standard error."""
+        return bool(self.difference <= self.error)
+
+
+def choose_family(
+    predictions: Mapping[str, Predictions], y: np.ndarray, *, n_bootstrap: int = 200, seed: int = 0
+) -> FamilyChoice:
+    """Choose a family by Harrell's C (AUC), and do not choose by noise.
+
+    The one-standard-error rule in reverse [1]_: an ensemble, which is fixed in advance, is chosen unless another family
+    leads it by more than the standard error of the paired difference, over bootstrap resamples of the patients.
+    Without an ensemble the highest figure is chosen, tie or not.
+
+    Parameters
+    ----------
+    predictions : mapping of str to Predictions
+        Out-of-sample ones of the families, with the same folds.
+    y : ndarray of shape (n,)
+    n_bootstrap, seed : int
+
+    Returns
+    -------
+    FamilyChoice
+
+    Raises
+    ------
+    InputError
+        No figure is defined.
+
+    References
+    ----------
+    .. [1] Breiman 1984, Classification and Regression Trees, section 3.4.3
+
+    Examples
+    --------
+    >>> rng, y = np.random.default_rng(2), np.array([1, 0] * 50)
+    >>> shape = np.zeros((1, 100), int), np.full((1, 100, 1), 0.5), np.ones(1)
+    >>> fixed, other = (Predictions("", y + rng.normal(size=(1, 100)), *shape) for _ in range(2))
+    >>> found = choose_family({"ensemble_classifier": fixed, "logistic": other}, y)
+    >>> found.family, found.tie
+    ('ensemble_classifier', True)
+    """
+    weights = bootstrap_weights(len(y), n_bootstrap, seed)
+    names = list(predictions)
+    times = kind_of(y).with_times(y)
+    figures = np.stack([harrell_c(times, own.log_risk, fold=own.fold, weights=weights) for own in predictions.values()])
+    if np.isnan(figures[:, 0]).all():
+        raise InputError("no model could be judged: no fold has a comparable pair of patients")
+    default = default_family(names)
+    row = int(chosen_rows(figures, default)[0])
+    order = np.argsort(-np.where(np.isnan(figures[:, 0]), -np.inf, figures[:, 0]), kind="stable")
+    leader = int(order[0])
+    if len(names) == 1:
+        return FamilyChoice(names[row], names[leader])
+    other = int(order[1]) if default in (None, leader) else int(default)
+    apart = figures[leader] - figures[other]
+    error = float(np.nanstd(apart[1:])) if np.isfinite(apart[1:]).any() else float("nan")
+    return FamilyChoice(
+        names[row], names[leader], names[other], float(apart[0]), error, "" if default is None else names[default]
+    )
+
+
+def default_family(names: Sequence[str]) -> int | None:
+    """Return the position of the family that a tie goes to; None where no family is fixed in advance."""
+    return next((position for position, name in enumerate(names) if name in _FIXED), None)
+
+
+def chosen_rows(figures: np.ndarray, default: int | None) -> np.ndarray:
+    """Return which family :func:`choose_family` chooses, of each sample.
+
+    Parameters
+    ----------
+    figures : ndarray of shape (n_families, 1 + n_bootstrap)
+        Of the sample itself, or of another resample; then of the resamples.
+    default : int, optional
+        The row that a tie goes to.
+
+    Returns
+    -------
+    ndarray of int, shape (1 + n_bootstrap,)
+
+    Examples
+    --------
+    >>> figures = np.array([[0.70, 0.68, 0.72, 0.74], [0.71, 0.72, 0.70, 0.71], [0.78, 0.77, 0.79, 0.80]])
+    >>> chosen_rows(figures, default=0).tolist(), chosen_rows(figures[:2], default=0).tolist()
+    ([2, 2, 2, 2], [0, 1, 0, 0])
+    """
+    defined = np.where(np.isnan(figures), -np.inf, figures)
+    leaders = defined.argmax(axis=0)
+    if default is None:
+        return leaders
+    with np.errstate(invalid="ignore"):
+        apart = defined - defined[default]
+        error = np.nanstd(np.where(np.isfinite(apart[:, 1:]), apart[:, 1:], np.nan), axis=1)
+    lead = apart[leaders, np.arange(figures.shape[1])]
+    return np.where(lead <= error[leaders], default, leaders)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,10 @@ from .design import default_columns as default_columns
 from .design import read_columns as read_columns
 from .design import standardise as standardise
 from .design import uninformative as uninformative
+from .ensemble import CLINICAL_BLOCK as CLINICAL_BLOCK
+from .ensemble import Ensemble as Ensemble
+from .ensemble import EnsembleClassifier as EnsembleClassifier
+from .ensemble import ensemble_blocks as ensemble_blocks
 from .families import BINARY_FAMILIES as BINARY_FAMILIES
 from .families import FAMILIES as FAMILIES
 from .families import SURVIVAL_FAMILIES as SURVIVAL_FAMILIES

@@ -17,6 +17,7 @@ from nbrelapse.models.binary import BinaryModel
 from nbrelapse.models.blend import _MEMBERS, Blend
 from nbrelapse.models.boosted_prior import BoostedPrior
 from nbrelapse.models.design import _training_order, read_columns
+from nbrelapse.models.ensemble import Ensemble, EnsembleClassifier
 from nbrelapse.models.hazards import log_likelihood, partial_log_likelihood
 from nbrelapse.models.logistic import Logistic
 from nbrelapse.models.survival import SurvivalModel
@@ -30,8 +31,10 @@ _PLAIN: dict[str, type[RiskModel]] = {
     **_MEMBERS,
     BoostedPrior.family: BoostedPrior,
     Blend.family: Blend,
+    Ensemble.family: Ensemble,
     Logistic.family: Logistic,
     BoostedClassifier.family: BoostedClassifier,
+    EnsembleClassifier.family: EnsembleClassifier,
 }
 """Families that can be recalibrated: all but the clinical baselines."""
 

@@ -174,6 +174,55 @@ class _Blend(_Survival):
         return self
 
 
+_Positions = list[Annotated[int, Field(ge=0)]]
+
+
+class _EnsembleBlock(_Part):
+    features: _Positions
+    coefficients: _Numbers
+    clinical: _Numbers
+    members: Annotated[int, Field(ge=0, le=1000)]
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        _same_length(len(self.features), coefficients=self.coefficients)
+        return self
+
+
+class _EnsembleState(_State):
+    means: _Numbers
+    unused: list[str]
+    clinical: _Positions
+    blocks: Annotated[dict[str, _EnsembleBlock], Field(min_length=1)]
+    covariance: list[_Numbers]
+    slope: _Positive
+    intercept: _Number
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        length = len(self.features)
+        _same_length(length, means=self.means)
+        _same_length(len(self.blocks), covariance=self.covariance)
+        for row in self.covariance:
+            _same_length(len(self.blocks), covariance=row)
+        positions = [self.clinical, *(block.features for block in self.blocks.values())]
+        if any(position >= length for own in positions for position in own):
+            raise ValueError("a block names a feature that is not there")
+        if len({position for own in positions for position in own}) != sum(map(len, positions)):
+            raise ValueError("a feature is in two blocks")
+        for block in self.blocks.values():
+            _same_length(len(self.clinical), clinical=block.clinical)
+        return self
+
+
+class _EnsembleSurvival(_EnsembleState, _Survival):
+    pass
+
+
+class _EnsembleBinary(_EnsembleState):
+    classes: Annotated[list[int | float | str], Field(min_length=2, max_length=2)] = [0, 1]
+
+
 class _Line(_Part):
     intercept: _Number
     slope: _Positive
@@ -247,6 +296,8 @@ _DOCUMENTS: dict[str, type[_Read]] = {
     "boosted_classifier": _BoostedClassifier,
     "forest": _Forest,
     "blend": _Blend,
+    "ensemble": _EnsembleSurvival,
+    "ensemble_classifier": _EnsembleBinary,
 }
 
 _OBJECTIVES = {

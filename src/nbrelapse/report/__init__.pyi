@@ -45,6 +45,7 @@ from .render import page_style as page_style
 from .render import save_figure as save_figure
 from .render import save_pictures as save_pictures
 from .sentences import ProbabilityImportance as ProbabilityImportance
+from .sentences import choice_sentence as choice_sentence
 from .sentences import stability_sentences as stability_sentences
 from .sentences import verdict as verdict
 from .wording import ENDPOINTS as ENDPOINTS

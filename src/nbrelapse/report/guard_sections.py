@@ -178,7 +178,6 @@ def spread_section(
     features_used: Sequence[int],
     *,
     metric: str,
-    runner_up: tuple[str, float] | None = None,
 ) -> GuardSection:
     """Say how far the chosen family's figure and its number of features move with the folds and the refits.
 
@@ -192,8 +191,6 @@ def spread_section(
         In each refit, see :class:`nbrelapse.explanation.Stability`.
     metric : str
         That the family was chosen by.
-    runner_up : (str, float), optional
-        The next family, and by how much its figure is lower.
     """
     title, name = metric_title(metric), model_title(model)
     said = []
@@ -210,8 +207,6 @@ def spread_section(
             f"{len(features_used)} refits with the final parameters use {min(features_used)} to {max(features_used)} "
             "features."
         )
-    if runner_up is not None:
-        said.append(f"The family was chosen by {runner_up[1]:.3f} in {title} over {model_title(runner_up[0])}.")
     return GuardSection("Stability of the chosen family", (" ".join(said),))
 
 

@@ -18,7 +18,7 @@ from nbrelapse.models.families import model_title
 from nbrelapse.report.wording import _percent, _signed
 
 if TYPE_CHECKING:
-    from nbrelapse.metrics.choice import ChosenDifference
+    from nbrelapse.metrics.choice import ChosenDifference, FamilyChoice
     from nbrelapse.metrics.evaluation import Evaluation
 
 _WIDE_BAND = 0.30
@@ -316,6 +316,44 @@ def _judge(low: float, high: float, difference: float, metric: Metric) -> tuple[
 def _value(metrics: pd.DataFrame, model: str, population: str, metric: str) -> float:
     chosen = (metrics["model"] == model) & (metrics["population"] == population) & (metrics["metric"] == metric)
     return float(metrics.loc[chosen, "value"].iloc[0])
+
+
+def choice_sentence(choice: FamilyChoice, metric: str, families: Sequence[str]) -> str:
+    """Say which family was chosen, by what, and whether it was a tie.
+
+    Parameters
+    ----------
+    choice : FamilyChoice
+    metric : str
+        That the families were compared by.
+    families : sequence of str
+
+    Examples
+    --------
+    >>> from nbrelapse.metrics import FamilyChoice
+    >>> tie = FamilyChoice("ensemble", "boosted", "ensemble", 0.003, 0.008, "ensemble")
+    >>> choice_sentence(tie, "harrell_c", ["ensemble", "boosted"]).split(": ")[-1]
+    'a tie, which goes to the family that was fixed in advance.'
+    """
+    said = (
+        f"{len(families)} model famil{'y was' if len(families) == 1 else 'ies were'} compared by "
+        f"{metric_title(metric)} in nested cross-validation of the training patients, and "
+        f"{model_title(choice.family)} was chosen. "
+    )
+    if not choice.other:
+        return said.rstrip()
+    apart = f"{choice.difference:.3f}"
+    if choice.family != choice.leader:
+        return said + (
+            f"{model_title(choice.leader)} led it by {apart}, within the standard error of that difference "
+            f"({choice.error:.3f}): a tie, which goes to the family that was fixed in advance."
+        )
+    if choice.tie:
+        return said + (
+            f"It led {model_title(choice.other)} by {apart}, within the standard error of that difference "
+            f"({choice.error:.3f}): a tie{'' if choice.default else ', decided by chance'}."
+        )
+    return f"{said}It led {model_title(choice.other)} by {apart} (standard error {choice.error:.3f})."
 
 
 def stability_sentences(stability: Stability | None) -> list[str]:

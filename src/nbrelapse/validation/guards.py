@@ -15,6 +15,7 @@ from scipy.stats import rankdata
 
 from nbrelapse.errors import InputError
 from nbrelapse.metrics.calibration import calibration_slope
+from nbrelapse.metrics.choice import chosen_rows, default_family
 from nbrelapse.metrics.evaluation import discrimination
 from nbrelapse.metrics.horizons import prediction_times
 from nbrelapse.metrics.predictions import Predictions, enough_patients
@@ -112,10 +113,11 @@ def _figures(model: RiskModel, X: pd.DataFrame, y: np.ndarray) -> dict[str, floa
 def corrected_choice(
     predictions: Mapping[str, Predictions], y: np.ndarray, *, n_bootstrap: int = 200, seed: int = 0
 ) -> float:
-    """Return the discrimination to expect of the model with the highest, in patients who had no part in the choice.
+    """Return the discrimination to expect of the chosen model, in patients who had no part in the choice.
 
-    Bootstrap bias-corrected cross-validation [1]_: in each resample of the patients the model with the highest figure
-    is chosen, and judged by the patients who are not in the resample. No model is fitted again.
+    Bootstrap bias-corrected cross-validation [1]_: in each resample of the patients a model is chosen, as
+    :func:`nbrelapse.metrics.choose_family` does, and judged by the patients who are not in the resample. No model is
+    fitted again.
 
     Parameters
     ----------
@@ -152,7 +154,7 @@ def corrected_choice(
     usable = ~np.isnan(chosen_by).any(axis=0) & ~np.isnan(judged_by).any(axis=0)
     if not usable.any():
         return float("nan")
-    best = chosen_by[:, usable].argmax(axis=0)
+    best = chosen_rows(chosen_by[:, usable], default_family(list(predictions)))
     return float(judged_by[:, usable][best, np.arange(usable.sum())].mean())
 
 
