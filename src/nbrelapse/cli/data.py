@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from nbrelapse.cohort.cohort import Cohort
     from nbrelapse.mechanisms.catalogue import Catalogue
+    from nbrelapse.readers import LayerSource
 
 cohort_app = typer.Typer(help="Import, check, cut and simulate cohorts.", no_args_is_help=True)
 import_app = typer.Typer(help="Turn the files of a study into a cohort folder.", no_args_is_help=True)
@@ -39,6 +40,22 @@ def geo(
     sources: Annotated[list[Path], typer.Argument(help="Series matrix files of the same samples.")],
     out: Out,
     expression: Annotated[Path | None, typer.Option(help="Gene by sample table.")] = None,
+    layer: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=FILE", help="A further feature by sample table; may be said again."),
+    ] = None,
+    layer_rows: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=HOW",
+            help="How the rows of a layer find a mechanism: gene (MYCN.aAug10), coordinates:hg19 (chr2:1-9), "
+            "gene_set, none (the default), or a file of two columns, row and mechanism.",
+        ),
+    ] = None,
+    layer_unit: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=UNIT", help="log2, counts, tpm, fpkm, linear, or another word, such as score."),
+    ] = None,
     name: Name = None,
     timepoint: Timepoint = None,
     overwrite: Overwrite = False,
@@ -49,7 +66,13 @@ def geo(
     from nbrelapse.readers.geo import import_geo
 
     check_target(out, overwrite=overwrite)
-    cohort = import_geo(sources, expression=expression, name=_name(name), timepoint=_timepoint(timepoint))
+    cohort = import_geo(
+        sources,
+        expression=expression,
+        layers=_layer_sources(layer or [], layer_rows or [], layer_unit or []),
+        name=_name(name),
+        timepoint=_timepoint(timepoint),
+    )
     _write(cohort, out, overwrite=overwrite, as_json=as_json)
 
 
@@ -124,7 +147,7 @@ def cbioportal(
         name=_name(name),
         timepoint=_timepoint(timepoint),
         expression=expression,
-        attributes=_attributes(attribute or []),
+        attributes=_pairs(attribute or [], "--attribute", "column"),
         ignore=ignore or [],
     )
     _write(cohort, out, overwrite=overwrite, as_json=as_json)
@@ -305,18 +328,47 @@ def _timepoint(given: str | None) -> str | None:
     return given
 
 
-def _attributes(given: list[str]) -> dict[str, str]:
+def _pairs(given: list[str], option: str, what: str) -> dict[str, str]:
+    """Return what is said of each name: ``NAME=...``, a name once."""
     from nbrelapse.errors import InputError
 
     pairs = [text.partition("=") for text in given]
-    for name, equals, column in pairs:
-        if not (name and equals and column):
-            raise InputError(f"{name!r} names no column", column="--attribute", expected="NAME=COLUMN")
+    for name, equals, said in pairs:
+        if not (name and equals and said):
+            raise InputError(f"{name!r} names no {what}", column=option, expected=f"NAME={what.upper()}")
     names = [name for name, _, _ in pairs]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
-        raise InputError(f"{twice[0]!r} is said twice", column="--attribute", fix="say one column")
-    return {name.strip(): column.strip() for name, _, column in pairs}
+        raise InputError(f"{twice[0]!r} is said twice", column=option, fix=f"say one {what}")
+    return {name.strip(): said.strip() for name, _, said in pairs}
+
+
+_COORDINATES = "coordinates:"
+
+
+def _layer_sources(files: list[str], rows: list[str], units: list[str]) -> dict[str, LayerSource]:
+    """Return the layers to read, by name."""
+    from nbrelapse.errors import InputError
+    from nbrelapse.readers import LayerSource
+
+    named = _pairs(files, "--layer", "file")
+    ways, of_unit = _pairs(rows, "--layer-rows", "how"), _pairs(units, "--layer-unit", "unit")
+    for option, said in (("--layer-rows", ways), ("--layer-unit", of_unit)):
+        foreign = [name for name in said if name not in named]
+        if foreign:
+            raise InputError(
+                f"{foreign[0]!r} is no layer",
+                column=option,
+                expected=", ".join(named) or "a layer named by --layer",
+                fix="say --layer NAME=FILE too",
+            )
+    found = {}
+    for name, file in named.items():
+        way = ways.get(name, "none")
+        build = way.removeprefix(_COORDINATES) if way.startswith(_COORDINATES) else None
+        way = way if build is None else _COORDINATES[:-1]
+        found[name] = LayerSource(file=file, mechanism=way, genome_build=build, unit=of_unit.get(name))
+    return found
 
 
 def _write(cohort: Cohort, out: Path, *, overwrite: bool, as_json: bool) -> None:

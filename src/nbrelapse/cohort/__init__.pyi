@@ -27,6 +27,16 @@ from .genes import may_mean as may_mean
 from .genes import symbols_of_entrez as symbols_of_entrez
 from .genome import genome_landmarks as genome_landmarks
 from .genome import normalise_chromosomes as normalise_chromosomes
+from .layer_rows import RANKED_UNITS as RANKED_UNITS
+from .layer_rows import check_layer_rows as check_layer_rows
+from .layer_rows import genes_of_names as genes_of_names
+from .layer_rows import normalise_layer as normalise_layer
+from .layer_rows import places_of_names as places_of_names
+from .layers import WAYS as WAYS
+from .layers import Layers as Layers
+from .layers import as_layers as as_layers
+from .layers import check_layer_name as check_layer_name
+from .layers import layer_assay as layer_assay
 from .log2_scale import MIN_LENGTH as MIN_LENGTH
 from .log2_scale import estimate_platform_scales as estimate_platform_scales
 from .log2_scale import plausible_purity as plausible_purity
@@ -40,6 +50,7 @@ from .overlap import Overlap as Overlap
 from .overlap import find_overlap as find_overlap
 from .schema import ASSAY_OF as ASSAY_OF
 from .schema import LARGEST_NUMBER as LARGEST_NUMBER
+from .schema import LAYER as LAYER
 from .schema import MATRICES as MATRICES
 from .schema import MUTATIONS as MUTATIONS
 from .schema import PATIENTS as PATIENTS

@@ -15,11 +15,12 @@ from nbrelapse.cohort.cohort import Cohort, Repairs
 from nbrelapse.cohort.columns import _map_distinct, is_among, refuse_rows, require_columns
 from nbrelapse.cohort.genes import _read_identifiers, _repair_symbols, _require_genes
 from nbrelapse.cohort.genome import _on_contigs, normalise_chromosomes
+from nbrelapse.cohort.layers import layer_assay
+from nbrelapse.cohort.matrices import _matrix_numbers, _refuse_infinite
 from nbrelapse.cohort.mutations import _repair_mutations, _repair_rearrangements
 from nbrelapse.cohort.schema import (
     _ASSAYS,
     ASSAY_OF,
-    LARGEST_NUMBER,
     MATRICES,
     TABLES,
     as_text,
@@ -37,6 +38,7 @@ def assemble_cohort(
     *,
     metadata: Mapping[str, Any] | None = None,
     files: Mapping[str, str | Path] | None = None,
+    layers: Mapping[str, pd.DataFrame] | None = None,
 ) -> Cohort:
     """Normalise, complete, repair and validate the tables that a reader has found.
 
@@ -55,7 +57,11 @@ def assemble_cohort(
     metadata : dict, optional
         To be kept in ``cohort.toml``.
     files : dict of str to path, optional
-        The file each table comes from, for error messages.
+        The file each table and layer comes from, for error messages.
+    layers : dict of str to DataFrame, optional
+        Further matrices of the samples, as :func:`nbrelapse.cohort.normalise_layer` returns them;
+        ``metadata["layers"]`` says of each its ``unit`` and how its rows find a ``mechanism``, and may say ``platform``
+        and ``genome_build``.
 
     Returns
     -------
@@ -79,13 +85,14 @@ def assemble_cohort(
     ready = _normalise(tables, named, repairs)
     ready["patients"] = _repair_outcome(_fill_high_risk(ready["patients"]), repairs)
     ready["samples"] = _complete_samples(ready, repairs)
-    ready["assays"] = _complete_assays(ready)
+    ready["assays"] = _complete_assays(ready, _layer_assays(layers or {}, metadata or {}))
     cohort = Cohort(
         name=name,
         patients=ready.pop("patients"),
         samples=ready.pop("samples"),
         assays=ready.pop("assays"),
         metadata={**(metadata or {}), "repairs": list(repairs)},
+        layers=layers or {},
         **ready,
     )
     return _with_platform_scales(_renumbered(validate_cohort(cohort, named)))
@@ -183,8 +190,25 @@ def _diagnosis_samples(patient_ids: pd.Series) -> pd.DataFrame:
     )
 
 
-def _complete_assays(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    found = [assay_rows(sample_ids_of(name, tables[name]), assay) for name, assay in ASSAY_OF.items() if name in tables]
+def _layer_assays(layers: Mapping[str, pd.DataFrame], metadata: Mapping[str, Any]) -> list[pd.DataFrame]:
+    """Return the rows of ``assays`` that the samples of the layers stand for."""
+    about = metadata.get("layers", {})
+    return [
+        assay_rows(
+            layer.columns,
+            layer_assay(name),
+            about.get(name, {}).get("genome_build"),
+            about.get(name, {}).get("platform"),
+        )
+        for name, layer in layers.items()
+    ]
+
+
+def _complete_assays(tables: dict[str, pd.DataFrame], of_layers: list[pd.DataFrame]) -> pd.DataFrame:
+    found = [*of_layers]
+    found += [
+        assay_rows(sample_ids_of(name, tables[name]), assay) for name, assay in ASSAY_OF.items() if name in tables
+    ]
     patients, samples = tables["patients"], tables["samples"]
     known = patients.loc[patients["mycn_status"].notna(), "patient_id"]
     tested = samples[(samples["timepoint"] == "diagnosis") & is_among(samples["patient_id"], known)]
@@ -363,30 +387,10 @@ def normalise_matrix(matrix: pd.DataFrame, file: str | Path, repairs: Repairs, *
     InputError
         A sample is there twice, a value is neither a number nor a word for "not known", or the rows are no genes.
     """
-    columns = pd.Index([str(column) for column in matrix.columns], dtype="str")
-    twice = columns.duplicated()
-    if twice.any():
-        raise InputError("a sample is there twice", file=file, column=f"{int(twice.sum())} columns")
-    # Gene symbols as index would stand for row numbers in messages.
-    numbers = matrix.set_axis(columns, axis=1).reset_index(drop=True)
-    text = numbers.select_dtypes(exclude="number").columns
-    # Samples are told by their place: messages never name them.
-    places = {column: f"sample column {place}" for place, column in enumerate(columns, 1)}
-    read = {column: normalise_numbers(numbers[column].rename(places[column]), file=file) for column in text}
-    numbers = pd.concat([numbers.drop(columns=text), pd.DataFrame(read, index=numbers.index)], axis=1)[columns]
-    numbers = numbers.astype("float64")
+    numbers = _matrix_numbers(matrix, file)
     if calls:
         numbers = _possible_ratios(numbers, file, repairs)
-    infinite = np.abs(numbers.to_numpy()) > LARGEST_NUMBER
-    if infinite.any():
-        raise InputError(
-            "not a number: an infinite value or one above 1e15, as the log2 of 0",
-            file=file,
-            column=f"{int(infinite.any(axis=0).sum())} of {len(columns)} sample columns",
-            rows=(infinite.any(axis=1).nonzero()[0] + 1).tolist(),
-            expected="a number, or an empty cell where it is not known",
-            fix="give log2(x + 1), or leave the cell empty",
-        )
+    _refuse_infinite(numbers, file)
     name = Path(str(file)).name
     genes = as_text(pd.Series(matrix.index, dtype="str", name="Hugo_Symbol"))
     unnamed = int(genes.isna().sum())

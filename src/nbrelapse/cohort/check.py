@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
-from nbrelapse.cohort.cohort import ASSAYS, Cohort
+from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.columns import _check_time_units, is_among, refuse_rows
 from nbrelapse.cohort.genome import _check_positions
+from nbrelapse.cohort.layers import WAYS, as_layers, check_layer_name, layer_assay
 from nbrelapse.cohort.mutations import _check_mutations
 from nbrelapse.cohort.schema import ASSAY_OF, MATRICES, TABLES, levels
 from nbrelapse.cohort.segments import _check_segments
@@ -53,6 +54,9 @@ class CohortReport:
         What a model would lack, a sentence each.
     where : str or None
         How the patients were chosen from those of the study; None where all are there.
+    layers : dict
+        Of each layer ``features``, ``samples``, and what is known of it: ``unit``, ``platform``, ``genome_build``,
+        and ``mechanism``, how its rows find one.
     """
 
     name: str
@@ -70,6 +74,7 @@ class CohortReport:
     unread: Mapping[str, list[str]]
     missing_for_training: list[str]
     where: str | None = None
+    layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
@@ -85,6 +90,7 @@ class CohortReport:
             *([] if self.where is None else [f"only {self.where}"]),
             "",
             *_block("tables (rows)", self.tables),
+            *_block("layers", {name: _layer_in_words(about) for name, about in self.layers.items()}),
             *_block("samples by time point", self.timepoints),
             *_block("patients with a diagnosis sample, by assay", self.assays),
             *_block("first event", self.events),
@@ -133,7 +139,7 @@ def check_cohort(cohort: Cohort) -> CohortReport:
         patients=len(patients),
         samples=len(cohort.samples),
         timepoints=_counts(cohort.samples["timepoint"]),
-        assays={assay: len(cohort.assayed_samples(assay)) for assay in ASSAYS if assay != "clinical"},
+        assays={assay: len(cohort.assayed_samples(assay)) for assay in cohort.assay_names[1:]},
         missing={str(name): float(share) for name, share in patients.isna().mean().items() if name != "patient_id"},
         events=_counts(patients["event"]),
         outcomes={
@@ -152,7 +158,26 @@ def check_cohort(cohort: Cohort) -> CohortReport:
         },
         missing_for_training=_missing_for_training(cohort),
         where=cohort.where,
+        layers=_layers(cohort),
     )
+
+
+_SAID_OF_LAYERS = ("unit", "platform", "genome_build", "mechanism")
+
+
+def _layers(cohort: Cohort) -> dict[str, dict[str, Any]]:
+    layers, about = as_layers(cohort.layers), cohort.metadata.get("layers", {})
+    return {
+        name: {"features": layers.n_rows(name), "samples": len(layers.samples(name))}
+        | {key: about[name][key] for key in _SAID_OF_LAYERS if key in about.get(name, {})}
+        for name in layers
+    }
+
+
+def _layer_in_words(about: Mapping[str, Any]) -> str:
+    said = [f"{about['features']:,} features of {about['samples']:,} samples", about["unit"]]
+    said += [str(about[key]) for key in ("platform", "genome_build") if key in about]
+    return ", ".join([*said, f"mechanisms by {about['mechanism'].replace('_', ' ')}"])
 
 
 def _missing_for_training(cohort: Cohort) -> list[str]:
@@ -250,6 +275,7 @@ def validate_cohort(cohort: Cohort, files: _Files | None = None) -> Cohort:
         table = getattr(cohort, name)
         if table is not None:
             _check_matrix(table, named.get(name, name))
+    _check_layers(cohort, named)
     _check_samples(cohort, named)
     _check_builds(cohort.assays, named)
     if cohort.segments is not None:
@@ -313,6 +339,25 @@ def _check_matrix(table: pd.DataFrame, file: str | Path) -> None:
         raise InputError(
             "values that are not numbers", file=file, column=f"sample column {wrong[0]}", expected="numbers"
         )
+
+
+def _check_layers(cohort: Cohort, files: _Files) -> None:
+    about, layers = cohort.metadata.get("layers", {}), as_layers(cohort.layers)
+    for name in layers:
+        file, said = files.get(name, name), about.get(check_layer_name(name), {})
+        if not isinstance(said.get("unit"), str) or said.get("mechanism") not in WAYS:
+            raise InputError(
+                "what a layer holds is not known",
+                file="cohort.toml",
+                column=f"metadata.layers.{name}",
+                expected=f"unit, a text, and mechanism, one of {', '.join(WAYS)}",
+                fix="import the layer with a reader, or say both",
+            )
+        layers.check(name, file)
+        of_layer = pd.Series(layers.samples(name), name="columns")
+        assayed = cohort.assays.loc[cohort.assays["assay"] == layer_assay(name), "sample_id"]
+        problem = f"data of a sample that is not in assays as {layer_assay(name)}"
+        _must_be_in(of_layer, assayed, problem, name, files)
 
 
 def _check_samples(cohort: Cohort, files: _Files) -> None:

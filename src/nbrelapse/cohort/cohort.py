@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from nbrelapse.cohort.columns import is_among, refuse_rows
+from nbrelapse.cohort.layers import as_layers, layer_assay
 from nbrelapse.errors import InputError
 
 ASSAYS = ("clinical", "fish", "mutations", "copy_number", "rearrangements", "expression")
@@ -42,7 +43,11 @@ class Cohort:
         Gene symbols as index, sample ids as columns.
     metadata : dict
         The content of ``cohort.toml``: source, repairs, ``platforms`` (scale of the log2 ratios), expression
-        unit and platform, and ``selections``, how the patients were chosen from those of the study.
+        unit and platform, ``layers`` (of each layer the unit, and how its rows find a mechanism), and ``selections``,
+        how the patients were chosen from those of the study.
+    layers : mapping of str to DataFrame, optional
+        Further matrices of the samples, such as transcripts or scores of gene sets: names of features as index, sample
+        ids as columns. Those of a folder are read when they are asked for.
 
     Examples
     --------
@@ -62,6 +67,7 @@ class Cohort:
     rearrangements: pd.DataFrame | None = None
     expression: pd.DataFrame | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    layers: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def patient_ids(self) -> pd.Index:
@@ -74,6 +80,7 @@ class Cohort:
         Parameters
         ----------
         assay : {"fish", "mutations", "copy_number", "rearrangements", "expression"}
+            Or ``layer:NAME``.
         timepoint : str, default "diagnosis"
             Samples taken at another time never stand in for it. A sample without a recorded time point
             counts as diagnosis only where the reader has said so.
@@ -124,6 +131,11 @@ class Cohort:
         return _restricted(self, wanted, {"list": len(wanted)})
 
     @property
+    def assay_names(self) -> tuple[str, ...]:
+        """The assays that a sample can have been looked at with, those of the cohort's own layers at the end."""
+        return (*ASSAYS, *map(layer_assay, self.layers))
+
+    @property
     def where(self) -> str | None:
         """How these patients were chosen from those of the study, in words; None where nobody was left out."""
         return "; ".join(map(_in_words, self.metadata.get("selections", []))) or None
@@ -144,10 +156,10 @@ class Cohort:
         assays = self.assays.reindex(columns=["sample_id", "assay"])
         samples = self.samples.reindex(columns=["sample_id", "patient_id", "timepoint"])
         counts = []
-        for assay in ASSAYS[1:]:
+        for assay in self.assay_names[1:]:
             of_assay = samples[samples["sample_id"].isin(assays.loc[assays["assay"] == assay, "sample_id"])]
             at_diagnosis = of_assay.loc[of_assay["timepoint"] == "diagnosis", "patient_id"]
-            counts.append((assay.replace("_", " "), at_diagnosis.nunique(), len(of_assay)))
+            counts.append((assay.replace("_", " ").replace(":", " "), at_diagnosis.nunique(), len(of_assay)))
         return counts
 
 
@@ -183,11 +195,12 @@ def _restricted(cohort: Cohort, wanted: pd.Series, reason: Mapping[str, Any]) ->
         if (matrix := getattr(cohort, name)) is not None:
             there = is_among(pd.Series(matrix.columns), own)
             tables[name] = matrix.loc[:, there] if there.any() else None
+    layers = as_layers(cohort.layers).take(own)
     record = {"cohort": cohort.name, "patients": len(known), "kept": len(tables["patients"]), **reason}
     # The whole cohort has passed the check of units, which some of its patients, infants say, may fail.
     metadata = {**cohort.metadata, "units_checked": True}
     metadata["selections"] = [*cohort.metadata.get("selections", []), record]
-    return replace(cohort, metadata=metadata, **tables)
+    return replace(cohort, metadata=metadata, layers=layers, **tables)
 
 
 def _refuse_unknown(wanted: pd.Series, known: pd.Series, **place: Any) -> None:

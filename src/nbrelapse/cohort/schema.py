@@ -18,6 +18,11 @@ from nbrelapse.errors import InputError
 
 _MAX_SHOWN = 30
 
+LAYER = "layer:"
+"""In front of the name of a layer, in the name of the assay that its samples were looked at with."""
+_LAYER_NAME = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
+_LAYER_ASSAY = re.compile(LAYER + _LAYER_NAME.pattern)
+
 
 @cache
 def _document() -> dict[str, Any]:
@@ -196,6 +201,8 @@ def _shown_cells(distinct: pd.Series) -> str:
 def _spell_level(value: str, name: str) -> str | None:
     """One value as the schema spells it; None where it is unknown."""
     word = value.lower()
+    if name == "assay" and _LAYER_ASSAY.fullmatch(word):
+        return word
     spellings = _spellings(name)
     prefix = _prefix(name)
     if word not in spellings and prefix is not None:
@@ -260,6 +267,11 @@ def _number(check: pa.Check | None = None, nullable: bool = True) -> pa.Column:
     return pa.Column("float64", check, nullable=nullable)
 
 
+def _is_assay(values: pd.Series) -> pd.Series:
+    """Tell the legal assays: those of the vocabulary, and a layer's."""
+    return _map_distinct(values, lambda names: names.isin(levels("assay")) | names.str.fullmatch(_LAYER_ASSAY))
+
+
 PATIENTS = pa.DataFrameSchema(
     {
         "patient_id": _key(unique=True),
@@ -314,7 +326,7 @@ SAMPLES = pa.DataFrameSchema(
 _ASSAYS = pa.DataFrameSchema(
     {
         "sample_id": _key(),
-        "assay": _coded("assay", nullable=False),
+        "assay": pa.Column("str", pa.Check(_is_assay, error="level"), nullable=False),
         "genome_build": _coded("genome_build"),
         "panel": _text(),
         "covered_mb": _number(_POSITIVE),

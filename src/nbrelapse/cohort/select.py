@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbrelapse.cohort.cohort import ASSAYS, Cohort, _refuse_unknown, _restricted
+from nbrelapse.cohort.cohort import Cohort, _refuse_unknown, _restricted
 from nbrelapse.cohort.columns import is_among, refuse_rows, require_columns
 from nbrelapse.cohort.schema import PATIENTS, _spell_level, as_text, coded_columns, levels
 from nbrelapse.cohort.text import decode, read_bytes, read_table
@@ -395,7 +395,7 @@ class _Reading:
         named = isinstance(node.func, ast.Name) and node.func.id == "has" and not node.keywords
         if not named or len(said) != len(node.args) or len(said) not in (1, 2):
             raise _unreadable(node, "this is no has(assay), has(time point) or has(assay, time point)")
-        assays, times = ASSAYS[1:], levels("timepoint")
+        assays, times = self.cohort.assay_names[1:], levels("timepoint")
         assay = said[0] if len(said) == 2 or said[0] not in times else None
         time = said[-1] if len(said) == 2 or assay is None else "diagnosis"
         if time not in times or assay not in (*assays, None):

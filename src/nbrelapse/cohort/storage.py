@@ -1,4 +1,4 @@
-"""A cohort as a folder: one Parquet file per table, and ``cohort.toml``."""
+"""A cohort as a folder: one Parquet file per table and layer, and ``cohort.toml``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from nbrelapse.cohort.assemble import normalise_matrix, normalise_table
 from nbrelapse.cohort.check import validate_cohort
 from nbrelapse.cohort.cohort import Cohort, Repairs
 from nbrelapse.cohort.files import write_beside
+from nbrelapse.cohort.layers import Layers, _layer_file, check_layer_name
 from nbrelapse.cohort.schema import MATRICES, TABLES
 from nbrelapse.cohort.text import decode, read_bytes, read_table
 from nbrelapse.errors import InputError
@@ -88,7 +89,13 @@ def _write_files(cohort: Cohort, folder: Path) -> None:
         if table is not None:
             table.rename_axis(columns=None).copy().reset_index().to_parquet(folder / f"{name}.parquet", index=False)
             present.append(name)
+    for name, layer in cohort.layers.items():
+        file = _layer_file(folder, check_layer_name(name))
+        file.parent.mkdir(exist_ok=True)
+        layer.rename_axis(columns=None).copy().reset_index().to_parquet(file, index=False)
     settings = {"name": cohort.name, "format": _FORMAT, "tables": present, "metadata": _plain(cohort.metadata)}
+    if cohort.layers:
+        settings["layers"] = list(cohort.layers)
     (folder / SETTINGS).write_text(tomli_w.dumps(settings), encoding="utf-8")
 
 
@@ -122,7 +129,8 @@ def read_cohort(folder: str | Path) -> Cohort:
     ------
     InputError
         The folder or one of its files is missing, a file is a Git LFS pointer or damaged, the folder is no cohort
-        or of another format, or its content is not valid.
+        or of another format, or its content is not valid. The values of a layer are read, and can be found damaged,
+        when they are asked for.
     """
     path = Path(folder)
     if not path.exists():
@@ -139,8 +147,10 @@ def read_cohort(folder: str | Path) -> Cohort:
     tables: dict[str, pd.DataFrame] = {}
     for name, file in files.items():
         tables[name] = _read_one(name, file)
-    cohort = Cohort(name=settings["name"], metadata=settings.get("metadata", {}), **tables)
-    return validate_cohort(cohort, files)
+    layer_files = {name: _layer_file(path, name) for name in settings.get("layers", [])}
+    layers = Layers.of_files(layer_files)
+    cohort = Cohort(name=settings["name"], metadata=settings.get("metadata", {}), layers=layers, **tables)
+    return validate_cohort(cohort, files | layer_files)
 
 
 def _read_settings(file: Path) -> dict[str, Any]:
@@ -155,6 +165,11 @@ def _read_settings(file: Path) -> dict[str, Any]:
     tables = settings.get("tables")
     if not isinstance(settings.get("name"), str) or not isinstance(tables, list):
         raise InputError("a key is missing or of the wrong type", file=file, column="name, tables")
+    layers = settings.get("layers", [])
+    if not isinstance(layers, list) or len(set(map(str, layers))) < len(layers):
+        raise InputError("a key is of the wrong type", file=file, column="layers", expected="a list, each name once")
+    for name in layers:
+        check_layer_name(str(name), file)
     wrong = [str(name) for name in tables if name not in (*TABLES, *MATRICES)]
     absent = [name for name in _REQUIRED if name not in tables]
     if wrong or absent:

@@ -71,9 +71,10 @@ class _FeatureChoice(_Section):
     exclude: tuple[str, ...] = ()
     min_observed: Annotated[float, Field(ge=0, le=1)] = LEAST_OBSERVED
     """Smallest share of training patients with a value; features below it are left out, and listed."""
-    genes: bool = False
-    """Whether each gene of the gene sets is a feature too, for the families that can weigh them (``ensemble``,
-    ``cox_prior``)."""
+    genes: bool | Literal["all"] = False
+    """Whether each gene of the gene sets, or each measured gene, is a feature too, for families that can weigh them."""
+    layers: bool | tuple[str, ...] = False
+    """The cohort's layers whose rows are features too, for the same families; true: all that it has."""
     not_assayed: Literal["mean", "indicator"] = "mean"
     """What linear models make of missing values, see :class:`nbrelapse.models.linear.LinearModel`."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
 from dataclasses import dataclass
-from fnmatch import fnmatch
 
 import pandas as pd
 
@@ -13,9 +13,10 @@ from nbrelapse.cohort.storage import read_cohort
 from nbrelapse.errors import InputError
 from nbrelapse.experiment.config import ExperimentConfig, _FeatureChoice
 from nbrelapse.mechanisms.build import build_features
-from nbrelapse.mechanisms.catalogue import PriorKnowledge, load_catalogue
+from nbrelapse.mechanisms.catalogue import Catalogue, PriorKnowledge, load_catalogue
 from nbrelapse.mechanisms.feature_table import FeatureTable, later_columns
 from nbrelapse.mechanisms.gene_sets import read_gene_sets, with_gene_features
+from nbrelapse.mechanisms.layers import with_all_genes, with_layer_features
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.design import uninformative
 from nbrelapse.models.ensemble import Ensemble, EnsembleClassifier, ensemble_blocks
@@ -76,8 +77,7 @@ def _prepare_data(config: ExperimentConfig) -> _PreparedData:
     cohort = _cohort(config)
     gene_sets = {} if config.cohort.gene_sets is None else read_gene_sets(config.cohort.gene_sets)
     catalogue = load_catalogue(config.catalogue)
-    if config.features.genes and cohort.expression is not None:
-        catalogue = with_gene_features(catalogue, gene_sets, cohort.expression.index)
+    catalogue = _with_genes_and_layers(catalogue, config.features, cohort, gene_sets)
     table = build_features(cohort, catalogue, gene_sets)
     outcome = make_outcome(
         cohort,
@@ -92,6 +92,23 @@ def _prepare_data(config: ExperimentConfig) -> _PreparedData:
     if holdout is not None:
         unsplit = unsplit.difference(holdout.patient_ids, sort=False)
     return _PreparedData(cohort, table, columns, left_out, training, holdout, unsplit, gene_sets)
+
+
+def _with_genes_and_layers(
+    catalogue: Catalogue, choice: _FeatureChoice, cohort: Cohort, gene_sets: dict[str, list[str]]
+) -> Catalogue:
+    """Return the catalogue with the single genes and the rows of layers that the experiment asks for."""
+    if choice.genes and cohort.expression is not None:
+        measured = cohort.expression.index
+        every = choice.genes == "all"
+        catalogue = (
+            with_all_genes(catalogue, measured, gene_sets)
+            if every
+            else with_gene_features(catalogue, gene_sets, measured)
+        )
+    if choice.layers is False:
+        return catalogue
+    return with_layer_features(catalogue, cohort, None if choice.layers is True else choice.layers, gene_sets)
 
 
 def _cohort(config: ExperimentConfig) -> Cohort:
@@ -132,12 +149,21 @@ def _split(config: ExperimentConfig, cohort: Cohort, outcome: Outcome) -> tuple[
 def _choose_features(
     table: FeatureTable, choice: _FeatureChoice, training: pd.Index
 ) -> tuple[list[str], dict[str, str]]:
-    values = table.values.loc[training]
+    names = table.model_columns()
+    chosen = {name for pattern in choice.include for name in fnmatch.filter(names, pattern)}
+    chosen -= {name for pattern in choice.exclude for name in fnmatch.filter(names, pattern)}
+    values = table.values.loc[training, [name for name in names if name in chosen]]
+    # Most of thousands of rows of layers are known and differ: they need no closer look.
+    least, most = values.min().to_numpy(), values.max().to_numpy()
+    plain = values.notna().all().to_numpy() & (least < most)
+    clear = set(values.columns[plain])
     columns, left_out = [], {}
-    for name in table.model_columns():
-        chosen = any(fnmatch(name, pattern) for pattern in choice.include)
-        chosen = chosen and not any(fnmatch(name, pattern) for pattern in choice.exclude)
-        reason = uninformative(values[name], choice.min_observed) if chosen else "not chosen in the experiment file"
+    for name in names:
+        reason = None
+        if name not in chosen:
+            reason = "not chosen in the experiment file"
+        elif name not in clear:
+            reason = uninformative(values[name], choice.min_observed)
         if reason is None:
             columns.append(name)
         else:

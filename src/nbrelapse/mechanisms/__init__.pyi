@@ -30,6 +30,10 @@ from .gene_sets import read_gene_sets as read_gene_sets
 from .gene_sets import with_gene_features as with_gene_features
 from .genome import chromosome_arms as chromosome_arms
 from .genome import gene_places as gene_places
+from .layers import OTHER as OTHER
+from .layers import layer_mechanisms as layer_mechanisms
+from .layers import with_all_genes as with_all_genes
+from .layers import with_layer_features as with_layer_features
 from .therapies import EVIDENCE_LEVELS as EVIDENCE_LEVELS
 from .therapies import Therapy as Therapy
 from .therapies import load_therapies as load_therapies

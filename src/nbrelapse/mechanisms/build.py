@@ -97,7 +97,7 @@ def _with_genes(definition: FeatureDefinition, gene_sets: Mapping[str, Sequence[
 
 Builder = Callable[[Cohort, Sequence[FeatureDefinition]], pd.DataFrame]
 
-_PACKAGED = ("clinical", "fish", "copy_number", "mutations", "rearrangements", "expression")
+_PACKAGED = ("clinical", "fish", "copy_number", "mutations", "rearrangements", "expression", "layers")
 COMBINATION = "combination"
 """Runs after the others, on what they have built."""
 _ENTRY_POINTS = "nbrelapse.builders"

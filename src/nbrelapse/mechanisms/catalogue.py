@@ -15,6 +15,7 @@ from typing import Any, Self
 import pandas as pd
 
 from nbrelapse.cohort.cohort import counted
+from nbrelapse.cohort.schema import LAYER
 from nbrelapse.cohort.text import decode, read_bytes
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue_rules import (
@@ -66,7 +67,7 @@ class FeatureDefinition:
     mechanism, title, definition : str
         Its mechanism, a display title, and one sentence that says how it is computed.
     assay : str
-        The assay without which the feature is NaN (one of ``nbrelapse.cohort.cohort.ASSAYS``).
+        The assay without which the feature is NaN (one of ``nbrelapse.cohort.cohort.ASSAYS``, or ``layer:NAME``).
     kind : {"binary", "count", "fraction", "continuous", "score", "ordinal"}
     builder : str
         The builder module that computes it.
@@ -75,8 +76,8 @@ class FeatureDefinition:
     direction : dict
         Expected sign of the log hazard by endpoint: +1, -1, or 0 where it is unknown.
     role : {"feature", "gene", "baseline"}
-        ``gene`` features are single genes of a signature, for families that can weigh hundreds of them. ``baseline``
-        features are clinical groupings for comparison; models do not take them by default.
+        ``gene`` features are single genes and rows of layers, for families that can weigh thousands of them.
+        ``baseline`` features are clinical groupings for comparison; models do not take them by default.
     log_hazard_prior : dict
         ``{endpoint: value, "source": DOI, "adjusted": bool}``; empty where no figure is known.
     therapies : tuple of str
@@ -392,7 +393,8 @@ class PriorKnowledge:
 
 
 def _block(definition: FeatureDefinition) -> str:
-    seen_by = "genes" if definition.role == "gene" else definition.assay
+    genes = definition.role == "gene" and not definition.assay.startswith(LAYER)
+    seen_by = "genes" if genes else definition.assay
     return f"{definition.mechanism} {seen_by}"
 
 

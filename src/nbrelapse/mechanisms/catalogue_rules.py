@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
 
 from nbrelapse.cohort.cohort import ASSAYS
+from nbrelapse.cohort.schema import LAYER
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.therapies import EVIDENCE_LEVELS, Therapy
 
@@ -25,9 +26,13 @@ _LARGEST_PRIOR = 5.0
 _NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 _GENE_NAME = re.compile(r"gene_[A-Za-z0-9][A-Za-z0-9._-]*")
 """Of features that :func:`with_gene_features` has made: they stand in the catalogues of saved models."""
+_ROW_NAME = re.compile(r"[a-z0-9][a-z0-9_]*_[A-Za-z0-9][A-Za-z0-9._-]*")
+"""Of features that :func:`with_layer_features` has made: the layer and the row."""
 _FEATURE_NAME = re.compile(rf"{_NAME.pattern}__{_NAME.pattern}")
 _GENE_SET_KEYS = {"gene_set": "genes", "gene_set_down": "genes_down"}
 """The parameters that name a gene set, and those that its genes become."""
+_NAMES_OF_OTHERS = {*_GENE_SET_KEYS, "layer", "row"}
+"""Parameters whose texts are names from files, and none of features."""
 
 
 def _is_number(value: Any) -> bool:
@@ -43,7 +48,7 @@ def _named_features(parameters: Mapping[str, Any]) -> list[str]:
     >>> _named_features({"difference": ["cell_state__adrenergic", "cell_state__mesenchymal"], "gene_set": "MY__SET"})
     ['cell_state__adrenergic', 'cell_state__mesenchymal']
     """
-    read = {key: value for key, value in parameters.items() if key not in _GENE_SET_KEYS}
+    read = {key: value for key, value in parameters.items() if key not in _NAMES_OF_OTHERS}
     return list(
         dict.fromkeys(text for text in _leaves(read) if isinstance(text, str) and _FEATURE_NAME.fullmatch(text))
     )
@@ -143,7 +148,12 @@ class _FeatureEntry(_Entry):
 
     title: _Title
     definition: _Sentence
-    assay: Annotated[str, _one_of(ASSAYS)]
+    assay: Annotated[
+        str,
+        Field(
+            pattern=rf"^({'|'.join(ASSAYS)}|{LAYER}{_NAME.pattern})$", description=f"{', '.join(ASSAYS)}, layer:NAME"
+        ),
+    ]
     kind: Annotated[str, _one_of(_KINDS)]
     builder: Annotated[_Text, Field(description="the name of a builder")]
     direction: _Direction = {"relapse": 0}
@@ -260,7 +270,8 @@ def _mechanism(key: str, table: Any, file: str) -> tuple[_MechanismEntry, dict[s
 
 
 def _feature(name: str, table: dict[str, Any], where: str, file: str) -> _FeatureEntry:
-    if not _GENE_NAME.fullmatch(name):
+    of_layer = table.get("builder") == "layers" and _ROW_NAME.fullmatch(name)
+    if not _GENE_NAME.fullmatch(name) and not of_layer:
         _check_name(name, where, file)
     entry = _read(_FeatureEntry, table, where, file)
     for endpoint, figure in entry.log_hazard_prior.items():

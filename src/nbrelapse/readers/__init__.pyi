@@ -1,3 +1,4 @@
+from ._mapping import LayerSource as LayerSource
 from .cbioportal import import_cbioportal as import_cbioportal
 from .gdc import import_gdc as import_gdc
 from .geo import import_geo as import_geo

@@ -161,6 +161,8 @@ class RawCohort:
         For ``cohort.toml``.
     repairs : Repairs
         What was changed, or not used.
+    layers : dict of str to DataFrame
+        As :func:`nbrelapse.cohort.normalise_layer` returns them.
     sample_columns : dict of str to str
         What the file of a table calls the column of its samples, where that is not ``sample_id``.
     """
@@ -169,6 +171,7 @@ class RawCohort:
     files: dict[str, str | Path] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     repairs: Repairs = field(default_factory=Repairs)
+    layers: dict[str, pd.DataFrame] = field(default_factory=dict)
     sample_columns: dict[str, str] = field(default_factory=dict)
 
     def assemble(self, name: str) -> Cohort:
@@ -182,27 +185,33 @@ class RawCohort:
         """
         if "samples" in self.tables:
             self._refuse_unknown_samples(as_text(self.tables["samples"]["sample_id"]))
-        return assemble_cohort(name, self.tables, metadata={**self.metadata, "repairs": self.repairs}, files=self.files)
+        about = {**self.metadata, "repairs": self.repairs}
+        return assemble_cohort(name, self.tables, metadata=about, files=self.files, layers=self.layers)
 
     def _refuse_unknown_samples(self, known: pd.Series) -> None:
-        fix = "add the samples to the clinical file, or remove their data"
         for name in [name for name in ASSAY_OF if name in self.tables]:
             table, file = self.tables[name], self.files.get(name, name)
-            ids = as_text(pd.Series(table.columns, dtype="str") if name in MATRICES else table["sample_id"])
+            if name in MATRICES:
+                _refuse_unknown_columns(table, known, file)
+                continue
+            ids = as_text(table["sample_id"])
             column = self.sample_columns.get(name, "sample_id")
             refuse_rows(ids.index, ids.isna(), "empty cell", file=file, column=column, fix="fill it or remove the row")
-            unknown = ~is_among(ids, known)
-            if name in MATRICES and unknown.any():
-                columns = f"sample columns {', '.join(map(str, row_numbers(ids.index, unknown)[:5]))}"
-                raise InputError("data of samples that no clinical file has", file=file, column=columns, fix=fix)
-            refuse_rows(
-                ids.index,
-                unknown,
-                "data of samples that no clinical file has",
-                file=file,
-                column=column,
-                fix=fix,
-            )
+            refuse_rows(ids.index, ~is_among(ids, known), _FOREIGN, file=file, column=column, fix=_ADD)
+        for name, layer in self.layers.items():
+            _refuse_unknown_columns(layer, known, self.files.get(name, name))
+
+
+_FOREIGN = "data of samples that no clinical file has"
+_ADD = "add the samples to the clinical file, or remove their data"
+
+
+def _refuse_unknown_columns(matrix: pd.DataFrame, known: pd.Series, file: str | Path) -> None:
+    ids = as_text(pd.Series(matrix.columns, dtype="str"))
+    unknown = ids.isna() | ~is_among(ids, known)
+    if unknown.any():
+        columns = f"sample columns {', '.join(map(str, row_numbers(ids.index, unknown)[:5]))}"
+        raise InputError(_FOREIGN, file=file, column=columns, fix=_ADD)
 
 
 @cache

@@ -107,6 +107,20 @@ class MatrixSource(Section):
     ignored_columns: list[str] = []
 
 
+class LayerSource(Section):
+    """A feature by sample file, and how its rows find a mechanism."""
+
+    file: str
+    mechanism: str = "none"
+    unit: str | None = None
+    platform: str | None = None
+    genome_build: str | None = None
+    separator: str | None = None
+    sheet: str | None = None
+    row_column: str | None = None
+    ignored_columns: list[str] = []
+
+
 class GisticSource(Section):
     """GISTIC's ``all_thresholded.by_genes.txt``."""
 
@@ -174,6 +188,7 @@ class TableMapping(BaseModel):
     rearrangements: Rearrangements = []
     gene_copy_number: GeneCopyNumber | None = None
     expression: Expression | None = None
+    layers: dict[str, LayerSource] = {}
 
 
 def read_mapping(file: str | Path) -> TableMapping:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from nbrelapse.cohort.text import decode, read_bytes, read_table
 from nbrelapse.errors import InputError
 from nbrelapse.readers._columns import to_log2
 from nbrelapse.readers._files import RawCohort, reader_keys
+from nbrelapse.readers._layers import describe_layer, read_layer_file
+from nbrelapse.readers._mapping import LayerSource
 
 _YES_NO = ("had_event", "progressed")
 
@@ -25,6 +27,7 @@ def import_geo(
     sources: Sequence[str | Path],
     *,
     expression: str | Path | None = None,
+    layers: Mapping[str, LayerSource] | None = None,
     name: str | None = None,
     timepoint: str | None = None,
 ) -> Cohort:
@@ -41,6 +44,9 @@ def import_geo(
     expression : path, optional
         Gene by sample table (TSV, CSV, Parquet, also gzip), symbols in the first column, the other columns named by
         sample title or accession. Linear values are log2-transformed, and it is recorded.
+    layers : dict of str to LayerSource, optional
+        Further feature by sample tables, their columns named as those of `expression`; ``LayerSource(file=...,
+        mechanism="gene", unit="log2")`` says what a mapping file of ``tables`` says under ``[layers.NAME]``.
     name : str, optional
         Of the cohort; the accessions by default.
     timepoint : {"diagnosis", "refractory", "relapse", "other"}, optional
@@ -54,7 +60,7 @@ def import_geo(
     ------
     InputError
         A file is missing or no series matrix, no characteristic is known, the files contradict each other, or the
-        expression has no sample of the series.
+        expression, or a layer, has no sample of the series.
     """
     if not sources:
         raise InputError("no series matrix file is given")
@@ -75,6 +81,8 @@ def import_geo(
         raw.files["expression"] = expression
         raw.tables["expression"] = _read_expression(Path(expression), series, raw)
         raw.tables["assays"] = assay_rows(raw.tables["expression"].columns, "expression", platform=series[0].platform)
+    for key, source in (layers or {}).items():
+        _read_layer(key, source, series, raw)
     return raw.assemble(name or "+".join(accessions))
 
 
@@ -163,25 +171,40 @@ def _first_event(patients: pd.DataFrame, series: list[_GeoSeries]) -> pd.DataFra
 
 
 def _read_expression(file: Path, series: list[_GeoSeries], raw: RawCohort) -> pd.DataFrame:
-    titles = raw.tables["samples"]["sample_id"]
     table = read_table(file, matrix=True)
-    matrix = table.set_index(table.columns[0])
+    matrix = _of_series(table.set_index(table.columns[0]), file, series, raw)
+    matrix = normalise_matrix(matrix, file, raw.repairs)
+    matrix, about = to_log2(matrix, file, raw.repairs)
+    raw.metadata["expression"] = {**about, "platform": series[0].platform, "file": file.name}
+    return matrix
+
+
+def _read_layer(name: str, source: LayerSource, series: list[_GeoSeries], raw: RawCohort) -> None:
+    """Read a layer into the raw cohort; its platform is that of the first series where nothing else is said."""
+    file = Path(source.file)
+    matrix = _of_series(read_layer_file(source, Path()), file, series, raw)
+    told = source.model_copy(update={"platform": source.platform or series[0].platform})
+    layer, about = describe_layer(name, matrix, told, Path(), raw.repairs)
+    raw.layers[name], raw.files[name] = layer, file
+    raw.metadata["layers"] = {**raw.metadata.get("layers", {}), name: about}
+
+
+def _of_series(matrix: pd.DataFrame, file: Path, series: list[_GeoSeries], raw: RawCohort) -> pd.DataFrame:
+    """Return the columns that are samples of the series, named by title; how many are none is noted."""
+    titles = raw.tables["samples"]["sample_id"]
     stems = matrix.columns.str.replace(r"\s*\[\d+\]$", "", regex=True).str.strip()
     title_of = {accession: title for one in series for title, accession in one.sample_accessions.items()}
     matrix.columns = pd.Index([title_of.get(stem, stem) for stem in stems], dtype="str")
     known = matrix.columns.isin(titles)
     if not known.any():
         raise InputError(
-            "the expression file has no sample of the series",
+            "the file has no sample of the series",
             file=file,
             column=f"{matrix.shape[1]} sample columns",
             expected="the titles of the samples, or their GSM accessions, as names of the columns",
         )
     raw.repairs.add_count(file.name, (~known).sum(), "columns are no samples of the series, left out")
-    matrix = normalise_matrix(matrix.loc[:, known], file, raw.repairs)
-    matrix, about = to_log2(matrix, file, raw.repairs)
-    raw.metadata["expression"] = {**about, "platform": series[0].platform, "file": file.name}
-    return matrix
+    return matrix.loc[:, known]
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,18 @@ or GDC STAR counts, one file a sample::
     sample_pattern = '^([^.]+)'
     gene_types = ["protein_coding"]         # optional (this is the default); [] reads all genes
 
+Further matrices of the same samples are layers, as many as there are::
+
+    [layers.transcripts]                    # lower-case letters, digits, single underscores
+    file = "transcripts.tsv.gz"             # a row a feature, its name in the first column; a column a sample
+    unit = "log2"                           # log2, counts, tpm, fpkm, linear, or any other word, such as score
+    mechanism = "gene"                      # how a row finds a mechanism: by the gene that its name begins with
+                                            # (MYCN.aAug10); "coordinates" (chr2:16080686-16087129), "gene_set"
+                                            # (HALLMARK_P53_PATHWAY), "none", or a file of two columns: row, mechanism
+    genome_build = "hg19"                   # of coordinates
+    platform = "GPL17553"                   # optional
+    row_column = "Transcript"               # optional; also separator, sheet and ignored_columns
+
 The columns are those of :mod:`nbrelapse.cohort.schema`. Without ``samples`` each patient is one sample of that name.
 Values are spelled as in ``vocabulary.toml``, also after ``values`` has been applied. Units: a week is 7 days, a month
 30.4375 and a year 365.25 (the mean of the Julian calendar).
@@ -72,7 +84,7 @@ Values are spelled as in ``vocabulary.toml``, also after ``values`` has been app
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,9 +110,11 @@ from nbrelapse.readers._cbioportal_molecular import (
 from nbrelapse.readers._columns import to_log2
 from nbrelapse.readers._files import RawCohort, matching_files, samples_of_files
 from nbrelapse.readers._gdc_molecular import read_star_counts
+from nbrelapse.readers._layers import describe_layer, read_layer_file
 from nbrelapse.readers._mapping import (
     ColumnSource,
     GisticSource,
+    LayerSource,
     MatrixSource,
     SampleTableSource,
     StarCountsSource,
@@ -155,6 +169,7 @@ def import_tables(mapping: str | Path, source: str | Path | None = None, *, name
     if settings.expression is not None:
         matrix, about = _read_mapped_expression(settings.expression, study)
         study.tables["expression"], study.metadata["expression"] = matrix, about
+    _read_layers(settings.layers, study)
     if "samples" not in study.tables and "patient_id" in study.tables["patients"]:
         ids = as_text(study.tables["patients"]["patient_id"])
         study.tables["samples"] = pd.DataFrame({"sample_id": ids, "patient_id": ids, "timepoint": settings.timepoint})
@@ -352,6 +367,16 @@ def _read_mapped_expression(
         return matrix, about
     matrix, scale = to_log2(matrix, study.folder / source.file, study.repairs)
     return matrix, {**scale, **about}
+
+
+def _read_layers(layers: Mapping[str, LayerSource], study: _MappedStudy) -> None:
+    """Read the layers, and what ``cohort.toml`` keeps of them."""
+    about = {}
+    for name, source in layers.items():
+        study.files[name] = study.folder / source.file
+        matrix = read_layer_file(source, study.folder)
+        study.layers[name], about[name] = describe_layer(name, matrix, source, study.folder, study.repairs)
+    study.metadata |= {"layers": about} if about else {}
 
 
 def _columns(part: TableSource, file: Path, notes: Sequence[str] = ()) -> tuple[pd.DataFrame, str | None]:

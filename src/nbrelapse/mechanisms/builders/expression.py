@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -75,8 +75,9 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
     >>> build(cohort, [tert])["telomere__tert_expression"].to_dict()
     {'p1': 0.875, 'p2': nan}
     """
+    differences = {definition.name for definition in definitions if "difference" in definition.parameters}
     for definition in definitions:
-        _check(definition, definitions)
+        _check(definition, differences)
     table = _scores(cohort, [definition for definition in definitions if "difference" not in definition.parameters])
     for definition in definitions:
         if "difference" in definition.parameters:
@@ -138,15 +139,14 @@ def _distinct_genes(genes: Collection[str]) -> pd.Index:
     return canonical_symbols(pd.Index(list(genes), dtype="str")).unique()
 
 
-def _check(definition: FeatureDefinition, definitions: Sequence[FeatureDefinition]) -> None:
+def _check(definition: FeatureDefinition, differences: Collection[str]) -> None:
     form = next((name for name in _FORMS if name in definition.parameters), "genes")
     check_parameters(definition, _FORMS[form], [form])
-    differences = {other.name for other in definitions if "difference" in other.parameters}
     for name, value in definition.parameters.items():
         texts = [value] if name == "gene" else value
         if not isinstance(texts, list | tuple) or not texts or not all(isinstance(text, str) for text in texts):
             expected = "a gene symbol" if name == "gene" else "a list of names"
-        elif name == "difference" and (len(texts) != 2 or differences.intersection(texts)):
+        elif name == "difference" and (len(texts) != 2 or not set(texts).isdisjoint(differences)):
             expected = "two scores that are not differences themselves"
         else:
             continue
@@ -167,22 +167,30 @@ def _scores(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.Data
     chosen = chosen[chosen.isin(cohort.expression.columns)]
     rows = _genes_of_rows(cohort.expression.index)
     codes, genes = pd.factorize(rows)
-    parts = {definition.name: _parts(definition, genes) for definition in definitions}
+    single = np.array(["gene" in definition.parameters for definition in definitions])
+    wanted = [str(definition.parameters["gene"]) for definition in definitions if "gene" in definition.parameters]
+    places = genes.get_indexer(canonical_symbols(pd.Index(wanted, dtype="str")))
+    parts = {place: _parts(definitions[place], genes) for place in np.flatnonzero(~single).tolist()}
     blocks = [np.empty((0, len(names)))]
     for values in _blocks(cohort.expression, chosen, codes):
         ranks = _within_sample_ranks(values)
         measured = np.isfinite(ranks).sum(axis=1, dtype=np.float64)
-        blocks.append(np.column_stack([_score(ranks, measured, definition, parts) for definition in definitions]))
+        block = np.empty((len(ranks), len(names)))
+        block[:, single] = _percentiles(ranks, measured, places)
+        for place, (up, *down) in parts.items():
+            block[:, place] = _mean_percentile(ranks, measured, up)
+            if down:
+                block[:, place] -= _mean_percentile(ranks, measured, down[0])
+        blocks.append(block)
     return pd.DataFrame(np.concatenate(blocks), index=pd.Index(chosen.index, name="patient_id"), columns=names)
 
 
 def _parts(definition: FeatureDefinition, genes: pd.Index) -> list[_Part]:
     """Columns of the genes that raise the score and, in second place, of those that lower it."""
     parts = []
-    for name in ("gene", "genes", "genes_down"):
+    for name in ("genes", "genes_down"):
         if name in definition.parameters:
-            value = definition.parameters[name]
-            wanted = _distinct_genes([value] if name == "gene" else value)
+            wanted = _distinct_genes(definition.parameters[name])
             places = genes.get_indexer(wanted)
             parts.append((places[places >= 0], _required_genes(len(wanted))))
     return parts
@@ -204,16 +212,11 @@ def _blocks(expression: pd.DataFrame, chosen: pd.Series, codes: np.ndarray) -> I
         yield values
 
 
-def _score(
-    ranks: np.ndarray, measured: np.ndarray, definition: FeatureDefinition, parts: Mapping[str, list[_Part]]
-) -> np.ndarray:
-    """Score of one entry for every ranked sample."""
-    up, *down = parts[definition.name]
-    if "gene" in definition.parameters:
-        rank = ranks[:, up[0][0]] if up[0].size else np.full(len(ranks), np.nan)
-        return (rank - 0.5) / measured
-    score = _mean_percentile(ranks, measured, up)
-    return score - _mean_percentile(ranks, measured, down[0]) if down else score
+def _percentiles(ranks: np.ndarray, measured: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Rank percentiles of single genes; NaN where the matrix has not the gene (place -1)."""
+    found = np.full((len(ranks), len(places)), np.nan)
+    found[:, places >= 0] = (ranks[:, places[places >= 0]] - 0.5) / measured[:, np.newaxis]
+    return found
 
 
 def _mean_percentile(ranks: np.ndarray, measured: np.ndarray, part: _Part) -> np.ndarray:
