@@ -73,7 +73,7 @@ def train(
     check_writable(reports, "the report", "name another folder with --reports")
     source = config.cohort
     if cohort is not None:
-        source = source.model_copy(update={"path": cohort, "simulate": None})
+        source = source.model_copy(update={"path": cohort, "paths": None, "simulate": None})
     if gene_sets is not None:
         source = source.model_copy(update={"gene_sets": gene_sets})
     allowed = config.allow_overlap or allow_overlap

@@ -41,6 +41,9 @@ from .log2_scale import MIN_LENGTH as MIN_LENGTH
 from .log2_scale import estimate_platform_scales as estimate_platform_scales
 from .log2_scale import plausible_purity as plausible_purity
 from .log2_scale import sample_centres as sample_centres
+from .merge import is_merged as is_merged
+from .merge import merge_cohorts as merge_cohorts
+from .merge import merge_folders as merge_folders
 from .mutations import CLASSES as CLASSES
 from .mutations import class_of_word as class_of_word
 from .mutations import rearrangement_class as rearrangement_class
@@ -74,6 +77,7 @@ from .select import condition_columns as condition_columns
 from .select import select_patients as select_patients
 from .select import take_listed as take_listed
 from .select import take_where as take_where
+from .shared_patients import UNCERTAIN as UNCERTAIN
 from .storage import SETTINGS as SETTINGS
 from .storage import check_target as check_target
 from .storage import read_cohort as read_cohort

@@ -218,7 +218,11 @@ def _in_words(selection: Mapping[str, Any]) -> str:
     --------
     >>> _in_words({"where": "risk_group == 'high'"}), _in_words({"without": 3})
     ("risk_group == 'high'", 'all but a list of 3 patients')
+    >>> _in_words({"of": "GPOH", "where": "high_risk"})
+    'of GPOH: high_risk'
     """
+    if "of" in selection:  # one of the cohorts that were merged
+        return f"of {selection['of']}: {_in_words({key: said for key, said in selection.items() if key != 'of'})}"
     if "where" in selection:
         return str(selection["where"])
     if "without" in selection:

@@ -21,6 +21,7 @@ not overlap, and age distributions change little over two months."""
 _UNITS = (365.25, 30.4375, 7.0)
 """Years, months and weeks in days."""
 _CHANCE = 0.001
+_CLINICAL = ("sex", "stage", "inrgss", "mycn")
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,8 @@ def find_overlap(first: Cohort, second: Cohort | None = None) -> Overlap:
     Two patients agree where their ages in days differ by at most 1, and sex, stage, MYCN status and times do not
     contradict each other. Of two first events, or two deaths, the times differ by at most 2 days; the later follow-up
     of one may be longer, and hold an event that the other does not have yet. What is unknown contradicts nothing.
+    Where an event and the later end of follow-up both fall on the same days, a contradicting stage or MYCN status does
+    not part them: one of the records is wrong.
 
     What agrees by chance is counted in the same way with the ages of one cohort shifted by 5 to 65 days both ways,
     or by the unit where both cohorts record ages in whole years, months or weeks.
@@ -221,20 +224,24 @@ def _close_in_age(first: pd.Series, second: pd.Series, days: float) -> tuple[np.
 
 def _agree(one: pd.DataFrame, two: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Whether two records may be of one patient, and whether a time is the same in both; row by row."""
-    agrees, same = np.ones(len(one), dtype=bool), np.zeros(len(one), dtype=bool)
-    for name in ("sex", "stage", "inrgss", "mycn"):
-        agrees &= (one[name].isna() | two[name].isna() | (one[name] == two[name])).to_numpy(dtype=bool)
-    for what in ("event", "death"):
+    agrees = {name: _may_be_equal(one[name], two[name]) for name in _CLINICAL}
+    possible, same = np.ones(len(one), dtype=bool), np.zeros((2, len(one)), dtype=bool)
+    for number, what in enumerate(("event", "death")):
         happened, other = one[what].to_numpy(float), two[what].to_numpy(float)
         apart = two[f"{what}_time"].to_numpy(float) - one[f"{what}_time"].to_numpy(float)
         close = np.abs(apart) <= _TIME_DAYS
         known = ~np.isnan(happened) & ~np.isnan(other)
         # Whoever has the event was seen at least as long as the one who does not have it yet.
         later = np.where(happened == 1, apart <= _TIME_DAYS, apart >= -_TIME_DAYS)
-        possible = np.where(happened == other, close | (happened == 0), later)
-        agrees &= ~known | possible
-        same |= known & (happened == other) & close
-    return agrees, same
+        possible &= ~known | np.where(happened == other, close | (happened == 0), later)
+        same[number] = known & (happened == other) & close
+    two_times = (one["event"] == 1) & ((one["death_time"] - one["event_time"]).abs() > _TIME_DAYS)
+    certain = agrees["sex"] & same.all(axis=0) & two_times.to_numpy(dtype=bool)
+    return possible & (np.all(list(agrees.values()), axis=0) | certain), same.any(axis=0)
+
+
+def _may_be_equal(one: pd.Series, two: pd.Series) -> np.ndarray:
+    return (one.isna() | two.isna() | (one == two)).to_numpy(dtype=bool)
 
 
 def _counted(

@@ -39,9 +39,13 @@ class _Simulation(_Section):
 
 
 class _CohortSource(_Section):
-    """Where the patients come from: a cohort folder, or a simulation."""
+    """Where the patients come from: a cohort folder, several as one, or a simulation."""
 
     path: Path | None = None
+    paths: Annotated[tuple[Path, ...], Field(min_length=2)] | None = None
+    """Several cohort folders that are merged, see :func:`nbrelapse.cohort.merge_cohorts`."""
+    uncertain: Literal["stop", "join", "keep"] = "stop"
+    """What to do where it is not sure who is in two of them."""
     simulate: _Simulation | None = None
     gene_sets: Path | None = None
     where: str | None = None
@@ -59,9 +63,14 @@ class _CohortSource(_Section):
 
     @model_validator(mode="after")
     def _one_source(self) -> _CohortSource:
-        if (self.path is None) == (self.simulate is None):
-            raise ValueError("give either `path` or `simulate`")
+        if sum(source is not None for source in (self.path, self.paths, self.simulate)) != 1:
+            raise ValueError("give one of `path`, `paths` and `simulate`")
         return self
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The cohort folders; none of a simulation."""
+        return self.paths or (() if self.path is None else (self.path,))
 
 
 class _FeatureChoice(_Section):
@@ -253,11 +262,13 @@ def read_config(file: str | Path) -> ExperimentConfig:
     config = parse_config(document, path)
     config._file = _ExperimentFile(path.name, hashlib.sha256(content).hexdigest())
     source = config.cohort
-    found = {
+    found: dict[str, Any] = {
         name: path.parent / value
         for name in ("path", "gene_sets")
         if (value := getattr(source, name)) is not None and not value.is_absolute()
     }
+    if source.paths is not None:
+        found["paths"] = tuple(path.parent / value for value in source.paths)
     beside = {
         name: path.parent / value
         for name in ("catalogue", "prior_model")

@@ -70,7 +70,9 @@ def _selections(cohort: Cohort) -> dict[str, str]:
     """Say how the patients were chosen from those of the study."""
     if cohort.where is None:
         return {}
-    steps = cohort.metadata["selections"]
+    steps = [step for step in cohort.metadata["selections"] if "of" not in step]
+    if not steps:
+        return {"Patients chosen": cohort.where}
     unknown = sum(step.get("not_known", 0) for step in steps)
     numbers = f"{steps[-1]['kept']:,} of {steps[0]['patients']:,} patients"
     left = f"; of {unknown:,} it could not be told, as a value is missing, and they are left out" if unknown else ""
@@ -143,8 +145,9 @@ def _provenance(result: ExperimentResult) -> dict[str, str]:
     config, found = result.config, {"cohort": result.data.cohort.name}
     if config.file is not None:
         found |= {"experiment_file": config.file.name, "experiment_file.sha256": config.file.sha256}
-    if config.cohort.path is not None:
-        path = str(config.cohort.path.resolve())
+    paths = config.cohort.folders
+    if paths:
+        path = ", ".join(str(path.resolve()) for path in paths)
         digest = hashlib.sha256(path.encode()).hexdigest()
         found |= {"cohort.path": path} if config.log_paths else {"cohort.path_sha256": digest}
     return found

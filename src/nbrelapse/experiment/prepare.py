@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.merge import merge_folders
 from nbrelapse.cohort.select import take_where
 from nbrelapse.cohort.storage import read_cohort
 from nbrelapse.errors import InputError
@@ -116,8 +117,9 @@ def _cohort(config: ExperimentConfig) -> Cohort:
     if source.simulate is not None:
         cohort = simulate_cohort(source.simulate.patients, source.simulate.seed)
     else:
-        assert source.path is not None
-        cohort = read_cohort(source.path)
+        folders = source.folders
+        several = len(folders) > 1
+        cohort = merge_folders(folders, uncertain=source.uncertain) if several else read_cohort(folders[0])
     return take_where(cohort, source.where, barred=later_columns(config.endpoint, config.landmark_days))
 
 

@@ -29,7 +29,9 @@ def _is_simulated(cohort: Cohort) -> bool:
     True
     """
     source = cohort.metadata.get("source", {})
-    named = source.get("reader") == "simulation" or _SIMULATED in (source.get("study"), cohort.name)
+    sources = [source, *(part.get("source", {}) for part in source.get("cohorts", []))]  # those that were merged
+    names = [cohort.name, *(known.get("study") for known in sources)]
+    named = _SIMULATED in names or any(known.get("reader") == "simulation" for known in sources)
     return named or (len(cohort.patient_ids) > 0 and bool(cohort.patient_ids.str.fullmatch(r"SIM-\d{6}").all()))
 
 
