@@ -1,3 +1,10 @@
+from .auto import AutoScores as AutoScores
+from .auto import WhoCanBeScored as WhoCanBeScored
+from .auto import find_models as find_models
+from .auto import model_folders as model_folders
+from .auto import score_auto as score_auto
+from .auto import told_in_a_line as told_in_a_line
+from .auto import who_can_be_scored as who_can_be_scored
 from .bundle import Bundle as Bundle
 from .bundle import CardFigure as CardFigure
 from .bundle import make_bundle as make_bundle

@@ -177,7 +177,7 @@ def _score_columns(mechanisms: Sequence[str], binary: str | None = None) -> list
 
 @dataclass(frozen=True)
 class CardFigure:
-    """The leading metric of all patients, as a model card has it.
+    """The leading metric of a population, as a model card has it.
 
     Parameters
     ----------
@@ -198,10 +198,10 @@ class CardFigure:
         return f"{self.title} {self.value:.3f} (95% interval {self.low:.3f} to {self.high:.3f}) in {self.where}"
 
 
-def _leading_figure(card: str, *, has_time: bool) -> CardFigure | None:
-    """Return the leading metric of a model card; None of one that has none."""
+def _leading_figure(card: str, *, has_time: bool, population: str = "all") -> CardFigure | None:
+    """Return the leading metric of a population as a model card has it; None of one that has none."""
     metric, title = ("harrell_c", "Harrell C") if has_time else ("auc", "AUC")
-    found = re.search(rf"^\| all \| {metric} \| ([\d.]+) \| ([\d.]+) to ([\d.]+) \|", card, re.MULTILINE)
+    found = re.search(rf"^\| {population} \| {metric} \| ([\d.]+) \| ([\d.]+) to ([\d.]+) \|", card, re.MULTILINE)
     where = re.search(r"^## Performance, in (.+)$", card, re.MULTILINE)
     if found is None or where is None:
         return None
