@@ -270,9 +270,7 @@ def score(
     _print_scored(document)
 
 
-def _score_auto(
-    patients: Cohort, out: Path, endpoint: str, folder: Path, trust: Path | None, as_json: bool
-) -> None:
+def _score_auto(patients: Cohort, out: Path, endpoint: str, folder: Path, trust: Path | None, as_json: bool) -> None:
     """Score each patient by a model of the patient's own, and say how many each model scored."""
     import json
 

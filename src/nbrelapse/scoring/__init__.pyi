@@ -33,6 +33,7 @@ from .records import RecordScorer as RecordScorer
 from .records import describe_features as describe_features
 from .registration import origin as origin
 from .registration import register_model as register_model
+from .reproduction import reproducible_figures as reproducible_figures
 from .scores import check_scores_file as check_scores_file
 from .scores import cohort_notes as cohort_notes
 from .scores import score as score

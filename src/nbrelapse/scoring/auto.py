@@ -1,4 +1,4 @@
-"""Score each patient of a cohort with that saved model, of several, which knows most of what it needs of the patient."""
+"""Score each patient of a cohort with the saved model that knows most of what it needs of this patient."""
 
 from __future__ import annotations
 
@@ -271,23 +271,18 @@ class _Contest:
         # Rounded as the evidence is: 0.9 is within 0.1 of 1.
         even = able & (np.round(evidence.max(axis=1, keepdims=True) - evidence, 12) <= _EVEN)
         judged = np.where(np.isnan(figures), -np.inf, figures)
-        order = np.lexsort((-evidence, -judged, ~even), axis=1)
-        best, index = order[:, 0], cohort.patient_ids
-        scored = able.any(axis=1)
-        chosen = pd.Series(np.where(scored, names[best], None), index=index, dtype=object)
-        shown = {
-            name: _told(evidence[:, column], figures[:, column], high) for column, name in enumerate(models)
-        }
-        own = pd.Series("", index=index, dtype=object)
-        others = pd.Series("", index=index, dtype=object)
-        against = pd.Series("", index=index, dtype=object)
+        best = np.lexsort((-evidence, -judged, ~even), axis=1)[:, 0]
+        scored: np.ndarray = np.asarray(able.any(axis=1))
+        chosen = pd.Series(names[best], index=cohort.patient_ids, dtype="object").where(scored, None)
+        spoke, others, against = (pd.Series("", index=cohort.patient_ids, dtype="object") for _ in range(3))
         for column, name in enumerate(models):
+            told = _told(evidence[:, column], figures[:, column], high)
             is_best = scored & (best == column)
-            own[is_best] = shown[name][is_best]
             beside = even[:, column] & ~is_best
-            others[beside] += f"; {name} " + shown[name][beside]
+            spoke[is_best] = told[is_best]
+            others[beside] += f"; {name} " + told[beside]
             against += f"; {name}: " + found[name].reasons
-        return cls(found, chosen, (own + others).where(scored, against.str.removeprefix("; ")))
+        return cls(found, chosen, (spoke + others).where(scored, against.str.removeprefix("; ")))
 
 
 def _figures(bundle: Bundle, high: np.ndarray) -> np.ndarray:
