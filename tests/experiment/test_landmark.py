@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from nbrelapse.experiment import ExperimentConfig, ExperimentResult, run_experiment
-from nbrelapse.experiment.describe import _model_card, _training_summary
+from nbrelapse.experiment.card import _model_card
+from nbrelapse.experiment.describe import _training_summary
 from nbrelapse.outcome import make_outcome
 from nbrelapse.scoring import load_model, make_bundle, write_bundle
 from nbrelapse.scoring.evaluate import evaluate_bundle

@@ -14,12 +14,12 @@ from sksurv.metrics import concordance_index_censored
 from nbrelapse.cohort import Cohort, write_cohort
 from nbrelapse.errors import InputError
 from nbrelapse.experiment import ExperimentConfig, ExperimentResult, publish, run_experiment
+from nbrelapse.experiment.card import _model_card
 from nbrelapse.experiment.describe import (
     _features_used,
     _guard_figures,
     _guard_sections,
     _guard_tables,
-    _model_card,
     _multiplicity,
 )
 from nbrelapse.experiment.headlines import _headlines

@@ -224,36 +224,83 @@ def _nulls(table: pd.DataFrame) -> dict[Any, Any]:
 
 
 def score(
-    model: Annotated[str, typer.Argument(help="A model folder, or an MLflow URI (models:/…, runs:/…).")],
+    model: Annotated[
+        str, typer.Argument(help="A model folder, an MLflow URI (models:/…, runs:/…), or auto: one for each patient.")
+    ],
     cohort: Annotated[Path, typer.Argument(help="The cohort folder.")],
     out: Annotated[Path, typer.Option(help="The file of scores: .parquet, .csv or .json.")],
     where: Where = None,
     allow_missing_assays: Annotated[
         bool, typer.Option(help="Score although nobody has an assay that the model reads.")
     ] = False,
+    endpoint: Annotated[
+        str | None, typer.Option(help="Of auto: the models of this endpoint take part; efs by default.")
+    ] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="Of auto: the folder whose model folders take part; models by default.")
+    ] = None,
     trust: Trust = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Score the patients of a cohort: risk, interval, mechanisms, and what was missing."""
+    """Score the patients of a cohort: risk, interval, mechanisms, and what was missing.
+
+    With auto, each patient by the model that knows most of what it needs of the patient; the file says which.
+    """
     import json
 
+    from nbrelapse.errors import InputError
     from nbrelapse.scoring.reading import load_model
     from nbrelapse.scoring.scores import check_scores_file, cohort_notes, write_scores
     from nbrelapse.scoring.scores import score as score_cohort
 
     check_scores_file(out)
+    if model == "auto":
+        _score_auto(read_patients(cohort, where), out, endpoint or "efs", models or Path("models"), trust, as_json)
+        return
+    for option, value in (("--endpoint", endpoint), ("--models", models)):
+        if value is not None:
+            raise InputError(f"{option} is of nbrelapse score auto", column=option, fix="leave it out, or say auto")
     bundle, patients = load_model(model, trust=trust), read_patients(cohort, where)
     scores = score_cohort(bundle, patients, allow_missing_assays=allow_missing_assays)
     file = write_scores(scores, out)
+    document = _scored(file, scores) | {"notes": cohort_notes(bundle, patients)}
+    if as_json:
+        typer.echo(json.dumps(document, indent=2))
+        return
+    _print_scored(document)
+
+
+def _score_auto(patients: Cohort, out: Path, endpoint: str, folder: Path, trust: Path | None, as_json: bool) -> None:
+    """Score each patient by a model of the patient's own, and say how many each model scored."""
+    import json
+
+    from nbrelapse.scoring.auto import score_auto
+    from nbrelapse.scoring.scores import write_scores
+
+    found = score_auto(folder, patients, endpoint=endpoint, trust=trust)
+    document = _scored(write_scores(found.table, out), found.table)
+    document |= {"endpoint": endpoint, "models": found.models, "not_scored": found.left_out, "notes": found.notes}
+    if as_json:
+        typer.echo(json.dumps(document, indent=2))
+        return
+    _print_scored(document)
+    for name, number in found.models.items():
+        typer.echo(f"  {name}: {number}")
+    for reason, number in found.left_out.items():
+        typer.echo(f"  none: {number} ({reason})")
+
+
+def _scored(file: Path, scores: pd.DataFrame) -> dict[str, Any]:
     warned = int((scores["warnings"] != "").sum())
     unscored = int(scores["log_risk"].isna().sum())
-    notes = cohort_notes(bundle, patients)
-    if as_json:
-        document = {"file": str(file), "patients": len(scores), "unscored": unscored, "with_warnings": warned}
-        typer.echo(json.dumps(document | {"notes": notes}, indent=2))
-        return
-    typer.echo(f"{len(scores)} patients: {len(scores) - unscored} scored, {warned} with warnings: {file}")
-    for note in notes:
+    return {"file": str(file), "patients": len(scores), "unscored": unscored, "with_warnings": warned}
+
+
+def _print_scored(document: dict[str, Any]) -> None:
+    number = document["patients"] - document["unscored"]
+    told = f"{number} scored, {document['with_warnings']} with warnings: {document['file']}"
+    typer.echo(f"{document['patients']} patients: {told}")
+    for note in document["notes"]:
         typer.echo(f"note: {note}", err=True)
 
 

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbrelapse.cli.data import Json
+from nbrelapse.cli.data import Json, Where, read_patients
 from nbrelapse.cli.models import Trust
+from nbrelapse.errors import InputError
 
 if TYPE_CHECKING:
+    from nbrelapse.cohort.cohort import Cohort
     from nbrelapse.scoring.reading import CheckedModel
     from nbrelapse.tracking.promotion import Promotion
     from nbrelapse.tracking.registry import RegisteredVersion
@@ -92,15 +94,29 @@ def _promotion_document(done: Promotion) -> dict[str, Any]:
 
 
 def models(
+    cohort: Annotated[
+        Path | None, typer.Argument(help="A cohort folder: how many of its patients could each model score?")
+    ] = None,
     folder: Annotated[Path, typer.Option(help="Whose model folders are listed, too.")] = Path("models"),
+    where: Where = None,
     as_json: Json = False,
 ) -> None:
-    """List the registered models and those of a folder: endpoint, C, what is needed, where they come from."""
+    """List the registered models and those of a folder: endpoint, C, what is needed, where they come from.
+
+    With a cohort also how many of its patients each could score, and why not the others: the rules are those of
+    nbrelapse score auto.
+    """
+    from nbrelapse.scoring.auto import model_folders
     from nbrelapse.tracking.registry import registered_models
     from nbrelapse.tracking.store import has_store
 
+    if where is not None and cohort is None:
+        raise InputError("a condition on patients, but no cohort", column="--where", fix="name the cohort folder")
+    patients = None if cohort is None else read_patients(cohort, where)
     registered = registered_models() if has_store() else []
-    documents = [_document(found) for found in registered] + [_checked(path) for path in _model_folders(folder)]
+    documents = [_document(found) for found in registered] + [_checked(path) for path in model_folders(folder)]
+    if patients is not None:
+        documents = [document | _could_score(document, patients) for document in documents]
     if as_json:
         typer.echo(json.dumps(documents, indent=2))
         return
@@ -111,9 +127,20 @@ def models(
         typer.echo("nothing is registered: nbrelapse register MODEL", err=True)
 
 
-def _model_folders(folder: Path) -> Iterator[Path]:
-    if folder.is_dir():
-        yield from sorted(path for path in folder.iterdir() if (path / "MLmodel").is_file())
+def _could_score(document: dict[str, Any], patients: Cohort) -> dict[str, Any]:
+    """Return how many patients of a cohort a listed model could score; nothing of one that cannot be used."""
+    from nbrelapse.errors import NbRelapseError
+    from nbrelapse.scoring.auto import told_in_a_line, who_can_be_scored
+    from nbrelapse.scoring.reading import load_model
+
+    if document["problem"] is not None:
+        return {"could_score": None}
+    try:
+        found = who_can_be_scored(load_model(document["model"]), patients)
+    except NbRelapseError as error:
+        return {"could_score": None, "problem": str(error).splitlines()[0]}
+    counts = {"patients": len(found.reasons), "scored": found.patients, "not": found.left_out}
+    return {"could_score": counts | {"told": told_in_a_line(found)}}
 
 
 def _document(found: RegisteredVersion) -> dict[str, Any]:
@@ -166,6 +193,8 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
         if document["c"] is not None:
             c = f"C {document['c']:.3f} ({document['c.low']:.3f} to {document['c.high']:.3f}) in {document['c.where']}"
         said = [f"{document['endpoint']}: {c}", f"needs {', '.join(document['needs'])}; {document['origin']}"]
+    if document.get("could_score"):
+        said.append(document["could_score"]["told"])
     for sentence in said:
         yield from textwrap.wrap(sentence, _WIDTH, initial_indent="  ", subsequent_indent="    ")
 

@@ -117,6 +117,21 @@ class _Validation(_Section):
     """Train the chosen family on parts of the patients too; see :func:`nbrelapse.validation.sample_size`."""
 
 
+class _Card(_Section):
+    """What the model cards say that no figure tells; Markdown, a paragraph each."""
+
+    participants: str = ""
+    """Who the patients were: where, when, how treated, from which publication."""
+    predictors: str = ""
+    """How the predictors were measured and selected."""
+    performance: str = ""
+    """What a reader of the figures must know, such as how often a hold-out was opened before."""
+    not_for: tuple[str, ...] = ()
+    """What the models must not be used for, beside what is said of every model."""
+    terms: str = ""
+    """Licence and terms of the data."""
+
+
 _Family = Literal[
     "ensemble",
     "cox",
@@ -191,6 +206,8 @@ class ExperimentConfig(_Section):
         Whether tables in MLflow may name patients, and runs the folder of the cohort; by default their hashes.
     allow_overlap : bool
         Train although more patients look the same than chance makes, see :func:`nbrelapse.cohort.find_overlap`.
+    card : Card
+        Sentences for the model cards.
     """
 
     name: Annotated[str, Field(pattern=r"^[^/\\]+$")]
@@ -213,6 +230,7 @@ class ExperimentConfig(_Section):
     log_patient_ids: bool = False
     log_paths: bool = False
     allow_overlap: bool = False
+    card: Annotated[_Card, Field(exclude=True)] = _Card()  # it stands in the cards
     _file: _ExperimentFile | None = PrivateAttr(default=None)
 
     @property
@@ -310,6 +328,7 @@ def _fields_beside(location: tuple[int | str, ...]) -> list[str]:
         "split": _Split,
         "leave_one_out": _LeaveOneOut,
         "validation": _Validation,
+        "card": _Card,
     }
     for part in location[:-1]:
         section = sections.get(str(part), section)

@@ -6,7 +6,7 @@ import hashlib
 import platform
 import secrets
 import subprocess
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -18,14 +18,10 @@ from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.experiment.prepare import _PreparedData
 from nbrelapse.experiment.run import ExperimentResult
 from nbrelapse.explanation.explanation import mechanism_cooccurrence
-from nbrelapse.explanation.stability import Stability
-from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.metrics.evaluation import Evaluation, figure_spread
-from nbrelapse.metrics.horizons import YEAR
-from nbrelapse.models.base import RiskModel
-from nbrelapse.outcome import FEWEST_AT_RISK, Outcome, summarize_outcome
-from nbrelapse.report.facts import coverage_table, disagreements
+from nbrelapse.outcome import Outcome, summarize_outcome
+from nbrelapse.report.facts import coverage_table
 from nbrelapse.report.guard_sections import (
     GuardSection,
     learning_section,
@@ -36,7 +32,6 @@ from nbrelapse.report.guard_sections import (
 )
 from nbrelapse.report.plots.performance import learning_curve
 from nbrelapse.report.render import Plot
-from nbrelapse.report.sentences import stability_sentences, verdict
 from nbrelapse.scoring.evaluate import populations
 from nbrelapse.scoring.training_summary import TrainingSummary
 from nbrelapse.validation.guards import Multiplicity
@@ -175,108 +170,6 @@ def _training_summary(result: ExperimentResult) -> TrainingSummary:
         landmark_days=result.config.landmark_days,
         progressive=result.config.progressive,
     )
-
-
-def _model_card(result: ExperimentResult, name: str, tried: Multiplicity | None = None) -> str:
-    """Describe a model in Markdown: what it is, on whom it was trained, how it did, what it must not be used for."""
-    judged = result.cross_validation if result.holdout is None else result.holdout
-    where = "nested cross-validation of the training patients" if result.holdout is None else "the hold-out"
-    stable = result.stability[name]
-    agreement = disagreements(result.explanations[name], result.data.table.catalogue, result.config.endpoint, stable)
-    lines = [
-        f"# {result.config.name}: {name}",
-        "",
-        "For research. Not for treatment decisions.",
-        "",
-        f"- Endpoint: {result.config.endpoint}",
-        f"- Trained with nbrelapse {__version__}, seed {result.config.seed}",
-        *(f"- {label}: {fact}" for label, fact in _describe_cohort(result).items()),
-        *(f"- {label}: {fact}" for label, fact in _describe_outcome(result).items()),
-        *_longest_followup(result.models[name]),
-        "",
-        f"## Performance, in {where}",
-        "",
-        *(
-            line
-            for population in dict.fromkeys(["all", *judged.metrics["population"]])
-            for line in (verdict(judged, name, population).sentence, "")
-        ),
-        *_metric_table(judged.metrics, name),
-        "",
-        f"## Mechanisms, by mean absolute contribution to the {result.explanations[name].scale}",
-        "",
-        *_mechanism_table(stable, result.data.table.catalogue),
-        "",
-        *stability_sentences(stable),
-        "",
-        "## Against the literature",
-        "",
-        agreement["sentence"],
-        "",
-        *(
-            f"- {row['title']} ({row['mechanism']}): expected {row['expected']}, {row['found']} in the model, "
-            f"{row['status']}"
-            for row in agreement["rows"]
-        ),
-        "",
-        "## How far the figures carry",
-        "",
-        *(
-            f"- {section.title}: {sentence}"
-            for section in _guard_sections(result, tried)
-            for sentence in section.sentences
-        ),
-        "",
-        "## Limits",
-        "",
-        "- Contributions say what the model uses, not what causes the outcome.",
-        "- A patient of whom little is known gets a warning, or no score at all.",
-        "- Intervals hold the uncertainty of estimation, not differences between eras, countries or platforms.",
-        *(f"- {note}" for note in result.notes),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _longest_followup(model: RiskModel) -> list[str]:
-    if model.followed_days is None:
-        return []
-    followed = f"{model.followed_days / YEAR:.1f} years"
-    return [f"- At least {FEWEST_AT_RISK} training patients were followed for {followed}; nothing is predicted beyond"]
-
-
-def _mechanism_table(stable: Stability, catalogue: Catalogue) -> list[str]:
-    lines = [
-        "| mechanism | mean contribution | 95% of refits | rank | 95% of refits | effect |",
-        "|---|---|---|---|---|---|",
-    ]
-    return lines + [
-        f"| {catalogue.mechanisms[str(name)].title} | {row['importance']:.3f} | {row['low']:.3f} to {row['high']:.3f} "
-        f"| {row['rank']} | {row['rank_low']} to {row['rank_high']} | {row['status']} |"
-        for name, row in stable.mechanisms.iterrows()
-    ]
-
-
-def _metric_table(metrics: pd.DataFrame, name: str) -> list[str]:
-    rows = metrics[metrics["model"] == name]
-    lines = [
-        "| population | metric | value | 95% interval | patients | events | at risk then | events by then |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    return lines + [
-        f"| {row['population']} | {row['metric']} | {row['value']:.3f} | {_interval(row)} | {row['n']} "
-        f"| {row['events']} | {_count(row['at_risk'])} | {_count(row['events_by'])} |"
-        for row in rows.to_dict("records")
-    ]
-
-
-def _interval(row: dict[Hashable, Any]) -> str:
-    if pd.notna(row["low"]):
-        return f"{row['low']:.3f} to {row['high']:.3f}"
-    return f"by chance {row['by_chance']:.3f}" if pd.notna(row["by_chance"]) else "none"
-
-
-def _count(count: Any) -> str:
-    return "" if pd.isna(count) else str(count)
 
 
 def _multiplicity(result: ExperimentResult, experiments: int) -> Multiplicity:

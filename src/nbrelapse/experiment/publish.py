@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.experiment.card import _card_numbers, _model_card
 from nbrelapse.experiment.describe import (
     _coverage,
     _describe_cohort,
@@ -22,7 +23,6 @@ from nbrelapse.experiment.describe import (
     _experiment_tables,
     _guard_figures,
     _guard_sections,
-    _model_card,
     _model_tables,
     _multiplicity,
     _provenance,
@@ -122,7 +122,7 @@ def publish(
     tried = _multiplicity(result, count_experiments(TRAINING_TAG, training) + 1)
     courses = _group_courses(result.data.cohort, result.data.features(result.data.training), result.data.training.y)
     paired = PairedReplicates.of(result.predictions, result.data.training)
-    records = [_model_record(result, name, tried, courses, sign) for name in result.models]
+    records = [_model_record(result, name, tried, courses, sign, openings) for name in result.models]
     open_store()  # a new one takes MLflow some seconds
     pictures = drawing()
     content = _content(result, openings, tried, shares, utility, _owned(pictures, None))
@@ -284,6 +284,7 @@ def _model_record(
     tried: Multiplicity,
     courses: tuple[ClinicalGroup, ...],
     sign: str | Path | None = None,
+    openings: int | None = None,
 ) -> ModelRecord:
     model = result.models[name]
     plain = model.plain
@@ -302,7 +303,6 @@ def _model_record(
     figures, curves, note = _headlines(result, name), _curves(result, name), _model_note(result, name)
     if name not in result.config.models:
         return ModelRecord(name, parameters, figures, curves=curves, description=note)
-    card = _model_card(result, name, tried)
     bundle = make_bundle(
         result.config.endpoint,
         model,
@@ -315,11 +315,12 @@ def _model_record(
             _training_summary(result),
             observed=_observed_in_training(courses, result.data.training.y, result.predictions[name]),
         ),
-        card=card,
         bands=learn_bands(
             result.predictions[name], model, result.data.features(result.data.training), result.data.training.y
         ),
     )
+    card, numbers = _model_card(result, name, tried, openings), _card_numbers(result, bundle, name)
+    bundle = replace(bundle, card=card, card_numbers=numbers)
     return ModelRecord(
         name,
         parameters,

@@ -1,3 +1,10 @@
+from .auto import AutoScores as AutoScores
+from .auto import WhoCanBeScored as WhoCanBeScored
+from .auto import find_models as find_models
+from .auto import model_folders as model_folders
+from .auto import score_auto as score_auto
+from .auto import told_in_a_line as told_in_a_line
+from .auto import who_can_be_scored as who_can_be_scored
 from .bundle import Bundle as Bundle
 from .bundle import CardFigure as CardFigure
 from .bundle import make_bundle as make_bundle
@@ -26,6 +33,7 @@ from .records import RecordScorer as RecordScorer
 from .records import describe_features as describe_features
 from .registration import origin as origin
 from .registration import register_model as register_model
+from .reproduction import reproducible_figures as reproducible_figures
 from .scores import check_scores_file as check_scores_file
 from .scores import cohort_notes as cohort_notes
 from .scores import score as score

@@ -33,6 +33,7 @@ _FORMAT_VERSION = 1
 _LOADER_MODULE = "nbrelapse.scoring.pyfunc"
 _DESCRIPTION = "MLmodel"
 _CARD = "README.md"
+_CARD_NUMBERS = "card.json"
 _MANIFEST = "data/manifest.json"
 _REFITS = "data/refits.zip"
 _MLFLOW_FILES = frozenset({"registered_model_meta"})
@@ -64,8 +65,9 @@ def _content(manifest: Mapping[str, Any]) -> str:
 def _fingerprint(manifest: Mapping[str, Any]) -> str:
     """SHA-256 of what a saved model holds, in hex: the same wherever it is kept, whoever signed or exported it."""
     kept = {key: value for key, value in manifest.items() if key not in ("sha256", "signature", "nbrelapse_version")}
-    # The files beside data/ say which run of MLflow, which Python and which packages.
-    files = {name: digest for name, digest in manifest["files"].items() if name.startswith("data/") or name == _CARD}
+    told = _CARD, _CARD_NUMBERS
+    # The other files beside data/ say which run of MLflow, which Python and which packages.
+    files = {name: digest for name, digest in manifest["files"].items() if name.startswith("data/") or name in told}
     return hashlib.sha256(_to_json(kept | {"files": files}).encode()).hexdigest()
 
 
@@ -177,7 +179,7 @@ def _score_columns(mechanisms: Sequence[str], binary: str | None = None) -> list
 
 @dataclass(frozen=True)
 class CardFigure:
-    """The leading metric of all patients, as a model card has it.
+    """The leading metric of a population, as a model card has it.
 
     Parameters
     ----------
@@ -198,10 +200,10 @@ class CardFigure:
         return f"{self.title} {self.value:.3f} (95% interval {self.low:.3f} to {self.high:.3f}) in {self.where}"
 
 
-def _leading_figure(card: str, *, has_time: bool) -> CardFigure | None:
-    """Return the leading metric of a model card; None of one that has none."""
+def _leading_figure(card: str, *, has_time: bool, population: str = "all") -> CardFigure | None:
+    """Return the leading metric of a population as a model card has it; None of one that has none."""
     metric, title = ("harrell_c", "Harrell C") if has_time else ("auc", "AUC")
-    found = re.search(rf"^\| all \| {metric} \| ([\d.]+) \| ([\d.]+) to ([\d.]+) \|", card, re.MULTILINE)
+    found = re.search(rf"^\| {population} \| {metric} \| ([\d.]+) \| ([\d.]+) to ([\d.]+) \|", card, re.MULTILINE)
     where = re.search(r"^## Performance, in (.+)$", card, re.MULTILINE)
     if found is None or where is None:
         return None
@@ -241,6 +243,9 @@ class Bundle:
         Of the training patients: counts, events, follow-up. No identifiers.
     card : str
         The model card, Markdown.
+    card_numbers : mapping, optional
+        Numbers of the model card as JSON data; not in models that no experiment trained, were updated, or were saved
+        before 0.4.0.
     version : str
         Of nbrelapse that saved it, or this one.
     bands : PatientBands, optional
@@ -271,6 +276,7 @@ class Bundle:
     log_risk_quantiles: np.ndarray
     training: TrainingSummary = field(default_factory=TrainingSummary)
     card: str = ""
+    card_numbers: Mapping[str, Any] | None = None
     version: str = __version__
     bands: PatientBands | None = None
     profile: _Profile | None = None

@@ -25,6 +25,7 @@ from nbrelapse.report.wording import ENDPOINTS
 from nbrelapse.scoring._profile import _Profile
 from nbrelapse.scoring.bundle import (
     _CARD,
+    _CARD_NUMBERS,
     _DESCRIPTION,
     _FORMAT_VERSION,
     _LOADER_MODULE,
@@ -54,7 +55,7 @@ _LARGEST = 1 << 30
 """Bytes of a folder, and that its archive may unpack to; a hundred boosted refits take about ten million."""
 
 _FILES = re.compile(
-    r"MLmodel|README\.md|requirements\.txt|python_env\.yaml|(serving_)?input_example\.json|"
+    r"MLmodel|README\.md|card\.json|requirements\.txt|python_env\.yaml|(serving_)?input_example\.json|"
     r"data/((baseline|catalogue|model|references)\.json|refits\.zip|([a-z_]+-)?model\.ubj)"
 )
 _LARGEST_DESCRIPTION = 1 << 20
@@ -268,6 +269,7 @@ class _Checked:
     references: Mapping[str, Mapping[str, Any]]
     catalogue: Catalogue
     baseline: Mapping[str, Any]
+    card_numbers: Mapping[str, Any] | None
     signer: _Signer | None
 
 
@@ -302,7 +304,11 @@ def _checked(folder: Path, trust: str | Path | None) -> _Checked:
         _check_baseline(baseline, [row["feature"] for row in manifest["features"]])
     with _reading(_CARD):
         contents.get(_CARD, b"").decode("utf-8")
-    return _Checked(contents, manifest, model, tuple(refits), references, catalogue, baseline, signer)
+    with _reading(_CARD_NUMBERS):
+        numbers = _read_json(contents[_CARD_NUMBERS]) if _CARD_NUMBERS in contents else None
+        if not isinstance(numbers, dict | None):
+            raise ValueError("the numbers of the card are no object")
+    return _Checked(contents, manifest, model, tuple(refits), references, catalogue, baseline, numbers, signer)
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
@@ -395,6 +401,7 @@ def _bundle(checked: _Checked) -> Bundle:
         log_risk_quantiles=np.array(checked.baseline["log_risk_quantiles"], dtype=float),
         training=TrainingSummary.from_dict(manifest["training"]),
         card=checked.contents.get(_CARD, b"").decode("utf-8"),
+        card_numbers=checked.card_numbers,
         version=manifest["nbrelapse_version"],
         bands=None if manifest.get("bands") is None else PatientBands.from_dict(manifest["bands"]),
         profile=None if "profile" not in checked.baseline else _Profile.from_dict(checked.baseline["profile"]),

@@ -30,6 +30,7 @@ from nbrelapse.models.resamples import bootstrap_refits
 from nbrelapse.outcome import Outcome, make_outcome
 from nbrelapse.scoring.bundle import (
     _CARD,
+    _CARD_NUMBERS,
     _DESCRIPTION,
     _FORMAT_VERSION,
     _LOADER_MODULE,
@@ -62,9 +63,9 @@ def write_bundle(
     """Save a model; the folder appears whole or not at all.
 
     ``MLmodel``, ``requirements.txt``, ``python_env.yaml``, an example of the input (a made-up patient) and the model
-    card (``README.md``) stand beside ``data/``, which holds the model, its bootstrap refits, the clinical baselines,
-    the catalogue entries that it reads and ``manifest.json`` with the checksum of every file. The same bundle gives
-    the same bytes.
+    card (``README.md``, its numbers in ``card.json``) stand beside ``data/``, which holds the model, its bootstrap
+    refits, the clinical baselines, the catalogue entries that it reads and ``manifest.json`` with the checksum of
+    every file. The same bundle gives the same bytes.
 
     Parameters
     ----------
@@ -128,7 +129,9 @@ def _write(bundle: Bundle, folder: Path, begun: Mapping[str, Any], key: str | Pa
     _write_text(data / "baseline.json", _to_json(baseline))
     _write_text(data / "catalogue.json", _to_json(bundle.catalogue.to_document()))
     texts = _describe_for_mlflow(bundle.example(), bundle.score_columns, begun)
-    for name, text in {**texts, **({_CARD: bundle.card} if bundle.card else {})}.items():
+    texts |= {_CARD: bundle.card} if bundle.card else {}
+    texts |= {} if bundle.card_numbers is None else {_CARD_NUMBERS: _to_json(bundle.card_numbers)}
+    for name, text in texts.items():
         _write_text(folder / name, text)
     files = {file.relative_to(folder).as_posix(): _sha256(file) for file in sorted(folder.rglob("*")) if file.is_file()}
     manifest = _manifest(bundle, files)

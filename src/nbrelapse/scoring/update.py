@@ -236,6 +236,7 @@ def _updated_bundle(
         training=replace(bundle.training, observed=None),
         bands=learn_bands(cross, model, X, outcome.y) if bundle.refits else None,
         updates=(*bundle.updates, record),
+        card_numbers=None,
         version=__version__,
         fingerprint=None,
     )
