@@ -7,7 +7,8 @@ import sys
 import typer
 
 from nbrelapse import __version__
-from nbrelapse.cli.data import cohort_app, features, mechanisms
+from nbrelapse.cli.data import cohort_app
+from nbrelapse.cli.features import features, mechanisms
 from nbrelapse.cli.models import evaluate, explain, export, score, verify
 from nbrelapse.cli.registry import models, promote, register
 from nbrelapse.cli.results import compare, ui

@@ -39,7 +39,7 @@ def check_layer_name(name: str, file: str | Path | None = None) -> str:
     Raises
     ------
     InputError
-        It is too long, has other characters, or is the name of a table, an assay or the single genes.
+        It is too long, has other characters, or is the name of a table or an assay, `gene` or `all`.
 
     Examples
     --------
@@ -53,15 +53,14 @@ def check_layer_name(name: str, file: str | Path | None = None) -> str:
       expected: lower-case letters and digits, words joined by single underscores, at most 60 characters
       fix: rename the layer
     """
-    taken = {*TABLES, *levels("assay"), "gene", "gene_copy_number", "expression"}
+    taken = {*TABLES, *levels("assay"), "gene", "all", "gene_copy_number"}
     if not _LAYER_NAME.fullmatch(name) or len(name) > _LONGEST_NAME or name in taken:
         raise InputError(
             f"illegal name of a layer {name!r}",
             file=file,
             column="layers",
             expected="lower-case letters and digits, words joined by single underscores, at most "
-            f"{_LONGEST_NAME} characters"
-            + ("; a table, an assay or the single genes are called so" if name in taken else ""),
+            f"{_LONGEST_NAME} characters" + ("; this one means something else" if name in taken else ""),
             fix="rename the layer",
         )
     return name

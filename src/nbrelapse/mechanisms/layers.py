@@ -177,6 +177,18 @@ def layer_mechanisms(
     return pd.DataFrame(found).reindex(order).fillna(0).astype("int64").rename_axis("mechanism")
 
 
+def layers_read(catalogue: Catalogue) -> list[str]:
+    """Return the layers that the features of a catalogue are read from.
+
+    Examples
+    --------
+    >>> from nbrelapse.mechanisms import load_catalogue
+    >>> layers_read(load_catalogue())
+    []
+    """
+    return list(dict.fromkeys(str(entry.parameters["layer"]) for entry in catalogue.by_builder(_BUILDER)))
+
+
 def _with(catalogue: Catalogue, added: Mapping[str, FeatureDefinition]) -> Catalogue:
     mechanisms = dict(catalogue.mechanisms)
     if OTHER not in mechanisms and any(feature.mechanism == OTHER for feature in added.values()):
