@@ -96,6 +96,8 @@ def test_only_what_is_asked_for_is_read(cohort: Cohort, tmp_path: Path, monkeypa
     kept = found.take(["b"])
     check_cohort(kept)
     assert read == []
+    assert as_layers(kept.layers).rows("cells").tolist() == ["Treg"]
+    assert read.pop() == ["feature"]
     assert kept.layers["cells"].shape == (1, 1)
     assert kept.layers["cells"].shape == (1, 1)
     assert read == [["feature", "b"]]

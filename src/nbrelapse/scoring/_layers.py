@@ -39,7 +39,7 @@ def _layer_warnings_of(
     layers, warnings = as_layers(cohort.layers), {}
     for name in relied_on:
         chosen = cohort.assayed_samples(layer_assay(name))
-        own = chosen.index[chosen.isin(layers.samples(name))] if name in layers else []
+        own = chosen.index[chosen.isin(layers.samples(name))] if name in layers else chosen.index[:0]
         has = cohort.patient_ids.isin(own)
         words = name.replace("_", " ")
         warnings[f"the layer {words} is not known, of which the model reads: it weighs as if it were average"] = ~has
