@@ -164,6 +164,7 @@ def _training_summary(result: ExperimentResult) -> TrainingSummary:
     return TrainingSummary.of(
         data.cohort,
         data.training,
+        data.table.catalogue,
         experiment=result.config.name,
         high_risk=_high_risk(data, data.training),
         unspecified=result.config.unspecified,
