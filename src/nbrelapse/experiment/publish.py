@@ -295,7 +295,7 @@ def _model_record(
         {
             key: value
             for key, value in plain.get_params(deep=False).items()
-            if key not in ("columns", "directions", "prior")
+            if key not in ("columns", "directions", "prior", "strata")
         }
     )
     if isinstance(plain, Blend):
