@@ -125,14 +125,14 @@ def _group_of(cohort: Cohort, column: str, patients: pd.Index, purpose: str) -> 
     table = cohort.patients.set_index("patient_id")
     if column not in table:
         raise InputError(
-            f"the cohort lacks the column whose values {purpose}",
+            f"the cohort lacks the column whose values are {purpose}",
             column=column,
             expected=", ".join(table.columns),
         )
     groups = table[column].astype("string").reindex(patients)
     if groups.nunique() > _MOST_GROUPS:
         raise InputError(
-            f"{groups.nunique()} values are too many: they {purpose}",
+            f"{groups.nunique()} values are too many {purpose}",
             column=column,
             expected=f"a column of at most {_MOST_GROUPS} cohorts or groups",
         )
@@ -144,7 +144,7 @@ def _studies(config: ExperimentConfig, cohort: Cohort, patients: pd.Index) -> pd
     if config.strata == "none" or (config.strata == "auto" and not is_merged(cohort)):
         return None
     column = "study" if config.strata == "auto" else config.strata
-    groups = _group_of(cohort, column, patients, "are to have a baseline hazard each")
+    groups = _group_of(cohort, column, patients, "to have a baseline hazard each")
     unknown = int(groups.isna().sum())
     if unknown:
         raise InputError(

@@ -378,7 +378,7 @@ def _leave_one_out(
 
 def _column_groups(column: str, data: _PreparedData) -> tuple[pd.Series, list[str]]:
     """Return the group of each training patient, and the groups of the cohort that have no patient with an outcome."""
-    groups = _group_of(data.cohort, column, data.training.patient_ids, "are to be left out one by one")
+    groups = _group_of(data.cohort, column, data.training.patient_ids, "to be left out one by one")
     everybody = data.cohort.patients.set_index("patient_id")[column].astype("string")
     with_outcome = set(groups.dropna()) | set(everybody.reindex(data.unsplit).dropna())
     if data.holdout is not None:
