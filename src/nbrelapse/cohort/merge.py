@@ -32,17 +32,17 @@ def merge_cohorts(cohorts: Sequence[Cohort], *, name: str | None = None, uncerta
     **Studies.** ``study`` of a patient stays where it is recorded, and is the cohort's name where it is not.
 
     **Patients in two cohorts** are looked for study by study (:func:`nbrelapse.cohort.find_overlap`). One who is surely
-    in both stands once, with the record, study and split of the cohort named first; of the later record come values that
-    the first lacks, the outcome only where the first has none, and assays that the first does not have at that time
-    point. Where more look the same than chance makes, without an event or a last visit on the same days, it is not sure
-    who they are; see `uncertain`.
+    in both stands once, with the record, study and split of the cohort named first; of the later record come values
+    that the first lacks, the outcome only where the first has none, and assays that the first does not have at that
+    time point. Where more look the same than chance makes, without an event or a last visit on the same days, it is not
+    sure who they are; see `uncertain`.
 
     **Identifiers** of patients and samples that two cohorts use for different ones get the cohort's name in front,
     ``NAME:ID``; so do panels of other genes, and copy-number platforms, whose scale is each study's own.
 
-    **Matrices.** Genes are matched by their current symbols. Copy number by gene has the genes of all cohorts, NaN where
-    one did not measure them. Expression has the genes that all cohorts with expression measured: features are ranks
-    within a sample, and ranks among other genes are not comparable.
+    **Matrices.** Genes are matched by their current symbols. Copy number by gene has the genes of all cohorts, NaN
+    where one did not measure them. Expression has the genes that all cohorts with expression measured: features are
+    ranks within a sample, and ranks among other genes are not comparable.
 
     Parameters
     ----------
@@ -57,8 +57,8 @@ def merge_cohorts(cohorts: Sequence[Cohort], *, name: str | None = None, uncerta
     Returns
     -------
     Cohort
-        ``metadata["source"]`` names the cohorts, how many patients each had and how many it added; ``repairs`` says what
-        was joined, renamed and left out.
+        ``metadata["source"]`` names the cohorts, how many patients each had and how many it added; ``repairs`` says
+        what was joined, renamed and left out.
 
     Raises
     ------
@@ -120,9 +120,14 @@ class _Part:
         try:
             validate_cohort(cohort)
         except InputError as error:
-            where = f"{cohort.name}: {error.file or 'patients'}"
-            more = {"column": error.column, "rows": error.rows, "expected": error.expected, "fix": error.fix}
-            raise InputError(error.problem, file=where, **more) from None
+            raise InputError(
+                error.problem,
+                file=f"{cohort.name}: {error.file or 'patients'}",
+                column=error.column,
+                rows=error.rows,
+                expected=error.expected,
+                fix=error.fix,
+            ) from None
         tables = {key: getattr(cohort, key) for key in TABLES if getattr(cohort, key) is not None}
         study = tables["patients"]["study"].fillna(cohort.name).astype("str")
         tables["patients"] = tables["patients"].assign(study=study)
@@ -131,8 +136,12 @@ class _Part:
         }
         return cls(cohort.name, cohort.metadata, tables, matrices, len(study))
 
-    def rename(self, column: str, new: Callable[[pd.Series], pd.Series]) -> None:
-        """Rename identifiers in every table that has the column, and samples in the matrices."""
+    def put_name_before(self, column: str, chosen: Callable[[pd.Series], pd.Series]) -> None:
+        """Put the cohort's name before some identifiers, in every table with the column, and in the matrices."""
+
+        def new(ids: pd.Series) -> pd.Series:
+            return ids.mask(chosen(ids), f"{self.name}:" + ids)
+
         for key, table in self.tables.items():
             if column in table:
                 self.tables[key] = table.assign(**{column: new(table[column]).astype("str")})
@@ -178,7 +187,7 @@ def _refuse_other_builds(parts: Sequence[_Part]) -> None:
     rows = pd.concat([part.tables["assays"].assign(cohort=part.name) for part in parts])
     known = rows.dropna(subset=["genome_build"]).drop_duplicates(["cohort", "assay", "genome_build"])
     for assay, found in known.groupby("assay"):
-        if found["genome_build"].nunique() > 1:
+        if len(set(found["genome_build"])) > 1:
             told = ", ".join(found["genome_build"] + " in " + found["cohort"])
             raise InputError(
                 f"the coordinates of {str(assay).replace('_', ' ')} are of different genome builds: {told}",
@@ -305,7 +314,7 @@ def _rename_shared_ids(parts: Sequence[_Part]) -> list[str]:
     notes = []
     for part in parts:
         prefix = f"{part.name}:"
-        part.rename("sample_id", lambda ids, prefix=prefix: ids.mask(ids.map(used) > 1, prefix + ids))
+        part.put_name_before("sample_id", lambda ids: ids.map(used) > 1)
         for key, column in (("patients", "patient_id"), ("samples", "sample_id")):
             number = int(part.tables[key][column].str.startswith(prefix).sum())
             if number:
@@ -323,8 +332,7 @@ def _rename_panels(parts: Sequence[_Part]) -> list[str]:
             genes.setdefault(str(panel), set()).add(listed.get(panel, frozenset()))
     other = {panel for panel, found in genes.items() if len(found) > 1}
     for part in parts:
-        prefix = f"{part.name}:"
-        part.rename("panel", lambda ids, prefix=prefix: ids.mask(ids.isin(other), prefix + ids))
+        part.put_name_before("panel", lambda ids: ids.isin(other))
     return [f"panels: {panel!r} has other genes in each cohort, and its name in front" for panel in sorted(other)]
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import nnls
 
 from nbrelapse.errors import InputError
@@ -46,6 +47,8 @@ class CoxPrior(_LinearCox):
         :math:`\lambda` above: the precision of what a block weighs.
     not_assayed : {"mean", "indicator"}, default "mean"
         Whether that a patient was not assayed may speak.
+    strata : mapping of str to str, optional
+        The study of each training patient, see :class:`RiskModel`.
 
     Attributes
     ----------
@@ -78,11 +81,13 @@ class CoxPrior(_LinearCox):
         *,
         penalty: float = 10.0,
         not_assayed: str = "mean",
+        strata: Mapping[str, str] | pd.Series | None = None,
     ) -> None:
         self.columns = columns
         self.prior = prior
         self.penalty = penalty
         self.not_assayed = not_assayed
+        self.strata = strata
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
         """Propose a penalty.
@@ -99,10 +104,10 @@ class CoxPrior(_LinearCox):
         self._sizes = self._block_sizes(found)
         return found
 
-    def _fit_standardised(self, found: _Standardised, y: np.ndarray) -> None:
+    def _fit_standardised(self, found: _Standardised, y: np.ndarray, strata: np.ndarray | None) -> None:
         if not (0 < self.penalty < np.inf):
             raise InputError(f"illegal penalty {self.penalty!r}", column="penalty", expected="a number above 0")
-        self._coefficients, self._missing_effects = found.unscale(self._solve(found, y))
+        self._coefficients, self._missing_effects = found.unscale(self._solve(found, y, strata))
         self._expected_effects = found.unscale(self._effects)[0]
 
     def _expected(self, found: _Standardised) -> np.ndarray:
@@ -114,19 +119,20 @@ class CoxPrior(_LinearCox):
             effects[: len(names)] = _prior_effects(Z, found.scales[found.used], names, self.prior)
         return effects
 
-    def _solve(self, found: _Standardised, y: np.ndarray) -> np.ndarray:
+    def _solve(self, found: _Standardised, y: np.ndarray, strata: np.ndarray | None) -> np.ndarray:
         self.trust_ = float("nan")
         if not found.Z.shape[1]:
             return np.zeros(0)
         expected, penalty = self._effects, self.penalty * self._sizes
         centre = np.zeros(len(expected))
         if not expected.any():
-            return _ridge_cox(found.Z, y, penalty, centre)
+            return _ridge_cox(found.Z, y, penalty, centre, strata)
         solution = _ridge_cox(
             np.column_stack([found.Z, found.Z @ expected]),
             y,
             np.append(penalty, _TRUST_PRECISION),
             np.append(centre, 1.0),
+            strata,
         )
         self.trust_ = float(solution[-1])
         return solution[:-1] + self.trust_ * expected

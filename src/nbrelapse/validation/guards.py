@@ -148,7 +148,7 @@ def corrected_choice(
     inside = bootstrap_weights(len(y), n_bootstrap, seed)[:, 1:]
     outside = (inside == 0).astype(np.float32)
     chosen_by, judged_by = (
-        np.stack([discrimination(y, own.log_risk, fold=own.fold, weights=weights) for own in predictions.values()])
+        np.stack([discrimination(y, own.log_risk, fold=own.compared, weights=weights) for own in predictions.values()])
         for weights in (inside, outside)
     )
     usable = ~np.isnan(chosen_by).any(axis=0) & ~np.isnan(judged_by).any(axis=0)
@@ -245,7 +245,7 @@ def _one_permutation(
         times=prediction_times(y),
     )
     return {
-        name: float(discrimination(permuted, prediction.log_risk, fold=prediction.fold))
+        name: float(discrimination(permuted, prediction.log_risk, fold=prediction.compared))
         for name, prediction in predictions.items()
     }
 

@@ -237,7 +237,7 @@ def learning_curve(
             {name: model}, X, y, parts[share],
             n_inner_folds=n_inner_folds, n_trials=n_trials, seed=seed, times=times, n_jobs=n_jobs, progress=told,
         )  # fmt: skip
-        figures.append(discrimination(y, found[name].log_risk, fold=found[name].fold, weights=weights))
+        figures.append(discrimination(y, found[name].log_risk, fold=found[name].compared, weights=weights))
     values = np.stack(figures)
     patients = [float(np.mean([len(train) for _, _, train, _ in parts[share]])) for share in kept]
     events = [float(np.mean([event[train].sum() for _, _, train, _ in parts[share]])) for share in kept]
