@@ -12,7 +12,7 @@ import pytest
 import xgboost
 
 from nbrelapse.errors import InputError
-from nbrelapse.models.tree_file import _check_tree_file
+from nbrelapse.models.tree_file import _PER_NODE, _check_tree_file, _Reader
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +118,7 @@ def learner(*path: str, value: object) -> Callable[[dict[str, Any]], object]:
         (lambda document: tree(document).pop("parents"), "a tree"),
         (lambda document: tree(document).update(leaf=[1]), "a tree"),
         (lambda document: tree(document).update(id=7), "id"),
+        (lambda document: tree(document).update(id=-1), "id"),
         (lambda document: tree(document)["tree_param"].update(num_nodes="9000"), "tree_param"),
         (lambda document: tree(document)["tree_param"].update(size_leaf_vector="9"), "tree_param"),
         (learner("learner_model_param", "num_feature", value="4"), "num_feature"),
@@ -131,7 +132,7 @@ def learner(*path: str, value: object) -> Callable[[dict[str, Any]], object]:
         (learner("gradient_booster", "model", "iteration_indptr", value=[0, 1, 2, 3, 5]), "iteration_indptr"),
         (learner("gradient_booster", "model", "tree_info", value=[0, 0, 0, 1]), "tree_info"),
         (learner("gradient_booster", "model", "trees", value=[]), "trees"),
-        (learner("gradient_booster", "model", "trees", value=[[], [], [], []]), "a tree"),
+        (learner("gradient_booster", "model", "trees", value=[[], [], [], []]), "trees"),
         (learner("attributes", value={"best_iteration": "0"}), "attributes"),
         (learner("feature_names", value=["a"]), "feature_names"),
         (learner("feature_types", value=["c", "c", "c"]), "feature_types"),
@@ -186,3 +187,30 @@ def test_a_tree_may_not_be_a_chain_that_recursion_cannot_follow(booster: xgboost
 
     with pytest.raises(InputError, match="deeper than can be followed"):
         _check_tree_file(changed(booster, chain), 3, "survival:cox")
+
+
+def test_trees_that_are_alike_are_read_as_xgboost_reads_them() -> None:
+    """Trees of one to fifteen nodes and with numbers of one and two bytes, so that forms take turns."""
+    rng = np.random.default_rng(1)
+    X, y = rng.normal(size=(80, 4)), rng.exponential(size=80)
+    settings = {"objective": "survival:cox", "max_depth": 3, "min_child_weight": 4, "gamma": 0.1, "nthread": 1}
+    booster = xgboost.train(settings, xgboost.DMatrix(X, label=y), 300)
+    blob = bytes(booster.save_raw("ubj"))
+    _check_tree_file(blob, 4, "survival:cox")
+    found = _Reader(blob).document()["learner"]["gradient_booster"]["model"]["trees"]
+    trees = json.loads(bytes(booster.save_raw("json")))["learner"]["gradient_booster"]["model"]["trees"]
+    assert 5 < len(found.forms) < 20
+    assert [len(tree["parents"]) for tree in trees] == [
+        len(found.forms[form].example["parents"]) for form in found.form
+    ]
+    for name, dtype in _PER_NODE.items():
+        written = np.concatenate([tree[name] for tree in trees])
+        np.testing.assert_allclose(found.joined(name, dtype), written, rtol=1e-6)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 40, 400])
+def test_a_file_that_ends_within_a_tree_like_those_before_it_is_refused(booster: xgboost.Booster, cut: int) -> None:
+    blob = bytes(booster.save_raw("ubj"))
+    end = blob.rindex(b"size_leaf_vector") + len("size_leaf_vectorS") + 10
+    with pytest.raises(InputError, match="damaged trees"):
+        _check_tree_file(blob[: end - cut], 3, "survival:cox")

@@ -90,20 +90,25 @@ def may_mean(symbols: pd.Series | pd.Index, genes: Collection[str]) -> np.ndarra
     [True, False, False, False]
     """
     codes, distinct = pd.factorize(symbols)
-    names = _shared_names(frozenset(genes))
-    shared = [name.upper() in names for name in distinct]
+    sharing, asked = _genes_by_shared_name(), frozenset(genes)
+    shared = [not asked.isdisjoint(sharing.get(name.upper(), ())) for name in distinct]
     return np.array([*shared, False], dtype=bool)[codes]
 
 
 @cache
-def _shared_names(genes: frozenset[str]) -> frozenset[str]:
-    """Return the former symbols, in capitals, that these genes have and others as well."""
+def _genes_by_shared_name() -> dict[str, set[str]]:
+    """Return the genes of each former symbol, in capitals, that several have and none is called now."""
     table = _gene_table()
     by_name = _symbol_by("previous", "aliases")
-    rows = zip(table["symbol"], table["previous"], table["aliases"], strict=True)
-    names = {name for symbol, *parts in rows if symbol in genes for name in "|".join(parts).upper().split("|")}
     current = {symbol.upper() for symbol in _current_symbols()}
-    return frozenset(name for name in names if by_name.get(name) == _SHARED and name not in current)
+    genes: dict[str, set[str]] = {
+        name: set() for name, symbol in by_name.items() if symbol == _SHARED and name not in current
+    }
+    for symbol, *parts in zip(table["symbol"], table["previous"], table["aliases"], strict=True):
+        for name in "|".join(parts).upper().split("|"):
+            if name in genes:
+                genes[name].add(symbol)
+    return genes
 
 
 ENTREZ = "entrez:"
@@ -456,6 +461,8 @@ def _genes_of_identifiers(names: pd.Series) -> tuple[pd.Series, pd.Series, pd.Se
     for form in _ENTREZ_FORMS:
         found = names.str.extract(form)
         here = found["entrez"].notna()
+        if not here.any():  # most files have none: their table need not be made
+            continue
         genes = genes.mask(here, _genes_of_entrez(found["entrez"]))
         if "beside" in found:
             beside = beside.mask(here, found["beside"].str.strip())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
@@ -97,10 +98,75 @@ def _whole(values: Any) -> bool:
     return isinstance(values, np.ndarray) and values.dtype.kind in "iu"
 
 
+@dataclass(frozen=True, eq=False)
+class _Form:
+    """What objects have in common that are the same bytes but for the content of their numbers.
+
+    Parameters
+    ----------
+    example : dict
+        The first of them, as it is read.
+    fixed : sequence of bytes
+        What stands in front of the first numbers, between them, and after the last.
+    names : sequence of str
+        The keys of these numbers: lists that say their type once, and single numbers, of the object itself.
+    sizes : sequence of int
+        Their bytes.
+    types : sequence of dtype
+    """
+
+    example: Mapping[str, Any]
+    fixed: Sequence[bytes]
+    names: Sequence[str]
+    sizes: Sequence[int]
+    types: Sequence[np.dtype]
+
+    @classmethod
+    def of(cls, example: Mapping[str, Any], blob: bytes, start: int, end: int, spans: Sequence[_Span]) -> _Form:
+        names, begins, ends, types = zip(*spans, strict=True) if spans else ((), (), (), ())
+        fixed = [blob[a:b] for a, b in zip((start, *ends), (*begins, end), strict=True)]
+        return cls(example, fixed, names, [b - a for a, b in zip(begins, ends, strict=True)], types)
+
+    def read(self, blob: bytes, at: int) -> tuple[list[bytes], int] | None:
+        """Return the numbers of the object that begins there, and where it ends; None where it is of another form."""
+        found = []
+        for fixed, size in zip(self.fixed, self.sizes, strict=False):
+            if not blob.startswith(fixed, at):
+                return None
+            at += len(fixed)
+            found.append(blob[at : at + size])
+            at += size
+        return (found, at + len(self.fixed[-1])) if blob.startswith(self.fixed[-1], at) else None
+
+
+_Span = tuple[str, int, int, np.dtype]
+"""Key of numbers, their first byte and that after their last, and their type."""
+
+_FORMS = 64
+"""Forms that an object is held against before it is read anew; shallow trees have some twenty."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Objects:
+    """A list of objects, such as trees: their forms, and the numbers of each, with the place of its form."""
+
+    forms: Sequence[_Form]
+    form: Sequence[int]
+    numbers: Sequence[Sequence[bytes]]
+
+    def joined(self, name: str, dtype: np.dtype) -> np.ndarray:
+        """Numbers of all objects under a key that all forms have, one after the other."""
+        place = [form.names.index(name) for form in self.forms]
+        own = [numbers[place[form]] for form, numbers in zip(self.form, self.numbers, strict=True)]
+        return np.frombuffer(b"".join(own), dtype)
+
+
 class _Reader:
     """The part of UBJSON that XGBoost writes: objects, lists, strings and numbers, their sizes within the file.
 
-    A list of numbers becomes an array, whether each says its type or the list says it for all.
+    A list of numbers becomes an array, whether each says its type or the list says it for all; a list of objects those
+    that differ. What is written as an object before it, but for the content of its numbers, is not read again: reading
+    follows keys, types and lengths, and these are the same.
 
     Parameters
     ----------
@@ -151,15 +217,48 @@ class _Reader:
         except UnicodeDecodeError:
             _damaged("a text")
 
-    def _object(self, depth: int) -> dict[str, Any]:
+    def _object(self, depth: int, spans: list[_Span] | None = None) -> dict[str, Any]:
         blob, found = self._blob, {}
         while blob[self._at : self._at + 1] != b"}":
             key = self._string()
             if key in found:
                 _damaged("a key that is there twice")
-            found[key] = self._array() if blob[self._at : self._at + 2] == b"[$" else self._value(depth)
+            start, marker = self._at, blob[self._at : self._at + 1]
+            found[key] = value = self._array() if blob[start : start + 2] == b"[$" else self._value(depth)
+            if spans is not None:
+                if blob[start : start + 2] == b"[$":
+                    spans.append((key, self._at - value.nbytes, self._at, value.dtype))
+                elif marker in _TYPES:
+                    spans.append((key, start + 1, self._at, _TYPES[marker]))
         self._at += 1
         return found
+
+    def _objects(self, count: int, depth: int) -> _Objects:
+        """Return a list of objects."""
+        forms: list[_Form] = []
+        form_of, all_numbers = [], []
+        for _ in range(count):
+            number = max(0, len(forms) - _FORMS)
+            found = None
+            while number < len(forms) and (found := forms[number].read(self._blob, self._at)) is None:
+                number += 1
+            if found is None:
+                forms.append(self._form(depth))
+                found = forms[number].read(self._blob, self._at)
+                assert found is not None
+            form_of.append(number)
+            all_numbers.append(found[0])
+            self._at = found[1]
+        return _Objects(forms, form_of, all_numbers)
+
+    def _form(self, depth: int) -> _Form:
+        """Read an object in full and return its form; the reader stays in front of it."""
+        start, spans = self._at, list[_Span]()
+        if self._take(1) != b"{" or depth > _DEPTH:
+            _damaged("a list")
+        example = self._object(depth + 1, spans)
+        end, self._at = self._at, start
+        return _Form.of(example, self._blob, start, end, spans)
 
     def _array(self) -> np.ndarray:
         """Return a list that says its type once: most of a file is such lists."""
@@ -176,7 +275,10 @@ class _Reader:
     def _list(self, depth: int) -> Any:
         if self._take(1) != b"#":
             _damaged("a list")
-        values = [self._value(depth) for _ in range(self._size())]
+        size = self._size()
+        if self._blob[self._at : self._at + 1] == b"{" and size:
+            return self._objects(size, depth)
+        values = [self._value(depth) for _ in range(size)]
         numbers = all(type(value) is int for value in values)
         return np.array(values, dtype=np.int64) if numbers else values
 
@@ -245,8 +347,8 @@ def _check_booster(found: Any, n_features: int, objective: str) -> None:
     model = found["model"]
     _keys("model", model, {"gbtree_model_param", "iteration_indptr", "tree_info", "trees"}, {"cats"})
     trees = model["trees"]
-    count = len(trees) if isinstance(trees, list) else 0
-    _require(count, "trees")
+    _require(isinstance(trees, _Objects), "trees")
+    count = len(trees.form)
     _require(model["gbtree_model_param"] == {"num_parallel_tree": "1", "num_trees": str(count)}, "num_trees")
     _require(_same(model["iteration_indptr"], np.arange(count + 1)), "iteration_indptr")
     _require(_same(model["tree_info"], np.zeros(count)), "tree_info")
@@ -275,12 +377,14 @@ _PER_NODE = {
 _NONE = ("categories", "categories_nodes", "categories_segments", "categories_sizes")
 
 
-def _check_trees(trees: list[Any], n_features: int, least: float) -> None:
+def _check_trees(trees: _Objects, n_features: int, least: float) -> None:
     """Check all trees at once: their nodes stand one after the other, numbered within each tree."""
-    sizes = np.array([_nodes(tree, number, n_features) for number, tree in enumerate(trees)])
+    of_form = np.array([_nodes(form.example, n_features) for form in trees.forms])
+    sizes = of_form[np.array(trees.form)]
+    _check_ids(trees)
     node = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     size = np.repeat(sizes, sizes)
-    joined = {name: np.concatenate([tree[name] for tree in trees]) for name in _PER_NODE}
+    joined = {name: trees.joined(name, dtype) for name, dtype in _PER_NODE.items()}
     for name in _REAL:
         _require(np.isfinite(joined[name]).all(), name)
     left, right, parents = (joined[name].astype(np.int64) for name in ("left_children", "right_children", "parents"))
@@ -306,8 +410,8 @@ def _check_trees(trees: list[Any], n_features: int, least: float) -> None:
     _require((np.abs(leaves) <= _LARGEST_LEAF).all() and (leaves.min() >= least), "a leaf")
 
 
-def _nodes(tree: Any, number: int, n_features: int) -> int:
-    """Return the number of nodes of a tree whose lists all have that length."""
+def _nodes(tree: Mapping[str, Any], n_features: int) -> int:
+    """Return the number of nodes of a tree, and of all of its form, whose lists all have that length."""
     _keys("a tree", tree, {*_PER_NODE, *_NONE, "id", "tree_param"})
     parameters = tree["tree_param"]
     _keys("tree_param", parameters, {"num_deleted", "num_feature", "num_nodes", "size_leaf_vector"})
@@ -317,9 +421,19 @@ def _nodes(tree: Any, number: int, n_features: int) -> int:
     _require(size and all(len(tree[name]) == size for name in _PER_NODE), "a tree's lists differ in length")
     expected = {"num_deleted": "0", "num_feature": str(n_features), "num_nodes": str(size), "size_leaf_vector": "1"}
     _require(parameters == expected, "tree_param")
-    _require(tree["id"] == number, "id")
+    _require(isinstance(tree["id"], int), "id")
     _require(all(_empty(tree[name]) for name in _NONE), "categories")
     return size
+
+
+def _check_ids(trees: _Objects) -> None:
+    """Check that trees are numbered in the order in which they stand; the form says how a number is written."""
+    place = [form.names.index("id") for form in trees.forms]
+    own = (
+        int.from_bytes(numbers[place[form]], "big", signed=trees.forms[form].types[place[form]].kind == "i")
+        for form, numbers in zip(trees.form, trees.numbers, strict=True)
+    )
+    _require(all(number == found for number, found in enumerate(own)), "id")
 
 
 def _depth(parent: np.ndarray, root: np.ndarray) -> int:
