@@ -247,7 +247,11 @@ def read_columns(X: pd.DataFrame, names: np.ndarray) -> np.ndarray:
         repeated = table.columns[table.columns.duplicated()].unique()
         raise InputError("the feature table has a column more than once", column=_shown(repeated))
     real = {dtype: _is_real(dtype) for dtype in set(table.dtypes)}
-    words = [name for name, dtype in table.dtypes.items() if not (real[dtype] or _holds_numbers(table[name]))]
+    words = [
+        name
+        for name, dtype in (() if all(real.values()) else table.dtypes.items())
+        if not (real[dtype] or _holds_numbers(table[name]))
+    ]
     if words:
         raise InputError(
             "features that are not numbers",
@@ -336,7 +340,8 @@ def _select(X: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
         A column is not in X.
     """
     names = list(names)
-    missing = [str(name) for name in names if name not in X.columns]
+    there = set(X.columns.tolist())
+    missing = [str(name) for name in names if name not in there]
     if missing:
         raise InputError(
             "the feature table lacks columns that the model reads",
