@@ -97,7 +97,7 @@ class CoxPrior(_LinearCox):
         found = super()._standardise(values)
         self._effects = self._expected(found)
         self._sizes = self._block_sizes(found)
-        return _Weighed.of(found, self._sizes)
+        return _Weighed.of(found, self._sizes, self._effects)
 
     def _fit_standardised(self, found: _Standardised, y: np.ndarray) -> None:
         if not (0 < self.penalty < np.inf):
@@ -125,7 +125,7 @@ class CoxPrior(_LinearCox):
         if not expected.any():
             return found.effects(_ridge_cox(found.design, y, penalty, centre))
         solution = _ridge_cox(
-            np.column_stack([found.design, found.Z @ expected]),
+            np.column_stack([found.design, found.expected]),
             y,
             np.append(penalty, _TRUST_PRECISION),
             np.append(centre, 1.0),
@@ -171,20 +171,23 @@ class _Weighed(_Standardised):
         Of the sizes of the blocks.
     rotation : ndarray of shape (n_columns, n_coefficients), optional
         From coefficients of the design to those of the divided features; None where these are the design.
+    expected : ndarray of shape (n_samples,)
+        The log risks that are expected of the training patients.
     """
 
     design: np.ndarray
     roots: np.ndarray
     rotation: np.ndarray | None
+    expected: np.ndarray
 
     @classmethod
-    def of(cls, found: _Standardised, sizes: np.ndarray) -> Self:
+    def of(cls, found: _Standardised, sizes: np.ndarray, effects: np.ndarray) -> Self:
         """Divide the columns by the roots of the sizes of their blocks."""
         roots = np.sqrt(sizes)
         design, rotation = found.Z / roots, None
         if design.shape[1] > len(design):
             design, rotation = _spanned(design)
-        return cls(**vars(found), design=design, roots=roots, rotation=rotation)
+        return cls(**vars(found), design=design, roots=roots, rotation=rotation, expected=found.Z @ effects)
 
     def effects(self, coefficients: np.ndarray) -> np.ndarray:
         """Turn coefficients of the design into those of the standardised features."""
