@@ -216,6 +216,10 @@ class RiskModel(BaseEstimator, ABC):
         columns = pd.Index(self.feature_names_in_, tupleize_cols=False)
         return pd.DataFrame(values[:, self._given], index=patients, columns=columns)
 
+    def __sklearn_clone__(self) -> Self:
+        """Return an unfitted copy; thousands of features are not copied one by one."""
+        return type(self)(**{name: _owned(value) for name, value in self.get_params(deep=False).items()})
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "feature_names_in_")
 
@@ -499,3 +503,12 @@ def _cross_fitted(models: Sequence[RiskModel], X: pd.DataFrame, y: np.ndarray, n
         for column, model in enumerate(models):
             found[test, column] = model.for_trial()._fit_part(X.iloc[train], y[train]).predict_log_risk(X.iloc[test])
     return found
+
+
+def _owned(value: Any) -> Any:
+    """Return a parameter for a copy of its model: what one could change in place is copied."""
+    if isinstance(value, BaseEstimator):
+        return clone(value)
+    if isinstance(value, dict):
+        return {key: _owned(item) for key, item in value.items()}
+    return value.copy() if isinstance(value, list | np.ndarray) else value

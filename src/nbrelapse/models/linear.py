@@ -102,9 +102,18 @@ class _LinearModel(RiskModel):
         return self._terms(read_columns(X, self._features))
 
     def _terms(self, values: np.ndarray) -> np.ndarray:
+        return self._weighed(*self._centred(values))
+
+    def _centred(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return values less the training means, 0 where missing, and where they are."""
         missing = np.isnan(values)
-        terms = np.where(missing, 0.0, values - self._means) * self._coefficients
-        return terms + (missing - self._missing_rates) * self._missing_effects
+        return np.where(missing, 0.0, values - self._means), missing
+
+    def _weighed(self, centred: np.ndarray, missing: np.ndarray) -> np.ndarray:
+        terms = centred * self._coefficients
+        if self._missing_effects.any():
+            terms += (missing - self._missing_rates) * self._missing_effects
+        return terms
 
     def _document(self) -> dict[str, Any]:
         parameters = {name: value for name, value in self.get_params(deep=False).items() if name not in _UNSAVED}
@@ -261,11 +270,12 @@ class _LinearCox(_LinearModel, SurvivalModel):
         """Standardise the features once for all trials; see :meth:`RiskModel.trial_fold`."""
         fold, strata = clone(self), self._training_strata(X, y)
         values, y = fold._read_training(X, y)
-        found, others = fold._standardise(values), read_columns(unseen, fold._features)
+        found = fold._standardise(values)
+        others = fold._centred(read_columns(unseen, fold._features))
 
         def log_risk(trial: Self) -> np.ndarray:
             fold.set_params(**trial.get_params(deep=False))._fit_standardised(found, y, strata)
-            return np.asarray(fold.intercept_ + fold._terms(others).sum(axis=1))
+            return np.asarray(fold.intercept_ + fold._weighed(*others).sum(axis=1))
 
         return log_risk
 

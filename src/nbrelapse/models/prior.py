@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -13,13 +14,12 @@ from scipy.optimize import nnls
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.base import ModelState, RiskModel, _AsGiven
-from nbrelapse.models.hazards import _ridge_cox
+from nbrelapse.models.design import _Standardised
+from nbrelapse.models.hazards import _ridge_cox, _spanned
 from nbrelapse.models.linear import _LinearCox, _LinearModel
 
 if TYPE_CHECKING:
     import optuna
-
-    from nbrelapse.models.design import _Standardised
 
 _TRUST_PRECISION = 4.0
 """Of the trust's own prior, normal around 1: between 0 and 2 with 95 %. A choice."""
@@ -102,7 +102,7 @@ class CoxPrior(_LinearCox):
         found = super()._standardise(values)
         self._effects = self._expected(found)
         self._sizes = self._block_sizes(found)
-        return found
+        return _Weighed.of(found, self._sizes, self._effects)
 
     def _fit_standardised(self, found: _Standardised, y: np.ndarray, strata: np.ndarray | None) -> None:
         if not (0 < self.penalty < np.inf):
@@ -123,19 +123,21 @@ class CoxPrior(_LinearCox):
         self.trust_ = float("nan")
         if not found.Z.shape[1]:
             return np.zeros(0)
-        expected, penalty = self._effects, self.penalty * self._sizes
-        centre = np.zeros(len(expected))
+        assert isinstance(found, _Weighed)
+        expected = self._effects
+        penalty = np.full(found.design.shape[1], self.penalty)
+        centre = np.zeros(len(penalty))
         if not expected.any():
-            return _ridge_cox(found.Z, y, penalty, centre, strata)
+            return found.effects(_ridge_cox(found.design, y, penalty, centre, strata))
         solution = _ridge_cox(
-            np.column_stack([found.Z, found.Z @ expected]),
+            np.column_stack([found.design, found.expected]),
             y,
             np.append(penalty, _TRUST_PRECISION),
             np.append(centre, 1.0),
             strata,
         )
         self.trust_ = float(solution[-1])
-        return solution[:-1] + self.trust_ * expected
+        return found.effects(solution[:-1]) + self.trust_ * expected
 
     def _block_sizes(self, found: _Standardised) -> np.ndarray:
         """Return how many columns of Z share each one's block; the indicators are a block."""
@@ -161,6 +163,41 @@ class CoxPrior(_LinearCox):
         model.trust_ = float("nan") if document["trust"] is None else float(document["trust"])
         model._expected_effects = np.asarray(document["expected"], dtype=float)
         return model
+
+
+@dataclass(frozen=True, eq=False)
+class _Weighed(_Standardised):
+    """Features that are penalised alike: each is divided by the root of the size of its block.
+
+    Parameters
+    ----------
+    design : ndarray of shape (n_samples, n_coefficients)
+        Of more features than patients, what the patients span of them: once for all penalties.
+    roots : ndarray of shape (n_columns,)
+        Of the sizes of the blocks.
+    rotation : ndarray of shape (n_columns, n_coefficients), optional
+        From coefficients of the design to those of the divided features; None where these are the design.
+    expected : ndarray of shape (n_samples,)
+        The log risks that are expected of the training patients.
+    """
+
+    design: np.ndarray
+    roots: np.ndarray
+    rotation: np.ndarray | None
+    expected: np.ndarray
+
+    @classmethod
+    def of(cls, found: _Standardised, sizes: np.ndarray, effects: np.ndarray) -> Self:
+        """Divide the columns by the roots of the sizes of their blocks."""
+        roots = np.sqrt(sizes)
+        design, rotation = found.Z / roots, None
+        if design.shape[1] > len(design):
+            design, rotation = _spanned(design)
+        return cls(**vars(found), design=design, roots=roots, rotation=rotation, expected=found.Z @ effects)
+
+    def effects(self, coefficients: np.ndarray) -> np.ndarray:
+        """Turn coefficients of the design into those of the standardised features."""
+        return (coefficients if self.rotation is None else self.rotation @ coefficients) / self.roots
 
 
 def _prior_effects(Z: np.ndarray, scale: np.ndarray, names: Sequence[str], prior: PriorKnowledge) -> np.ndarray:
@@ -202,7 +239,8 @@ def _prior_effects(Z: np.ndarray, scale: np.ndarray, names: Sequence[str], prior
     alone = np.flatnonzero((effects != 0) & ~adjusted)
     weights = _equal_weights(names, prior)
     spread = float(np.std(Z @ weights))
-    loadings = np.eye(len(names))[:, alone]
+    loadings = np.zeros((len(names), len(alone)))
+    loadings[alone, np.arange(len(alone))] = 1.0
     marginal = effects[alone]
     if spread > 0 and prior.log_hazard_per_sd:
         loadings = np.column_stack([loadings, weights / spread])

@@ -130,7 +130,10 @@ def sample_size(
         )
     second = r2 / (r2 + _NAGELKERKE_DIFFERENCE * largest)
     needed = max(math.ceil(parameters / _per_parameter(s, r2)) for s in (_SHRINKAGE, second))
-    shrinkage = brentq(lambda s: patients * _per_parameter(s, r2) - parameters, r2 * (1 + 1e-12), 1.0)
+    # With thousands of parameters S is R² but for its last digits: what is sought is x = ln(1 - R² / S).
+    lowest = -2 * parameters / patients / (1 - r2) - 40
+    x = brentq(lambda x: patients * (-r2 / math.expm1(x) - 1) * x - parameters, lowest, math.log(1 - r2))
+    shrinkage = -r2 / math.expm1(x)
     events_needed = math.ceil(needed * events / patients)
     return SampleSize(patients, events, parameters, r2, float(shrinkage), needed, events_needed)
 
