@@ -63,7 +63,7 @@ def arm_lengths(profile: _CopyNumberProfile) -> dict[str, pd.DataFrame]:
         length = np.where(profile.autosomal, np.maximum(end - start, 0), 0)
         distal = loss & (length > 0) & (to_telomere <= TELOMERE_DISTANCE)
         for name, weights in zip(sums, (length, length * gain, length * loss, distal), strict=True):
-            sums[name].append(_by_chromosome(profile, weights))
+            sums[name].append(by_chromosome(profile, weights))
     shape = (len(profile.patient_ids), len(ARMS))
     both = {name: np.stack(parts, axis=2).reshape(shape) for name, parts in sums.items()}
     tables = {name: pd.DataFrame(values, profile.patient_ids, ARMS) for name, values in both.items()}
@@ -77,7 +77,7 @@ def by_build(profile: _CopyNumberProfile, name: str) -> np.ndarray:
     return table[profile.build[profile.segments.sample], profile.segments.chromosome].astype(np.int64)
 
 
-def _by_chromosome(profile: _CopyNumberProfile, weights: np.ndarray) -> np.ndarray:
+def by_chromosome(profile: _CopyNumberProfile, weights: np.ndarray) -> np.ndarray:
     """Sum a value by patient and autosome, shape (n_patients, 22)."""
     width = len(_AUTOSOMES) + 2
     place = profile.segments.sample.astype(np.int64) * width + profile.segments.chromosome
@@ -88,14 +88,14 @@ def _by_chromosome(profile: _CopyNumberProfile, weights: np.ndarray) -> np.ndarr
 def arm(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:
     """1 where at least 3 Mb of the arm are segmentally changed."""
     name, change = _arm_name(parameters), parameters["change"]
-    return _called(tables, _altered(tables, change)[name].to_numpy() >= MIN_ALTERED, name)
+    return called(tables, _altered(tables, change)[name].to_numpy() >= MIN_ALTERED, name)
 
 
 def distal_loss(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:
     """1 where at least 3 Mb of the arm are lost, and a loss reaches the end of the chromosome."""
     name = _arm_name(parameters)
     lost = (tables.lost[name] >= MIN_ALTERED) & tables.lost_at_end[name]
-    return _called(tables, lost.to_numpy(), name)
+    return called(tables, lost.to_numpy(), name)
 
 
 def _arm_name(parameters: Parameters) -> str:
@@ -111,7 +111,7 @@ def _altered(tables: CopyNumberTables, change: str) -> pd.DataFrame:
     return found[change]
 
 
-def _called(tables: CopyNumberTables, positive: np.ndarray, name: str) -> np.ndarray:
+def called(tables: CopyNumberTables, positive: np.ndarray, name: str) -> np.ndarray:
     """Positive, negative where the arm was looked at, else missing."""
     looked_at = tables.covered[name].to_numpy() >= COVERED * _arm_length(tables.profile, name)
     return np.where(tables.known & (positive | looked_at), positive.astype(np.float64), np.nan)
@@ -172,8 +172,12 @@ def any_segmental(tables: CopyNumberTables, parameters: Parameters) -> np.ndarra
 
 
 def segmental_arms(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:
-    """log(1 + segmental gains and losses over all arms)."""
-    return genome_wide(tables, np.log1p(_segmental_arms(tables)))
+    """log(1 + segmental gains and losses over all arms, or those of one direction)."""
+    if "change" in parameters:
+        found = (_altered(tables, parameters["change"]) >= MIN_ALTERED).sum(axis=1).to_numpy()
+    else:
+        found = _segmental_arms(tables)
+    return genome_wide(tables, np.log1p(found))
 
 
 def _segmental_arms(tables: CopyNumberTables) -> np.ndarray:
@@ -183,7 +187,7 @@ def _segmental_arms(tables: CopyNumberTables) -> np.ndarray:
 def numerical_count(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:
     """Count the autosomes with a change of the whole chromosome."""
     profile = tables.profile
-    changed = _by_chromosome(profile, profile.base != 0) > 0
+    changed = by_chromosome(profile, profile.base != 0) > 0
     return genome_wide(tables, changed.sum(axis=1))
 
 
@@ -196,7 +200,7 @@ def numerical_only(tables: CopyNumberTables, parameters: Parameters) -> np.ndarr
 def fraction_altered(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:
     """Altered part of the covered autosomes."""
     profile = tables.profile
-    length = _autosomal_length(profile)
+    length = autosomal_length(profile)
     altered = tables.per_patient(length * (profile.gained | profile.lost))
     return genome_wide(tables, altered / np.maximum(tables.per_patient(length), 1))
 
@@ -204,21 +208,25 @@ def fraction_altered(tables: CopyNumberTables, parameters: Parameters) -> np.nda
 def ploidy_shift(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:
     """Mean level of the autosomes in copies; amplicons do not count."""
     profile = tables.profile
-    length = np.where(profile.amplified, 0, _autosomal_length(profile))
+    length = np.where(profile.amplified, 0, autosomal_length(profile))
     shift = tables.per_patient(length * profile.copies) / np.maximum(tables.per_patient(length), 1)
     return genome_wide(tables, shift)
 
 
 def breakpoints(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:
     """log(1 + steps of at least half a copy within autosomes)."""
-    profile = tables.profile
+    return genome_wide(tables, np.log1p(tables.per_patient(steps(tables.profile))))
+
+
+def steps(profile: _CopyNumberProfile) -> np.ndarray:
+    """Which segments begin with a step of at least half a copy from their neighbour, on autosomes."""
     threshold = profile.scales[["threshold_gain", "threshold_loss"]].max(axis=1).to_numpy()[profile.segments.sample]
-    steps = profile.segments.follows & profile.autosomal
-    steps[1:] &= np.abs(np.diff(profile.copies)) > threshold[1:]
-    return genome_wide(tables, np.log1p(tables.per_patient(steps)))
+    found = profile.segments.follows & profile.autosomal
+    found[1:] &= np.abs(np.diff(profile.copies)) > threshold[1:]
+    return found
 
 
-def _autosomal_length(profile: _CopyNumberProfile) -> np.ndarray:
+def autosomal_length(profile: _CopyNumberProfile) -> np.ndarray:
     return np.where(profile.autosomal, profile.segments.end - profile.segments.start, 0)
 
 
@@ -392,11 +400,13 @@ def _overlaps(
 def other_amplification(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:
     """1 where there is an amplicon that does not overlap a cytogenetic band."""
     profile = tables.profile
-    inside = _overlaps(
-        profile, profile.segments, {build: _band_span(build, parameters["outside_band"]) for build in _BUILDS}
-    )
-    found = profile.amplified & profile.autosomal & ~inside
+    found = profile.amplified & profile.autosomal & ~overlaps_band(profile, parameters["outside_band"])
     return _any(profile, profile.segments.sample[found], tables.known)
+
+
+def overlaps_band(profile: _CopyNumberProfile, band: str) -> np.ndarray:
+    """Whether a smoothed segment overlaps a cytogenetic band, in the build of its sample."""
+    return _overlaps(profile, profile.segments, {build: _band_span(build, band) for build in _BUILDS})
 
 
 def deletion_on_x(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:

@@ -15,6 +15,7 @@ from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.log2_scale import sample_centres
 from nbrelapse.cohort.segments import X
 from nbrelapse.mechanisms.builder_rules import check_parameters
+from nbrelapse.mechanisms.builders import _copy_number_burden as burden
 from nbrelapse.mechanisms.builders import _copy_number_measures as arms
 from nbrelapse.mechanisms.builders import _copy_number_measures as genes
 from nbrelapse.mechanisms.builders._copy_number_measures import CopyNumberTables, illegal, oscillation
@@ -37,7 +38,7 @@ _MEASURES: dict[str, tuple[Callable[[CopyNumberTables, Mapping[str, Any]], np.nd
     "distal_loss": (arms.distal_loss, ("arm",)),
     "segmental_count": (arms.segmental_count, ("losses", "gains")),
     "any_segmental": (arms.any_segmental, ("losses", "gains")),
-    "segmental_arms": (arms.segmental_arms, ()),
+    "segmental_arms": (arms.segmental_arms, ("change",)),
     "numerical_count": (arms.numerical_count, ()),
     "numerical_only": (arms.numerical_only, ()),
     "fraction_altered": (arms.fraction_altered, ()),
@@ -47,9 +48,28 @@ _MEASURES: dict[str, tuple[Callable[[CopyNumberTables, Mapping[str, Any]], np.nd
     "other_amplification": (genes.other_amplification, ("outside_band",)),
     "gene": (genes.gene, ("gene", "change", "extent")),
     "deletion_on_x": (genes.deletion_on_x, ("gene",)),
+    "stretches": (burden.stretches, ()),
+    "stretch_length": (burden.stretch_length, ()),
+    "steps_of_a_chromosome": (burden.steps_of_a_chromosome, ()),
+    "broken_chromosomes": (burden.broken_chromosomes, ()),
+    "segmental_load": (burden.segmental_load, ()),
+    "amplicons": (burden.amplicons, ("inside_band", "outside_band")),
+    "amplicon_span": (burden.amplicon_span, ("inside_band", "outside_band")),
+    "arm_level": (burden.arm_level, ("arm",)),
+    "chromosome_level": (burden.chromosome_level, ("chromosome",)),
+    "chromosome_load": (burden.chromosome_load, ("chromosome",)),
 }
 """What a copy-number feature may measure: the function, and the parameters that it reads."""
-_OPTIONAL = {"at_least", "extent"}
+_OPTIONAL = {
+    "oscillation": {"at_least"},
+    "gene": {"extent"},
+    "segmental_arms": {"change"},
+    "amplicons": {"inside_band", "outside_band"},
+    "amplicon_span": {"inside_band", "outside_band"},
+}
+"""Parameters that a measure can do without."""
+_BLOCK = "block"
+"""Of any entry: what it is weighed together with, see :func:`nbrelapse.models.ensemble_blocks`; no measure reads it."""
 _WORKERS = 2
 
 
@@ -73,15 +93,24 @@ def build(cohort: Cohort, definitions: Sequence[FeatureDefinition]) -> pd.DataFr
         - ``band``: half of the cytogenetic ``band`` (``"1q42.2"``) is segmentally changed;
         - ``distal_loss``: as ``arm``, and the loss reaches within 10 Mb of the end of the chromosome;
         - ``segmental_count`` and ``any_segmental``: over the arms in ``losses`` and ``gains``;
-        - ``segmental_arms``: log(1 + number of segmental gains and losses over all arms);
+        - ``segmental_arms``: log(1 + number of segmental gains and losses over all arms), or with ``change`` of those;
+        - ``stretches``: log(1 + number of segmentally altered stretches of at least 3 Mb); ``stretch_length``: log2 of
+          their median length in megabases, NaN where there are none;
+        - ``segmental_load``: mean segmental change of the covered autosomes in copies, gains and losses alike, at most
+          two copies each; ``chromosome_load``: that of a ``chromosome``;
+        - ``arm_level``: mean altered level of an ``arm``, from -2 to 2 copies, 0 where it is not altered;
+          ``chromosome_level``: level of the numerical change of a ``chromosome``;
         - ``numerical_count``: autosomes with a numerical change; ``numerical_only``: there are some, and no arm
           has a segmental change;
         - ``fraction_altered``: altered part of the covered autosomes; ``ploidy_shift``: mean level of the autosomes,
           in copies;
-        - ``breakpoints``: log(1 + number of steps within chromosomes);
+        - ``breakpoints``: log(1 + number of steps within chromosomes); ``steps_of_a_chromosome``: log(1 + those of the
+          chromosome that has most); ``broken_chromosomes``: how many have one;
         - ``oscillation``: log(1 + switches between two copy-number states in the longest such series on a
           chromosome), or with ``at_least`` whether there are so many;
         - ``other_amplification``: an amplicon that does not overlap the cytogenetic band ``outside_band``;
+        - ``amplicons``, ``amplicon_span``: log(1 + number), log(1 + megabases) of the amplicons that do not overlap
+          ``outside_band``, or of those that overlap ``inside_band``; neighbouring amplified segments are one;
         - ``gene``: ``gene`` is hit by ``change`` (``amplification``, ``gain``, ``loss`` or ``deep_deletion``); an
           amplified level that more than 20 Mb share is a gain. With
           ``extent = "focal"`` (``"broad"``) only by a stretch of at most (more than) 10 Mb;
@@ -147,7 +176,8 @@ def _check(definition: FeatureDefinition) -> None:
     if measure not in _MEASURES:
         raise illegal(definition.parameters, "measure", _MEASURES)
     names = _MEASURES[measure][1]
-    check_parameters(definition, ("measure", *names), [name for name in names if name not in _OPTIONAL])
+    optional = _OPTIONAL.get(measure, set())
+    check_parameters(definition, ("measure", _BLOCK, *names), [name for name in names if name not in optional])
 
 
 CALLS = (
