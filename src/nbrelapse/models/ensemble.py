@@ -60,7 +60,7 @@ def ensemble_blocks(catalogue: Catalogue, columns: Iterable[str]) -> dict[str, s
     dict of str to str
         ``clinical`` for what is known without a molecular profile (clinical features, FISH, and the age, stage and MYCN
         that the clinical Cox model reads), ``layer NAME`` for a layer's rows, ``genes`` for single genes, ``scores``
-        for expression scores, and the assay for the others.
+        for expression scores, and the assay for the others; where a catalogue entry names its ``block``, that.
 
     Examples
     --------
@@ -71,7 +71,9 @@ def ensemble_blocks(catalogue: Catalogue, columns: Iterable[str]) -> dict[str, s
     found = {}
     for name in columns:
         feature = catalogue.features[name]
-        if feature.role == "gene":
+        if "block" in feature.parameters:
+            found[name] = str(feature.parameters["block"])
+        elif feature.role == "gene":
             layer = feature.parameters.get("layer")
             found[name] = "genes" if layer is None else f"layer {layer}"
         elif name in CLINICAL_COLUMNS["clinical_cox"]:
