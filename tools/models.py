@@ -50,7 +50,9 @@ def main(names: list[str]) -> None:
             try:
                 _make(name, known[name], scratch)
             except DataAbsentError as absent:
-                print(f"{name}: not made, there is no {absent}; NBRELAPSE_DATA names the folder of the data", flush=True)
+                print(
+                    f"{name}: not made, there is no {absent}; NBRELAPSE_DATA names the folder of the data", flush=True
+                )
 
 
 def _make(name: str, experiment: Path, scratch: Path) -> None:

@@ -81,7 +81,9 @@ def test_without_a_hold_out_the_card_says_how_the_figures_came_about(told: Exper
     plain = replace(told, holdout=None, holdout_predictions=None, config=told.config.model_copy(update={"split": None}))
     card = _model_card(plain, "cox")
     assert "## Performance, in nested cross-validation of the training patients\n" in card
-    assert "Nested cross-validation in 3 folds: every patient is predicted by models that were tuned (2 settings" in card
+    assert (
+        "Nested cross-validation in 3 folds: every patient is predicted by models that were tuned (2 settings" in card
+    )
     value = plain.metric("cox", "harrell_c")["value"]
     assert f"| all | harrell_c | {value:.3f} |" in card
 

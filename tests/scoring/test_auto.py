@@ -113,7 +113,7 @@ def test_a_share_more_than_a_tenth_larger_wins_over_a_better_figure(models: dict
     assert score_auto({"expression": two["expression"]}, without).models["expression"] > 0
 
 
-def test_even_shares_are_decided_by_the_figure_of_the_patients_population(models: dict[str, Bundle], new: Cohort) -> None:
+def test_even_shares_are_decided_by_the_figure_of_the_population(models: dict[str, Bundle], new: Cohort) -> None:
     clinical = models["clinical"]
     pair = {"a": with_figures(clinical, 0.70, 0.55), "b": with_figures(clinical, 0.65, 0.60)}
     table = score_auto(pair, new).table.set_index("patient_id")
@@ -130,7 +130,10 @@ def test_even_shares_are_decided_by_the_figure_of_the_patients_population(models
 
 def test_a_model_of_high_risk_patients_scores_no_other(models: dict[str, Bundle], new: Cohort) -> None:
     unknown = new.patients.assign(
-        high_risk=pd.array([None] * len(new.patients), dtype="boolean"), risk_group=None, age_days=np.nan, inss_stage=None
+        high_risk=pd.array([None] * len(new.patients), dtype="boolean"),
+        risk_group=None,
+        age_days=np.nan,
+        inss_stage=None,
     )
     blind = replace(new, patients=unknown)
     only = {"high": models["high"]}
