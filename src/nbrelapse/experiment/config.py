@@ -77,21 +77,6 @@ class _FeatureChoice(_Section):
     """What linear models make of missing values, see :class:`nbrelapse.models.linear.LinearModel`."""
 
 
-class _Card(_Section):
-    """What the model cards say that no figure tells; Markdown, a paragraph each."""
-
-    participants: str = ""
-    """Who the patients were: where, when, how treated, from which publication."""
-    predictors: str = ""
-    """How the predictors were measured and selected."""
-    performance: str = ""
-    """What a reader of the figures must know, such as how often a hold-out was opened before."""
-    not_for: tuple[str, ...] = ()
-    """What the models must not be used for, beside what is said of every model."""
-    terms: str = ""
-    """Licence and terms of the data."""
-
-
 class _Split(_Section):
     """Who trains and who is held out: patients by the value of a column of ``patients``; others are left out."""
 
@@ -119,6 +104,21 @@ class _Validation(_Section):
     """See :func:`nbrelapse.metrics.resampling.bootstrap_interval`."""
     learning_curve: bool = False
     """Train the chosen family on parts of the patients too; see :func:`nbrelapse.validation.sample_size`."""
+
+
+class _Card(_Section):
+    """What the model cards say that no figure tells; Markdown, a paragraph each."""
+
+    participants: str = ""
+    """Who the patients were: where, when, how treated, from which publication."""
+    predictors: str = ""
+    """How the predictors were measured and selected."""
+    performance: str = ""
+    """What a reader of the figures must know, such as how often a hold-out was opened before."""
+    not_for: tuple[str, ...] = ()
+    """What the models must not be used for, beside what is said of every model."""
+    terms: str = ""
+    """Licence and terms of the data."""
 
 
 _Family = Literal["cox", "cox_prior", "boosted", "boosted_prior", "forest", "blend", "logistic", "boosted_classifier"]
