@@ -25,8 +25,8 @@ from nbrelapse.mechanisms import load_catalogue
 from nbrelapse.metrics import MEAN, Evaluation, Predictions, evaluate_groups, prediction_times
 from nbrelapse.models import Ensemble
 from nbrelapse.models.base import RiskModel
-from nbrelapse.models.ensemble import _SLOPE_PRECISION, CLINICAL_BLOCK, ensemble_blocks
-from nbrelapse.models.hazards import _ridge_cox, partial_log_likelihood
+from nbrelapse.models.ensemble import CLINICAL_BLOCK, ensemble_blocks
+from nbrelapse.models.hazards import partial_log_likelihood
 from nbrelapse.outcome import Outcome, make_outcome
 from nbrelapse.readers import import_tables
 from nbrelapse.validation.nested import leave_one_group_out
@@ -240,9 +240,8 @@ def _with_precision(model: RiskModel, factor: float) -> RiskModel:
 
 def _left_out_fit(model: Any, X: pd.DataFrame, y: np.ndarray) -> float:
     """Log partial likelihood of the training patients, each by the ensemble without them, to the first order."""
-    _, outcomes, score = model.for_trial()._fit_members(X, y)
-    slope = _ridge_cox(score[:, None], outcomes, np.array([_SLOPE_PRECISION]), np.zeros(1))
-    return partial_log_likelihood(outcomes, slope[0] * score)
+    scored = model.for_trial()._fit_members(X, y)
+    return partial_log_likelihood(scored.y, scored.log_risk)
 
 
 def _rows(endpoint: str, evaluation: Evaluation) -> list[dict[str, object]]:

@@ -1,4 +1,4 @@
-"""SEQC, official split: the ensemble, named beforehand, trained on the training half and judged on the other 249 patients.
+"""SEQC, official split: the ensemble, named beforehand, trained on the training half, judged on the other 249 patients.
 
 The hold-out is opened once for a version of nbrelapse. What it showed is kept in seqc_holdout_record.json beside this
 file, with the date; a run of a version that is in the record prints the record and opens nothing. Settings are those

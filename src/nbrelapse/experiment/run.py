@@ -14,7 +14,6 @@ from joblib import delayed
 from threadpoolctl import threadpool_limits
 
 from nbrelapse.cohort.merge import is_merged
-from nbrelapse.errors import InputError
 from nbrelapse.experiment.config import ExperimentConfig
 from nbrelapse.experiment.leakage import _leakage_check
 from nbrelapse.experiment.prepare import _MOST_GROUPS, _experiment_models, _group_of, _prepare_data, _PreparedData
