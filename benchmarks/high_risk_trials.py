@@ -175,7 +175,9 @@ def _trials(study: _Study) -> dict[str, _Trial]:
     for place, block in enumerate(BLOCKS):
         chosen = [name for name in columns if blocks[name] in (block, CLINICAL_BLOCK)]
         trials[f"{18 + place} {block} only"] = _ensemble(study, columns=chosen)
-    return trials | _priors(study)
+    trials |= _priors(study)
+    # Only families that know of strata can be stratified.
+    return {name: trial for name, trial in trials.items() if not trial.strata or hasattr(trial.model, "strata")}
 
 
 def _model(study: _Study, **parameters: Any) -> Ensemble:
