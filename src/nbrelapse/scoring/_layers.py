@@ -47,7 +47,7 @@ def _layer_warnings_of(
             continue
         training = trained[name]
         if training.unit in RANKED_UNITS:
-            if not 1 / _ROW_RATIO <= layers.n_rows(name) / training.rows <= _ROW_RATIO:
+            if not training.rows / _ROW_RATIO <= layers.n_rows(name) <= training.rows * _ROW_RATIO:
                 told = f"the layer {words} has {layers.n_rows(name):,} rows, in training {training.rows:,}"
                 warnings[f"{told}: its ranks are not comparable"] = has
             continue
