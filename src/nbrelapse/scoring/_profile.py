@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import LinearOperator
 
 _MOST_BINS = 10
 _PATIENTS_A_BIN = 10
@@ -169,7 +172,8 @@ class _Neighbourhood:
         z = _standardised(values, mean, sd)[:, varies]
         kurtosis, loadings = np.ones(len(sd)), np.zeros((len(sd), 0))
         if varies.any():
-            kurtosis[varies] = np.nanmean(z**4, axis=0)
+            squared = z * z
+            kurtosis[varies] = np.nanmean(squared * squared, axis=0)
             found = _factors(z)
             loadings = np.zeros((len(sd), found.shape[1]))
             loadings[varies] = found
@@ -232,21 +236,49 @@ def _factors(z: np.ndarray) -> np.ndarray:
     from scipy.sparse.linalg import eigsh
 
     n, size = z.shape
-    known = (~np.isnan(z)).astype(float)
-    joint = known.T @ known
-    z = np.nan_to_num(z)
-    correlation = (z.T @ z) / (joint + _JOINT)
-    np.fill_diagonal(correlation, 1.0)
     count = min(_MOST_FACTORS, size - 1)
     if not count:
         return np.zeros((size, 0))
-    roots, vectors = eigsh(correlation, k=count, v0=np.ones(size))
+    roots, vectors = eigsh(_correlations(z), k=count, v0=np.ones(size))
     kept = np.flatnonzero(roots > (1 + np.sqrt(size / n)) ** 2)[::-1]
     roots, vectors = roots[kept], vectors[:, kept]
     rest = (size - roots.sum()) / (size - len(roots))
     loadings = vectors * np.where(vectors.sum(axis=0) < 0, -1.0, 1.0) * np.sqrt(np.maximum(roots - rest, 0.0))
     explained = (loadings**2).sum(axis=1) / (1 - _LEAST_UNIQUE)
     return np.asarray(loadings / np.sqrt(np.maximum(explained, 1.0))[:, None])
+
+
+def _correlations(z: np.ndarray) -> LinearOperator:
+    """Return the shrunken correlations of standardised values as what they make of a vector.
+
+    Of thousands of features the matrix itself would take gigabytes. How many patients know two features depends on
+    their patterns of missing values alone, which many features share.
+    """
+    from scipy.sparse.linalg import LinearOperator
+
+    known = ~np.isnan(z)
+    _, first, pattern = np.unique(np.packbits(known, axis=0), axis=1, return_index=True, return_inverse=True)
+    pattern = pattern.ravel()
+    order = np.argsort(pattern, kind="stable")
+    starts = np.searchsorted(pattern[order], np.arange(len(first)))
+    of_pattern = known[:, first].astype(float)
+    weight = 1 / (of_pattern.T @ of_pattern + _JOINT)
+    z = np.nan_to_num(z)
+    grouped = np.ascontiguousarray(z[:, order])
+    rest = 1 - (z * z).sum(axis=0) * np.diag(weight)[pattern]
+    ends = np.append(starts[1:], z.shape[1])
+
+    def times(vector: np.ndarray) -> np.ndarray:
+        vector = vector.ravel()
+        own = vector[order]
+        sums = np.column_stack([grouped[:, a:b] @ own[a:b] for a, b in zip(starts, ends, strict=True)]) @ weight
+        found = np.empty(len(vector))
+        found[order] = np.concatenate(
+            [sums[:, number] @ grouped[:, a:b] for number, (a, b) in enumerate(zip(starts, ends, strict=True))]
+        )
+        return found + rest * vector
+
+    return LinearOperator((z.shape[1], z.shape[1]), matvec=times, dtype=float)
 
 
 def _standardised(values: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
