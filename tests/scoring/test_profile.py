@@ -14,7 +14,7 @@ import pytest
 
 from nbrelapse.mechanisms import build_features, load_catalogue
 from nbrelapse.scoring import Bundle, load_model, score, write_bundle
-from nbrelapse.scoring._profile import _Profile
+from nbrelapse.scoring._profile import _correlations, _Profile
 from nbrelapse.scoring.manifest import _check_baseline
 from nbrelapse.scoring.scores import _score_features
 from nbrelapse.simulation import simulate_cohort
@@ -168,3 +168,15 @@ def test_a_forged_profile_is_refused(profile: _Profile, change: Callable[[dict[s
     change(document["profile"])
     with pytest.raises(ValueError, match="validation error"):
         _check_baseline(document, names)
+
+
+def test_correlations_are_those_of_the_matrix_that_is_never_made() -> None:
+    rng = np.random.default_rng(8)
+    z = rng.normal(size=(40, 15))
+    z[:10, :5] = np.nan
+    z[rng.random(z.shape) < 0.1] = np.nan
+    known = ~np.isnan(z)
+    matrix = np.nan_to_num(z).T @ np.nan_to_num(z) / (known.T.astype(float) @ known + 10)
+    np.fill_diagonal(matrix, 1.0)
+    found = np.column_stack([_correlations(z) @ column for column in np.eye(15)])
+    np.testing.assert_allclose(found, matrix, atol=1e-12)
