@@ -214,7 +214,7 @@ class RiskModel(BaseEstimator, ABC):
     def _as_given(self, values: np.ndarray, patients: pd.Index) -> pd.DataFrame:
         """Name the columns of values, shape (n_patients, n_features), in the order that they were given."""
         columns = pd.Index(self.feature_names_in_, tupleize_cols=False)
-        return pd.DataFrame(values[:, self._given], index=patients, columns=columns)
+        return pd.DataFrame(values[:, self._given], index=patients, columns=columns, copy=False)
 
     def __sklearn_clone__(self) -> Self:
         """Return an unfitted copy; thousands of features are not copied one by one."""

@@ -29,8 +29,7 @@ CACHE_FOLDER = ".nbrelapse-cache"
 _PACKAGE = Path(__file__).resolve().parents[1]
 _CODE = (
     "models/*.py",
-    "outcome.py",
-    "outcome.py",
+    "outcome/*.py",
     "validation/fold_cache.py",
     "validation/foreign.py",
     "validation/nested.py",
