@@ -10,7 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nbrelapse.cohort import Cohort, assemble_cohort, is_merged, merge_cohorts, merge_folders, read_cohort, write_cohort
+from nbrelapse.cohort import (
+    Cohort,
+    assay_rows,
+    assemble_cohort,
+    is_merged,
+    merge_cohorts,
+    merge_folders,
+    read_cohort,
+    write_cohort,
+)
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms import build_features, load_catalogue
 from nbrelapse.readers import import_geo, import_tables
@@ -51,6 +60,69 @@ def pair(tables: dict | None = None, other: dict | None = None, **metadata: dict
     one = assemble_cohort("one", {"patients": patients(A, ages(400)), **(tables or {})}, metadata=metadata.get("one"))
     two = assemble_cohort("two", {"patients": patients(B, ages(440)), **(other or {})}, metadata=metadata.get("two"))
     return one, two
+
+
+def layer(rows: list[str], samples: list[str], unit: str = "log2", **more: object) -> tuple[dict, dict]:
+    """Return a layer, and what the metadata of a cohort say of it."""
+    table = matrix(rows, samples).rename_axis("feature")
+    return {"x": table}, {"layers": {"x": {"unit": unit, "mechanism": "gene", **more}}}
+
+
+def with_layer(cohort: Cohort, layers: dict, metadata: dict) -> Cohort:
+    samples = list(next(iter(layers.values())).columns)
+    assays = pd.concat([cohort.assays, assay_rows(samples, "layer:x")], ignore_index=True)
+    return replace(cohort, assays=assays, layers=layers, metadata={**cohort.metadata, **metadata})
+
+
+def test_layers_are_joined_by_name() -> None:
+    one, two = pair()
+    merged = merge_cohorts(
+        [with_layer(one, *layer(["MYCN.a", "ALK.b"], A)), with_layer(two, *layer(["MYCN.a"], B, "tpm"))]
+    )
+    assert merged.layers["x"].index.tolist() == ["MYCN.a"]  # ranks among other rows are not comparable
+    assert len(merged.assayed_samples("layer:x")) == 12 == merged.layers["x"].shape[1]
+    assert merged.metadata["layers"]["x"]["unit"] == "log2"
+    assert (
+        "merge: layer x: 1 rows measured in all cohorts (2 in one, 1 in two), the others left out"
+        in (merged.metadata["repairs"])
+    )
+    assert merged.layers["x"]["x4"].tolist() == matrix(["MYCN.a"], B)["x4"].tolist()
+
+
+def test_a_layer_of_values_keeps_the_rows_of_each_cohort() -> None:
+    one, two = pair()
+    said = {"unit": "score", "mechanism": "table"}
+    first = layer(["r1", "r2"], A, **said, mechanisms={"alk": ["r1"]})
+    second = layer(["r1", "r3"], B, **said, mechanisms={"mycn": ["r1", "r3"]})
+    merged = merge_cohorts([with_layer(one, *first), with_layer(two, *second)])
+    assert merged.layers["x"].notna().sum(axis=1).to_dict() == {"r1": 12, "r2": 6, "r3": 6}
+    assert merged.metadata["layers"]["x"]["mechanisms"] == {"alk": ["r1"], "mycn": ["r3"]}
+
+
+def test_a_layer_of_one_cohort_is_missing_in_the_other(tmp_path: Path) -> None:
+    one, two = pair()
+    merged = merge_cohorts([with_layer(one, *layer(["MYCN.a"], A)), two])
+    found = read_cohort(write_cohort(merged, tmp_path / "both"))
+    assert len(found.assayed_samples("layer:x")) == 6 and found.layers["x"].shape == (1, 6)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"unit": "score"}, "the layer x differs in its unit: log2 in one, score in two"),
+        ({"mechanism": "none"}, "the layer x differs in its mechanism: gene in one, none in two"),
+    ],
+)
+def test_layers_of_one_name_that_hold_something_else(said: dict, message: str) -> None:
+    one, two = pair()
+    with pytest.raises(InputError, match=message):
+        merge_cohorts([with_layer(one, *layer(["MYCN.a"], A)), with_layer(two, *layer(["MYCN.a"], B, **said))])
+
+
+def test_layers_without_a_common_row() -> None:
+    one, two = pair()
+    with pytest.raises(InputError, match="the cohorts share no row of layer x: 1 in one, 1 in two"):
+        merge_cohorts([with_layer(one, *layer(["MYCN.a"], A)), with_layer(two, *layer(["ALK.a"], B))])
 
 
 def test_studies_are_kept_where_recorded_and_named_after_the_cohort_where_not() -> None:
