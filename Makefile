@@ -47,7 +47,8 @@ notebooks: setup
 bench: setup
 	@for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
 
-# Writes models/quickstart anew, two minutes; the same code and libraries give the same bytes.
+# Writes the reference models anew, those of real patients where NBRELAPSE_DATA (default ../shared/data) has the cohorts;
+# the same code and libraries give the same bytes. models/quickstart alone: .venv/bin/python tools/models.py quickstart
 models: setup
 	$(BIN)/python tools/models.py
 

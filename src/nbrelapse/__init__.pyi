@@ -59,6 +59,7 @@ from .scoring import check_model as check_model
 from .scoring import load_model as load_model
 from .scoring import save_model as save_model
 from .scoring import score as score
+from .scoring import score_auto as score_auto
 from .simulation import simulate_cohort as simulate_cohort
 from .validation import CrossValidation as CrossValidation
 from .validation import cross_validate as cross_validate

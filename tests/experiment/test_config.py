@@ -17,9 +17,13 @@ from nbrelapse.errors import InputError
 from nbrelapse.experiment.config import ExperimentConfig, parse_config, read_config
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
+COHORTS = "reference/cohorts.toml"
 
 
-@pytest.mark.parametrize("file", sorted(EXPERIMENTS.glob("*.toml")), ids=lambda path: path.stem)
+SHIPPED = [*EXPERIMENTS.glob("*.toml"), *(set(EXPERIMENTS.glob("reference/*.toml")) - {EXPERIMENTS / COHORTS})]
+
+
+@pytest.mark.parametrize("file", sorted(SHIPPED), ids=lambda path: path.stem)
 def test_the_shipped_experiments_are_valid(file: Path) -> None:
     assert read_config(file).name == file.stem
 
@@ -115,7 +119,7 @@ def documented(section: str) -> dict[str, str]:
 
 def test_every_key_is_documented_with_its_default() -> None:
     found = sections(ExperimentConfig)
-    assert set(found) == {"", "cohort", "cohort.simulate", "features", "split", "leave_one_out", "validation"}
+    assert set(found) == {"", "cohort", "cohort.simulate", "features", "split", "leave_one_out", "validation", "card"}
     for name, model in found.items():
         rows = documented(name)
         assert list(rows) == list(model.model_fields), name

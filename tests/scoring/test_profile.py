@@ -14,6 +14,7 @@ import pytest
 
 from nbrelapse.mechanisms import build_features, load_catalogue
 from nbrelapse.scoring import Bundle, load_model, score, write_bundle
+from nbrelapse.scoring import _profile as module
 from nbrelapse.scoring._profile import _Profile
 from nbrelapse.scoring.manifest import _check_baseline
 from nbrelapse.scoring.scores import _score_features
@@ -168,3 +169,18 @@ def test_a_forged_profile_is_refused(profile: _Profile, change: Callable[[dict[s
     change(document["profile"])
     with pytest.raises(ValueError, match="validation error"):
         _check_baseline(document, names)
+
+
+def test_very_many_features_have_the_same_factors_without_their_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(3)
+    values = random.normal(size=(90, 3)) @ random.normal(size=(3, 40)) + random.normal(size=(90, 40))
+    gaps = np.where(random.random(values.shape) < 0.02, np.nan, values)
+    full = {name: _Profile.of(own) for name, own in (("whole", values), ("gaps", gaps))}
+    monkeypatch.setattr(module, "_MOST_IN_FULL", 10)
+    for name, own in (("whole", values), ("gaps", gaps)):
+        wide = _Profile.of(own)
+        assert wide.neighbourhood is not None and full[name].neighbourhood is not None
+        assert wide.neighbourhood.loadings.shape[1] > 0
+        off = 0.05 if name == "gaps" else 1e-6
+        assert np.abs(wide.neighbourhood.loadings - full[name].neighbourhood.loadings).max() <= off
+        assert np.abs(wide.percentile(own) - full[name].percentile(own)).max() <= (5 if name == "gaps" else 0)

@@ -50,6 +50,7 @@ def _differences(folder: Path, columns: list[str]) -> list[str]:
         "manifest": saved == today,
         "release": _release(saved["nbrelapse_version"]) == _release(__version__),
         "what the pages show of the training patients": bundle.training.observed is not None,
+        "numbers of the card": bundle.card_numbers is not None,
         "catalogue": bundle.catalogue.to_document() == _packaged(bundle),
         "features": list(bundle.schema.index) == columns,
         "signature": _signature((folder / "MLmodel").read_text(encoding="utf-8")) == _signature(described),

@@ -60,8 +60,8 @@ def _model_card(
         "For research. Not for treatment decisions. This card follows TRIPOD+AI (10.1136/bmj-2023-078378).",
         "",
         *_paragraph(result.config.description),
-        f"- Model: {model_title(name)}, endpoint {result.config.endpoint} ({ENDPOINTS[result.config.endpoint]})",
-        f"- Endpoint: {result.config.endpoint}",
+        f"- Model: {model_title(name)}",
+        f"- Endpoint: {result.config.endpoint}, {ENDPOINTS[result.config.endpoint]}",
         f"- Trained with nbrelapse {__version__}, seed {result.config.seed}",
         *_made_by(result),
         "",
@@ -385,10 +385,12 @@ def _card_numbers(result: ExperimentResult, bundle: Bundle, name: str) -> dict[s
 
 
 def _figures(evaluation: Evaluation, name: str) -> dict[str, Any]:
+    """Return all metrics of a model, and its differences from the clinical baselines in the leading one."""
     metrics, differences = (
         table[table["model"] == name].drop(columns="model") for table in (evaluation.metrics, evaluation.differences)
     )
-    return {"metrics": _records(metrics), "differences": _records(differences)}
+    leading = differences["metric"] == evaluation.kind.leading_metric
+    return {"metrics": _records(metrics), "differences": _records(differences[leading])}
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

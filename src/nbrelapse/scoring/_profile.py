@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import LinearOperator
 
 _MOST_BINS = 10
 _PATIENTS_A_BIN = 10
@@ -20,6 +23,9 @@ _LEAST_UNIQUE = 0.1
 
 _JOINT = 10
 """Patients who know two features from whom on half of their correlation is believed. A choice."""
+
+_MOST_IN_FULL = 1000
+"""Features whose correlations are kept in one matrix; of more only its products are: 7,000 would take minutes."""
 
 _LEAST_VARIANCE = 1e-6
 _PLACES = 6
@@ -232,14 +238,10 @@ def _factors(z: np.ndarray) -> np.ndarray:
     from scipy.sparse.linalg import eigsh
 
     n, size = z.shape
-    known = (~np.isnan(z)).astype(float)
-    joint = known.T @ known
-    z = np.nan_to_num(z)
-    correlation = (z.T @ z) / (joint + _JOINT)
-    np.fill_diagonal(correlation, 1.0)
     count = min(_MOST_FACTORS, size - 1)
     if not count:
         return np.zeros((size, 0))
+    correlation = _correlation(z) if size <= _MOST_IN_FULL else _wide_correlation(z)
     roots, vectors = eigsh(correlation, k=count, v0=np.ones(size))
     kept = np.flatnonzero(roots > (1 + np.sqrt(size / n)) ** 2)[::-1]
     roots, vectors = roots[kept], vectors[:, kept]
@@ -247,6 +249,32 @@ def _factors(z: np.ndarray) -> np.ndarray:
     loadings = vectors * np.where(vectors.sum(axis=0) < 0, -1.0, 1.0) * np.sqrt(np.maximum(roots - rest, 0.0))
     explained = (loadings**2).sum(axis=1) / (1 - _LEAST_UNIQUE)
     return np.asarray(loadings / np.sqrt(np.maximum(explained, 1.0))[:, None])
+
+
+def _correlation(z: np.ndarray) -> np.ndarray:
+    """Return correlations over the patients who know both features, less believed where these are few."""
+    known = (~np.isnan(z)).astype(float)
+    filled = np.nan_to_num(z)
+    found = np.asarray((filled.T @ filled) / (known.T @ known + _JOINT))
+    np.fill_diagonal(found, 1.0)
+    return found
+
+
+def _wide_correlation(z: np.ndarray) -> LinearOperator:
+    """Return the same of very many features, by its products with vectors; without missing values it is the same.
+
+    How many patients know both features is taken to be the geometric mean of how many know each.
+    """
+    from scipy.sparse.linalg import LinearOperator
+
+    scaled = np.nan_to_num(z) / np.sqrt((~np.isnan(z)).sum(axis=0) + _JOINT)
+    rest = 1 - (scaled**2).sum(axis=0)
+
+    def product(vector: np.ndarray) -> np.ndarray:
+        flat = vector.ravel()
+        return np.asarray(scaled.T @ (scaled @ flat) + rest * flat)
+
+    return LinearOperator((z.shape[1],) * 2, matvec=product, rmatvec=product, dtype=float)
 
 
 def _standardised(values: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:

@@ -126,7 +126,8 @@ def _write(bundle: Bundle, folder: Path, begun: Mapping[str, Any], key: str | Pa
     _write_text(data / "references.json", _to_json(references))
     baseline: dict[str, Any] = {"log_risk_quantiles": bundle.log_risk_quantiles.tolist()}
     baseline |= {} if bundle.profile is None else {"profile": bundle.profile.to_dict()}
-    _write_text(data / "baseline.json", _to_json(baseline))
+    # Thousands of features have a dozen numbers each: on a line each they are half as much again.
+    _write_text(data / "baseline.json", json.dumps(baseline, separators=(",", ":"), allow_nan=False) + "\n")
     _write_text(data / "catalogue.json", _to_json(bundle.catalogue.to_document()))
     texts = _describe_for_mlflow(bundle.example(), bundle.score_columns, begun)
     texts |= {_CARD: bundle.card} if bundle.card else {}
