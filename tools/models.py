@@ -75,7 +75,8 @@ def _cohort(name: str, scratch: Path) -> Path:
     recipe = tomllib.loads((REFERENCE / COHORTS).read_text(encoding="utf-8"))[name]
     if "merge" in recipe:
         parts = [_cohort(part, scratch) for part in recipe["merge"]]
-        _nbrelapse(scratch, "cohort", "merge", *parts, "--out", folder)
+        uncertain = ("--uncertain", recipe["uncertain"]) if "uncertain" in recipe else ()
+        _nbrelapse(scratch, "cohort", "merge", *parts, *uncertain, "--out", folder)
     else:
         arguments = [_argument(text) for text in recipe["import"]]
         _nbrelapse(scratch, "cohort", "import", *arguments, "--out", folder)
