@@ -28,18 +28,28 @@ def data_folder(name: str) -> Path:
     return folder
 
 
-def read_seqc(scratch: Path) -> tuple[Path, Path | None]:
-    """Write SEQC as a cohort; return its folder, and the gene sets' file where there is one.
+SEQC_LAYERS = {
+    "transcripts": {"file": "transcripts_log2_2204_isoforms.tsv.gz", "mechanism": "gene"},
+    "junctions": {"file": "junctions_log2_2286.tsv.gz", "mechanism": "coordinates", "genome_build": "hg19"},
+    "gene_sets": {"file": "gene_set_scores_ssgsea.tsv.gz", "mechanism": "gene_set", "unit": "score"},
+}
+"""Files of SEQC's layers, and how their rows find a mechanism."""
+
+
+def read_seqc(scratch: Path, *, layers: bool = False) -> tuple[Path, Path | None]:
+    """Write SEQC as a cohort, with its layers if asked; return its folder, and the gene sets' file where there is one.
 
     NBRELAPSE_GENE_SETS names that file, default ../shared/reference/gene_sets.tsv.
     """
     from nbrelapse.cohort import write_cohort
-    from nbrelapse.readers import import_geo
+    from nbrelapse.readers import LayerSource, import_geo
 
     source = data_folder("seqc")
+    found = {name: LayerSource(**said | {"file": str(source / said["file"])}) for name, said in SEQC_LAYERS.items()}
     cohort = import_geo(
         [source / "GSE49711_series_matrix.txt.gz", source / "GSE62564_series_matrix.txt.gz"],
         expression=source / "expression_log2_2000_genes.tsv.gz",
+        layers=found if layers else None,
     )
     write_cohort(cohort, scratch / "seqc")
     gene_sets = Path(os.environ.get("NBRELAPSE_GENE_SETS", source.parent.parent / "reference" / "gene_sets.tsv"))

@@ -1,9 +1,9 @@
 """High-risk patients, copy number: all that was tried to predict one cooperative group from the others.
 
-The list is docs/decisions/059, committed before the first of these models was fitted; the numbers are those of its table.
-Each trial is judged on every group that has the endpoint, by models of the other groups, and held against the clinical
-Cox in the same resamples. The goals are held against trial 12 alone, which was named beforehand. Nothing here is
-chosen by its result.
+The list is docs/decisions/059, committed before the first of these models was fitted; the numbers here are those of its
+table. Each trial is judged on every group that has the endpoint, by models of the other groups, and held against the
+clinical Cox in the same resamples. The goals are held against trial 12 alone, which was named beforehand. Nothing here
+is chosen by its result.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from nbrelapse.metrics import MEAN, Evaluation, Predictions, evaluate_groups, pr
 from nbrelapse.models import Ensemble
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.ensemble import CLINICAL_BLOCK, ensemble_blocks
+from nbrelapse.models.hazards import partial_log_likelihood
 from nbrelapse.outcome import Outcome, make_outcome
 from nbrelapse.readers import import_tables
 from nbrelapse.validation.nested import leave_one_group_out
@@ -38,6 +39,7 @@ GOALS = {"efs": 0.57, "os": 0.60}
 COMPARED = ((NAMED, "11 ensemble on D"), ("6 cox on B", "2 cox on D"), ("8 boosted on B", "4 boosted on D"))
 FAMILIES = ("cox", "cox_prior", "boosted", "blend")
 OTHER = {"efs": "os", "os": "efs"}
+FACTORS = tuple(2.0**power for power in range(8))
 BLOCKS = ("calls", "burden", "arms", "chromosomes")
 
 
@@ -53,12 +55,15 @@ class _Trial:
         Whether it has something to tune.
     strata : bool
         Whether each group trained on has a baseline hazard of its own.
+    factors : sequence of float
+        Of both precisions of an ensemble: the one of the largest likelihood of the training patients is taken.
     """
 
     model: RiskModel
     endpoint: str
     tuned: bool = False
     strata: bool = False
+    factors: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -108,37 +113,47 @@ def _blocks(data: _PreparedData) -> dict[str, str]:
 def _evaluation(study: _Study) -> Evaluation:
     y, X = study.data.training.y, study.data.features(study.data.training)
     groups = study.groups.reindex(study.data.training.patient_ids).to_numpy(dtype=str)
-    found = leave_one_group_out(
-        _families(study),
-        X,
-        y,
-        groups,
-        references=[REFERENCE],
-        n_inner_folds=study.config.validation.inner_folds,
-        n_trials=study.config.validation.trials,
-        seed=study.config.seed,
-        n_jobs=os.cpu_count() or 1,
-    )
-    predictions = dict(found.predictions)
-    judged = found.judged
+    predictions: dict[str, Predictions] = {}
+    for models, names in _families(study):
+        found = leave_one_group_out(
+            models,
+            X,
+            y,
+            groups,
+            references=list(models),
+            n_inner_folds=study.config.validation.inner_folds,
+            n_trials=study.config.validation.trials,
+            seed=study.config.seed,
+            n_jobs=os.cpu_count() or 1,
+        )
+        predictions |= {names[model]: prediction for model, prediction in found.predictions.items()}
     for name, trial in _trials(study).items():
-        predictions[name] = _left_out(name, trial, study, X.iloc[judged], groups[judged], prediction_times(y))
+        predictions[name] = _left_out(name, trial, study, X, groups, prediction_times(y))
     references = [REFERENCE, *(reference for _, reference in COMPARED)]
-    return evaluate_groups(predictions, y[judged], groups[judged], references=references, seed=study.config.seed)
+    return evaluate_groups(predictions, y, groups, references=references, seed=study.config.seed)
 
 
-def _families(study: _Study) -> dict[str, RiskModel]:
-    """The clinical Cox, and the tuned families on D and B: trials 1 to 10."""
+def _families(study: _Study) -> list[tuple[dict[str, RiskModel], dict[str, str]]]:
+    """Return the clinical Cox and the tuned families, trials 1 to 10, and what they are called here.
+
+    Tuning derives its seed from the name of a model, so they go by the names that ``high_risk_transfer`` knows.
+    """
     on_d = _experiment_models(study.config, replace(study.data, columns=list(study.packaged)))[0]
     on_b = _experiment_models(study.config, study.data)[0]
-    models = {REFERENCE: on_d["clinical_cox"]}
-    models |= {f"{2 + place} {name} on D": on_d[name] for place, name in enumerate(FAMILIES)}
-    models |= {f"{6 + place} {name} on B": on_b[name] for place, name in enumerate(FAMILIES)}
-    return models | {"10 cox on all of B": on_b["cox"].set_params(columns=study.everything)}
+    everything = on_b["cox"].for_trial().set_params(columns=study.everything)
+    names = {name: f"{2 + place} {name} on D" for place, name in enumerate(FAMILIES)} | {"clinical_cox": REFERENCE}
+    return [
+        ({name: on_d[name] for name in names}, names),
+        (
+            {name: on_b[name] for name in FAMILIES},
+            {name: f"{6 + place} {name} on B" for place, name in enumerate(FAMILIES)},
+        ),
+        ({"cox": everything}, {"cox": "10 cox on all of B"}),
+    ]
 
 
 def _trials(study: _Study) -> dict[str, _Trial]:
-    """Trials 11 to 27."""
+    """Trials 11 to 29."""
     blocks, columns, own = study.blocks, study.everything, study.endpoint
     molecular = [name for name in columns if blocks[name] != CLINICAL_BLOCK]
     one = {name: "copy_number" if blocks[name] in BLOCKS else blocks[name] for name in columns}
@@ -153,12 +168,16 @@ def _trials(study: _Study) -> dict[str, _Trial]:
         "23 half the precision": _ensemble(study, block_precision=0.25, clinical_precision=2.5),
         "24 twice the precision": _ensemble(study, block_precision=1.0, clinical_precision=10.0),
     }
+    trials["28 12, learned precision"] = replace(trials[NAMED], factors=FACTORS)
+    trials["29 11, learned precision"] = replace(trials["11 ensemble on D"], factors=FACTORS)
     if own == "efs":  # for OS it is trial 12
         trials["13 without JAP"] = _Trial(_model(study, companions={"os": study.outcomes["os"]}), own)
     for place, block in enumerate(BLOCKS):
         chosen = [name for name in columns if blocks[name] in (block, CLINICAL_BLOCK)]
         trials[f"{18 + place} {block} only"] = _ensemble(study, columns=chosen)
-    return trials | _priors(study)
+    trials |= _priors(study)
+    # Only families that know of strata can be stratified.
+    return {name: trial for name, trial in trials.items() if not trial.strata or hasattr(trial.model, "strata")}
 
 
 def _model(study: _Study, **parameters: Any) -> Ensemble:
@@ -205,10 +224,26 @@ def _fitted(trial: _Trial, study: _Study, outcome: Outcome) -> RiskModel:
     X, y, model = study.data.table.values.loc[outcome.patient_ids], outcome.y, trial.model
     if trial.strata:
         model = model.for_trial().set_params(strata=study.groups)
+    if trial.factors:
+        model = max(
+            (_with_precision(model, factor) for factor in trial.factors), key=lambda one: _left_out_fit(one, X, y)
+        )
     if trial.tuned:
         validation = study.config.validation
         model = tune(model, X, y, n_trials=validation.trials, n_folds=validation.inner_folds, seed=study.config.seed)
     return model.fit(X, y)
+
+
+def _with_precision(model: RiskModel, factor: float) -> RiskModel:
+    given = model.get_params(deep=False)
+    names = ("block_precision", "clinical_precision")
+    return model.for_trial().set_params(**{name: factor * given[name] for name in names})
+
+
+def _left_out_fit(model: Any, X: pd.DataFrame, y: np.ndarray) -> float:
+    """Log partial likelihood of the training patients, each by the ensemble without them, to the first order."""
+    scored = model.for_trial()._fit_members(X, y)
+    return partial_log_likelihood(scored.y, scored.log_risk)
 
 
 def _rows(endpoint: str, evaluation: Evaluation) -> list[dict[str, object]]:

@@ -136,7 +136,7 @@ def test_every_key_is_documented_with_its_default() -> None:
 def test_the_documented_files_are_valid() -> None:
     files = re.findall(r"^```toml\n(.*?)^```", PAGE, flags=re.M | re.S)
     parsed = [parse_config(tomllib.loads(text)) for text in files]
-    assert [config.name for config in parsed] == ["mine", "high_risk_without_cog", "gpoh_jap", "everything"]
+    assert [config.name for config in parsed] == ["mine", "high_risk_without_cog", "gpoh_jap", "several", "everything"]
     table = PAGE.partition("# Conditions")[2].partition("# features")[0]
     cells = [cell for line in table.splitlines() if line.startswith("| ") for cell in re.findall("`([^`]+)`", line)]
     conditions = [cell for cell in cells if re.search(r"[=<(]| in | is |high_risk", cell)]

@@ -20,8 +20,10 @@ from mlflow.entities import Run
 import nbrelapse
 from nbrelapse.cohort import Cohort
 from nbrelapse.experiment import ExperimentResult, publish
+from nbrelapse.experiment.describe import _leading_features
 from nbrelapse.experiment.prepare import _data_fingerprint
 from nbrelapse.experiment.publish import Published, _group_courses, _observed_in_training
+from nbrelapse.explanation import Explanation
 from nbrelapse.mechanisms import load_catalogue
 from nbrelapse.metrics import harrell_c
 from nbrelapse.metrics.evaluation import chosen_difference
@@ -515,3 +517,15 @@ def test_missing_likeness_has_its_reason(training: ObservedOutcomes) -> None:
     assert "no prediction" in str(_similar_patients(training, {YEAR: 0.5}))
     few = ObservedOutcomes((), SimilarOutcomes(5 * YEAR, ()))
     assert "too few patients" in str(_similar_patients(few, {5 * YEAR: 0.5}))
+
+
+def test_of_thousands_of_features_the_leading_ones_are_logged_and_the_others_summed() -> None:
+    rng = np.random.default_rng(3)
+    features = pd.DataFrame(rng.normal(size=(4, 300)) * np.arange(300), columns=[f"x{number}" for number in range(300)])
+    alone = pd.Series("one", index=features.columns)
+    found = Explanation(0.0, features, features.iloc[:, :1], features, features.sum(axis=1), alone)
+    logged = _leading_features(found)
+    assert logged.shape == (4, 201)
+    assert {"x299", "x298", "other_features"} < set(logged.columns)
+    assert "x0" not in logged
+    np.testing.assert_allclose(logged.sum(axis=1), features.sum(axis=1))

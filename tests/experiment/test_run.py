@@ -268,7 +268,7 @@ def test_without_the_section_nothing_is_left_out(result: ExperimentResult) -> No
     [
         ("hospital", "lacks the column whose values are to be left out"),
         ("patient_id", "lacks the column whose values are to be left out"),
-        ("age_days", "values are too many to leave out one by one"),
+        ("age_days", "values are too many to be left out one by one"),
     ],
 )
 def test_columns_that_are_no_groups(settings: Settings, study_folder: Path, column: str, problem: str) -> None:

@@ -10,6 +10,7 @@ from scipy.stats import kendalltau, spearmanr
 
 from nbrelapse.errors import InputError
 from nbrelapse.explanation import Stability, explain, patient_intervals, stability
+from nbrelapse.explanation.checks import _rank_correlation, _rank_signs_with
 from nbrelapse.explanation.stability import _MOST_PATIENTS, _rank_agreement, _value_effects
 from nbrelapse.mechanisms import load_catalogue
 from nbrelapse.models.base import Attribution
@@ -280,3 +281,15 @@ def test_other_explanations_are_refused() -> None:
         patient_intervals(both, REFITS, CATALOGUE)
     with pytest.raises(ValueError, match="one patient"):
         patient_intervals(replace(explain(MODEL, PATIENT, CATALOGUE), scale="probability"), REFITS, CATALOGUE)
+
+
+def test_signs_of_contributions_are_those_of_their_rank_correlation_with_the_values():
+    rng = np.random.default_rng(7)
+    values = pd.DataFrame(rng.integers(0, 4, (50, 6)).astype(float)).mask(rng.random((50, 6)) < 0.3)
+    values[5] = np.nan
+    contributions = values.fillna(0.0) * [1.0, -1.0, 0.0, 1.0, 1.0, 1.0]
+    contributions[3] = rng.normal(size=50)
+    contributions[4] = (values[4].fillna(0.0) - 1.4) ** 2
+    expected = np.sign(_rank_correlation(values, contributions).fillna(0.0)).tolist()
+    assert _rank_signs_with(values)(contributions).tolist() == expected
+    assert expected[:3] == [1, -1, 0]

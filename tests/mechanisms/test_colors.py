@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from nbrelapse.mechanisms import load_catalogue
+from nbrelapse.mechanisms import OTHER, load_catalogue, with_all_genes
 from nbrelapse.report.plots.style import _PAPER
 from nbrelapse.report.render import _on_dark
 
@@ -89,3 +89,12 @@ def test_mechanisms_are_seen_on_the_page(page: str, paper: str) -> None:
 def test_mechanisms_keep_their_colour_on_a_dark_page() -> None:
     assert {name for name, color in COLORS.items() if _on_dark(color.lower()) != color.lower()} == set()
     assert _on_dark("#101010") != "#101010"
+
+
+def test_what_belongs_to_no_mechanism_has_its_own_colour() -> None:
+    other = with_all_genes(load_catalogue(), ["ACTB"]).mechanisms[OTHER].color
+    for vision in VISIONS:
+        assert min(distance(other, color, vision) for color in COLORS.values()) >= LEAST_DISTANCE
+    assert contrast(other, _PAPER) >= LEAST_CONTRAST["light page"]
+    assert contrast(other, _on_dark(_PAPER)) >= LEAST_CONTRAST["dark page"]
+    assert _on_dark(other.lower()) == other.lower()

@@ -197,9 +197,7 @@ def test_companions_are_read_of_the_training_patients_only(patients):
     assert (first.predict_log_risk(X) == second.predict_log_risk(X)).all()
     assert first.members_ == {"a": 4, "b": 4, "clinical": 2}
     alone = refit(Ensemble(blocks=BLOCKS), X, y, half)
-    assert harrell_c(y[~half], first.predict_log_risk(X[~half])) > harrell_c(
-        y[~half], alone.predict_log_risk(X[~half])
-    )
+    assert harrell_c(y[~half], first.predict_log_risk(X[~half])) > harrell_c(y[~half], alone.predict_log_risk(X[~half]))
 
 
 def test_a_companion_that_says_nothing_new_is_left_out(patients):

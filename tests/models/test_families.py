@@ -34,6 +34,7 @@ def test_parameters_reach_the_model():
         "penalty": 0.3,
         "l1_ratio": 0.5,
         "not_assayed": "mean",
+        "strata": None,
     }
     boosted = create_model("boosted", directions={"a": -1}, seed=9, max_depth=1)
     assert (boosted.directions, boosted.seed, boosted.max_depth) == ({"a": -1}, 9, 1)

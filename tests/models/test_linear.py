@@ -164,6 +164,7 @@ def test_follows_the_contract_of_scikit_learn(simulate):
         "penalty": 0.2,
         "l1_ratio": 0.7,
         "not_assayed": "mean",
+        "strata": None,
     }
     assert not hasattr(copy, "coefficients_")
 

@@ -121,6 +121,7 @@ def test_is_cloned_with_its_prior():
         "prior": TRUTH,
         "penalty": 3.0,
         "not_assayed": "mean",
+        "strata": None,
     }
 
 

@@ -14,8 +14,7 @@ import pytest
 
 from nbrelapse.mechanisms import build_features, load_catalogue
 from nbrelapse.scoring import Bundle, load_model, score, write_bundle
-from nbrelapse.scoring import _profile as module
-from nbrelapse.scoring._profile import _Profile
+from nbrelapse.scoring._profile import _correlations, _Profile
 from nbrelapse.scoring.manifest import _check_baseline
 from nbrelapse.scoring.scores import _score_features
 from nbrelapse.simulation import simulate_cohort
@@ -171,16 +170,13 @@ def test_a_forged_profile_is_refused(profile: _Profile, change: Callable[[dict[s
         _check_baseline(document, names)
 
 
-def test_very_many_features_have_the_same_factors_without_their_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
-    random = np.random.default_rng(3)
-    values = random.normal(size=(90, 3)) @ random.normal(size=(3, 40)) + random.normal(size=(90, 40))
-    gaps = np.where(random.random(values.shape) < 0.02, np.nan, values)
-    full = {name: _Profile.of(own) for name, own in (("whole", values), ("gaps", gaps))}
-    monkeypatch.setattr(module, "_MOST_IN_FULL", 10)
-    for name, own in (("whole", values), ("gaps", gaps)):
-        wide = _Profile.of(own)
-        assert wide.neighbourhood is not None and full[name].neighbourhood is not None
-        assert wide.neighbourhood.loadings.shape[1] > 0
-        off = 0.05 if name == "gaps" else 1e-6
-        assert np.abs(wide.neighbourhood.loadings - full[name].neighbourhood.loadings).max() <= off
-        assert np.abs(wide.percentile(own) - full[name].percentile(own)).max() <= (5 if name == "gaps" else 0)
+def test_correlations_are_those_of_the_matrix_that_is_never_made() -> None:
+    rng = np.random.default_rng(8)
+    z = rng.normal(size=(40, 15))
+    z[:10, :5] = np.nan
+    z[rng.random(z.shape) < 0.1] = np.nan
+    known = ~np.isnan(z)
+    matrix = np.nan_to_num(z).T @ np.nan_to_num(z) / (known.T.astype(float) @ known + 10)
+    np.fill_diagonal(matrix, 1.0)
+    found = np.column_stack([_correlations(z) @ column for column in np.eye(15)])
+    np.testing.assert_allclose(found, matrix, atol=1e-12)

@@ -321,3 +321,19 @@ def test_a_binary_outcome_has_one_figure():
     found = label_leakage(pd.DataFrame({"label": 1.0 - y, "other": np.tile([0.0, 1.0], 25)}), y)
     assert found["exact"].tolist() == [True, False]
     assert found["concordance"].tolist() == found["auc"].tolist()
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_many_features_are_judged_as_each_alone(monkeypatch, few):
+    """Ties in time and value, competing events, missing values: by pairs as by the metric itself."""
+    rng = np.random.default_rng(5)
+    values = rng.integers(0, 6, (60, 30)).astype(float)
+    values[:, 0] *= 4e-9  # neighbours that are tied
+    values[rng.random(values.shape) < 0.3] = np.nan
+    y = np.zeros(60, dtype=SURVIVAL_DTYPE)
+    y["event"], y["time"] = rng.integers(0, 3, 60), rng.integers(1, 15, 60)
+    monkeypatch.setattr("nbrelapse.validation.guards._BY_PAIRS", 1000 if few else 0)
+    found = label_leakage(pd.DataFrame(values), y)["concordance"].to_numpy()
+    known = ~np.isnan(values)
+    alone = [discrimination(y[rows], column[rows]) for column, rows in zip(values.T, known.T, strict=True)]
+    np.testing.assert_allclose(found, np.maximum(alone, 1 - np.array(alone)), atol=1e-12)

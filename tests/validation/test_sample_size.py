@@ -117,3 +117,10 @@ def test_parts_with_too_few_events_are_left_out_with_a_note(data):
     found = learning_curve("cox", Cox(), X, y, **SETTINGS, n_bootstrap=100)
     assert len(found.table) == 3
     assert found.notes == ["25% of the patients: left out, a fold has 2 events for 2 inner folds"]
+
+
+@pytest.mark.parametrize("parameters", [22_000, 1_000_000])
+def test_of_thousands_of_parameters_the_shrinkage_is_the_anticipated_r2(parameters):
+    found = sample_size(249, 89, parameters)
+    assert found.shrinkage == pytest.approx(found.anticipated_r2, rel=1e-9)
+    assert found.patients_needed > 100 * parameters / 10

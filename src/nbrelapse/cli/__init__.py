@@ -8,7 +8,7 @@ import sys
 import typer
 
 from nbrelapse import __version__
-from nbrelapse.cli.data import features, mechanisms
+from nbrelapse.cli.features import features, mechanisms
 from nbrelapse.cli.merging import cohort_app
 from nbrelapse.cli.models import evaluate, explain, export, score, verify
 from nbrelapse.cli.registry import models, promote, register

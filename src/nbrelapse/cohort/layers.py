@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def check_layer_name(name: str, file: str | Path | None = None) -> str:
     Raises
     ------
     InputError
-        It is too long, has other characters, or is the name of a table, an assay or the single genes.
+        It is too long, has other characters, or is the name of a table or an assay, `gene` or `all`.
 
     Examples
     --------
@@ -53,15 +53,14 @@ def check_layer_name(name: str, file: str | Path | None = None) -> str:
       expected: lower-case letters and digits, words joined by single underscores, at most 60 characters
       fix: rename the layer
     """
-    taken = {*TABLES, *levels("assay"), "gene", "gene_copy_number", "expression"}
+    taken = {*TABLES, *levels("assay"), "gene", "all", "gene_copy_number"}
     if not _LAYER_NAME.fullmatch(name) or len(name) > _LONGEST_NAME or name in taken:
         raise InputError(
             f"illegal name of a layer {name!r}",
             file=file,
             column="layers",
             expected="lower-case letters and digits, words joined by single underscores, at most "
-            f"{_LONGEST_NAME} characters"
-            + ("; a table, an assay or the single genes are called so" if name in taken else ""),
+            f"{_LONGEST_NAME} characters" + ("; this one means something else" if name in taken else ""),
             fix="rename the layer",
         )
     return name
@@ -106,17 +105,21 @@ class _Source:
     def read(self) -> pd.DataFrame:
         if isinstance(self.held, pd.DataFrame):
             return self.held if len(self.samples) == self.held.shape[1] else self.held[self.samples.tolist()]
-        if _state(self.held) != self.state:
-            raise InputError(
-                "the layer has changed since the cohort was read", file=self.held, fix="read the cohort again"
-            )
+        return self._read(self.held, self.samples)
+
+    def rows(self) -> pd.Index:
+        return self.held.index if isinstance(self.held, pd.DataFrame) else self._read(self.held, []).index
+
+    def _read(self, file: Path, samples: Iterable[str]) -> pd.DataFrame:
+        if _state(file) != self.state:
+            raise InputError("the layer has changed since the cohort was read", file=file, fix="read the cohort again")
         try:
-            table = pq.read_table(self.held, columns=[_FEATURE, *self.samples], memory_map=True)
+            table = pq.read_table(file, columns=[_FEATURE, *samples], memory_map=True)
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise InputError(f"the Parquet file is damaged: {error}", file=self.held) from None
+            raise InputError(f"the Parquet file is damaged: {error}", file=file) from None
         frame = table.to_pandas(split_blocks=True, self_destruct=True)
         frame = frame.set_axis(pd.Index(frame.pop(_FEATURE), dtype="str", name=_FEATURE), axis=0)
-        _check_frame(frame, self.held)
+        _check_frame(frame, file)
         return frame
 
 
@@ -180,6 +183,10 @@ class Layers(Mapping[str, pd.DataFrame]):
     def n_rows(self, name: str) -> int:
         """Return how many features a layer has; nothing else is read of it."""
         return self._sources[name].n_rows
+
+    def rows(self, name: str) -> pd.Index:
+        """Names of a layer's features; nothing else is read of it."""
+        return self._sources[name].rows()
 
     def check(self, name: str, file: str | Path) -> None:
         """Refuse a layer with a sample or row twice, or values that are no numbers; nothing is read of one in a file.

@@ -14,7 +14,9 @@ import pandas as pd
 from nbrelapse.cohort.check import validate_cohort
 from nbrelapse.cohort.cohort import Cohort, counted
 from nbrelapse.cohort.genes import canonical_symbols
-from nbrelapse.cohort.schema import ASSAY_OF, MATRICES, PATIENTS, TABLES
+from nbrelapse.cohort.layer_rows import RANKED_UNITS
+from nbrelapse.cohort.layers import layer_assay
+from nbrelapse.cohort.schema import ASSAY_OF, LAYER, MATRICES, PATIENTS, TABLES
 from nbrelapse.cohort.shared_patients import UNCERTAIN, _shared_patients
 from nbrelapse.cohort.storage import read_cohort
 from nbrelapse.errors import InputError
@@ -32,17 +34,18 @@ def merge_cohorts(cohorts: Sequence[Cohort], *, name: str | None = None, uncerta
     **Studies.** ``study`` of a patient stays where it is recorded, and is the cohort's name where it is not.
 
     **Patients in two cohorts** are looked for study by study (:func:`nbrelapse.cohort.find_overlap`). One who is surely
-    in both stands once, with the record, study and split of the cohort named first; of the later record come values that
-    the first lacks, the outcome only where the first has none, and assays that the first does not have at that time
-    point. Where more look the same than chance makes, without an event or a last visit on the same days, it is not sure
-    who they are; see `uncertain`.
+    in both stands once, with the record, study and split of the cohort named first; of the later record come values
+    that the first lacks, the outcome only where the first has none, and assays that the first does not have at that
+    time point. Where more look the same than chance makes, without an event or a last visit on the same days, it is not
+    sure who they are; see `uncertain`.
 
     **Identifiers** of patients and samples that two cohorts use for different ones get the cohort's name in front,
     ``NAME:ID``; so do panels of other genes, and copy-number platforms, whose scale is each study's own.
 
-    **Matrices.** Genes are matched by their current symbols. Copy number by gene has the genes of all cohorts, NaN where
-    one did not measure them. Expression has the genes that all cohorts with expression measured: features are ranks
-    within a sample, and ranks among other genes are not comparable.
+    **Matrices.** Genes are matched by their current symbols. Copy number by gene has the genes of all cohorts, NaN
+    where one did not measure them. Expression has the genes that all cohorts with expression measured: features are
+    ranks within a sample, and ranks among other genes are not comparable. Layers are joined by name, in the same way:
+    those that are ranked have the rows that all cohorts with the layer measured, others the rows of each.
 
     Parameters
     ----------
@@ -57,14 +60,15 @@ def merge_cohorts(cohorts: Sequence[Cohort], *, name: str | None = None, uncerta
     Returns
     -------
     Cohort
-        ``metadata["source"]`` names the cohorts, how many patients each had and how many it added; ``repairs`` says what
-        was joined, renamed and left out.
+        ``metadata["source"]`` names the cohorts, how many patients each had and how many it added; ``repairs`` says
+        what was joined, renamed and left out.
 
     Raises
     ------
     InputError
         There are fewer than two cohorts or two of one name, one is not valid, coordinates are of different genome
-        builds, copy number by gene is discrete in one and a log2 ratio in another, nothing is measured in more than
+        builds, copy number by gene is discrete in one and a log2 ratio in another, a layer has another unit or finds
+        its mechanisms in another way, nothing is measured in more than
         one, or it is not sure who is in two of them.
 
     Examples
@@ -82,12 +86,15 @@ def merge_cohorts(cohorts: Sequence[Cohort], *, name: str | None = None, uncerta
     parts = [_Part.of(cohort) for cohort in cohorts]
     _refuse_other_builds(parts)
     _refuse_other_units(parts)
+    _refuse_other_layers(parts)
     _refuse_nothing_shared(parts)
     notes = _join_patients(parts, uncertain)
     notes += _rename_shared_ids(parts)
     notes += _rename_panels(parts) + _rename_platforms(parts)
     tables, said = _joined(parts)
-    merged = Cohort(name or " + ".join(part.name for part in parts), **tables, metadata=_metadata(parts, notes + said))
+    layers, more = _joined_layers(parts)
+    metadata = _metadata(parts, notes + said + more)
+    merged = Cohort(name or " + ".join(part.name for part in parts), **tables, metadata=metadata, layers=layers)
     return validate_cohort(merged)
 
 
@@ -100,7 +107,7 @@ class _Part:
     name : str
     metadata : mapping
     tables, matrices : dict of str to DataFrame
-        By name.
+        By name; layers are matrices, by the name of their assay.
     had : int
         How many patients it had.
     person : Series of str
@@ -120,19 +127,29 @@ class _Part:
         try:
             validate_cohort(cohort)
         except InputError as error:
-            where = f"{cohort.name}: {error.file or 'patients'}"
-            more = {"column": error.column, "rows": error.rows, "expected": error.expected, "fix": error.fix}
-            raise InputError(error.problem, file=where, **more) from None
+            raise InputError(
+                error.problem,
+                file=f"{cohort.name}: {error.file or 'patients'}",
+                column=error.column,
+                rows=error.rows,
+                expected=error.expected,
+                fix=error.fix,
+            ) from None
         tables = {key: getattr(cohort, key) for key in TABLES if getattr(cohort, key) is not None}
         study = tables["patients"]["study"].fillna(cohort.name).astype("str")
         tables["patients"] = tables["patients"].assign(study=study)
         matrices = {
             key: _by_current_symbol(getattr(cohort, key)) for key in MATRICES if getattr(cohort, key) is not None
         }
+        matrices |= {layer_assay(key): layer for key, layer in cohort.layers.items()}
         return cls(cohort.name, cohort.metadata, tables, matrices, len(study))
 
-    def rename(self, column: str, new: Callable[[pd.Series], pd.Series]) -> None:
-        """Rename identifiers in every table that has the column, and samples in the matrices."""
+    def put_name_before(self, column: str, chosen: Callable[[pd.Series], pd.Series]) -> None:
+        """Put the cohort's name before some identifiers, in every table with the column, and in the matrices."""
+
+        def new(ids: pd.Series) -> pd.Series:
+            return ids.mask(chosen(ids), f"{self.name}:" + ids)
+
         for key, table in self.tables.items():
             if column in table:
                 self.tables[key] = table.assign(**{column: new(table[column]).astype("str")})
@@ -144,7 +161,7 @@ class _Part:
     def keep_samples_of_assays(self) -> None:
         """Leave out data of samples that are not in ``assays`` any more, and samples without an assay."""
         assays = self.tables["assays"]
-        for key, assay in ASSAY_OF.items():
+        for key, assay in (ASSAY_OF | {key: key for key in self.matrices if key.startswith(LAYER)}).items():
             own = set(assays.loc[assays["assay"] == assay, "sample_id"])
             if key in self.matrices:
                 matrix = self.matrices[key]
@@ -178,7 +195,7 @@ def _refuse_other_builds(parts: Sequence[_Part]) -> None:
     rows = pd.concat([part.tables["assays"].assign(cohort=part.name) for part in parts])
     known = rows.dropna(subset=["genome_build"]).drop_duplicates(["cohort", "assay", "genome_build"])
     for assay, found in known.groupby("assay"):
-        if found["genome_build"].nunique() > 1:
+        if len(set(found["genome_build"])) > 1:
             told = ", ".join(found["genome_build"] + " in " + found["cohort"])
             raise InputError(
                 f"the coordinates of {str(assay).replace('_', ' ')} are of different genome builds: {told}",
@@ -210,6 +227,63 @@ def _refuse_other_units(parts: Sequence[_Part]) -> None:
             expected="discrete levels in all cohorts, or log2 ratios in all",
             fix="import one of them without its copy number by gene",
         )
+
+
+def _layers_of(parts: Sequence[_Part]) -> dict[str, dict[str, Mapping[str, Any]]]:
+    """Return what each cohort says of each layer that it has samples of."""
+    names = dict.fromkeys(key for part in parts for key in part.matrices if key.startswith(LAYER))
+    found = {
+        name: {
+            part.name: part.metadata["layers"][name.removeprefix(LAYER)]
+            for part in parts
+            if name in part.matrices and part.matrices[name].size
+        }
+        for name in names
+    }
+    return {name: said for name, said in found.items() if said}
+
+
+def _refuse_other_layers(parts: Sequence[_Part]) -> None:
+    """Refuse layers of one name that hold something else; ranks compare whatever the unit."""
+    for name, said in _layers_of(parts).items():
+        for key in ("unit", "mechanism"):
+            told = {cohort: str(about[key]) for cohort, about in said.items()}
+            alike = set(told.values())
+            if len(alike) > 1 and not (key == "unit" and alike <= set(RANKED_UNITS)):
+                raise InputError(
+                    f"the {name.replace(':', ' ')} differs in its {key}: "
+                    + ", ".join(f"{value} in {cohort}" for cohort, value in told.items()),
+                    file="cohort.toml",
+                    column=f"metadata.layers.{name.removeprefix(LAYER)}",
+                    expected=f"one {key} in all cohorts",
+                    fix="import one of them with the layer under another name, or without it",
+                )
+
+
+def _joined_layers(parts: Sequence[_Part]) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Put layers of one name side by side."""
+    layers, notes = {}, []
+    for name, said in _layers_of(parts).items():
+        named = {part.name: part.matrices[name] for part in parts if part.name in said}
+        ranked = all(about["unit"] in RANKED_UNITS for about in said.values())
+        layers[name.removeprefix(LAYER)], more = _joined_matrix(name.replace(":", " "), named, ranked=ranked)
+        notes += more
+    return layers, notes
+
+
+def _about_layers(parts: Sequence[_Part]) -> dict[str, dict[str, Any]]:
+    """Say of each layer what the first cohort with it says; of a table of mechanisms the rows of all."""
+    found = {}
+    for name, said in _layers_of(parts).items():
+        listed: dict[str, dict[str, None]] = {}
+        owner: dict[str, str] = {}
+        for about in said.values():
+            for mechanism, rows in about.get("mechanisms", {}).items():
+                for row in rows:
+                    listed.setdefault(owner.setdefault(row, mechanism), {})[row] = None
+        tables = {"mechanisms": {mechanism: list(rows) for mechanism, rows in listed.items()}} if listed else {}
+        found[name.removeprefix(LAYER)] = {**next(iter(said.values())), **tables}
+    return found
 
 
 def _refuse_nothing_shared(parts: Sequence[_Part]) -> None:
@@ -305,7 +379,7 @@ def _rename_shared_ids(parts: Sequence[_Part]) -> list[str]:
     notes = []
     for part in parts:
         prefix = f"{part.name}:"
-        part.rename("sample_id", lambda ids, prefix=prefix: ids.mask(ids.map(used) > 1, prefix + ids))
+        part.put_name_before("sample_id", lambda ids: ids.map(used) > 1)
         for key, column in (("patients", "patient_id"), ("samples", "sample_id")):
             number = int(part.tables[key][column].str.startswith(prefix).sum())
             if number:
@@ -323,8 +397,7 @@ def _rename_panels(parts: Sequence[_Part]) -> list[str]:
             genes.setdefault(str(panel), set()).add(listed.get(panel, frozenset()))
     other = {panel for panel, found in genes.items() if len(found) > 1}
     for part in parts:
-        prefix = f"{part.name}:"
-        part.rename("panel", lambda ids, prefix=prefix: ids.mask(ids.isin(other), prefix + ids))
+        part.put_name_before("panel", lambda ids: ids.isin(other))
     return [f"panels: {panel!r} has other genes in each cohort, and its name in front" for panel in sorted(other)]
 
 
@@ -396,18 +469,19 @@ def _joined_matrix(name: str, matrices: Mapping[str, pd.DataFrame], *, ranked: b
     joined = pd.concat(measured.values(), axis=1, join="inner" if ranked else "outer", sort=False)
     joined.index.name = next(iter(matrices.values())).index.name
     counts = ", ".join(f"{len(matrix):,} in {cohort}" for cohort, matrix in measured.items())
+    of = "rows" if name.startswith("layer ") else "genes"
     if joined.empty:
         raise InputError(
-            f"the cohorts share no gene of {name}: {counts}",
+            f"the cohorts share no {of[:-1]} of {name}: {counts}",
             file=name,
-            expected="genes that all of them measured: ranks among other genes are not comparable",
-            fix="check the symbols, or import one of the cohorts without it",
+            expected=f"{of} that all of them measured: ranks among other {of} are not comparable",
+            fix="check their names, or import one of the cohorts without it",
         )
     everywhere = sum(all(row in matrix.index for matrix in measured.values()) for row in joined.index)
     if len(matrices) == 1 or everywhere == max(len(matrix) for matrix in measured.values()):
         return joined, []
     what = "the others left out" if ranked else "the others missing where they were not measured"
-    return joined, [f"{name}: {everywhere:,} genes measured in all cohorts ({counts}), {what}"]
+    return joined, [f"{name}: {everywhere:,} {of} measured in all cohorts ({counts}), {what}"]
 
 
 def _metadata(parts: Sequence[_Part], notes: Sequence[str]) -> dict[str, Any]:
@@ -435,6 +509,7 @@ def _metadata(parts: Sequence[_Part], notes: Sequence[str]) -> dict[str, Any]:
     calls = [_call_unit(part) for part in parts if "gene_copy_number" in part.matrices]
     if calls:
         found["gene_copy_number"] = {"unit": calls[0]}
+    found["layers"] = _about_layers(parts)
     told = {part.name: part.metadata.get("expression", {}) for part in parts if "expression" in part.matrices}
     if told:
         found["expression"] = _about_expression(told)

@@ -237,7 +237,7 @@ def _agree(one: pd.DataFrame, two: pd.DataFrame) -> tuple[np.ndarray, np.ndarray
         same[number] = known & (happened == other) & close
     two_times = (one["event"] == 1) & ((one["death_time"] - one["event_time"]).abs() > _TIME_DAYS)
     certain = agrees["sex"] & same.all(axis=0) & two_times.to_numpy(dtype=bool)
-    return possible & (np.all(list(agrees.values()), axis=0) | certain), same.any(axis=0)
+    return possible & (np.all(list(agrees.values()), axis=0) | certain), same[0] | same[1]
 
 
 def _may_be_equal(one: pd.Series, two: pd.Series) -> np.ndarray:

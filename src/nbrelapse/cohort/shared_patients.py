@@ -92,12 +92,12 @@ def _in_two_studies(one: Cohort, two: Cohort, uncertain: str) -> tuple[dict[str,
         return {}, []
     overlap = find_overlap(one, two)
     same, notes = {}, []
-    found, expected = overlap.counts.loc["same_time", ["found", "expected"]]
-    if overlap.counts.loc["same_time", "probability"] < _CHANCE and expected <= _SURE * found:
+    count = overlap.counts.to_dict("index")["same_time"]
+    if count["probability"] < _CHANCE and count["expected"] <= _SURE * count["found"]:
         same = _one_to_one(overlap.pairs[overlap.pairs["same_time"]])
         notes.append(
             f"{counted(len(same), 'patient')} of {two.name} found in {one.name}, with an event, a death or the end of "
-            f"follow-up on the same days ({expected:.1f} expected by chance), kept once"
+            f"follow-up on the same days ({count['expected']:.1f} expected by chance), kept once"
         )
         one, two = _without(one, set(same.values())), _without(two, set(same))
         if one.patients["age_days"].isna().all() or two.patients["age_days"].isna().all():
@@ -112,7 +112,7 @@ def _in_two_studies(one: Cohort, two: Cohort, uncertain: str) -> tuple[dict[str,
 
 def _unsure(overlap: Overlap, number: int, uncertain: str) -> str:
     """Say what is not sure, or refuse it."""
-    expected = overlap.counts.loc["agree", "expected"]
+    expected = overlap.counts.to_dict("index")["agree"]["expected"]
     found = (
         f"{counted(number, 'more patient')} of {overlap.second} may be in {overlap.first}: age, stage, MYCN and course "
         f"do not contradict each other, and {expected:.1f} would agree by chance"

@@ -331,10 +331,14 @@ def _metric_table(metrics: pd.DataFrame, name: str) -> list[str]:
         "|---|---|---|---|---|---|---|---|",
     ]
     return lines + [
-        f"| {row['population']} | {row['metric']} | {row['value']:.3f} | {_interval(row)} | {row['n']} "
+        f"| {row['population']} | {row['metric']} | {_value(row['value'])} | {_interval(row)} | {row['n']} "
         f"| {row['events']} | {_count(row['at_risk'])} | {_count(row['events_by'])} |"
         for row in rows.to_dict("records")
     ]
+
+
+def _value(value: float) -> str:
+    return "none" if math.isnan(value) else f"{value:.3f}"
 
 
 def _interval(row: dict[Hashable, Any]) -> str:

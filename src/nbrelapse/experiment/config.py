@@ -191,7 +191,8 @@ class ExperimentConfig(_Section):
         Without it, or without a ``validation`` side, the models are judged by nested cross-validation alone.
     leave_one_out : LeaveOneOut, optional
         Judge the models on each cohort, cooperative group or other value of a column by training on the others. With a
-        split it concerns the training patients; the hold-out stays closed. See :func:`leave_one_group_out`.
+        split it concerns the training patients; the hold-out stays closed. See :func:`leave_one_group_out`. In a cohort
+        of several studies each is left out where nothing else is said.
     validation : Validation
     models : tuple of str
         Model families to compare, those of the endpoint's kind: ``ensemble``, ``cox`` and ``boosted`` by default,
@@ -200,6 +201,9 @@ class ExperimentConfig(_Section):
     recalibrate : {"none", "group"}
         Whether log risks of the families are recalibrated within clinical groups, see
         :func:`nbrelapse.models.recalibrated`.
+    strata : str
+        A column of ``patients`` each of whose values has a baseline hazard (of a binary endpoint an intercept) of its
+        own in training. ``auto``: ``study`` in a cohort of several, none in others; ``none``: none.
     refits : int
         Bootstrap refits behind the intervals of predictions.
     log_patient_ids, log_paths : bool
@@ -226,6 +230,7 @@ class ExperimentConfig(_Section):
     validation: _Validation = _Validation()
     models: Annotated[tuple[_Family, ...], Field(min_length=1, default_factory=_default_models)]
     recalibrate: Literal["none", "group"] = "none"
+    strata: Annotated[str, Field(min_length=1)] = "auto"
     refits: Annotated[int, Field(ge=20)] = 100
     log_patient_ids: bool = False
     log_paths: bool = False

@@ -17,7 +17,7 @@ from nbrelapse import __version__
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.experiment.prepare import _PreparedData
 from nbrelapse.experiment.run import ExperimentResult
-from nbrelapse.explanation.explanation import mechanism_cooccurrence
+from nbrelapse.explanation.explanation import Explanation, mechanism_cooccurrence
 from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.metrics.evaluation import Evaluation, figure_spread
 from nbrelapse.outcome import Outcome, summarize_outcome
@@ -164,6 +164,7 @@ def _training_summary(result: ExperimentResult) -> TrainingSummary:
     return TrainingSummary.of(
         data.cohort,
         data.training,
+        data.table.catalogue,
         experiment=result.config.name,
         high_risk=_high_risk(data, data.training),
         unspecified=result.config.unspecified,
@@ -266,13 +267,28 @@ def _model_tables(result: ExperimentResult, model: str) -> dict[str, pd.DataFram
         "rank_agreement": stable.rank_agreement,
         "mechanism_cooccurrence": mechanism_cooccurrence(explanation),
         "mechanism_attributions": explanation.mechanisms.set_axis(patients, axis=0),
-        "feature_attributions": explanation.features.set_axis(patients, axis=0),
+        "feature_attributions": _leading_features(explanation).set_axis(patients, axis=0),
     }
+
+
+_MOST_LOGGED = 200
+"""Features whose contributions are logged patient by patient; of thousands the tables took hundreds of megabytes."""
+
+_OTHERS = "other_features"
+
+
+def _leading_features(explanation: Explanation) -> pd.DataFrame:
+    """Return the patients' contributions of the features that matter most; those of all others are summed."""
+    features = explanation.features
+    if features.shape[1] <= _MOST_LOGGED:
+        return features
+    leading = features.columns.isin(explanation.feature_importance().index[:_MOST_LOGGED])
+    return features.loc[:, leading].assign(**{_OTHERS: features.loc[:, ~leading].sum(axis=1)})
 
 
 def _feature_manifest(result: ExperimentResult) -> pd.DataFrame:
     catalogue = result.data.table.catalogue
-    values = result.data.features(result.data.training)
+    observed = result.data.features(result.data.training).notna().mean()
     rows = []
     for name, definition in catalogue.features.items():
         rows.append(
@@ -286,7 +302,7 @@ def _feature_manifest(result: ExperimentResult) -> pd.DataFrame:
                 "role": definition.role,
                 "direction": definition.direction_for(result.config.endpoint),
                 "reference": definition.reference,
-                "observed": float(values[name].notna().mean()),
+                "observed": float(observed[name]),
                 "left_out": result.data.left_out.get(name, ""),
             }
         )

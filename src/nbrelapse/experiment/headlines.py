@@ -47,8 +47,8 @@ def _curves(result: ExperimentResult, model: str) -> dict[str, list[tuple[int, f
 def _fold_figures(result: ExperimentResult, model: str) -> list[float]:
     y, predictions = result.data.training.y, result.predictions[model]
     return [
-        float(discrimination(y[fold == number], risk[fold == number]))
-        for risk, fold in zip(predictions.log_risk, predictions.fold, strict=True)
+        float(discrimination(y[fold == number], risk[fold == number], fold=compared[fold == number]))
+        for risk, fold, compared in zip(predictions.log_risk, predictions.fold, predictions.compared, strict=True)
         for number in np.unique(fold)
     ]
 

@@ -8,12 +8,15 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.layers import layer_assay
 from nbrelapse.cohort.overlap import find_overlap
+from nbrelapse.cohort.schema import LAYER
 from nbrelapse.cohort.select import condition_columns
 from nbrelapse.errors import InputError
 from nbrelapse.experiment.config import ExperimentConfig
 from nbrelapse.experiment.prepare import _PreparedData
 from nbrelapse.mechanisms.feature_table import known_at, later_columns
+from nbrelapse.mechanisms.layers import layers_read
 from nbrelapse.validation.guards import label_leakage
 
 _SUSPICIOUS = 0.95
@@ -106,7 +109,8 @@ def _labels(data: _PreparedData) -> list[str]:
 def _twins(config: ExperimentConfig, data: _PreparedData) -> list[str]:
     training = data.training.patient_ids
     holdout = None if data.holdout is None else data.holdout.patient_ids
-    for assay, profile in _PROFILES.items():
+    read = {layer_assay(name): f"values in the layer {name}" for name in layers_read(data.table.catalogue)}
+    for assay, profile in (_PROFILES | read).items():
         _refuse_twins(_profile_fingerprints(data.cohort, assay), profile, training, holdout)
     return _persons(config, data, training, holdout)
 
@@ -158,6 +162,7 @@ def _profile_fingerprints(cohort: Cohort, assay: str) -> pd.Series:
     ----------
     cohort : Cohort
     assay : {"expression", "copy_number"}
+        Or a layer's.
 
     Returns
     -------
@@ -167,6 +172,9 @@ def _profile_fingerprints(cohort: Cohort, assay: str) -> pd.Series:
     samples = cohort.assayed_samples(assay)
     if assay == "expression" and cohort.expression is not None:
         found = _expression(cohort.expression[samples])
+    elif (name := assay.removeprefix(LAYER)) in cohort.layers:
+        layer = cohort.layers[name]
+        found = _expression(layer[samples[samples.isin(layer.columns)]])
     elif assay == "copy_number" and cohort.segments is not None:
         found = _segments(cohort.segments[cohort.segments["sample_id"].isin(samples)])
     else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.cohort.merge import merge_folders
+from nbrelapse.cohort.merge import is_merged, merge_folders
 from nbrelapse.cohort.select import take_where
 from nbrelapse.cohort.storage import read_cohort
 from nbrelapse.errors import InputError
@@ -46,6 +46,8 @@ class _PreparedData:
         Features that they may not, with the reason.
     training, holdout : Outcome
         ``holdout`` is None where the experiment names none.
+    studies : Series of str or None
+        The study of each patient with an outcome, where models have a baseline hazard for each.
     unsplit : Index
         Patients with an outcome that are on neither side of a named split.
     gene_sets : dict of str to list of str
@@ -60,6 +62,7 @@ class _PreparedData:
     holdout: Outcome | None
     unsplit: pd.Index
     gene_sets: dict[str, list[str]]
+    studies: pd.Series | None = None
 
     def features(self, outcome: Outcome) -> pd.DataFrame:
         """Feature values of the patients of an outcome, in its order."""
@@ -92,7 +95,9 @@ def _prepare_data(config: ExperimentConfig) -> _PreparedData:
     unsplit = outcome.patient_ids.difference(training.patient_ids, sort=False)
     if holdout is not None:
         unsplit = unsplit.difference(holdout.patient_ids, sort=False)
-    return _PreparedData(cohort, table, columns, left_out, training, holdout, unsplit, gene_sets)
+    judged = training.patient_ids if holdout is None else training.patient_ids.append(holdout.patient_ids)
+    studies = _studies(config, cohort, judged)
+    return _PreparedData(cohort, table, columns, left_out, training, holdout, unsplit, gene_sets, studies)
 
 
 def _with_genes_and_layers(
@@ -121,6 +126,52 @@ def _cohort(config: ExperimentConfig) -> Cohort:
         several = len(folders) > 1
         cohort = merge_folders(folders, uncertain=source.uncertain) if several else read_cohort(folders[0])
     return take_where(cohort, source.where, barred=later_columns(config.endpoint, config.landmark_days))
+
+
+_MOST_GROUPS = 30
+"""More values than that are no cohorts or cooperative groups. A choice."""
+
+
+def _group_of(cohort: Cohort, column: str, patients: pd.Index, purpose: str) -> pd.Series:
+    """Return the group of some patients by a column of ``patients``, missing where it is not recorded.
+
+    Raises
+    ------
+    InputError
+        The cohort has no such column, or it holds far too many values.
+    """
+    table = cohort.patients.set_index("patient_id")
+    if column not in table:
+        raise InputError(
+            f"the cohort lacks the column whose values are {purpose}",
+            column=column,
+            expected=", ".join(table.columns),
+        )
+    groups = table[column].astype("string").reindex(patients)
+    if groups.nunique() > _MOST_GROUPS:
+        raise InputError(
+            f"{groups.nunique()} values are too many {purpose}",
+            column=column,
+            expected=f"a column of at most {_MOST_GROUPS} cohorts or groups",
+        )
+    return groups
+
+
+def _studies(config: ExperimentConfig, cohort: Cohort, patients: pd.Index) -> pd.Series | None:
+    """Return the study of each patient, where models are to have a baseline hazard for each."""
+    if config.strata == "none" or (config.strata == "auto" and not is_merged(cohort)):
+        return None
+    column = "study" if config.strata == "auto" else config.strata
+    groups = _group_of(cohort, column, patients, "to have a baseline hazard each")
+    unknown = int(groups.isna().sum())
+    if unknown:
+        raise InputError(
+            f"of {unknown} of {len(groups)} patients with an outcome it is not known which baseline hazard is theirs",
+            column=column,
+            expected="a value for each of them",
+            fix=f'fill the column, leave them out (where = "{column} is not None"), or say strata = "none"',
+        )
+    return groups.astype("str") if len(set(groups)) > 1 else None
 
 
 def _split(config: ExperimentConfig, cohort: Cohort, outcome: Outcome) -> tuple[Outcome, Outcome | None]:
@@ -206,8 +257,9 @@ def _experiment_models(config: ExperimentConfig, data: _PreparedData) -> tuple[d
     models: dict[str, RiskModel] = {}
     notes = []
     binary = not data.training.kind.has_time
+    strata = data.studies
     for name in clinical_baselines(binary=binary):
-        baseline = create_model(name, binary=binary)
+        baseline = create_model(name, strata=strata, binary=binary)
         if baseline.available(values):
             models[name] = baseline
         else:
@@ -216,7 +268,13 @@ def _experiment_models(config: ExperimentConfig, data: _PreparedData) -> tuple[d
     for name in config.models:
         columns = data.columns if FAMILIES[name].reads_genes else without_genes
         models[name] = create_model(
-            name, columns=columns, directions=directions, prior=prior, seed=config.seed, binary=binary
+            name,
+            columns=columns,
+            directions=directions,
+            prior=prior,
+            strata=strata,
+            seed=config.seed,
+            binary=binary,
         )
         if isinstance(models[name], Ensemble | EnsembleClassifier):
             models[name].set_params(

@@ -292,7 +292,7 @@ def _model_record(
         {
             key: value
             for key, value in plain.get_params(deep=False).items()
-            if key not in ("columns", "directions", "prior", "blocks", "companions", "start")
+            if key not in ("columns", "directions", "prior", "strata", "blocks", "companions", "start")
         }
     )
     if isinstance(plain, Blend):

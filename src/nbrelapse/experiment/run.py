@@ -13,10 +13,10 @@ import pandas as pd
 from joblib import delayed
 from threadpoolctl import threadpool_limits
 
-from nbrelapse.errors import InputError
+from nbrelapse.cohort.merge import is_merged
 from nbrelapse.experiment.config import ExperimentConfig
 from nbrelapse.experiment.leakage import _leakage_check
-from nbrelapse.experiment.prepare import _experiment_models, _prepare_data, _PreparedData
+from nbrelapse.experiment.prepare import _MOST_GROUPS, _experiment_models, _group_of, _prepare_data, _PreparedData
 from nbrelapse.explanation.explanation import Explanation, explain
 from nbrelapse.explanation.stability import Stability, stability
 from nbrelapse.metrics.choice import FamilyChoice, choose_family
@@ -82,17 +82,19 @@ def run_experiment(
         notes = _leakage_check(config, data)
     models, unavailable = _experiment_models(config, data)
     notes += unavailable + _unspecified_note(config, data) + _landmark_note(config, data)
-    notes += _competing_note(data.training.y)
+    notes += _competing_note(data.training.y) + _studies_note(data)
     baselines = [name for name in models if name not in config.models]
     times = prediction_times(data.training.y)
     settings = config.validation
     X, y = data.features(data.training), data.training.y
 
     by_group = None
-    if config.leave_one_out is not None:
+    left_out = _left_out_column(config, data)
+    if left_out is not None:
         by_group = _leave_one_out(
             config,
             data,
+            left_out,
             models,
             baselines,
             n_jobs=n_jobs,
@@ -198,6 +200,22 @@ def _unspecified_note(config: ExperimentConfig, data: _PreparedData) -> list[str
     return [f"{unknown} first events of the training patients are of unknown kind; they count as {counted}"]
 
 
+def _studies_note(data: _PreparedData) -> list[str]:
+    """Say what several studies are made of, and whom figures compare."""
+    merged = data.cohort.metadata.get("source", {}).get("cohorts", [])
+    joined = [line for line in data.cohort.metadata.get("repairs", []) if merged and line.startswith("merge: ")]
+    notes = [line.removeprefix("merge: ") for line in joined]
+    if data.studies is None:
+        return notes
+    names = ", ".join(sorted(data.studies.unique()))
+    each = "a baseline hazard" if data.training.kind.has_time else "an intercept"
+    return [
+        *notes,
+        f"each of {names} has {each} of its own in training: patients are ranked within their study (concordances, "
+        "AUC, calibration slope of a time to an event), and probabilities are those of all studies together",
+    ]
+
+
 def _landmark_note(config: ExperimentConfig, data: _PreparedData) -> list[str]:
     if not config.landmark_days:
         return []
@@ -217,10 +235,14 @@ def _evaluate(
     *,
     named_beforehand: bool = False,
 ) -> Evaluation:
+    masks = populations(data.cohort, outcome)
+    if data.studies is not None:
+        own = data.studies.loc[outcome.patient_ids].to_numpy()
+        masks |= {str(study): own == study for study in np.unique(own) if study not in masks}
     return evaluate(
         predictions,
         outcome.y,
-        populations=populations(data.cohort, outcome),
+        populations=masks,
         references=baselines,
         n_bootstrap=config.validation.bootstrap,
         seed=config.seed,
@@ -278,13 +300,18 @@ def _stability(
     return found
 
 
-_MOST_GROUPS = 30
-"""More values than that are no cohorts or cooperative groups. A choice."""
+def _left_out_column(config: ExperimentConfig, data: _PreparedData) -> str | None:
+    """Return the column whose values are left out one by one: the file's, or the study of several."""
+    if config.leave_one_out is not None:
+        return config.leave_one_out.column
+    several = is_merged(data.cohort) and data.studies is not None
+    return "study" if several else None
 
 
 def _leave_one_out(
     config: ExperimentConfig,
     data: _PreparedData,
+    column: str,
     models: Mapping[str, RiskModel],
     references: Sequence[str],
     *,
@@ -297,8 +324,9 @@ def _leave_one_out(
     Parameters
     ----------
     config : ExperimentConfig
-        With ``leave_one_out``.
     data : PreparedData
+    column : str
+        Of ``patients``.
     models : mapping of str to RiskModel
     references : sequence of str
         The clinical baselines among them.
@@ -317,8 +345,7 @@ def _leave_one_out(
     InputError
         The cohort has no such column, or its values are no groups that can be left out.
     """
-    assert config.leave_one_out is not None
-    groups, without = _column_groups(config.leave_one_out.column, data)
+    groups, without = _column_groups(column, data)
     settings = config.validation
     found = leave_one_group_out(
         models,
@@ -340,28 +367,9 @@ def _leave_one_out(
 
 
 def _column_groups(column: str, data: _PreparedData) -> tuple[pd.Series, list[str]]:
-    """Return the group of each training patient, and the groups of the cohort that have no patient with an outcome.
-
-    Raises
-    ------
-    InputError
-        The cohort has no such column, or it holds far too many values.
-    """
-    patients = data.cohort.patients.set_index("patient_id")
-    if column not in patients:
-        raise InputError(
-            "the cohort lacks the column whose values are to be left out",
-            column=column,
-            expected=", ".join(patients.columns),
-        )
-    everybody = patients[column].astype("string")
-    groups = everybody.reindex(data.training.patient_ids)
-    if groups.nunique() > _MOST_GROUPS:
-        raise InputError(
-            f"{groups.nunique()} values are too many to leave out one by one",
-            column=column,
-            expected=f"a column of at most {_MOST_GROUPS} cohorts or groups",
-        )
+    """Return the group of each training patient, and the groups of the cohort that have no patient with an outcome."""
+    groups = _group_of(data.cohort, column, data.training.patient_ids, "to be left out one by one")
+    everybody = data.cohort.patients.set_index("patient_id")[column].astype("string")
     with_outcome = set(groups.dropna()) | set(everybody.reindex(data.unsplit).dropna())
     if data.holdout is not None:
         with_outcome |= set(everybody.reindex(data.holdout.patient_ids).dropna())
@@ -462,7 +470,7 @@ def _run_guards(
         )
     return _Guards(
         _training_size(y, len(data.columns)),
-        float(discrimination(y, predictions[chosen].log_risk, fold=predictions[chosen].fold)),
+        float(discrimination(y, predictions[chosen].log_risk, fold=predictions[chosen].compared)),
         corrected_choice(families, y, seed=config.seed),
         {name: optimism(fitted[name], refits[name], resamples, X, y, n_jobs=n_jobs) for name in families},
         learning,

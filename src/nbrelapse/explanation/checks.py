@@ -476,6 +476,32 @@ def _rank_correlation_with(values: pd.DataFrame) -> Callable[[pd.DataFrame], pd.
     return correlation
 
 
+def _rank_signs_with(values: pd.DataFrame) -> Callable[[pd.DataFrame], np.ndarray]:
+    """Return the signs of :func:`_rank_correlation` of these values with contributions; 0 where there is none.
+
+    Contributions that never fall, or never rise, from the lowest value to the highest are not ranked: so are all of a
+    linear model.
+    """
+    given = values.to_numpy(dtype=float)
+    known = (~np.isnan(given)).sum(axis=0)
+    # Of each column the patients by their values; the last who is known stands for those who are not.
+    places = np.minimum(np.arange(len(given))[:, np.newaxis], np.maximum(known - 1, 0))
+    order = np.take_along_axis(np.argsort(given, axis=0), places, axis=0)
+    varies = np.nanmax(given, axis=0, initial=-np.inf) > np.nanmin(given, axis=0, initial=np.inf)
+
+    def signs(contributions: pd.DataFrame) -> np.ndarray:
+        ascending = np.take_along_axis(contributions.to_numpy(dtype=float), order, axis=0)
+        one_way = (ascending[1:] >= ascending[:-1]).all(axis=0) | (ascending[1:] <= ascending[:-1]).all(axis=0)
+        found = np.where(varies, np.sign(ascending[-1] - ascending[0]), 0.0)
+        other = np.flatnonzero(varies & ~one_way)
+        if len(other):
+            ranked = _rank_correlation(values.iloc[:, other], contributions.iloc[:, other])
+            found[other] = np.sign(ranked.fillna(0.0).to_numpy())
+        return found
+
+    return signs
+
+
 _ROUNDING = 1e-6
 """Contributions of XGBoost are float32 sums over trees; those of the same value of a feature differ by less."""
 

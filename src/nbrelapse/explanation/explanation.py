@@ -368,7 +368,7 @@ def _explain(model: RiskModel, X: pd.DataFrame, catalogue: Catalogue, background
         baseline=float(attribution.baseline),
         features=features,
         mechanisms=roll_up(features, mechanism_of)[order],
-        values=X[list(features.columns)],
+        values=X.copy(deep=False) if X.columns.equals(features.columns) else X[list(features.columns)],
         prediction=pd.Series(log_risk, index=features.index, name="log_risk"),
         mechanism_of=mechanism_of,
         constrained=getattr(model, "constrained", frozenset()),
@@ -380,14 +380,15 @@ def _explain(model: RiskModel, X: pd.DataFrame, catalogue: Catalogue, background
 
 
 def _mechanism_of(columns: pd.Index, catalogue: Catalogue) -> pd.Series:
-    unknown = [name for name in columns if name not in catalogue.features]
+    given = columns.tolist()  # to go through the index itself takes much longer
+    unknown = [name for name in given if name not in catalogue.features]
     if unknown:
         raise InputError(
             "the model reads features that the catalogue does not know",
             column=", ".join(unknown[:5]),
             fix="use the catalogue that the model was trained with",
         )
-    names = [catalogue.features[name].mechanism for name in columns]
+    names = [catalogue.features[name].mechanism for name in given]
     return pd.Series(names, index=columns, name="mechanism", dtype="object")
 
 

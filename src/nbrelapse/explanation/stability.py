@@ -10,10 +10,11 @@ import pandas as pd
 from joblib import delayed
 
 from nbrelapse.errors import InputError
-from nbrelapse.explanation.checks import _rank_correlation_with, direction_agreement
+from nbrelapse.explanation.checks import _rank_correlation_with, _rank_signs_with, direction_agreement
 from nbrelapse.explanation.explanation import Explanation, explain
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.models.base import RiskModel
+from nbrelapse.models.design import ReadFeatures, read_columns
 from nbrelapse.models.processes import in_processes
 
 _MOST_PATIENTS = 1000
@@ -197,18 +198,21 @@ def _refit_figures(explanation: Explanation, refits: Sequence[RiskModel], catalo
     mechanisms, features = explanation.mechanisms.columns, explanation.features.columns
     wide = {"mechanism": mechanisms, "feature": features}
     found = _RefitFigures(*(np.zeros((len(refits), len(wide[kind]))) for kind in ("mechanism",) * 3 + ("feature",) * 3))
-    agreement, monotone = _rank_correlation_with(explanation.mechanisms), _rank_correlation_with(explanation.values)
+    agreement, signs = _rank_correlation_with(explanation.mechanisms), _rank_signs_with(explanation.values)
     effects = _value_effects(explanation.values)
+    names = explanation.values.columns
+    X = ReadFeatures(read_columns(explanation.values, names.to_numpy()), index=explanation.values.index, columns=names)
     for row, refit in enumerate(refits):
-        own = explain(refit, explanation.values, catalogue, background=explanation.background)
+        own = explain(refit, X, catalogue, background=explanation.background)
         by_mechanism = own.mechanisms.reindex(columns=mechanisms, fill_value=0.0)
-        by_feature = own.features.reindex(columns=features, fill_value=0.0)
+        same = own.features.columns.equals(features)
+        by_feature = own.features if same else own.features.reindex(columns=features, fill_value=0.0)
         found.mechanism_importance[row] = by_mechanism.abs().mean()
         found.mechanism_change[row] = (by_mechanism - explanation.mechanisms).std(ddof=0)
         found.agreement[row] = agreement(by_mechanism).fillna(0.0)
         found.feature_importance[row] = by_feature.abs().mean()
         found.effect[row] = effects(by_feature)
-        found.sign[row] = np.sign(monotone(by_feature).fillna(0.0))
+        found.sign[row] = signs(by_feature)
     return found
 
 

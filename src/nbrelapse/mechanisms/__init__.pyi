@@ -32,6 +32,7 @@ from .genome import chromosome_arms as chromosome_arms
 from .genome import gene_places as gene_places
 from .layers import OTHER as OTHER
 from .layers import layer_mechanisms as layer_mechanisms
+from .layers import layers_read as layers_read
 from .layers import with_all_genes as with_all_genes
 from .layers import with_layer_features as with_layer_features
 from .therapies import EVIDENCE_LEVELS as EVIDENCE_LEVELS

@@ -15,7 +15,7 @@ import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.cohort.layer_rows import RANKED_UNITS, genes_of_names, places_of_names
-from nbrelapse.cohort.layers import layer_assay
+from nbrelapse.cohort.layers import as_layers, layer_assay
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.builders.expression import _distinct_genes, _genes_of_rows
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, Mechanism
@@ -169,12 +169,25 @@ def layer_mechanisms(
         Indexed by mechanism, ``other`` the last one; a column a layer.
     """
     owners = _owners(catalogue, gene_sets or {})
+    layers, about = as_layers(cohort.layers), cohort.metadata.get("layers", {})
     found = {
-        name: pd.Series(_mechanisms(layer.index, cohort.metadata["layers"][name], catalogue, owners)).value_counts()
-        for name, layer in cohort.layers.items()
+        name: pd.Series(_mechanisms(layers.rows(name), about[name], catalogue, owners)).value_counts()
+        for name in layers
     }
     order = [*(name for name in catalogue.mechanisms if name != OTHER), OTHER]
     return pd.DataFrame(found).reindex(order).fillna(0).astype("int64").rename_axis("mechanism")
+
+
+def layers_read(catalogue: Catalogue) -> list[str]:
+    """Return the layers that the features of a catalogue are read from.
+
+    Examples
+    --------
+    >>> from nbrelapse.mechanisms import load_catalogue
+    >>> layers_read(load_catalogue())
+    []
+    """
+    return list(dict.fromkeys(str(entry.parameters["layer"]) for entry in catalogue.by_builder(_BUILDER)))
 
 
 def _with(catalogue: Catalogue, added: Mapping[str, FeatureDefinition]) -> Catalogue:

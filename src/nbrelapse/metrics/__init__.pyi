@@ -72,4 +72,5 @@ from .table import METRICS as METRICS
 from .table import POPULATIONS as POPULATIONS
 from .table import Metric as Metric
 from .table import metric_title as metric_title
+from .table import population_in_words as population_in_words
 from .table import population_title as population_title

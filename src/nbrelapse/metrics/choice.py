@@ -329,7 +329,7 @@ def _spread_of(prediction: Predictions, y: np.ndarray, members: np.ndarray) -> F
     times = kind_of(y).with_times(y)[members]
     inside = prediction.take(members)
     figures = np.array(
-        [harrell_c(times, risk, fold=fold) for risk, fold in zip(inside.log_risk, inside.fold, strict=True)]
+        [harrell_c(times, risk, fold=fold) for risk, fold in zip(inside.log_risk, inside.compared, strict=True)]
     )
     groups = [
         risk[fold == name]

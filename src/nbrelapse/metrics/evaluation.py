@@ -24,7 +24,7 @@ from nbrelapse.metrics.resampling import (
     cross_validation_stretch,
     few_events_stretch,
 )
-from nbrelapse.metrics.table import METRICS, Metric, metric_title, population_title
+from nbrelapse.metrics.table import METRICS, Metric, metric_title, population_in_words, population_title
 from nbrelapse.models.families import model_title
 from nbrelapse.outcome import OutcomeKind, event_of, kind_of, values_of
 
@@ -290,8 +290,8 @@ def _gap_notes(gaps: Sequence[_Gap], populations: Collection[str], n_bootstrap: 
             subjects = list(dict.fromkeys(gap.metric.subject for gap in alike))
             models = ", ".join(dict.fromkeys(model_title(gap.model) for gap in alike))
             within = list(dict.fromkeys(gap.population for gap in alike))
-            where = ", ".join(population_title(name) for name in within)
-            where = "" if set(within) == set(populations) else f" ({where[0].lower()}{where[1:]})"
+            where = ", ".join(population_in_words(name) for name in within)
+            where = "" if set(within) == set(populations) else f" ({where})"
             most = max(gap.resamples for gap in alike)
             what = f"undefined in up to {most} of {n_bootstrap} resamples" if kind == _SOMETIMES else kind
             are = "is" if len(subjects) == 1 else "are"

@@ -80,7 +80,8 @@ class PairedReplicates:
         leading = METRICS[kind_of(y).leading_metric]
         models = {}
         for name, prediction in predictions.items():
-            values = discrimination(y, prediction.log_risk[:, order], fold=prediction.fold[:, order], weights=weights)
+            own = prediction.take(order)
+            values = discrimination(y, own.log_risk, fold=own.compared, weights=weights)
             models[name] = np.round(values, _DIGITS).tolist()
         return cls(
             hashlib.sha256(_NAMED + content).hexdigest(),

@@ -37,6 +37,9 @@ class Predictions:
         :func:`nbrelapse.metrics.horizons.prediction_times`.
     before : ndarray of shape (n_repeats, n), optional
         Log risks before they were recalibrated within clinical groups, where they were.
+    within : ndarray of int, shape (n,), optional
+        The study of each patient, where models were trained with a baseline hazard a study: they do not say which study
+        is worse, so patients are ranked within their study only.
 
     Raises
     ------
@@ -58,6 +61,7 @@ class Predictions:
     incidence: np.ndarray
     times: np.ndarray
     before: np.ndarray | None = None
+    within: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         shape = self.log_risk.shape
@@ -72,6 +76,13 @@ class Predictions:
                 raise ValueError(f"predictions of {self.model}: {bad} values of {name} are NaN or infinite")
         if (np.diff(self.times) <= 0).any():
             raise ValueError(f"predictions of {self.model}: times do not increase")
+
+    @property
+    def compared(self) -> np.ndarray:
+        """Whom a patient is ranked with, shape (n_repeats, n): those of one fold, and of one study where it counts."""
+        if self.within is None:
+            return self.fold
+        return self.fold * (int(self.within.max(initial=0)) + 1) + self.within
 
     def incidence_at(self, horizon: float) -> np.ndarray:
         """Return the predicted incidence at a horizon in days, shape (n_repeats, n).
@@ -89,6 +100,7 @@ class Predictions:
     def take(self, patients: np.ndarray) -> Predictions:
         """Return the predictions of some patients (a mask or positions)."""
         before = None if self.before is None else self.before[:, patients]
+        within = None if self.within is None else self.within[patients]
         return Predictions(
             self.model,
             self.log_risk[:, patients],
@@ -96,6 +108,7 @@ class Predictions:
             self.incidence[:, patients],
             self.times,
             before,
+            within,
         )
 
 
@@ -172,7 +185,7 @@ class _JudgedModel:
         return concordance(
             self.patients.y,
             self.prediction.log_risk,
-            fold=self.prediction.fold,
+            fold=self.prediction.compared,
             weights=self.patients.weights,
             censoring=self.patients.censoring,
             tau=self.patients.horizons.tau,

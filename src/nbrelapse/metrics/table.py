@@ -135,6 +135,18 @@ def population_title(name: str) -> str:
     return {**POPULATIONS, ALL_RECORDED: "All patients with an outcome"}.get(name, name)
 
 
+def population_in_words(name: str) -> str:
+    """Return a population as it stands within a sentence; a group keeps its spelling.
+
+    Examples
+    --------
+    >>> population_in_words("high_risk"), population_in_words("GPOH")
+    ('high-risk patients', 'GPOH')
+    """
+    title = population_title(name)
+    return title if title == name else title[0].lower() + title[1:]
+
+
 def _cause_specific_c(judged: _JudgedModel) -> _Value | None:
     return judged.concordance.cause_specific if judged.patients.compete else None
 
@@ -146,7 +158,7 @@ def _dynamic_auc(judged: _JudgedModel, years: int) -> _Value | None:
         judged.patients.y,
         judged.prediction.log_risk,
         years * YEAR,
-        fold=judged.prediction.fold,
+        fold=judged.prediction.compared,
         weights=judged.patients.weights,
         censoring=judged.patients.censoring,
     )
@@ -179,14 +191,14 @@ def _at_horizon(metric: Callable[..., _Value], judged: _JudgedModel, years: int)
 
 def _of_log_risk(metric: Callable[..., _Value], judged: _JudgedModel) -> _Value:
     prediction, patients = judged.prediction, judged.patients
-    return metric(patients.y, prediction.log_risk, fold=prediction.fold, weights=patients.weights)
+    return metric(patients.y, prediction.log_risk, fold=prediction.compared, weights=patients.weights)
 
 
 def _slope_before(judged: _JudgedModel) -> _Value | None:
     prediction, patients = judged.prediction, judged.patients
     if prediction.before is None:
         return None
-    return calibration_slope(patients.y, prediction.before, fold=prediction.fold, weights=patients.weights)
+    return calibration_slope(patients.y, prediction.before, fold=prediction.compared, weights=patients.weights)
 
 
 def _of_probability(metric: Callable[..., _Value], judged: _JudgedModel) -> _Value:

@@ -22,6 +22,7 @@ from nbrelapse.models.design import (
     _refuse_one_patient,
     _select,
     _training_matrix,
+    _training_order,
     align_patients,
     default_columns,
 )
@@ -98,6 +99,11 @@ class RiskModel(BaseEstimator, ABC):
     family can weigh them. Fitting sets ``feature_names_in_`` and ``n_features_in_``: the columns read. Whatever the
     order of the columns of X, or of the patients, the predictions are the same to the last bit.
 
+    Most families have the parameter ``strata``: the study of each training patient, a mapping or a Series by the ids of
+    X. Each study then has a baseline hazard (of a binary outcome an intercept) of its own in training, so that patients
+    are compared within their study; a new patient is predicted with what is common to all. It is neither saved nor
+    shown, because it names patients.
+
     The log risk is the log relative hazard of a survival model, the log odds of a binary one; higher is worse.
 
     A family implements ``fit``, ``predict_log_risk``, ``attribute``, ``state`` and ``from_state``. The first three read
@@ -116,6 +122,7 @@ class RiskModel(BaseEstimator, ABC):
     competing_: _CompetingRisk | None = None
 
     columns: Any
+    strata: Any = None
     _features: np.ndarray
     """The columns read, in the order that the model computes in."""
 
@@ -178,10 +185,40 @@ class RiskModel(BaseEstimator, ABC):
         self._given = np.array([place[name] for name in (X.columns if self.columns is None else self.columns)])
         return values, y
 
+    def _strata(self, patients: pd.Index) -> np.ndarray | None:
+        """Return the stratum of each patient, shape (n_samples,); None where the model has none, or all are of one.
+
+        Raises
+        ------
+        InputError
+            The parameter ``strata`` does not say it of a patient.
+        """
+        if self.strata is None:
+            return None
+        labels = [self.strata.get(patient) for patient in patients]
+        unknown = int(pd.isna(np.array(labels, dtype=object)).sum())
+        if unknown:
+            raise InputError(
+                f"of {unknown} of {len(labels)} patients the stratum is not known",
+                column="strata",
+                expected="a study for each training patient, by the ids of X",
+                fix="add it, or leave these patients out",
+            )
+        return None if len(set(labels)) < 2 else np.array(labels, dtype=str)
+
+    def _training_strata(self, X: pd.DataFrame, y: np.ndarray) -> np.ndarray | None:
+        """Return the strata of training patients in the order of :meth:`_read_training`."""
+        labels = self._strata(X.index)
+        return None if labels is None else labels[_training_order(X, y, self.columns)]
+
     def _as_given(self, values: np.ndarray, patients: pd.Index) -> pd.DataFrame:
         """Name the columns of values, shape (n_patients, n_features), in the order that they were given."""
         columns = pd.Index(self.feature_names_in_, tupleize_cols=False)
-        return pd.DataFrame(values[:, self._given], index=patients, columns=columns)
+        return pd.DataFrame(values[:, self._given], index=patients, columns=columns, copy=False)
+
+    def __sklearn_clone__(self) -> Self:
+        """Return an unfitted copy; thousands of features are not copied one by one."""
+        return type(self)(**{name: _owned(value) for name, value in self.get_params(deep=False).items()})
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "feature_names_in_")
@@ -466,3 +503,12 @@ def _cross_fitted(models: Sequence[RiskModel], X: pd.DataFrame, y: np.ndarray, n
         for column, model in enumerate(models):
             found[test, column] = model.for_trial()._fit_part(X.iloc[train], y[train]).predict_log_risk(X.iloc[test])
     return found
+
+
+def _owned(value: Any) -> Any:
+    """Return a parameter for a copy of its model: what one could change in place is copied."""
+    if isinstance(value, BaseEstimator):
+        return clone(value)
+    if isinstance(value, dict):
+        return {key: _owned(item) for key, item in value.items()}
+    return value.copy() if isinstance(value, list | np.ndarray) else value

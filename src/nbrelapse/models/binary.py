@@ -162,14 +162,14 @@ class _SelfCalibrated(BinaryModel):
         """
         X, y = self._training(X, y)
         values, outcome = self._read_training(X, y)
-        self._fit_raw(values, outcome)
+        self._fit_raw(values, outcome, self._training_strata(X, y))
         self.calibration_ = self._calibration(X, y)
         if self.calibration_ != (0.0, 1.0):
             self._recalibrate(*self.calibration_)
         return self
 
     @abstractmethod
-    def _fit_raw(self, values: np.ndarray, y: np.ndarray) -> None:
+    def _fit_raw(self, values: np.ndarray, y: np.ndarray, strata: np.ndarray | None) -> None:
         """Fit the log odds; the rows are in their canonical order."""
 
     @abstractmethod
@@ -188,7 +188,8 @@ class _SelfCalibrated(BinaryModel):
             return 0.0, 1.0
         order = _training_order(X, y, self.columns)
         log_odds = _cross_fitted([self], X.iloc[order], y[order], self.calibration_folds)
-        return (0.0, 1.0) if log_odds is None else _platt_scaling(y[order], log_odds[:, 0])
+        strata = self._training_strata(X, y)
+        return (0.0, 1.0) if log_odds is None else _platt_scaling(y[order], log_odds[:, 0], strata)
 
     def _calibration_document(self) -> dict[str, Any]:
         """Return the calibration and the classes as JSON data."""
@@ -229,7 +230,7 @@ def _classes(y: np.ndarray, model: str) -> tuple[np.ndarray, np.ndarray]:
     return classes, (y == classes[1]).astype(np.int8)
 
 
-def _platt_scaling(y: np.ndarray, log_odds: np.ndarray) -> tuple[float, float]:
+def _platt_scaling(y: np.ndarray, log_odds: np.ndarray, strata: np.ndarray | None = None) -> tuple[float, float]:
     """Fit intercept and slope of the true log odds on predicted ones.
 
     Platt's sigmoid [1]_ on log odds of patients that the model had not seen. Its targets are not 0 and 1 but what
@@ -243,6 +244,8 @@ def _platt_scaling(y: np.ndarray, log_odds: np.ndarray) -> tuple[float, float]:
         0 or 1, both present.
     log_odds : ndarray of shape (n,)
         Cross-fitted.
+    strata : ndarray of shape (n,), optional
+        The slope is learned with an intercept of each; the intercept is then that of all together.
 
     Returns
     -------
@@ -266,11 +269,13 @@ def _platt_scaling(y: np.ndarray, log_odds: np.ndarray) -> tuple[float, float]:
     """
     n_cases, n_controls = int(np.sum(y == 1)), int(np.sum(y == 0))
     target = np.where(y == 1, (n_cases + 1) / (n_cases + 2), 1 / (n_controls + 2))
-    intercept, slope = weighted_logistic(
-        np.column_stack([np.ones(len(y)), log_odds]), target, np.ones((len(y), 1))
-    ).ravel()
+    studies = np.zeros(len(y), dtype=str) if strata is None else strata
+    everybody, own = np.ones((len(y), 1)), (studies[:, None] == np.unique(studies)).astype(float)
+    intercept, *_, slope = weighted_logistic(np.column_stack([own, log_odds]), target, everybody).ravel()
     if np.isnan(slope) or slope < 0:
         return float(logit(target.mean())), 0.0
+    if strata is not None:
+        intercept = weighted_logistic(everybody, target, everybody, slope * log_odds)[0, 0]
     return float(intercept), float(slope)
 
 

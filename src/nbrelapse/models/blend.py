@@ -29,7 +29,7 @@ _MEMBERS: dict[str, type[SurvivalModel]] = {model.family: model for model in (Co
 _FEWEST_EVENTS = 10
 """With fewer the weights would be noise: they are equal then. A choice, two events a fold."""
 
-_SHARED = ("columns", "directions", "prior", "not_assayed", "seed")
+_SHARED = ("columns", "directions", "prior", "not_assayed", "strata", "seed")
 
 
 class Blend(SurvivalModel):
@@ -45,7 +45,7 @@ class Blend(SurvivalModel):
 
     Parameters
     ----------
-    columns, directions, prior, not_assayed, seed
+    columns, directions, prior, not_assayed, strata, seed
         What the members are given, those that have such a parameter.
     members : sequence of str, default ``("cox", "cox_prior", "boosted")``
         Families.
@@ -74,6 +74,7 @@ class Blend(SurvivalModel):
         parameters: Mapping[str, Mapping[str, Any]] | None = None,
         folds: int = 5,
         not_assayed: str = "mean",
+        strata: Mapping[str, str] | pd.Series | None = None,
         seed: int = 0,
     ) -> None:
         self.columns = columns
@@ -83,6 +84,7 @@ class Blend(SurvivalModel):
         self.parameters = parameters
         self.folds = folds
         self.not_assayed = not_assayed
+        self.strata = strata
         self.seed = seed
 
     def parts(self) -> dict[str, RiskModel]:
@@ -121,7 +123,7 @@ class Blend(SurvivalModel):
             patients had the event, or a parameter is illegal.
         """
         X, y = self._training(X, y)
-        members = self.parts()
+        members, strata = self.parts(), self._training_strata(X, y)
         values, outcome = self._read_training(X, y)
         order = _training_order(X, y, self.columns)
         enough = np.count_nonzero(outcome["event"] == 1) >= _FEWEST_EVENTS
@@ -132,9 +134,9 @@ class Blend(SurvivalModel):
             log_risks = self._log_risks(X.iloc[order])
             weights = np.full(len(members), 1 / len(members))
         else:
-            weights = _blend_weights(outcome, log_risks)
+            weights = _blend_weights(outcome, log_risks, strata)
         self.weights_ = dict(zip(members, weights.tolist(), strict=True))
-        self._fit_hazards(values, outcome, log_risks @ weights)
+        self._fit_hazards(values, outcome, log_risks @ weights, strata)
         return self
 
     @property
@@ -244,7 +246,7 @@ class Blend(SurvivalModel):
         return model
 
 
-def _blend_weights(y: np.ndarray, log_risks: np.ndarray) -> np.ndarray:
+def _blend_weights(y: np.ndarray, log_risks: np.ndarray, strata: np.ndarray | None = None) -> np.ndarray:
     """Maximise the partial likelihood of a weighted mean of log risks.
 
     The weights are at least 0 and sum to 1, as in Breiman's stacked regressions (1996, 10.1007/BF00117832) and the
@@ -257,6 +259,8 @@ def _blend_weights(y: np.ndarray, log_risks: np.ndarray) -> np.ndarray:
         ``event`` (1 = the event) and ``time``.
     log_risks : ndarray of shape (n_samples, n_models)
         Of patients that the models were fitted without.
+    strata : ndarray of shape (n_samples,), optional
+        Patients are compared with those of their own.
 
     Returns
     -------
@@ -279,7 +283,7 @@ def _blend_weights(y: np.ndarray, log_risks: np.ndarray) -> np.ndarray:
     if count == 1:
         return equal
     found = minimize(
-        lambda weights: -partial_log_likelihood(y, log_risks @ weights),
+        lambda weights: -partial_log_likelihood(y, log_risks @ weights, strata),
         equal,
         method="SLSQP",
         bounds=[(0.0, 1.0)] * count,

@@ -11,7 +11,7 @@ import pandas as pd
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel
 from nbrelapse.models.prior import CoxPrior
-from nbrelapse.models.trees import _OBJECTIVE, Boosted, _names_tree_parameters, _TreeParameters
+from nbrelapse.models.trees import _OBJECTIVE, Boosted, _gradient, _names_tree_parameters, _TreeParameters
 
 if TYPE_CHECKING:
     from nbrelapse.outcome import Outcome
@@ -66,14 +66,15 @@ class BoostedPrior(Boosted):
             two patients had the event.
         """
         X, y = self._training(X, y)
-        expected = CoxPrior(self.columns, self.prior, penalty=_NOTHING_BUT_THE_PRIOR)
+        expected = CoxPrior(self.columns, self.prior, penalty=_NOTHING_BUT_THE_PRIOR, strata=self.strata)
         self.expected_ = expected.for_trial()._fit_part(X, y)
         self.expected_._coefficients = np.nan_to_num(self.expected_.trust_) * self.expected_._expected_effects
+        strata = self._training_strata(X, y)
         values, y = self._read_training(X, y)
-        known = self.expected_._terms(values).sum(axis=1)
-        margin = self._grow(values, self._label(y), _OBJECTIVE, base_margin=known)
+        known, label = self.expected_._terms(values).sum(axis=1), self._label(y)
+        margin = self._grow(values, label, _OBJECTIVE, base_margin=known, gradient=_gradient(label, strata))
         self.offset_ = float(margin.mean())
-        self._fit_hazards(values, y, margin - self.offset_)
+        self._fit_hazards(values, y, margin - self.offset_, strata)
         return self
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import pandas as pd
@@ -63,7 +63,7 @@ class ClinicalCox(ClinicalReference, Cox):
     columns : sequence of str, optional
         Columns of X that the model reads: age, stage and MYCN by default, or a grouping of the clinic such as
         ``clinical__inrg``.
-    penalty, l1_ratio, not_assayed
+    penalty, l1_ratio, not_assayed, strata
         As in :class:`Cox`; the penalty is all but none.
     """
 
@@ -76,8 +76,9 @@ class ClinicalCox(ClinicalReference, Cox):
         penalty: float = 1e-3,
         l1_ratio: float = 0.05,
         not_assayed: str = "mean",
+        strata: Mapping[str, str] | pd.Series | None = None,
     ) -> None:
-        super().__init__(columns, penalty=penalty, l1_ratio=l1_ratio, not_assayed=not_assayed)
+        super().__init__(columns, penalty=penalty, l1_ratio=l1_ratio, not_assayed=not_assayed, strata=strata)
 
 
 class ClinicalLogistic(ClinicalReference, Logistic):
@@ -87,7 +88,7 @@ class ClinicalLogistic(ClinicalReference, Logistic):
     ----------
     columns : sequence of str, optional
         As in :class:`ClinicalCox`.
-    penalty, l1_ratio, not_assayed, calibration_folds
+    penalty, l1_ratio, not_assayed, calibration_folds, strata
         As in :class:`Logistic`; the penalty is all but none.
     """
 
@@ -101,7 +102,13 @@ class ClinicalLogistic(ClinicalReference, Logistic):
         l1_ratio: float = 0.05,
         not_assayed: str = "mean",
         calibration_folds: int = 0,
+        strata: Mapping[str, str] | pd.Series | None = None,
     ) -> None:
         super().__init__(
-            columns, penalty=penalty, l1_ratio=l1_ratio, not_assayed=not_assayed, calibration_folds=calibration_folds
+            columns,
+            penalty=penalty,
+            l1_ratio=l1_ratio,
+            not_assayed=not_assayed,
+            calibration_folds=calibration_folds,
+            strata=strata,
         )

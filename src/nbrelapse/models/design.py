@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -142,9 +143,17 @@ def _canonical(X: pd.DataFrame, columns: Sequence[str] | None) -> np.ndarray:
     >>> _canonical(pd.DataFrame(columns=["x10", "x2", "a__loss_11q", "a__loss_3p"]), None).tolist()
     ['a__loss_3p', 'a__loss_11q', 'x2', 'x10']
     """
-    names = np.empty(len(X.columns if columns is None else columns), dtype=object)
-    names[:] = sorted(X.columns if columns is None else columns, key=_natural)
+    given = tuple(X.columns if columns is None else columns)
+    plain = all(type(name) is str for name in given)  # 1 and 1.0 are other names, but the same key
+    names = np.empty(len(given), dtype=object)
+    names[:] = _sorted_texts(given) if plain else sorted(given, key=_natural)
     return names
+
+
+@lru_cache(maxsize=32)
+def _sorted_texts(names: tuple[str, ...]) -> list[str]:
+    """Sort names; the same thousands of them come again with every fit."""
+    return sorted(names, key=_natural)
 
 
 def _natural(name: object) -> tuple[Any, ...]:
@@ -152,10 +161,32 @@ def _natural(name: object) -> tuple[Any, ...]:
     return parts, str(name), type(name).__name__
 
 
+_LEADING = 8
+"""Features that patients are ordered by before all others are asked. A choice."""
+
+
 def _order(values: np.ndarray, y: np.ndarray) -> np.ndarray:
-    # Sums of floats depend on their order: sorting first gives the same bits however the patients are ordered.
+    """Order patients by time, events first, then by the features from the last to the first, then by what happened.
+
+    Sums of floats depend on their order: sorting first gives the same bits however the patients are ordered.
+    """
     event = event_of(y)
-    return np.lexsort((event, *values.T, event != 1, *([y["time"]] if kind_of(y).has_time else [])))
+    last = (event != 1, *([y["time"]] if kind_of(y).has_time else []))
+    keys = (*values.T[-_LEADING:], *last)
+    order = np.lexsort(keys)
+    # Only of patients who are alike in all of this, and not in everything as copies in a resample are, can the other
+    # keys decide: to sort by thousands of them takes longer than most fits.
+    tied = np.logical_and.reduce([_alike(key[order]) for key in keys])
+    first, second = order[:-1][tied], order[1:][tied]
+    same = (values[first] == values[second]) | (np.isnan(values[first]) & np.isnan(values[second]))
+    if same.all() and (event[first] == event[second]).all():
+        return order
+    return np.lexsort((event, *values.T, *last))
+
+
+def _alike(key: np.ndarray) -> np.ndarray:
+    """Whether each value is the same as the next; missing values are."""
+    return (key[:-1] == key[1:]) | ((key[:-1] != key[:-1]) & (key[1:] != key[1:]))
 
 
 def _refuse_one_patient(ids: pd.Index) -> None:
@@ -216,7 +247,11 @@ def read_columns(X: pd.DataFrame, names: np.ndarray) -> np.ndarray:
         repeated = table.columns[table.columns.duplicated()].unique()
         raise InputError("the feature table has a column more than once", column=_shown(repeated))
     real = {dtype: _is_real(dtype) for dtype in set(table.dtypes)}
-    words = [name for name, dtype in table.dtypes.items() if not (real[dtype] or _holds_numbers(table[name]))]
+    words = [
+        name
+        for name, dtype in (() if all(real.values()) else table.dtypes.items())
+        if not (real[dtype] or _holds_numbers(table[name]))
+    ]
     if words:
         raise InputError(
             "features that are not numbers",
@@ -305,7 +340,8 @@ def _select(X: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
         A column is not in X.
     """
     names = list(names)
-    missing = [str(name) for name in names if name not in X.columns]
+    there = set(X.columns.tolist())
+    missing = [str(name) for name in names if name not in there]
     if missing:
         raise InputError(
             "the feature table lacks columns that the model reads",
@@ -385,7 +421,7 @@ def standardise(values: np.ndarray, *, indicators: bool = False) -> _Standardise
     means = np.where(missing, 0.0, values).sum(axis=0) / count
     centred = np.where(missing, 0.0, values - means)
     scales = np.sqrt((centred**2).sum(axis=0) / count)
-    used = np.flatnonzero((scales > 1e-12 * np.maximum(1.0, np.abs(means))) & (_off_mode(values) >= _MIN_PATIENTS))
+    used = np.flatnonzero((scales > 1e-12 * np.maximum(1.0, np.abs(means))) & _varied(values))
     groups = _groups(missing, used) if indicators else []
     flags = np.array([missing[:, members[0]] for members in groups], dtype=float).reshape(len(groups), len(values)).T
     flags = flags - flags.mean(axis=0)
@@ -401,10 +437,23 @@ def _groups(missing: np.ndarray, used: np.ndarray) -> list[np.ndarray]:
     return [used[of_feature.ravel() == pattern] for pattern in np.flatnonzero(often)]
 
 
-def _off_mode(values: np.ndarray) -> np.ndarray:
-    """Return how many observed values of each column differ from its most frequent one."""
-    counts = [np.unique(column[~np.isnan(column)], return_counts=True)[1] for column in values.T]
-    return np.array([count.sum() - count.max(initial=0) for count in counts], dtype=int)
+def _varied(values: np.ndarray) -> np.ndarray:
+    """Whether in each column enough observed values differ from its most frequent one.
+
+    Examples
+    --------
+    >>> _varied(np.array([[1.0, 0.1], [1.0, 0.2], [1.0, 0.3], [0.0, 0.4], [2.0, np.nan]])).tolist()
+    [False, True]
+    """
+    ordered = np.sort(np.ascontiguousarray(values.T), axis=1)
+    observed = (~np.isnan(values)).sum(axis=0)
+    # The most frequent value stands at most once more than values stand beside their like.
+    most = (ordered[:, 1:] == ordered[:, :-1]).sum(axis=1) + 1
+    varied = observed - most >= _MIN_PATIENTS
+    for column in np.flatnonzero(~varied & (observed > _MIN_PATIENTS)):
+        counts = np.unique(ordered[column, : observed[column]], return_counts=True)[1]
+        varied[column] = observed[column] - counts.max() >= _MIN_PATIENTS
+    return np.asarray(varied)
 
 
 def align_patients(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -42,6 +43,9 @@ _TRUST_PRECISION = 4.0
 _SLOPE_PRECISION = 0.25
 """Of the slope of the mean score, normal around 0: no fit of few patients is infinitely sure. A choice."""
 
+_LEAST_SLOPE = 0.01
+"""Risks that point the wrong way say nothing, and are not turned round: patients keep their order and hardly differ."""
+
 _DIGITS = 7
 """Significant digits that coefficients are kept with: half the bytes of a saved model."""
 
@@ -60,7 +64,7 @@ def ensemble_blocks(catalogue: Catalogue, columns: Iterable[str]) -> dict[str, s
     dict of str to str
         ``clinical`` for what is known without a molecular profile (clinical features, FISH, and the age, stage and MYCN
         that the clinical Cox model reads), ``layer NAME`` for a layer's rows, ``genes`` for single genes, ``scores``
-        for expression scores, and the assay for the others.
+        for expression scores, and the assay for the others; where a catalogue entry names its ``block``, that.
 
     Examples
     --------
@@ -71,7 +75,9 @@ def ensemble_blocks(catalogue: Catalogue, columns: Iterable[str]) -> dict[str, s
     found = {}
     for name in columns:
         feature = catalogue.features[name]
-        if feature.role == "gene":
+        if "block" in feature.parameters:
+            found[name] = str(feature.parameters["block"])
+        elif feature.role == "gene":
             layer = feature.parameters.get("layer")
             found[name] = "genes" if layer is None else f"layer {layer}"
         elif name in CLINICAL_COLUMNS["clinical_cox"]:
@@ -100,6 +106,22 @@ class _Unit:
     coefficients: np.ndarray
     clinical: np.ndarray
     members: int
+
+
+class _Scored(NamedTuple):
+    """Training patients in their order, and what the members say of each without himself.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, n_features)
+    y, log_risk : ndarray of shape (n,)
+    strata : ndarray of shape (n,) or None
+    """
+
+    values: np.ndarray
+    y: np.ndarray
+    log_risk: np.ndarray
+    strata: np.ndarray | None
 
 
 class _Ensemble(RiskModel):
@@ -136,8 +158,11 @@ class _Ensemble(RiskModel):
     start : PriorKnowledge, optional
         What an earlier model found, see :func:`nbrelapse.models.prior_of_model`: every member starts from it, with a
         trust that it learns.
-    block_precision, clinical_precision : float, default 0.5 and 5
-        Of the priors above. Choices, on a plateau: half or double them and the ranking stays (docs/decisions/056).
+    strata : mapping of str to str, optional
+        The study of each training patient, see :class:`nbrelapse.models.base.RiskModel`.
+    block_precision, clinical_precision : float, default 2 and 10
+        Of the priors above: hazard ratios of 2 and 1.4 a standard deviation are usual. Choices, on a plateau: half or
+        double them and the ranking stays (docs/decisions/056).
 
     Attributes
     ----------
@@ -146,7 +171,8 @@ class _Ensemble(RiskModel):
     members_ : dict of str to int
         The regressions of each block; those of the clinical terms alone count only where nothing else is known.
     slope_ : float
-        Of the mean standardised log risk.
+        Of the mean standardised log risk. At least 0.01: where it tells nothing of patients left out, they keep their
+        order and hardly differ.
     coefficients_ : ndarray of shape (n_features,)
         Change of the log risk per unit of the feature in patients of whom every block is known.
     means_ : ndarray of shape (n_features,)
@@ -171,13 +197,15 @@ class _Ensemble(RiskModel):
         companions: Mapping[str, Outcome] | None = None,
         start: PriorKnowledge | None = None,
         *,
-        block_precision: float = 0.5,
-        clinical_precision: float = 5.0,
+        strata: Mapping[str, str] | pd.Series | None = None,
+        block_precision: float = 2.0,
+        clinical_precision: float = 10.0,
     ) -> None:
         self.columns = columns
         self.blocks = blocks
         self.companions = companions
         self.start = start
+        self.strata = strata
         self.block_precision = block_precision
         self.clinical_precision = clinical_precision
 
@@ -206,8 +234,8 @@ class _Ensemble(RiskModel):
         self._catalogue = X.catalogue if isinstance(X, FeatureTable) else None
         return super()._training(X, y)
 
-    def _fit_members(self, X: pd.DataFrame, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Fit everything but slope and baseline; return values, outcomes and the mean scores without oneself."""
+    def _fit_members(self, X: pd.DataFrame, y: np.ndarray) -> _Scored:
+        """Fit everything but the baseline."""
         self._check_parameters()
         order = _training_order(X, y, self.columns)
         ids = X.index[order]
@@ -220,17 +248,24 @@ class _Ensemble(RiskModel):
         label = self._labels()
         self._clinical = found.used[label[found.used] == CLINICAL_BLOCK]
         targets = [(y, np.arange(len(y))), *self._further(ids, y)]
-        fit = _Fit(self, found, targets, pd.factorize(ids)[0])
-        units, scores = {}, {}
         molecular = sorted(set(label[found.used]) - {CLINICAL_BLOCK})
-        for name in [*molecular, *([CLINICAL_BLOCK] if len(self._clinical) or not molecular else [])]:
-            own = found.used[label[found.used] == name]
-            units[name], scores[name] = fit.unit(own if name in molecular else own[:0])
-        self._units = units
-        left_out = np.column_stack(list(scores.values()))
+        blocks = {name: found.used[label[found.used] == name] for name in molecular}
+        if len(self._clinical) or not blocks:
+            blocks[CLINICAL_BLOCK] = np.empty(0, dtype=int)
+        strata = self._strata(ids)
+        fit = _Fit(self, found, blocks, targets, pd.factorize(ids)[0], strata)
+        fitted = {name: fit.unit(name) for name in blocks}
+        self._units = {name: unit for name, (unit, _) in fitted.items()}
+        left_out = np.column_stack([score for _, score in fitted.values()])
         self._covariance = np.atleast_2d(np.cov(left_out, rowvar=False))
         self.slope_, self.intercept_ = 1.0, 0.0
-        return values, y, (left_out * self._unit_weights(self._known(values))).sum(axis=1)
+        score = (left_out * self._unit_weights(self._known(values))).sum(axis=1)
+        self.intercept_, self.slope_ = self._line(score, y, strata)
+        return _Scored(values, y, self.intercept_ + self.slope_ * score, strata)
+
+    @abstractmethod
+    def _line(self, score: np.ndarray, y: np.ndarray, strata: np.ndarray | None) -> tuple[float, float]:
+        """Return intercept and slope of the log risk on the mean score."""
 
     def _labels(self) -> np.ndarray:
         """Return the block of each feature."""
@@ -386,17 +421,20 @@ class _Fit:
         self,
         model: _Ensemble,
         found: _Standardised,
+        blocks: Mapping[str, np.ndarray],
         targets: Sequence[tuple[np.ndarray, np.ndarray]],
         patients: np.ndarray,
+        strata: np.ndarray | None,
     ) -> None:
-        self.model, self.targets, self.patients = model, targets, patients
+        self.model, self.blocks, self.targets = model, blocks, targets
+        self.patients, self.strata = patients, strata
         self.Z, self.scales = found.Z, found.scales
         self.place = np.full(len(found.means), -1)
         self.place[found.used] = np.arange(len(found.used))
         start = {} if model.start is None else model.start.log_hazards
         self.start = np.array([start.get(str(name), 0.0) for name in model._features]) * found.scales
 
-    def unit(self, own: np.ndarray) -> tuple[_Unit, np.ndarray]:
+    def unit(self, name: str) -> tuple[_Unit, np.ndarray]:
         """Fit a block's members; of no features, those of the clinical terms alone.
 
         Returns
@@ -405,13 +443,14 @@ class _Fit:
         ndarray of shape (n_samples,)
             The sum of the members' standardised log risks, each of a patient whom it was fitted without.
         """
-        terms = self.model._clinical
+        terms, own = self.model._clinical, self.blocks[name]
         kinds = [np.empty(0, dtype=int)] if not len(terms) else [terms, terms[:0]] if len(own) else [terms]
         total, scores, members = np.zeros(len(self.place)), np.zeros(len(self.Z)), 0
         scale = np.sqrt(max(len(own), 1) * self.model.block_precision)
+        clinical_scale = np.sqrt(self.model.clinical_precision)
         block, back = _spanned(self.Z[:, self.place[own]] / scale)
         for beside in kinds:
-            clinical = self.Z[:, self.place[beside]] / np.sqrt(self.model.clinical_precision)
+            clinical = self.Z[:, self.place[beside]] / clinical_scale
             features = np.concatenate([own, beside])
             for y, rows in self.targets:
                 fitted = self._member(np.hstack([block, clinical]), features, y, rows)
@@ -420,7 +459,7 @@ class _Fit:
                 beta, trust, left_out, size = fitted
                 within, rest = np.split(beta, [block.shape[1]])
                 total[own] += back @ within / scale / size
-                total[beside] += rest / np.sqrt(self.model.clinical_precision) / size
+                total[beside] += rest / clinical_scale / size
                 total[features] += trust * self.start[features] / size
                 scores += left_out / size
                 members += 1
@@ -434,7 +473,8 @@ class _Fit:
         expected = self.Z[:, self.place[features]] @ self.start[features]
         starts = bool(expected.any())
         design = np.column_stack([W, expected / np.sqrt(_TRUST_PRECISION)]) if starts else W
-        fit = _Ridge.fit(design[rows], y, expected[rows])
+        strata = None if self.strata is None else self.strata[rows]
+        fit = _Ridge.fit(design[rows], y, expected[rows], strata)
         log_risk = expected + design @ fit.coefficients
         size = float(np.std(log_risk[rows]))
         if size < 1e-9:
@@ -499,15 +539,16 @@ class Ensemble(_Ensemble, SurvivalModel):
             X and y are of other patients, y is no time to an event, a column cannot be read or has no block, fewer
             than two patients had the event, or a parameter is out of its range.
         """
-        X, y = self._training(X, y)
-        values, y, score = self._fit_members(X, y)
-        slope = _ridge_cox(score[:, None], y, np.array([_SLOPE_PRECISION]), np.zeros(1))
-        self.slope_ = max(float(slope[0]), 0.0)
-        self.intercept_ = -float(self._terms(values).sum(axis=1).mean())
-        clinical = np.isin(np.arange(values.shape[1]), self._clinical)
-        log_risk = self.slope_ * score
-        self._fit_hazards(np.where(clinical, values, np.nan), y, log_risk - log_risk.mean())
+        scored = self._fit_members(*self._training(X, y))
+        self.intercept_ = -float(self._terms(scored.values).sum(axis=1).mean())
+        clinical = np.isin(np.arange(scored.values.shape[1]), self._clinical)
+        values, log_risk = np.where(clinical, scored.values, np.nan), scored.log_risk - scored.log_risk.mean()
+        self._fit_hazards(values, scored.y, log_risk, scored.strata)
         return self
+
+    def _line(self, score: np.ndarray, y: np.ndarray, strata: np.ndarray | None) -> tuple[float, float]:
+        slope = _ridge_cox(score[:, None], y, np.array([_SLOPE_PRECISION]), np.zeros(1), strata)
+        return 0.0, max(float(slope[0]), _LEAST_SLOPE)
 
     def state(self) -> ModelState:
         """Return the fitted model as JSON data."""
@@ -547,10 +588,11 @@ class EnsembleClassifier(_Ensemble, BinaryModel):
             X and y are of other patients, y has other than two values, a column cannot be read or has no block, or
             fewer than two patients had the event, or fewer than two were without it.
         """
-        X, y = self._training(X, y)
-        _, y, score = self._fit_members(X, y)
-        self.intercept_, self.slope_ = _platt_scaling(y, score)
+        self._fit_members(*self._training(X, y))
         return self
+
+    def _line(self, score: np.ndarray, y: np.ndarray, strata: np.ndarray | None) -> tuple[float, float]:
+        return _platt_scaling(y, score, strata)
 
     def state(self) -> ModelState:
         """Return the fitted model as JSON data."""

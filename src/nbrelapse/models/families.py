@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.base import ModelState, RiskModel
@@ -68,6 +70,7 @@ def create_model(
     columns: Sequence[str] | None = None,
     directions: Mapping[str, int] | None = None,
     prior: PriorKnowledge | None = None,
+    strata: Mapping[str, str] | pd.Series | None = None,
     seed: int = 0,
     binary: bool = False,
     **parameters: Any,
@@ -85,6 +88,8 @@ def create_model(
         Expected signs, for the families that constrain them.
     prior : PriorKnowledge, optional
         Expected effects, for the families that start from them.
+    strata : mapping of str to str, optional
+        The study of each training patient, see :class:`RiskModel`.
     seed : int
     binary : bool
         Whether the model is of a binary endpoint, ``refractory``, and not of a time to an event.
@@ -109,9 +114,9 @@ def create_model(
     clinical = _CLINICAL_BINARY_COLUMNS if binary else CLINICAL_COLUMNS
     model: RiskModel
     if name in clinical:
-        model = (ClinicalLogistic if binary else ClinicalCox)(clinical[name])
+        model = (ClinicalLogistic if binary else ClinicalCox)(clinical[name], strata=strata)
     elif name in families:
-        shared = {"columns": columns, "directions": directions, "prior": prior, "seed": seed}
+        shared = {"columns": columns, "directions": directions, "prior": prior, "strata": strata, "seed": seed}
         model = families[name]()
         model.set_params(**{key: value for key, value in shared.items() if key in model.get_params(deep=False)})
     else:
@@ -119,7 +124,7 @@ def create_model(
         raise InputError(
             f"there is no model named {name!r} for {kind}", column="models", expected=", ".join((*families, *clinical))
         )
-    known = sorted(set(model.get_params(deep=False)) - {"columns", "directions", "prior", "seed"})
+    known = sorted(set(model.get_params(deep=False)) - {"columns", "directions", "prior", "strata", "seed"})
     unknown = [parameter for parameter in parameters if parameter not in known]
     if unknown:
         raise InputError(f"the model {name!r} has no such parameter", column=unknown[0], expected=", ".join(known))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ from nbrelapse.errors import InputError
 from nbrelapse.models.base import Attribution, Features, ModelState
 from nbrelapse.models.design import _training_order
 from nbrelapse.models.hazards import partial_log_likelihood
+from nbrelapse.models.stratified import _on_own_clock
 from nbrelapse.models.survival import SurvivalModel
 from nbrelapse.models.trees import _TreeModel
 
@@ -55,6 +56,9 @@ class Forest(_TreeModel, SurvivalModel):
         Patients in a leaf, at least.
     max_features : float
         Share of the features that are tried at each split, in (0, 1].
+    strata : mapping of str to str, optional
+        The study of each training patient, see :class:`RiskModel`. The trees, which know no strata, are grown on times
+        that are each study's own cumulative hazard; slope and competing risk are stratified.
     seed : int
 
     Attributes
@@ -89,12 +93,14 @@ class Forest(_TreeModel, SurvivalModel):
         n_estimators: int = 200,
         min_samples_leaf: int = 10,
         max_features: float = 0.2,
+        strata: Mapping[str, str] | pd.Series | None = None,
         seed: int = 0,
     ) -> None:
         self.columns = columns
         self.n_estimators = n_estimators
         self.min_samples_leaf = min_samples_leaf
         self.max_features = max_features
+        self.strata = strata
         self.seed = seed
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
@@ -123,7 +129,7 @@ class Forest(_TreeModel, SurvivalModel):
         from sksurv.util import Surv
 
         self._check_parameters()
-        outcome = y
+        outcome, strata = y, self._training_strata(X, y)
         values, y = self._read_training(X, outcome)
         self._medians = np.median(values, axis=0)
         forest = RandomSurvivalForest(
@@ -135,14 +141,15 @@ class Forest(_TreeModel, SurvivalModel):
             n_jobs=1,
             random_state=self.seed,
         )
-        forest.fit(values, Surv.from_arrays(y["event"] == 1, y["time"]))
+        grown_on = y if strata is None else _on_own_clock(y, strata)
+        forest.fit(values, Surv.from_arrays(grown_on["event"] == 1, grown_on["time"]))
         self.booster_ = _forest_as_booster(forest)
         mortality = _out_of_bag_mortality(forest, values)
         alone = ~X.index[_training_order(X, outcome, self.columns)].duplicated(keep=False)
-        self.slope_ = _slope(y[alone], mortality[alone])
+        self.slope_ = _slope(y[alone], mortality[alone], None if strata is None else strata[alone])
         self.offset_ = 0.0
         self.offset_ = float(self._log_risk(self._margin(self._matrix(values))).mean())
-        self._fit_hazards(values, y, self._log_risk(mortality))
+        self._fit_hazards(values, y, self._log_risk(mortality), strata)
         return self
 
     @property
@@ -228,7 +235,7 @@ def _out_of_bag_mortality(forest: RandomSurvivalForest, values: np.ndarray) -> n
     return total / np.maximum(trees, 1)
 
 
-def _slope(y: np.ndarray, mortality: np.ndarray) -> float:
+def _slope(y: np.ndarray, mortality: np.ndarray, strata: np.ndarray | None) -> float:
     """Maximise the partial likelihood of ``slope * log(mortality + 1)`` and the prior of the slope."""
     from scipy.optimize import minimize_scalar
 
@@ -238,7 +245,7 @@ def _slope(y: np.ndarray, mortality: np.ndarray) -> float:
         return 1.0
 
     def minus_log_posterior(slope: float) -> float:
-        return (slope - 1) ** 2 / 2 - events * partial_log_likelihood(y, slope * score)
+        return (slope - 1) ** 2 / 2 - events * partial_log_likelihood(y, slope * score, strata)
 
     return float(minimize_scalar(minus_log_posterior, bounds=_SLOPES, method="bounded").x)
 

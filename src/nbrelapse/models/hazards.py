@@ -236,7 +236,7 @@ def _count(observed: np.ndarray, times: np.ndarray) -> np.ndarray:
     return np.bincount(np.searchsorted(times, observed), minlength=len(times)).astype(float)
 
 
-def partial_log_likelihood(y: np.ndarray, log_risk: np.ndarray) -> float:
+def partial_log_likelihood(y: np.ndarray, log_risk: np.ndarray, strata: np.ndarray | None = None) -> float:
     """Return the mean log partial likelihood per event, after Breslow at tied times.
 
     Parameters
@@ -244,6 +244,8 @@ def partial_log_likelihood(y: np.ndarray, log_risk: np.ndarray) -> float:
     y : structured ndarray of shape (n,)
         Competing events are censored: the hazard is cause-specific.
     log_risk : ndarray of shape (n,)
+    strata : ndarray of shape (n,), optional
+        Patients are compared with those of their own stratum; all are of one by default.
 
     Returns
     -------
@@ -257,12 +259,14 @@ def partial_log_likelihood(y: np.ndarray, log_risk: np.ndarray) -> float:
     >>> round(partial_log_likelihood(y, np.zeros(2)), 4)
     -0.6931
     """
-    order = np.argsort(-y["time"], kind="stable")
-    time, event, risk = -y["time"][order], y["event"][order] == 1, log_risk[order]
-    if not event.any():
+    order, risk_sets = _risk_sets(y, strata)
+    if not risk_sets:
         return float("nan")
-    at_risk = np.searchsorted(time, time[event], side="right") - 1
-    return float(np.mean(risk[event] - np.logaddexp.accumulate(risk)[at_risk]))
+    terms = []
+    for stratum in risk_sets:
+        risk = log_risk[order][stratum.rows]
+        terms.append(risk[stratum.event] - np.logaddexp.accumulate(risk)[stratum.last])
+    return float(np.mean(np.concatenate(terms)))
 
 
 def log_likelihood(y: np.ndarray, log_odds: np.ndarray) -> float:
@@ -288,7 +292,7 @@ def log_likelihood(y: np.ndarray, log_odds: np.ndarray) -> float:
     return float(np.mean(y * log_odds - np.logaddexp(0.0, log_odds)))
 
 
-def mean_log_likelihood(y: np.ndarray, log_risk: np.ndarray) -> float:
+def mean_log_likelihood(y: np.ndarray, log_risk: np.ndarray, strata: np.ndarray | None = None) -> float:
     """Return the mean log likelihood of an outcome of either kind.
 
     Parameters
@@ -296,6 +300,8 @@ def mean_log_likelihood(y: np.ndarray, log_risk: np.ndarray) -> float:
     y : ndarray of shape (n,)
         A time to an event (:func:`partial_log_likelihood`, an event), or 0 and 1 (:func:`log_likelihood`, a patient).
     log_risk : ndarray of shape (n,)
+    strata : ndarray of shape (n,), optional
+        Of a time to an event: see :func:`partial_log_likelihood`.
 
     Returns
     -------
@@ -308,7 +314,7 @@ def mean_log_likelihood(y: np.ndarray, log_risk: np.ndarray) -> float:
     >>> round(mean_log_likelihood(np.array([0, 1]), np.zeros(2)), 4)
     -0.6931
     """
-    return (partial_log_likelihood if kind_of(y).has_time else log_likelihood)(y, log_risk)
+    return partial_log_likelihood(y, log_risk, strata) if kind_of(y).has_time else log_likelihood(y, log_risk)
 
 
 FEWEST_COMPETING_EVENTS = 10
@@ -353,7 +359,9 @@ class _CompetingRisk:
     means: np.ndarray
 
     @classmethod
-    def fit(cls, values: np.ndarray, y: np.ndarray, log_risk: np.ndarray) -> Self | None:
+    def fit(
+        cls, values: np.ndarray, y: np.ndarray, log_risk: np.ndarray, strata: np.ndarray | None = None
+    ) -> Self | None:
         """Fit the model; None with fewer than ten competing events.
 
         Parameters
@@ -364,6 +372,8 @@ class _CompetingRisk:
             ``event`` (0 censored, 1 the event, 2 competing) and ``time`` in days.
         log_risk : ndarray of shape (n_samples,)
             Of the event, centred.
+        strata : ndarray of shape (n_samples,), optional
+            See :func:`_ridge_cox`.
         """
         if np.count_nonzero(y["event"] == 2) < FEWEST_COMPETING_EVENTS:
             return None
@@ -376,6 +386,7 @@ class _CompetingRisk:
             competing,
             np.append(own, _SLOPE_SD**-2),
             np.zeros(len(own) + 1),
+            strata,
         )
         return cls(float(solution[-1]), found.unscale(solution[:-1])[0], found.means)
 
@@ -449,11 +460,43 @@ def _ridge_cox(
     order, risk_sets = _risk_sets(y, strata)
     scaled, rotation = Z[order] / np.sqrt(penalty), None
     if scaled.shape[1] > len(scaled):
-        left, size, rotation = np.linalg.svd(scaled, full_matrices=False)
-        scaled = left * size
+        scaled, rotation = _spanned(scaled)
     offset = Z[order] @ centre
     step = _newton(scaled, offset, risk_sets)
-    return centre + (step if rotation is None else step @ rotation) / np.sqrt(penalty)
+    return centre + (step if rotation is None else rotation @ step) / np.sqrt(penalty)
+
+
+_LEAST_SPAN = 1e-12
+"""Share of the largest variance below which a direction is rounding."""
+
+
+def _spanned(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a design of as many columns as the rows of Z span, and what turns its coefficients into those of Z.
+
+    From the products of the rows: of thousands of columns that takes a twentieth of a singular value decomposition.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_samples, n_columns)
+        More columns than rows.
+
+    Returns
+    -------
+    W : ndarray of shape (n_samples, n_spanned)
+    rotation : ndarray of shape (n_columns, n_spanned)
+        Its columns are orthonormal, and Z is W times its transpose.
+
+    Examples
+    --------
+    >>> Z = np.array([[1.0, 0.0, 2.0], [2.0, 0.0, 4.0]])
+    >>> W, rotation = _spanned(Z)
+    >>> W.shape, bool(np.allclose(W @ rotation.T, Z))
+    ((2, 1), True)
+    """
+    variance, left = np.linalg.eigh(Z @ Z.T)
+    kept = variance > _LEAST_SPAN * variance[-1]
+    size, left = np.sqrt(variance[kept]), left[:, kept]
+    return left * size, Z.T @ (left / size)
 
 
 @dataclass(frozen=True, eq=False)

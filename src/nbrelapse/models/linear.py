@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -14,7 +14,8 @@ from sklearn.base import clone
 from nbrelapse.errors import InputError
 from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel, _AsGiven
 from nbrelapse.models.design import _background_rows, _Standardised, read_columns, standardise
-from nbrelapse.models.hazards import _BaselineHazard
+from nbrelapse.models.hazards import _BaselineHazard, partial_log_likelihood
+from nbrelapse.models.stratified import _stratified_elastic_net
 from nbrelapse.models.survival import SurvivalModel
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from nbrelapse.outcome import Outcome
 
 _NOT_ASSAYED = ("mean", "indicator")
+_UNSAVED = ("columns", "strata")
+"""Parameters that a document has in another form, or must not have: strata name patients."""
 
 
 class _LinearModel(RiskModel):
@@ -99,12 +102,21 @@ class _LinearModel(RiskModel):
         return self._terms(read_columns(X, self._features))
 
     def _terms(self, values: np.ndarray) -> np.ndarray:
+        return self._weighed(*self._centred(values))
+
+    def _centred(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return values less the training means, 0 where missing, and where they are."""
         missing = np.isnan(values)
-        terms = np.where(missing, 0.0, values - self._means) * self._coefficients
-        return terms + (missing - self._missing_rates) * self._missing_effects
+        return np.where(missing, 0.0, values - self._means), missing
+
+    def _weighed(self, centred: np.ndarray, missing: np.ndarray) -> np.ndarray:
+        terms = centred * self._coefficients
+        if self._missing_effects.any():
+            terms += (missing - self._missing_rates) * self._missing_effects
+        return terms
 
     def _document(self) -> dict[str, Any]:
-        parameters = {name: value for name, value in self.get_params(deep=False).items() if name != "columns"}
+        parameters = {name: value for name, value in self.get_params(deep=False).items() if name not in _UNSAVED}
         document = {
             "family": self.family,
             "parameters": parameters,
@@ -152,6 +164,8 @@ class _ElasticNet(_LinearModel):
         Share of the lasso in the penalty, in (0, 1].
     not_assayed : {"mean", "indicator"}, default "mean"
         Whether that a patient was not assayed may speak.
+    strata : mapping of str to str, optional
+        The study of each training patient, see :class:`RiskModel`.
 
     Attributes
     ----------
@@ -166,11 +180,13 @@ class _ElasticNet(_LinearModel):
         penalty: float = 0.1,
         l1_ratio: float = 0.5,
         not_assayed: str = "mean",
+        strata: Mapping[str, str] | pd.Series | None = None,
     ) -> None:
         self.columns = columns
         self.penalty = penalty
         self.l1_ratio = l1_ratio
         self.not_assayed = not_assayed
+        self.strata = strata
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
         """Propose a penalty and its lasso share."""
@@ -186,16 +202,16 @@ class _ElasticNet(_LinearModel):
         if not 0 < self.l1_ratio <= 1:
             raise InputError(f"illegal l1_ratio {self.l1_ratio!r}", column="l1_ratio", expected="above 0, at most 1")
 
-    def _fit_standardised(self, found: _Standardised, y: np.ndarray) -> None:
+    def _fit_standardised(self, found: _Standardised, y: np.ndarray, strata: np.ndarray | None) -> None:
         """Set ``coefficients_`` and ``missing_effects_``."""
         self._check_parameters()
         solution, self.penalty_ = np.zeros(found.Z.shape[1]), self.penalty
         if found.Z.shape[1]:
-            solution, self.penalty_ = self._solve(found.Z, y)
+            solution, self.penalty_ = self._solve(found.Z, y, strata)
         self._coefficients, self._missing_effects = found.unscale(solution)
 
     @abstractmethod
-    def _solve(self, Z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
+    def _solve(self, Z: np.ndarray, y: np.ndarray, strata: np.ndarray | None) -> tuple[np.ndarray, float]:
         """Coefficients of standardised features, and the penalty they were fitted with."""
 
     def _document(self) -> dict[str, Any]:
@@ -240,24 +256,26 @@ class _LinearCox(_LinearModel, SurvivalModel):
             patients had the event, or a parameter is out of its range.
         """
         X, y = self._training(X, y)
+        strata = self._training_strata(X, y)
         values, y = self._read_training(X, y)
-        self._fit_standardised(self._standardise(values), y)
-        self._fit_hazards(values, y, self._terms(values).sum(axis=1))
+        self._fit_standardised(self._standardise(values), y, strata)
+        self._fit_hazards(values, y, self._terms(values).sum(axis=1), strata)
         return self
 
     @abstractmethod
-    def _fit_standardised(self, found: _Standardised, y: np.ndarray) -> None:
+    def _fit_standardised(self, found: _Standardised, y: np.ndarray, strata: np.ndarray | None) -> None:
         """Set ``coefficients_`` and ``missing_effects_``."""
 
     def trial_fold(self, X: pd.DataFrame, y: np.ndarray, unseen: pd.DataFrame) -> Callable[[Self], np.ndarray]:
         """Standardise the features once for all trials; see :meth:`RiskModel.trial_fold`."""
-        fold = clone(self)
+        fold, strata = clone(self), self._training_strata(X, y)
         values, y = fold._read_training(X, y)
-        found, others = fold._standardise(values), read_columns(unseen, fold._features)
+        found = fold._standardise(values)
+        others = fold._centred(read_columns(unseen, fold._features))
 
         def log_risk(trial: Self) -> np.ndarray:
-            fold.set_params(**trial.get_params(deep=False))._fit_standardised(found, y)
-            return np.asarray(fold.intercept_ + fold._terms(others).sum(axis=1))
+            fold.set_params(**trial.get_params(deep=False))._fit_standardised(found, y, strata)
+            return np.asarray(fold.intercept_ + fold._weighed(*others).sum(axis=1))
 
         return log_risk
 
@@ -310,7 +328,9 @@ class Cox(_ElasticNet, _LinearCox):
     _explained: tuple[float, ...] = ()
     """Share of the null deviance explained at each penalty of the path; not saved."""
 
-    def _solve(self, Z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
+    def _solve(self, Z: np.ndarray, y: np.ndarray, strata: np.ndarray | None) -> tuple[np.ndarray, float]:
+        if strata is not None:
+            return self._solve_stratified(Z, y, strata)
         from sklearn.exceptions import ConvergenceWarning
         from sksurv.linear_model import CoxnetSurvivalAnalysis
         from sksurv.util import Surv
@@ -335,13 +355,33 @@ class Cox(_ElasticNet, _LinearCox):
         self._explained = (0.0,)
         return np.zeros(Z.shape[1]), float(path[0] / smallest)
 
+    def _solve_stratified(self, Z: np.ndarray, y: np.ndarray, strata: np.ndarray) -> tuple[np.ndarray, float]:
+        """Solve with a baseline hazard a study, at a stronger penalty where the search does not settle."""
+        smallest = _smallest_null_penalty(Z, _null_residual(y, strata))
+        start = max(1.0 / self.l1_ratio, self.penalty)
+        null = partial_log_likelihood(y, np.zeros(len(y)), strata)
+        for penalty in np.unique(np.geomspace(self.penalty, start, _PATH_LENGTH)):
+            try:
+                found = _stratified_elastic_net(Z, y, strata, penalty * smallest, self.l1_ratio)
+            except ArithmeticError:
+                continue
+            self._explained = (1 - partial_log_likelihood(y, Z @ found, strata) / null,)
+            return found, float(penalty)
+        self._explained = (0.0,)
+        return np.zeros(Z.shape[1]), float(start)
+
     def training_path(self, X: pd.DataFrame, y: np.ndarray) -> np.ndarray:
         """Share of the null deviance explained at each penalty; see :meth:`RiskModel.training_path`."""
         return np.asarray(self._explained, dtype=float)
 
 
-def _null_residual(y: np.ndarray) -> np.ndarray:
-    """Martingale residuals of the model without features."""
+def _null_residual(y: np.ndarray, strata: np.ndarray | None = None) -> np.ndarray:
+    """Martingale residuals of the model without features, a baseline hazard a stratum."""
+    if strata is not None:
+        found = np.empty(len(y))
+        for stratum in np.unique(strata):
+            found[strata == stratum] = _null_residual(y[strata == stratum])
+        return found
     null = _BaselineHazard.fit(y, np.zeros(len(y)))
     hazard = np.concatenate([[0.0], np.cumsum(null.event_step)])
     return (y["event"] == 1) - hazard[np.searchsorted(null.times, y["time"], side="right")]

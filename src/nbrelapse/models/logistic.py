@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 import numpy as np
+import pandas as pd
 from scipy.special import expit, logit
 
 from nbrelapse.models.base import ModelState
-from nbrelapse.models.binary import _SelfCalibrated
+from nbrelapse.models.binary import _SelfCalibrated, weighted_logistic
 from nbrelapse.models.linear import _ElasticNet, _smallest_null_penalty
 
 _PATH_LENGTH = 6
@@ -25,7 +26,7 @@ class Logistic(_ElasticNet, _SelfCalibrated):
 
     Parameters
     ----------
-    columns, penalty, l1_ratio, not_assayed
+    columns, penalty, l1_ratio, not_assayed, strata
         As in :class:`_ElasticNet`.
     calibration_folds : int, default 5
         Parts that the training patients are divided into for the calibration; 0 = none.
@@ -51,21 +52,24 @@ class Logistic(_ElasticNet, _SelfCalibrated):
         l1_ratio: float = 0.5,
         not_assayed: str = "mean",
         calibration_folds: int = 5,
+        strata: Mapping[str, str] | pd.Series | None = None,
     ) -> None:
-        super().__init__(columns, penalty=penalty, l1_ratio=l1_ratio, not_assayed=not_assayed)
+        super().__init__(columns, penalty=penalty, l1_ratio=l1_ratio, not_assayed=not_assayed, strata=strata)
         self.calibration_folds = calibration_folds
 
-    def _fit_raw(self, values: np.ndarray, y: np.ndarray) -> None:
+    def _fit_raw(self, values: np.ndarray, y: np.ndarray, strata: np.ndarray | None) -> None:
         self.intercept_ = float(logit(y.mean()))
-        self._fit_standardised(self._standardise(values), y)
+        self._fit_standardised(self._standardise(values), y, strata)
 
-    def _solve(self, Z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
-        smallest = _smallest_null_penalty(Z, y - y.mean())
+    def _solve(self, Z: np.ndarray, y: np.ndarray, strata: np.ndarray | None) -> tuple[np.ndarray, float]:
+        studies = np.zeros(len(y), dtype=int) if strata is None else np.unique(strata, return_inverse=True)[1]
+        smallest = _smallest_null_penalty(Z, y - _means(y.astype(float), np.ones(len(y)), studies))
         start = max(1.0 / self.l1_ratio, self.penalty)
         for penalty in np.unique(np.geomspace(self.penalty, start, _PATH_LENGTH)):
-            found = _penalised_logistic(Z, y, penalty * smallest, self.l1_ratio)
+            found = _penalised_logistic(Z, y, penalty * smallest, self.l1_ratio, studies)
             if found is not None:
-                coefficients, self.intercept_ = found
+                coefficients, intercepts = found
+                self.intercept_ = float(intercepts[0]) if strata is None else _common_intercept(y, Z @ coefficients)
                 return coefficients, float(penalty)
         return np.zeros(Z.shape[1]), float(start)
 
@@ -96,8 +100,23 @@ _LEAST_WEIGHT = 1e-6
 """Patients whose outcome is certain keep this much of a weight, so that their working response stays finite."""
 
 
-def _penalised_logistic(Z: np.ndarray, y: np.ndarray, alpha: float, l1_ratio: float) -> tuple[np.ndarray, float] | None:
-    """Minimise minus the mean log likelihood plus an elastic-net penalty on the coefficients.
+def _means(values: np.ndarray, weight: np.ndarray, studies: np.ndarray) -> np.ndarray:
+    """Return the weighted mean of each patient's study, of values of shape (n,) or (n, n_columns)."""
+    total = np.bincount(studies, weight)
+    if values.ndim == 1:
+        return np.asarray((np.bincount(studies, weight * values) / total)[studies])
+    return np.column_stack([_means(column, weight, studies) for column in values.T])
+
+
+def _common_intercept(y: np.ndarray, log_odds: np.ndarray) -> float:
+    """Return the intercept of all studies together, the rest of the log odds being given."""
+    return float(weighted_logistic(np.ones((len(y), 1)), y.astype(float), np.ones((len(y), 1)), log_odds)[0, 0])
+
+
+def _penalised_logistic(
+    Z: np.ndarray, y: np.ndarray, alpha: float, l1_ratio: float, studies: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Minimise minus the mean log likelihood plus an elastic-net penalty on the coefficients, an intercept a study.
 
     Newton's steps, each a weighted elastic net solved by scikit-learn's coordinate descent [1]_; a step that does not
     lower the objective is halved. It reaches the optimum of scikit-learn's own solver for this penalty, a stochastic
@@ -114,11 +133,13 @@ def _penalised_logistic(Z: np.ndarray, y: np.ndarray, alpha: float, l1_ratio: fl
         Strength; the penalty is ``alpha * (l1_ratio * |b| + (1 - l1_ratio) / 2 * b ** 2)``, summed.
     l1_ratio : float
         Above 0, at most 1.
+    studies : ndarray of int, shape (n,)
+        From 0.
 
     Returns
     -------
-    (coefficients, intercept) or None
-        None where it does not converge.
+    (coefficients, intercepts) or None
+        Intercepts by study. None where it does not converge.
 
     References
     ----------
@@ -127,15 +148,15 @@ def _penalised_logistic(Z: np.ndarray, y: np.ndarray, alpha: float, l1_ratio: fl
     Examples
     --------
     >>> Z, y = np.array([[1.0], [1.0], [1.0], [-1.0], [-1.0], [-1.0]]), np.array([1, 1, 0, 1, 0, 0])
-    >>> coefficients, intercept = _penalised_logistic(Z, y, 1e-6, 0.5)
-    >>> np.round(np.exp(2 * coefficients), 3).tolist(), round(abs(intercept), 3)
-    ([4.0], 0.0)
+    >>> coefficients, intercepts = _penalised_logistic(Z, y, 1e-6, 0.5, np.zeros(6, dtype=int))
+    >>> np.round(np.exp(2 * coefficients), 3).tolist(), np.abs(intercepts).round(3).tolist()
+    ([4.0], [0.0])
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import ElasticNet
 
-    beta, intercept = np.zeros(Z.shape[1]), float(logit(y.mean()))
-    log_odds = np.full(len(y), intercept)
+    beta, level = np.zeros(Z.shape[1]), np.full(len(y), float(logit(y.mean())))
+    log_odds = level.copy()
 
     def objective(log_odds: np.ndarray, beta: np.ndarray) -> float:
         loss = np.mean(np.logaddexp(0.0, log_odds) - y * log_odds)
@@ -145,25 +166,35 @@ def _penalised_logistic(Z: np.ndarray, y: np.ndarray, alpha: float, l1_ratio: fl
     for _ in range(_STEPS):
         probability = expit(log_odds)
         weight = np.maximum(probability * (1 - probability), _LEAST_WEIGHT)
+        response = log_odds + (y - probability) / weight
+        centre, means = _means(response, weight, studies), _means(Z, weight, studies)
         # Weights are scaled to a mean of 1 inside; so is the penalty.
-        solver = ElasticNet(alpha=alpha / weight.mean(), l1_ratio=l1_ratio, max_iter=10_000, tol=1e-10)
+        solver = ElasticNet(
+            alpha=alpha / weight.mean(), l1_ratio=l1_ratio, max_iter=10_000, tol=1e-10, fit_intercept=False
+        )
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", ConvergenceWarning)
-                solver.fit(Z, log_odds + (y - probability) / weight, sample_weight=weight)
+                solver.fit(Z - means, response - centre, sample_weight=weight)
         except ConvergenceWarning:
             return None
+        target = centre - means @ solver.coef_
         for halving in range(_HALVINGS):
             share = 0.5**halving
-            trial = beta + share * (solver.coef_ - beta), intercept + share * (solver.intercept_ - intercept)
+            trial = beta + share * (solver.coef_ - beta), level + share * (target - level)
             reached = trial[1] + Z @ trial[0]
             value = objective(reached, trial[0])
             if value <= current + 1e-14:
                 break
         else:
-            return beta, intercept
+            return beta, _of_studies(level, studies)
         moved = float(np.abs(reached - log_odds).max())
-        (beta, intercept), log_odds, current = trial, reached, value
+        (beta, level), log_odds, current = trial, reached, value
         if moved <= _TOLERANCE:
-            return beta, float(intercept)
+            return beta, _of_studies(level, studies)
     return None
+
+
+def _of_studies(level: np.ndarray, studies: np.ndarray) -> np.ndarray:
+    """Return the level of each study from those of its patients."""
+    return level[np.unique(studies, return_index=True)[1]]

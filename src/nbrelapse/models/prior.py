@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import nnls
 
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import PriorKnowledge
 from nbrelapse.models.base import ModelState, RiskModel, _AsGiven
-from nbrelapse.models.hazards import _ridge_cox
+from nbrelapse.models.design import _Standardised
+from nbrelapse.models.hazards import _ridge_cox, _spanned
 from nbrelapse.models.linear import _LinearCox, _LinearModel
 
 if TYPE_CHECKING:
     import optuna
-
-    from nbrelapse.models.design import _Standardised
 
 _TRUST_PRECISION = 4.0
 """Of the trust's own prior, normal around 1: between 0 and 2 with 95 %. A choice."""
@@ -46,6 +47,8 @@ class CoxPrior(_LinearCox):
         :math:`\lambda` above: the precision of what a block weighs.
     not_assayed : {"mean", "indicator"}, default "mean"
         Whether that a patient was not assayed may speak.
+    strata : mapping of str to str, optional
+        The study of each training patient, see :class:`RiskModel`.
 
     Attributes
     ----------
@@ -78,11 +81,13 @@ class CoxPrior(_LinearCox):
         *,
         penalty: float = 10.0,
         not_assayed: str = "mean",
+        strata: Mapping[str, str] | pd.Series | None = None,
     ) -> None:
         self.columns = columns
         self.prior = prior
         self.penalty = penalty
         self.not_assayed = not_assayed
+        self.strata = strata
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
         """Propose a penalty.
@@ -97,12 +102,12 @@ class CoxPrior(_LinearCox):
         found = super()._standardise(values)
         self._effects = self._expected(found)
         self._sizes = self._block_sizes(found)
-        return found
+        return _Weighed.of(found, self._sizes, self._effects)
 
-    def _fit_standardised(self, found: _Standardised, y: np.ndarray) -> None:
+    def _fit_standardised(self, found: _Standardised, y: np.ndarray, strata: np.ndarray | None) -> None:
         if not (0 < self.penalty < np.inf):
             raise InputError(f"illegal penalty {self.penalty!r}", column="penalty", expected="a number above 0")
-        self._coefficients, self._missing_effects = found.unscale(self._solve(found, y))
+        self._coefficients, self._missing_effects = found.unscale(self._solve(found, y, strata))
         self._expected_effects = found.unscale(self._effects)[0]
 
     def _expected(self, found: _Standardised) -> np.ndarray:
@@ -114,22 +119,25 @@ class CoxPrior(_LinearCox):
             effects[: len(names)] = _prior_effects(Z, found.scales[found.used], names, self.prior)
         return effects
 
-    def _solve(self, found: _Standardised, y: np.ndarray) -> np.ndarray:
+    def _solve(self, found: _Standardised, y: np.ndarray, strata: np.ndarray | None) -> np.ndarray:
         self.trust_ = float("nan")
         if not found.Z.shape[1]:
             return np.zeros(0)
-        expected, penalty = self._effects, self.penalty * self._sizes
-        centre = np.zeros(len(expected))
+        assert isinstance(found, _Weighed)
+        expected = self._effects
+        penalty = np.full(found.design.shape[1], self.penalty)
+        centre = np.zeros(len(penalty))
         if not expected.any():
-            return _ridge_cox(found.Z, y, penalty, centre)
+            return found.effects(_ridge_cox(found.design, y, penalty, centre, strata))
         solution = _ridge_cox(
-            np.column_stack([found.Z, found.Z @ expected]),
+            np.column_stack([found.design, found.expected]),
             y,
             np.append(penalty, _TRUST_PRECISION),
             np.append(centre, 1.0),
+            strata,
         )
         self.trust_ = float(solution[-1])
-        return solution[:-1] + self.trust_ * expected
+        return found.effects(solution[:-1]) + self.trust_ * expected
 
     def _block_sizes(self, found: _Standardised) -> np.ndarray:
         """Return how many columns of Z share each one's block; the indicators are a block."""
@@ -155,6 +163,41 @@ class CoxPrior(_LinearCox):
         model.trust_ = float("nan") if document["trust"] is None else float(document["trust"])
         model._expected_effects = np.asarray(document["expected"], dtype=float)
         return model
+
+
+@dataclass(frozen=True, eq=False)
+class _Weighed(_Standardised):
+    """Features that are penalised alike: each is divided by the root of the size of its block.
+
+    Parameters
+    ----------
+    design : ndarray of shape (n_samples, n_coefficients)
+        Of more features than patients, what the patients span of them: once for all penalties.
+    roots : ndarray of shape (n_columns,)
+        Of the sizes of the blocks.
+    rotation : ndarray of shape (n_columns, n_coefficients), optional
+        From coefficients of the design to those of the divided features; None where these are the design.
+    expected : ndarray of shape (n_samples,)
+        The log risks that are expected of the training patients.
+    """
+
+    design: np.ndarray
+    roots: np.ndarray
+    rotation: np.ndarray | None
+    expected: np.ndarray
+
+    @classmethod
+    def of(cls, found: _Standardised, sizes: np.ndarray, effects: np.ndarray) -> Self:
+        """Divide the columns by the roots of the sizes of their blocks."""
+        roots = np.sqrt(sizes)
+        design, rotation = found.Z / roots, None
+        if design.shape[1] > len(design):
+            design, rotation = _spanned(design)
+        return cls(**vars(found), design=design, roots=roots, rotation=rotation, expected=found.Z @ effects)
+
+    def effects(self, coefficients: np.ndarray) -> np.ndarray:
+        """Turn coefficients of the design into those of the standardised features."""
+        return (coefficients if self.rotation is None else self.rotation @ coefficients) / self.roots
 
 
 def _prior_effects(Z: np.ndarray, scale: np.ndarray, names: Sequence[str], prior: PriorKnowledge) -> np.ndarray:
@@ -196,7 +239,8 @@ def _prior_effects(Z: np.ndarray, scale: np.ndarray, names: Sequence[str], prior
     alone = np.flatnonzero((effects != 0) & ~adjusted)
     weights = _equal_weights(names, prior)
     spread = float(np.std(Z @ weights))
-    loadings = np.eye(len(names))[:, alone]
+    loadings = np.zeros((len(names), len(alone)))
+    loadings[alone, np.arange(len(alone))] = 1.0
     marginal = effects[alone]
     if spread > 0 and prior.log_hazard_per_sd:
         loadings = np.column_stack([loadings, weights / spread])

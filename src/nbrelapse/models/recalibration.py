@@ -81,7 +81,9 @@ class _GroupMaps:
         return cls(np.zeros(3), np.ones(3), _shares(groups))
 
     @classmethod
-    def learn(cls, y: np.ndarray, log_risk: np.ndarray, groups: np.ndarray) -> _GroupMaps:
+    def learn(
+        cls, y: np.ndarray, log_risk: np.ndarray, groups: np.ndarray, strata: np.ndarray | None = None
+    ) -> _GroupMaps:
         r"""Maximise the likelihood of the outcomes and the prior of the lines.
 
         The line of group g is :math:`a + b c_g + \alpha_g + \beta_g (r - c_g)`, with :math:`c_g` the group's mean log
@@ -96,6 +98,8 @@ class _GroupMaps:
             Of models that were fitted without the patient.
         groups : ndarray of int, shape (n,)
             See :func:`_group_of`.
+        strata : ndarray of shape (n,), optional
+            Of a time to an event: patients are compared with those of their own.
         """
         from scipy.optimize import minimize
 
@@ -112,7 +116,7 @@ class _GroupMaps:
             own = np.concatenate([theta[2:4] - theta[1], theta[4:6]])
             prior = ((theta[1] - 1) / _POOLED_SD) ** 2 + (own**2).sum() / _GROUP_SD**2
             mapped = maps(theta).apply(log_risk, groups)
-            mean = partial_log_likelihood(y, mapped) if timed else log_likelihood(y, mapped)
+            mean = partial_log_likelihood(y, mapped, strata) if timed else log_likelihood(y, mapped)
             return float(prior / 2 - count * mean)
 
         found = minimize(
@@ -273,7 +277,7 @@ class _Recalibrated(RiskModel):
             )
         values, outcome = self._read_training(X, y)
         X = X.iloc[_training_order(X, y, self.columns)]
-        groups = _group_of(X)
+        groups, strata = _group_of(X), self.model._strata(X.index)
         read = X if self.model.columns is not None else X.drop(columns=RISK_GROUP)
         cross_fitted = None
         if _enough(outcome):
@@ -284,16 +288,16 @@ class _Recalibrated(RiskModel):
             maps, unseen = _GroupMaps.identity(groups), fitted
         else:
             unseen = cross_fitted[:, 0]
-            maps = _GroupMaps.learn(outcome, unseen, groups)
+            maps = _GroupMaps.learn(outcome, unseen, groups, strata)
         self.recalibration_ = self._centred(maps, fitted, groups)
-        self._learn_rest(values, outcome, self.recalibration_.apply(unseen, groups))
+        self._learn_rest(values, outcome, self.recalibration_.apply(unseen, groups), strata)
         return self
 
     def _centred(self, maps: _GroupMaps, fitted: np.ndarray, groups: np.ndarray) -> _GroupMaps:
         """Return the lines on the scale of this kind of log risk, from the model's in its training patients."""
         return maps
 
-    def _learn_rest(self, values: np.ndarray, y: np.ndarray, log_risk: np.ndarray) -> None:
+    def _learn_rest(self, values: np.ndarray, y: np.ndarray, log_risk: np.ndarray, strata: np.ndarray | None) -> None:
         """Learn what predictions need besides the log risk."""
 
     def predict_log_risk(self, X: Features) -> np.ndarray:
@@ -395,8 +399,8 @@ class RecalibratedSurvival(_Recalibrated, SurvivalModel):
     def _centred(self, maps: _GroupMaps, fitted: np.ndarray, groups: np.ndarray) -> _GroupMaps:
         return replace(maps, intercepts=maps.intercepts - maps.apply(fitted, groups).mean())
 
-    def _learn_rest(self, values: np.ndarray, y: np.ndarray, log_risk: np.ndarray) -> None:
-        self._fit_hazards(values, y, log_risk)
+    def _learn_rest(self, values: np.ndarray, y: np.ndarray, log_risk: np.ndarray, strata: np.ndarray | None) -> None:
+        self._fit_hazards(values, y, log_risk, strata)
 
     def _rest(self) -> dict[str, Any]:
         return self._hazards()

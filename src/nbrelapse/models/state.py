@@ -77,6 +77,7 @@ class _State(_Read):
 class _Hazards(_Read):
     baseline: _Hazard
     competing: _Competing | None = None
+    study_baselines: dict[str, _Hazard] = {}
 
     @model_validator(mode="after")
     def _competing_agrees(self) -> Self:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 from nbrelapse.models.base import Features, RiskModel
 
+_FEWEST_EVENTS_OF_A_STUDY = 10
+"""Fewer do not make a baseline hazard, and its steps would be single patients. A choice."""
+
 
 class SurvivalModel(RiskModel):
     """Base of the models of a time to an event.
@@ -40,6 +45,9 @@ class SurvivalModel(RiskModel):
     competing_ : CompetingRisk or None
         The cause-specific model of the competing event; None where training saw too few of them, and in models of
         before 0.3.0: the competing hazard is then that of the baseline.
+    study_baselines_ : dict of str to BaselineHazard
+        Of each training study with ten events, where the model was fitted with ``strata``; ``baseline_`` is that of all
+        studies together. See :meth:`for_study`.
     unique_times_ : ndarray of shape (n_times,)
         Days of the steps of the functions that are predicted, the end of follow-up last.
     """
@@ -47,6 +55,7 @@ class SurvivalModel(RiskModel):
     kind: ClassVar[OutcomeKind] = SURVIVAL
 
     baseline_: _BaselineHazard
+    study_baselines_: Mapping[str, _BaselineHazard] = MappingProxyType({})
     _log_risk_alone: bool = False
 
     @property
@@ -71,22 +80,60 @@ class SurvivalModel(RiskModel):
         copy._log_risk_alone = True
         return copy
 
-    def _fit_hazards(self, values: np.ndarray, y: np.ndarray, log_risk: np.ndarray) -> None:
+    def _fit_hazards(
+        self, values: np.ndarray, y: np.ndarray, log_risk: np.ndarray, strata: np.ndarray | None = None
+    ) -> None:
         """Learn both hazards from features, outcomes and centred log risks of the training patients."""
-        self.competing_ = None if self._log_risk_alone else _CompetingRisk.fit(values, y, log_risk)
+        self.competing_ = None if self._log_risk_alone else _CompetingRisk.fit(values, y, log_risk, strata)
         competing = None if self.competing_ is None else self.competing_.log_risk(values, log_risk)
         self.baseline_ = _BaselineHazard.fit(y, log_risk, competing)
+        self.study_baselines_ = {}
+        for study in () if strata is None else np.unique(strata):
+            own = strata == study
+            if np.count_nonzero(y["event"][own] == 1) >= _FEWEST_EVENTS_OF_A_STUDY:
+                rest = None if competing is None else competing[own]
+                self.study_baselines_[str(study)] = _BaselineHazard.fit(y[own], log_risk[own], rest)
+
+    def for_study(self, study: str) -> Self:
+        """Return a copy that predicts with the baseline hazards of one training study instead of the common ones.
+
+        Log risks stay as they are; the incidence is that of the study's patients. It is right for patients of that
+        study only.
+
+        Parameters
+        ----------
+        study : str
+
+        Raises
+        ------
+        InputError
+            The model was not trained with that study as a stratum, or it had fewer than ten events.
+        """
+        check_is_fitted(self)
+        if study not in self.study_baselines_:
+            raise InputError(
+                f"the model has no baseline hazard of {study!r}",
+                column="study",
+                expected=", ".join(self.study_baselines_) or "a model that was trained with strata",
+            )
+        copied = copy(self)
+        copied.baseline_ = self.study_baselines_[study]
+        return copied
 
     def _hazards(self) -> dict[str, Any]:
         """Return what :meth:`_fit_hazards` learned, as JSON data."""
         competing = None if self.competing_ is None else self.competing_.to_dict()
-        return {"baseline": self.baseline_.to_dict(), "competing": competing}
+        found = {"baseline": self.baseline_.to_dict(), "competing": competing}
+        own = {study: hazard.to_dict() for study, hazard in self.study_baselines_.items()}
+        return found | ({"study_baselines": own} if own else {})
 
     def _read_hazards(self, document: Mapping[str, Any]) -> None:
         """Take back what :meth:`_hazards` wrote."""
         competing = document.get("competing")
         self.competing_ = None if competing is None else _CompetingRisk.from_dict(competing)
         self.baseline_ = _BaselineHazard.from_dict(document["baseline"])
+        own = document.get("study_baselines", {})
+        self.study_baselines_ = {study: _BaselineHazard.from_dict(hazard) for study, hazard in own.items()}
 
     def _target(self, y: np.ndarray) -> np.ndarray:
         return _times_to_event(y, type(self).__name__)

@@ -16,6 +16,7 @@ from nbrelapse.models.base import Attribution, Features, ModelState, RiskModel, 
 from nbrelapse.models.binary import _SelfCalibrated
 from nbrelapse.models.design import _background_rows, read_columns
 from nbrelapse.models.hazards import mean_log_likelihood
+from nbrelapse.models.stratified import _cox_gradient, _study_log_odds
 from nbrelapse.models.survival import SurvivalModel
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     import xgboost
 
     from nbrelapse.outcome import Outcome
+
+_Gradient = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""From margins to the derivatives of what is minimised."""
+
+_UNSAVED = ("columns", "directions", "strata")
+"""Parameters that a document has in another form, or must not have."""
 
 
 class _TreeModel(RiskModel):
@@ -88,9 +95,7 @@ class _TreeModel(RiskModel):
         return float(explainer.expected_value), np.asarray(found, dtype=float)
 
     def _document(self) -> dict[str, Any]:
-        parameters = {
-            name: value for name, value in self.get_params(deep=False).items() if name not in ("columns", "directions")
-        }
+        parameters = {name: value for name, value in self.get_params(deep=False).items() if name not in _UNSAVED}
         return {
             "family": self.family,
             "parameters": parameters,
@@ -130,6 +135,7 @@ class _TreeParameters(TypedDict, total=False):
     subsample: float
     colsample_bytree: float
     reg_lambda: float
+    strata: Mapping[str, str] | pd.Series | None
     seed: int
 
 
@@ -152,6 +158,8 @@ class _BoostedModel(_TreeModel):
     n_estimators, learning_rate, max_depth, min_child_weight, subsample, colsample_bytree, reg_lambda
         As in XGBoost; ``min_child_weight`` is in units of the likelihood's curvature, about events for Cox regression
         and at most a quarter of the patients for logistic regression.
+    strata : mapping of str to str, optional
+        The study of each training patient, see :class:`RiskModel`.
     seed : int
 
     Attributes
@@ -175,6 +183,7 @@ class _BoostedModel(_TreeModel):
         subsample: float = 0.7,
         colsample_bytree: float = 0.5,
         reg_lambda: float = 3.0,
+        strata: Mapping[str, str] | pd.Series | None = None,
         seed: int = 0,
     ) -> None:
         self.columns = columns
@@ -186,6 +195,7 @@ class _BoostedModel(_TreeModel):
         self.subsample = subsample
         self.colsample_bytree = colsample_bytree
         self.reg_lambda = reg_lambda
+        self.strata = strata
         self.seed = seed
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
@@ -201,13 +211,18 @@ class _BoostedModel(_TreeModel):
         }
 
     def _grow(
-        self, values: np.ndarray, label: np.ndarray, objective: Mapping[str, Any], base_margin: np.ndarray | None = None
+        self,
+        values: np.ndarray,
+        label: np.ndarray,
+        objective: Mapping[str, Any],
+        base_margin: np.ndarray | None = None,
+        gradient: _Gradient | None = None,
     ) -> np.ndarray:
         """Grow the trees; return the training margins, what they start from included."""
         data = self._training_data(values, label)
         if base_margin is not None:
             data.set_base_margin(base_margin)
-        self.booster_ = self._boost(data, objective)
+        self.booster_ = self._boost(data, objective, gradient)
         return self.booster_.predict(data, output_margin=True).astype(float)
 
     def _training_data(self, values: np.ndarray, label: np.ndarray) -> xgboost.QuantileDMatrix:
@@ -217,8 +232,10 @@ class _BoostedModel(_TreeModel):
         self._medians = np.median(values, axis=0)
         return xgboost.QuantileDMatrix(self._filled(values), label=label, max_bin=_MAX_BIN, nthread=1)
 
-    def _boost(self, data: xgboost.QuantileDMatrix, objective: Mapping[str, Any]) -> xgboost.Booster:
-        """Grow the trees on binned features; nothing of the model is changed."""
+    def _boost(
+        self, data: xgboost.QuantileDMatrix, objective: Mapping[str, Any], gradient: _Gradient | None = None
+    ) -> xgboost.Booster:
+        """Grow the trees on binned features, by a gradient of our own if given; nothing of the model is changed."""
         import xgboost
 
         directions = self.directions or {}
@@ -239,7 +256,12 @@ class _BoostedModel(_TreeModel):
         }
         booster = xgboost.Booster(parameters, [data])
         for tree in range(self.n_estimators):
-            booster.update(data, tree)
+            if gradient is None:
+                booster.update(data, tree)
+            else:
+                margin = booster.predict(data, output_margin=True, training=True).astype(float)
+                first, second = gradient(margin)
+                booster.boost(data, tree, grad=first.astype(np.float32), hess=second.astype(np.float32))
         return booster
 
     def training_path(self, X: pd.DataFrame, y: np.ndarray) -> np.ndarray:
@@ -249,9 +271,9 @@ class _BoostedModel(_TreeModel):
             self.booster_.predict(data, output_margin=True, iteration_range=(0, count + 1)).astype(float)
             for count in range(self.booster_.num_boosted_rounds())
         )
-        null = np.full(len(y), 0.0 if self.kind.has_time else logit(y.mean()))
-        found = np.array([mean_log_likelihood(y, start + margin) for margin in trees])
-        return np.asarray(1 - found / mean_log_likelihood(y, null))
+        null, strata = np.full(len(y), 0.0 if self.kind.has_time else logit(y.mean())), self._strata(X.index)
+        found = np.array([mean_log_likelihood(y, start + margin, strata) for margin in trees])
+        return np.asarray(1 - found / mean_log_likelihood(y, null, strata))
 
     def _starting_margin(self, X: pd.DataFrame) -> np.ndarray:
         """Return what the trees were added to, patient by patient."""
@@ -298,6 +320,11 @@ def _names_tree_parameters(init: Callable[..., None]) -> Callable[..., None]:
 _OBJECTIVE = {"objective": "survival:cox", "base_score": 1.0}
 
 
+def _gradient(label: np.ndarray, strata: np.ndarray | None) -> _Gradient | None:
+    """Return the derivatives of the stratified partial likelihood; XGBoost has its own of one stratum."""
+    return None if strata is None else _cox_gradient(label, strata)
+
+
 class Boosted(_BoostedModel, SurvivalModel):
     """XGBoost trees on the Cox partial likelihood, monotone where the catalogue expects a direction.
 
@@ -328,23 +355,26 @@ class Boosted(_BoostedModel, SurvivalModel):
             two patients had the event.
         """
         X, y = self._training(X, y)
+        strata = self._training_strata(X, y)
         values, y = self._read_training(X, y)
-        margin = self._grow(values, self._label(y), _OBJECTIVE)
+        label = self._label(y)
+        margin = self._grow(values, label, _OBJECTIVE, gradient=_gradient(label, strata))
         self.offset_ = float(margin.mean())
-        self._fit_hazards(values, y, margin - self.offset_)
+        self._fit_hazards(values, y, margin - self.offset_, strata)
         return self
 
     def trial_fold(self, X: pd.DataFrame, y: np.ndarray, unseen: pd.DataFrame) -> Callable[[Self], np.ndarray]:
         """Bin the features once for all trials; see :meth:`RiskModel.trial_fold`."""
         import xgboost
 
-        fold = clone(self)
+        fold, strata = clone(self), self._training_strata(X, y)
         values, y = fold._read_training(X, y)
-        data = fold._training_data(values, fold._label(y))
+        label = fold._label(y)
+        data, gradient = fold._training_data(values, label), _gradient(label, strata)
         others = xgboost.DMatrix(fold._filled(read_columns(unseen, fold._features)), nthread=1)
 
         def log_risk(trial: Self) -> np.ndarray:
-            booster = fold.set_params(**trial.get_params(deep=False))._boost(data, _OBJECTIVE)
+            booster = fold.set_params(**trial.get_params(deep=False))._boost(data, _OBJECTIVE, gradient)
             margins = [booster.predict(part, output_margin=True).astype(float) for part in (data, others)]
             return np.asarray(margins[1] - float(margins[0].mean()))
 
@@ -387,7 +417,7 @@ class BoostedClassifier(_BoostedModel, _SelfCalibrated):
         As in :class:`_BoostedModel`.
     calibration_folds : int, default 5
         Parts that the training patients are divided into for the calibration; 0 = none.
-    n_estimators, learning_rate, max_depth, min_child_weight, subsample, colsample_bytree, reg_lambda, seed
+    n_estimators, learning_rate, max_depth, min_child_weight, subsample, colsample_bytree, reg_lambda, strata, seed
         As in :class:`_BoostedModel`.
     """
 
@@ -405,9 +435,10 @@ class BoostedClassifier(_BoostedModel, _SelfCalibrated):
         super().__init__(columns, directions, **trees)
         self.calibration_folds = calibration_folds
 
-    def _fit_raw(self, values: np.ndarray, y: np.ndarray) -> None:
+    def _fit_raw(self, values: np.ndarray, y: np.ndarray, strata: np.ndarray | None) -> None:
         self.offset_, self.slope_ = 0.0, 1.0
-        self._grow(values, y, {"objective": "binary:logistic", "base_score": float(y.mean())})
+        start = None if strata is None else _study_log_odds(y, strata)
+        self._grow(values, y, {"objective": "binary:logistic", "base_score": float(y.mean())}, base_margin=start)
 
     def _recalibrate(self, intercept: float, slope: float) -> None:
         self.offset_, self.slope_ = -intercept, slope

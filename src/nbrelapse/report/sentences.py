@@ -13,7 +13,7 @@ import pandas as pd
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.metrics.evaluation import chosen_difference, figure_spread
 from nbrelapse.metrics.horizons import YEAR
-from nbrelapse.metrics.table import METRICS, Metric, metric_title, population_title
+from nbrelapse.metrics.table import METRICS, Metric, metric_title, population_in_words
 from nbrelapse.models.families import model_title
 from nbrelapse.report.wording import _percent, _signed
 
@@ -211,7 +211,7 @@ def verdict(evaluation: Evaluation, model: str, population: str = "all", metric:
     """
     judged_by = METRICS[metric or evaluation.kind.leading_metric]
     metric = judged_by.name
-    where = population_title(population).lower()
+    where = population_in_words(population)
     found = chosen_difference(evaluation, model, population, metric)
     if found is None:
         nothing = float("nan")
@@ -282,7 +282,7 @@ _SMALLEST_GAIN = 0.01
 
 
 def _no_comparison(evaluation: Evaluation, model: str, population: str, metric: str) -> str:
-    where = population_title(population).lower()
+    where = population_in_words(population)
     table = evaluation.metrics[evaluation.metrics["population"] == population].dropna(subset=["value"])
     if table.empty:
         return f"There are too few patients or events to judge {model_title(model)} among {where}."

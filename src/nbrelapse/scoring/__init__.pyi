@@ -43,6 +43,7 @@ from .storage import check_model_folder as check_model_folder
 from .storage import save_model as save_model
 from .storage import write_bundle as write_bundle
 from .training_summary import ClinicalGroup as ClinicalGroup
+from .training_summary import LayerSummary as LayerSummary
 from .training_summary import NearPatients as NearPatients
 from .training_summary import ObservedOutcomes as ObservedOutcomes
 from .training_summary import SimilarOutcomes as SimilarOutcomes

@@ -24,8 +24,6 @@ _LEAST_UNIQUE = 0.1
 _JOINT = 10
 """Patients who know two features from whom on half of their correlation is believed. A choice."""
 
-_MOST_IN_FULL = 1000
-"""Features whose correlations are kept in one matrix; of more only its products are: 7,000 would take minutes."""
 
 _LEAST_VARIANCE = 1e-6
 _PLACES = 6
@@ -175,7 +173,8 @@ class _Neighbourhood:
         z = _standardised(values, mean, sd)[:, varies]
         kurtosis, loadings = np.ones(len(sd)), np.zeros((len(sd), 0))
         if varies.any():
-            kurtosis[varies] = np.nanmean(z**4, axis=0)
+            squared = z * z
+            kurtosis[varies] = np.nanmean(squared * squared, axis=0)
             found = _factors(z)
             loadings = np.zeros((len(sd), found.shape[1]))
             loadings[varies] = found
@@ -241,8 +240,7 @@ def _factors(z: np.ndarray) -> np.ndarray:
     count = min(_MOST_FACTORS, size - 1)
     if not count:
         return np.zeros((size, 0))
-    correlation = _correlation(z) if size <= _MOST_IN_FULL else _wide_correlation(z)
-    roots, vectors = eigsh(correlation, k=count, v0=np.ones(size))
+    roots, vectors = eigsh(_correlations(z), k=count, v0=np.ones(size))
     kept = np.flatnonzero(roots > (1 + np.sqrt(size / n)) ** 2)[::-1]
     roots, vectors = roots[kept], vectors[:, kept]
     rest = (size - roots.sum()) / (size - len(roots))
@@ -251,30 +249,37 @@ def _factors(z: np.ndarray) -> np.ndarray:
     return np.asarray(loadings / np.sqrt(np.maximum(explained, 1.0))[:, None])
 
 
-def _correlation(z: np.ndarray) -> np.ndarray:
-    """Return correlations over the patients who know both features, less believed where these are few."""
-    known = (~np.isnan(z)).astype(float)
-    filled = np.nan_to_num(z)
-    found = np.asarray((filled.T @ filled) / (known.T @ known + _JOINT))
-    np.fill_diagonal(found, 1.0)
-    return found
+def _correlations(z: np.ndarray) -> LinearOperator:
+    """Return the shrunken correlations of standardised values as what they make of a vector.
 
-
-def _wide_correlation(z: np.ndarray) -> LinearOperator:
-    """Return the same of very many features, by its products with vectors; without missing values it is the same.
-
-    How many patients know both features is taken to be the geometric mean of how many know each.
+    Of thousands of features the matrix itself would take gigabytes. How many patients know two features depends on
+    their patterns of missing values alone, which many features share.
     """
     from scipy.sparse.linalg import LinearOperator
 
-    scaled = np.nan_to_num(z) / np.sqrt((~np.isnan(z)).sum(axis=0) + _JOINT)
-    rest = 1 - (scaled**2).sum(axis=0)
+    known = ~np.isnan(z)
+    _, first, pattern = np.unique(np.packbits(known, axis=0), axis=1, return_index=True, return_inverse=True)
+    pattern = pattern.ravel()
+    order = np.argsort(pattern, kind="stable")
+    starts = np.searchsorted(pattern[order], np.arange(len(first)))
+    of_pattern = known[:, first].astype(float)
+    weight = 1 / (of_pattern.T @ of_pattern + _JOINT)
+    z = np.nan_to_num(z)
+    grouped = np.ascontiguousarray(z[:, order])
+    rest = 1 - (z * z).sum(axis=0) * np.diag(weight)[pattern]
+    ends = np.append(starts[1:], z.shape[1])
 
-    def product(vector: np.ndarray) -> np.ndarray:
-        flat = vector.ravel()
-        return np.asarray(scaled.T @ (scaled @ flat) + rest * flat)
+    def times(vector: np.ndarray) -> np.ndarray:
+        vector = vector.ravel()
+        own = vector[order]
+        sums = np.column_stack([grouped[:, a:b] @ own[a:b] for a, b in zip(starts, ends, strict=True)]) @ weight
+        found = np.empty(len(vector))
+        found[order] = np.concatenate(
+            [sums[:, number] @ grouped[:, a:b] for number, (a, b) in enumerate(zip(starts, ends, strict=True))]
+        )
+        return found + rest * vector
 
-    return LinearOperator((z.shape[1],) * 2, matvec=product, rmatvec=product, dtype=float)
+    return LinearOperator((z.shape[1], z.shape[1]), matvec=times, dtype=float)
 
 
 def _standardised(values: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:

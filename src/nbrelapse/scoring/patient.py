@@ -121,7 +121,9 @@ def describe_patient(bundle: Bundle, studied: _StudiedPatient, created: str) -> 
         endpoint=bundle.endpoint,
         catalogue=bundle.catalogue,
         prediction=_prediction(bundle, studied, row, scores) if scored else None,
-        missing_assays=[name.replace("_", " ") for name in scores["missing_assays"].split(", ") if name],
+        missing_assays=[
+            name.replace("_", " ").replace(":", " ") for name in scores["missing_assays"].split(", ") if name
+        ],
         landmark_days=bundle.landmark_days,
         warnings=_warnings(bundle, studied),
         facts=_facts(bundle, studied.cohort) if scored else {"Model": model_title(bundle.model.family)},

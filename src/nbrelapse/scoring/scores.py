@@ -11,6 +11,7 @@ import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort, counted
 from nbrelapse.cohort.files import write_beside
+from nbrelapse.cohort.schema import LAYER
 from nbrelapse.errors import InputError
 from nbrelapse.explanation.explanation import sums_by_mechanism
 from nbrelapse.mechanisms.build import build_features
@@ -18,6 +19,7 @@ from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.models.design import ReadFeatures, read_columns
 from nbrelapse.models.survival import SurvivalModel
 from nbrelapse.outcome import BINARY, SURVIVAL
+from nbrelapse.scoring._layers import _layer_warnings_of
 from nbrelapse.scoring._profile import _percentile
 from nbrelapse.scoring._training import _risk_groups, _Unseen, _unseen_groups
 from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle, _evidence_of
@@ -57,7 +59,8 @@ def score(model: Bundle | str | Path, cohort: Cohort, *, allow_missing_assays: b
     Raises
     ------
     InputError
-        Nobody in the cohort has an assay that the model reads, and ``allow_missing_assays`` is False.
+        Nobody in the cohort has an assay that the model reads, and ``allow_missing_assays`` is False. Layers may be
+        missing: that is said, and the evidence falls; one in another unit than in training is refused.
     BundleError
         The model cannot be trusted; see :func:`load_model`.
     """
@@ -83,7 +86,7 @@ def cohort_notes(bundle: Bundle, cohort: Cohort, patient_ids: pd.Index | None = 
     -------
     list of str
         Trained on simulated patients; updated since; expression of another selection of genes, or of a unit that could
-        not be told; a risk group that training did not see.
+        not be told; a layer that is missing or unlike training's; a risk group that training did not see.
     """
     ids = cohort.patient_ids if patient_ids is None else patient_ids
     notes = [*([_OF_SIMULATED] if bundle.training.of_simulated else []), *_updated_notes(bundle)]
@@ -91,6 +94,11 @@ def cohort_notes(bundle: Bundle, cohort: Cohort, patient_ids: pd.Index | None = 
     if ranked:
         told = _expression_warnings(bundle, cohort)
         notes += [f"{warning} ({ranked} of {counted(len(ids), 'patient')})" for warning in told]
+    warned = _layer_warnings(bundle, cohort)
+    notes += [
+        f"{warning} ({int(mask[cohort.patient_ids.isin(ids)].sum())} of {counted(len(ids), 'patient')})"
+        for warning, mask in warned.items()
+    ]
     unseen = _unseen(bundle)
     strangers = None if unseen is None else unseen.note(_risk_groups(cohort).loc[ids])
     return notes if strangers is None else [*notes, strangers]
@@ -111,6 +119,7 @@ def _cohort_flags(bundle: Bundle, cohort: Cohort) -> dict[str, np.ndarray]:
     flags = _model_flags(bundle, len(cohort.patients))
     for warning in _expression_warnings(bundle, cohort):
         flags[warning] = cohort.patient_ids.isin(cohort.assayed_samples("expression").index)
+    flags |= _layer_warnings(bundle, cohort)
     unseen = _unseen(bundle)
     return flags if unseen is None else flags | unseen.warnings(_risk_groups(cohort))
 
@@ -147,6 +156,11 @@ def _expression_warnings(bundle: Bundle, cohort: Cohort) -> list[str]:
     return [*warned, f"{_NOT_TOLD} ({not_told})"] if not_told else warned
 
 
+def _layer_warnings(bundle: Bundle, cohort: Cohort) -> dict[str, np.ndarray]:
+    relied_on = [assay.removeprefix(LAYER) for assay in _relied_on(bundle) if assay.startswith(LAYER)]
+    return _layer_warnings_of(bundle.training.layers or {}, relied_on, cohort)
+
+
 def _require_assays(bundle: Bundle, values: pd.DataFrame) -> None:
     """Refuse a cohort in which nobody has an assay that the model relies on.
 
@@ -159,10 +173,10 @@ def _require_assays(bundle: Bundle, values: pd.DataFrame) -> None:
     Raises
     ------
     InputError
-        An assay is missing altogether.
+        An assay is missing altogether. A layer may be: what is known without it is told by the evidence.
     """
     known = values[list(bundle.schema.index)].notna().to_numpy()
-    assays = _relied_on(bundle)
+    assays = {assay: features for assay, features in _relied_on(bundle).items() if not assay.startswith(LAYER)}
     lacking = [assay for assay, features in assays.items() if not known[:, features].any()]
     if lacking:
         raise InputError(

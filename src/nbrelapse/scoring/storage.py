@@ -462,6 +462,7 @@ def _summary(training: _Training) -> TrainingSummary:
     return TrainingSummary.of(
         training.cohort,
         training.outcome,
+        training.catalogue,
         unspecified=choices.get("unspecified"),
         landmark_days=choices.get("landmark_days"),
         progressive=choices.get("progressive"),

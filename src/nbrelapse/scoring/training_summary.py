@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import numpy as np
+
 from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.mechanisms.catalogue import Catalogue
+from nbrelapse.mechanisms.layers import layers_read
 from nbrelapse.outcome import Outcome, outcome_fingerprint, summarize_outcome
 from nbrelapse.scoring._training import _SIMULATED, _is_simulated, _marks_of, _risk_groups
 
@@ -97,6 +101,31 @@ class ObservedOutcomes:
 
 
 @dataclass(frozen=True)
+class LayerSummary:
+    """A layer of the training patients, in numbers of them all.
+
+    Parameters
+    ----------
+    unit : str
+    rows : int
+    low, high : float
+        Between which 98 % of all its values lie.
+    """
+
+    unit: str
+    rows: int
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, cohort: Cohort, name: str) -> LayerSummary:
+        """Summarise a layer of a cohort."""
+        layer = cohort.layers[name]
+        low, high = np.nanquantile(layer.to_numpy(), [0.01, 0.99])
+        return cls(str(cohort.metadata["layers"][name]["unit"]), len(layer), float(low), float(high))
+
+
+@dataclass(frozen=True)
 class TrainingSummary:
     """Summary of a model's training patients. None: not recorded, which older versions did of less.
 
@@ -116,6 +145,8 @@ class TrainingSummary:
         See :func:`nbrelapse.outcome.outcome_fingerprint`.
     expression_genes : int, optional
         Genes whose expression was measured.
+    layers : mapping of str to LayerSummary, optional
+        The layers that the features were read from.
     observed : ObservedOutcomes, optional
     validated : bool, optional
         False: the model was saved without any validation. None: the model card says how it did.
@@ -150,6 +181,7 @@ class TrainingSummary:
     progressive: str | None = None
     outcome_fingerprint: str | None = None
     expression_genes: int | None = None
+    layers: Mapping[str, LayerSummary] | None = None
     observed: ObservedOutcomes | None = None
     validated: bool | None = None
     where: str | None = None
@@ -170,7 +202,9 @@ class TrainingSummary:
         return self.cohort == _SIMULATED if self.simulated is None else self.simulated
 
     @classmethod
-    def of(cls, cohort: Cohort | None, outcome: Outcome, **more: Any) -> TrainingSummary:
+    def of(
+        cls, cohort: Cohort | None, outcome: Outcome, catalogue: Catalogue | None = None, **more: Any
+    ) -> TrainingSummary:
         """Summarise training patients.
 
         Parameters
@@ -179,6 +213,8 @@ class TrainingSummary:
             None where only features and an outcome are known: then nothing is recorded that a cohort tells.
         outcome : Outcome
             Of the training patients.
+        catalogue : Catalogue, optional
+            Of their features: of the layers that these are read from, a summary is kept.
         **more
             Further fields.
 
@@ -207,6 +243,9 @@ class TrainingSummary:
                 "marks": _marks_of(cohort, outcome.patient_ids),
                 "expression_genes": None if cohort.expression is None else len(cohort.expression),
             }
+            read = [] if catalogue is None else [name for name in layers_read(catalogue) if name in cohort.layers]
+            own = cohort.take(outcome.patient_ids) if read else cohort
+            told |= {"layers": {name: LayerSummary.of(own, name) for name in read if name in own.layers} or None}
         return cls(**told, **more)
 
     @classmethod
@@ -221,6 +260,8 @@ class TrainingSummary:
         known = {field.name: document[field.name] for field in fields(cls) if field.name in document}
         if known.get("observed") is not None:
             known["observed"] = ObservedOutcomes.from_dict(known["observed"])
+        if known.get("layers") is not None:
+            known["layers"] = {name: LayerSummary(**layer) for name, layer in known["layers"].items()}
         return cls(**known)
 
     def to_dict(self) -> dict[str, Any]:

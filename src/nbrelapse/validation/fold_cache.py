@@ -29,8 +29,7 @@ CACHE_FOLDER = ".nbrelapse-cache"
 _PACKAGE = Path(__file__).resolve().parents[1]
 _CODE = (
     "models/*.py",
-    "outcome.py",
-    "outcome.py",
+    "outcome/*.py",
     "validation/fold_cache.py",
     "validation/foreign.py",
     "validation/nested.py",
@@ -175,7 +174,9 @@ def _fold_key(
     >>> key == _fold_key(Cox(["a"]), X.assign(a=[1.0, 2.0, 3.1]), y, *sides, {"seed": 0})
     False
     """
-    parameters = model.get_params(deep=False)
+    # Who a patient is does not matter, which stratum he is in does; the strata name patients.
+    parameters = {name: value for name, value in model.get_params(deep=False).items() if name != "strata"}
+    strata = model.plain._strata(X.index[train])
     columns = list(X.columns if parameters.get("columns") is None else parameters["columns"])
     values = read_columns(X, np.asarray(columns, dtype=object))
     parts = [
@@ -184,6 +185,7 @@ def _fold_key(
         joblib.hash((parameters, columns, settings), hash_name="sha1"),
         # Rows of one patient are kept together where models divide them: who he is does not matter, which rows are his.
         np.ascontiguousarray(pd.factorize(X.index[train])[0]).tobytes(),
+        "" if strata is None else "\n".join(strata),
         np.ascontiguousarray(values[train]).tobytes(),
         np.ascontiguousarray(values[test]).tobytes(),
         str(y.dtype.descr),

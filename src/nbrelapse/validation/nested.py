@@ -49,8 +49,9 @@ def nested_cross_validation(
 ) -> dict[str, Predictions]:
     """Predict every patient by models that were tuned and fitted without him.
 
-    All models see the same outer folds. Everything learned, hyperparameters included, is learned inside the
-    training part of an outer fold.
+    All models see the same outer folds; where they have strata each fold has its part of every study, and patients are
+    ranked within their study (:attr:`Predictions.within`). Everything learned, hyperparameters included, is learned
+    inside the training part of an outer fold.
 
     Parameters
     ----------
@@ -85,7 +86,8 @@ def nested_cross_validation(
     InputError
         There are too few events for the outer or inner folds.
     """
-    splits = repeated_folds(y, n_repeats=n_repeats, n_folds=n_folds, seed=seed)
+    strata = next(iter(models.values())).plain._strata(X.index)
+    splits = repeated_folds(y, n_repeats=n_repeats, n_folds=n_folds, seed=seed, strata=strata)
     return _predict_splits(
         models,
         X,
@@ -128,9 +130,16 @@ def holdout_predictions(models: Mapping[str, RiskModel], X: pd.DataFrame, times:
             probability[np.newaxis],
             times,
             None if models[name].plain is models[name] else before[np.newaxis],
+            _studies(models[name], X.index),
         )
         for name, (log_risk, probability, before) in predicted.items()
     }
+
+
+def _studies(model: RiskModel, patients: pd.Index) -> np.ndarray | None:
+    """Return a number for the study of each patient, where the model has a baseline hazard for each; else None."""
+    labels = model.plain._strata(patients)
+    return None if labels is None else np.unique(labels, return_inverse=True)[1]
 
 
 def _predicted(model: RiskModel, X: pd.DataFrame, times: np.ndarray) -> _Prediction:
@@ -217,7 +226,13 @@ def _predict_splits(
             progress(done, len(tasks))
     return {
         name: Predictions(
-            name, log_risk, fold_of, incidence, times, None if models[name].plain is models[name] else before
+            name,
+            log_risk,
+            fold_of,
+            incidence,
+            times,
+            None if models[name].plain is models[name] else before,
+            _studies(models[name], X.index[tested]),
         )
         for name, (log_risk, incidence, before) in found.items()
     }

@@ -130,7 +130,10 @@ def sample_size(
         )
     second = r2 / (r2 + _NAGELKERKE_DIFFERENCE * largest)
     needed = max(math.ceil(parameters / _per_parameter(s, r2)) for s in (_SHRINKAGE, second))
-    shrinkage = brentq(lambda s: patients * _per_parameter(s, r2) - parameters, r2 * (1 + 1e-12), 1.0)
+    # With thousands of parameters S is R² but for its last digits: what is sought is x = ln(1 - R² / S).
+    lowest = -2 * parameters / patients / (1 - r2) - 40
+    x = brentq(lambda x: patients * (-r2 / math.expm1(x) - 1) * x - parameters, lowest, math.log(1 - r2))
+    shrinkage = -r2 / math.expm1(x)
     events_needed = math.ceil(needed * events / patients)
     return SampleSize(patients, events, parameters, r2, float(shrinkage), needed, events_needed)
 
@@ -237,7 +240,7 @@ def learning_curve(
             {name: model}, X, y, parts[share],
             n_inner_folds=n_inner_folds, n_trials=n_trials, seed=seed, times=times, n_jobs=n_jobs, progress=told,
         )  # fmt: skip
-        figures.append(discrimination(y, found[name].log_risk, fold=found[name].fold, weights=weights))
+        figures.append(discrimination(y, found[name].log_risk, fold=found[name].compared, weights=weights))
     values = np.stack(figures)
     patients = [float(np.mean([len(train) for _, _, train, _ in parts[share]])) for share in kept]
     events = [float(np.mean([event[train].sum() for _, _, train, _ in parts[share]])) for share in kept]

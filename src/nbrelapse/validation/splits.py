@@ -13,7 +13,13 @@ from nbrelapse.outcome import kind_of
 
 
 def repeated_folds(
-    y: np.ndarray, *, n_repeats: int, n_folds: int, seed: int, groups: np.ndarray | None = None
+    y: np.ndarray,
+    *,
+    n_repeats: int,
+    n_folds: int,
+    seed: int,
+    groups: np.ndarray | None = None,
+    strata: np.ndarray | None = None,
 ) -> list[tuple[int, int, np.ndarray, np.ndarray]]:
     """Split patients into folds several times over, with the same mix of outcomes in each fold.
 
@@ -24,6 +30,8 @@ def repeated_folds(
     n_repeats, n_folds, seed : int
     groups : ndarray of shape (n,), optional
         Rows of one group (a patient with several samples, siblings) never stand on both sides.
+    strata : ndarray of shape (n,), optional
+        The study of each patient: each fold has much the same share of every study and its outcomes.
 
     Returns
     -------
@@ -52,7 +60,9 @@ def repeated_folds(
             raise _too_few(count, what, n_folds)
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    strata = _strata(event, n_folds)
+    classes = _strata(event, n_folds)
+    if strata is not None:
+        classes = classes + 3 * np.unique(strata, return_inverse=True)[1]
     splits = []
     for repeat, state in enumerate(np.random.SeedSequence(seed).generate_state(n_repeats)):
         folds: StratifiedKFold | StratifiedGroupKFold
@@ -63,7 +73,7 @@ def repeated_folds(
         with warnings.catch_warnings():
             # Fewer censored patients than folds: some folds go without, which harms nobody.
             warnings.filterwarnings("ignore", message="The least populated class")
-            parts = list(folds.split(strata, strata, groups))
+            parts = list(folds.split(classes, classes, groups))
         for fold, (train, test) in enumerate(parts):
             for code, what in needed.items():
                 if not all((event[side] == code).any() for side in (train, test)):

@@ -121,6 +121,7 @@ def tune(
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
     optuna.logging.set_verbosity(verbosity)
     splits = repeated_folds(y, n_repeats=1, n_folds=n_folds, seed=seed)
+    strata = model._strata(X.index)
     folds: list[_Fold] = []
     seen: list[list[float]] = [[] for _ in splits]
     best, best_value, failure = None, -np.inf, None
@@ -133,7 +134,7 @@ def tune(
             (test, model.trial_fold(X.iloc[train], y[train], X.iloc[test])) for _, _, train, test in splits
         ]
         try:
-            value = _score(candidate, y, folds, seen, trial)
+            value = _score(candidate, y, folds, seen, trial, strata)
         except ArithmeticError as error:
             failure = error
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
@@ -187,7 +188,12 @@ def _with_tuned_parts(
 
 
 def _score(
-    candidate: RiskModel, y: np.ndarray, folds: list[_Fold], seen: list[list[float]], trial: optuna.Trial
+    candidate: RiskModel,
+    y: np.ndarray,
+    folds: list[_Fold],
+    seen: list[list[float]],
+    trial: optuna.Trial,
+    strata: np.ndarray | None,
 ) -> float:
     """Log-likelihood of the left-out log risks; raises TrialPruned where it is hopeless.
 
@@ -200,7 +206,8 @@ def _score(
     for done, (test, predict) in enumerate(folds):
         log_risk[test] = predict(candidate)
         predicted[test] = True
-        value = mean_log_likelihood(y[predicted], log_risk[predicted])
+        own = None if strata is None else strata[predicted]
+        value = mean_log_likelihood(y[predicted], log_risk[predicted], own)
         trial.report(value, done)
         rivals = seen[done]
         compared = _LEAST_FOLDS <= done + 1 < len(folds) and len(rivals) >= _STARTUP

@@ -14,6 +14,7 @@ from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms import FeatureDefinition, load_catalogue
 from nbrelapse.mechanisms.builders.copy_number import build
+from nbrelapse.models import ensemble_blocks
 
 ROOT = Path(__file__).parents[3]
 CATALOGUE = load_catalogue(ROOT / "experiments" / "catalogues" / "copy_number_burden.toml")
@@ -208,6 +209,11 @@ def test_illegal_parameters_are_refused(entry: FeatureDefinition) -> None:
 def test_the_catalogue_extends_the_packaged_one() -> None:
     assert len(NEW) == 93
     assert all(entry.reference and entry.parameters["block"] in {"burden", "arms", "chromosomes"} for entry in NEW)
+    assert ensemble_blocks(CATALOGUE, ["instability__level_1p", "mycn__amplicon_span", "instability__loss_1p"]) == {
+        "instability__level_1p": "arms",
+        "mycn__amplicon_span": "burden",
+        "instability__loss_1p": "copy_number",
+    }
     assert {entry.role for entry in NEW if entry.parameters["block"] == "burden"} == {"feature"}
     assert {entry.role for entry in NEW if entry.parameters["block"] != "burden"} == {"gene"}
     assert {entry.parameters["arm"] for entry in NEW if "arm" in entry.parameters}.isdisjoint({"13p", "14p", "15p"})

@@ -81,7 +81,7 @@ def _without_amplicons(tables: CopyNumberTables) -> np.ndarray:
 
 
 def _segmental(tables: CopyNumberTables) -> np.ndarray:
-    """Copies that a segment lies beyond its chromosome's own level, 0 where it is not segmentally changed."""
+    """Return by how many copies a segment exceeds its chromosome's level, 0 where it is not segmentally changed."""
     profile = tables.profile
     changed = profile.segmental_gain | profile.segmental_loss
     return np.where(changed, np.minimum(np.abs(profile.copies - profile.base), HIGHEST), 0.0)
@@ -89,7 +89,7 @@ def _segmental(tables: CopyNumberTables) -> np.ndarray:
 
 def amplicons(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:
     """log(1 + number of amplicons in or outside of a cytogenetic band)."""
-    sample, length = _amplicons(tables, parameters)
+    sample, _ = _amplicons(tables, parameters)
     return _where_seen(tables, np.log1p(np.bincount(sample, minlength=len(tables.known))))
 
 
@@ -123,7 +123,7 @@ def _where_seen(tables: CopyNumberTables, values: np.ndarray) -> np.ndarray:
 
 
 def arm_level(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:
-    """Mean altered level of an arm in copies: 1 where all of it has a single copy more, -0.5 where half has one less."""
+    """Mean altered level of an arm in copies: 1 where all of it has one copy more, -0.5 where half has one less."""
     name, profile = parameters["arm"], tables.profile
     if name not in ARMS:
         raise illegal(parameters, "arm", ARMS)
