@@ -17,7 +17,7 @@ from nbrelapse.scoring.evaluate import evaluate_bundle
 from nbrelapse.simulation import simulate_cohort
 from nbrelapse.tracking import read_experiment
 
-FAMILIES = ["logistic", "boosted_classifier"]
+FAMILIES = ["ensemble_classifier", "logistic", "boosted_classifier"]
 METRICS = ["auc", "brier", "ipa", "calibration_slope", "calibration_intercept", "ici"]
 
 
@@ -47,7 +47,9 @@ def test_every_metric_of_every_model_is_there(refractory: ExperimentResult) -> N
     assert set(table["model"]) == {*refractory.baselines, *FAMILIES}
     assert {"clinical_logistic", "clinical_cog_v2"} <= set(refractory.baselines)
     leading = table[(table["metric"] == "auc") & (table["population"] == "all")].set_index("model")["value"]
-    assert refractory.chosen == leading[FAMILIES].idxmax()
+    choice = refractory.choice
+    assert choice.leader == leading[FAMILIES].idxmax()
+    assert refractory.chosen == ("ensemble_classifier" if choice.tie else choice.leader)
 
 
 def test_probabilities_follow_the_log_odds(refractory: ExperimentResult) -> None:

@@ -67,6 +67,17 @@ def test_features_are_summed_to_mechanisms_in_the_order_of_the_catalogue(catalog
     assert explanation.prediction.to_dict() == {"a": 2.25, "b": 3.0}
 
 
+def test_features_are_summed_to_what_was_measured(catalogue: Catalogue) -> None:
+    explanation = explain(Additive(COEFFICIENTS), X, catalogue)
+    by_assay = explanation.by_assay(catalogue)
+    assays = {name: catalogue.features[name].assay for name in X.columns}
+    assert set(by_assay.columns) == set(assays.values())
+    for assay, column in by_assay.items():
+        own = [name for name in X.columns if assays[name] == assay]
+        assert column.tolist() == explanation.features[own].sum(axis=1).tolist()
+    assert np.allclose(explanation.baseline + by_assay.sum(axis=1), explanation.prediction)
+
+
 def test_missing_and_measured_parts_add_up_to_the_whole(catalogue: Catalogue) -> None:
     explanation = explain(Additive(COEFFICIENTS), X, catalogue)
     assert explanation.mechanisms_not_assayed.to_dict("list") == {"mycn": [0, 0], "alk": [1.0, 0.0], "clinical": [0, 0]}

@@ -118,8 +118,7 @@ def test_optimism_that_cannot_be_estimated_is_named_and_not_printed() -> None:
     ],
 )
 def test_how_far_the_figure_of_the_chosen_family_moves(spread: FigureSpread, said: str) -> None:
-    section = spread_section("cox", spread, [3, 0, 9], metric="harrell_c", runner_up=("boosted", 0.0004))
+    section = spread_section("cox", spread, [3, 0, 9], metric="harrell_c")
     assert said in section.sentences[0]
     assert "3 refits with the final parameters use 0 to 9 features." in section.sentences[0]
-    assert "chosen by 0.000 in Harrell C over Boosted trees." in section.sentences[0]
-    assert "over Boosted" not in spread_section("cox", spread, [], metric="harrell_c").sentences[0]
+    assert "refits" not in spread_section("cox", spread, [], metric="harrell_c").sentences[0]

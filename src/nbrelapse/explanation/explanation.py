@@ -147,6 +147,23 @@ class Explanation:
         """The part of ``mechanisms`` that comes from what was measured."""
         return roll_up(self.features.where(self.values.notna(), 0.0), self.mechanism_of)[self.mechanisms.columns]
 
+    def by_assay(self, catalogue: Catalogue) -> pd.DataFrame:
+        """Return contributions by what was measured: a column an assay or layer, in the order of the features.
+
+        Sums of the features' contributions, as ``mechanisms`` are: with the baseline they give the prediction.
+
+        Parameters
+        ----------
+        catalogue : Catalogue
+            It defines the features, as that of a saved model does.
+
+        Returns
+        -------
+        DataFrame of shape (n_patients, n_assays)
+        """
+        assays = pd.Series({name: catalogue.features[str(name)].assay for name in self.features.columns})
+        return roll_up(self.features, assays)
+
     def mechanism_importance(self) -> pd.Series:
         """Mean absolute contribution of each mechanism to the prediction, largest first."""
         return self.mechanisms.abs().mean().sort_values(ascending=False, kind="stable")
