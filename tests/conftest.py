@@ -238,7 +238,10 @@ def settings(cohort_folder: Path) -> Callable[..., ExperimentConfig]:
             "cohort": {"path": cohort_folder},
             "split": {"train": ["discovery"], "validation": ["validation"]},
             "validation": {"folds": 3, "repeats": 1, "inner_folds": 2, "trials": 2, "bootstrap": 100},
+            "models": ["cox", "boosted"],
         }
+        if changes.get("endpoint") == "refractory":
+            del document["models"]
         return parse_config({key: value for key, value in (document | changes).items() if value is not None})
 
     return configure
