@@ -14,7 +14,7 @@ Run = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def folder(trained: Any, nbrelapse: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that holds the two models of the study."""
+    """A folder that holds the models of the study."""
     found = tmp_path_factory.mktemp("models")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(trained.folder)
@@ -56,12 +56,12 @@ def test_what_only_auto_takes_is_refused_elsewhere(study: Any, folder: Path, nbr
 
 def test_models_says_how_many_each_could_score(study: Any, folder: Path, nbrelapse: Run) -> None:
     documents = {entry["name"]: entry for entry in nbrelapse("models", "new", "--folder", folder, "--json").document}
-    for name in ("cox", "boosted"):
+    for name in ("ensemble", "cox", "boosted"):
         found = documents[name]["could_score"]
         assert found["patients"] == 40 == found["scored"] + sum(found["not"].values())
         assert found["told"].startswith(f"could score {found['scored']} of 40 patients")
     text = nbrelapse("models", "new", "--folder", folder).out
-    assert text.count("could score ") == 2
+    assert text.count("could score ") == 3
     assert "could score" not in nbrelapse("models", "--folder", folder).out
     high = nbrelapse("models", "new", "--folder", folder, "--where", "high_risk", "--json").document
     assert all(0 < entry["could_score"]["patients"] < 40 for entry in high)

@@ -18,7 +18,7 @@ from nbrelapse.experiment import parse_config
 from nbrelapse.metrics import metric_title
 from nbrelapse.models import model_title
 
-FAMILIES = {"cox", "boosted"}
+FAMILIES = {"ensemble", "cox", "boosted"}
 MODELS = {*FAMILIES, "clinical_risk_group", "clinical_cog_v2", "clinical_inrg", "clinical_cox"}
 
 
@@ -270,7 +270,7 @@ def test_null_check_trains_nothing_and_answers_with_its_exit_code(
     assert found.code == 0, found.err
     document = found.document
     assert document["compatible"] is True
-    assert [row["model"] for row in document["summary"]] == ["cox", "boosted", "chosen"]
+    assert [row["model"] for row in document["summary"]] == ["ensemble", "cox", "boosted", "chosen"]
     assert len(document["permutations"]) == 5
     assert not (tmp_path / "none").exists()
     leak = pd.DataFrame({"cox": [0.7, 0.71, 0.7, 0.72, 0.71], "boosted": [0.72, 0.7, 0.71, 0.7, 0.7]})
@@ -292,7 +292,7 @@ def test_a_second_training_takes_its_folds_from_the_cache_and_says_so(
     options = ("--cohort", study.folder / "cohort", "--jobs", 1, "--reports", tmp_path / "reports", "--json")
     options = (*options, "--log-trials")
     again = nbrelapse("train", file, *options, "--cache", cache)
-    assert "18 of 18 folds came from the cache" in " ".join(again.err.split())
+    assert "21 of 21 folds came from the cache" in " ".join(again.err.split())
     without = nbrelapse("train", file, *options, "--no-cache")
     assert "from the cache" not in without.err and not (tmp_path / ".nbrelapse-cache").exists()
     for part in ("cross_validation", "holdout"):

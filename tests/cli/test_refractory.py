@@ -16,7 +16,7 @@ from nbrelapse.cohort import write_cohort
 from nbrelapse.simulation import simulate_cohort
 from nbrelapse.tracking import open_store
 
-FAMILIES = {"logistic", "boosted_classifier"}
+FAMILIES = {"ensemble_classifier", "logistic", "boosted_classifier"}
 DECISIONS = ["net_benefit", "net_benefit_differences", "tertile_calibration", "reclassification"]
 
 EXPERIMENT = """

@@ -7,7 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nbrelapse.metrics.choice import FigureSpread, _spread_of, difference_after_choice
+from nbrelapse.errors import InputError
+from nbrelapse.metrics.choice import (
+    FigureSpread,
+    _spread_of,
+    choose_family,
+    chosen_rows,
+    default_family,
+    difference_after_choice,
+)
 from nbrelapse.metrics.discrimination import harrell_c
 from nbrelapse.metrics.evaluation import (
     MEAN,
@@ -20,7 +28,8 @@ from nbrelapse.metrics.evaluation import (
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.metrics.resampling import bootstrap_weights
 from nbrelapse.outcome import SURVIVAL_DTYPE
-from nbrelapse.report.sentences import verdict
+from nbrelapse.report.sentences import choice_sentence, verdict
+from nbrelapse.validation.guards import corrected_choice
 
 YEAR = 365.25
 TIMES = np.array([YEAR, 2 * YEAR])
@@ -211,3 +220,56 @@ def test_a_group_judged_by_a_model_without_features_makes_the_verdict_unstable()
     for population in ("A", MEAN):
         assert "Unstable: 1 of " in verdict(found, "cox", population).sentence
     assert "Unstable" not in verdict(found, "cox", "B").sentence
+
+
+def test_a_tie_goes_to_the_family_that_was_fixed_in_advance() -> None:
+    rng = np.random.default_rng(4)
+    y, risk = cohort(rng, 200)
+    others = {name: risk + rng.normal(size=200) for name in ("cox", "boosted")}
+    leader = max(others, key=lambda name: float(harrell_c(y, others[name])))
+    worse = {"ensemble": others[leader] + 0.3 * rng.normal(size=200)} | others
+    assert harrell_c(y, worse["ensemble"]) < harrell_c(y, others[leader])
+    found = choose_family({name: predicted(name, values) for name, values in worse.items()}, y)
+    assert (found.family, found.leader, found.other, found.default) == ("ensemble", leader, "ensemble", "ensemble")
+    assert found.tie
+    assert 0 < found.difference <= found.error
+    said = choice_sentence(found, "harrell_c", list(worse))
+    assert "a tie, which goes to the family that was fixed in advance" in said
+    # Without it the leader is chosen, and a tie is said all the same.
+    alone = choose_family({name: predicted(name, others[name]) for name in others}, y)
+    assert (alone.family, alone.default) == (leader, "")
+    assert ("decided by chance" in choice_sentence(alone, "harrell_c", list(others))) == alone.tie
+
+
+def test_a_lead_beyond_its_error_is_chosen() -> None:
+    rng = np.random.default_rng(5)
+    y, risk = cohort(rng, 200)
+    families = {"ensemble": rng.normal(size=200), "cox": risk}
+    found = choose_family({name: predicted(name, values) for name, values in families.items()}, y)
+    assert (found.family, found.leader, found.other, found.tie) == ("cox", "cox", "ensemble", False)
+    assert "a tie" not in choice_sentence(found, "harrell_c", list(families))
+    lone = choose_family({"cox": predicted("cox", risk)}, y)
+    assert (lone.family, lone.other, lone.tie) == ("cox", "", False)
+
+
+def test_a_choice_without_any_figure_is_refused() -> None:
+    y = np.zeros(30, dtype=SURVIVAL_DTYPE)
+    y["time"] = 100.0
+    with pytest.raises(InputError, match="no model could be judged"):
+        choose_family({"cox": predicted("cox", np.arange(30.0))}, y)
+
+
+def test_the_correction_for_the_choice_repeats_the_rule() -> None:
+    """Where a tie always goes to the ensemble nothing is chosen by the figures, and nothing is to be corrected."""
+    rng = np.random.default_rng(6)
+    y, risk = cohort(rng, 150)
+    base = risk + rng.normal(size=150)
+    noisy = {f"family {number}": base + 0.05 * rng.normal(size=150) for number in range(6)}
+    named = {"ensemble": predicted("ensemble", base)} | {name: predicted(name, own) for name, own in noisy.items()}
+    unnamed = {"other": named["ensemble"]} | {name: named[name] for name in noisy}
+    fixed, free = corrected_choice(named, y), corrected_choice(unnamed, y)
+    weights = bootstrap_weights(150, 200, 0)[:, 1:]
+    figures = np.stack([harrell_c(y, own.log_risk, weights=weights) for own in named.values()])
+    rows = chosen_rows(figures, default_family(list(named)))
+    assert (rows == 0).mean() > (figures.argmax(axis=0) == 0).mean() + 0.3
+    assert fixed != free
