@@ -23,7 +23,7 @@ from nbrelapse.models.design import (
     read_columns,
     standardise,
 )
-from nbrelapse.models.hazards import _ridge_cox
+from nbrelapse.models.hazards import _ridge_cox, _spanned
 from nbrelapse.models.ridge import _Ridge
 from nbrelapse.models.survival import SurvivalModel
 from nbrelapse.outcome import Outcome, event_of
@@ -448,7 +448,9 @@ class _Fit:
         total, scores, members = np.zeros(len(self.place)), np.zeros(len(self.Z)), 0
         scale = np.sqrt(max(len(own), 1) * self.model.block_precision)
         clinical_scale = np.sqrt(self.model.clinical_precision)
-        block, back = _spanned(self.Z[:, self.place[own]] / scale)
+        block, back = self.Z[:, self.place[own]] / scale, np.eye(len(own))
+        if len(own) > len(block):
+            block, back = _spanned(block)
         for beside in kinds:
             clinical = self.Z[:, self.place[beside]] / clinical_scale
             features = np.concatenate([own, beside])
@@ -490,16 +492,6 @@ def _patterns(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     codes = np.packbits(known, axis=1) if known.shape[1] else np.zeros((len(known), 1), dtype=np.uint8)
     _, first, of_row = np.unique(codes, axis=0, return_index=True, return_inverse=True)
     return known[first], of_row.ravel()
-
-
-def _spanned(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a design of as many columns as its rows span, and what turns its coefficients into those of Z."""
-    if Z.shape[1] <= len(Z):
-        return Z, np.eye(Z.shape[1])
-    size, left = np.linalg.eigh(Z @ Z.T)
-    kept = size > 1e-9 * size[-1]
-    root = np.sqrt(size[kept])
-    return left[:, kept] * root, Z.T @ (left[:, kept] / root)
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:
