@@ -165,8 +165,8 @@ def _trials(study: _Study) -> dict[str, _Trial]:
         "16 without clinical terms": _ensemble(study, columns=molecular),
         "17 one block": _ensemble(study, blocks=one),
         "22 stratified by group": replace(_ensemble(study), strata=True),
-        "23 half the precision": _ensemble(study, block_precision=0.25, clinical_precision=2.5),
-        "24 twice the precision": _ensemble(study, block_precision=1.0, clinical_precision=10.0),
+        "23 precisions of 0.25 and 2.5": _ensemble(study, block_precision=0.25, clinical_precision=2.5),
+        "24 precisions of 1 and 10": _ensemble(study, block_precision=1.0, clinical_precision=10.0),
     }
     trials["28 12, learned precision"] = replace(trials[NAMED], factors=FACTORS)
     trials["29 11, learned precision"] = replace(trials["11 ensemble on D"], factors=FACTORS)
