@@ -74,8 +74,8 @@ def test_a_missing_layer_takes_evidence_and_is_said(bundle: Bundle, cohort: Coho
     scores, whole = score(bundle, bare), score(bundle, cohort)
     assert (scores["missing_assays"] == "layer:transcripts").all()
     assert (scores["evidence"] < whole["evidence"]).all()
-    assert scores["warnings"].str.contains("the layer transcripts is not known, of which the model reads").all()
-    assert any("the layer transcripts is not known" in note and "(90 of 90 patients)" in note
+    assert scores["warnings"].str.contains("the layer transcripts, which the model reads, is not known").all()
+    assert any("the layer transcripts, which the model reads, is not known" in note and "(90 of 90 patients)" in note
                for note in cohort_notes(bundle, bare))  # fmt: skip
 
 

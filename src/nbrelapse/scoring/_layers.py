@@ -42,7 +42,7 @@ def _layer_warnings_of(
         own = chosen.index[chosen.isin(layers.samples(name))] if name in layers else chosen.index[:0]
         has = cohort.patient_ids.isin(own)
         words = name.replace("_", " ")
-        warnings[f"the layer {words} is not known, of which the model reads: it weighs as if it were average"] = ~has
+        warnings[f"the layer {words}, which the model reads, is not known: the score does without it"] = ~has
         if name not in layers or name not in trained:
             continue
         training = trained[name]
