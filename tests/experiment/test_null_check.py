@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from nbrelapse.experiment import ExperimentConfig
-from nbrelapse.experiment.null_check import _CHOSEN, TOLERATED, _summarize, null_check
+from nbrelapse.experiment.null_check import TOLERATED, _summarize, null_check
+from nbrelapse.validation import CHOSEN
 
 
 def test_every_family_and_the_best_of_each_permutation(settings: Callable[..., ExperimentConfig]) -> None:
@@ -18,8 +19,8 @@ def test_every_family_and_the_best_of_each_permutation(settings: Callable[..., E
     found = null_check(
         settings(), permutations=5, trials=1, progress=lambda stage, done, total: stages.append((stage, done, total))
     )
-    assert list(found.values.columns) == ["cox", "boosted", _CHOSEN]
-    assert found.values[_CHOSEN].tolist() == found.values[["cox", "boosted"]].max(axis=1).tolist()
+    assert list(found.values.columns) == ["cox", "boosted", CHOSEN]
+    assert found.values[CHOSEN].tolist() == found.values[["cox", "boosted"]].max(axis=1).tolist()
     assert ((found.values > 0.2) & (found.values < 0.8)).all(axis=None)
     assert stages[-1] == ("permutations", 5, 5)
     assert "models were tuned by 1 trials, not by the experiment's 2" in found.notes
@@ -48,7 +49,7 @@ def test_only_an_interval_wholly_beyond_what_is_tolerated_speaks_against_chance(
     monkeypatch.setattr(
         import_module("nbrelapse.experiment.null_check"),
         "permuted_discrimination",
-        lambda *_, **__: pd.DataFrame({"cox": figures}),
+        lambda *_, **__: pd.DataFrame({"cox": figures, "chosen": figures}),
     )
     found = null_check(settings(models=["cox"]), permutations=3)
     assert TOLERATED == (0.47, 0.53)

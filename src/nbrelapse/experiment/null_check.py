@@ -12,14 +12,11 @@ from nbrelapse.experiment.config import ExperimentConfig, _Validation
 from nbrelapse.experiment.leakage import _leakage_check
 from nbrelapse.experiment.prepare import _experiment_models, _prepare_data
 from nbrelapse.experiment.run import _Progress
-from nbrelapse.validation.guards import permuted_discrimination
+from nbrelapse.validation.guards import CHOSEN, permuted_discrimination
 
 TOLERATED = (0.47, 0.53)
 """Mean concordances that count as chance. A choice: it leaves room for what choosing the best of several families adds
 (0.009 for two of them in 500 patients, see benchmarks/null_check.py), and is narrow enough for a leak to show."""
-
-_CHOSEN = "chosen"
-"""The row of the family with the highest figure, which is what an experiment reports."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class NullCheck:
     ----------
     values : DataFrame of shape (n_permutations, n_families + 1)
         Harrell's C in nested cross-validation (the AUC of a binary endpoint); a row a permutation, a column a family,
-        and ``chosen``: the highest of them.
+        and ``chosen``: that of the family that an experiment would choose by them.
     summary : DataFrame
         By column of ``values``: ``mean``, ``sd``, the 95 % t interval ``low`` and ``high`` of the mean, ``smallest``,
         ``largest``, and ``inside``, the number of permutations within ``TOLERATED``.
@@ -65,7 +62,7 @@ def null_check(
     not used up, so what is by chance associated with a high risk in one part is associated with a lower one in the
     other. That bias is of the order of one over the number of patients, and is seen only in small cohorts. Pooling the
     log risks of different fold models would add a larger one [1]_; here patients are compared within a fold only.
-    ``chosen`` is above 0.5 by what picking the largest of several figures gains.
+    ``chosen`` is above 0.5 by what choosing among several figures gains.
 
     Parameters
     ----------
@@ -111,10 +108,9 @@ def null_check(
         n_jobs=n_jobs,
         progress=lambda done, total: report("permutations", done, total),
     )
-    found = found.assign(**{_CHOSEN: found.max(axis=1)})
     summary = _summarize(found)
     # Several families are judged, and an alarm has to mean something: 99 %.
-    wide = _summarize(found.drop(columns=_CHOSEN), level=0.99)
+    wide = _summarize(found.drop(columns=CHOSEN), level=0.99)
     compatible = bool(((wide["high"] >= TOLERATED[0]) & (wide["low"] <= TOLERATED[1])).all())
     return NullCheck(found, summary, compatible, _notes(config, settings, summary))
 

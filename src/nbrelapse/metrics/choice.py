@@ -212,7 +212,9 @@ def choose_family(
     weights = bootstrap_weights(len(y), n_bootstrap, seed)
     names = list(predictions)
     times = kind_of(y).with_times(y)
-    figures = np.stack([harrell_c(times, own.log_risk, fold=own.fold, weights=weights) for own in predictions.values()])
+    figures = np.stack(
+        [harrell_c(times, own.log_risk, fold=own.compared, weights=weights) for own in predictions.values()]
+    )
     if np.isnan(figures[:, 0]).all():
         raise InputError("no model could be judged: no fold has a comparable pair of patients")
     default = default_family(names)

@@ -2,6 +2,7 @@ from .cross_validate import CrossValidation as CrossValidation
 from .cross_validate import cross_validate as cross_validate
 from .fold_cache import CACHE_FOLDER as CACHE_FOLDER
 from .fold_cache import FoldCache as FoldCache
+from .guards import CHOSEN as CHOSEN
 from .guards import Multiplicity as Multiplicity
 from .guards import corrected_choice as corrected_choice
 from .guards import label_leakage as label_leakage

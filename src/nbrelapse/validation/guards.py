@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 
 from nbrelapse.errors import InputError
 from nbrelapse.metrics.calibration import calibration_slope
-from nbrelapse.metrics.choice import chosen_rows, default_family
+from nbrelapse.metrics.choice import choose_family, chosen_rows, default_family
 from nbrelapse.metrics.evaluation import discrimination
 from nbrelapse.metrics.horizons import prediction_times
 from nbrelapse.metrics.predictions import Predictions, enough_patients
@@ -160,6 +160,9 @@ def corrected_choice(
 
 _FEWEST = 5
 
+CHOSEN = "chosen"
+"""Column of the model that was chosen in each permutation."""
+
 
 def permuted_discrimination(
     models: Mapping[str, RiskModel],
@@ -196,8 +199,9 @@ def permuted_discrimination(
 
     Returns
     -------
-    DataFrame of shape (n_permutations, n_models)
-        Harrell's C, or the AUC of a binary outcome; a row a permutation.
+    DataFrame of shape (n_permutations, n_models + 1)
+        Harrell's C, or the AUC of a binary outcome; a row a permutation. The last column is ``chosen``: the model that
+        an experiment would choose by these figures, see :func:`nbrelapse.metrics.choose_family`.
 
     Raises
     ------
@@ -244,10 +248,11 @@ def _one_permutation(
         seed=int(folds.generate_state(1)[0]),
         times=prediction_times(y),
     )
-    return {
+    found = {
         name: float(discrimination(permuted, prediction.log_risk, fold=prediction.compared))
         for name, prediction in predictions.items()
     }
+    return found | {CHOSEN: found[choose_family(predictions, permuted).family]}
 
 
 @dataclass(frozen=True)
