@@ -29,8 +29,11 @@ def _shown(text: str) -> str:
     --------
     >>> _shown("postgresql://anna:secret@db.example.org/mlflow")
     'postgresql://anna:***@db.example.org/mlflow'
+    >>> _shown("postgresql://anna:se/cr@t@db.example.org/mlflow?password=secret&sslmode=require")
+    'postgresql://anna:***@db.example.org/mlflow?password=***&sslmode=require'
     """
-    return re.sub(r"(://[^:/@\s]*:)[^@/\s]*@", r"\1***@", text)
+    text = re.sub(r"(://[^:/@\s]*:)[^\s'\"]*@", r"\1***@", text)
+    return re.sub(r"([?&](?:ssl)?password=)[^&\s'\"]*", r"\1***", text)
 
 
 @contextmanager
