@@ -19,16 +19,16 @@ _LIBRARIES = ("mlflow", "numpy", "pandas", "pyarrow", "scikit-learn", "scikit-su
 _BOOSTING = ("xgboost-cpu", "xgboost")
 _REINSTALL = "pip install --force-reinstall nbrelapse"
 _EXTRAS = {
-    "psycopg": ("PostgreSQL as the store", 'pip install "nbrelapse[postgres]"'),
-    "boto3": ("artifacts in S3", 'pip install "nbrelapse[s3]"'),
-    "dask": ("work on several machines", "pip install dask distributed"),
+    "psycopg": ("for PostgreSQL as the store", 'pip install "nbrelapse[postgres]"'),
+    "boto3": ("for artifacts in S3", 'pip install "nbrelapse[s3]"'),
+    "dask": ("no command uses it yet", "nothing to do"),
 }
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _LEAST_FREE = 0.5
-"""GiB below which a disk is too full for a training. A choice: an experiment of thousands of columns leaves 0.3."""
+"""GiB below which a disk is too full for a training. A choice."""
 
 _PATIENTS = 90
-"""Of the self-test. A choice: the fewest hundred or so with enough relapses for a model to rank them."""
+"""Of the self-test. A choice."""
 
 
 class Finding(NamedTuple):
@@ -113,14 +113,14 @@ def _disk(subject: str, folder: Path) -> Finding:
 def _optional_parts() -> Iterator[Finding]:
     for name, (use, fix) in _EXTRAS.items():
         if util.find_spec(name) is None:
-            yield Finding(name, "note", f"absent; only for {use}", fix)
+            yield Finding(name, "note", f"absent; {use}", fix)
         else:
             yield Finding(name, "fine", f"{_version(name) or 'present'}; {use}")
     browser = next((name for name in _BROWSERS if shutil.which(name)), None)
     if browser is None:
-        yield Finding("chromium", "note", "absent; only for tests of the pages", "apt-get install chromium")
+        yield Finding("chromium", "note", "absent; for tests of the pages", "apt-get install chromium")
     else:
-        yield Finding("chromium", "fine", f"{browser}; tests of the pages")
+        yield Finding("chromium", "fine", f"{browser}; for tests of the pages")
 
 
 def _self_test() -> Finding:
