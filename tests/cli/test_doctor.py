@@ -67,6 +67,8 @@ def test_a_damaged_store_is_wrong_and_has_its_fix(empty: Path, nbrelapse: Callab
         f"postgresql://anna:p/{SECRET}@127.0.0.1:9/mlflow",
         f"postgresql://anna@127.0.0.1:9/mlflow?password={SECRET}",
         f"http://anna:{SECRET}@127.0.0.1:9",
+        f"http://{SECRET}@127.0.0.1:9",
+        f"unknown://anna:{SECRET}@127.0.0.1:9",
     ],
 )
 def test_no_password_is_told(

@@ -23,7 +23,7 @@ class _Reason(NamedTuple):
 
 
 def _shown(text: str) -> str:
-    """Hide the passwords of the addresses in a text.
+    """Hide the passwords of the addresses in a text, and a name without one before a web server: it may be a token.
 
     Examples
     --------
@@ -32,6 +32,7 @@ def _shown(text: str) -> str:
     >>> _shown("postgresql://anna:se/cr@t@db.example.org/mlflow?password=secret&sslmode=require")
     'postgresql://anna:***@db.example.org/mlflow?password=***&sslmode=require'
     """
+    text = re.sub(r"(https?://)[^:/@\s]*@", r"\1***@", text)
     text = re.sub(r"(://[^:/@\s]*:)[^\s'\"]*@", r"\1***@", text)
     return re.sub(r"([?&](?:ssl)?password=)[^&\s'\"]*", r"\1***", text)
 
