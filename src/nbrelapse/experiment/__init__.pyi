@@ -1,6 +1,8 @@
 from .config import ExperimentConfig as ExperimentConfig
 from .config import parse_config as parse_config
 from .config import read_config as read_config
+from .health import Finding as Finding
+from .health import check_health as check_health
 from .null_check import TOLERATED as TOLERATED
 from .null_check import NullCheck as NullCheck
 from .null_check import null_check as null_check

@@ -6,6 +6,9 @@ from .figures import figure_row as figure_row
 from .figures import headline_figures as headline_figures
 from .figures import leading_figures as leading_figures
 from .figures import rounded_figures as rounded_figures
+from .health import StoreHealth as StoreHealth
+from .health import UnendedRun as UnendedRun
+from .health import store_health as store_health
 from .log import DatasetRecord as DatasetRecord
 from .log import ExperimentRecord as ExperimentRecord
 from .log import Logged as Logged

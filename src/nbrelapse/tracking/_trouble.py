@@ -23,14 +23,18 @@ class _Reason(NamedTuple):
 
 
 def _shown(text: str) -> str:
-    """Hide the passwords of the addresses in a text.
+    """Hide the passwords of the addresses in a text, and a name without one before a web server: it may be a token.
 
     Examples
     --------
     >>> _shown("postgresql://anna:secret@db.example.org/mlflow")
     'postgresql://anna:***@db.example.org/mlflow'
+    >>> _shown("postgresql://anna:se/cr@t@db.example.org/mlflow?password=secret&sslmode=require")
+    'postgresql://anna:***@db.example.org/mlflow?password=***&sslmode=require'
     """
-    return re.sub(r"(://[^:/@\s]*:)[^@/\s]*@", r"\1***@", text)
+    text = re.sub(r"(https?://)[^:/@\s]*@", r"\1***@", text)
+    text = re.sub(r"(://[^:/@\s]*:)[^\s'\"]*@", r"\1***@", text)
+    return re.sub(r"([?&](?:ssl)?password=)[^&\s'\"]*", r"\1***", text)
 
 
 @contextmanager
