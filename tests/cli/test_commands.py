@@ -274,6 +274,7 @@ def test_null_check_trains_nothing_and_answers_with_its_exit_code(
     assert len(document["permutations"]) == 5
     assert not (tmp_path / "none").exists()
     leak = pd.DataFrame({"cox": [0.7, 0.71, 0.7, 0.72, 0.71], "boosted": [0.72, 0.7, 0.71, 0.7, 0.7]})
+    leak["chosen"] = leak.max(axis=1)
     monkeypatch.setattr(
         import_module("nbrelapse.experiment.null_check"), "permuted_discrimination", lambda *_, **__: leak
     )
