@@ -27,6 +27,9 @@ def test_train_prints_one_document_and_its_progress_elsewhere(study: Any) -> Non
     document = study.training.document
     assert document["experiment"] == "tiny"
     assert set(document["models"]) == FAMILIES
+    (said,) = (note for note in document["notes"] if note.startswith("Ensemble of ridge models: the mean of"))
+    assert "scores" in said
+    assert said.endswith("of relapse and efs and os")
     assert {row["model"] for row in document["cross_validation"]["metrics"]} == MODELS
     assert {row["n"] for row in document["holdout"]["metrics"] if row["population"] == "all"} == {91}
     assert Path(document["report"]).read_text(encoding="utf-8").startswith("<!doctype html>")

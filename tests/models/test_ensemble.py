@@ -205,8 +205,10 @@ def test_a_companion_that_says_nothing_new_is_left_out(patients):
     few = Outcome("os", X.index[:1], other[:1])
     same = Outcome("efs", X.index, y.copy())
     assert Ensemble(companions={"efs": same, "os": few}).fit(X, y).members_ == {"features": 2, "clinical": 1}
+    assert Ensemble(companions={"efs": same, "os": few}).fit(X, y).companions_ == ()
     part = Outcome("os", X.index[10:90], other[10:90])
-    assert Ensemble(companions={"os": part}).fit(X, y).members_ == {"features": 4, "clinical": 2}
+    partly = Ensemble(companions={"os": part}).fit(X, y)
+    assert (partly.members_, partly.companions_) == ({"features": 4, "clinical": 2}, ("os",))
 
 
 def test_it_starts_from_an_earlier_model(patients):

@@ -39,6 +39,7 @@ from nbrelapse.metrics.incidence import observed_course, similar_outcomes
 from nbrelapse.metrics.paired import PairedReplicates
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.models.blend import Blend
+from nbrelapse.models.ensemble import Ensemble, EnsembleClassifier
 from nbrelapse.models.recalibration import RecalibratedBinary, RecalibratedSurvival
 from nbrelapse.outcome import Outcome, event_of, kind_of, outcome_fingerprint
 from nbrelapse.report.experiment_report import ReportContent, experiment_figures, write_experiment_report
@@ -297,6 +298,8 @@ def _model_record(
     )
     if isinstance(plain, Blend):
         parameters |= _flat({"weights": plain.weights_})
+    if isinstance(plain, Ensemble | EnsembleClassifier):
+        parameters |= {"companions": ", ".join(plain.companions_), "blocks": ", ".join(plain.blocks_)}
     if isinstance(model, RecalibratedSurvival | RecalibratedBinary):
         parameters |= _flat({"recalibration": model.recalibration_.to_dict()})
     parameters |= {"endpoint": result.config.endpoint, "family": name}

@@ -25,6 +25,7 @@ from nbrelapse.metrics.horizons import prediction_times
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.blend import Blend
+from nbrelapse.models.ensemble import Ensemble, EnsembleClassifier
 from nbrelapse.models.families import model_title
 from nbrelapse.models.hazards import FEWEST_COMPETING_EVENTS
 from nbrelapse.models.processes import in_processes, starting_processes
@@ -138,7 +139,7 @@ def run_experiment(
         report("final models", done, len(config.models))
         refits[str(name)] = list(islice(refitting, len(resamples)))
     report("final models", len(config.models), len(config.models))
-    notes += _blend_note(fitted)
+    notes += _blend_note(fitted) + _ensemble_note(fitted, config.endpoint)
     held = None
     holdout = None
     if data.holdout is not None:
@@ -577,6 +578,17 @@ def _blend_note(models: Mapping[str, RiskModel]) -> list[str]:
         + ", ".join(f"{model_title(member)} {weight:.2f}" for member, weight in model.weights_.items())
         for name, model in ((name, model.plain) for name, model in models.items())
         if isinstance(model, Blend)
+    ]
+
+
+def _ensemble_note(models: Mapping[str, RiskModel], endpoint: str) -> list[str]:
+    """Say what each fitted ensemble among the models is the mean of: blocks, and endpoints of the same patients."""
+    ensembles = [(name, model.plain) for name, model in models.items()]
+    return [
+        f"{model_title(name)}: the mean of regressions on {', '.join(model.blocks_)}, of "
+        + " and ".join([endpoint, *model.companions_])
+        for name, model in ensembles
+        if isinstance(model, Ensemble | EnsembleClassifier)
     ]
 
 

@@ -170,6 +170,8 @@ class _Ensemble(RiskModel):
         The features used of each block, the clinical terms under ``clinical``.
     members_ : dict of str to int
         The regressions of each block; those of the clinical terms alone count only where nothing else is known.
+    companions_ : tuple of str
+        The companions that were learned from: those with two events that are not another endpoint again. Not saved.
     slope_ : float
         Of the mean standardised log risk. At least 0.01: where it tells nothing of patients left out, they keep their
         order and hardly differ.
@@ -183,6 +185,7 @@ class _Ensemble(RiskModel):
     coefficients_ = _AsGiven("_coefficients")
     means_ = _AsGiven("_means")
     reads_genes: ClassVar[bool] = True
+    companions_: tuple[str, ...] = ()
     intercept_: float
     slope_: float
     _means: np.ndarray
@@ -247,7 +250,9 @@ class _Ensemble(RiskModel):
         self.unused_ = [str(name) for name in self.feature_names_in_[unused[self._given]]]
         label = self._labels()
         self._clinical = found.used[label[found.used] == CLINICAL_BLOCK]
-        targets = [(y, np.arange(len(y))), *self._further(ids, y)]
+        further = self._further(ids, y)
+        self.companions_ = tuple(further)
+        targets = [(y, np.arange(len(y))), *further.values()]
         molecular = sorted(set(label[found.used]) - {CLINICAL_BLOCK})
         blocks = {name: found.used[label[found.used] == name] for name in molecular}
         if len(self._clinical) or not blocks:
@@ -287,17 +292,17 @@ class _Ensemble(RiskModel):
             )
         return np.array([blocks[name] for name in self._features], dtype=object)
 
-    def _further(self, ids: pd.Index, y: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _further(self, ids: pd.Index, y: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Return outcomes of each companion endpoint that says something new, and whose they are, by position."""
-        seen, found = [y], []
-        for outcome in (self.companions or {}).values():
+        seen, found = [y], {}
+        for name, outcome in (self.companions or {}).items():
             place = outcome.patient_ids.get_indexer(ids)
             rows = np.flatnonzero(place >= 0)
             target = outcome.y[place[rows]]
             if len(rows) == len(ids) and any(np.array_equal(target, other) for other in seen if len(other) == len(ids)):
                 continue
             if np.count_nonzero(event_of(target) == 1) >= 2:
-                found.append((target, rows))
+                found[name] = (target, rows)
                 seen.append(target)
         return found
 
