@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup browser demo test team-test lint types docs notebooks bench models lock clean
+.PHONY: install setup browser demo test team-test lint types docs notebooks bench models audit lock clean
 
-setup: $(VENV)/.installed
+# What users need, and what developers need beside it.
+install: $(VENV)/.installed
+setup: $(VENV)/.developers
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "nbrelapse needs Python >= 3.11; say make PYTHON=python3.12 ...")'
@@ -14,7 +16,11 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: setup
+$(VENV)/.developers: requirements-dev.lock $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: install
 	$(BIN)/nbrelapse quickstart --overwrite
 
 # The tests of the pages want Chromium; without one they are skipped and say so.
@@ -52,9 +58,16 @@ bench: setup
 models: setup
 	$(BIN)/python tools/models.py
 
+# Advisories, licences and weight of the packages of requirements.lock.
+audit: setup
+	$(BIN)/python tools/audit.py
+
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-emit-find-links --no-header --quiet
+
 lock: setup
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --all-extras --no-header --quiet --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra build --extra dask --extra postgres --extra s3 --output-file requirements.lock pyproject.toml
+	$(COMPILE) --all-extras --constraints requirements.lock --output-file requirements-dev.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) build dist demo

@@ -15,6 +15,7 @@ from nbrelapse.metrics.choice import (
     chosen_rows,
     default_family,
     difference_after_choice,
+    leading_stretch,
 )
 from nbrelapse.metrics.discrimination import harrell_c
 from nbrelapse.metrics.evaluation import (
@@ -250,6 +251,23 @@ def test_a_lead_beyond_its_error_is_chosen() -> None:
     assert "a tie" not in choice_sentence(found, "harrell_c", list(families))
     lone = choose_family({"cox": predicted("cox", risk)}, y)
     assert (lone.family, lone.other, lone.tie) == ("cox", "", False)
+
+
+def test_the_standard_error_is_as_wide_as_the_intervals_are() -> None:
+    """A lead of 1.1 standard errors over resamples is a tie where models of folds stand for the final one."""
+    rng = np.random.default_rng(3)
+    y, risk = cohort(rng, 120)
+    named = {name: predicted(name, risk + rng.normal(size=120)) for name in ("ensemble", "cox")}
+    folds = {name: replace(own, fold=np.arange(120)[np.newaxis] % 5) for name, own in named.items()}
+    weights = bootstrap_weights(120, 200, 0)
+    for predictions in (named, folds):
+        figures = np.stack([harrell_c(y, own.log_risk, fold=own.fold, weights=weights) for own in predictions.values()])
+        stretch = leading_stretch(predictions["cox"].fold, y)
+        assert choose_family(predictions, y).error == pytest.approx(stretch * np.std((figures[0] - figures[1])[1:]))
+    assert leading_stretch(folds["cox"].fold, y) > 1.2 > leading_stretch(named["cox"].fold, y) > 1
+    spread = np.array([0.70, 0.69, 0.71, 0.70])
+    figures = np.stack([np.full(4, 0.7), spread + 1.1 * spread[1:].std()])
+    assert chosen_rows(figures, 0)[0] == 1 and chosen_rows(figures, 0, stretch=1.3)[0] == 0
 
 
 def test_a_choice_without_any_figure_is_refused() -> None:

@@ -14,6 +14,7 @@ from .choice import choose_family as choose_family
 from .choice import chosen_rows as chosen_rows
 from .choice import default_family as default_family
 from .choice import difference_after_choice as difference_after_choice
+from .choice import leading_stretch as leading_stretch
 from .decisions import MOST_UNKNOWN as MOST_UNKNOWN
 from .decisions import TREAT_ALL as TREAT_ALL
 from .decisions import TREAT_NONE as TREAT_NONE

@@ -11,7 +11,7 @@ from scipy.special import ndtri
 from nbrelapse.errors import InputError
 from nbrelapse.metrics.discrimination import harrell_c
 from nbrelapse.metrics.predictions import FEWEST_PATIENTS, Predictions
-from nbrelapse.metrics.resampling import _TAIL, bootstrap_weights, few_events_stretch
+from nbrelapse.metrics.resampling import _TAIL, bootstrap_weights, cross_validation_stretch, few_events_stretch
 from nbrelapse.metrics.table import METRICS
 from nbrelapse.outcome import kind_of
 
@@ -177,7 +177,8 @@ def choose_family(
     """Choose a family by Harrell's C (AUC), and do not choose by noise.
 
     The one-standard-error rule in reverse [1]_: an ensemble, which is fixed in advance, is chosen unless another family
-    leads it by more than the standard error of the paired difference, over bootstrap resamples of the patients.
+    leads it by more than the standard error of the paired difference: that over bootstrap resamples of the patients, as
+    much larger as intervals are stretched for other training patients and few events (:func:`leading_stretch`).
     Without an ensemble the highest figure is chosen, tie or not.
 
     Parameters
@@ -218,14 +219,15 @@ def choose_family(
     if np.isnan(figures[:, 0]).all():
         raise InputError("no model could be judged: no fold has a comparable pair of patients")
     default = default_family(names)
-    row = int(chosen_rows(figures, default)[0])
+    stretch = leading_stretch(next(iter(predictions.values())).fold, y)
+    row = int(chosen_rows(figures, default, stretch=stretch)[0])
     order = np.argsort(-np.where(np.isnan(figures[:, 0]), -np.inf, figures[:, 0]), kind="stable")
     leader = int(order[0])
     if len(names) == 1:
         return FamilyChoice(names[row], names[leader])
     other = int(order[1]) if default in (None, leader) else int(default)
     apart = figures[leader] - figures[other]
-    error = float(np.nanstd(apart[1:])) if np.isfinite(apart[1:]).any() else float("nan")
+    error = stretch * float(np.nanstd(apart[1:])) if np.isfinite(apart[1:]).any() else float("nan")
     return FamilyChoice(
         names[row], names[leader], names[other], float(apart[0]), error, "" if default is None else names[default]
     )
@@ -236,7 +238,32 @@ def default_family(names: Sequence[str]) -> int | None:
     return next((position for position, name in enumerate(names) if name in _FIXED), None)
 
 
-def chosen_rows(figures: np.ndarray, default: int | None) -> np.ndarray:
+def leading_stretch(fold: np.ndarray, y: np.ndarray) -> float:
+    """Return how much larger the standard error of the leading figure is than that over resamples of the patients.
+
+    Parameters
+    ----------
+    fold : ndarray of int, shape (n_repeats, n)
+        The fold whose model predicted the patient.
+    y : ndarray of shape (n,)
+
+    Returns
+    -------
+    float
+        For other training patients and few events: the product of :func:`cross_validation_stretch` and
+        :func:`few_events_stretch`.
+
+    Examples
+    --------
+    >>> round(leading_stretch(np.arange(100)[np.newaxis] % 5, np.array([1, 0] * 50)), 2)
+    1.31
+    """
+    kind = kind_of(y)
+    training = METRICS[kind.leading_metric].training
+    return cross_validation_stretch(fold, training) * few_events_stretch(kind.rarest(y))
+
+
+def chosen_rows(figures: np.ndarray, default: int | None, *, stretch: float = 1.0) -> np.ndarray:
     """Return which family :func:`choose_family` chooses, of each sample.
 
     Parameters
@@ -245,6 +272,8 @@ def chosen_rows(figures: np.ndarray, default: int | None) -> np.ndarray:
         Of the sample itself, or of another resample; then of the resamples.
     default : int, optional
         The row that a tie goes to.
+    stretch : float
+        Of the standard error over the resamples, see :func:`leading_stretch`.
 
     Returns
     -------
@@ -262,7 +291,7 @@ def chosen_rows(figures: np.ndarray, default: int | None) -> np.ndarray:
         return leaders
     with np.errstate(invalid="ignore"):
         apart = defined - defined[default]
-        error = np.nanstd(np.where(np.isfinite(apart[:, 1:]), apart[:, 1:], np.nan), axis=1)
+        error = stretch * np.nanstd(np.where(np.isfinite(apart[:, 1:]), apart[:, 1:], np.nan), axis=1)
     lead = apart[leaders, np.arange(figures.shape[1])]
     return np.where(lead <= error[leaders], default, leaders)
 

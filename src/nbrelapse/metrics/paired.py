@@ -9,16 +9,11 @@ from typing import Any, Self
 
 import numpy as np
 
+from nbrelapse.metrics.choice import leading_stretch
 from nbrelapse.metrics.evaluation import discrimination
 from nbrelapse.metrics.predictions import Predictions
-from nbrelapse.metrics.resampling import (
-    bootstrap_interval,
-    bootstrap_weights,
-    cross_validation_stretch,
-    few_events_stretch,
-)
-from nbrelapse.metrics.table import METRICS
-from nbrelapse.outcome import Outcome, event_of, hash_outcomes, kind_of
+from nbrelapse.metrics.resampling import bootstrap_interval, bootstrap_weights
+from nbrelapse.outcome import Outcome, event_of, hash_outcomes
 
 _RESAMPLES = 1000
 _DIGITS = 6
@@ -39,8 +34,7 @@ class PairedReplicates:
         Of the patients, their outcomes and their folds; the same whatever the order of rows.
     patients, events : int
     stretch : float
-        Of intervals, for few events and for the folds: see :func:`nbrelapse.metrics.few_events_stretch` and
-        :func:`nbrelapse.metrics.cross_validation_stretch`.
+        Of intervals, for few events and for the folds: see :func:`nbrelapse.metrics.leading_stretch`.
     models : dict of str to list of float
         By model: of the patients themselves, then of 1,000 resamples. NaN where undefined.
     """
@@ -77,7 +71,6 @@ class PairedReplicates:
         seed = int.from_bytes(hashlib.sha256(_DRAWN + content).digest())
         weights = bootstrap_weights(len(order), _RESAMPLES, seed)
         y = outcome.y[order]
-        leading = METRICS[kind_of(y).leading_metric]
         models = {}
         for name, prediction in predictions.items():
             own = prediction.take(order)
@@ -87,7 +80,7 @@ class PairedReplicates:
             hashlib.sha256(_NAMED + content).hexdigest(),
             len(y),
             int((event_of(y) == 1).sum()),
-            cross_validation_stretch(fold, leading.training) * few_events_stretch(kind_of(y).rarest(y)),
+            leading_stretch(fold, y),
             models,
         )
 

@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 
 from nbrelapse.errors import InputError
 from nbrelapse.metrics.calibration import calibration_slope
-from nbrelapse.metrics.choice import choose_family, chosen_rows, default_family
+from nbrelapse.metrics.choice import choose_family, chosen_rows, default_family, leading_stretch
 from nbrelapse.metrics.evaluation import discrimination
 from nbrelapse.metrics.horizons import prediction_times
 from nbrelapse.metrics.predictions import Predictions, enough_patients
@@ -154,7 +154,8 @@ def corrected_choice(
     usable = ~np.isnan(chosen_by).any(axis=0) & ~np.isnan(judged_by).any(axis=0)
     if not usable.any():
         return float("nan")
-    best = chosen_rows(chosen_by[:, usable], default_family(list(predictions)))
+    stretch = leading_stretch(next(iter(predictions.values())).fold, y)
+    best = chosen_rows(chosen_by[:, usable], default_family(list(predictions)), stretch=stretch)
     return float(judged_by[:, usable][best, np.arange(usable.sum())].mean())
 
 
