@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -108,15 +108,34 @@ def illegal_key(
     unknown key
       column: endpiont
       expected: name, endpoint
-      fix: correct or remove the key
+      fix: did you mean endpoint?
     """
     if problem["type"] == "extra_forbidden":
-        expected, fix = ", ".join(legal) or None, "correct or remove the key"
+        names = list(legal)
+        meant = did_you_mean(column.rpartition(".")[2], names)
+        expected, fix = ", ".join(names) or None, meant or "correct or remove the key"
         return InputError("unknown key", file=file, column=column, expected=expected, fix=fix)
     if problem["type"] == "missing":
         return InputError("a required key is missing", file=file, column=column)
     expected = problem["msg"].removeprefix("Value error, ")
     return InputError(f"illegal value {problem.get('input')!r}", file=file, column=column, expected=expected)
+
+
+def join_errors(errors: Sequence[InputError], what: str, *, file: str | Path | None = None) -> InputError:
+    """Return one error that says all of several, a line each.
+
+    Examples
+    --------
+    >>> first = InputError("unknown key", column="sede", fix="did you mean seed?")
+    >>> print(join_errors([first, InputError("text", column="b")], "keys"))
+    2 keys are wrong
+      sede: unknown key; did you mean seed?
+      b: text
+    """
+    lines = [
+        "; ".join(filter(None, (f"{error.column}: {error.problem}", error.fix or error.expected))) for error in errors
+    ]
+    return InputError("\n  ".join([f"{len(errors)} {what} are wrong", *lines]), file=file)
 
 
 def did_you_mean(asked: str, known: Iterable[str]) -> str | None:

@@ -41,7 +41,7 @@ def test_an_experiment_knows_its_file_without_the_folder(tmp_path: Path) -> None
     file.write_text('name = "a"\n[cohort]\npath = "/cohorts/a"\n')
     config = read_config(file)
     found = config.model_copy(update={"seed": 3}).file
-    assert found == ("a.toml", hashlib.sha256(file.read_bytes()).hexdigest())
+    assert found == ("a.toml", hashlib.sha256(file.read_bytes()).hexdigest(), ())
     assert "a.toml" not in config.model_dump_json()
     assert parse_config({"name": "a", "cohort": {"simulate": {}}}).file is None
 
@@ -161,3 +161,92 @@ def test_a_condition_is_read_with_the_file(tmp_path: Path, where: str, text: str
         read_config(file)
     assert (error.value.file, error.value.column) == (str(file), "cohort.where")
     assert text in str(error.value.expected)
+
+
+def written(folder: Path, name: str, text: str) -> Path:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder / name
+
+
+def test_a_file_extends_another_and_each_has_its_own_folder(tmp_path: Path) -> None:
+    base = """name = "base"
+seed = 4
+models = ["cox", "boosted"]
+[cohort]
+path = "../cohorts/a"
+gene_sets = "sets.tsv"
+[validation]
+folds = 3
+repeats = 2
+"""
+    written(tmp_path, "shared/base.toml", base)
+    middle = written(tmp_path, "shared/middle.toml", 'extends = "base.toml"\n[validation]\nrepeats = 7\n')
+    text = 'extends = "../shared/middle.toml"\nname = "mine"\nmodels = ["cox"]\n[cohort]\npath = "b"\n'
+    file = written(tmp_path, "own/mine.toml", text)
+    config = read_config(file)
+    assert (config.name, config.seed, config.models) == ("mine", 4, ("cox",))
+    assert (config.validation.folds, config.validation.repeats) == (3, 7)
+    assert config.cohort.path is not None and config.cohort.gene_sets is not None
+    assert config.cohort.path.resolve() == tmp_path / "own" / "b"
+    assert config.cohort.gene_sets.resolve() == tmp_path / "shared" / "sets.tsv"
+    assert config.file is not None and config.file.name == "mine.toml"
+    before = config.file.sha256
+    middle.write_text(middle.read_text() + "inner_folds = 4\n")
+    after = read_config(file).file
+    assert after is not None and after.sha256 != before
+
+
+def test_another_source_of_patients_takes_the_place_of_the_one_below(tmp_path: Path) -> None:
+    written(tmp_path, "base.toml", 'name = "a"\n[cohort]\npath = "a"\nwhere = "high_risk"\n')
+    file = written(tmp_path, "mine.toml", 'extends = "base.toml"\n[cohort]\nsimulate = { patients = 90 }\n')
+    cohort = read_config(file).cohort
+    assert cohort.path is None and cohort.simulate is not None and cohort.where == "high_risk"
+
+
+@pytest.mark.parametrize(
+    ("extends", "problem"),
+    [('"mine.toml"', "extends itself"), ('"other.toml"', "extends itself"), ('"none.toml"', "not"), ("3", "illegal")],
+)
+def test_what_cannot_be_extended_is_refused(tmp_path: Path, extends: str, problem: str) -> None:
+    written(tmp_path, "other.toml", 'extends = "mine.toml"\n')
+    file = written(tmp_path, "mine.toml", f'extends = {extends}\nname = "a"\n[cohort]\nsimulate = {{}}\n')
+    with pytest.raises(InputError, match=problem):
+        read_config(file)
+
+
+def test_changes_count_before_the_file(tmp_path: Path) -> None:
+    file = written(tmp_path, "a.toml", 'name = "a"\n[cohort]\nsimulate = {}\n[validation]\nfolds = 4\n')
+    changes = ["validation.repeats=2", "name=other", "cohort.simulate.patients=90", 'models=["cox"]', "log_paths=true"]
+    config = read_config(file, changes)
+    assert (config.name, config.models, config.log_paths) == ("other", ("cox",), True)
+    assert (config.validation.folds, config.validation.repeats) == (4, 2)
+    assert config.cohort.simulate is not None and config.cohort.simulate.patients == 90
+    assert config.file is not None
+    assert config.file.changed == ("validation.repeats", "name", "cohort.simulate.patients", "models", "log_paths")
+    plain = read_config(file).file
+    assert plain is not None and plain.sha256 != config.file.sha256
+
+
+@pytest.mark.parametrize("change", ["validation.repeats", "=3", ".folds=3", "a..b=3"])
+def test_a_change_that_is_none_is_refused(tmp_path: Path, change: str) -> None:
+    file = written(tmp_path, "a.toml", 'name = "a"\n[cohort]\nsimulate = {}\n')
+    with pytest.raises(InputError, match="no change of a key"):
+        read_config(file, [change])
+
+
+def test_all_that_is_wrong_is_said_at_once_with_the_nearest_names(tmp_path: Path) -> None:
+    file = written(
+        tmp_path, "a.toml", 'name = "a"\nsede = 3\n[cohort]\nsimulate = {}\n[validation]\nfold = 1\nrepeats = 0\n'
+    )
+    with pytest.raises(InputError) as error:
+        read_config(file)
+    said = str(error.value).splitlines()
+    assert said[0] == "3 keys of the experiment file are wrong"
+    assert {line.strip().partition(";")[0] for line in said[1:4]} == {
+        "sede: unknown key",
+        "validation.fold: unknown key",
+        "validation.repeats: illegal value 0",
+    }
+    assert "did you mean seed?" in str(error.value) and "did you mean folds?" in str(error.value)
+    assert f"file: {file}" in str(error.value)

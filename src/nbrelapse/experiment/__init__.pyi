@@ -6,6 +6,8 @@ from .health import check_health as check_health
 from .null_check import TOLERATED as TOLERATED
 from .null_check import NullCheck as NullCheck
 from .null_check import null_check as null_check
+from .plan import ExperimentPlan as ExperimentPlan
+from .plan import plan_experiment as plan_experiment
 from .publish import Published as Published
 from .publish import publish as publish
 from .run import ExperimentResult as ExperimentResult

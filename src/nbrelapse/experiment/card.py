@@ -149,7 +149,8 @@ def _made_by(result: ExperimentResult) -> list[str]:
     file = result.config.file
     if file is None:
         return []
-    return [f"- Made by `nbrelapse train {file.name}` (SHA-256 of the file {file.sha256[:16]}…)"]
+    changed = f", with other values of {', '.join(file.changed)}" if file.changed else ""
+    return [f"- Made by `nbrelapse train {file.name}`{changed} (SHA-256 of the file {file.sha256[:16]}…)"]
 
 
 def _groups(result: ExperimentResult) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -20,7 +21,7 @@ from pydantic import (
 
 from nbrelapse.cohort.select import condition_columns
 from nbrelapse.cohort.text import decode, read_bytes
-from nbrelapse.errors import InputError, illegal_key
+from nbrelapse.errors import InputError, illegal_key, join_errors
 from nbrelapse.metrics.resampling import IntervalKind
 from nbrelapse.models.design import LEAST_OBSERVED
 from nbrelapse.models.families import BINARY_FAMILIES, SURVIVAL_FAMILIES
@@ -158,10 +159,11 @@ def _default_models(earlier: dict[str, Any]) -> tuple[str, ...]:
 
 
 class _ExperimentFile(NamedTuple):
-    """The file that an experiment was read from: its name without the folder, and the SHA-256 of its bytes in hex."""
+    """The file that an experiment was read from: its name without the folder, the SHA-256 in hex, and keys changed."""
 
     name: str
     sha256: str
+    changed: tuple[str, ...] = ()
 
 
 class ExperimentConfig(_Section):
@@ -259,49 +261,126 @@ class ExperimentConfig(_Section):
         return self
 
 
-def read_config(file: str | Path) -> ExperimentConfig:
+def read_config(file: str | Path, changes: Sequence[str] = ()) -> ExperimentConfig:
     """Read an experiment file.
 
     Parameters
     ----------
     file : path
-        TOML; the keys are those of :class:`ExperimentConfig`. Relative paths in it start at its folder.
+        TOML; the keys are those of :class:`ExperimentConfig`, and ``extends``: another experiment file, whose keys
+        count where this one says nothing. Tables are joined key by key, lists are replaced. Relative paths in a file
+        start at its folder.
+    changes : sequence of str
+        Further keys as ``validation.repeats=5``, which count before those of the files; a value that is no TOML is
+        text. Relative paths among them start at the working folder.
 
     Returns
     -------
     ExperimentConfig
+        Its ``file`` has the name of the file; the SHA-256 is of its bytes, and of those of the files that it extends
+        and of the changes, where there are any.
 
     Raises
     ------
     InputError
-        The file is missing, a Git LFS pointer or no TOML, or a key is unknown, missing or has an illegal value.
+        A file is missing, a Git LFS pointer or no TOML, extends itself, or a key is unknown, missing or has an illegal
+        value; all such keys are named.
     """
     path = Path(file)
+    document, content = _joined_documents(path, ())
+    for change in changes:
+        document = _merged(document, _change(change))
+    config = parse_config(document, path)
+    told = content + "".join(f"\n{change}" for change in changes).encode()
+    changed = tuple(change.partition("=")[0].strip() for change in changes)
+    config._file = _ExperimentFile(path.name, hashlib.sha256(told).hexdigest(), changed)
+    return config
+
+
+def _joined_documents(path: Path, through: tuple[Path, ...]) -> tuple[dict[str, Any], bytes]:
+    """Read a file and what it extends; return the keys, paths from the working folder, and all bytes read."""
+    if path.resolve() in through:
+        raise InputError("the experiment file extends itself", file=path, column="extends")
     content = read_bytes(path)
     try:
         document = tomllib.loads(decode(content, path))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"the experiment file is not valid TOML: {error}", file=path) from None
-    config = parse_config(document, path)
-    config._file = _ExperimentFile(path.name, hashlib.sha256(content).hexdigest())
-    source = config.cohort
-    found: dict[str, Any] = {
-        name: path.parent / value
-        for name in ("path", "gene_sets")
-        if (value := getattr(source, name)) is not None and not value.is_absolute()
-    }
-    if source.paths is not None:
-        found["paths"] = tuple(path.parent / value for value in source.paths)
-    beside = {
-        name: path.parent / value
-        for name in ("catalogue", "prior_model")
-        if (value := getattr(config, name)) is not None
-    }
-    return config.model_copy(update={"cohort": source.model_copy(update=found)} | beside)
+    base = document.pop("extends", None)
+    document = _located(document, path.parent)
+    if base is None:
+        return document, content
+    if not isinstance(base, str):
+        raise InputError("illegal value", file=path, column="extends", expected="the path of an experiment file")
+    below, more = _joined_documents(path.parent / base, (*through, path.resolve()))
+    return _merged(below, document), content + more
+
+
+def _located(document: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Let the paths of a file start at its folder; what is no path is left for the check."""
+    found = dict(document)
+    for name in ("catalogue", "prior_model"):
+        if isinstance(found.get(name), str):
+            found[name] = folder / found[name]
+    if isinstance(found.get("cohort"), dict):
+        cohort = found["cohort"] = dict(found["cohort"])
+        for name in ("path", "gene_sets"):
+            if isinstance(cohort.get(name), str):
+                cohort[name] = folder / cohort[name]
+        if isinstance(cohort.get("paths"), list):
+            cohort["paths"] = [folder / value if isinstance(value, str) else value for value in cohort["paths"]]
+    return found
+
+
+_SOURCES = ("path", "paths", "simulate")
+"""Keys of which a cohort has one: naming another takes the place of the one below."""
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Join two documents, the second over the first.
+
+    Examples
+    --------
+    >>> _merged({"seed": 1, "cohort": {"path": "a", "where": "b"}}, {"cohort": {"simulate": {}}})
+    {'seed': 1, 'cohort': {'where': 'b', 'simulate': {}}}
+    """
+    found = dict(below)
+    for name, value in above.items():
+        lower = found.get(name)
+        if isinstance(value, dict) and isinstance(lower, dict):
+            if name == "cohort" and set(value) & set(_SOURCES):
+                lower = {key: kept for key, kept in lower.items() if key not in _SOURCES}
+            value = _merged(lower, value)
+        found[name] = value
+    return found
+
+
+def _change(text: str) -> dict[str, Any]:
+    """Read a change such as ``validation.repeats=5``.
+
+    Examples
+    --------
+    >>> _change("validation.repeats=5"), _change("cohort.path=cohorts/mine"), _change('models=["cox"]')
+    ({'validation': {'repeats': 5}}, {'cohort': {'path': 'cohorts/mine'}}, {'models': ['cox']})
+    """
+    name, sign, value = text.partition("=")
+    keys = [key.strip() for key in name.split(".")]
+    if not sign or not all(keys):
+        raise InputError(
+            f"no change of a key: {text!r}", column="--set", expected="KEY=VALUE, validation.repeats=5 say"
+        )
+    try:
+        read: Any = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        read = value.strip()
+    for key in reversed(keys):
+        read = {key: read}
+    found: dict[str, Any] = read
+    return found
 
 
 def parse_config(document: dict[str, object], file: str | Path | None = None) -> ExperimentConfig:
-    """Validate an experiment given as plain data; raises InputError for the first illegal key.
+    """Validate an experiment given as plain data; raises InputError that names all illegal keys.
 
     Examples
     --------
@@ -314,14 +393,19 @@ def parse_config(document: dict[str, object], file: str | Path | None = None) ->
     nbrelapse.errors.InputError: unknown key
       column: endpiont
       expected: name, endpoint, description, ...
-      fix: correct or remove the key
+      fix: did you mean endpoint?
     """
     try:
         return ExperimentConfig.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise illegal_key(first, file=file, column=where, legal=_fields_beside(first["loc"])) from None
+        wrong = [one for one in error.errors() if one["type"] != "default_factory_not_called"]
+        within = {one["loc"][:depth] for one in wrong for depth in range(len(one["loc"]))}
+        found = [
+            illegal_key(one, file=file, column=".".join(map(str, one["loc"])), legal=_fields_beside(one["loc"]))
+            for one in wrong
+            if one["loc"] not in within  # what is said of a whole follows from a part
+        ]
+    raise found[0] if len(found) == 1 else join_errors(found, "keys of the experiment file", file=file) from None
 
 
 def _fields_beside(location: tuple[int | str, ...]) -> list[str]:

@@ -140,6 +140,7 @@ def _provenance(result: ExperimentResult) -> dict[str, str]:
     config, found = result.config, {"cohort": result.data.cohort.name}
     if config.file is not None:
         found |= {"experiment_file": config.file.name, "experiment_file.sha256": config.file.sha256}
+        found |= {"experiment_file.changed": ", ".join(config.file.changed)} if config.file.changed else {}
     paths = config.cohort.folders
     if paths:
         path = ", ".join(str(path.resolve()) for path in paths)
