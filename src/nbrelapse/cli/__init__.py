@@ -11,6 +11,7 @@ import typer
 from nbrelapse import __version__
 from nbrelapse.cli.doctor import doctor
 from nbrelapse.cli.features import features, mechanisms
+from nbrelapse.cli.help import _add_help
 from nbrelapse.cli.merging import cohort_app
 from nbrelapse.cli.models import evaluate, explain, export, score, verify
 from nbrelapse.cli.registry import models, promote, register
@@ -24,7 +25,6 @@ app = typer.Typer(
     name="nbrelapse",
     help="Relapse risk in neuroblastoma, explained by molecular mechanisms. For research, not for treatment decisions.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -50,6 +50,7 @@ for command in (
     *(register, promote, models, ui, doctor),
 ):
     app.command()(command)
+_add_help(app)
 
 
 _NEW_OBJECTS = 100_000
@@ -73,7 +74,7 @@ def main() -> None:
     gc.set_threshold(_NEW_OBJECTS)
     _print_what_can_be_printed()
     try:
-        app()
+        app(prog_name="nbrelapse")
     except NbRelapseError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
