@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from nbrelapse.errors import InputError
-from nbrelapse.experiment.config import parse_config
+from nbrelapse.experiment.config import parse_config, read_config
 from nbrelapse.experiment.plan import plan_experiment
+from nbrelapse.experiment.prepare import _prepare_data
 
 
 def document(**changes: object) -> dict[str, object]:
@@ -50,3 +53,18 @@ def test_what_a_run_would_refuse_is_refused() -> None:
     settings = {"folds": 60, "repeats": 1, "inner_folds": 3, "trials": 3, "bootstrap": 100}
     with pytest.raises(InputError, match="too few"):
         plan_experiment(parse_config(document(validation=settings)))
+
+
+EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
+
+
+@pytest.mark.parametrize("file", sorted(EXPERIMENTS.glob("*.toml")), ids=lambda file: file.stem)
+def test_experiments_to_copy_from_are_sound(file: Path) -> None:
+    """Each says its own name, and is in the list; those of simulated patients have what they ask for."""
+    config = read_config(file)
+    assert config.name == file.stem
+    assert f"]({file.name})" in (EXPERIMENTS / "README.md").read_text(encoding="utf-8")
+    if config.cohort.simulate is not None and config.features.layers is False:
+        data = _prepare_data(config)
+        assert len(data.columns) >= 10
+        assert (data.holdout is None) == (config.split is None)

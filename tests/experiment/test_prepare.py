@@ -47,6 +47,28 @@ def test_include_and_exclude_are_shell_patterns(settings: Settings, everything: 
     assert chosen.left_out["cell_state__adrenergic"] == "not chosen in the experiment file"
 
 
+def test_assays_that_are_not_read_are_as_if_they_had_not_been_done(
+    settings: Settings, everything: _PreparedData
+) -> None:
+    chosen = _prepare_data(settings(features={"assays": ["fish", "copy_number"], "min_observed": 0.0}))
+    catalogue = everything.table.catalogue
+    read = {catalogue.features[name].assay for name in chosen.columns} - {"clinical", "fish", "copy_number"}
+    assert read == set()
+    assert any(catalogue.features[name].assay == "copy_number" for name in chosen.columns)
+    # What combines assays is made of those that are left.
+    values = chosen.features(chosen.training)
+    assert values["mycn__amplified"].notna().any()
+    assert values.filter(like="expression").isna().all(axis=None)
+
+
+def test_an_assay_that_no_sample_has_is_refused(settings: Settings, cohort: Cohort, tmp_path: Path) -> None:
+    done = cohort.assays
+    folder = write_cohort(replace(cohort, assays=done[done["assay"] != "expression"]), tmp_path / "cohort")
+    with pytest.raises(InputError, match="no sample of the cohort has this assay: expression") as error:
+        _prepare_data(settings(cohort={"path": str(folder)}, features={"assays": ["expression"]}))
+    assert "copy_number" in str(error.value)
+
+
 def test_min_observed_is_a_share_of_the_training_patients(settings: Settings, everything: _PreparedData) -> None:
     share = everything.features(everything.training)[everything.columns].notna().mean()
     limit = float(share.median())

@@ -74,9 +74,14 @@ class _CohortSource(_Section):
         return self.paths or (() if self.path is None else (self.path,))
 
 
+_Assay = Literal["fish", "mutations", "copy_number", "rearrangements", "expression"]
+
+
 class _FeatureChoice(_Section):
     """Which features the models may read, as shell patterns over ``mechanism__feature``."""
 
+    assays: tuple[_Assay, ...] | None = None
+    """Read these assays alone, as if the others had not been done; clinical variables always, layers by their key."""
     include: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
     min_observed: Annotated[float, Field(ge=0, le=1)] = LEAST_OBSERVED

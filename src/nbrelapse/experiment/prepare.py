@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import fnmatch
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.cohort import ASSAYS, Cohort
 from nbrelapse.cohort.merge import is_merged, merge_folders
+from nbrelapse.cohort.schema import LAYER
 from nbrelapse.cohort.select import take_where
 from nbrelapse.cohort.storage import read_cohort
 from nbrelapse.errors import InputError
@@ -125,7 +127,28 @@ def _cohort(config: ExperimentConfig) -> Cohort:
         folders = source.folders
         several = len(folders) > 1
         cohort = merge_folders(folders, uncertain=source.uncertain) if several else read_cohort(folders[0])
-    return take_where(cohort, source.where, barred=later_columns(config.endpoint, config.landmark_days))
+    cohort = take_where(cohort, source.where, barred=later_columns(config.endpoint, config.landmark_days))
+    return cohort if config.features.assays is None else _with_assays(cohort, config.features.assays)
+
+
+def _with_assays(cohort: Cohort, assays: Sequence[str]) -> Cohort:
+    """Return a cohort as if only these assays, and those of its layers, had been done.
+
+    Raises
+    ------
+    InputError
+        None of its samples has one of the assays.
+    """
+    done = cohort.assays["assay"].astype("str")
+    absent = [name for name in assays if not (done == name).any()]
+    if absent:
+        there = [name for name in ASSAYS if (done == name).any()]
+        raise InputError(
+            f"no sample of the cohort has this assay: {', '.join(absent)}",
+            column="features.assays",
+            expected=f"some of {', '.join(there)}" if there else "a cohort with molecular data",
+        )
+    return replace(cohort, assays=cohort.assays[done.isin(assays) | done.str.startswith(LAYER)])
 
 
 _MOST_GROUPS = 30
