@@ -32,6 +32,7 @@ ROOMS = (
     "experiment",
     "serving",
     "cli",
+    "__main__",
 )
 FACES = [room for room in ROOMS if (PACKAGE / room / "__init__.pyi").exists()] + ["report.plots"]
 UPWARD = {
