@@ -62,7 +62,7 @@ def test_a_parent_run_with_a_child_a_model(store: Path, record: Record) -> None:
 
 def test_the_files_of_the_runs(store: Path, record: Record, tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text("<html>")
-    logged = log_experiment(record(report=tmp_path / "report.html"))
+    logged = log_experiment(record(report=lambda run_id, uris: tmp_path / "report.html"))
     client = open_store()
     parent = client.get_run(logged.run_id)
     assert files(parent.info.artifact_uri) == {

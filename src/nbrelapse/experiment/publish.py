@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -51,6 +52,7 @@ from nbrelapse.scoring.bundle import make_bundle
 from nbrelapse.scoring.evaluate import clinical_groups, judge_decisions, patient_groups
 from nbrelapse.scoring.storage import write_bundle
 from nbrelapse.scoring.training_summary import ClinicalGroup, NearPatients, ObservedOutcomes, SimilarOutcomes
+from nbrelapse.simulation.files import is_simulated
 from nbrelapse.tracking.log import DatasetRecord, ExperimentRecord, ModelRecord, TrialRecord, log_experiment
 from nbrelapse.tracking.names import APPARENT_TAG, CORRECTED_TAG, ENDPOINT_TAG, FAMILIES_TAG, PAIRED_FILE, TRIALS_TAG
 from nbrelapse.tracking.read import HOLDOUT_TAG, TRAINING_TAG, count_experiments, count_holdout_openings
@@ -127,7 +129,6 @@ def publish(
     open_store()  # a new one takes MLflow some seconds
     pictures = drawing()
     content = _content(result, openings, tried, shares, utility, _owned(pictures, None))
-    file = write_experiment_report(content, report)
     step("report and MLflow", 1, 2)
     datasets = _datasets(result)
     tags = _environment(result) | _provenance(result) | {"cohort.fingerprint": datasets[0].fingerprint}
@@ -163,16 +164,12 @@ def publish(
             "experiment.json": result.config.model_dump_json(indent=1, exclude={"cohort": {"path", "gene_sets"}}),
             PAIRED_FILE: json.dumps([paired.to_dict()], allow_nan=False),
         },
-        report=file,
+        report=lambda run_id, uris: write_experiment_report(_located(content, run_id, uris), report),
         started=result.started,
     )
-    try:
-        logged = log_experiment(record)
-    except BaseException:
-        file.unlink(missing_ok=True)  # a report without its run would look finished
-        raise
+    logged = log_experiment(record)
     step("report and MLflow", 2, 2)
-    return Published(result.chosen, file, logged.run_id, logged.model_uris, tried)
+    return Published(result.chosen, Path(report), logged.run_id, logged.model_uris, tried)
 
 
 def _datasets(result: ExperimentResult) -> tuple[DatasetRecord, ...]:
@@ -276,6 +273,23 @@ def _content(
         guards=_guard_sections(result, tried),
         environment=_environment(result),
         description=result.config.description,
+        simulated=is_simulated(result.data.cohort),
+    )
+
+
+def _located(content: ReportContent, run_id: str, uris: Mapping[str, str]) -> ReportContent:
+    """Say in a report where its run and its models are, and what one does with them."""
+    name, model = shlex.quote(content.title), uris[content.chosen]
+    return replace(
+        content,
+        places={"Experiment": content.title, "Run": run_id, "Chosen model": model},
+        commands=(
+            f"nbrelapse ui {name}",
+            f"nbrelapse score {model} COHORT --out scores.csv",
+            f"nbrelapse explain {model} COHORT --out explained",
+            f"nbrelapse evaluate {model} COHORT --out evaluated",
+            f"nbrelapse register {model}",
+        ),
     )
 
 

@@ -13,8 +13,8 @@ import pandas as pd
 
 from nbrelapse.metrics.evaluation import Evaluation
 from nbrelapse.report.case_mix_section import _case_mix_section
-from nbrelapse.report.facts import _leaderboard
 from nbrelapse.report.guard_sections import decisions_section
+from nbrelapse.report.leaderboard import _leaderboard
 from nbrelapse.report.plots.performance import decision_curve_plot, leaderboard_forest
 from nbrelapse.report.render import Plot, _figure_data_uri, _render
 from nbrelapse.report.wording import ENDPOINTS

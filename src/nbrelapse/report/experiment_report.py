@@ -15,21 +15,21 @@ from nbrelapse.explanation.explanation import APPROXIMATE, Explanation, mechanis
 from nbrelapse.explanation.stability import Stability
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.metrics.decisions import ClinicalUtility
-from nbrelapse.metrics.evaluation import MEAN, Evaluation, strongest_reference
+from nbrelapse.metrics.evaluation import MEAN, Evaluation
 from nbrelapse.metrics.horizons import YEAR, reached_years
 from nbrelapse.metrics.predictions import Predictions
-from nbrelapse.metrics.table import POPULATIONS, metric_title
+from nbrelapse.metrics.table import POPULATIONS
 from nbrelapse.models.families import model_title
 from nbrelapse.outcome import kind_of, kind_of_endpoint
 from nbrelapse.report.facts import (
     _cooccurrence_rows,
     _coverage_rows,
-    _leaderboard,
     _mechanism_rows,
     disagreements,
     reads_molecules,
 )
 from nbrelapse.report.guard_sections import GuardSection, decisions_section
+from nbrelapse.report.leaderboard import _leaderboard
 from nbrelapse.report.plots.coverage import feature_coverage
 from nbrelapse.report.plots.performance import (
     binary_calibration,
@@ -40,7 +40,7 @@ from nbrelapse.report.plots.performance import (
 )
 from nbrelapse.report.render import Picture, Plot, _render
 from nbrelapse.report.sentences import ProbabilityImportance, stability_sentences, verdict
-from nbrelapse.report.wording import ENDPOINTS, _signed
+from nbrelapse.report.wording import ENDPOINTS
 
 _PLACED_FIGURES = (
     "leaderboard",
@@ -103,6 +103,12 @@ class ReportContent:
         Of the chosen model in the patients that the answer rests on.
     probability : dict of str to ProbabilityImportance
         By model.
+    simulated : bool
+        Whether the patients are simulated, which the headline says.
+    places : dict of str to str
+        Where the run and its models are, label by label.
+    commands : sequence of str
+        What one does with them.
     """
 
     title: str
@@ -128,6 +134,9 @@ class ReportContent:
     leave_one_out: Evaluation | None = None
     utility: ClinicalUtility | None = None
     probability: Mapping[str, ProbabilityImportance] = field(default_factory=dict)
+    simulated: bool = False
+    places: Mapping[str, str] = field(default_factory=dict)
+    commands: Sequence[str] = ()
 
 
 def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
@@ -150,14 +159,14 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
         "experiment.html",
         file,
         {
-            "kind": "Experiment report",
+            "kind": "Experiment report" + (" of simulated patients" if content.simulated else ""),
+            "simulated": content.simulated,
             "title": content.title,
             "created": content.created,
             "subtitle": content.description,
             "endpoint": ENDPOINTS.get(content.endpoint, content.endpoint),
             "scale": kind_of_endpoint(content.endpoint).scale,
             "main": {"question": _question(content), "verdict": verdict(judged, content.chosen)},
-            "tiles": _tiles(judged, content.chosen),
             "high_risk": verdict(judged, content.chosen, "high_risk") if "high_risk" in populations else None,
             "judged_on": _judged_on(content),
             "chosen_because": content.chosen_because,
@@ -191,6 +200,8 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
             "figures": {name: picture.data_uri for name, picture in content.pictures.items()},
             "more": {name: name.replace("_", " ") for name in content.pictures if name not in _placed(content)},
             "environment": content.environment,
+            "places": content.places,
+            "commands": content.commands,
             "config": content.config,
         },
     )
@@ -336,39 +347,6 @@ def _in_order(evaluation: Evaluation) -> list[str]:
     found = list(dict.fromkeys(evaluation.metrics["population"]))
     first = [population for population in (*POPULATIONS, MEAN) if population in found]
     return first + [population for population in found if population not in first]
-
-
-def _tiles(evaluation: Evaluation, chosen: str) -> dict[str, list[dict[str, str]]]:
-    """Leading metric of the chosen model and of the strongest baseline, and their difference, by population."""
-    groups = {}
-    metric = evaluation.kind.leading_metric
-    for population, where in POPULATIONS.items():
-        tiles = []
-        for model in (chosen, strongest_reference(evaluation, population)):
-            table = evaluation.metrics
-            row = table[
-                (table["model"] == model) & (table["population"] == population) & (table["metric"] == metric)
-            ].dropna(subset=["value"])
-            if not row.empty:
-                tiles.append(
-                    {
-                        "name": model_title(str(model)),
-                        "value": f"{row['value'].iloc[0]:.3f}",
-                        "note": f"{row['low'].iloc[0]:.3f} to {row['high'].iloc[0]:.3f}",
-                    }
-                )
-        change = verdict(evaluation, chosen, population)
-        if change.answer != "no comparison":
-            tiles.append(
-                {
-                    "name": "Difference" if change.families == 1 else "Difference, after the choice",
-                    "value": _signed(change.difference, 3),
-                    "note": f"{_signed(change.low, 3)} to {_signed(change.high, 3)}",
-                }
-            )
-        if tiles:
-            groups[f"{metric_title(metric)}, {where.lower()}"] = tiles
-    return groups
 
 
 _HORIZONS = (3, 5)

@@ -462,62 +462,7 @@ def _game_rows(difference: pd.DataFrame | None, catalogue: Catalogue) -> list[di
     ]
 
 
-_UNKNOWN = "–"
-_COLUMNS = (
-    *("harrell_c", "uno_c", "cause_specific_c", "auc_1y", "auc_2y", "auc_3y", "auc_5y"),
-    *("integrated_brier", "ipa_3y", "ipa_5y", "auc", "brier", "ipa"),
-    *(
-        "calibration_slope",
-        "calibration_slope_before",
-        "calibration_intercept_5y",
-        "ici_5y",
-        "calibration_intercept",
-        "ici",
-    ),
-)
-"""Metrics that the leaderboard has room for; the run's tables hold the others."""
 _DIRECTIONS = {1: "raises the risk", -1: "lowers the risk", 0: "no effect"}
-
-
-def _leaderboard(evaluation: Evaluation, population: str, chosen: str) -> dict[str, Any]:
-    """Metrics of one population, a row a model the best first, a cell a metric with its interval."""
-    table = evaluation.metrics[evaluation.metrics["population"] == population]
-    metrics = [name for name in _COLUMNS if name in set(table["metric"])]
-    references = set(evaluation.differences["reference"])
-    cells = {(row["model"], row["metric"]): row for row in table.to_dict("records")}
-    rank = table[table["metric"] == metrics[0]].sort_values("value", ascending=False, kind="stable")["model"]
-    rows = [
-        {
-            "title": model_title(model),
-            "tag": "chosen" if model == chosen else "clinical baseline" if model in references else "",
-            "chosen": model == chosen,
-            "cells": [_cell(cells.get((model, metric))) for metric in metrics],
-        }
-        for model in rank
-    ]
-    n, events = int(table["n"].max()), int(table["events"].max())
-    title = f"{population_title(population)}: {n} patients, {events} events"
-    columns = [{"title": metric_title(name), "carried": _carried(table, name)} for name in metrics]
-    return {"title": title, "columns": columns, "rows": rows}
-
-
-def _carried(table: pd.DataFrame, metric: str) -> str:
-    """Say how many patients carry a figure at a horizon; nothing of other figures, and of tables of before 0.4.0."""
-    if "at_risk" not in table:
-        return ""
-    row = table[table["metric"] == metric].iloc[0]
-    return "" if pd.isna(row["at_risk"]) else f"{row['at_risk']} at risk, {row['events_by']} events"
-
-
-def _cell(row: dict[Hashable, Any] | None) -> dict[str, str]:
-    if row is None or pd.isna(row["value"]):
-        return {"value": _UNKNOWN, "interval": ""}
-    interval = ""
-    if pd.notna(row["low"]) and pd.notna(row["high"]):
-        interval = f"{_number(row['low'])} to {_number(row['high'])}"
-    elif pd.notna(row.get("by_chance")):
-        interval = f"by chance {_number(row['by_chance'])}"
-    return {"value": _number(row["value"]), "interval": interval}
 
 
 def _mechanism_rows(
@@ -526,7 +471,10 @@ def _mechanism_rows(
     stability: Stability | None = None,
     probability: ProbabilityImportance | None = None,
 ) -> list[dict[str, str]]:
-    """Mechanisms in falling order of importance, with what was read of them and what refits make of them."""
+    """Mechanisms in falling order of importance, with what was read of them and what refits make of them.
+
+    ``ratio`` is what a contribution of the mean size multiplies the hazard or the odds by.
+    """
     missing = dict(explanation.not_assayed_share())
     refitted = {} if stability is None else stability.mechanisms.to_dict("index")
     rows = []
@@ -537,6 +485,7 @@ def _mechanism_rows(
                 "title": mechanism.title,
                 "color": mechanism.color,
                 "importance": f"{value:.3f}",
+                "ratio": f"{math.exp(value):.2f}",
                 "missing": f"{missing[name]:.0%}",
             }
             | _read_of(explanation, catalogue, str(name))

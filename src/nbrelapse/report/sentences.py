@@ -18,6 +18,8 @@ from nbrelapse.models.families import model_title
 from nbrelapse.report.wording import _percent, _signed
 
 if TYPE_CHECKING:
+    from nbrelapse.explanation.explanation import Explanation
+    from nbrelapse.mechanisms.catalogue import Catalogue
     from nbrelapse.metrics.choice import ChosenDifference, FamilyChoice
     from nbrelapse.metrics.evaluation import Evaluation
 
@@ -354,6 +356,34 @@ def choice_sentence(choice: FamilyChoice, metric: str, families: Sequence[str]) 
             f"({choice.error:.3f}): a tie{'' if choice.default else ', decided by chance'}."
         )
     return f"{said}It led {model_title(choice.other)} by {apart} (standard error {choice.error:.3f})."
+
+
+def cohort_sentence(explanation: Explanation, catalogue: Catalogue, stability: Stability | None = None) -> str:
+    """Say in a sentence which mechanisms drive the predictions of a cohort, and of which the refits agree.
+
+    Examples
+    --------
+    >>> from nbrelapse import Cox, build_features, explain, make_outcome, simulate_cohort
+    >>> cohort = simulate_cohort(90, seed=1)
+    >>> X, y = build_features(cohort), make_outcome(cohort, "relapse")
+    >>> found = explain(Cox(penalty=0.05).fit(X, y), X)
+    >>> cohort_sentence(found, found.catalogue)[-65:]
+    'o the predictions of these 90 patients: 54% of all contributions.'
+    """
+    size = explanation.mechanism_importance()
+    size = size[size > 0]
+    n = len(explanation.prediction)
+    if size.empty:
+        return f"The model gives these {n} patients the same risk: no mechanism contributes."
+    first = [catalogue.mechanisms[str(name)].title for name in size.index[:3]]
+    share = size.iloc[: len(first)].sum() / size.sum()
+    said = f"{_listed(first)} contribute most to the predictions of these {n} patients: {share:.0%} of all contributions."
+    if len(first) == 1:
+        said = f"{first[0]} alone contributes to the predictions of these {n} patients."
+    if stability is not None:
+        held = stability.mechanisms["status"].reindex(size.index) == "established"
+        said += f" In {int(held.sum())} of {len(size)} mechanisms the refits agree on an effect."
+    return said
 
 
 def stability_sentences(stability: Stability | None) -> list[str]:

@@ -84,7 +84,7 @@ def log_experiment(record: ExperimentRecord) -> Logged:
         _log_values(client, parent, record.parameters, _metrics(record.metrics, record.datasets))
         _log_datasets(client, parent, record.datasets, record.tags)
         with tempfile.TemporaryDirectory() as folder:
-            _write_artifacts(Path(folder), record.tables, record.pictures, record.documents, record.report)
+            _write_artifacts(Path(folder), record.tables, record.pictures, record.documents, None)
             client.log_artifacts(parent.info.run_id, folder)
         for model in record.models:
             uri = _log_child(client, experiment, parent, record, model)
@@ -93,7 +93,20 @@ def log_experiment(record: ExperimentRecord) -> Logged:
         note = "\n\n".join([record.description, *(f"## {name}\n\n{_ways_in(uri)}" for name, uri in uris.items())])
         client.set_tag(parent.info.run_id, _NOTE_TAG, note)
         client.set_experiment_tag(experiment, _NOTE_TAG, note)
+        if record.report is not None:
+            _log_report(client, parent, record.report(parent.info.run_id, uris))
     return Logged(parent.info.run_id, uris)
+
+
+def _log_report(client: MlflowClient, run: Run, file: Path) -> None:
+    """Keep the report with its run; one without its run would look finished and is taken away."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            _write_artifacts(Path(folder), {}, {}, {}, file)
+            client.log_artifacts(run.info.run_id, folder)
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
 
 
 def _source(tags: Mapping[str, str]) -> dict[str, str]:
@@ -440,8 +453,9 @@ class ExperimentRecord:
     models : tuple of ModelRecord
     tables, pictures, documents
         Tables (Parquet, CSV and JSON), pictures and texts (by file name) of the whole experiment.
-    report : path, optional
-        The HTML report.
+    report : callable, optional
+        Called with the id of the run and the addresses of the models by name, when all else is recorded; writes the
+        HTML report and returns its file.
     started : datetime, optional
         Of the work, before any model was fitted; by default now.
     """
@@ -456,5 +470,5 @@ class ExperimentRecord:
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     pictures: Mapping[str, Picture] = field(default_factory=dict)
     documents: Mapping[str, str] = field(default_factory=dict)
-    report: Path | None = None
+    report: Callable[[str, Mapping[str, str]], Path] | None = None
     started: datetime | None = None
