@@ -18,17 +18,17 @@ def _test(session: nox.Session, *options: str) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """The newest dependencies that pyproject.toml allows."""
+    """Test with the newest dependencies that pyproject.toml allows."""
     _test(session, "--upgrade")
 
 
 @nox.session(python=PYTHONS[:1], venv_backend="uv")
 def lowest(session: nox.Session) -> None:
-    """The oldest dependencies that pyproject.toml allows."""
+    """Test with the oldest dependencies that pyproject.toml allows."""
     _test(session, "--resolution", "lowest-direct")
 
 
 @nox.session
 def checks(session: nox.Session) -> None:
-    """Lint, types and documentation, as .ci/run does them."""
+    """Run lint, types and documentation, as .ci/run does."""
     session.run("make", "lint", "types", "docs", external=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,13 +21,8 @@ from nbrelapse.mechanisms.catalogue_rules import ENDPOINTS
 from nbrelapse.mechanisms.feature_table import FeatureTable
 from nbrelapse.mechanisms.layers import layers_read
 from nbrelapse.mechanisms.therapies import EVIDENCE_LEVELS, Therapy, load_therapies
-from nbrelapse.metrics.table import metric_title, population_title
-from nbrelapse.models.families import model_title
 from nbrelapse.report.sentences import ProbabilityImportance, _established_sentence
 from nbrelapse.report.wording import _feature_value, _number, _signed
-
-if TYPE_CHECKING:
-    from nbrelapse.metrics.evaluation import Evaluation
 
 _VERBS = {1: "raises", -1: "lowers"}
 

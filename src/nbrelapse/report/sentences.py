@@ -377,11 +377,10 @@ def cohort_sentence(explanation: Explanation, catalogue: Catalogue, stability: S
         return f"The model gives these {n} patients the same risk: no mechanism contributes."
     first = [catalogue.mechanisms[str(name)].title for name in size.index[:3]]
     share = size.iloc[: len(first)].sum() / size.sum()
-    said = (
-        f"{_listed(first)} contribute most to the predictions of these {n} patients: {share:.0%} of all contributions."
-    )
+    whom = f"the predictions of these {n} patients"
+    said = f"{_listed(first)} contribute most to {whom}: {share:.0%} of all contributions."
     if len(first) == 1:
-        said = f"{first[0]} alone contributes to the predictions of these {n} patients."
+        said = f"{first[0]} alone contributes to {whom}."
     if stability is not None:
         held = stability.mechanisms["status"].reindex(size.index) == "established"
         said += f" In {int(held.sum())} of {len(size)} mechanisms the refits agree on an effect."
