@@ -170,3 +170,14 @@ def test_line_ends_of_every_system(tmp_path: Path, ending: str) -> None:
     patients = import_tables(tmp_path / "map.toml").patients
     assert patients["inss_stage"].tolist() == ["4", "2", "1"]
     assert patients["mycn_status"].isna().tolist() == [False, False, True]
+
+
+def test_a_code_written_with_decimals_is_the_code(folder: Path) -> None:
+    """A column of 0, 1 and empty cells is written as 0.0 and 1.0 by pandas and spreadsheets."""
+    before = import_tables(folder / "map.toml")
+    file = folder / "clinical.csv"
+    file.write_text(file.read_text().replace(";4s;0;", ";4s;0.0;").replace(";3;1;", ";3;1.00;"))
+    pd.testing.assert_frame_equal(import_tables(folder / "map.toml").patients, before.patients)
+    file.write_text(file.read_text().replace(";0.0;", ";0.5;"))
+    with pytest.raises(InputError, match="0.5"):
+        import_tables(folder / "map.toml")

@@ -404,5 +404,8 @@ def _column(source: ColumnSource, table: pd.DataFrame, file: Path) -> pd.Series:
     values = table[source.column]
     if source.codes:
         text = as_text(values)
+        # A column of codes that lacks some is written with decimals by spreadsheets and pandas: 1.0 is the code 1.
+        whole = text.str.replace(r"^(-?\d+)\.0+$", r"\1", regex=True)
+        text = text.where(text.isin(source.codes) | ~whole.isin(source.codes), whole)
         values = text.replace({key: str(value) for key, value in source.codes.items()})
     return values if source.unit == "days" else normalise_numbers(values, file=file) * _DAYS[source.unit]
