@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -34,7 +37,9 @@ def in_processes(tasks: Iterable[_Task], n_jobs: int, *, ordered: bool = True) -
     [1.3, 2]
     """
     # One setting for all callers: joblib starts its workers anew where it changes.
-    with parallel_config(backend="loky", inner_max_num_threads=1):
+    with parallel_config(
+        backend="loky", inner_max_num_threads=1, initializer=_end_with_parent, initargs=(os.getpid(),)
+    ):
         results = Parallel(n_jobs=n_jobs, return_as="generator" if ordered else "generator_unordered")(tasks)
     return iter(results)
 
@@ -58,3 +63,14 @@ def starting_processes(n_jobs: int) -> Iterator[None]:
 
 
 _IMPORTS = ("nbrelapse.models.linear", "sksurv.linear_model", "xgboost", "optuna")
+
+
+def _end_with_parent(parent: int) -> None:
+    """Watch, in a worker, the process that started it, and end when that is gone, however it was killed."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
