@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky import get_reusable_executor
 
 _Task = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
@@ -60,6 +61,11 @@ def starting_processes(n_jobs: int) -> Iterator[None]:
     finally:
         for _ in begun:
             pass
+
+
+def end_processes() -> None:
+    """End the processes of :func:`in_processes` at once, whatever they do; without any, nothing happens."""
+    get_reusable_executor(reuse=True, kill_workers=True).shutdown(wait=True, kill_workers=True)
 
 
 _IMPORTS = ("nbrelapse.models.linear", "sksurv.linear_model", "xgboost", "optuna")
