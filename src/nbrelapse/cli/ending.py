@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -19,18 +20,21 @@ if hasattr(signal, "SIGHUP"):
 
 @contextmanager
 def ending_by_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end a command in order, with one word on standard error and 128 + the signal as exit code.
+    """Let SIGINT, SIGTERM and SIGHUP end a command in order, with one word on standard error and 128 + the signal.
 
-    What was begun is closed, and worker processes are ended. A second signal does not wait for that. SIGHUP that
-    ``nohup`` ignores stays ignored.
+    What was begun is closed, and worker processes are ended. A second SIGTERM does not wait for that. What is ignored
+    stays so: SIGHUP by ``nohup``, SIGINT by a shell of its background jobs.
     """
-    wanted = [number for number in (signal.SIGTERM, getattr(signal, "SIGHUP", None)) if number is not None]
+    wanted = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     asked = threading.current_thread() is threading.main_thread()
-    before = {one: signal.getsignal(one) for one in wanted if asked and signal.getsignal(one) == signal.SIG_DFL}
+    usual = (signal.SIG_DFL, signal.default_int_handler)
+    before = {one: signal.getsignal(one) for one in wanted if asked and signal.getsignal(one) in usual}
     for one in before:
         signal.signal(one, _end)
+    excepthook = threading.excepthook
     try:
-        yield
+        with warnings.catch_warnings():
+            yield
     except SystemExit as done:
         # Typer turns Ctrl-C into 130 without a word.
         if done.code in _WORDS:
@@ -40,9 +44,15 @@ def ending_by_signals() -> Iterator[None]:
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
+        threading.excepthook = excepthook
 
 
 def _end(number: int, _: FrameType | None) -> None:
+    # What joblib and its threads say of the workers that they lose is of no use to anybody.
+    threading.excepthook = lambda _: None
+    warnings.simplefilter("ignore")
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     signal.signal(number, _end_now)
     raise SystemExit(128 + number)
 

@@ -56,11 +56,9 @@ def starting_processes(n_jobs: int) -> Iterator[None]:
     """
     imports = [delayed(import_module)(name) for name in _IMPORTS * n_jobs] if n_jobs > 1 else []
     begun = in_processes(imports, n_jobs)
-    try:
-        yield
-    finally:
-        for _ in begun:
-            pass
+    yield  # an error, or a signal, waits for nothing
+    for _ in begun:
+        pass
 
 
 def end_processes() -> None:

@@ -21,7 +21,7 @@ _MODEL_TAG = "nbrelapse.model"
 _CHOSEN_TAG = "nbrelapse.chosen"
 _NOTE_TAG = "mlflow.note.content"
 _PROCESS_TAG = "nbrelapse.process"
-"""Which process a run is of: see ``tracking/abandoned.py``."""
+"""Which process a run is of: see ``tracking/_process.py``."""
 
 ENDPOINT_TAG = "endpoint"
 FAMILIES_TAG = "nbrelapse.families"
