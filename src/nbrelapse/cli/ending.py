@@ -34,6 +34,8 @@ def ending_by_signals() -> Iterator[None]:
     excepthook = threading.excepthook
     try:
         with warnings.catch_warnings():
+            # Of tasks that nobody waits for any more.
+            warnings.filterwarnings("ignore", category=UserWarning, module=r"joblib\.parallel")
             yield
     except SystemExit as done:
         # Typer turns Ctrl-C into 130 without a word.
@@ -48,9 +50,7 @@ def ending_by_signals() -> Iterator[None]:
 
 
 def _end(number: int, _: FrameType | None) -> None:
-    # What joblib and its threads say of the workers that they lose is of no use to anybody.
-    threading.excepthook = lambda _: None
-    warnings.simplefilter("ignore")
+    threading.excepthook = lambda _: None  # what joblib's thread says of the workers that it loses
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     signal.signal(number, _end_now)

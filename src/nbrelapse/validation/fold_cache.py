@@ -335,7 +335,7 @@ _UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZi
 
 def _read(file: Path, key: str, shape: tuple[int, int]) -> _Fold | None:
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
             stored, log_risk, incidence, before, text = (archive[name] for name in _KEPT)
         trials = tuple(_as_trial(document) for document in json.loads(text.tobytes()))
     except _UNREADABLE:
@@ -361,7 +361,7 @@ def _as_trial(document: dict[str, Any]) -> Trial:
 
 def _read_refit(file: Path, key: str) -> RiskModel | None:
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
             if str(archive["key"]) != key:
                 return None
             document = json.loads(archive["state"].tobytes())
