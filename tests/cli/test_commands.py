@@ -238,6 +238,7 @@ def test_quickstart_does_the_whole_job(
     assert done.code == 0, done.err
     assert set(done.document["outputs"]) == {"cohort", "features", "scores"}
     assert sorted(path.name for path in out.iterdir()) == [
+        ".nbrelapse-cache",
         "cohort",
         "features.parquet",
         "features.parquet.json",
@@ -253,7 +254,7 @@ def test_quickstart_does_the_whole_job(
     assert nbrelapse("quickstart", "--out", out, "--overwrite").code == 130
     assert len(pd.read_parquet(out / "cohort" / "patients.parquet")) == 60
     # Stopped halfway, it leaves nothing of the first patients beside the cohort of the second.
-    assert sorted(path.name for path in out.iterdir()) == ["cohort", "raw"]
+    assert sorted(path.name for path in out.iterdir()) == [".nbrelapse-cache", "cohort", "raw"]
 
 
 def test_help_and_version(nbrelapse: Callable[..., Any]) -> None:

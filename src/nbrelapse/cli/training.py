@@ -173,6 +173,7 @@ def quickstart(
     import shutil
     from importlib import resources
 
+    from nbrelapse.cohort.files import write_beside
     from nbrelapse.cohort.storage import write_cohort
     from nbrelapse.errors import InputError
     from nbrelapse.experiment.config import read_config
@@ -202,9 +203,12 @@ def quickstart(
         shutil.rmtree(out / "raw")
         for name in ("features.parquet", "features.parquet.json", "report.html", "scores.csv"):
             (out / name).unlink(missing_ok=True)
+    if (out / "raw").exists() and any((out / "raw").iterdir()):
+        raise InputError("the folder is not empty", file=out / "raw", fix="choose a new folder")
     out.mkdir(parents=True, exist_ok=True)
     with starting_processes(jobs):
-        write_raw_files(out / "raw", simulation.patients, simulation.seed)
+        with write_beside(out / "raw") as beside:
+            write_raw_files(beside, simulation.patients, simulation.seed)
         write_cohort(import_cbioportal(out / "raw"), out / "cohort", overwrite=True)
 
     source = config.cohort.model_copy(update={"path": out / "cohort", "simulate": None})
