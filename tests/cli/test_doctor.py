@@ -12,6 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from nbrelapse.experiment import health
+from nbrelapse.tracking._process import _this_process
 
 SECRET = "canary7"
 
@@ -95,9 +96,18 @@ def test_runs_that_never_ended_are_told_and_left(
     young = client.create_run(experiment, start_time=now).info.run_id
     ended = client.create_run(experiment, start_time=now - 3 * 86_400_000).info.run_id
     client.set_terminated(ended)
+    process = str(_this_process())
+    host, boot, pid, start = process.split(" ")
+    gone = f"{host} {boot} {pid} {int(start) - 1}"
+    alive, killed = (
+        client.create_run(experiment, start_time=now - 3 * 86_400_000, tags={"nbrelapse.process": name}).info.run_id
+        for name in (process, gone)
+    )
     found = nbrelapse("doctor")
     assert found.code == 0
     assert f"note  runs: 1 not ended after a day, the oldest {old}" in found.out
+    assert f"note  runs: 1 of processes that are gone, the oldest {killed}" in found.out
+    assert alive not in found.out
     assert young not in found.out and ended not in found.out
     assert client.get_run(old).info.status == "RUNNING"
 

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from nbrelapse.errors import InputError
+from nbrelapse.models.blend import Blend
 from nbrelapse.models.linear import Cox
 from nbrelapse.models.trees import Boosted
-from nbrelapse.validation.fold_cache import FoldCache
+from nbrelapse.validation.fold_cache import FoldCache, _KeepTrial
 from nbrelapse.validation.nested import nested_cross_validation
+from nbrelapse.validation.tuning import Trial, tune
 
 SETTINGS = {
     "n_repeats": 1,
@@ -157,3 +162,115 @@ def test_an_entry_without_its_trials_is_computed_anew(run, tmp_path):
         content["trials"] = np.frombuffer(trials or b"", dtype=np.uint8)
         np.savez(file, **{name: value for name, value in content.items() if trials is not None or name != "trials"})
         assert counts(run()[1]) == (5, 1, 1)
+
+
+class CutOffError(Exception):
+    """What ends a computation in these tests."""
+
+
+@pytest.fixture
+def cut_off(monkeypatch):
+    """Let the computation end when so many trials are kept."""
+
+    def after(count):
+        whole, kept = _KeepTrial.__call__, []
+
+        def keep(self, trial):
+            whole(self, trial)
+            kept.append(trial)
+            if len(kept) == count:
+                raise CutOffError
+
+        monkeypatch.setattr(_KeepTrial, "__call__", keep)
+        return monkeypatch.undo
+
+    return after
+
+
+@pytest.mark.parametrize("models", [{"cox": Cox(["x", "a"])}, {"blend": Blend(["x", "a"], members=("cox", "boosted"))}])
+def test_a_tuning_that_was_cut_off_goes_on_from_its_trials(run, data, tmp_path, cut_off, models):
+    (tmp_path / "cache").mkdir()
+    seen = []
+    whole = nested_cross_validation(
+        models, *data, **(SETTINGS | {"n_trials": 12}), record=lambda *told: seen.append(told)
+    )
+    go_on = cut_off(17)
+    with pytest.raises(CutOffError):
+        run(models, n_trials=12)
+    go_on()
+    told = []
+    again, cache = run(models, n_trials=12, record=lambda *item: told.append(item))
+    (name,) = models
+    # A blend has two parts of twelve trials: it was cut off in the second part of its first fold.
+    assert (cache.hits, cache.trials) == ((1, 5) if name == "cox" else (0, 17))
+    assert np.array_equal(again[name].log_risk, whole[name].log_risk)
+    assert np.array_equal(again[name].incidence, whole[name].incidence)
+    assert sorted(told, key=str) == sorted(seen, key=str)
+    # They are in the entries of their folds now.
+    assert not list(cache.folder.glob("*/*.trials"))
+
+
+def test_known_trials_are_not_computed_again(data, monkeypatch):
+    trials = []
+    best = tune(Cox(["x", "a"]), *data, n_trials=4, n_folds=2, seed=1, record=trials.append)
+    monkeypatch.setattr(Cox, "trial_fold", lambda *_: pytest.fail("a model was fitted"))
+    again = tune(Cox(["x", "a"]), *data, n_trials=4, n_folds=2, seed=1, known=trials[::-1])
+    assert again.get_params() == best.get_params()
+
+
+def test_trials_of_other_parameters_are_computed_again(data):
+    trials, kept = [], []
+    settings = {"n_trials": 3, "n_folds": 2, "seed": 1}
+    tune(Cox(["x", "a"]), *data, **settings, record=trials.append)
+    forged = [replace(trials[1], parameters={"penalty": 1.0, "l1_ratio": 0.5}), trials[2]]
+    tune(Cox(["x", "a"]), *data, **settings, known=forged, keep=kept.append)
+    assert kept == trials[:2]
+
+
+@pytest.mark.parametrize("damage", [b"", b"no trial", None])
+def test_a_damaged_trial_is_no_trial(tmp_path, damage):
+    cache = FoldCache(tmp_path / "cache")
+    cache.prepare()
+    keep = cache.keep_trials("ab12")
+    for number in range(2):
+        keep(Trial(number, {"penalty": 0.1}, (-1.0, -0.1 - 0.2), "finished"))
+    file = sorted(cache.folder.rglob("*.json"))[0]
+    content = bytearray(file.read_bytes())
+    content[-9] ^= 1
+    file.write_bytes(content if damage is None else damage)
+    (known,) = cache.load_trials("ab12")
+    assert known == Trial(1, {"penalty": 0.1}, (-1.0, -0.1 - 0.2), "finished")
+    assert (cache.trials, cache.damaged) == (1, 1)
+
+
+def test_a_worker_without_the_folder_keeps_nothing(tmp_path):
+    FoldCache(tmp_path / "elsewhere" / "cache").keep_trials("ab12")(Trial(0, {}, (), "finished"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("model", [Cox(["x", "a"]), Boosted(["x", "a"], n_estimators=5)], ids=["cox", "boosted"])
+def test_a_refit_comes_back_to_the_last_bit(tmp_path, data, model):
+    X, y = data
+    fitted = model.fit(X, y)
+    cache = FoldCache(tmp_path)
+    key = cache.key(model, X, y, {"refit": True})
+    assert cache.load_refit(key) is None
+    cache.store_refit(key, fitted)
+    again = cache.load_refit(key)
+    assert again.state() == fitted.state()
+    assert np.array_equal(again.predict_log_risk(X), fitted.predict_log_risk(X))
+    assert (cache.refits, cache.refits_missed, cache.damaged) == (1, 1, 0)
+    file = next(tmp_path.rglob("*.npz"))
+    file.write_bytes(file.read_bytes()[:-40])
+    assert cache.load_refit(key) is None
+    assert cache.damaged == 1
+
+
+def test_what_a_killed_process_left_half_written_goes(tmp_path):
+    cache = FoldCache(tmp_path)
+    old, new = tmp_path / "ab" / ".ab12.npz-x1", tmp_path / "ab" / "ab12.trials" / ".0000.json-x2"
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+    os.utime(old, (0, 0))
+    cache.prepare()
+    assert not old.exists() and new.exists()

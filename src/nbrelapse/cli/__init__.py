@@ -10,6 +10,7 @@ import typer
 
 from nbrelapse import __version__
 from nbrelapse.cli.doctor import doctor
+from nbrelapse.cli.ending import ending_by_signals
 from nbrelapse.cli.features import features, mechanisms
 from nbrelapse.cli.help import _add_help
 from nbrelapse.cli.merging import cohort_app
@@ -70,11 +71,15 @@ def _print_what_can_be_printed() -> None:
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one message on standard error and exit code 2."""
+    """Run the command line; a user's mistake is one message on standard error and exit code 2.
+
+    SIGINT (Ctrl-C), SIGTERM and SIGHUP end it in order: the exit code is 130, 143 or 129.
+    """
     gc.set_threshold(_NEW_OBJECTS)
     _print_what_can_be_printed()
     try:
-        app(prog_name="nbrelapse")
+        with ending_by_signals():
+            app(prog_name="nbrelapse")
     except NbRelapseError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
@@ -83,8 +88,3 @@ def main() -> None:
         problem = InputError(error.strerror or str(error), file=error.filename)
         print(f"error: {problem}", file=sys.stderr)
         sys.exit(2)
-    except SystemExit as done:
-        # Typer turns Ctrl-C into 130 without a word.
-        if done.code == 130:
-            print("interrupted", file=sys.stderr)
-        raise

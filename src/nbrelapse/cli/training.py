@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,26 +86,30 @@ def train(
         _check_null(config, permutations, jobs, as_json)
         return
     check_store(config.name)
-    kept = None if no_cache else _cache(experiment, cache)
-    with progress_bar() as progress:
-        try:
-            result = run_experiment(config, n_jobs=jobs, cache=kept, progress=progress)
-        finally:
-            if kept is not None:
-                kept.discard_if_empty()
+    _close_abandoned()
+    kept = None if no_cache else _cache(experiment.parent, cache)
+    with _going_on(kept), progress_bar() as progress:
+        result = run_experiment(config, n_jobs=jobs, cache=kept, progress=progress)
         report = reports / f"{config.name}.html"
         published = publish(result, report, n_jobs=jobs, progress=progress, sign=sign, log_trials=log_trials)
-    if kept is not None:
-        _tell(kept)
     print_summary(result, published, as_json=as_json)
 
 
-def _cache(experiment: Path, folder: Path | None) -> FoldCache | None:
+def _close_abandoned() -> None:
+    """Close the runs of processes that were killed, and say so in a line."""
+    from nbrelapse.tracking.abandoned import close_abandoned
+
+    closed = close_abandoned()
+    if closed:
+        typer.echo(f"{closed} MLflow run{'s' * (closed > 1)} of processes that are gone: closed as KILLED", err=True)
+
+
+def _cache(beside: Path, folder: Path | None = None) -> FoldCache | None:
     """Return the cache; a folder that nobody asked for and that cannot be written is done without."""
     from nbrelapse.errors import InputError
     from nbrelapse.validation.fold_cache import CACHE_FOLDER, FoldCache
 
-    kept = FoldCache(folder or experiment.parent / CACHE_FOLDER)
+    kept = FoldCache(folder or beside / CACHE_FOLDER)
     try:
         kept.prepare()
     except InputError as error:
@@ -115,13 +120,35 @@ def _cache(experiment: Path, folder: Path | None) -> FoldCache | None:
     return kept
 
 
+@contextmanager
+def _going_on(kept: FoldCache | None) -> Iterator[None]:
+    """Say what came from the cache, and, where the training is told to end, how it goes on."""
+    if kept is None:
+        yield
+        return
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        if not kept.discard_if_empty():
+            typer.echo(f"What is finished is kept in {kept.folder}: the same command goes on from there.", err=True)
+        raise
+    except BaseException:
+        kept.discard_if_empty()
+        raise
+    kept.discard_if_empty()
+    _tell(kept)
+
+
 def _tell(kept: FoldCache) -> None:
-    if kept.hits:
-        typer.echo(f"{kept.hits} of {kept.hits + kept.misses} folds came from the cache {kept.folder}", err=True)
+    found = [f"{kept.hits} of {kept.hits + kept.misses} folds"] if kept.hits else []
+    found += [f"{kept.trials} trials"] if kept.trials else []
+    found += [f"{kept.refits} of {kept.refits + kept.refits_missed} refits"] if kept.refits else []
+    if found:
+        typer.echo(f"{', '.join(found)} came from the cache {kept.folder}", err=True)
     if kept.damaged:
         typer.echo(f"{kept.damaged} damaged entries of the cache were computed anew", err=True)
     if kept.failure:
-        typer.echo(f"not all folds could be kept in the cache: {kept.failure}", err=True)
+        typer.echo(f"not everything could be kept in the cache: {kept.failure}", err=True)
 
 
 def _check_null(config: ExperimentConfig, permutations: int, jobs: int, as_json: bool) -> None:
@@ -137,13 +164,16 @@ def _check_null(config: ExperimentConfig, permutations: int, jobs: int, as_json:
 def quickstart(
     out: Annotated[Path, typer.Option(help="Folder for everything but the MLflow store.")] = Path("demo"),
     jobs: Annotated[int, typer.Option(min=1, help="Processes; the results do not depend on it.")] = 2,
-    overwrite: Annotated[bool, typer.Option(help="Replace what an earlier quickstart left in the folder.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace what an earlier quickstart left in the folder, or go on where it was stopped.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Simulate a cohort, train, compare, explain, report and score, and say where everything is."""
     import shutil
     from importlib import resources
 
+    from nbrelapse.cohort.files import write_beside
     from nbrelapse.cohort.storage import write_cohort
     from nbrelapse.errors import InputError
     from nbrelapse.experiment.config import read_config
@@ -156,27 +186,36 @@ def quickstart(
     from nbrelapse.scoring.scores import score, write_scores
     from nbrelapse.simulation.files import TRUTH_FILE, simulate_cohort, write_raw_files
     from nbrelapse.tracking.store import check_store
+    from nbrelapse.validation.fold_cache import CACHE_FOLDER
 
     with resources.as_file(resources.files("nbrelapse.experiment") / "quickstart.toml") as file:
         config = read_config(file)
     simulation = config.cohort.simulate
     assert simulation is not None
     if out.exists() and not overwrite:
-        raise InputError("the folder is there already", file=out, fix="name another, or say --overwrite")
+        unfinished = (out / CACHE_FOLDER).is_dir() and not (out / "scores.csv").exists()
+        fix = "name another, or say --overwrite" + ": it goes on from what is finished" * unfinished
+        raise InputError("the folder is there already", file=out, fix=fix)
     check_store(config.name)
+    _close_abandoned()
     if (out / "raw" / TRUTH_FILE).is_file():
         # What an earlier quickstart made of other patients must not stay beside this one's cohort.
         shutil.rmtree(out / "raw")
         for name in ("features.parquet", "features.parquet.json", "report.html", "scores.csv"):
             (out / name).unlink(missing_ok=True)
+    if (out / "raw").exists() and any((out / "raw").iterdir()):
+        raise InputError("the folder is not empty", file=out / "raw", fix="choose a new folder")
     out.mkdir(parents=True, exist_ok=True)
     with starting_processes(jobs):
-        write_raw_files(out / "raw", simulation.patients, simulation.seed)
+        with write_beside(out / "raw") as beside:
+            write_raw_files(beside, simulation.patients, simulation.seed)
         write_cohort(import_cbioportal(out / "raw"), out / "cohort", overwrite=True)
 
     source = config.cohort.model_copy(update={"path": out / "cohort", "simulate": None})
-    with progress_bar() as progress:
-        result = run_experiment(config.model_copy(update={"cohort": source}), n_jobs=jobs, progress=progress)
+    config = config.model_copy(update={"cohort": source})
+    kept = _cache(out)
+    with _going_on(kept), progress_bar() as progress:
+        result = run_experiment(config, n_jobs=jobs, cache=kept, progress=progress)
         write_features(result.data.table, out / "features.parquet")
         published = publish(result, out / "report.html", n_jobs=jobs, progress=progress)
     new_patients = simulate_cohort(50, simulation.seed + 1)
@@ -315,13 +354,17 @@ def _document(result: ExperimentResult, published: Published, outputs: dict[str,
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """Yield a callback ``(stage, done, total)`` that draws one bar a stage."""
+    """Yield a callback ``(stage, done, total)`` that draws a bar a stage; without a terminal it writes plain lines."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _progress_lines()
+        return
     columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     stages: dict[str, TaskID] = {}
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=console) as bar:
 
         def update(stage: str, done: int, total: int) -> None:
             if stage not in stages:
@@ -329,3 +372,24 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
             bar.update(stages[stage], completed=done, total=total)
 
         yield update
+
+
+_SELDOM = 10.0
+"""Seconds between two lines of a stage in a log. A choice."""
+
+
+def _progress_lines() -> Callable[[str, int, int], None]:
+    """Return a callback that writes a line when a stage begins and ends, and every so many seconds between."""
+    begun: dict[str, float] = {}
+    written: dict[str, float] = {}
+
+    def update(stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        since = begun.setdefault(stage, now)
+        if done < total and now - written.get(stage, -_SELDOM) < _SELDOM:
+            return
+        written[stage] = now
+        minutes, seconds = divmod(int(now - since), 60)
+        typer.echo(f"{stage}: {done} of {total}, {minutes}:{seconds:02d}", err=True)
+
+    return update

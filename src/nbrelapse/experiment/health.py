@@ -10,9 +10,12 @@ import warnings
 from collections.abc import Iterator
 from importlib import metadata, util
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from nbrelapse import __version__
+
+if TYPE_CHECKING:
+    from nbrelapse.tracking.health import StoreHealth
 
 _State = Literal["fine", "note", "wrong"]
 _LIBRARIES = ("mlflow", "numpy", "pandas", "pyarrow", "scikit-learn", "scikit-survival", "shap", "optuna")
@@ -89,16 +92,25 @@ def _store() -> Iterator[Finding]:
         yield Finding("store", "note", f"{found.address}: not there yet", "the first training makes it")
     else:
         yield Finding("store", "fine", f"{found.address}: can be read and written to, schema is current")
-    if found.unended:
-        first = found.unended[0]
-        text = f"{len(found.unended)} not ended after a day, the oldest {first.run_id} of {first.started:%Y-%m-%d}"
-        end = f"mlflow.MlflowClient('{found.address}').set_terminated('{first.run_id}', 'KILLED')"
-        yield Finding("runs", "note", text, f"where its training is gone, in Python: {end}")
-    elif found.readable:
-        yield Finding("runs", "fine", "none that did not end within a day")
+    yield from _runs(found)
     if found.folder is not None:
         yield _disk("disk of the store", found.folder)
     yield _disk("disk of this folder", Path.cwd())
+
+
+def _runs(found: StoreHealth) -> Iterator[Finding]:
+    gone = [run for run in found.unended if run.gone]
+    unknown = [run for run in found.unended if not run.gone]
+    if gone:
+        text = f"{len(gone)} of processes that are gone, the oldest {gone[0].run_id} of {gone[0].started:%Y-%m-%d}"
+        yield Finding("runs", "note", text, "nothing to do: the next training closes them")
+    if unknown:
+        first = unknown[0]
+        text = f"{len(unknown)} not ended after a day, the oldest {first.run_id} of {first.started:%Y-%m-%d}"
+        end = f"mlflow.MlflowClient('{found.address}').set_terminated('{first.run_id}', 'KILLED')"
+        yield Finding("runs", "note", text, f"where its training is gone, in Python: {end}")
+    if found.readable and not found.unended:
+        yield Finding("runs", "fine", "none that was left unended")
 
 
 def _disk(subject: str, folder: Path) -> Finding:

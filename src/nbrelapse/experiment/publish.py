@@ -119,10 +119,12 @@ def publish(
     step("report and MLflow", 0, 2)
     shares, utility = _coverage(result), _utility(result)
     drawing = begin_drawing(_figures(result, shares, utility), n_jobs=n_jobs)
+    datasets = _datasets(result)
+    own = _provenance(result) | {"cohort.fingerprint": datasets[0].fingerprint}
     holdout = None if result.data.holdout is None else outcome_fingerprint(result.data.holdout)
-    openings = None if holdout is None else count_holdout_openings(holdout) + 1
+    openings = None if holdout is None else count_holdout_openings(holdout, own) + 1
     training = outcome_fingerprint(result.data.training)
-    tried = _multiplicity(result, count_experiments(TRAINING_TAG, training) + 1)
+    tried = _multiplicity(result, count_experiments(TRAINING_TAG, training, own) + 1)
     courses = _group_courses(result.data.cohort, result.data.features(result.data.training), result.data.training.y)
     paired = PairedReplicates.of(result.predictions, result.data.training)
     records = [_model_record(result, name, tried, courses, sign, openings) for name in result.models]
@@ -130,8 +132,7 @@ def publish(
     pictures = drawing()
     content = _content(result, openings, tried, shares, utility, _owned(pictures, None))
     step("report and MLflow", 1, 2)
-    datasets = _datasets(result)
-    tags = _environment(result) | _provenance(result) | {"cohort.fingerprint": datasets[0].fingerprint}
+    tags = _environment(result) | own
     tags |= {"nbrelapse.kind": "experiment", "nbrelapse.chosen": result.chosen}
     tags |= {
         ENDPOINT_TAG: result.config.endpoint,

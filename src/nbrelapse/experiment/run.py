@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import delayed
-from threadpoolctl import threadpool_limits
 
 from nbrelapse.cohort.merge import is_merged
 from nbrelapse.experiment.config import ExperimentConfig
+from nbrelapse.experiment.final_models import _begin_refits, _tune
 from nbrelapse.experiment.leakage import _leakage_check
 from nbrelapse.experiment.prepare import _MOST_GROUPS, _experiment_models, _group_of, _prepare_data, _PreparedData
 from nbrelapse.explanation.explanation import Explanation, explain
@@ -28,7 +26,7 @@ from nbrelapse.models.blend import Blend
 from nbrelapse.models.ensemble import Ensemble, EnsembleClassifier
 from nbrelapse.models.families import model_title
 from nbrelapse.models.hazards import FEWEST_COMPETING_EVENTS
-from nbrelapse.models.processes import in_processes, starting_processes
+from nbrelapse.models.processes import starting_processes
 from nbrelapse.models.resamples import bootstrap_rows, fold_refits, refit
 from nbrelapse.outcome import Outcome, event_of, kind_of
 from nbrelapse.scoring.evaluate import populations
@@ -36,7 +34,7 @@ from nbrelapse.validation.fold_cache import FoldCache
 from nbrelapse.validation.guards import corrected_choice, optimism
 from nbrelapse.validation.nested import holdout_predictions, leave_one_group_out, nested_cross_validation
 from nbrelapse.validation.sample_size import LearningCurve, SampleSize, learning_curve, sample_size
-from nbrelapse.validation.tuning import Trial, tune
+from nbrelapse.validation.tuning import Trial
 
 _Progress = Callable[[str, int, int], None]
 """Called with the stage, the steps done and the steps in all."""
@@ -61,7 +59,8 @@ def run_experiment(
     n_jobs : int
         Processes for the cross-validation; the results do not depend on it.
     cache : FoldCache, optional
-        Where predictions of folds are looked up and kept, so that a later run computes only what has changed.
+        Where folds, trials and refits are looked up and kept as they are done, so that a later run computes only what
+        has changed, and one that was cut off goes on; the results are the same bits.
     progress : callable, optional
 
     Returns
@@ -119,14 +118,12 @@ def run_experiment(
         record=lambda name, repeat, fold, tried: trials[name].update({_without_fold(repeat, fold): tried}),
     )
     tuned = {}
-    for name, (model, tried) in _tune(config, models, X, y, n_jobs).items():
+    for name, (model, tried) in _tune(config, models, X, y, n_jobs, cache).items():
         tuned[name] = model
         trials[name][_EVERYBODY] = tried
     resamples = bootstrap_rows(y, config.refits, config.seed)
     # They go on in other processes while this one judges the cross-validation, and are what they are whatever it says.
-    refitting = in_processes(
-        [delayed(refit)(tuned[name], X, y, rows) for name in config.models for rows in resamples], n_jobs
-    )
+    refitting = _begin_refits({str(name): tuned[name] for name in config.models}, X, y, resamples, n_jobs, cache)
     cross_validation = _evaluate(config, data, data.training, predictions, baselines)
     if by_group is not None:
         cross_validation = replace(cross_validation, spread=_with_groups(cross_validation.spread, by_group.spread))
@@ -134,11 +131,11 @@ def run_experiment(
     chosen = choice.family
 
     fitted = {name: refit(model, X, y) for name, model in tuned.items()}
-    refits = {}
-    for done, name in enumerate(config.models):
-        report("final models", done, len(config.models))
-        refits[str(name)] = list(islice(refitting, len(resamples)))
-    report("final models", len(config.models), len(config.models))
+    refits: dict[str, list[RiskModel]] = {}
+    report("final models", 0, len(config.models))
+    for name, own in refitting:
+        refits[name] = own
+        report("final models", len(refits), len(config.models))
     notes += _blend_note(fitted) + _ensemble_note(fitted, config.endpoint)
     held = None
     holdout = None
@@ -158,6 +155,7 @@ def run_experiment(
         resamples=resamples,
         chosen=chosen,
         n_jobs=n_jobs,
+        cache=cache,
         progress=lambda done, total: report("learning curve", done, total),
     )
     notes += guards.notes
@@ -257,32 +255,6 @@ def _with_groups(spread: pd.DataFrame, by_group: pd.DataFrame) -> pd.DataFrame:
     further = by_group[by_group["population"] == MEAN].set_index("model")[["empty", "folds"]]
     counts = spread[["empty", "folds"]] + further.reindex(spread["model"], fill_value=0).to_numpy()
     return spread.assign(**counts)
-
-
-def _tune(
-    config: ExperimentConfig, models: dict[str, RiskModel], X: pd.DataFrame, y: np.ndarray, n_jobs: int
-) -> dict[str, tuple[RiskModel, tuple[Trial, ...]]]:
-    """Tune every model on all training patients, several side by side; return them with their trials."""
-    tasks = [delayed(_tuned)(config, model, X, y) for model in models.values()]
-    return dict(zip(models, in_processes(tasks, n_jobs), strict=True))
-
-
-def _tuned(
-    config: ExperimentConfig, model: RiskModel, X: pd.DataFrame, y: np.ndarray
-) -> tuple[RiskModel, tuple[Trial, ...]]:
-    settings = config.validation
-    trials: list[Trial] = []
-    with threadpool_limits(1):  # as in the cross-validation, wherever it runs
-        tuned = tune(
-            model,
-            X,
-            y,
-            n_trials=settings.trials,
-            n_folds=settings.inner_folds,
-            seed=config.seed,
-            record=trials.append,
-        )
-    return tuned, tuple(trials)
 
 
 def _stability(
@@ -424,6 +396,7 @@ def _run_guards(
     resamples: Sequence[np.ndarray],
     chosen: str,
     n_jobs: int = 1,
+    cache: FoldCache | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> _Guards:
     """Check an experiment.
@@ -442,6 +415,7 @@ def _run_guards(
         The patients of each refit.
     chosen : str
     n_jobs : int
+    cache : FoldCache, optional
     progress : callable, optional
         Called with the steps of the learning curve.
 
@@ -467,6 +441,7 @@ def _run_guards(
             times=predictions[chosen].times,
             n_bootstrap=settings.bootstrap,
             n_jobs=n_jobs,
+            cache=cache,
             progress=progress,
         )
     return _Guards(

@@ -38,6 +38,7 @@ from .linear import Cox as Cox
 from .logistic import Logistic as Logistic
 from .prior import CoxPrior as CoxPrior
 from .prior import prior_of_model as prior_of_model
+from .processes import end_processes as end_processes
 from .processes import in_processes as in_processes
 from .processes import starting_processes as starting_processes
 from .recalibration import RISK_GROUP as RISK_GROUP

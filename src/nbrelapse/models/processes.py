@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
 from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky import get_reusable_executor
 
 _Task = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
@@ -34,7 +38,9 @@ def in_processes(tasks: Iterable[_Task], n_jobs: int, *, ordered: bool = True) -
     [1.3, 2]
     """
     # One setting for all callers: joblib starts its workers anew where it changes.
-    with parallel_config(backend="loky", inner_max_num_threads=1):
+    with parallel_config(
+        backend="loky", inner_max_num_threads=1, initializer=_end_with_parent, initargs=(os.getpid(),)
+    ):
         results = Parallel(n_jobs=n_jobs, return_as="generator" if ordered else "generator_unordered")(tasks)
     return iter(results)
 
@@ -50,11 +56,25 @@ def starting_processes(n_jobs: int) -> Iterator[None]:
     """
     imports = [delayed(import_module)(name) for name in _IMPORTS * n_jobs] if n_jobs > 1 else []
     begun = in_processes(imports, n_jobs)
-    try:
-        yield
-    finally:
-        for _ in begun:
-            pass
+    yield  # an error, or a signal, waits for nothing
+    for _ in begun:
+        pass
+
+
+def end_processes() -> None:
+    """End the processes of :func:`in_processes` at once, whatever they do; without any, nothing happens."""
+    get_reusable_executor(reuse=True, kill_workers=True).shutdown(wait=True, kill_workers=True)
 
 
 _IMPORTS = ("nbrelapse.models.linear", "sksurv.linear_model", "xgboost", "optuna")
+
+
+def _end_with_parent(parent: int) -> None:
+    """Watch, in a worker, the process that started it, and end when that is gone, however it was killed."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,3 +1,4 @@
+from .abandoned import close_abandoned as close_abandoned
 from .evaluation import EvaluationRecord as EvaluationRecord
 from .evaluation import RecordedEvaluation as RecordedEvaluation
 from .evaluation import record_evaluation as record_evaluation

@@ -6,6 +6,7 @@ that switches it off. Here its addresses do not exist, and what it would show is
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from mlflow.server import app as _pages
@@ -13,6 +14,8 @@ from mlflow.server.fastapi_app import app as app
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
+
+from nbrelapse.tracking._process import _SERVED_FOR, _end_with
 
 _HIDDEN = "<style>[data-assistant-ui] { display: none !important; }</style>"
 
@@ -32,3 +35,6 @@ app.router.routes[:0] = [
     Route("/", _index),
     Route("/ajax-api/3.0/mlflow/assistant/{rest:path}", _absent, methods=_METHODS),
 ]
+
+if _SERVED_FOR in os.environ:
+    _end_with(os.environ[_SERVED_FOR])

@@ -9,17 +9,19 @@ from typing import NamedTuple
 
 from nbrelapse.errors import InputError
 from nbrelapse.tracking._trouble import _first_line, _shown
+from nbrelapse.tracking.abandoned import _abandoned_runs, _is_alive
 from nbrelapse.tracking.store import _address, _database_file, _in_words, check_store, open_store
 
 _DAY = 24 * 3600
-"""Seconds after which a run that is not ended is told of. A choice: a store says of no run which process it is of."""
+"""Seconds after which a run is told of that is not ended and of whose process nothing is known. A choice."""
 
 
 class UnendedRun(NamedTuple):
-    """A run that is RUNNING for long; whether its process is still there the store does not know."""
+    """A run that is RUNNING: ``gone`` where its process was killed, else one of which that is not known."""
 
     run_id: str
     started: datetime
+    gone: bool
 
 
 class StoreHealth(NamedTuple):
@@ -75,10 +77,15 @@ def store_health() -> StoreHealth:
 
 @_in_words
 def _unended_runs() -> tuple[UnendedRun, ...]:
-    """Return the runs that began more than a day ago and are RUNNING, the oldest first."""
+    """Return runs that are RUNNING, the oldest first: of processes that are gone, and unknown ones of a day ago."""
     client = open_store(create=False)
+    gone = {run.info.run_id: run for run in _abandoned_runs(client)}
     experiments = [found.experiment_id for found in client.search_experiments()]
     before = int((time.time() - _DAY) * 1000)
     asked = f"attributes.status = 'RUNNING' AND attributes.start_time < {before}"
-    found = client.search_runs(experiments, asked, order_by=["attributes.start_time"])
-    return tuple(UnendedRun(run.info.run_id, datetime.fromtimestamp(run.info.start_time / 1000, UTC)) for run in found)
+    long = {run.info.run_id: run for run in client.search_runs(experiments, asked) if not _is_alive(run)}
+    runs = sorted((long | gone).values(), key=lambda run: run.info.start_time)
+    return tuple(
+        UnendedRun(run.info.run_id, datetime.fromtimestamp(run.info.start_time / 1000, UTC), run.info.run_id in gone)
+        for run in runs
+    )

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from nbrelapse.report.render import save_pictures
+from nbrelapse.tracking.abandoned import _process_tags
 from nbrelapse.tracking.names import _EXPERIMENT, _KIND_TAG, _MODEL, _MODEL_TAG, _NOTE_TAG, _TRIAL, TRIAL_CURVE
 from nbrelapse.tracking.store import _experiment_id, _in_words, open_store
 from nbrelapse.tracking.view import _share_view
@@ -130,14 +131,19 @@ def _ways_in(uri: str) -> str:
 
 @contextmanager
 def _run(
-    client: MlflowClient, experiment: str, name: str, tags: Mapping[str, str], started: datetime | None
+    client: MlflowClient,
+    experiment: str,
+    name: str,
+    tags: Mapping[str, str],
+    started: datetime | None,
+    ends: str = "FINISHED",
 ) -> Iterator[Run]:
     start = None if started is None else int(started.timestamp() * 1000)
-    run = client.create_run(experiment, run_name=name, tags=dict(tags), start_time=start)
+    run = client.create_run(experiment, run_name=name, tags={**tags, **_process_tags()}, start_time=start)
     status = "FAILED"
     try:
         yield run
-        status = "FINISHED"
+        status = ends
     finally:
         client.set_terminated(run.info.run_id, status=status)
 
@@ -173,11 +179,9 @@ def _log_trial(
 ) -> None:
     """Record a trial of the tuning as a run below its model's, which no list of models shows."""
     tags = {**_source(record.tags), "mlflow.parentRunId": parent.info.run_id, _KIND_TAG: _TRIAL}
-    start = None if record.started is None else int(record.started.timestamp() * 1000)
-    run = client.create_run(experiment, run_name=trial.name, tags=tags, start_time=start)
     values = [(step, value) for step, value in enumerate(trial.values, start=1)]
-    _log_values(client, run, trial.parameters, _curves({TRIAL_CURVE: values}))
-    client.set_terminated(run.info.run_id, status="FINISHED" if trial.fitted else "FAILED")
+    with _run(client, experiment, trial.name, tags, record.started, "FINISHED" if trial.fitted else "FAILED") as run:
+        _log_values(client, run, trial.parameters, _curves({TRIAL_CURVE: values}))
 
 
 def _metrics(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -325,7 +325,7 @@ TRAINING_TAG = "nbrelapse.training"
 
 
 @_in_words
-def count_experiments(tag: str, value: str) -> int:
+def count_experiments(tag: str, value: str, own: Mapping[str, str] | None = None) -> int:
     """How many experiments of the store have a tag of this value.
 
     Failed and deleted runs count: they have looked at the data as well.
@@ -333,6 +333,9 @@ def count_experiments(tag: str, value: str) -> int:
     Parameters
     ----------
     tag, value : str
+    own : mapping of str to str, optional
+        Tags of the experiment that asks. A run of the same that was killed while it was recorded does not count: it is
+        this experiment, which goes on.
 
     Returns
     -------
@@ -351,16 +354,23 @@ def count_experiments(tag: str, value: str) -> int:
     page: str | None = None
     while True:
         runs = client.search_runs(experiments, condition, run_view_type=ViewType.ALL, page_token=page)
-        count, page = count + len(runs), runs.token
+        count, page = count + sum(not _goes_on(run, own or {}) for run in runs), runs.token
         if not page:
             return count
+
+
+def _goes_on(run: Run, own: Mapping[str, str]) -> bool:
+    """Whether a killed run is of the experiment with these tags: of the same file and data."""
+    names = ("experiment_file.sha256", "cohort.fingerprint")
+    same = all(name in own and run.data.tags.get(name) == own[name] for name in names)
+    return same and run.info.status == "KILLED"
 
 
 HOLDOUT_TAG = "nbrelapse.holdout"
 """Tag of an experiment's run; its value is the fingerprint of the hold-out that was looked at."""
 
 
-def count_holdout_openings(fingerprint: str) -> int:
+def count_holdout_openings(fingerprint: str, own: Mapping[str, str] | None = None) -> int:
     """How many experiments in the store have already looked at a hold-out.
 
     Failed and deleted runs count: they have looked as well.
@@ -369,5 +379,7 @@ def count_holdout_openings(fingerprint: str) -> int:
     ----------
     fingerprint : str
         Of the hold-out's patients and endpoint.
+    own : mapping of str to str, optional
+        As in :func:`count_experiments`.
     """
-    return count_experiments(HOLDOUT_TAG, fingerprint)
+    return count_experiments(HOLDOUT_TAG, fingerprint, own)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from nbrelapse.cohort.files import check_writable
 from nbrelapse.errors import InputError
 from nbrelapse.tracking._opening import _CANNOT_OPEN, _PATIENCE, _RETRIES, _alone, _look_at_database, _look_at_server
+from nbrelapse.tracking._process import _SERVED_FOR, _this_process
 from nbrelapse.tracking._trouble import _told
 
 if TYPE_CHECKING:
@@ -345,6 +346,8 @@ def serve(port: int, ready: Callable[[], None] = lambda: None) -> int | None:
     environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
     # Not in the command: everybody on this machine may read that, and an address may hold a password.
     environment |= {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_REGISTRY_STORE_URI": uri}
+    process = _this_process()
+    environment |= {} if process is None else {_SERVED_FOR: process}
     if not _is_free(port):
         raise InputError(f"port {port} is in use", column="--port", fix="name another port")
     with _signals() as received:

@@ -246,6 +246,8 @@ class _Task(NamedTuple):
     n_trials: int
     seed: int
     times: np.ndarray
+    known: tuple[Trial, ...] = ()
+    keep: Callable[[Trial], None] | None = None
 
     def key(self, X: pd.DataFrame, y: np.ndarray) -> str:
         names = ("n_inner_folds", "n_trials", "seed", "times")
@@ -265,6 +267,10 @@ def _computed(
             missing.append(number)
         else:
             yield task, known
+    if cache is not None:
+        for number in missing:
+            key = keys[number]
+            tasks[number] = tasks[number]._replace(known=cache.load_trials(key), keep=cache.keep_trials(key))
     todo = (delayed(_predict_fold)(number, tasks[number], X, y) for number in missing)
     for number, fold in in_processes(todo, n_jobs, ordered=False):
         if cache is not None:
@@ -285,6 +291,8 @@ def _predict_fold(number: int, task: _Task, X: pd.DataFrame, y: np.ndarray) -> t
             n_folds=task.n_inner_folds,
             seed=task.seed,
             record=trials.append,
+            known=task.known,
+            keep=task.keep,
         )
         fitted = refit(tuned, X_train, y_train)
         return number, _Fold(_predicted(fitted, X.iloc[test], task.times), tuple(trials))

@@ -26,6 +26,7 @@ from nbrelapse.validation.splits import repeated_folds
 
 if TYPE_CHECKING:
     from nbrelapse.models.base import RiskModel
+    from nbrelapse.validation.fold_cache import FoldCache
 
 _SHRINKAGE = 0.9
 """Criterion (i) of Riley 2020: predictor effects overestimated by a tenth at most."""
@@ -191,6 +192,7 @@ def learning_curve(
     times: np.ndarray,
     n_bootstrap: int = 1000,
     n_jobs: int = 1,
+    cache: FoldCache | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> LearningCurve:
     """Tune and fit a model on growing parts of each training fold, and judge it by the same test patients.
@@ -212,6 +214,8 @@ def learning_curve(
         As in :func:`nbrelapse.validation.nested.nested_cross_validation`: the whole folds are then those of the
         experiment, and their figure is its own.
     n_bootstrap : int
+    cache : FoldCache, optional
+        Where folds are looked up and kept; the whole ones are there already.
     progress : callable, optional
 
     Returns
@@ -238,7 +242,8 @@ def learning_curve(
         told = None if progress is None else _shifted(progress, number, len(kept))
         found = _predict_splits(
             {name: model}, X, y, parts[share],
-            n_inner_folds=n_inner_folds, n_trials=n_trials, seed=seed, times=times, n_jobs=n_jobs, progress=told,
+            n_inner_folds=n_inner_folds, n_trials=n_trials, seed=seed, times=times, n_jobs=n_jobs, cache=cache,
+            progress=told,
         )  # fmt: skip
         figures.append(discrimination(y, found[name].log_risk, fold=found[name].compared, weights=weights))
     values = np.stack(figures)

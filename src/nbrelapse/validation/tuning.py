@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -71,6 +71,8 @@ def tune(
     seed: int,
     progress: Callable[[int, int], None] | None = None,
     record: Callable[[Trial], None] | None = None,
+    known: Sequence[Trial] = (),
+    keep: Callable[[Trial], None] | None = None,
 ) -> RiskModel:
     """Choose a model's hyperparameters.
 
@@ -98,6 +100,12 @@ def tune(
         Called with the trials done and the trials in all.
     record : callable, optional
         Called with each trial, once all are done.
+    known : sequence of Trial
+        Of the same tuning, which was cut off: what they came to is not computed again. The rest goes on as it would
+        have, to the same bits.
+    keep : callable, optional
+        Called with each trial that is finished or stopped and was not known, at once. Of a trial that failed nothing is
+        kept.
 
     Returns
     -------
@@ -115,13 +123,14 @@ def tune(
     """
     import optuna
 
-    model = _with_tuned_parts(model, X, y, n_trials, n_folds, seed, progress, record)
+    model = _with_tuned_parts(model, X, y, n_trials, n_folds, seed, progress, record, known, keep)
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
     optuna.logging.set_verbosity(verbosity)
     splits = repeated_folds(y, n_repeats=1, n_folds=n_folds, seed=seed)
     strata = model._strata(X.index)
+    earlier = {trial.number: trial for trial in known if not trial.part}
     folds: list[_Fold] = []
     seen: list[list[float]] = [[] for _ in splits]
     best, best_value, failure = None, -np.inf, None
@@ -130,20 +139,21 @@ def tune(
         candidate = clone(model).set_params(**model.suggest(trial))
         if not trial.params:
             return clone(model)
-        folds = folds or [
-            (test, model.trial_fold(X.iloc[train], y[train], X.iloc[test])) for _, _, train, test in splits
-        ]
-        try:
-            value = _score(candidate, y, folds, seen, trial, strata)
-        except ArithmeticError as error:
-            failure = error
-            study.tell(trial, state=optuna.trial.TrialState.FAIL)
-        except optuna.TrialPruned:
-            study.tell(trial, state=optuna.trial.TrialState.PRUNED)  # with the likelihood that it reported
+        before = earlier.get(done)
+        if before is not None and before.parameters == trial.params:
+            values = iter(before.values)
         else:
-            study.tell(trial, value)
-            if value > best_value:
-                best, best_value = candidate, value
+            before = None
+            folds = folds or [
+                (test, model.trial_fold(X.iloc[train], y[train], X.iloc[test])) for _, _, train, test in splits
+            ]
+            values = _likelihoods(candidate, y, folds, strata)
+        value, reason = _judged(study, trial, values, seen)
+        failure = reason or failure
+        if value > best_value:
+            best, best_value = candidate, value
+        if keep is not None and before is None and reason is None:
+            keep(_as_trial(study.get_trials(deepcopy=False)[-1]))
         if progress is not None:
             progress(done + 1, n_trials)
     if best is None:
@@ -155,8 +165,12 @@ def tune(
 def _tell(study: optuna.Study, record: Callable[[Trial], None] | None) -> None:
     if record is not None:
         for trial in study.get_trials(deepcopy=False):
-            values = tuple(float(value) for _, value in sorted(trial.intermediate_values.items()))
-            record(Trial(trial.number, dict(trial.params), values, _STATES[trial.state.name]))
+            record(_as_trial(trial))
+
+
+def _as_trial(trial: optuna.trial.FrozenTrial) -> Trial:
+    values = tuple(float(value) for _, value in sorted(trial.intermediate_values.items()))
+    return Trial(trial.number, dict(trial.params), values, _STATES[trial.state.name])
 
 
 def _with_tuned_parts(
@@ -168,6 +182,8 @@ def _with_tuned_parts(
     seed: int,
     progress: Callable[[int, int], None] | None,
     record: Callable[[Trial], None] | None,
+    known: Sequence[Trial],
+    keep: Callable[[Trial], None] | None,
 ) -> RiskModel:
     parts = model.parts()
     if not parts:
@@ -179,38 +195,66 @@ def _with_tuned_parts(
             if progress is not None:
                 progress(number * trials + done, len(parts) * trials)
 
-        def keep(trial: Trial, name: str = name) -> None:
-            if record is not None:
-                record(replace(trial, part=name))
-
-        tuned[name] = tune(part, X, y, n_trials=n_trials, n_folds=n_folds, seed=seed, progress=report, record=keep)
+        tuned[name] = tune(
+            part,
+            X,
+            y,
+            n_trials=n_trials,
+            n_folds=n_folds,
+            seed=seed,
+            progress=report,
+            record=_of_part(name, record),
+            known=[replace(trial, part="") for trial in known if trial.part == name],
+            keep=_of_part(name, keep),
+        )
     return model.with_parts(tuned)
 
 
-def _score(
-    candidate: RiskModel,
-    y: np.ndarray,
-    folds: list[_Fold],
-    seen: list[list[float]],
-    trial: optuna.Trial,
-    strata: np.ndarray | None,
-) -> float:
-    """Log-likelihood of the left-out log risks; raises TrialPruned where it is hopeless.
+def _of_part(name: str, told: Callable[[Trial], None] | None) -> Callable[[Trial], None] | None:
+    return None if told is None else lambda trial: told(replace(trial, part=name))
+
+
+def _judged(
+    study: optuna.Study, trial: optuna.Trial, values: Iterator[float], seen: list[list[float]]
+) -> tuple[float, ArithmeticError | None]:
+    """Tell the study how a trial did; return its value, or minus infinity, and why the model could not be fitted."""
+    import optuna
+
+    try:
+        value = _score(values, seen, trial)
+    except ArithmeticError as error:
+        study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        return -np.inf, error
+    except optuna.TrialPruned:
+        study.tell(trial, state=optuna.trial.TrialState.PRUNED)  # with the likelihood that it reported
+        return -np.inf, None
+    study.tell(trial, value)
+    return value, None
+
+
+def _likelihoods(candidate: RiskModel, y: np.ndarray, folds: list[_Fold], strata: np.ndarray | None) -> Iterator[float]:
+    """Yield the log-likelihood of all log risks left out so far, after each fold."""
+    log_risk = np.empty(len(y))
+    predicted = np.zeros(len(y), dtype=bool)
+    for test, predict in folds:
+        log_risk[test] = predict(candidate)
+        predicted[test] = True
+        own = None if strata is None else strata[predicted]
+        yield mean_log_likelihood(y[predicted], log_risk[predicted], own)
+
+
+def _score(values: Iterator[float], seen: list[list[float]], trial: optuna.Trial) -> float:
+    """Return the last of the log-likelihoods after each fold; raises TrialPruned where they are hopeless.
 
     ``seen`` holds the likelihoods of the earlier trials after each fold, and takes those of this one.
     """
     import optuna
 
-    log_risk = np.empty(len(y))
-    predicted = np.zeros(len(y), dtype=bool)
-    for done, (test, predict) in enumerate(folds):
-        log_risk[test] = predict(candidate)
-        predicted[test] = True
-        own = None if strata is None else strata[predicted]
-        value = mean_log_likelihood(y[predicted], log_risk[predicted], own)
+    value = -np.inf
+    for done, value in enumerate(values):
         trial.report(value, done)
         rivals = seen[done]
-        compared = _LEAST_FOLDS <= done + 1 < len(folds) and len(rivals) >= _STARTUP
+        compared = _LEAST_FOLDS <= done + 1 < len(seen) and len(rivals) >= _STARTUP
         stop = compared and value < np.quantile(rivals, 1 - _KEPT)
         rivals.append(value)
         if stop:
