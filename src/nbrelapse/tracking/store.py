@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from nbrelapse.cohort.files import check_writable
 from nbrelapse.errors import InputError
+from nbrelapse.tracking._again import _persistent
 from nbrelapse.tracking._opening import _CANNOT_OPEN, _PATIENCE, _RETRIES, _alone, _look_at_database, _look_at_server
 from nbrelapse.tracking._trouble import _told
 
@@ -106,7 +107,7 @@ def open_store(*, create: bool = True) -> MlflowClient:
         else:
             _look_at_database(uri)
         # Of a database this makes the tables.
-        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+        return _persistent(MlflowClient(tracking_uri=uri, registry_uri=uri))
 
 
 @contextmanager
@@ -219,12 +220,21 @@ def _experiment_id(client: MlflowClient, name: str) -> str:
     InputError
         An experiment of that name was deleted, and MLflow keeps the name.
     """
+    from mlflow.exceptions import MlflowException
+
     found = _known_experiment(client, name)
-    if found is None:
-        database = _database_file(client.tracking_uri)
-        location = None if database is None else (database.resolve().parent / "artifacts").as_uri()
+    if found is not None:
+        return str(found.experiment_id)
+    database = _database_file(client.tracking_uri)
+    location = None if database is None else (database.resolve().parent / "artifacts").as_uri()
+    try:
         return str(client.create_experiment(name, artifact_location=location))
-    return str(found.experiment_id)
+    except MlflowException as error:
+        # Somebody else has made it since it was looked for.
+        found = _known_experiment(client, name) if error.error_code == "RESOURCE_ALREADY_EXISTS" else None
+        if found is None:
+            raise
+        return str(found.experiment_id)
 
 
 def _find_experiment(client: MlflowClient, name: str) -> Experiment:
