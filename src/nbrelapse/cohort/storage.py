@@ -30,7 +30,8 @@ def write_cohort(cohort: Cohort, folder: str | Path, *, overwrite: bool = False,
     """Write a cohort folder.
 
     The files are written to a new folder beside the target, which takes its name at the end: an interruption leaves
-    no half-written cohort.
+    no half-written cohort. A new folder is its owner's alone (mode 0700, files 0600); one that is replaced keeps the
+    rights that it gave to others.
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ def write_cohort(cohort: Cohort, folder: str | Path, *, overwrite: bool = False,
         validate_cohort(cohort)
     target = Path(folder)
     check_target(target, overwrite=overwrite)
-    with write_beside(target) as beside:
+    with write_beside(target, private=True) as beside:
         _write_files(cohort, beside)
     return target
 

@@ -252,7 +252,7 @@ def write_features(table: FeatureTable, file: str | Path) -> Path:
     manifest = target.with_name(f"{target.name}.json")
     text = json.dumps(_manifest(table), indent=2, allow_nan=False) + "\n"
     try:
-        with write_beside(target) as beside:
+        with write_beside(target, private=True) as beside:
             if target.suffix == ".parquet":
                 frame.to_parquet(beside, index=False)
             else:
@@ -346,7 +346,7 @@ def write_calls(calls: pd.DataFrame, file: str | Path) -> Path:
     """
     target = check_calls_file(file)
     try:
-        with write_beside(target) as beside:
+        with write_beside(target, private=True) as beside:
             if target.suffix == ".parquet":
                 calls.to_parquet(beside, index=False)
             else:

@@ -233,7 +233,7 @@ def _write(out: Path, found: _Found, content: ExplanationContent, page: PatientC
         attributions=attributions,
         report=write_explanation_report(content, out / "explanation.html"),
         patient_report=None if page is None else write_patient_report(page, out / "patient.html"),
-        figures=save_pictures(pictures, out),
+        figures=save_pictures(pictures, out, private=True),
     )
 
 

@@ -401,7 +401,7 @@ def write_scores(scores: pd.DataFrame, file: str | Path) -> Path:
         ".json": lambda path: scores.to_json(path, orient="records", double_precision=15, indent=1),
     }
     try:
-        with write_beside(target) as beside:
+        with write_beside(target, private=True) as beside:
             writers[target.suffix](beside)
     except OSError as error:
         raise InputError(f"the scores cannot be written: {error.strerror}", file=target) from None

@@ -90,7 +90,7 @@ class FoldCache:
             It cannot be made or written.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             (self.folder / ".gitignore").write_text("*\n", encoding="utf-8")
         except OSError as error:
             raise InputError(
@@ -128,7 +128,7 @@ class FoldCache:
         """Write an entry, whole or not at all; a failure is noted in ``failure``."""
         file = self._file(key)
         try:
-            with write_beside(file) as beside:
+            with write_beside(file, private=True) as beside:
                 log_risk, incidence, before = fold.prediction
                 text = json.dumps([asdict(trial) for trial in fold.trials])
                 trials = np.frombuffer(text.encode(), dtype=np.uint8)
