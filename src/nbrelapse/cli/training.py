@@ -93,7 +93,8 @@ def train(
             if kept is not None:
                 kept.discard_if_empty()
         report = reports / f"{config.name}.html"
-        published = publish(result, report, n_jobs=jobs, progress=progress, sign=sign, log_trials=log_trials)
+        with _going_on(kept):
+            published = publish(result, report, n_jobs=jobs, progress=progress, sign=sign, log_trials=log_trials)
     if kept is not None:
         _tell(kept)
     print_summary(result, published, as_json=as_json)
@@ -113,6 +114,23 @@ def _cache(experiment: Path, folder: Path | None) -> FoldCache | None:
         typer.echo(f"{error.problem}: {kept.folder}; everything is computed", err=True)
         return None
     return kept
+
+
+@contextmanager
+def _going_on(kept: FoldCache | None) -> Iterator[None]:
+    """Say of what cannot be recorded that it was computed: the same command takes it from the cache."""
+    from nbrelapse.errors import InputError
+
+    try:
+        yield
+    except InputError as error:
+        if kept is None:
+            raise
+        again = f"then say the same command again: the folds are in the cache {kept.folder}"
+        fix = again if error.fix is None else f"{error.fix}; {again}"
+        raise InputError(
+            error.problem, file=error.file, column=error.column, rows=error.rows, expected=error.expected, fix=fix
+        ) from None
 
 
 def _tell(kept: FoldCache) -> None:
@@ -144,6 +162,7 @@ def quickstart(
     import shutil
     from importlib import resources
 
+    from nbrelapse.cohort.files import check_writable
     from nbrelapse.cohort.storage import write_cohort
     from nbrelapse.errors import InputError
     from nbrelapse.experiment.config import read_config
@@ -163,6 +182,7 @@ def quickstart(
     assert simulation is not None
     if out.exists() and not overwrite:
         raise InputError("the folder is there already", file=out, fix="name another, or say --overwrite")
+    check_writable(out, "the folder", "name another with --out")
     check_store(config.name)
     if (out / "raw" / TRUTH_FILE).is_file():
         # What an earlier quickstart made of other patients must not stay beside this one's cohort.

@@ -19,7 +19,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from nbrelapse import __version__
-from nbrelapse.cohort.files import check_file_name, write_beside
+from nbrelapse.cohort.files import check_file_name, check_writable, write_beside
 from nbrelapse.errors import InputError
 from nbrelapse.models.processes import in_processes
 from nbrelapse.report.plots.style import _ABSENT, _GRID, _INK, _MUTED, _ON_COLOR, _PAPER
@@ -255,8 +255,10 @@ _SUFFIXES = (".png", ".svg", ".pdf")
 
 
 def check_picture(file: str | Path) -> Path:
-    """Refuse a name that no picture can have; a command asks before its work, not after."""
-    return check_file_name(file, "a picture", _SUFFIXES)
+    """Refuse a name that no picture can have, or a place that cannot be written to, before the work."""
+    path = check_file_name(file, "a picture", _SUFFIXES)
+    check_writable(path.parent, "the picture", "name another folder")
+    return path
 
 
 def save_figure(figure: Figure, file: str | Path, *, private: bool = False) -> Path:

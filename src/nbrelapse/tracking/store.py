@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -166,6 +167,8 @@ def check_store(experiment: str | None = None) -> None:
     """
     uri = _address()
     database = _database_file(uri)
+    # What is recorded is put together there.
+    check_writable(tempfile.gettempdir(), "what is to be recorded", "name a folder with room in TMPDIR")
     if database is not None:
         # SQLite writes further files beside the database.
         for folder in (database.parent, database.parent / "artifacts"):
