@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +170,7 @@ def test_what_cannot_be_recorded_is_in_the_cache(
     def lost(*_: object, **__: object) -> None:
         raise InputError("the database does not answer", fix="start it")
 
-    monkeypatch.setattr("nbrelapse.experiment.publish.publish", lost)
+    monkeypatch.setattr(import_module("nbrelapse.experiment.publish"), "publish", lost)
     nbrelapse("train", "tiny.toml", "--cache", tmp_path, "--reports", tmp_path / "reports").assert_refused(
         "the database does not answer",
         f"fix: start it; then say the same command again: the folds are in the cache {tmp_path}",

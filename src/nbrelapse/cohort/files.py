@@ -119,17 +119,20 @@ def check_file_name(file: str | Path, what: str, suffixes: Sequence[str]) -> Pat
     return path
 
 
-def check_writable(folder: str | Path, what: str, fix: str) -> None:
-    """Refuse a folder that cannot be written to, before the work whose results it is to keep; nothing is left in it.
+def check_writable(target: str | Path, what: str, fix: str, *, replaced: bool = False) -> None:
+    """Refuse a place that cannot be written to, before the work whose results it is to keep; nothing is left in it.
 
     Parameters
     ----------
-    folder : path
-        Need not exist: then what is asked of is the nearest folder above it that does.
+    target : path
+        A folder. Need not exist: then what is asked of is the nearest folder above it that does.
     what : str
         What is to be written there, with its article.
     fix : str
         What the user can do.
+    replaced : bool, default False
+        It is a file, or a folder that takes the place of what is there (:func:`write_beside`): the folder that holds it
+        is asked.
 
     Raises
     ------
@@ -142,14 +145,15 @@ def check_writable(folder: str | Path, what: str, fix: str) -> None:
     Traceback (most recent call last):
     nbrelapse.errors.InputError: the report cannot be written: ...
     """
-    path = Path(folder).absolute()
+    path = Path(target).absolute()
+    path = path.parent if replaced else path
     while not path.exists():
         path = path.parent
     try:
         with tempfile.NamedTemporaryFile(dir=path, prefix=".nbrelapse-") as file:
             file.write(bytes(_PROBE))
     except OSError as error:
-        raise InputError(f"{what} cannot be written: {error.strerror}", file=folder, fix=fix) from None
+        raise InputError(f"{what} cannot be written: {error.strerror}", file=target, fix=fix) from None
 
 
 _PROBE = 2**20

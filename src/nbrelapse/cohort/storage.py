@@ -69,7 +69,7 @@ def write_cohort(cohort: Cohort, folder: str | Path, *, overwrite: bool = False,
 def check_target(folder: str | Path, *, overwrite: bool = False) -> None:
     """Refuse a folder that a cohort must not be written to; a command asks before its work, not after."""
     target = Path(folder)
-    check_writable(target.parent, "the cohort", "choose another folder")
+    check_writable(target, "the cohort", "choose another folder", replaced=True)
     if not target.exists():
         return
     if not target.is_dir():

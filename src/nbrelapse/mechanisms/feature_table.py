@@ -307,7 +307,7 @@ def read_features(file: str | Path) -> FeatureTable:
 def check_target(file: str | Path) -> Path:
     """Refuse a name that no feature table can have, or a place that cannot be written to, before the work."""
     target = check_file_name(file, "a feature table", _SUFFIXES)
-    check_writable(target.parent, "the feature table", "name another folder")
+    check_writable(target, "the feature table", "name another folder", replaced=True)
     return target
 
 
@@ -317,7 +317,7 @@ _CALL_SUFFIXES = (".csv", ".tsv", ".parquet")
 def check_calls_file(file: str | Path) -> Path:
     """Refuse a name that no table of calls can have, or a place that cannot be written to, before the work."""
     target = check_file_name(file, "a table of copy-number calls", _CALL_SUFFIXES)
-    check_writable(target.parent, "the table of calls", "name another folder")
+    check_writable(target, "the table of calls", "name another folder", replaced=True)
     return target
 
 

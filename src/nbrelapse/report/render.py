@@ -257,7 +257,7 @@ _SUFFIXES = (".png", ".svg", ".pdf")
 def check_picture(file: str | Path) -> Path:
     """Refuse a name that no picture can have, or a place that cannot be written to, before the work."""
     path = check_file_name(file, "a picture", _SUFFIXES)
-    check_writable(path.parent, "the picture", "name another folder")
+    check_writable(path, "the picture", "name another folder", replaced=True)
     return path
 
 

@@ -60,7 +60,7 @@ def check_evaluation_folder(folder: str | Path) -> Path:
             file=target,
             fix="name a new folder",
         )
-    check_writable(target.parent, "the evaluation", "name another folder")
+    check_writable(target, "the evaluation", "name another folder", replaced=True)
     return target
 
 

@@ -371,7 +371,7 @@ def check_scores_file(file: str | Path) -> Path:
         raise InputError("scores cannot be written to such a file", file=target, expected=", ".join(_SUFFIXES))
     if target.is_dir():
         raise InputError("scores cannot be written: this is a folder", file=target)
-    check_writable(target.parent, "the scores", "name another folder")
+    check_writable(target, "the scores", "name another folder", replaced=True)
     return target
 
 

@@ -109,7 +109,7 @@ def check_model_folder(folder: str | Path, *, overwrite: bool = False) -> Path:
         raise InputError("the folder is there already", file=target, fix="name another, or allow overwriting")
     if target.exists() and not (target / _MANIFEST).is_file():
         raise InputError("what is there is not a saved model; it is not replaced", file=target, fix="name another")
-    check_writable(target.parent, "the model", "name another folder")
+    check_writable(target, "the model", "name another folder", replaced=True)
     return target
 
 
