@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,43 @@ def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(
         beside.mkdir()
         (beside / "new").write_text("new")
     assert (target / "old").read_text() == "old"
+
+
+def rights(path: Path) -> str:
+    return oct(path.stat().st_mode & 0o777)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such rights")
+def test_rows_of_patients_are_their_owners_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with write_beside(tmp_path / "open.csv") as beside:
+            beside.write_text("n")
+        with write_beside(tmp_path / "scores.csv", private=True) as beside:
+            beside.write_text("patient_id,risk")
+        with write_beside(tmp_path / "cohort", private=True) as beside:
+            (beside / "layers").mkdir(parents=True)
+            (beside / "layers" / "genes.parquet").write_text("rows")
+    finally:
+        os.umask(before)
+    assert rights(tmp_path / "open.csv") == "0o644"
+    assert rights(tmp_path / "scores.csv") == rights(tmp_path / "cohort/layers/genes.parquet") == "0o600"
+    assert rights(tmp_path / "cohort") == rights(tmp_path / "cohort" / "layers") == "0o700"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such rights")
+def test_what_was_opened_to_a_group_stays_open_to_it(tmp_path: Path) -> None:
+    (tmp_path / "scores.csv").write_text("old")
+    (tmp_path / "scores.csv").chmod(0o640)
+    (tmp_path / "cohort").mkdir()
+    (tmp_path / "cohort").chmod(0o750)
+    with write_beside(tmp_path / "scores.csv", private=True) as beside:
+        beside.write_text("new")
+    with write_beside(tmp_path / "cohort", private=True) as beside:
+        beside.mkdir()
+        (beside / "patients.parquet").write_text("rows")
+    assert rights(tmp_path / "scores.csv") == rights(tmp_path / "cohort" / "patients.parquet") == "0o640"
+    assert rights(tmp_path / "cohort") == "0o750"
 
 
 def test_a_file_never_takes_the_place_of_a_folder(tmp_path: Path) -> None:

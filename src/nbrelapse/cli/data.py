@@ -206,7 +206,7 @@ def overlap(
         check_file_name(out, "a table of pairs", [".csv"])
     found = find_overlap(read_cohort(first), None if second is None else read_cohort(second))
     if out is not None:
-        with write_beside(out) as beside:
+        with write_beside(out, private=True) as beside:
             found.pairs.to_csv(beside, index=False)
     if as_json:
         rows = found.pairs.drop(columns=["first_id", "second_id"]).to_dict("records")

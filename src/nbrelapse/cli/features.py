@@ -145,7 +145,7 @@ def _write_copy_number(
         from nbrelapse.report.render import save_figure
 
         figure = cohort_genome(studied, table) if patient is None else patient_profile(studied, table, patient)
-        written["genome"] = save_figure(figure, genome)
+        written["genome"] = save_figure(figure, genome, private=True)
     return written
 
 

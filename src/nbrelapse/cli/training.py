@@ -91,7 +91,8 @@ def train(
     with _going_on(kept), progress_bar() as progress:
         result = run_experiment(config, n_jobs=jobs, cache=kept, progress=progress)
         report = reports / f"{config.name}.html"
-        published = publish(result, report, n_jobs=jobs, progress=progress, sign=sign, log_trials=log_trials)
+        with _recording(kept):
+            published = publish(result, report, n_jobs=jobs, progress=progress, sign=sign, log_trials=log_trials)
     print_summary(result, published, as_json=as_json)
 
 
@@ -139,6 +140,23 @@ def _going_on(kept: FoldCache | None) -> Iterator[None]:
     _tell(kept)
 
 
+@contextmanager
+def _recording(kept: FoldCache | None) -> Iterator[None]:
+    """Say of what cannot be recorded that it was computed: the same command takes it from the cache."""
+    from nbrelapse.errors import InputError
+
+    try:
+        yield
+    except InputError as error:
+        if kept is None:
+            raise
+        again = f"then say the same command again: the folds are in the cache {kept.folder}"
+        fix = again if error.fix is None else f"{error.fix}; {again}"
+        raise InputError(
+            error.problem, file=error.file, column=error.column, rows=error.rows, expected=error.expected, fix=fix
+        ) from None
+
+
 def _tell(kept: FoldCache) -> None:
     found = [f"{kept.hits} of {kept.hits + kept.misses} folds"] if kept.hits else []
     found += [f"{kept.trials} trials"] if kept.trials else []
@@ -173,7 +191,7 @@ def quickstart(
     import shutil
     from importlib import resources
 
-    from nbrelapse.cohort.files import write_beside
+    from nbrelapse.cohort.files import check_writable, write_beside
     from nbrelapse.cohort.storage import write_cohort
     from nbrelapse.errors import InputError
     from nbrelapse.experiment.config import read_config
@@ -196,6 +214,7 @@ def quickstart(
         unfinished = (out / CACHE_FOLDER).is_dir() and not (out / "scores.csv").exists()
         fix = "name another, or say --overwrite" + ": it goes on from what is finished" * unfinished
         raise InputError("the folder is there already", file=out, fix=fix)
+    check_writable(out, "the folder", "name another with --out")
     check_store(config.name)
     _close_abandoned()
     if (out / "raw" / TRUTH_FILE).is_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from nbrelapse.errors import InputError
 
 
 @contextmanager
-def write_beside(target: str | Path) -> Iterator[Path]:
+def write_beside(target: str | Path, *, private: bool = False) -> Iterator[Path]:
     """Give a path to write to, and rename what was written there when the block ends without an error.
 
     An interruption leaves what was there before. The target's folder is made where it does not exist.
@@ -21,6 +22,9 @@ def write_beside(target: str | Path) -> Iterator[Path]:
     ----------
     target : path
         A file, or a folder; what is there is replaced.
+    private : bool, default False
+        It has rows of patients: nobody else on this machine may read it (0600, a folder 0700), unless what it replaces
+        had been opened to others. Of no effect where there are no such rights.
 
     Yields
     ------
@@ -46,12 +50,28 @@ def write_beside(target: str | Path) -> Iterator[Path]:
     try:
         beside = scratch / path.name
         yield beside
+        if private:
+            _restrict(beside, _OWNER | (stat.S_IMODE(path.stat().st_mode) if path.exists() else 0))
         if beside.is_dir() and path.exists():
             _replace_folder(beside, path)
         else:
             beside.replace(path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+_OWNER, _NOT_RUN = 0o700, 0o666
+"""Rights of the owner alone; and what files do not have of a folder's: to be run."""
+
+
+def _restrict(new: Path, mode: int) -> None:
+    """Give a file, or a folder and all that is in it, to whoever has a right in the mode, and to nobody else."""
+    if new.is_file():
+        new.chmod(mode & _NOT_RUN)
+        return
+    for path in new.rglob("*"):
+        path.chmod(mode if path.is_dir() else mode & _NOT_RUN)
+    new.chmod(mode)
 
 
 def _replace_folder(new: Path, path: Path) -> None:
@@ -99,17 +119,20 @@ def check_file_name(file: str | Path, what: str, suffixes: Sequence[str]) -> Pat
     return path
 
 
-def check_writable(folder: str | Path, what: str, fix: str) -> None:
-    """Refuse a folder that cannot be written to, before the work whose results it is to keep; nothing is left in it.
+def check_writable(target: str | Path, what: str, fix: str, *, replaced: bool = False) -> None:
+    """Refuse a place that cannot be written to, before the work whose results it is to keep; nothing is left in it.
 
     Parameters
     ----------
-    folder : path
-        Need not exist: then what is asked of is the nearest folder above it that does.
+    target : path
+        A folder. Need not exist: then what is asked of is the nearest folder above it that does.
     what : str
         What is to be written there, with its article.
     fix : str
         What the user can do.
+    replaced : bool, default False
+        It is a file, or a folder that takes the place of what is there (:func:`write_beside`): the folder that holds it
+        is asked.
 
     Raises
     ------
@@ -122,14 +145,15 @@ def check_writable(folder: str | Path, what: str, fix: str) -> None:
     Traceback (most recent call last):
     nbrelapse.errors.InputError: the report cannot be written: ...
     """
-    path = Path(folder).absolute()
+    path = Path(target).absolute()
+    path = path.parent if replaced else path
     while not path.exists():
         path = path.parent
     try:
         with tempfile.NamedTemporaryFile(dir=path, prefix=".nbrelapse-") as file:
             file.write(bytes(_PROBE))
     except OSError as error:
-        raise InputError(f"{what} cannot be written: {error.strerror}", file=folder, fix=fix) from None
+        raise InputError(f"{what} cannot be written: {error.strerror}", file=target, fix=fix) from None
 
 
 _PROBE = 2**20

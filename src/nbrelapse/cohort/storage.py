@@ -15,7 +15,7 @@ import tomli_w
 from nbrelapse.cohort.assemble import normalise_matrix, normalise_table
 from nbrelapse.cohort.check import validate_cohort
 from nbrelapse.cohort.cohort import Cohort, Repairs
-from nbrelapse.cohort.files import write_beside
+from nbrelapse.cohort.files import check_writable, write_beside
 from nbrelapse.cohort.layers import Layers, _layer_file, check_layer_name
 from nbrelapse.cohort.schema import MATRICES, TABLES
 from nbrelapse.cohort.text import decode, read_bytes, read_table
@@ -30,7 +30,8 @@ def write_cohort(cohort: Cohort, folder: str | Path, *, overwrite: bool = False,
     """Write a cohort folder.
 
     The files are written to a new folder beside the target, which takes its name at the end: an interruption leaves
-    no half-written cohort.
+    no half-written cohort. A new folder is its owner's alone (mode 0700, files 0600); one that is replaced keeps the
+    rights that it gave to others.
 
     Parameters
     ----------
@@ -50,20 +51,25 @@ def write_cohort(cohort: Cohort, folder: str | Path, *, overwrite: bool = False,
     Raises
     ------
     InputError
-        The cohort is not valid, or the folder is there already.
+        The cohort is not valid, or the folder is there already or cannot be written.
     """
     if not validated:
         validate_cohort(cohort)
     target = Path(folder)
     check_target(target, overwrite=overwrite)
-    with write_beside(target) as beside:
-        _write_files(cohort, beside)
+    try:
+        with write_beside(target, private=True) as beside:
+            _write_files(cohort, beside)
+    except OSError as error:
+        problem = f"the cohort cannot be written: {error.strerror or error}"
+        raise InputError(problem, file=target, fix="make room, or choose another folder") from None
     return target
 
 
 def check_target(folder: str | Path, *, overwrite: bool = False) -> None:
     """Refuse a folder that a cohort must not be written to; a command asks before its work, not after."""
     target = Path(folder)
+    check_writable(target, "the cohort", "choose another folder", replaced=True)
     if not target.exists():
         return
     if not target.is_dir():

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import counted
-from nbrelapse.cohort.files import check_file_name, write_beside
+from nbrelapse.cohort.files import check_file_name, check_writable, write_beside
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, Mechanism
 from nbrelapse.mechanisms.therapies import Therapy
@@ -252,7 +252,7 @@ def write_features(table: FeatureTable, file: str | Path) -> Path:
     manifest = target.with_name(f"{target.name}.json")
     text = json.dumps(_manifest(table), indent=2, allow_nan=False) + "\n"
     try:
-        with write_beside(target) as beside:
+        with write_beside(target, private=True) as beside:
             if target.suffix == ".parquet":
                 frame.to_parquet(beside, index=False)
             else:
@@ -281,7 +281,7 @@ def read_features(file: str | Path) -> FeatureTable:
     InputError
         A file is missing or is not what it should be, or table and manifest name different features.
     """
-    source = check_target(file)
+    source = check_file_name(file, "a feature table", _SUFFIXES)
     manifest = source.with_name(f"{source.name}.json")
     missing = [path for path in (source, manifest) if not path.is_file()]
     if missing:
@@ -305,16 +305,20 @@ def read_features(file: str | Path) -> FeatureTable:
 
 
 def check_target(file: str | Path) -> Path:
-    """Refuse a name that no feature table can have; a command asks before its work, not after."""
-    return check_file_name(file, "a feature table", _SUFFIXES)
+    """Refuse a name that no feature table can have, or a place that cannot be written to, before the work."""
+    target = check_file_name(file, "a feature table", _SUFFIXES)
+    check_writable(target, "the feature table", "name another folder", replaced=True)
+    return target
 
 
 _CALL_SUFFIXES = (".csv", ".tsv", ".parquet")
 
 
 def check_calls_file(file: str | Path) -> Path:
-    """Refuse a name that no table of calls can have; a command asks before its work, not after."""
-    return check_file_name(file, "a table of copy-number calls", _CALL_SUFFIXES)
+    """Refuse a name that no table of calls can have, or a place that cannot be written to, before the work."""
+    target = check_file_name(file, "a table of copy-number calls", _CALL_SUFFIXES)
+    check_writable(target, "the table of calls", "name another folder", replaced=True)
+    return target
 
 
 def write_calls(calls: pd.DataFrame, file: str | Path) -> Path:
@@ -346,7 +350,7 @@ def write_calls(calls: pd.DataFrame, file: str | Path) -> Path:
     """
     target = check_calls_file(file)
     try:
-        with write_beside(target) as beside:
+        with write_beside(target, private=True) as beside:
             if target.suffix == ".parquet":
                 calls.to_parquet(beside, index=False)
             else:

@@ -45,7 +45,7 @@ def write_patient_report(content: PatientContent, file: str | Path) -> Path:
     Path
         The file.
     """
-    return _render("patient.html", file, _page(content))
+    return _render("patient.html", file, _page(content), private=True)
 
 
 def patient_page(content: PatientContent) -> str:

@@ -19,7 +19,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from nbrelapse import __version__
-from nbrelapse.cohort.files import check_file_name, write_beside
+from nbrelapse.cohort.files import check_file_name, check_writable, write_beside
 from nbrelapse.errors import InputError
 from nbrelapse.models.processes import in_processes
 from nbrelapse.report.plots.style import _ABSENT, _GRID, _INK, _MUTED, _ON_COLOR, _PAPER
@@ -27,7 +27,7 @@ from nbrelapse.report.plots.style import _ABSENT, _GRID, _INK, _MUTED, _ON_COLOR
 _NOTICE = "For research use, not for treatment decisions."
 
 
-def _render(template: str, file: str | Path, context: dict[str, Any]) -> Path:
+def _render(template: str, file: str | Path, context: dict[str, Any], *, private: bool = False) -> Path:
     """Fill a template and write the page.
 
     Parameters
@@ -38,6 +38,8 @@ def _render(template: str, file: str | Path, context: dict[str, Any]) -> Path:
         The HTML file; an older one is replaced only once the new one is complete.
     context : dict
         What the template shows. Everything is escaped.
+    private : bool
+        It is of a single patient: nobody else on this machine may read it.
 
     Returns
     -------
@@ -48,7 +50,7 @@ def _render(template: str, file: str | Path, context: dict[str, Any]) -> Path:
     InputError
         The file cannot be written.
     """
-    return _replace(Path(file), _fill(template, context))
+    return _replace(Path(file), _fill(template, context), private=private)
 
 
 def _fill(template: str, context: dict[str, Any]) -> str:
@@ -70,9 +72,9 @@ def page_style() -> str:
     return resources.files("nbrelapse.report").joinpath("templates/style.css").read_text(encoding="utf-8")
 
 
-def _replace(path: Path, text: str) -> Path:
+def _replace(path: Path, text: str, *, private: bool) -> Path:
     try:
-        with write_beside(path) as beside:
+        with write_beside(path, private=private) as beside:
             beside.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(f"the report cannot be written: {error.strerror}", file=path) from None
@@ -253,11 +255,13 @@ _SUFFIXES = (".png", ".svg", ".pdf")
 
 
 def check_picture(file: str | Path) -> Path:
-    """Refuse a name that no picture can have; a command asks before its work, not after."""
-    return check_file_name(file, "a picture", _SUFFIXES)
+    """Refuse a name that no picture can have, or a place that cannot be written to, before the work."""
+    path = check_file_name(file, "a picture", _SUFFIXES)
+    check_writable(path, "the picture", "name another folder", replaced=True)
+    return path
 
 
-def save_figure(figure: Figure, file: str | Path) -> Path:
+def save_figure(figure: Figure, file: str | Path, *, private: bool = False) -> Path:
     """Write a figure; its folder is made where it does not exist. An SVG is the same, byte by byte, every time.
 
     Parameters
@@ -265,6 +269,8 @@ def save_figure(figure: Figure, file: str | Path) -> Path:
     figure : Figure
     file : path
         ``.png`` (180 dots an inch), ``.svg`` or ``.pdf``.
+    private : bool
+        It shows single patients: nobody else on this machine may read it.
 
     Returns
     -------
@@ -277,14 +283,14 @@ def save_figure(figure: Figure, file: str | Path) -> Path:
     """
     path = check_picture(file)
     try:
-        with mpl.rc_context({"svg.hashsalt": "nbrelapse"}), write_beside(path) as beside:
+        with mpl.rc_context({"svg.hashsalt": "nbrelapse"}), write_beside(path, private=private) as beside:
             figure.savefig(beside, dpi=_DPI, metadata={"Date": None} if path.suffix == ".svg" else None)
     except OSError as error:
         raise InputError(f"cannot write the picture: {error.strerror}", file=path) from None
     return path
 
 
-def save_pictures(pictures: Mapping[str, Picture], folder: str | Path) -> list[Path]:
+def save_pictures(pictures: Mapping[str, Picture], folder: str | Path, *, private: bool = False) -> list[Path]:
     """Write pictures as PNG and as SVG.
 
     Parameters
@@ -292,6 +298,8 @@ def save_pictures(pictures: Mapping[str, Picture], folder: str | Path) -> list[P
     pictures : dict of str to Picture
     folder : path
         Made where it does not exist.
+    private : bool
+        They show single patients: nobody else on this machine may read them.
 
     Returns
     -------
@@ -310,7 +318,7 @@ def save_pictures(pictures: Mapping[str, Picture], folder: str | Path) -> list[P
     }
     for path, content in contents.items():
         try:
-            with write_beside(path) as beside:
+            with write_beside(path, private=private) as beside:
                 beside.write_bytes(content)
         except OSError as error:
             raise InputError(f"cannot write the picture: {error.strerror}", file=path) from None

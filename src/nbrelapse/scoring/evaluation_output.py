@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.cohort.files import write_beside
+from nbrelapse.cohort.files import check_writable, write_beside
 from nbrelapse.errors import InputError
 from nbrelapse.metrics.table import population_title
 from nbrelapse.report.evaluation_report import EvaluationContent, evaluation_figures, write_evaluation_report
@@ -47,7 +47,7 @@ def check_evaluation_folder(folder: str | Path) -> Path:
     Raises
     ------
     InputError
-        It holds something else, or is a file.
+        It holds something else, is a file, or cannot be written.
     """
     target = Path(folder)
     if target.exists() and not target.is_dir():
@@ -60,6 +60,7 @@ def check_evaluation_folder(folder: str | Path) -> Path:
             file=target,
             fix="name a new folder",
         )
+    check_writable(target, "the evaluation", "name another folder", replaced=True)
     return target
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.files import check_writable
 from nbrelapse.errors import InputError
 from nbrelapse.explanation.checks import grouped_shapley, roll_up_difference
 from nbrelapse.explanation.explanation import Explanation, attribution_table, explain
@@ -141,6 +142,7 @@ def explain_cohort(bundle: Bundle, cohort: Cohort, out: Path, request: ExplainRe
     InputError
         An assay, the patient or the horizon is not there, or the folder cannot be written. Nothing is written then.
     """
+    check_writable(out, "the explanation", "name another folder with --out")
     if request.patient is not None:
         check_patient(cohort, request.patient)
     horizon = _explained_horizon(bundle, request.horizon_years)
@@ -233,7 +235,7 @@ def _write(out: Path, found: _Found, content: ExplanationContent, page: PatientC
         attributions=attributions,
         report=write_explanation_report(content, out / "explanation.html"),
         patient_report=None if page is None else write_patient_report(page, out / "patient.html"),
-        figures=save_pictures(pictures, out),
+        figures=save_pictures(pictures, out, private=True),
     )
 
 

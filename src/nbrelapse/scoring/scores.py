@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort, counted
-from nbrelapse.cohort.files import write_beside
+from nbrelapse.cohort.files import check_writable, write_beside
 from nbrelapse.cohort.schema import LAYER
 from nbrelapse.errors import InputError
 from nbrelapse.explanation.explanation import sums_by_mechanism
@@ -364,13 +364,14 @@ def check_scores_file(file: str | Path) -> Path:
     Raises
     ------
     InputError
-        Its extension is not one of ``SUFFIXES``, or it is a folder.
+        Its extension is not one of ``SUFFIXES``, it is a folder, or nothing can be written where it is to be.
     """
     target = Path(file)
     if target.suffix not in _SUFFIXES:
         raise InputError("scores cannot be written to such a file", file=target, expected=", ".join(_SUFFIXES))
     if target.is_dir():
         raise InputError("scores cannot be written: this is a folder", file=target)
+    check_writable(target, "the scores", "name another folder", replaced=True)
     return target
 
 
@@ -401,7 +402,7 @@ def write_scores(scores: pd.DataFrame, file: str | Path) -> Path:
         ".json": lambda path: scores.to_json(path, orient="records", double_precision=15, indent=1),
     }
     try:
-        with write_beside(target) as beside:
+        with write_beside(target, private=True) as beside:
             writers[target.suffix](beside)
     except OSError as error:
         raise InputError(f"the scores cannot be written: {error.strerror}", file=target) from None

@@ -17,7 +17,7 @@ import pandas as pd
 
 from nbrelapse import __version__
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.cohort.files import write_beside
+from nbrelapse.cohort.files import check_writable, write_beside
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.build import build_features
 from nbrelapse.mechanisms.catalogue import Catalogue, load_catalogue
@@ -102,13 +102,14 @@ def check_model_folder(folder: str | Path, *, overwrite: bool = False) -> Path:
     Raises
     ------
     InputError
-        It is there and ``overwrite`` is False, or is not a saved model.
+        It is there and ``overwrite`` is False, is not a saved model, or cannot be written.
     """
     target = Path(folder)
     if target.exists() and not overwrite:
         raise InputError("the folder is there already", file=target, fix="name another, or allow overwriting")
     if target.exists() and not (target / _MANIFEST).is_file():
         raise InputError("what is there is not a saved model; it is not replaced", file=target, fix="name another")
+    check_writable(target, "the model", "name another folder", replaced=True)
     return target
 
 

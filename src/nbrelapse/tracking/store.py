@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from nbrelapse.cohort.files import check_writable
 from nbrelapse.errors import InputError
+from nbrelapse.tracking._again import _persistent
 from nbrelapse.tracking._opening import _CANNOT_OPEN, _PATIENCE, _RETRIES, _alone, _look_at_database, _look_at_server
 from nbrelapse.tracking._process import _SERVED_FOR, _this_process
 from nbrelapse.tracking._trouble import _told
@@ -107,7 +109,7 @@ def open_store(*, create: bool = True) -> MlflowClient:
         else:
             _look_at_database(uri)
         # Of a database this makes the tables.
-        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+        return _persistent(MlflowClient(tracking_uri=uri, registry_uri=uri))
 
 
 @contextmanager
@@ -166,6 +168,8 @@ def check_store(experiment: str | None = None) -> None:
     """
     uri = _address()
     database = _database_file(uri)
+    # What is recorded is put together there.
+    check_writable(tempfile.gettempdir(), "what is to be recorded", "name a folder with room in TMPDIR")
     if database is not None:
         # SQLite writes further files beside the database.
         for folder in (database.parent, database.parent / "artifacts"):
@@ -220,12 +224,21 @@ def _experiment_id(client: MlflowClient, name: str) -> str:
     InputError
         An experiment of that name was deleted, and MLflow keeps the name.
     """
+    from mlflow.exceptions import MlflowException
+
     found = _known_experiment(client, name)
-    if found is None:
-        database = _database_file(client.tracking_uri)
-        location = None if database is None else (database.resolve().parent / "artifacts").as_uri()
+    if found is not None:
+        return str(found.experiment_id)
+    database = _database_file(client.tracking_uri)
+    location = None if database is None else (database.resolve().parent / "artifacts").as_uri()
+    try:
         return str(client.create_experiment(name, artifact_location=location))
-    return str(found.experiment_id)
+    except MlflowException as error:
+        # Somebody else has made it since it was looked for.
+        found = _known_experiment(client, name) if error.error_code == "RESOURCE_ALREADY_EXISTS" else None
+        if found is None:
+            raise
+        return str(found.experiment_id)
 
 
 def _find_experiment(client: MlflowClient, name: str) -> Experiment:

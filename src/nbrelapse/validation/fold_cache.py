@@ -108,7 +108,7 @@ class FoldCache:
             It cannot be made or written.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             (self.folder / ".gitignore").write_text("*\n", encoding="utf-8")
             self._sweep()
         except OSError as error:
@@ -208,7 +208,7 @@ class FoldCache:
 
     def _write(self, key: str, arrays: dict[str, np.ndarray]) -> None:
         try:
-            with write_beside(self._file(key)) as beside:
+            with write_beside(self._file(key), private=True) as beside:
                 named: dict[str, Any] = {"key": np.array(key), **arrays}
                 np.savez(beside, **named)
         except OSError as error:
@@ -246,7 +246,7 @@ class _KeepTrial:
             return
         text = json.dumps(asdict(trial))
         name = f"{trial.part}-{trial.number:04d}.json".lstrip("-")
-        with suppress(OSError), write_beside(self.folder / name) as beside:
+        with suppress(OSError), write_beside(self.folder / name, private=True) as beside:
             beside.write_text(f"{_seal(self.key, text)}\n{text}\n", encoding="utf-8")
 
 
