@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from nbrelapse.validation.fold_cache import FoldCache
 
 
+Executor = Annotated[
+    str, typer.Option(help="Where it is computed: local, dask, dask:ADDRESS of a scheduler, or FILE.toml of a cluster.")
+]
+
+
 def train(
     experiment: Annotated[Path, typer.Argument(help="The experiment file (TOML).")],
     cohort: Annotated[Path | None, typer.Option(help="A cohort folder instead of the file's.")] = None,
@@ -54,6 +59,7 @@ def train(
     log_trials: Annotated[
         bool, typer.Option("--log-trials", help="Record each trial of the tuning in MLflow, below its model.")
     ] = False,
+    executor: Executor = "local",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Tune, validate, track and explain the models of an experiment file."""
@@ -62,6 +68,7 @@ def train(
     from nbrelapse.experiment.config import read_config
     from nbrelapse.experiment.publish import publish
     from nbrelapse.experiment.run import run_experiment
+    from nbrelapse.models.cluster import executing_on
     from nbrelapse.scoring.signature import check_key
     from nbrelapse.tracking.store import check_store
 
@@ -82,11 +89,12 @@ def train(
         validation = config.validation.model_copy(update={"learning_curve": True})
         config = config.model_copy(update={"validation": validation})
     if null_check:
-        _check_null(config, permutations, jobs, as_json)
+        with executing_on(executor, jobs) as jobs:
+            _check_null(config, permutations, jobs, as_json)
         return
     check_store(config.name)
-    kept = None if no_cache else _cache(experiment, cache)
-    with progress_bar() as progress:
+    with executing_on(executor, jobs) as jobs, progress_bar() as progress:
+        kept = None if no_cache else _cache(experiment, cache)
         try:
             result = run_experiment(config, n_jobs=jobs, cache=kept, progress=progress)
         finally:
