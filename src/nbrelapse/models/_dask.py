@@ -76,7 +76,7 @@ class _Sealed:
         return len(self.content)
 
 
-class _Sealing(cloudpickle.Pickler):  # type: ignore[misc]
+class _Sealing(cloudpickle.Pickler):
     """Pickles a task without its large tables, which it replaces by numbers."""
 
     def __init__(self, file: io.BytesIO, number_of: Callable[[Any], int | None]) -> None:
@@ -170,7 +170,7 @@ def _differences(expected: dict[str, str], found: dict[str, str] | Exception, th
     return told + ([f"{threads} threads, where tasks want one"] if threads > 1 else [])
 
 
-class _SameVersions(WorkerPlugin):  # type: ignore[misc]
+class _SameVersions(WorkerPlugin):
     """Closes a worker that comes later and is not like the others."""
 
     def __init__(self, expected: dict[str, str]) -> None:
@@ -261,8 +261,9 @@ class _Cluster:
             except (TimeoutError, queue.Empty):
                 self._look_for_workers()
             except KilledWorker as error:
+                ended = error.allowed_failures + 1
                 raise InputError(
-                    f"a task ended {error.allowed_failures + 1} workers one after the other",
+                    "a task ended 1 worker" if ended == 1 else f"a task ended {ended} workers one after the other",
                     column=str(error.last_worker.address),
                     fix="read the log of that worker: most often the memory of its job is too small",
                 ) from None

@@ -33,7 +33,7 @@ class _ClusterSection(BaseModel):
     kind: Annotated[str, Field(alias="class", pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
     """Such as ``dask_jobqueue.SLURMCluster``."""
     jobs: Annotated[int, Field(ge=1)]
-    """Of a queue, each of as many workers as the option ``processes`` says; else workers."""
+    """Of a queue, each of as many workers as it has cores; else workers."""
     wait: Annotated[float, Field(gt=0)] = 3600.0
     """Seconds to wait for the first worker: a queue may be long."""
     options: dict[str, Any] = {}
@@ -102,7 +102,7 @@ def _workers(executor: str, n_jobs: int) -> Iterator[tuple[Any, int]]:
     if kind == "dask" and ":" in executor and not address:
         raise InputError("the executor has no address", column="--executor", expected=_EXPECTED)
     file = None if kind == "dask" else Path(executor)
-    section = _ClusterSection(**{"class": _LOCAL, "jobs": n_jobs}) if file is None else _read(file)
+    section = _ClusterSection.model_validate({"class": _LOCAL, "jobs": n_jobs}) if file is None else _read(file)
     if util.find_spec("distributed") is None:
         raise InputError(
             "Dask is not installed", column="--executor", fix='pip install "nbrelapse[dask]", or say --executor local'
@@ -113,8 +113,8 @@ def _workers(executor: str, n_jobs: int) -> Iterator[tuple[Any, int]]:
         with _connected(address, _WAIT) as cluster:
             yield cluster, cluster.workers
         return
-    with _started(section, file) as started, _connected(started, section.wait) as cluster:
-        yield cluster, section.jobs * int(section.options.get("processes", 1))
+    with _started(section, file) as (started, workers), _connected(started, section.wait) as cluster:
+        yield cluster, workers
 
 
 def _read(file: Path) -> _ClusterSection:
@@ -157,37 +157,49 @@ def _class_of(section: _ClusterSection, file: Path | None) -> Any:
     return found
 
 
-def _defaults(found: type) -> dict[str, Any]:
-    """Return arguments of a class that a file may change: nothing listens that is not needed, nothing is spilled."""
+def _arguments(found: type, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a class: nothing listens that is not needed, nothing is spilled, a thread a worker."""
     from distributed import LocalCluster
 
+    defaults: dict[str, Any] = {}
     if issubclass(found, LocalCluster):
-        return {
+        defaults = {
             "n_workers": 0,
             "threads_per_worker": 1,
             "memory_limit": 0,
-            "dashboard_address": None,
+            "dashboard_address": "127.0.0.1:0",
             "security": True,
             "silence_logs": logging.ERROR,
         }
-    if hasattr(found, "job_cls"):
-        return {"scheduler_options": {"dashboard": False, "dashboard_address": None}}
-    return {}
+    elif _is_queue(found):
+        defaults = {"processes": options.get("cores", 1), "scheduler_options": {"dashboard_address": ":0"}}
+    return defaults | options
+
+
+def _is_queue(found: type) -> bool:
+    """Whether it is one of dask-jobqueue's."""
+    return hasattr(found, "job_cls")
 
 
 @contextmanager
-def _started(section: _ClusterSection, file: Path | None) -> Iterator[Any]:
-    """Start the cluster that a file describes; it ends with the context."""
+def _started(section: _ClusterSection, file: Path | None) -> Iterator[tuple[Any, int]]:
+    """Start the cluster that a file describes, and yield it with its number of workers; it ends with the context."""
+    import dask
+
     found = _class_of(section, file)
+    arguments = _arguments(found, section.options)
     try:
-        cluster = found(**_defaults(found) | section.options)
+        cluster = found(**arguments)
     except (TypeError, ValueError) as error:
         raise InputError(
             f"{section.kind} cannot be made with these options: {error}", file=file, column="cluster.options"
         ) from None
     with cluster:
-        if hasattr(found, "job_cls"):
+        if _is_queue(found):
             cluster.adapt(minimum_jobs=section.jobs, maximum_jobs=section.jobs)  # a job that ends is started again
+            yield cluster, section.jobs * int(arguments["processes"])
         else:
-            cluster.scale(section.jobs)
-        yield cluster
+            # What starts a lost worker again would be given up where two losses are 15 seconds apart.
+            with dask.config.set({"distributed.deploy.lost-worker-timeout": "1h"}):
+                cluster.scale(section.jobs)
+                yield cluster, section.jobs
