@@ -16,6 +16,7 @@ from joblib import delayed
 
 from nbrelapse.errors import InputError
 from nbrelapse.models import executing_on, in_processes
+from nbrelapse.models.cluster import _arguments, _read
 
 if TYPE_CHECKING:
     from nbrelapse.experiment import ExperimentConfig, ExperimentResult
@@ -196,6 +197,25 @@ def test_a_file_describes_a_cluster(tmp_path: Path) -> None:
         assert jobs == 1
         assert list(in_processes([delayed(abs)(-2)], 1)) == [2]
     assert list(in_processes([delayed(os.getpid)()], 1)) == [os.getpid()]
+
+
+def test_the_file_of_the_documentation_makes_jobs_of_single_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobqueue = pytest.importorskip("dask_jobqueue")
+    page = Path(__file__).parents[2].joinpath("docs", "deploy.md").read_text(encoding="utf-8")
+    file = tmp_path / "slurm.toml"
+    file.write_text(page.split("```toml\n")[1].split("```")[0])
+    section = _read(file)
+    with jobqueue.SLURMCluster(**_arguments(jobqueue.SLURMCluster, section.options)) as queue:
+        script = queue.job_script()
+    assert (section.jobs, section.wait) == (100, 7200)
+    assert "--nthreads 1 " in script
+    assert "--nworkers 4 " in script
+    assert "SPILL=False" in script
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="there is no sbatch"), executing_on(str(file), 2):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import shutil
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -181,12 +182,25 @@ def _is_queue(found: type) -> bool:
     return hasattr(found, "job_cls")
 
 
+def _check_queue(found: Any, file: Path | None) -> None:
+    """Refuse a queue that jobs cannot be submitted to from here."""
+    submit = (getattr(found.job_cls, "submit_command", None) or "") if _is_queue(found) else ""
+    if submit and shutil.which(submit.split()[0]) is None:
+        raise InputError(
+            f"jobs cannot be submitted here: there is no {submit.split()[0]}",
+            file=file,
+            column="class",
+            fix="run the command where jobs are submitted, or name the class of another queue",
+        )
+
+
 @contextmanager
 def _started(section: _ClusterSection, file: Path | None) -> Iterator[tuple[Any, int]]:
     """Start the cluster that a file describes, and yield it with its number of workers; it ends with the context."""
     import dask
 
     found = _class_of(section, file)
+    _check_queue(found, file)
     arguments = _arguments(found, section.options)
     try:
         cluster = found(**arguments)
