@@ -30,12 +30,27 @@ if TYPE_CHECKING:
     from nbrelapse.validation.fold_cache import FoldCache
 
 
+Executor = Annotated[
+    str, typer.Option(help="Where it is computed: local, dask, dask:ADDRESS of a scheduler, or FILE.toml of a cluster.")
+]
+
+
 def train(
     experiment: Annotated[Path, typer.Argument(help="The experiment file (TOML).")],
     cohort: Annotated[Path | None, typer.Option(help="A cohort folder instead of the file's.")] = None,
     gene_sets: Annotated[Path | None, typer.Option(help="Gene sets (GMT or TSV) instead of the file's.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes; the results do not depend on it.")] = 2,
     reports: Annotated[Path, typer.Option(help="Folder for the HTML report.")] = Path("reports"),
+    name: Annotated[str | None, typer.Option(help="Of the experiment and the report instead of the file's.")] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="validation.repeats=5 instead of the file's; may be said again."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done: folds, events, models, time. Nothing is written.")
+    ] = False,
     null_check: Annotated[
         bool,
         typer.Option("--null-check", help="Only see what is found in permuted outcomes; exit 1 = a leak."),
@@ -55,6 +70,7 @@ def train(
     log_trials: Annotated[
         bool, typer.Option("--log-trials", help="Record each trial of the tuning in MLflow, below its model.")
     ] = False,
+    executor: Executor = "local",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Tune, validate, track and explain the models of an experiment file."""
@@ -63,10 +79,12 @@ def train(
     from nbrelapse.experiment.config import read_config
     from nbrelapse.experiment.publish import publish
     from nbrelapse.experiment.run import run_experiment
+    from nbrelapse.models.cluster import executing_on
     from nbrelapse.scoring.signature import check_key
     from nbrelapse.tracking.store import check_store
 
-    config = read_config(experiment)
+    named = [] if name is None else [f"name={json.dumps(name)}"]
+    config = read_config(experiment, [*(changes or []), *named])
     if sign is not None:
         check_key(sign)
     if reports.exists() and not reports.is_dir():
@@ -82,13 +100,22 @@ def train(
     if learning_curve:
         validation = config.validation.model_copy(update={"learning_curve": True})
         config = config.model_copy(update={"validation": validation})
+    if dry_run:
+        from nbrelapse.cli.planning import print_plan
+        from nbrelapse.experiment.plan import plan_experiment
+
+        with progress_bar() as progress:
+            plan = plan_experiment(config, n_jobs=jobs, progress=progress)
+        print_plan(config, plan, as_json=as_json)
+        return
     if null_check:
-        _check_null(config, permutations, jobs, as_json)
+        with executing_on(executor, jobs) as jobs:
+            _check_null(config, permutations, jobs, as_json)
         return
     check_store(config.name)
     _close_abandoned()
     kept = None if no_cache else _cache(experiment.parent, cache)
-    with _going_on(kept), progress_bar() as progress:
+    with executing_on(executor, jobs) as jobs, _going_on(kept), progress_bar() as progress:
         result = run_experiment(config, n_jobs=jobs, cache=kept, progress=progress)
         report = reports / f"{config.name}.html"
         with _recording(kept):

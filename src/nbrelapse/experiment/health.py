@@ -24,7 +24,7 @@ _REINSTALL = "pip install --force-reinstall nbrelapse"
 _EXTRAS = {
     "psycopg": ("for PostgreSQL as the store", 'pip install "nbrelapse[postgres]"'),
     "boto3": ("for artifacts in S3", 'pip install "nbrelapse[s3]"'),
-    "dask": ("no command uses it yet", "nothing to do"),
+    "distributed": ("for --executor dask", 'pip install "nbrelapse[dask]"'),
 }
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _LEAST_FREE = 0.5

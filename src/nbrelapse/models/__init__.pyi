@@ -10,6 +10,7 @@ from .clinical import CLINICAL_COLUMNS as CLINICAL_COLUMNS
 from .clinical import ClinicalCox as ClinicalCox
 from .clinical import ClinicalLogistic as ClinicalLogistic
 from .clinical import ClinicalReference as ClinicalReference
+from .cluster import executing_on as executing_on
 from .design import LEAST_OBSERVED as LEAST_OBSERVED
 from .design import ReadFeatures as ReadFeatures
 from .design import align_patients as align_patients

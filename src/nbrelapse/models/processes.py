@@ -7,13 +7,24 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib import import_module
-from typing import Any
+from typing import Any, Protocol
 
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky import get_reusable_executor
 
 _Task = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+
+
+class _Elsewhere(Protocol):
+    """Where tasks go instead of to processes of this machine."""
+
+    def begin(self, tasks: Iterable[_Task], *, ordered: bool) -> Iterator[Any]: ...
+
+
+_ELSEWHERE: ContextVar[_Elsewhere | None] = ContextVar("_ELSEWHERE", default=None)
+"""Set by :func:`nbrelapse.models.executing_on`."""
 
 
 def in_processes(tasks: Iterable[_Task], n_jobs: int, *, ordered: bool = True) -> Iterator[Any]:
@@ -23,7 +34,8 @@ def in_processes(tasks: Iterable[_Task], n_jobs: int, *, ordered: bool = True) -
     ----------
     tasks : iterable of joblib.delayed calls
     n_jobs : int
-        Processes. With 1 there is none: a task runs here when its result is asked for.
+        Processes. With 1 there is none: a task runs here when its result is asked for. Inside of
+        :func:`nbrelapse.models.executing_on` all tasks go to the cluster, whatever their number of jobs.
     ordered : bool
         Whether the results come in the order of the tasks, or as they are done.
 
@@ -37,6 +49,9 @@ def in_processes(tasks: Iterable[_Task], n_jobs: int, *, ordered: bool = True) -
     >>> list(in_processes([delayed(round)(1.26, 1), delayed(abs)(-2)], n_jobs=1))
     [1.3, 2]
     """
+    elsewhere = _ELSEWHERE.get()
+    if elsewhere is not None:
+        return elsewhere.begin(tasks, ordered=ordered)
     # One setting for all callers: joblib starts its workers anew where it changes.
     with parallel_config(
         backend="loky", inner_max_num_threads=1, initializer=_end_with_parent, initargs=(os.getpid(),)

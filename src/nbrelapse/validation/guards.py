@@ -78,7 +78,7 @@ def optimism(
     for refit, drawn in zip(refits, rows, strict=True):
         outside = np.flatnonzero(~X.index.isin(X.index[drawn]))
         if enough_patients(y[outside]):
-            tasks.append(delayed(_figures)(refit, X.iloc[outside], y[outside]))
+            tasks.append(delayed(_figures)(refit, X, y, outside))
     found = in_processes(tasks, n_jobs)
     apparent = _figures(model, X, y)
     figures = pd.DataFrame(list(found), columns=list(apparent), dtype=float)
@@ -102,8 +102,11 @@ and boosted trees in 60 to 250 simulated patients the slope had 0.14 to 0.46, an
 that in new patients; of forests 0.7 to 135, and it was off by 0.4 and more."""
 
 
-def _figures(model: RiskModel, X: pd.DataFrame, y: np.ndarray) -> dict[str, float]:
-    risk = model.predict_log_risk(X)
+def _figures(
+    model: RiskModel, X: pd.DataFrame, y: np.ndarray, rows: np.ndarray | slice = slice(None)
+) -> dict[str, float]:
+    y = y[rows]
+    risk = model.predict_log_risk(X.iloc[rows])
     return {
         kind_of(y).leading_metric: float(discrimination(y, risk)),
         "calibration_slope": float(calibration_slope(y, risk)),
