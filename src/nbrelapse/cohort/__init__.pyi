@@ -54,6 +54,9 @@ from .mutations import variant_numbers as variant_numbers
 from .mutations import without_germline as without_germline
 from .overlap import Overlap as Overlap
 from .overlap import find_overlap as find_overlap
+from .rows import Rows as Rows
+from .rows import encode_rows as encode_rows
+from .rows import rows_file as rows_file
 from .schema import ASSAY_OF as ASSAY_OF
 from .schema import LARGEST_NUMBER as LARGEST_NUMBER
 from .schema import LAYER as LAYER

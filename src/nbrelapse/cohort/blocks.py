@@ -79,11 +79,14 @@ class StoredCohort:
     ----------
     folder : Path
     metadata : mapping
+    tables : tuple of str
+        Names of the tables that it has.
     blocks : tuple of CohortBlock
     """
 
     folder: Path
     metadata: Mapping[str, Any]
+    tables: tuple[str, ...]
     blocks: tuple[CohortBlock, ...]
 
     def whole(self) -> StoredCohort:
@@ -91,11 +94,6 @@ class StoredCohort:
         ids = [block.patient_ids for block in self.blocks if block.patient_ids is not None]
         one = CohortBlock(self.folder, None, self.metadata, pd.concat(ids, ignore_index=True) if ids else None)
         return replace(self, blocks=(one,))
-
-    def with_metadata(self, metadata: Mapping[str, Any]) -> StoredCohort:
-        """Return the same patients with other metadata."""
-        blocks = tuple(replace(block, metadata=metadata) for block in self.blocks)
-        return replace(self, metadata=metadata, blocks=blocks)
 
     def columns(self, table: str, columns: Sequence[str]) -> pd.DataFrame:
         """Read some columns of a long table as they are stored, of all patients of the folder.
@@ -144,7 +142,7 @@ class StoredCohort:
             ids = _read_columns(self.folder, "patients", [block.number], ["patient_id"])["patient_id"]
             if len(own := ids[kept.patient_ids.get_indexer(pd.Index(ids)) >= 0]):
                 blocks.append(replace(block, metadata=kept.metadata, patient_ids=own.astype("str")))
-        return StoredCohort(self.folder, kept.metadata, tuple(blocks))
+        return replace(self, metadata=kept.metadata, blocks=tuple(blocks))
 
 
 def open_cohort(folder: str | Path) -> StoredCohort:
@@ -183,4 +181,5 @@ def open_cohort(folder: str | Path) -> StoredCohort:
     metadata, numbers = settings.get("metadata", {}), _block_numbers(settings)
     if numbers != [None]:
         _check_blocks(path, settings)
-    return StoredCohort(path, metadata, tuple(CohortBlock(path, number, metadata) for number in numbers))
+    blocks = tuple(CohortBlock(path, number, metadata) for number in numbers)
+    return StoredCohort(path, metadata, tuple(settings["tables"]), blocks)
