@@ -27,7 +27,7 @@ from nbrelapse.errors import InputError
 
 SETTINGS = "cohort.toml"
 _WHOLE, _IN_BLOCKS = 1, 2
-"""Formats of a folder: a file a table, which versions before 0.5.0 read too; and a folder a table, a file a block."""
+"""Formats of a folder: a file a table, which earlier versions read too; and a folder a table, a file a block."""
 _REQUIRED = ("patients", "samples", "assays")
 _OF_SAMPLES = ("assays", "mutations", "segments", "rearrangements")
 """Tables with a row a sample or more, beside the samples themselves."""
