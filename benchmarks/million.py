@@ -2,8 +2,8 @@
 
 A cohort folder of 100,000 patients (1,000,000 with --million, some 6 GB) and one of a fifth of them are written block
 by block: simulated patients with mutations, segments, rearrangements and expression, the same 10,000 again and again
-under other names. ``nbrelapse features`` and ``nbrelapse score`` run as processes, whose memory is looked at twenty times
-a second, all processes of a command together. Peaks that do not grow with the cohort are the point: the goal is 2 GiB.
+under other names. ``nbrelapse features`` and ``nbrelapse score`` run as processes, whose memory is looked at twenty
+times a second, all processes of a command together. Peaks that do not grow with the cohort are the point (goal: 2 GiB).
 Reading is held against pyarrow's bare reading of the same files, in processor time, in turns in one process.
 NBRELAPSE_SCALE divides the patients, for a quick look.
 """

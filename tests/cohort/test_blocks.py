@@ -73,7 +73,7 @@ def joined(blocks: list[Cohort]) -> Cohort:
     return replace(blocks[0], expression=expression, **tables)
 
 
-@pytest.mark.parametrize("size", [17, *np.random.default_rng().integers(10, 59, 1).tolist(), 59])
+@pytest.mark.parametrize("size", [*np.random.default_rng(64).integers(15, 59, 2).tolist(), 59])
 def test_blocks_of_any_size_hold_the_cohort(cohort: Cohort, tmp_path: Path, size: int) -> None:
     folder = write_cohort(cohort, tmp_path / "cohort", block_size=size)
     stored = open_cohort(folder)
@@ -92,6 +92,16 @@ def test_a_cohort_that_fits_a_block_is_stored_as_it_always_was(cohort: Cohort, t
     assert sorted(file.name for file in folder.iterdir())[:2] == ["assays.parquet", "cohort.toml"]
     (block,) = open_cohort(folder).blocks
     pd.testing.assert_frame_equal(block.read().samples, cohort.samples)
+
+
+def test_many_genes_make_small_blocks(cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cohort.expression is not None
+    monkeypatch.setattr("nbrelapse.cohort.storage.PATIENTS_A_BLOCK", 60)
+    assert len(open_cohort(write_cohort(cohort, tmp_path / "few")).blocks) == 1
+    monkeypatch.setattr("nbrelapse.cohort.storage._GENES_A_BLOCK", len(cohort.expression) // 3)
+    assert len(open_cohort(write_cohort(cohort, tmp_path / "many")).blocks) == 3
+    without = replace(cohort, expression=None)
+    assert len(open_cohort(write_cohort(without, tmp_path / "none")).blocks) == 1
 
 
 def test_a_block_reads_its_own_files_only(folder: Path, cohort: Cohort) -> None:

@@ -154,8 +154,8 @@ def open_cohort(folder: str | Path) -> StoredCohort:
     Parameters
     ----------
     folder : path
-        As :func:`nbrelapse.cohort.write_cohort` writes it. Cohorts of up to 10,000 patients, and folders of versions
-        before blocks, are one block.
+        As :func:`nbrelapse.cohort.write_cohort` writes it. Cohorts of few patients, and folders of earlier versions,
+        are one block.
 
     Returns
     -------

@@ -34,7 +34,9 @@ _OF_SAMPLES = ("assays", "mutations", "segments", "rearrangements")
 _MOST_BLOCKS = 100_000
 _CODED = ["assay", "genome_build", "platform"]
 PATIENTS_A_BLOCK = 10_000
-"""So many are read, built and scored at once: some 100 MB with the tables of a tumour, and more with expression."""
+"""So many are read, built and scored at once: some 400 MB with the tables of a tumour and expression of few genes."""
+_GENES_A_BLOCK = 5_000
+"""Of a matrix with more rows a block has fewer patients in proportion: it holds a number for each gene and sample."""
 
 
 def write_cohort(
@@ -43,7 +45,7 @@ def write_cohort(
     *,
     overwrite: bool = False,
     validated: bool = False,
-    block_size: int = PATIENTS_A_BLOCK,
+    block_size: int | None = None,
 ) -> Path:
     """Write a cohort folder.
 
@@ -60,8 +62,9 @@ def write_cohort(
         Replace a cohort that is already there. Any other folder with content is never replaced.
     validated : bool, default False
         The cohort comes as a reader made it, and need not be validated again.
-    block_size : int, default 10,000
-        Patients of a block. It changes nothing of what is computed of them.
+    block_size : int, optional
+        Patients of a block; by default 10,000, and fewer where a matrix has more than 5,000 genes. It changes nothing
+        of what is computed of them.
 
     Returns
     -------
@@ -77,9 +80,16 @@ def write_cohort(
         validate_cohort(cohort)
     target = Path(folder)
     check_target(target, overwrite=overwrite)
-    blocks = iter([cohort]) if len(cohort.patients) <= block_size else _split(cohort, block_size)
-    _write_blocks(blocks, target, in_blocks=len(cohort.patients) > block_size, layers=as_layers(cohort.layers))
+    size = _patients_a_block(cohort) if block_size is None else block_size
+    in_blocks = len(cohort.patients) > size
+    blocks = _split(cohort, size) if in_blocks else iter([cohort])
+    _write_blocks(blocks, target, in_blocks=in_blocks, layers=as_layers(cohort.layers))
     return target
+
+
+def _patients_a_block(cohort: Cohort) -> int:
+    genes = [len(matrix) for name in MATRICES if (matrix := getattr(cohort, name)) is not None]
+    return PATIENTS_A_BLOCK * _GENES_A_BLOCK // max(_GENES_A_BLOCK, *genes, 0)
 
 
 def write_cohort_blocks(blocks: Iterable[Cohort], folder: str | Path, *, overwrite: bool = False) -> Path:
