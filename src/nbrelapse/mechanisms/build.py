@@ -80,7 +80,7 @@ def buildable(catalogue: Catalogue, gene_sets: Mapping[str, Sequence[str]]) -> C
     Examples
     --------
     >>> len(load_catalogue().features) - len(buildable(load_catalogue(), {}).features)
-    14
+    24
     """
     left_out = {
         name
