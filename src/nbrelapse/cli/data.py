@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from nbrelapse.cohort.blocks import StoredCohort
     from nbrelapse.cohort.cohort import Cohort
     from nbrelapse.readers import LayerSource
 
@@ -23,6 +24,9 @@ Name = Annotated[str | None, typer.Option("--name", help="Name of the cohort; wh
 Where = Annotated[
     str | None,
     typer.Option("--where", help="Only the patients of whom this is true, such as \"risk_group == 'high'\"."),
+]
+Jobs = Annotated[
+    int, typer.Option(min=1, help="Processes; a cohort of more than 10,000 patients is worked on in blocks of these.")
 ]
 Timepoint = Annotated[
     str | None,
@@ -267,6 +271,38 @@ def subset(
         typer.echo(f"{document['kept']:,} of {document['of']:,} patients kept: {out}")
 
 
+def block_by_block(tasks: Sequence[Any], jobs: int) -> Iterator[Any]:
+    """Do tasks that are one a block of patients, and return their results in order; few wait for being written.
+
+    Parameters
+    ----------
+    tasks : sequence of joblib.delayed calls
+    jobs : int
+        Processes; one block needs none of its own.
+    """
+    from nbrelapse.models.processes import in_processes
+
+    at_once = _AHEAD * jobs
+    for first in range(0, len(tasks), at_once):
+        yield from in_processes(tasks[first : first + at_once], min(jobs, len(tasks)))
+
+
+_AHEAD = 4
+"""Blocks of a process that are done before the next are begun: so many are in memory if writing them is slow."""
+
+
+def open_patients(folder: Path, where: str | None) -> StoredCohort:
+    """Open a cohort to read it block by block, and keep the patients of whom a condition is true; says how many."""
+    from nbrelapse.cohort.blocks import open_cohort
+
+    stored = open_cohort(folder)
+    if where is None:
+        return stored
+    kept = stored.where(where)
+    _say_kept(kept.metadata, where)
+    return kept
+
+
 def read_patients(folder: Path, where: str | None, *, barred: Collection[str] = ()) -> Cohort:
     """Read a cohort and keep the patients of whom a condition is true; says on standard error how many.
 
@@ -285,14 +321,20 @@ def read_patients(folder: Path, where: str | None, *, barred: Collection[str] = 
 def _chosen_patients(cohort: Cohort, where: str | None, *, barred: Collection[str] = ()) -> Cohort:
     if where is None:
         return cohort
-    from nbrelapse.cohort.cohort import counted
     from nbrelapse.cohort.select import take_where
 
     kept = take_where(cohort, where, barred=barred)
-    unknown = kept.metadata["selections"][-1]["not_known"]
-    left = f"; of {counted(unknown, 'other')} it cannot be told, as a value is missing" if unknown else ""
-    typer.echo(f"{len(kept.patients):,} of {len(cohort.patients):,} patients: {kept.where}{left}", err=True)
+    _say_kept(kept.metadata, str(kept.where))
     return kept
+
+
+def _say_kept(metadata: Mapping[str, Any], where: str) -> None:
+    from nbrelapse.cohort.cohort import counted
+
+    last = metadata["selections"][-1]
+    unknown = last["not_known"]
+    left = f"; of {counted(unknown, 'other')} it cannot be told, as a value is missing" if unknown else ""
+    typer.echo(f"{last['kept']:,} of {last['patients']:,} patients: {where}{left}", err=True)
 
 
 @cohort_app.command()

@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nbrelapse.cli.data import Jobs, block_by_block
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
+    from nbrelapse.cohort.blocks import CohortBlock
     from nbrelapse.cohort.cohort import Cohort
     from nbrelapse.mechanisms.catalogue import Catalogue
+    from nbrelapse.mechanisms.feature_table import FeatureRows
+    from nbrelapse.report.coverage import Coverage
 
 
 def features(
@@ -45,64 +52,105 @@ def features(
     patient: Annotated[
         str | None, typer.Option(help="With --genome: draw the copy-number profile of this patient alone.")
     ] = None,
+    jobs: Jobs = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Compute the mechanisms' features of every patient."""
     import json
 
-    from nbrelapse.cohort.storage import read_cohort
-    from nbrelapse.errors import InputError
-    from nbrelapse.mechanisms.build import build_features
+    from nbrelapse.cohort.blocks import open_cohort
+    from nbrelapse.mechanisms.blocks import independent_blocks
+    from nbrelapse.mechanisms.build import buildable
     from nbrelapse.mechanisms.catalogue import load_catalogue
-    from nbrelapse.mechanisms.feature_table import check_target, write_features
+    from nbrelapse.mechanisms.feature_table import check_target
     from nbrelapse.mechanisms.gene_sets import genes_found, read_gene_sets
     from nbrelapse.mechanisms.layers import with_layer_features
-    from nbrelapse.report.facts import feature_patients, mechanism_patients
 
     check_target(out)
     picture = coverage_plot or (out.with_name(f"{out.name}.coverage.png") if coverage else None)
     _check_asked(pictures=(picture, genome), calls=calls)
     entries = load_catalogue(catalogue)
     sets = {} if gene_sets is None else read_gene_sets(gene_sets)
-    studied = read_cohort(cohort)
-    _check_patient(studied, genome, patient)
-    if layer:
-        entries = with_layer_features(entries, studied, None if "all" in layer else layer, sets)
-    table = build_features(studied, entries, sets)
-    if table.values.empty:
-        raise InputError(
-            "no feature can be computed",
-            file=catalogue,
-            expected="at least one feature whose gene set is at hand",
-            fix="give the gene sets with --gene-sets, or let the catalogue extend the packaged one",
-        )
-    manifest = write_features(table, out)
-    written = _write_copy_number(studied, calls, genome, patient)
-    by_mechanism, by_feature = mechanism_patients(studied, table), feature_patients(studied, table)
-    genes = None if studied.expression is None else genes_found(studied, table.catalogue, sets)
+    stored = open_cohort(cohort)
+    # Calls of X, and which rows of a layer vary, are learned from all patients.
+    studied = stored.whole().blocks[0].read() if calls or genome or patient or layer else None
+    if studied is not None:
+        _check_patient(studied, genome, patient)
+        if layer:
+            entries = with_layer_features(entries, studied, None if "all" in layer else layer, sets)
+    entries = buildable(entries, sets)
+    _require_features(entries, catalogue)
+    blocks = independent_blocks(stored, entries).blocks
+    manifest, found = _build(blocks if studied is None else [studied], entries, sets, out, jobs)
+    written = {} if studied is None else _write_copy_number(studied, calls, genome, patient)
+    genes = None if found.measured is None else genes_found(found.measured, entries, sets)
     if picture is not None:
-        _draw(by_mechanism, by_feature, table.catalogue, picture)
+        _draw(found.by_mechanism, found.by_feature, entries, picture)
     if as_json:
         document = {
             "features": str(out),
             "manifest": str(manifest),
-            "patients": len(table.values),
-            "columns": len(table.values.columns),
-            "coverage": {"mechanisms": by_mechanism.to_dict("records"), "features": _records(by_feature)},
+            "patients": found.patients,
+            "columns": len(entries.features),
+            "coverage": {"mechanisms": found.by_mechanism.to_dict("records"), "features": _records(found.by_feature)},
             "coverage_plot": None if picture is None else str(picture),
             **{name: str(file) for name, file in written.items()},
             "genes_found": None if genes is None else _records(genes),
         }
         typer.echo(json.dumps(document, indent=2, allow_nan=False))
         return
-    typer.echo(f"{len(table.values)} patients, {len(table.values.columns)} features: {out}")
-    _print_coverage(by_mechanism, table.catalogue, whole=picture is not None)
+    typer.echo(f"{found.patients} patients, {len(entries.features)} features: {out}")
+    _print_coverage(found.by_mechanism, entries, whole=picture is not None)
     if genes is not None:
         _print_genes(genes, whole=picture is not None)
     if picture is not None:
         typer.echo(f"picture: {picture}")
     for name, file in written.items():
         typer.echo(f"{name}: {file}")
+
+
+def _require_features(entries: Catalogue, file: Path | None) -> None:
+    from nbrelapse.errors import InputError
+
+    if not entries.features:
+        raise InputError(
+            "no feature can be computed",
+            file=file,
+            expected="at least one feature whose gene set is at hand",
+            fix="give the gene sets with --gene-sets, or let the catalogue extend the packaged one",
+        )
+
+
+def _build(
+    blocks: Sequence[CohortBlock | Cohort], entries: Catalogue, sets: dict[str, list[str]], out: Path, jobs: int
+) -> tuple[Path, Coverage]:
+    """Build the features of one block after another, and write them as they are built."""
+    from joblib import delayed
+
+    from nbrelapse.mechanisms.feature_table import feature_file
+    from nbrelapse.report.coverage import Coverage
+
+    tasks = [delayed(_build_block)(block, entries, sets, out.suffix, place) for place, block in enumerate(blocks)]
+    counts = []
+    with feature_file(out, entries) as file:
+        for rows, counted in block_by_block(tasks, jobs):
+            file.append(rows)
+            counts.append(counted)
+    return file.manifest, Coverage.total(counts)
+
+
+def _build_block(
+    block: CohortBlock | Cohort, entries: Catalogue, sets: dict[str, list[str]], suffix: str, place: int
+) -> tuple[FeatureRows, Coverage]:
+    """Build the features of a block of patients, here or in another process."""
+    from nbrelapse.cohort.cohort import Cohort
+    from nbrelapse.mechanisms.build import build_features
+    from nbrelapse.mechanisms.feature_table import encode_features
+    from nbrelapse.report.coverage import Coverage
+
+    studied = block if isinstance(block, Cohort) else block.read()
+    table = build_features(studied, entries, sets)
+    return encode_features(table, suffix, first=place == 0), Coverage.of(studied, table)
 
 
 def _check_asked(pictures: tuple[Path | None, ...], calls: Path | None) -> None:

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from nbrelapse.cli.data import Where, read_patients
+from nbrelapse.cli.data import Jobs, Where, block_by_block, open_patients, read_patients
 from nbrelapse.cli.results import case_mix_document, evaluation_document
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nbrelapse.cohort.blocks import CohortBlock, StoredCohort
     from nbrelapse.cohort.cohort import Cohort
+    from nbrelapse.cohort.rows import Rows
     from nbrelapse.explanation.stability import Stability
     from nbrelapse.scoring.bundle import Bundle
     from nbrelapse.scoring.evaluate import ExternalEvaluation
     from nbrelapse.scoring.explain import ExplainedCohort
+    from nbrelapse.scoring.scores import ScoredBlock
     from nbrelapse.tracking.evaluation import RecordedEvaluation
 
 Trust = Annotated[
@@ -240,6 +243,7 @@ def score(
         Path | None, typer.Option(help="Of auto: the folder whose model folders take part; models by default.")
     ] = None,
     trust: Trust = None,
+    jobs: Jobs = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Score the patients of a cohort: risk, interval, mechanisms, and what was missing.
@@ -250,8 +254,7 @@ def score(
 
     from nbrelapse.errors import InputError
     from nbrelapse.scoring.reading import load_model
-    from nbrelapse.scoring.scores import check_scores_file, cohort_notes, write_scores
-    from nbrelapse.scoring.scores import score as score_cohort
+    from nbrelapse.scoring.scores import check_scores_file
 
     check_scores_file(out)
     if model == "auto":
@@ -260,14 +263,49 @@ def score(
     for option, value in (("--endpoint", endpoint), ("--models", models)):
         if value is not None:
             raise InputError(f"{option} is of nbrelapse score auto", column=option, fix="leave it out, or say auto")
-    bundle, patients = load_model(model, trust=trust), read_patients(cohort, where)
-    scores = score_cohort(bundle, patients, allow_missing_assays=allow_missing_assays)
-    file = write_scores(scores, out)
-    document = _scored(file, scores) | {"notes": cohort_notes(bundle, patients)}
+    bundle, patients = load_model(model, trust=trust), open_patients(cohort, where)
+    document = _score_blocks(bundle, patients, out, jobs, allow_missing_assays=allow_missing_assays)
     if as_json:
         typer.echo(json.dumps(document, indent=2))
         return
     _print_scored(document)
+
+
+def _score_blocks(
+    bundle: Bundle, patients: StoredCohort, out: Path, jobs: int, *, allow_missing_assays: bool
+) -> dict[str, Any]:
+    """Score one block of patients after another, and write the scores as they come."""
+    from joblib import delayed
+
+    from nbrelapse.cohort.rows import rows_file
+    from nbrelapse.mechanisms.blocks import independent_blocks
+    from nbrelapse.scoring.scores import can_score_blocks, require_assays, told_notes
+
+    ready = independent_blocks(patients, bundle.catalogue) if can_score_blocks(bundle) else patients.whole()
+    tasks = [delayed(_score_block)(bundle, block, out.suffix, place) for place, block in enumerate(ready.blocks)]
+    found = []
+    with rows_file(out, "the scores") as append:
+        for rows, summary in block_by_block(tasks, jobs):
+            append(rows)
+            found.append(summary)
+        if not allow_missing_assays:
+            require_assays(bundle, found)
+    return {
+        "file": str(out),
+        "patients": sum(block.patients for block in found),
+        "unscored": sum(block.unscored for block in found),
+        "with_warnings": sum(block.with_warnings for block in found),
+        "notes": told_notes(bundle, [block.told for block in found]),
+    }
+
+
+def _score_block(bundle: Bundle, block: CohortBlock, suffix: str, place: int) -> tuple[Rows, ScoredBlock]:
+    """Score a block of patients, here or in another process."""
+    from nbrelapse.cohort.rows import encode_rows
+    from nbrelapse.scoring.scores import score_block
+
+    scores, summary = score_block(bundle, block.read())
+    return encode_rows(scores, suffix, first=place == 0), summary
 
 
 def _score_auto(patients: Cohort, out: Path, endpoint: str, folder: Path, trust: Path | None, as_json: bool) -> None:

@@ -4,6 +4,9 @@ from .assemble import join_assay_rows as join_assay_rows
 from .assemble import normalise_matrix as normalise_matrix
 from .assemble import normalise_table as normalise_table
 from .assemble import sample_ids_of as sample_ids_of
+from .blocks import CohortBlock as CohortBlock
+from .blocks import StoredCohort as StoredCohort
+from .blocks import open_cohort as open_cohort
 from .check import ROUNDING_DAYS as ROUNDING_DAYS
 from .check import CohortReport as CohortReport
 from .check import check_cohort as check_cohort
@@ -51,6 +54,9 @@ from .mutations import variant_numbers as variant_numbers
 from .mutations import without_germline as without_germline
 from .overlap import Overlap as Overlap
 from .overlap import find_overlap as find_overlap
+from .rows import Rows as Rows
+from .rows import encode_rows as encode_rows
+from .rows import rows_file as rows_file
 from .schema import ASSAY_OF as ASSAY_OF
 from .schema import LARGEST_NUMBER as LARGEST_NUMBER
 from .schema import LAYER as LAYER
@@ -78,10 +84,12 @@ from .select import select_patients as select_patients
 from .select import take_listed as take_listed
 from .select import take_where as take_where
 from .shared_patients import UNCERTAIN as UNCERTAIN
+from .storage import PATIENTS_A_BLOCK as PATIENTS_A_BLOCK
 from .storage import SETTINGS as SETTINGS
 from .storage import check_target as check_target
 from .storage import read_cohort as read_cohort
 from .storage import write_cohort as write_cohort
+from .storage import write_cohort_blocks as write_cohort_blocks
 from .text import LFS_MARK as LFS_MARK
 from .text import TextHeader as TextHeader
 from .text import decode as decode

@@ -179,11 +179,22 @@ def _restricted(cohort: Cohort, wanted: pd.Series, reason: Mapping[str, Any]) ->
         raise InputError("no patient is left", column=str(wanted.name), expected="at least one patient")
     known = cohort.patients["patient_id"]
     _refuse_unknown(wanted, known)
-    ids = wanted.astype("str")
+    kept = _rows_of_patients(cohort, wanted.astype("str"))
+    matrices = {name: getattr(kept, name) for name in ("gene_copy_number", "expression")}
+    without: dict[str, Any] = {name: None for name, one in matrices.items() if one is not None and not one.shape[1]}
+    record = {"cohort": cohort.name, "patients": len(known), "kept": len(kept.patients), **reason}
+    # The whole cohort has passed the check of units, which some of its patients, infants say, may fail.
+    metadata = {**cohort.metadata, "units_checked": True}
+    metadata["selections"] = [*cohort.metadata.get("selections", []), record]
+    return replace(kept, metadata=metadata, **without)
+
+
+def _rows_of_patients(cohort: Cohort, ids: pd.Series) -> Cohort:
+    """Return the rows of some patients in all tables; a matrix in which they have no sample is left without columns."""
     samples = cohort.samples[is_among(cohort.samples["patient_id"], ids)]
     own = samples["sample_id"]
     tables: dict[str, Any] = {
-        "patients": cohort.patients[is_among(known, ids)],
+        "patients": cohort.patients[is_among(cohort.patients["patient_id"], ids)],
         "samples": samples,
         "assays": cohort.assays[is_among(cohort.assays["sample_id"], own)],
     }
@@ -193,14 +204,8 @@ def _restricted(cohort: Cohort, wanted: pd.Series, reason: Mapping[str, Any]) ->
     tables = {name: table.reset_index(drop=True) for name, table in tables.items()}
     for name in ("gene_copy_number", "expression"):
         if (matrix := getattr(cohort, name)) is not None:
-            there = is_among(pd.Series(matrix.columns), own)
-            tables[name] = matrix.loc[:, there] if there.any() else None
-    layers = as_layers(cohort.layers).take(own)
-    record = {"cohort": cohort.name, "patients": len(known), "kept": len(tables["patients"]), **reason}
-    # The whole cohort has passed the check of units, which some of its patients, infants say, may fail.
-    metadata = {**cohort.metadata, "units_checked": True}
-    metadata["selections"] = [*cohort.metadata.get("selections", []), record]
-    return replace(cohort, metadata=metadata, layers=layers, **tables)
+            tables[name] = matrix.loc[:, is_among(pd.Series(matrix.columns), own)]
+    return replace(cohort, layers=as_layers(cohort.layers).take(own), **tables)
 
 
 def _refuse_unknown(wanted: pd.Series, known: pd.Series, **place: Any) -> None:

@@ -1,37 +1,58 @@
-"""A cohort as a folder: one Parquet file per table and layer, and ``cohort.toml``."""
+"""A cohort as a folder: ``cohort.toml``, and Parquet files; those of many patients hold a block of patients each."""
 
 from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as pads
 import tomli_w
 
 from nbrelapse.cohort.assemble import normalise_matrix, normalise_table
-from nbrelapse.cohort.check import validate_cohort
+from nbrelapse.cohort.check import _check_builds, validate_cohort
 from nbrelapse.cohort.cohort import Cohort, Repairs
+from nbrelapse.cohort.columns import _check_time_units, encode, refuse_rows
 from nbrelapse.cohort.files import check_writable, write_beside
-from nbrelapse.cohort.layers import Layers, _layer_file, check_layer_name
+from nbrelapse.cohort.layers import Layers, _layer_file, as_layers, check_layer_name
 from nbrelapse.cohort.schema import MATRICES, TABLES
 from nbrelapse.cohort.text import decode, read_bytes, read_table
 from nbrelapse.errors import InputError
 
 SETTINGS = "cohort.toml"
-_FORMAT = 1
+_WHOLE, _IN_BLOCKS = 1, 2
+"""Formats of a folder: a file a table, which earlier versions read too; and a folder a table, a file a block."""
 _REQUIRED = ("patients", "samples", "assays")
+_OF_SAMPLES = ("assays", "mutations", "segments", "rearrangements")
+"""Tables with a row a sample or more, beside the samples themselves."""
+_MOST_BLOCKS = 100_000
+_CODED = ["assay", "genome_build", "platform"]
+PATIENTS_A_BLOCK = 10_000
+"""So many are read, built and scored at once: some 400 MB with the tables of a tumour and expression of few genes."""
+_GENES_A_BLOCK = 5_000
+"""Of a matrix with more rows a block has fewer patients in proportion: it holds a number for each gene and sample."""
 
 
-def write_cohort(cohort: Cohort, folder: str | Path, *, overwrite: bool = False, validated: bool = False) -> Path:
+def write_cohort(
+    cohort: Cohort,
+    folder: str | Path,
+    *,
+    overwrite: bool = False,
+    validated: bool = False,
+    block_size: int | None = None,
+) -> Path:
     """Write a cohort folder.
 
     The files are written to a new folder beside the target, which takes its name at the end: an interruption leaves
     no half-written cohort. A new folder is its owner's alone (mode 0700, files 0600); one that is replaced keeps the
-    rights that it gave to others.
+    rights that it gave to others. A cohort of more patients than a block has is written block by block: each file holds
+    all rows of some patients, who follow one another, so that a part of the cohort can be read without the others.
 
     Parameters
     ----------
@@ -42,6 +63,9 @@ def write_cohort(cohort: Cohort, folder: str | Path, *, overwrite: bool = False,
         Replace a cohort that is already there. Any other folder with content is never replaced.
     validated : bool, default False
         The cohort comes as a reader made it, and need not be validated again.
+    block_size : int, optional
+        Patients of a block; by default 10,000, and fewer where a matrix has more than 5,000 genes. It changes nothing
+        of what is computed of them.
 
     Returns
     -------
@@ -51,19 +75,89 @@ def write_cohort(cohort: Cohort, folder: str | Path, *, overwrite: bool = False,
     Raises
     ------
     InputError
-        The cohort is not valid, or the folder is there already or cannot be written.
+        The cohort is not valid, the folder is there already, or it cannot be written, as on a full disk.
     """
     if not validated:
         validate_cohort(cohort)
     target = Path(folder)
     check_target(target, overwrite=overwrite)
-    try:
-        with write_beside(target, private=True) as beside:
-            _write_files(cohort, beside)
-    except OSError as error:
-        problem = f"the cohort cannot be written: {error.strerror or error}"
-        raise InputError(problem, file=target, fix="make room, or choose another folder") from None
+    size = _patients_a_block(cohort) if block_size is None else block_size
+    in_blocks = len(cohort.patients) > size
+    blocks = _split(cohort, size) if in_blocks else iter([cohort])
+    _write_blocks(blocks, target, in_blocks=in_blocks, layers=as_layers(cohort.layers))
     return target
+
+
+def _patients_a_block(cohort: Cohort) -> int:
+    genes = [len(matrix) for name in MATRICES if (matrix := getattr(cohort, name)) is not None]
+    return PATIENTS_A_BLOCK * _GENES_A_BLOCK // max(_GENES_A_BLOCK, *genes, 0)
+
+
+def write_cohort_blocks(blocks: Iterable[Cohort], folder: str | Path, *, overwrite: bool = False) -> Path:
+    """Write a cohort folder of blocks that are made one after another: no more than one need be in memory.
+
+    Parameters
+    ----------
+    blocks : iterable of Cohort
+        Each of other patients, with the same tables, and the same genes in the same order. Name, metadata and panels
+        are those of the first. They cannot have layers.
+    folder : path
+    overwrite : bool, default False
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        As :func:`write_cohort` does; a block is unlike the first, or a patient or sample is in two of them.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nbrelapse.simulation import simulate_cohort
+    >>> cohort = simulate_cohort(40, seed=1)
+    >>> blocks = (cohort.take(cohort.patient_ids[first : first + 15]) for first in range(0, 40, 15))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     len(read_cohort(write_cohort_blocks(blocks, f"{folder}/cohort")).patients)
+    40
+    """
+    target = Path(folder)
+    check_target(target, overwrite=overwrite)
+    _write_blocks(map(_without_layers, blocks), target, in_blocks=True, layers=Layers())
+    return target
+
+
+def _without_layers(block: Cohort) -> Cohort:
+    if block.layers:
+        raise InputError("a cohort that is written in blocks has no layers", column="layers", fix="use write_cohort")
+    # Whether the times are days can only be seen of all patients, when they are read.
+    validate_cohort(replace(block, metadata={**block.metadata, "units_checked": True}))
+    return block
+
+
+def _split(cohort: Cohort, size: int) -> Iterator[Cohort]:
+    """Cut a cohort into blocks of patients in their order; rows keep their order within a block."""
+    of_patient = np.arange(len(cohort.patients)) // size
+    of_sample = of_patient[cohort.patient_ids.get_indexer(pd.Index(cohort.samples["patient_id"]))]
+    samples = pd.Index(cohort.samples["sample_id"])
+    blocks = {"patients": of_patient, "samples": of_sample}
+    for name in _OF_SAMPLES:
+        if (table := getattr(cohort, name)) is not None:
+            codes, distinct = encode(table["sample_id"])
+            blocks[name] = of_sample[samples.get_indexer(pd.Index(distinct))][codes]
+    for name in MATRICES:
+        if (matrix := getattr(cohort, name)) is not None:
+            blocks[name] = of_sample[samples.get_indexer(matrix.columns)]
+    orders = {name: np.argsort(block, kind="stable") for name, block in blocks.items()}
+    for number in range(int(of_patient[-1]) + 1):
+        tables = {}
+        for name, order in orders.items():
+            rows = order[slice(*np.searchsorted(blocks[name][order], [number, number + 1]))]
+            table = getattr(cohort, name)
+            tables[name] = table.iloc[:, rows] if name in MATRICES else table.take(rows).reset_index(drop=True)
+        yield replace(cohort, layers={}, **tables)
 
 
 def check_target(folder: str | Path, *, overwrite: bool = False) -> None:
@@ -82,27 +176,70 @@ def check_target(folder: str | Path, *, overwrite: bool = False) -> None:
         raise InputError("a cohort is there already", file=target, fix="choose another folder, or say --overwrite")
 
 
-def _write_files(cohort: Cohort, folder: Path) -> None:
-    folder.mkdir()
-    present = []
-    for name in TABLES:
-        table = getattr(cohort, name)
-        if table is not None:
-            table.to_parquet(folder / f"{name}.parquet", index=False)
-            present.append(name)
-    for name in MATRICES:
-        table = getattr(cohort, name)
-        if table is not None:
-            table.rename_axis(columns=None).copy().reset_index().to_parquet(folder / f"{name}.parquet", index=False)
-            present.append(name)
-    for name, layer in cohort.layers.items():
-        file = _layer_file(folder, check_layer_name(name))
+def _table_file(folder: Path, name: str, block: int | None) -> Path:
+    """Return the file of a table, or of a block of it; panels are of no patient, and have one file."""
+    return (
+        folder / f"{name}.parquet" if block is None or name == "panels" else folder / name / f"part-{block:05d}.parquet"
+    )
+
+
+def _write_blocks(blocks: Iterator[Cohort], target: Path, *, in_blocks: bool, layers: Layers) -> None:
+    try:
+        with write_beside(target, private=True) as beside:
+            beside.mkdir()
+            first, number = None, 0
+            for number, block in enumerate(blocks, 1):
+                first = _like_first(block, first)
+                _write_tables(block, beside, number - 1 if in_blocks else None)
+            if first is None:
+                raise InputError("there is no block of patients", file=target, expected="at least one")
+            for name, layer in layers.items():
+                file = _layer_file(beside, check_layer_name(name))
+                file.parent.mkdir(exist_ok=True)
+                layer.rename_axis(columns=None).copy().reset_index().to_parquet(file, index=False)
+            settings: dict[str, Any] = {"name": first.name, "format": _IN_BLOCKS if in_blocks else _WHOLE}
+            settings |= {"blocks": number} if in_blocks else {}
+            settings |= {"tables": _present(first), "metadata": _plain(first.metadata)}
+            if layers:
+                settings["layers"] = list(layers)
+            (beside / SETTINGS).write_text(tomli_w.dumps(settings), encoding="utf-8")
+            if in_blocks:
+                _check_blocks(beside, settings)
+    except OSError as error:
+        raise InputError(
+            f"the cohort cannot be written: {error.strerror or error}",
+            file=target,
+            fix="make room or choose another folder; what was there before is untouched",
+        ) from None
+
+
+def _present(cohort: Cohort) -> list[str]:
+    return [name for name in (*TABLES, *MATRICES) if getattr(cohort, name) is not None]
+
+
+def _like_first(block: Cohort, first: Cohort | None) -> Cohort:
+    """Return the first block, of the molecular tables only the names of the genes; refuse a block unlike it."""
+    if first is None:
+        genes = {name: matrix.iloc[:, :0] for name in MATRICES if (matrix := getattr(block, name)) is not None}
+        empty = {name: getattr(block, name).iloc[:0] for name in _present(block) if name not in (*genes, "panels")}
+        return replace(block, **genes, **empty)
+    alike = _present(block) == _present(first) and all(
+        getattr(block, name) is None or getattr(block, name).index.equals(getattr(first, name).index)
+        for name in MATRICES
+    )
+    if not alike:
+        raise InputError("the blocks of a cohort have different tables or genes", expected=", ".join(_present(first)))
+    return first
+
+
+def _write_tables(cohort: Cohort, folder: Path, block: int | None) -> None:
+    for name in _present(cohort):
+        file, table = _table_file(folder, name, block), getattr(cohort, name)
         file.parent.mkdir(exist_ok=True)
-        layer.rename_axis(columns=None).copy().reset_index().to_parquet(file, index=False)
-    settings = {"name": cohort.name, "format": _FORMAT, "tables": present, "metadata": _plain(cohort.metadata)}
-    if cohort.layers:
-        settings["layers"] = list(cohort.layers)
-    (folder / SETTINGS).write_text(tomli_w.dumps(settings), encoding="utf-8")
+        if name in MATRICES:
+            table = table.rename_axis(columns=None).copy().reset_index()
+        if name != "panels" or not block:
+            table.to_parquet(file, index=False)
 
 
 def _plain(value: Any) -> Any:
@@ -139,6 +276,58 @@ def read_cohort(folder: str | Path) -> Cohort:
         when they are asked for.
     """
     path = Path(folder)
+    settings = _cohort_settings(path)
+    layers = Layers.of_files({name: _layer_file(path, name) for name in settings.get("layers", [])})
+    numbers = _block_numbers(settings)
+    cohort, files = _read_tables(path, settings, numbers)
+    if numbers != [None]:
+        _check_blocks(path, settings)
+    return validate_cohort(replace(cohort, layers=layers), files | {name: _layer_file(path, name) for name in layers})
+
+
+def _read_tables(
+    folder: Path, settings: Mapping[str, Any], blocks: Sequence[int | None]
+) -> tuple[Cohort, dict[str, Path]]:
+    """Read some blocks of a cohort folder, as one cohort without layers that is not validated yet.
+
+    Parameters
+    ----------
+    folder : Path
+    settings : mapping
+        Of :func:`_cohort_settings`.
+    blocks : sequence of int or None
+        Their numbers; None for the only one of a folder that is not in blocks.
+
+    Returns
+    -------
+    Cohort
+    dict of str to Path
+        Where each table stands, for messages: its file, or the folder of its files.
+    """
+    tables: dict[str, Any] = {}
+    files: dict[str, Path] = {}
+    for name in settings["tables"]:
+        paths = [_table_file(folder, name, block) for block in blocks]
+        files[name] = paths[0] if len(paths) == 1 or name == "panels" else paths[0].parent
+        raw = [read_table(path) for path in (paths[:1] if name == "panels" else paths)]
+        if name in MATRICES:
+            parts = [_read_matrix(table, path) for table, path in zip(raw, paths, strict=True)]
+            tables[name] = parts[0] if len(parts) == 1 else _side_by_side(parts, files[name])
+        else:
+            table = raw[0] if len(raw) == 1 else pd.concat(raw, ignore_index=True)
+            tables[name] = normalise_table(name, table, files[name], Repairs()).reset_index(drop=True)
+    return Cohort(name=settings["name"], metadata=settings.get("metadata", {}), **tables), files
+
+
+def _cohort_settings(folder: str | Path) -> dict[str, Any]:
+    """Read and check the ``cohort.toml`` of a cohort folder: all that is known of it before a table is read.
+
+    Raises
+    ------
+    InputError
+        There is no such folder, it is no cohort, or of a format that this version does not know.
+    """
+    path = Path(folder)
     if not path.exists():
         raise InputError("the cohort folder does not exist", file=path, fix="check the path, or import the cohort")
     if not (path / SETTINGS).is_file():
@@ -148,26 +337,27 @@ def read_cohort(folder: str | Path) -> Cohort:
             expected=f"a folder with {SETTINGS} and Parquet files",
             fix="make one with `nbrelapse cohort import`",
         )
-    settings = _read_settings(path / SETTINGS)
-    files = {name: path / f"{name}.parquet" for name in settings["tables"]}
-    tables: dict[str, pd.DataFrame] = {}
-    for name, file in files.items():
-        tables[name] = _read_one(name, file)
-    layer_files = {name: _layer_file(path, name) for name in settings.get("layers", [])}
-    layers = Layers.of_files(layer_files)
-    cohort = Cohort(name=settings["name"], metadata=settings.get("metadata", {}), layers=layers, **tables)
-    return validate_cohort(cohort, files | layer_files)
+    return _parse_settings(path / SETTINGS)
 
 
-def _read_settings(file: Path) -> dict[str, Any]:
+def _block_numbers(settings: Mapping[str, Any]) -> list[int | None]:
+    """Return the numbers of the blocks of a folder with such a ``cohort.toml``; None for all that is there."""
+    return list(range(settings["blocks"])) if settings["format"] == _IN_BLOCKS else [None]
+
+
+def _parse_settings(file: Path) -> dict[str, Any]:
     try:
         settings = tomllib.loads(decode(read_bytes(file), file))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"the file is not valid TOML: {error}", file=file) from None
-    if settings.get("format") != _FORMAT:
+    if settings.get("format") not in (_WHOLE, _IN_BLOCKS):
+        expected = f"{_WHOLE} or {_IN_BLOCKS}"
         raise InputError(
-            f"unknown cohort format {settings.get('format')!r}", file=file, column="format", expected=str(_FORMAT)
+            f"unknown cohort format {settings.get('format')!r}", file=file, column="format", expected=expected
         )
+    blocks = settings.get("blocks")
+    if settings["format"] == _IN_BLOCKS and (not isinstance(blocks, int) or not 0 < blocks <= _MOST_BLOCKS):
+        raise InputError("the number of blocks is missing or illegal", file=file, column="blocks", expected="1 or more")
     tables = settings.get("tables")
     if not isinstance(settings.get("name"), str) or not isinstance(tables, list):
         raise InputError("a key is missing or of the wrong type", file=file, column="name, tables")
@@ -185,10 +375,51 @@ def _read_settings(file: Path) -> dict[str, Any]:
     return settings
 
 
-def _read_one(name: str, file: Path) -> pd.DataFrame:
-    table = read_table(file)
-    if name not in MATRICES:
-        return normalise_table(name, table, file, Repairs()).reset_index(drop=True)
+def _read_matrix(table: pd.DataFrame, file: Path) -> pd.DataFrame:
     if "Hugo_Symbol" not in table:
         raise InputError("the gene column is missing", file=file, column="Hugo_Symbol")
     return normalise_matrix(table.set_index("Hugo_Symbol"), file, Repairs())
+
+
+def _side_by_side(parts: Sequence[pd.DataFrame], folder: Path) -> pd.DataFrame:
+    if not all(part.index.equals(parts[0].index) for part in parts):
+        raise InputError("the files of a table list different genes", file=folder, column="Hugo_Symbol")
+    return pd.concat(parts, axis=1)
+
+
+def _check_blocks(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Check what can be seen of all blocks only: nobody is in two of them, one genome build, times that are days.
+
+    Raises
+    ------
+    InputError
+        A file is missing, there is one too many, or a check fails.
+    """
+    numbers = range(settings["blocks"])
+    for name in settings["tables"]:
+        if name != "panels" and len(list((folder / name).glob("*.parquet"))) != len(numbers):
+            raise InputError(
+                "a block of the table is missing, or there is one too many",
+                file=folder / name,
+                expected=f"{len(numbers)} files",
+                fix="import the cohort again",
+            )
+    for name, column in (("patients", "patient_id"), ("samples", "sample_id")):
+        ids = _read_columns(folder, name, numbers, [column])[column]
+        refuse_rows(ids.index, ids.duplicated(), f"a {column[:-3]} is there twice", file=folder / name, column=column)
+    _check_builds(_read_columns(folder, "assays", numbers, ["assay", "genome_build"]), {"assays": folder / "assays"})
+    if not settings.get("metadata", {}).get("units_checked", False):
+        times = _read_columns(folder, "patients", numbers, ["age_days", "event_days", "followup_days"])
+        _check_time_units(times, file=folder / "patients")
+
+
+def _read_columns(folder: Path, name: str, blocks: Iterable[int | None], columns: Sequence[str]) -> pd.DataFrame:
+    """Read some columns of a long table as they are stored, and nothing else of its files."""
+    files = [_table_file(folder, name, block) for block in blocks]
+    try:
+        read = pads.ParquetReadOptions(dictionary_columns=[name for name in columns if name in _CODED])
+        found = pads.dataset(files, format=pads.ParquetFileFormat(read_options=read))
+        table = found.to_table(columns=list(columns))
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise InputError(f"the Parquet file is damaged: {error}", file=files[0].parent) from None
+    return table.to_pandas(split_blocks=True, self_destruct=True)

@@ -1,8 +1,10 @@
 from .addressing_therapies import AddressingTherapy as AddressingTherapy
 from .addressing_therapies import addressing_therapies as addressing_therapies
+from .blocks import independent_blocks as independent_blocks
 from .build import COMBINATION as COMBINATION
 from .build import Builder as Builder
 from .build import build_features as build_features
+from .build import buildable as buildable
 from .build import load_builder as load_builder
 from .builder_rules import check_parameters as check_parameters
 from .builders.copy_number import copy_number_calls as copy_number_calls
@@ -15,9 +17,12 @@ from .catalogue import load_catalogue as load_catalogue
 from .catalogue import parse_catalogue as parse_catalogue
 from .catalogue_rules import ENDPOINTS as ENDPOINTS
 from .feature_table import OUTCOME_COLUMNS as OUTCOME_COLUMNS
+from .feature_table import FeatureRows as FeatureRows
 from .feature_table import FeatureTable as FeatureTable
 from .feature_table import check_calls_file as check_calls_file
 from .feature_table import check_target as check_target
+from .feature_table import encode_features as encode_features
+from .feature_table import feature_file as feature_file
 from .feature_table import known_at as known_at
 from .feature_table import later_columns as later_columns
 from .feature_table import read_features as read_features
@@ -26,6 +31,7 @@ from .feature_table import write_features as write_features
 from .gene_sets import assay_coverage as assay_coverage
 from .gene_sets import covers_all as covers_all
 from .gene_sets import genes_found as genes_found
+from .gene_sets import measured_genes as measured_genes
 from .gene_sets import read_gene_sets as read_gene_sets
 from .gene_sets import with_gene_features as with_gene_features
 from .genome import chromosome_arms as chromosome_arms

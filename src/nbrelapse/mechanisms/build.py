@@ -56,7 +56,7 @@ def build_features(
     {'p1': 1.0, 'p2': nan}
     """
     sets = gene_sets or {}
-    catalogue = _buildable(load_catalogue() if catalogue is None else catalogue, sets)
+    catalogue = buildable(load_catalogue() if catalogue is None else catalogue, sets)
     names = dict.fromkeys(definition.builder for definition in catalogue.features.values())
     builders = {name: load_builder(name) for name in names if name != COMBINATION}
     parts = [pd.DataFrame(index=cohort.patient_ids)]
@@ -69,8 +69,19 @@ def build_features(
     return FeatureTable(values[list(catalogue.features)].astype(np.float64), catalogue)
 
 
-def _buildable(catalogue: Catalogue, gene_sets: Mapping[str, Sequence[str]]) -> Catalogue:
-    """Return the catalogue without the features whose gene set is not at hand, and without what reads them."""
+def buildable(catalogue: Catalogue, gene_sets: Mapping[str, Sequence[str]]) -> Catalogue:
+    """Return the catalogue without the features whose gene set is not at hand, and without what reads them.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    gene_sets : dict of str to sequence of str
+
+    Examples
+    --------
+    >>> len(load_catalogue().features) - len(buildable(load_catalogue(), {}).features)
+    24
+    """
     left_out = {
         name
         for name, definition in catalogue.features.items()

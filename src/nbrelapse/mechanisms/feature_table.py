@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
@@ -13,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import counted
-from nbrelapse.cohort.files import check_file_name, check_writable, write_beside
+from nbrelapse.cohort.files import check_file_name, check_writable
+from nbrelapse.cohort.rows import Rows, encode_rows, rows_file
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, Mechanism
 from nbrelapse.mechanisms.therapies import Therapy
@@ -246,22 +248,88 @@ def write_features(table: FeatureTable, file: str | Path) -> Path:
     ...     read_features(Path(folder) / "features.csv").values["mycn__amplified"].tolist()
     [1.0, nan]
     """
+    with feature_file(file, table.catalogue) as rows:
+        rows.append(encode_features(table, Path(file).suffix, first=True))
+    return rows.manifest
+
+
+@dataclass(frozen=True)
+class FeatureRows:
+    """The rows of some patients as their file will hold them, and what its manifest counts.
+
+    Parameters
+    ----------
+    rows : bytes or pyarrow.Table
+    observed : Series of int
+        By feature, the patients with a value.
+    patients : int
+    """
+
+    rows: Rows
+    observed: pd.Series
+    patients: int
+
+
+def encode_features(table: FeatureTable, suffix: str, *, first: bool) -> FeatureRows:
+    r"""Write the rows of some patients as a file of features holds them; ``first``: they are its first.
+
+    Examples
+    --------
+    >>> from nbrelapse.mechanisms import load_catalogue
+    >>> values = pd.DataFrame({"mycn__amplified": [1.0, None]}, index=pd.Index(["a", "b"], name="patient_id"))
+    >>> encode_features(FeatureTable(values, load_catalogue()), ".csv", first=True).rows
+    b'patient_id,mycn__amplified\na,1.0\nb,\n'
+    """
+    frame = table.values.rename_axis("patient_id").reset_index()
+    return FeatureRows(encode_rows(frame, suffix, first=first), table.values.notna().sum(), len(frame))
+
+
+class _FeatureFile:
+    """A table of features that is being written; :attr:`manifest` is the file that describes it."""
+
+    def __init__(self, manifest: Path, catalogue: Catalogue, append: Callable[[Rows], None]) -> None:
+        self.manifest, self.patients = manifest, 0
+        self.observed: pd.Series | None = None
+        self._catalogue, self._append = catalogue, append
+
+    def append(self, block: FeatureRows) -> None:
+        self._append(block.rows)
+        self.observed = block.observed if self.observed is None else self.observed + block.observed
+        self.patients += block.patients
+
+    def described(self) -> str:
+        assert self.observed is not None
+        document = _manifest(self._catalogue, self.observed, self.patients)
+        return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
+@contextmanager
+def feature_file(file: str | Path, catalogue: Catalogue) -> Iterator[_FeatureFile]:
+    """Write a feature table of blocks of patients: table and manifest appear once all is appended, or not at all.
+
+    Parameters
+    ----------
+    file : path
+        ``.parquet`` or ``.csv``.
+    catalogue : Catalogue
+        That the features were built by.
+
+    Yields
+    ------
+    object
+        With ``append``, which takes what :func:`encode_features` returns, and ``manifest``, its path.
+
+    Raises
+    ------
+    InputError
+        As :func:`write_features` does.
+    """
     target = check_target(file)
-    values = table.values
-    frame = values.rename_axis("patient_id").reset_index()
     manifest = target.with_name(f"{target.name}.json")
-    text = json.dumps(_manifest(table), indent=2, allow_nan=False) + "\n"
-    try:
-        with write_beside(target, private=True) as beside:
-            if target.suffix == ".parquet":
-                frame.to_parquet(beside, index=False)
-            else:
-                frame.to_csv(beside, index=False, lineterminator="\n")
-        with write_beside(manifest) as beside:
-            beside.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write the feature table: {error.strerror}", file=target) from None
-    return manifest
+    # The table takes its name first, after the manifest is written: a full disk leaves neither.
+    with rows_file(manifest, "the feature table") as describe, rows_file(target, "the feature table") as append:
+        yield (rows := _FeatureFile(manifest, catalogue, append))
+        describe(rows.described().encode())
 
 
 def read_features(file: str | Path) -> FeatureTable:
@@ -349,31 +417,23 @@ def write_calls(calls: pd.DataFrame, file: str | Path) -> Path:
     ['p', '1p', 'segmental', 'loss', '1.05']
     """
     target = check_calls_file(file)
-    try:
-        with write_beside(target, private=True) as beside:
-            if target.suffix == ".parquet":
-                calls.to_parquet(beside, index=False)
-            else:
-                calls.to_csv(beside, index=False, sep="," if target.suffix == ".csv" else "\t", lineterminator="\n")
-    except OSError as error:
-        raise InputError(f"cannot write the copy-number calls: {error.strerror}", file=target) from None
+    with rows_file(target, "the copy-number calls") as append:
+        append(encode_rows(calls, target.suffix, first=True))
     return target
 
 
-def _manifest(table: FeatureTable) -> dict[str, Any]:
-    values = table.values
-    observed = values.notna().sum()
-    definitions = {name: table.catalogue.features[name] for name in values.columns}
+def _manifest(catalogue: Catalogue, observed: pd.Series, patients: int) -> dict[str, Any]:
+    definitions = {str(name): catalogue.features[str(name)] for name in observed.index}
     used = {definition.mechanism for definition in definitions.values()}
     return {
         "format": _FORMAT,
-        "catalogue_version": table.catalogue.version,
-        "patients": len(values),
-        "mechanisms": [asdict(entry) for name, entry in table.catalogue.mechanisms.items() if name in used],
+        "catalogue_version": catalogue.version,
+        "patients": patients,
+        "mechanisms": [asdict(entry) for name, entry in catalogue.mechanisms.items() if name in used],
         "features": [
             {**asdict(definition), "patients": int(observed[name])} for name, definition in definitions.items()
         ],
-        "therapies": {name: therapy.to_table() for name, therapy in table.catalogue.own_therapies.items()},
+        "therapies": {name: therapy.to_table() for name, therapy in catalogue.own_therapies.items()},
     }
 
 

@@ -162,13 +162,14 @@ _FOUND_COLUMNS = ["mechanism", "genes_asked", "genes_measured", "share", "missin
 
 
 def genes_found(
-    cohort: Cohort, catalogue: Catalogue | None = None, gene_sets: Mapping[str, Sequence[str]] | None = None
+    cohort: Cohort | pd.Index, catalogue: Catalogue | None = None, gene_sets: Mapping[str, Sequence[str]] | None = None
 ) -> pd.DataFrame:
     """Report for every expression feature how many of its genes were measured.
 
     Parameters
     ----------
-    cohort : Cohort
+    cohort : Cohort or Index of str
+        Or the genes of :func:`measured_genes`, all blocks of a cohort taken together.
     catalogue : Catalogue, optional
         The packaged one by default.
     gene_sets : dict of str to sequence of str, optional
@@ -206,7 +207,7 @@ def genes_found(
         if "difference" in definition.parameters:
             scores = [asked.get(score, []) for score in definition.parameters["difference"]]
             asked[name] = [part for parts in scores for part in parts] if all(scores) else []
-    measured = _measured_genes(cohort)
+    measured = measured_genes(cohort) if isinstance(cohort, Cohort) else cohort
     rows = {name: _row(definitions[name], parts, measured) for name, parts in asked.items() if parts}
     return pd.DataFrame.from_dict(rows, orient="index", columns=_FOUND_COLUMNS).rename_axis("feature")
 
@@ -222,7 +223,8 @@ def _signatures(definition: FeatureDefinition, gene_sets: Mapping[str, Sequence[
     return [_distinct_genes(genes) for genes in lists]
 
 
-def _measured_genes(cohort: Cohort) -> pd.Index:
+def measured_genes(cohort: Cohort) -> pd.Index:
+    """Return the current symbols of the genes with a value in a diagnosis sample, each once."""
     if cohort.expression is None:
         return pd.Index([], dtype="str")
     chosen = cohort.assayed_samples("expression")

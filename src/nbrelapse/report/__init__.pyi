@@ -1,5 +1,6 @@
 from . import plots as plots
 from .case_mix_section import case_mix_sentences as case_mix_sentences
+from .coverage import Coverage as Coverage
 from .evaluation_report import EvaluationContent as EvaluationContent
 from .evaluation_report import evaluation_figures as evaluation_figures
 from .evaluation_report import observed_concordance as observed_concordance

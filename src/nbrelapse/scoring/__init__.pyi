@@ -34,9 +34,15 @@ from .records import describe_features as describe_features
 from .registration import origin as origin
 from .registration import register_model as register_model
 from .reproduction import reproducible_figures as reproducible_figures
+from .scores import CohortTold as CohortTold
+from .scores import ScoredBlock as ScoredBlock
+from .scores import can_score_blocks as can_score_blocks
 from .scores import check_scores_file as check_scores_file
 from .scores import cohort_notes as cohort_notes
+from .scores import require_assays as require_assays
 from .scores import score as score
+from .scores import score_block as score_block
+from .scores import told_notes as told_notes
 from .scores import write_scores as write_scores
 from .signature import check_key as check_key
 from .storage import check_model_folder as check_model_folder

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
 
@@ -10,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort, counted
-from nbrelapse.cohort.files import check_writable, write_beside
+from nbrelapse.cohort.files import check_writable
+from nbrelapse.cohort.rows import encode_rows, rows_file
 from nbrelapse.cohort.schema import LAYER
 from nbrelapse.errors import InputError
 from nbrelapse.explanation.explanation import sums_by_mechanism
@@ -65,11 +68,83 @@ def score(model: Bundle | str | Path, cohort: Cohort, *, allow_missing_assays: b
         The model cannot be trusted; see :func:`load_model`.
     """
     bundle = model if isinstance(model, Bundle) else load_model(model)
-    values = build_features(cohort, bundle.catalogue, bundle.gene_sets).values[list(bundle.schema.index)]
+    scores, summary = score_block(bundle, cohort)
     if not allow_missing_assays:
-        _require_assays(bundle, values)
-    scores = _score_features(bundle, values, _cohort_flags(bundle, cohort))
-    return scores.rename_axis("patient_id").reset_index()
+        require_assays(bundle, [summary])
+    return scores
+
+
+@dataclass(frozen=True)
+class ScoredBlock:
+    """What the scores of some patients of a cohort add to what is said of all.
+
+    Parameters
+    ----------
+    patients, unscored, with_warnings : int
+    lacking : frozenset of str
+        Of the assays that the model relies on, those that nobody here has.
+    told : CohortTold
+    """
+
+    patients: int
+    unscored: int
+    with_warnings: int
+    lacking: frozenset[str]
+    told: CohortTold
+
+
+def score_block(bundle: Bundle, cohort: Cohort) -> tuple[pd.DataFrame, ScoredBlock]:
+    """Score a block of a cohort's patients, or all of them; the scores of a patient are the same either way.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        That :func:`can_score_blocks`, unless these are all patients.
+    cohort : Cohort
+
+    Returns
+    -------
+    DataFrame
+        As :func:`score` returns it.
+    ScoredBlock
+        Whether the assays of all blocks together are enough is for :func:`require_assays` to say, and for
+        :func:`told_notes` what speaks against the scores.
+    """
+    values = build_features(cohort, bundle.catalogue, bundle.gene_sets).values[list(bundle.schema.index)]
+    groups = _groups(bundle, cohort)
+    scores = _score_features(bundle, values, _cohort_flags(bundle, cohort, groups))
+    summary = ScoredBlock(
+        len(scores),
+        int(scores["log_risk"].isna().sum()),
+        int((scores["warnings"] != "").sum()),
+        frozenset(_lacking(bundle, values)),
+        _told(bundle, cohort, cohort.patient_ids, groups),
+    )
+    return scores.rename_axis("patient_id").reset_index(), summary
+
+
+def can_score_blocks(bundle: Bundle) -> bool:
+    """Whether a model scores the patients of a block as it does those of the whole cohort.
+
+    Not where it relies on a layer: that its values are on another scale than in training is seen of all samples.
+    """
+    return not any(assay.startswith(LAYER) for assay in _relied_on(bundle))
+
+
+@dataclass(frozen=True)
+class CohortTold:
+    """What speaks against a model's numbers in some patients of a cohort.
+
+    Parameters
+    ----------
+    warned : dict of str to int
+        Of how many patients each warning is.
+    groups : Series of str
+        By patient, the risk group; missing where it is not known, and where training saw all groups.
+    """
+
+    warned: Mapping[str, int]
+    groups: pd.Series
 
 
 def cohort_notes(bundle: Bundle, cohort: Cohort, patient_ids: pd.Index | None = None) -> list[str]:
@@ -89,18 +164,35 @@ def cohort_notes(bundle: Bundle, cohort: Cohort, patient_ids: pd.Index | None = 
         not be told; a layer that is missing or unlike training's; a risk group that training did not see.
     """
     ids = cohort.patient_ids if patient_ids is None else patient_ids
-    notes = [*([_OF_SIMULATED] if bundle.training.of_simulated else []), *_updated_notes(bundle)]
+    return told_notes(bundle, [_told(bundle, cohort, ids, _groups(bundle, cohort))])
+
+
+def _told(bundle: Bundle, cohort: Cohort, ids: pd.Index, groups: pd.Series) -> CohortTold:
     ranked = int(ids.isin(cohort.assayed_samples("expression").index).sum())
-    if ranked:
-        told = _expression_warnings(bundle, cohort)
-        notes += [f"{warning} ({ranked} of {counted(len(ids), 'patient')})" for warning in told]
-    warned = _layer_warnings(bundle, cohort)
-    notes += [
-        f"{warning} ({int(mask[cohort.patient_ids.isin(ids)].sum())} of {counted(len(ids), 'patient')})"
-        for warning, mask in warned.items()
-    ]
+    warned = dict.fromkeys(_expression_warnings(bundle, cohort), ranked) if ranked else {}
+    of_layers = _layer_warnings(bundle, cohort)
+    warned |= {warning: int(mask[cohort.patient_ids.isin(ids)].sum()) for warning, mask in of_layers.items()}
+    return CohortTold(warned, groups.loc[ids])
+
+
+def _groups(bundle: Bundle, cohort: Cohort) -> pd.Series:
+    """Risk groups by patient, where training did not see all of them."""
+    if _unseen(bundle) is None:
+        return pd.Series(np.nan, index=cohort.patient_ids, dtype=object)
+    return _risk_groups(cohort)
+
+
+def told_notes(bundle: Bundle, told: Sequence[CohortTold]) -> list[str]:
+    """Say what speaks against a model's numbers in a cohort as a whole, of what its blocks tell."""
+    warned: Counter[str] = Counter()
+    for block in told:
+        warned.update(block.warned)
+    groups = pd.concat([block.groups for block in told])
+    patients = counted(len(groups), "patient")
+    notes = [*([_OF_SIMULATED] if bundle.training.of_simulated else []), *_updated_notes(bundle)]
+    notes += [f"{warning} ({number} of {patients})" for warning, number in warned.items()]
     unseen = _unseen(bundle)
-    strangers = None if unseen is None else unseen.note(_risk_groups(cohort).loc[ids])
+    strangers = None if unseen is None else unseen.note(groups)
     return notes if strangers is None else [*notes, strangers]
 
 
@@ -114,14 +206,14 @@ def _updated_notes(bundle: Bundle) -> list[str]:
     ]
 
 
-def _cohort_flags(bundle: Bundle, cohort: Cohort) -> dict[str, np.ndarray]:
+def _cohort_flags(bundle: Bundle, cohort: Cohort, groups: pd.Series | None = None) -> dict[str, np.ndarray]:
     """Return what the cohort tells about the numbers of its patients: warnings, with a mask of whom each is for."""
     flags = _model_flags(bundle, len(cohort.patients))
     for warning in _expression_warnings(bundle, cohort):
         flags[warning] = cohort.patient_ids.isin(cohort.assayed_samples("expression").index)
     flags |= _layer_warnings(bundle, cohort)
     unseen = _unseen(bundle)
-    return flags if unseen is None else flags | unseen.warnings(_risk_groups(cohort))
+    return flags if unseen is None else flags | unseen.warnings(_risk_groups(cohort) if groups is None else groups)
 
 
 def _model_flags(bundle: Bundle, n_patients: int) -> dict[str, np.ndarray]:
@@ -162,25 +254,37 @@ def _layer_warnings(bundle: Bundle, cohort: Cohort) -> dict[str, np.ndarray]:
 
 
 def _require_assays(bundle: Bundle, values: pd.DataFrame) -> None:
+    """Refuse the features of a cohort in which nobody has an assay that the model relies on."""
+    _refuse_lacking(bundle, _lacking(bundle, values))
+
+
+def require_assays(bundle: Bundle, blocks: Sequence[ScoredBlock]) -> None:
     """Refuse a cohort in which nobody has an assay that the model relies on.
 
     Parameters
     ----------
     bundle : Bundle
-    values : DataFrame of shape (n_patients, n_features)
-        The model's features.
+    blocks : sequence of ScoredBlock
+        All of the cohort.
 
     Raises
     ------
     InputError
         An assay is missing altogether. A layer may be: what is known without it is told by the evidence.
     """
+    _refuse_lacking(bundle, frozenset.intersection(*(block.lacking for block in blocks)))
+
+
+def _lacking(bundle: Bundle, values: pd.DataFrame) -> list[str]:
     known = values[list(bundle.schema.index)].notna().to_numpy()
-    assays = {assay: features for assay, features in _relied_on(bundle).items() if not assay.startswith(LAYER)}
-    lacking = [assay for assay, features in assays.items() if not known[:, features].any()]
-    if lacking:
+    return [assay for assay, features in _relied_on(bundle).items() if not known[:, features].any()]
+
+
+def _refuse_lacking(bundle: Bundle, lacking: Collection[str]) -> None:
+    assays = [assay for assay in _relied_on(bundle) if not assay.startswith(LAYER)]
+    if absent := [assay for assay in assays if assay in lacking]:
         raise InputError(
-            f"the cohort lacks what the model reads: nobody has {', '.join(lacking)}",
+            f"the cohort lacks what the model reads: nobody has {', '.join(absent)}",
             expected=", ".join(assays),
             fix="import these assays, or allow missing assays (--allow-missing-assays) and read the warnings",
         )
@@ -396,14 +500,6 @@ def write_scores(scores: pd.DataFrame, file: str | Path) -> Path:
         The extension is another, or the file cannot be written.
     """
     target = check_scores_file(file)
-    writers = {
-        ".parquet": lambda path: scores.to_parquet(path, index=False),
-        ".csv": lambda path: scores.to_csv(path, index=False, lineterminator="\n"),
-        ".json": lambda path: scores.to_json(path, orient="records", double_precision=15, indent=1),
-    }
-    try:
-        with write_beside(target, private=True) as beside:
-            writers[target.suffix](beside)
-    except OSError as error:
-        raise InputError(f"the scores cannot be written: {error.strerror}", file=target) from None
+    with rows_file(target, "the scores") as append:
+        append(encode_rows(scores, target.suffix, first=True))
     return target
