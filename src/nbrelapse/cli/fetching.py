@@ -67,7 +67,8 @@ def _accepted(study: PublicStudy, folder: Path, said: bool) -> bool:
         typer.echo(f"terms accepted for {folder} on {when[:10]}\n", err=True)
     if said or when is not None or not sys.stdin.isatty():
         return said
-    if not typer.confirm("Do you accept these terms?", err=True):
+    typer.echo("Do you accept these terms? [y/N] ", err=True, nl=False)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         typer.echo("nothing was fetched", err=True)
         raise typer.Exit(1)
     return True
@@ -79,7 +80,12 @@ def _show(study: PublicStudy) -> None:
 
     lines = [study.title, f"{_people(study)}: {', '.join(study.assays)}", study.citation, study.page, ""]
     for terms in study.terms:
-        lines += [f"Terms: {terms.title}", terms.address, fill(" ".join(terms.text.split()), _WIDTH, break_on_hyphens=False), ""]
+        lines += [
+            f"Terms: {terms.title}",
+            terms.address,
+            fill(" ".join(terms.text.split()), _WIDTH, break_on_hyphens=False),
+            "",
+        ]
     typer.echo("\n".join(lines), err=True)
 
 
@@ -107,7 +113,7 @@ def _list(*, as_json: bool) -> None:
 
 
 def _people(study: PublicStudy) -> str:
-    return f"{study.samples:,} samples" if study.patients is None else f"{study.patients:,} patients"
+    return f"{study.people:,} {study.counted}"
 
 
 def _line_now_and_then() -> Callable[[str, int, int | None], None]:

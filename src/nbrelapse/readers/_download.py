@@ -1,4 +1,4 @@
-"""Download a file over HTTPS: goes on where it was interrupted, takes no more than it may, and is there whole or not at all."""
+"""Download a file over HTTPS: it goes on where it stopped, takes no more than it may, and is whole or not there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -48,7 +48,7 @@ class Served(NamedTuple):
         return strong or self.last_modified
 
 
-class _TryAgain(Exception):
+class _PassingError(Exception):
     """A failure that may pass; says what happened, and how long the server asks to wait."""
 
     def __init__(self, what: str, wait: float = 0.0) -> None:
@@ -94,7 +94,7 @@ def download(address: str, target: Path, *, limit: int, moved: Moved) -> Served:
             before = _length(part)
             try:
                 return _attempt(session, address, part, limit, moved)
-            except _TryAgain as problem:
+            except _PassingError as problem:
                 breaks += 1
                 failures = 1 if _length(part) > before else failures + 1
                 if failures >= TRIES or breaks >= MOST_BREAKS:
@@ -104,18 +104,19 @@ def download(address: str, target: Path, *, limit: int, moved: Moved) -> Served:
 
 def _attempt(session: requests.Session, address: str, part: Path, limit: int, moved: Moved) -> Served:
     known = _known(part, address)
-    start = _length(part) if known and known.validator else 0
-    headers = {"Range": f"bytes={start}-", "If-Range": known.validator} if known and start else {}
+    validator = known.validator if known else None
+    start = _length(part) if validator else 0
+    headers = {"Range": f"bytes={start}-", "If-Range": validator} if validator and start else {}
     with _answer(session, address, headers, part) as response:
         if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return _beyond_its_end(response, known, part)
         served = Served(address, response.headers.get("ETag"), response.headers.get("Last-Modified"))
         if response.status_code == HTTPStatus.PARTIAL_CONTENT:
-            total = _total(response, start, part, same=known is not None and known.validator == served.validator)
+            total = _total(response, start, part, same=validator == served.validator)
         else:
             start, total = 0, _whole_number(response.headers.get("Content-Length"))
         _check_size(total, limit, address)
-        _check_room(part, (total or 0) - start)
+        check_room(part.parent, (total or 0) - start, "make room, or name a folder on another disk with --out")
         if not start:
             part.write_bytes(b"")
             _marks(part).write_text(json.dumps(served._asdict()), encoding="utf-8")
@@ -123,9 +124,7 @@ def _attempt(session: requests.Session, address: str, part: Path, limit: int, mo
     return served
 
 
-def _receive(
-    response: requests.Response, part: Path, start: int, total: int | None, limit: int, moved: Moved
-) -> None:
+def _receive(response: requests.Response, part: Path, start: int, total: int | None, limit: int, moved: Moved) -> None:
     """Append what comes to the part; the bytes as they are served, never unpacked on the way."""
     there = start
     try:
@@ -136,22 +135,22 @@ def _receive(
                 stream.write(block)
                 moved(there, total)
     except (HTTPError, ConnectionError, TimeoutError):
-        raise _TryAgain("the connection broke off") from None
+        raise _PassingError("the connection broke off") from None
     except InputError:
         forget(part)
         raise
     if total is not None and there < total:
-        raise _TryAgain("the connection broke off")
+        raise _PassingError("the connection broke off")
 
 
 @contextmanager
 def _answer(
-    session: requests.Session, address: str, headers: Mapping[str, str | None], part: Path
+    session: requests.Session, address: str, headers: dict[str, str], part: Path
 ) -> Iterator[requests.Response]:
     """Ask for a file; the errors of the library never name what a proxy's address holds."""
     host = urlsplit(address).hostname
     try:
-        response = session.get(address, headers=dict(headers), stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS))
+        response = session.get(address, headers=headers, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS))
     except requests.exceptions.SSLError:
         raise InputError(
             f"the certificate of {host} is not trusted",
@@ -159,11 +158,11 @@ def _answer(
             fix="where a proxy of your institution signs anew, name its certificates in REQUESTS_CA_BUNDLE",
         ) from None
     except requests.exceptions.ProxyError:
-        raise _TryAgain(f"the proxy gives no connection to {host}") from None
+        raise _PassingError(f"the proxy gives no connection to {host}") from None
     except requests.exceptions.Timeout:
-        raise _TryAgain(f"{host} did not answer in time") from None
+        raise _PassingError(f"{host} did not answer in time") from None
     except requests.exceptions.ConnectionError:
-        raise _TryAgain(f"no connection to {host}") from None
+        raise _PassingError(f"no connection to {host}") from None
     except requests.exceptions.TooManyRedirects:
         raise InputError(f"{host} sends from one address to the next without end", file=address) from None
     except requests.RequestException:
@@ -171,7 +170,7 @@ def _answer(
     with response:
         if response.status_code in _AGAIN:
             wait = _whole_number(response.headers.get("Retry-After")) or 0
-            raise _TryAgain(f"{host} answers {_status(response.status_code)}", wait)
+            raise _PassingError(f"{host} answers {_status(response.status_code)}", wait)
         if response.status_code not in (200, 206, 416):
             _give_up(f"{host} answers {_status(response.status_code)}", address, part.parent)
         yield response
@@ -183,7 +182,7 @@ def _beyond_its_end(response: requests.Response, known: Served | None, part: Pat
     if known is not None and length and int(length[1]) == _length(part):
         return known
     forget(part)
-    raise _TryAgain("the file became shorter")
+    raise _PassingError("the file became shorter")
 
 
 def _total(response: requests.Response, start: int, part: Path, *, same: bool) -> int | None:
@@ -191,7 +190,7 @@ def _total(response: requests.Response, start: int, part: Path, *, same: bool) -
     place = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
     if not (place and same and int(place[1]) == start):
         forget(part)
-        raise _TryAgain("the file changed")
+        raise _PassingError("the file changed")
     return _whole_number(place[2])
 
 
@@ -205,14 +204,11 @@ def _check_size(size: int | None, limit: int, address: str) -> None:
         )
 
 
-def _check_room(part: Path, missing: int) -> None:
-    free = shutil.disk_usage(part.parent).free
+def check_room(folder: Path, missing: int, fix: str) -> None:
+    """Refuse a disk that has no room for so many bytes."""
+    free = shutil.disk_usage(folder).free
     if missing > free:
-        raise InputError(
-            f"the disk has no room: {missing:,} bytes are missing, {free:,} are free",
-            file=part.parent,
-            fix="make room, or name a folder on another disk with --out",
-        )
+        raise InputError(f"the disk has no room: {missing:,} bytes are needed, {free:,} are free", file=folder, fix=fix)
 
 
 class _Secure(requests.Session):

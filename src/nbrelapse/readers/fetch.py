@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
-import shutil
-import tarfile
 import tomllib
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,14 +19,11 @@ from pydantic import BaseModel, ConfigDict
 
 from nbrelapse.cohort.files import check_writable, write_beside
 from nbrelapse.errors import InputError, did_you_mean
+from nbrelapse.readers._archives import check_gzip, unpack, unpacked_folder
 from nbrelapse.readers._download import download, finish, forget, part_of
 
 _RECORD = "fetched.toml"
 """Beside the files: from where and when they came, and the checksums that later fetches compare."""
-_MEGABYTE = 10**6
-_MOST_MEMBERS = 5_000
-_MOST_UNPACKED = 20
-"""An archive may unpack to at most this many times what it may have packed."""
 
 
 class _Entry(BaseModel):
@@ -61,7 +54,7 @@ class PublicFile(_Entry):
     Parameters
     ----------
     address : str
-        Ends with the file's name; ``.tar.gz`` is unpacked.
+        Of a ``.gz`` file, whose name it ends with; ``.tar.gz`` is unpacked.
     limit_mb : int
         The most that it may have; more is refused.
     role : {"study", "expression"}
@@ -77,6 +70,11 @@ class PublicFile(_Entry):
         """The last part of the address."""
         return unquote(PurePosixPath(urlsplit(self.address).path).name)
 
+    @property
+    def limit(self) -> int:
+        """The most bytes that it may have."""
+        return self.limit_mb * 10**6
+
 
 class PublicStudy(_Entry):
     """A study that can be fetched; see ``public_studies.toml`` for where each fact comes from.
@@ -84,8 +82,9 @@ class PublicStudy(_Entry):
     Parameters
     ----------
     title, citation : str
-    patients, samples : int, optional
-        As the source counts them; what it does not say is None.
+    people : int
+    counted : {"patients", "samples"}
+        What the source counts.
     assays : list of str
     source, page : str
         Who offers it, and the page that describes it.
@@ -101,8 +100,8 @@ class PublicStudy(_Entry):
 
     title: str
     citation: str
-    patients: int | None = None
-    samples: int | None = None
+    people: int
+    counted: Literal["patients", "samples"] = "patients"
     assays: list[str]
     source: str
     page: str
@@ -150,7 +149,7 @@ def public_studies() -> dict[str, PublicStudy]:
 
     Examples
     --------
-    >>> public_studies()["nbl_target_2018_pub"].patients
+    >>> public_studies()["nbl_target_2018_pub"].people
     1076
     """
     text = resources.files("nbrelapse.readers").joinpath("public_studies.toml").read_text(encoding="utf-8")
@@ -257,8 +256,9 @@ def fetch_study(
             fetched += [file.name] if came else []
             notes += said
             if file.name.endswith(".tar.gz"):
-                notes += _unpack(place / file.name, _unpacked(place / file.name), file, anew=came)
-                notes += _compare_members(_unpacked(place / file.name), study.members)
+                unpacked = unpacked_folder(place / file.name)
+                notes += unpack(place / file.name, file.limit) if came or not unpacked.exists() else []
+                notes += _compare_members(unpacked, study.members)
     return FetchedStudy(
         place,
         {file.name: record["files"][file.name]["sha256"] for file in study.files},
@@ -274,7 +274,7 @@ def _bring(file: PublicFile, place: Path, record: dict[str, Any], progress: _Pro
     first = record.setdefault("files", {}).get(file.name)
     if target.exists():
         if first is None:
-            _check_whole(target, file)
+            check_gzip(target, file.address, file.limit)
             _keep(place, record, file, {"fetched": "by hand", "sha256": _sha256(target)}, target.stat().st_size)
             return False, [f"{file.name} was there already; its checksum is kept from now on"]
         if _sha256(target) != first["sha256"]:
@@ -288,12 +288,12 @@ def _bring(file: PublicFile, place: Path, record: dict[str, Any], progress: _Pro
     served = download(
         file.address,
         target,
-        limit=file.limit_mb * _MEGABYTE,
+        limit=file.limit,
         moved=lambda there, total: progress(file.name, there, total),
     )
     part = part_of(target)
     try:
-        _check_whole(part, file)
+        check_gzip(part, file.address, file.limit)
     except InputError:
         forget(part)
         raise
@@ -320,91 +320,11 @@ def _keep(place: Path, record: dict[str, Any], file: PublicFile, about: dict[str
     _write_record(place, record)
 
 
-def _check_whole(path: Path, file: PublicFile) -> None:
-    """Refuse a gzip file that is cut off, damaged or unpacks to more than it may; archives are looked at in there."""
-    if not file.name.endswith(".gz"):
-        return
-    limit, there = file.limit_mb * _MEGABYTE * _MOST_UNPACKED, 0
-    try:
-        with gzip.open(path) as stream:
-            while block := stream.read(2**20):
-                there += len(block)
-                if there > limit:
-                    raise _too_much(path, limit)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise InputError(
-            "the file is cut off or damaged, or no gzip file",
-            file=file.address,
-            fix="fetch it again; where it stays so, look at what the address shows in a browser",
-        ) from None
-
-
-def _too_much(path: Path, limit: int) -> InputError:
-    return InputError("the file unpacks to more than it may", file=path, expected=f"at most {limit:,} bytes")
-
-
-def _unpacked(archive: Path) -> Path:
-    return archive.with_name(archive.name.removesuffix(".tar.gz"))
-
-
-def _unpack(archive: Path, folder: Path, file: PublicFile, *, anew: bool) -> list[str]:
-    """Unpack the files of an archive into a folder of its name, which is there whole or not at all."""
-    if folder.exists() and not anew:
-        return []
-    try:
-        with tarfile.open(archive, "r:gz") as tar:
-            members, left_out = _plain_members(tar, archive, file.limit_mb * _MEGABYTE * _MOST_UNPACKED)
-            _check_room(archive.parent, sum(member.size for member in members))
-            with write_beside(folder) as beside:
-                beside.mkdir()
-                tar.extractall(beside, members=members, filter="data")
-                _lift(beside, folder.name)
-    except tarfile.FilterError:
-        raise InputError(
-            "the archive would write outside its folder", file=archive, fix="remove it, and report it to its source"
-        ) from None
-    except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise InputError(f"the archive cannot be read: {error}", file=archive, fix="remove it, fetch it again") from None
-    return [f"{archive.name}: {left_out} links or devices were left out"] if left_out else []
-
-
-def _plain_members(tar: tarfile.TarFile, archive: Path, limit: int) -> tuple[list[tarfile.TarInfo], int]:
-    """Return the files and folders of an archive, and how many other things are in it."""
-    plain, total, count = [], 0, 0
-    for member in tar:
-        count, total = count + 1, total + member.size
-        if total > limit:
-            raise _too_much(archive, limit)
-        if count > _MOST_MEMBERS:
-            raise InputError(f"the archive has more than {_MOST_MEMBERS:,} files", file=archive)
-        if member.isfile() or member.isdir():
-            plain.append(member)
-    return plain, count - len(plain)
-
-
-def _check_room(place: Path, needed: int) -> None:
-    free = shutil.disk_usage(place).free
-    if needed > free:
-        raise InputError(
-            f"the disk has no room to unpack: {needed:,} bytes are needed, {free:,} are free",
-            file=place,
-            fix="make room, and say the command again: nothing is fetched twice",
-        )
-
-
-def _lift(folder: Path, name: str) -> None:
-    """Move the content of an only folder that is called as the archive to where it stands."""
-    inner = folder / name
-    if inner.is_dir() and [item.name for item in folder.iterdir()] == [name]:
-        aside = inner.rename(folder.with_name(f"{name}.inner"))
-        folder.rmdir()
-        aside.rename(folder)
-
-
 def _compare_members(folder: Path, published: dict[str, str]) -> list[str]:
     if not published:
         return []
-    same = [name for name, digest in published.items() if (folder / name).is_file() and _sha256(folder / name) == digest]
+    there = {name: folder / name for name in published if (folder / name).is_file()}
+    same = [name for name, file in there.items() if _sha256(file) == published[name]]
     others = ", ".join(name for name in published if name not in same)
     said = f"{len(same)} of {len(published)} files have the checksum that the source published"
     return [f"{said}; newer, older or not there: {others}" if others else said]
@@ -413,9 +333,10 @@ def _compare_members(folder: Path, published: dict[str, str]) -> list[str]:
 def _import_command(study: PublicStudy, place: Path) -> list[str]:
     files = [str(place / file.name) for file in study.files if file.role == "study"]
     if study.reader == "cbioportal":
-        files = [str(_unpacked(Path(file))) if file.endswith(".tar.gz") else file for file in files]
+        files = [str(unpacked_folder(Path(file))) if file.endswith(".tar.gz") else file for file in files]
     expression = [str(place / file.name) for file in study.files if file.role == "expression"]
-    return ["nbrelapse", "cohort", "import", study.reader, *files, *(["--expression", *expression] if expression else [])]
+    options = ["--expression", *expression] if expression else []
+    return ["nbrelapse", "cohort", "import", study.reader, *files, *options]
 
 
 @contextmanager

@@ -39,8 +39,9 @@ class Site(ThreadingHTTPServer):
     def study(self, *paths: str, limit_mb: int = 2, **about: Any) -> PublicStudy:
         terms = Terms(short="open", title="Open terms", address="https://example.org/terms", text="Cite what you use.")
         files = [PublicFile(address=self.address(path), limit_mb=limit_mb) for path in paths or ["/table.txt.gz"]]
-        facts = {"title": "A study", "citation": "Nobody 2026", "assays": ["clinical"], "source": "here", "page": "https://example.org"}
-        return PublicStudy(**{**facts, "terms": [terms], "reader": "geo", "files": files, **about})
+        facts: dict[str, Any] = {"title": "A study", "citation": "Nobody 2026", "people": 2, "assays": ["clinical"]}
+        where = {"source": "here", "page": "https://example.org", "reader": "geo"}
+        return PublicStudy(**{**facts, **where, "terms": [terms], "files": files, **about})
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that leaves is part of the tests."""

@@ -142,7 +142,7 @@ def test_what_is_not_there_is_asked_for_once(site: Any, tmp_path: Path) -> None:
 
 
 def test_a_length_that_is_too_long_is_never_whole(site: Any, content: bytes, tmp_path: Path) -> None:
-    site.faults["/table.txt.gz"] = [("length", len(content) + 10)] + [("status", (404, {}))]
+    site.faults["/table.txt.gz"] = [("length", len(content) + 10), ("status", (404, {}))]
     with pytest.raises(InputError, match="404"):
         take(site.study(), tmp_path)
     assert not (tmp_path / NAME).exists()
@@ -236,7 +236,7 @@ def test_a_disk_without_room_is_said_before(
 ) -> None:
     usage = _download.shutil.disk_usage(tmp_path)
     monkeypatch.setattr(_download.shutil, "disk_usage", lambda _: usage._replace(free=1000))
-    with pytest.raises(InputError, match=f"{len(content):,} bytes are missing, 1,000 are free"):
+    with pytest.raises(InputError, match=f"{len(content):,} bytes are needed, 1,000 are free"):
         take(site.study(), tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["fetched.toml"]
 
