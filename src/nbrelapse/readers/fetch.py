@@ -225,7 +225,7 @@ def fetch_study(
 
     Examples
     --------
-    >>> fetch_study(public_studies()["seqc"], "downloads/seqc", accept_terms=False)
+    >>> fetch_study(public_studies()["seqc"], "no_such_folder", accept_terms=False)
     Traceback (most recent call last):
     nbrelapse.errors.InputError: the terms of use are not accepted
     ...

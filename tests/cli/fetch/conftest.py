@@ -29,6 +29,7 @@ class Site(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files: dict[str, bytes] = {"/table.txt.gz": CONTENT}
         self.etags: dict[str, str | None] = {}
+        self.modified: str | None = None
         self.faults: dict[str, list[tuple[str, Any]]] = {}
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.sent = 0
@@ -75,9 +76,11 @@ class _Handler(BaseHTTPRequestHandler):
         content, etag = self.server.files[self.path], self.server.etags.get(self.path, '"v1"')
         wanted = self.headers.get("Range")
         start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
-        if kind == "no ranges" or (kind != "careless" and self.headers.get("If-Range") != etag):
+        mark = self.server.modified if etag is None or etag.startswith("W/") else etag
+        if kind == "no ranges" or (kind != "careless" and self.headers.get("If-Range") != mark):
             start = 0
-        marks = {} if etag is None else {"ETag": etag}
+        marks = {"ETag": etag, "Last-Modified": self.server.modified}
+        marks = {name: text for name, text in marks.items() if text is not None}
         if start and start >= len(content):
             self.send_response(416)
             self._end({"Content-Length": "0", "Content-Range": f"bytes */{len(content)}", **marks})

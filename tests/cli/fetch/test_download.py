@@ -102,6 +102,15 @@ def test_without_a_mark_that_can_be_relied_on_it_starts_anew(
     assert (tmp_path / NAME).read_bytes() == content
 
 
+def test_the_date_is_the_mark_where_there_is_no_strong_one(site: Any, content: bytes, tmp_path: Path) -> None:
+    site.etags["/table.txt.gz"], site.modified = 'W/"v1"', "Sat, 28 Nov 2026 18:00:00 GMT"
+    half(site, tmp_path)
+    take(site.study(), tmp_path)
+    assert ranges(site) == ["bytes=100000-"]
+    assert site.requests[0][1]["If-Range"] == site.modified
+    assert (tmp_path / NAME).read_bytes() == content
+
+
 def test_a_part_that_is_whole_needs_no_byte_more(site: Any, content: bytes, tmp_path: Path) -> None:
     half(site, tmp_path)
     (tmp_path / f"{NAME}.part").write_bytes(content)
