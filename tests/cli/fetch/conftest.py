@@ -85,7 +85,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response(416)
             self._end({"Content-Length": "0", "Content-Range": f"bytes */{len(content)}", **marks})
             return
-        body = content[start:]
+        start = max(start + (what if kind == "elsewhere" else 0), 0)
+        body = content[start : start + what if kind == "short" else None]
         self.send_response(206 if start else 200)
         place = {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"} if start else {}
         length = {"Content-Length": str(what if kind == "length" else len(body))}

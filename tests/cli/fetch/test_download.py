@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import tomllib
 from collections.abc import Callable
 from contextlib import suppress
@@ -84,11 +85,44 @@ def half(site: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize("fault", ["", "careless", "no ranges"])
 def test_a_changed_file_starts_anew(site: Any, content: bytes, tmp_path: Path, fault: str) -> None:
     half(site, tmp_path)
-    site.files["/table.txt.gz"], site.etags["/table.txt.gz"] = content + content, '"v2"'
+    other = gzip.compress(bytes(1000), mtime=0) + content
+    site.files["/table.txt.gz"], site.etags["/table.txt.gz"] = other, '"v2"'
     site.faults["/table.txt.gz"] = [(fault, None)]
     take(site.study(), tmp_path)
-    assert (tmp_path / NAME).read_bytes() == content + content
+    assert (tmp_path / NAME).read_bytes() == other
     assert ranges(site)[0] == "bytes=100000-"
+
+
+def test_another_range_than_the_one_asked_for_is_not_taken(site: Any, content: bytes, tmp_path: Path) -> None:
+    half(site, tmp_path)
+    site.faults["/table.txt.gz"] = [("elsewhere", 500)]
+    take(site.study(), tmp_path)
+    assert ranges(site) == ["bytes=100000-", None]
+    assert (tmp_path / NAME).read_bytes() == content
+
+
+def test_a_range_that_ends_early_is_not_the_end(site: Any, content: bytes, tmp_path: Path) -> None:
+    half(site, tmp_path)
+    site.faults["/table.txt.gz"] = [("short", 50_000)]
+    take(site.study(), tmp_path)
+    assert ranges(site) == ["bytes=100000-", "bytes=150000-"]
+    assert (tmp_path / NAME).read_bytes() == content
+
+
+def test_breaks_with_progress_between_them_are_no_reason_to_give_up(site: Any, content: bytes, tmp_path: Path) -> None:
+    site.faults["/table.txt.gz"] = [("break", 20_000)] * (_download.TRIES + 3)
+    take(site.study(), tmp_path)
+    assert len(site.requests) == _download.TRIES + 4
+    assert (tmp_path / NAME).read_bytes() == content
+
+
+def test_a_part_of_another_address_is_not_gone_on_with(site: Any, content: bytes, tmp_path: Path) -> None:
+    half(site, tmp_path)
+    other = gzip.compress(bytes(1000), mtime=0) + content
+    site.files["/newer/table.txt.gz"] = other
+    take(site.study("/newer/table.txt.gz"), tmp_path)
+    assert ranges(site) == [None]
+    assert (tmp_path / NAME).read_bytes() == other
 
 
 @pytest.mark.parametrize("etag", [None, 'W/"v1"'])
