@@ -193,3 +193,34 @@ def test_seqc() -> None:
     assert cohort.expression is not None and cohort.expression.shape == (2000, 498)
     assert len(cohort.assayed_samples("expression")) == 498
     assert pd.Series(cohort.metadata["expression"])["unit"] == "log2"
+
+
+def test_the_expression_of_gse49711_is_read_beside_its_columns_about_genes(
+    first: Path, second: Path, tmp_path: Path
+) -> None:
+    """The layout of GSE49711_SEQC_NB_TAV_G_log2.final.txt.gz, which `cohort fetch seqc` fetches."""
+    about = ["Gene", "Gene_set", "NCBI_gene_ID", "RefSeq_transcript_ID", "Chromosome", "Strand", "Start", "End"]
+    rows = [
+        [
+            "MYCN",
+            "Gene_AceView",
+            "4613",
+            "NM_005378.4",
+            "2",
+            "+",
+            "16080683",
+            "16087129",
+            "21.1928",
+            "16.5853",
+            "0.0000",
+        ],
+        ["ALK", "Gene_AceView", "238", "NM_004304.4", "2", "-", "29415640", "30144432", "17.2744", "15.3742", "12.5"],
+        ["2-oxoacid_dh", "Gene_AceView", ".", ".", "11", "-", "111933358", "111934981", "16.1", "16.5", "16.8"],
+    ]
+    text = "".join("\t".join(row) + "\n" for row in [[*about, "N1", "N2", "N3"], *rows])
+    (tmp_path / "tav.txt.gz").write_bytes(gzip.compress(text.encode()))
+    cohort = import_geo([first, second], expression=tmp_path / "tav.txt.gz")
+    assert cohort.expression is not None
+    assert cohort.expression.columns.tolist() == ["N1", "N2", "N3"]
+    assert cohort.expression.loc["MYCN"].tolist() == [21.1928, 16.5853, 0.0]
+    assert cohort.expression.loc["ALK"].tolist() == [17.2744, 15.3742, 12.5]

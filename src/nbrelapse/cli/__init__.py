@@ -12,6 +12,7 @@ from nbrelapse import __version__
 from nbrelapse.cli.doctor import doctor
 from nbrelapse.cli.ending import ending_by_signals
 from nbrelapse.cli.features import features, mechanisms
+from nbrelapse.cli.fetching import fetch
 from nbrelapse.cli.help import _add_help
 from nbrelapse.cli.merging import cohort_app
 from nbrelapse.cli.models import evaluate, explain, export, score, verify
@@ -45,6 +46,7 @@ def _options(
 
 
 app.command()(quickstart)
+cohort_app.command()(fetch)
 app.add_typer(cohort_app, name="cohort")
 for command in (
     *(mechanisms, features, train, compare, evaluate, explain, score, serve, verify, export, update),

@@ -83,6 +83,10 @@ _HELP = {
     "doctor": _Help("Look at installation, store, disks and runs.", ("nbrelapse doctor",)),
     "cohort": _Help("Import, check, cut, join and simulate cohorts.", ()),
     "cohort check": _Help("Say what is in a cohort and what is missing.", ("nbrelapse cohort check cohorts/mine",)),
+    "cohort fetch": _Help(
+        "Fetch a public study, after its terms.",
+        ("nbrelapse cohort fetch --list", "nbrelapse cohort fetch seqc --out downloads/seqc"),
+    ),
     "cohort overlap": _Help(
         "Find patients who are in two cohorts.",
         ("nbrelapse cohort overlap cohorts/mine cohorts/other",),

@@ -26,9 +26,9 @@ def print_plan(config: ExperimentConfig, plan: ExperimentPlan, *, as_json: bool)
         lines.append(f"{side}: {row['patients']:.0f} patients{events}")
     lines.append(f"features: {plan.features} that the models may read, {plan.left_out} left out")
     lines.append(
-        f"folds: {plan.folds['repeat'].max()} x {plan.folds['fold'].max()}, trained on {_range(plan.folds['train'])} patients "
-        f"with {_range(plan.folds['train_events'])} events, judged on {_range(plan.folds['test'])} with "
-        f"{_range(plan.folds['test_events'])}"
+        f"folds: {plan.folds['repeat'].max()} x {plan.folds['fold'].max()}, trained on "
+        f"{_range(plan.folds['train'])} patients with {_range(plan.folds['train_events'])} events, "
+        f"judged on {_range(plan.folds['test'])} with {_range(plan.folds['test_events'])}"
     )
     lines += ["", f"{'model':<30}{'trials':>8}{'tunings':>9}{'refits':>8}{'s a fold':>10}{'s a refit':>11}"]
     for name, row in plan.models.iterrows():
@@ -36,11 +36,12 @@ def print_plan(config: ExperimentConfig, plan: ExperimentPlan, *, as_json: bool)
             f"{model_title(str(name))[:29]:<30}{row['trials']:>8.0f}{row['tunings']:>9.0f}{row['refits']:>8.0f}"
             f"{row['fold_seconds']:>10.2f}{row['fit_seconds']:>11.2f}"
         )
+    processes = f"{plan.n_jobs} process{'es' * (plan.n_jobs > 1)}"
     lines += [
         "",
-        f"tuning and fits on {plan.n_jobs} process{'es' * (plan.n_jobs > 1)}: about {_duration(plan.seconds)}, by a few",
+        f"tuning and fits on {processes}: about {_duration(plan.seconds)}, by a few trials of each on this machine;",
     ]
-    lines.append("trials of each on this machine; intervals, explanations and pictures come on top")
+    lines.append("intervals, explanations and pictures come on top")
     lines += [f"note: {note}" for note in plan.notes]
     typer.echo("\n".join(lines))
 

@@ -114,7 +114,7 @@ def plan_experiment(
         report("a little of each model", done, len(models))
         rows[name] = {**_timed(config, model, X, y), "refits": config.refits * (name in config.models)}
     report("a little of each model", len(models), len(models))
-    sides = {"training": (len(y), _events(y))}
+    sides: dict[str, tuple[int, float]] = {"training": (len(y), _events(y))}
     if data.holdout is not None:
         sides["hold-out"] = (len(data.holdout.y), _events(data.holdout.y))
     if len(data.unsplit):

@@ -1,5 +1,13 @@
 from ._mapping import LayerSource as LayerSource
 from .cbioportal import import_cbioportal as import_cbioportal
+from .fetch import FetchedStudy as FetchedStudy
+from .fetch import PublicFile as PublicFile
+from .fetch import PublicStudy as PublicStudy
+from .fetch import Terms as Terms
+from .fetch import accepted_terms as accepted_terms
+from .fetch import fetch_study as fetch_study
+from .fetch import find_study as find_study
+from .fetch import public_studies as public_studies
 from .gdc import import_gdc as import_gdc
 from .geo import import_geo as import_geo
 from .tables import import_tables as import_tables
