@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+import shutil
 import tarfile
 import zlib
 from pathlib import Path
@@ -79,12 +81,9 @@ def unpack(archive: Path, limit: int) -> list[str]:
             check_room(archive.parent, sum(member.size for member in members), fix)
             with write_beside(folder) as beside:
                 beside.mkdir()
-                tar.extractall(beside, members=members, filter="data")
+                for member in members:
+                    _write(tar, member, beside, archive)
                 _lift(beside, folder.name)
-    except tarfile.FilterError:
-        raise InputError(
-            "the archive would write outside its folder", file=archive, fix="remove it, and report it to its source"
-        ) from None
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise InputError(
             f"the archive cannot be read: {error}", file=archive, fix="remove it, fetch it again"
@@ -104,6 +103,23 @@ def _plain_members(tar: tarfile.TarFile, archive: Path, limit: int) -> tuple[lis
         if member.isfile() or member.isdir():
             plain.append(member)
     return plain, count - len(plain)
+
+
+def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path, archive: Path) -> None:
+    """Write a member below a folder; tarfile's own filter is not in every Python 3.11."""
+    target = Path(os.path.normpath(folder / member.name.lstrip("/")))
+    if not target.is_relative_to(folder):
+        raise InputError(
+            "the archive would write outside its folder", file=archive, fix="remove it, and report it to its source"
+        )
+    if member.isdir():
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    content = tar.extractfile(member)
+    assert content is not None
+    with content, target.open("wb") as stream:
+        shutil.copyfileobj(content, stream)
 
 
 def _lift(folder: Path, name: str) -> None:

@@ -18,7 +18,7 @@ from nbrelapse.report.facts import _cooccurrence_rows, _game_rows, _mechanism_ro
 from nbrelapse.report.plots.attributions import beeswarm, dependence
 from nbrelapse.report.plots.mechanisms import mechanism_bar, mechanism_cooccurrence_plot, risk_group_heatmap
 from nbrelapse.report.render import Picture, Plot, _render
-from nbrelapse.report.sentences import ProbabilityImportance, cohort_sentence, stability_sentences
+from nbrelapse.report.sentences import ProbabilityImportance, _cohort_sentence, stability_sentences
 from nbrelapse.report.wording import ENDPOINTS
 
 
@@ -84,7 +84,7 @@ def write_explanation_report(content: ExplanationContent, file: str | Path) -> P
             "title": content.title,
             "created": content.created,
             "subtitle": f"{model_title(content.model)}, {ENDPOINTS.get(content.endpoint, content.endpoint)}",
-            "answer": cohort_sentence(content.explanation, content.catalogue, content.stability),
+            "answer": _cohort_sentence(content.explanation, content.catalogue, content.stability),
             "scale": content.explanation.scale,
             "approximate": "" if content.explanation.exact else APPROXIMATE,
             "facts": content.facts,

@@ -358,7 +358,7 @@ def choice_sentence(choice: FamilyChoice, metric: str, families: Sequence[str]) 
     return f"{said}It led {model_title(choice.other)} by {apart} (standard error {choice.error:.3f})."
 
 
-def cohort_sentence(explanation: Explanation, catalogue: Catalogue, stability: Stability | None = None) -> str:
+def _cohort_sentence(explanation: Explanation, catalogue: Catalogue, stability: Stability | None = None) -> str:
     """Say in a sentence which mechanisms drive the predictions of a cohort, and of which the refits agree.
 
     Examples
@@ -367,7 +367,7 @@ def cohort_sentence(explanation: Explanation, catalogue: Catalogue, stability: S
     >>> cohort = simulate_cohort(90, seed=1)
     >>> X, y = build_features(cohort), make_outcome(cohort, "relapse")
     >>> found = explain(Cox(penalty=0.05).fit(X, y), X)
-    >>> cohort_sentence(found, found.catalogue)[-65:]
+    >>> _cohort_sentence(found, found.catalogue)[-65:]
     'o the predictions of these 90 patients: 54% of all contributions.'
     """
     size = explanation.mechanism_importance()
