@@ -193,3 +193,20 @@ def test_features_of_real_patients_in_blocks(tmp_path: Path) -> None:
     parts = [build_features(block.read(), catalogue).values for block in independent_blocks(stored, catalogue).blocks]
     assert len(parts) > 2
     pd.testing.assert_frame_equal(pd.concat(parts), build_features(cohort, catalogue).values, check_exact=True)
+
+
+@pytest.mark.filterwarnings("ignore")  # Dask's own, of sockets and loops that end with a worker
+def test_blocks_are_the_same_on_a_cluster(
+    nbrelapse: Command, folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
+    monkeypatch.chdir(folders["blocks"].parent)
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0", silence_logs=50
+    ) as cluster:
+        for name, command in (("features.csv", ["features"]), ("scores.csv", ["score", MODEL])):
+            for place, options in (("here", []), ("there", ["--executor", f"dask:{cluster.scheduler_address}"])):
+                (tmp_path / place).mkdir(exist_ok=True)
+                answer = nbrelapse(*command, "cohort", "--out", tmp_path / place / name, *options)
+                assert answer.code == 0, answer.err
+            assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +28,9 @@ Where = Annotated[
 ]
 Jobs = Annotated[
     int, typer.Option(min=1, help="Processes; a cohort of more than 10,000 patients is worked on in blocks of these.")
+]
+Executor = Annotated[
+    str, typer.Option(help="Where it is computed: local, dask, dask:ADDRESS of a scheduler, or FILE.toml of a cluster.")
 ]
 Timepoint = Annotated[
     str | None,
@@ -269,6 +273,18 @@ def subset(
         typer.echo(json.dumps(document))
     else:
         typer.echo(f"{document['kept']:,} of {document['of']:,} patients kept: {out}")
+
+
+@contextmanager
+def executing_on(executor: str, jobs: int) -> Iterator[int]:
+    """Do as :func:`nbrelapse.models.executing_on` does; what that needs is imported only where it is asked for."""
+    if executor == "local":
+        yield jobs
+        return
+    from nbrelapse.models.cluster import executing_on
+
+    with executing_on(executor, jobs) as there:
+        yield there
 
 
 def block_by_block(tasks: Sequence[Any], jobs: int) -> Iterator[Any]:

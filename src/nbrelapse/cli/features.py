@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbrelapse.cli.data import Jobs, block_by_block
+from nbrelapse.cli.data import Executor, Jobs, block_by_block, executing_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +53,7 @@ def features(
         str | None, typer.Option(help="With --genome: draw the copy-number profile of this patient alone.")
     ] = None,
     jobs: Jobs = 1,
+    executor: Executor = "local",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Compute the mechanisms' features of every patient."""
@@ -71,7 +72,8 @@ def features(
     _check_asked(pictures=(picture, genome), calls=calls)
     entries = load_catalogue(catalogue)
     sets = {} if gene_sets is None else read_gene_sets(gene_sets)
-    stored = open_cohort(cohort)
+    # Workers elsewhere have another working folder.
+    stored = open_cohort(cohort if executor == "local" else cohort.resolve())
     # Calls of X, and which rows of a layer vary, are learned from all patients.
     studied = stored.whole().blocks[0].read() if calls or genome or patient or layer else None
     if studied is not None:
@@ -81,7 +83,8 @@ def features(
     entries = buildable(entries, sets)
     _require_features(entries, catalogue)
     blocks = independent_blocks(stored, entries).blocks
-    manifest, found = _build(blocks if studied is None else [studied], entries, sets, out, jobs)
+    with executing_on(executor, jobs) as jobs:
+        manifest, found = _build(blocks if studied is None else [studied], entries, sets, out, jobs)
     written = {} if studied is None else _write_copy_number(studied, calls, genome, patient)
     genes = None if found.measured is None else genes_found(found.measured, entries, sets)
     if picture is not None:

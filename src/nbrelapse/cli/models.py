@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from nbrelapse.cli.data import Jobs, Where, block_by_block, open_patients, read_patients
+from nbrelapse.cli.data import Executor, Jobs, Where, block_by_block, executing_on, open_patients, read_patients
 from nbrelapse.cli.results import case_mix_document, evaluation_document
 
 if TYPE_CHECKING:
@@ -244,6 +244,7 @@ def score(
     ] = None,
     trust: Trust = None,
     jobs: Jobs = 1,
+    executor: Executor = "local",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Score the patients of a cohort: risk, interval, mechanisms, and what was missing.
@@ -263,8 +264,10 @@ def score(
     for option, value in (("--endpoint", endpoint), ("--models", models)):
         if value is not None:
             raise InputError(f"{option} is of nbrelapse score auto", column=option, fix="leave it out, or say auto")
-    bundle, patients = load_model(model, trust=trust), open_patients(cohort, where)
-    document = _score_blocks(bundle, patients, out, jobs, allow_missing_assays=allow_missing_assays)
+    bundle = load_model(model, trust=trust)
+    patients = open_patients(cohort if executor == "local" else cohort.resolve(), where)
+    with executing_on(executor, jobs) as jobs:
+        document = _score_blocks(bundle, patients, out, jobs, allow_missing_assays=allow_missing_assays)
     if as_json:
         typer.echo(json.dumps(document, indent=2))
         return

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nbrelapse.cli.data import Executor, executing_on
 from nbrelapse.cli.models import Sign
 from nbrelapse.cli.results import (
     evaluation_document,
@@ -28,11 +29,6 @@ if TYPE_CHECKING:
     from nbrelapse.experiment.publish import Published
     from nbrelapse.experiment.run import ExperimentResult
     from nbrelapse.validation.fold_cache import FoldCache
-
-
-Executor = Annotated[
-    str, typer.Option(help="Where it is computed: local, dask, dask:ADDRESS of a scheduler, or FILE.toml of a cluster.")
-]
 
 
 def train(
@@ -79,7 +75,6 @@ def train(
     from nbrelapse.experiment.config import read_config
     from nbrelapse.experiment.publish import publish
     from nbrelapse.experiment.run import run_experiment
-    from nbrelapse.models.cluster import executing_on
     from nbrelapse.scoring.signature import check_key
     from nbrelapse.tracking.store import check_store
 
