@@ -23,6 +23,7 @@ from nbrelapse.cohort.schema import (
     ASSAY_OF,
     MATRICES,
     TABLES,
+    _checked_text,
     as_text,
     coded_columns,
     normalise_levels,
@@ -316,7 +317,7 @@ def _normalise_column(raw: pd.Series, dtype: str, table: str, file: str | Path, 
         positions = _whole(normalise_numbers(raw, file=file), file)
         return _without_minus_1(positions, where, repairs) if column in _UNKNOWN_AS_MINUS_1 else positions
     if column in _SYMBOL:
-        symbols = _repair_symbols(as_text(raw), where, file, repairs)
+        symbols = _repair_symbols(_checked_text(raw, column, file), where, file, repairs)
         return _read_identifiers(symbols, where, repairs, leave_out=False)
     if column in coded_columns():
         ready = normalise_levels(raw, column, file=file)
@@ -324,7 +325,7 @@ def _normalise_column(raw: pd.Series, dtype: str, table: str, file: str | Path, 
         if dtype == "boolean":
             return ready.map({"true": True, "false": False}).astype("boolean")
         return ready.astype("float64") if dtype == "float64" else ready
-    return normalise_numbers(raw, file=file) if dtype == "float64" else as_text(raw)
+    return normalise_numbers(raw, file=file) if dtype == "float64" else _checked_text(raw, column, file)
 
 
 _LOG_OF_0 = -30.0

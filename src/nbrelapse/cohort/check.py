@@ -267,6 +267,7 @@ def validate_cohort(cohort: Cohort, files: _Files | None = None) -> Cohort:
         death, event-free more than a month after the end of follow-up. The message names file, column and rows.
     """
     named = files or {}
+    _check_name(cohort.name, named.get("name"))
     for name, schema in TABLES.items():
         table = getattr(cohort, name)
         if table is not None:
@@ -292,6 +293,20 @@ def validate_cohort(cohort: Cohort, files: _Files | None = None) -> Cohort:
     if not cohort.metadata.get("units_checked", False):
         _check_time_units(cohort.patients, file=named.get("patients", "patients"))
     return cohort
+
+
+def _check_name(name: str, file: str | Path | None) -> None:
+    if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
+        raise InputError(
+            "a cohort cannot have this name",
+            file=file,
+            column="name",
+            expected=f"1 to {_LONGEST_NAME} characters that can be seen",
+            fix="give it another",
+        )
+
+
+_LONGEST_NAME = 200
 
 
 def _check_table(table: pd.DataFrame, schema: pa.DataFrameSchema, file: str | Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ import tomli_w
 from nbrelapse.cohort.assemble import normalise_matrix, normalise_table
 from nbrelapse.cohort.check import validate_cohort
 from nbrelapse.cohort.cohort import Cohort, Repairs
+from nbrelapse.cohort.content import parse_toml, read_bytes
 from nbrelapse.cohort.files import write_beside
 from nbrelapse.cohort.layers import Layers, _layer_file, check_layer_name
 from nbrelapse.cohort.schema import MATRICES, TABLES
-from nbrelapse.cohort.text import decode, read_bytes, read_table
+from nbrelapse.cohort.text import read_table
 from nbrelapse.errors import InputError
 
 SETTINGS = "cohort.toml"
@@ -82,21 +82,26 @@ def _write_files(cohort: Cohort, folder: Path) -> None:
     for name in TABLES:
         table = getattr(cohort, name)
         if table is not None:
-            table.to_parquet(folder / f"{name}.parquet", index=False)
+            _write_table(table, folder / f"{name}.parquet")
             present.append(name)
     for name in MATRICES:
         table = getattr(cohort, name)
         if table is not None:
-            table.rename_axis(columns=None).copy().reset_index().to_parquet(folder / f"{name}.parquet", index=False)
+            _write_table(table.rename_axis(columns=None).copy().reset_index(), folder / f"{name}.parquet")
             present.append(name)
     for name, layer in cohort.layers.items():
         file = _layer_file(folder, check_layer_name(name))
         file.parent.mkdir(exist_ok=True)
-        layer.rename_axis(columns=None).copy().reset_index().to_parquet(file, index=False)
+        _write_table(layer.rename_axis(columns=None).copy().reset_index(), file)
     settings = {"name": cohort.name, "format": _FORMAT, "tables": present, "metadata": _plain(cohort.metadata)}
     if cohort.layers:
         settings["layers"] = list(cohort.layers)
     (folder / SETTINGS).write_text(tomli_w.dumps(settings), encoding="utf-8")
+
+
+def _write_table(table: pd.DataFrame, file: Path) -> None:
+    """Write a table with checksums, so that a changed bit is noticed."""
+    table.to_parquet(file, index=False, write_page_checksum=True)
 
 
 def _plain(value: Any) -> Any:
@@ -150,24 +155,47 @@ def read_cohort(folder: str | Path) -> Cohort:
     layer_files = {name: _layer_file(path, name) for name in settings.get("layers", [])}
     layers = Layers.of_files(layer_files)
     cohort = Cohort(name=settings["name"], metadata=settings.get("metadata", {}), layers=layers, **tables)
-    return validate_cohort(cohort, files | layer_files)
+    return validate_cohort(cohort, files | layer_files | {"name": path / SETTINGS})
+
+
+_AGAIN = "import the cohort again"
+_METADATA = {"repairs": list, "selections": list, "source": dict, "platforms": dict, "layers": dict, "expression": dict,
+             "gene_copy_number": dict}  # fmt: skip
+"""What later steps read of the metadata, and as what."""
+
+
+def _check_metadata(metadata: Any, file: Path) -> None:
+    wrong = [] if isinstance(metadata, dict) else ["metadata"]
+    if not wrong:
+        wrong = [name for name, kind in _METADATA.items() if not isinstance(metadata.get(name, kind()), kind)]
+        wrong += [name for name in ("platforms", "layers") if name not in wrong and not _of_tables(metadata.get(name))]
+    if wrong:
+        raise InputError("a key is of the wrong type", file=file, column=", ".join(wrong), fix=_AGAIN)
+
+
+def _of_tables(value: Any) -> bool:
+    return value is None or all(isinstance(entry, dict) for entry in value.values())
 
 
 def _read_settings(file: Path) -> dict[str, Any]:
-    try:
-        settings = tomllib.loads(decode(read_bytes(file), file))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"the file is not valid TOML: {error}", file=file) from None
+    settings = parse_toml(read_bytes(file), file, "the file")
     if settings.get("format") != _FORMAT:
         raise InputError(
-            f"unknown cohort format {settings.get('format')!r}", file=file, column="format", expected=str(_FORMAT)
+            f"unknown cohort format {settings.get('format')!r}",
+            file=file,
+            column="format",
+            expected=str(_FORMAT),
+            fix=_AGAIN,
         )
     tables = settings.get("tables")
     if not isinstance(settings.get("name"), str) or not isinstance(tables, list):
-        raise InputError("a key is missing or of the wrong type", file=file, column="name, tables")
+        raise InputError("a key is missing or of the wrong type", file=file, column="name, tables", fix=_AGAIN)
+    _check_metadata(settings.get("metadata", {}), file)
     layers = settings.get("layers", [])
     if not isinstance(layers, list) or len(set(map(str, layers))) < len(layers):
-        raise InputError("a key is of the wrong type", file=file, column="layers", expected="a list, each name once")
+        raise InputError(
+            "a key is of the wrong type", file=file, column="layers", expected="a list, each name once", fix=_AGAIN
+        )
     for name in layers:
         check_layer_name(str(name), file)
     wrong = [str(name) for name in tables if name not in (*TABLES, *MATRICES)]
@@ -175,7 +203,7 @@ def _read_settings(file: Path) -> dict[str, Any]:
     if wrong or absent:
         problem = "unknown table" if wrong else "a table is missing"
         expected = ", ".join((*TABLES, *MATRICES))
-        raise InputError(problem, file=file, column=", ".join(wrong or absent), expected=expected)
+        raise InputError(problem, file=file, column=", ".join(wrong or absent), expected=expected, fix=_AGAIN)
     return settings
 
 
@@ -184,5 +212,5 @@ def _read_one(name: str, file: Path) -> pd.DataFrame:
     if name not in MATRICES:
         return normalise_table(name, table, file, Repairs()).reset_index(drop=True)
     if "Hugo_Symbol" not in table:
-        raise InputError("the gene column is missing", file=file, column="Hugo_Symbol")
+        raise InputError("the gene column is missing", file=file, column="Hugo_Symbol", fix=_AGAIN)
     return normalise_matrix(table.set_index("Hugo_Symbol"), file, Repairs())

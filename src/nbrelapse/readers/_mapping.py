@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,8 +19,8 @@ from pydantic import (
     model_validator,
 )
 
+from nbrelapse.cohort.content import parse_toml, read_bytes
 from nbrelapse.cohort.schema import TABLES
-from nbrelapse.cohort.text import decode, read_bytes
 from nbrelapse.errors import InputError, illegal_key
 
 Unit = Literal["days", "weeks", "months", "years"]
@@ -209,10 +208,7 @@ def read_mapping(file: str | Path) -> TableMapping:
         The file is missing or no TOML, or a key is unknown, missing or has an illegal value.
     """
     path = Path(file)
-    try:
-        document = tomllib.loads(decode(read_bytes(path), path))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"the mapping file is not valid TOML: {error}", file=path) from None
+    document = parse_toml(read_bytes(path), path, "the mapping file")
     try:
         mapping = TableMapping.model_validate(document)
     except ValidationError as error:

@@ -12,8 +12,9 @@ import pandas as pd
 
 from nbrelapse.cohort.assemble import assay_rows, normalise_matrix
 from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.content import decode, read_bytes
 from nbrelapse.cohort.schema import PATIENTS, coded_columns, normalise_levels, normalise_numbers
-from nbrelapse.cohort.text import decode, read_bytes, read_table
+from nbrelapse.cohort.text import read_table
 from nbrelapse.errors import InputError
 from nbrelapse.readers._columns import to_log2
 from nbrelapse.readers._files import RawCohort, reader_keys
