@@ -105,6 +105,7 @@ ISOFORMS = tsv(
     ["isoform", "S1", "S2", "S3"], *([f"{g}.aAug10", 3.25, 4.5, 5.75] for g in ("MYCN", "ALK", "TP53", "TERT"))
 )
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+PRIVATE_TEXT = PRIVATE.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
 CATALOGUE = """version = "own-1"
 
 [alk]
@@ -119,7 +120,7 @@ landmark_days = 30
 path = "cohort"
 gene_sets = "sets.gmt"
 [features]
-mechanisms = ["mycn", "instability"]
+include = ["mycn__*", "instability__*"]
 [split]
 train = ["discovery"]
 validation = ["validation"]
@@ -209,8 +210,7 @@ def _others(cohort: Path, table: Path) -> Iterator[Subject]:
     )
     public = PRIVATE.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH) + b" Ada\n"
     yield Subject("keyring", "ring", {"ring": public}, ("verify", "nowhere", "--trust", "ring"))
-    private = PRIVATE.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
-    files = {"key": private, "tiny.toml": EXPERIMENT.encode()}
+    files = {"key": PRIVATE_TEXT.encode(), "tiny.toml": EXPERIMENT.encode()}
     yield Subject("private key", "key", files, ("train", "tiny.toml", "--sign", "key", "--reports", "out"))
     for name in ("MLmodel", "data/manifest.json", "data/model.json", "data/refits.zip", "data/catalogue.json"):
         yield Subject(

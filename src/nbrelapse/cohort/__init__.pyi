@@ -96,6 +96,7 @@ from .storage import check_target as check_target
 from .storage import read_cohort as read_cohort
 from .storage import write_cohort as write_cohort
 from .text import TextHeader as TextHeader
+from .text import not_csv as not_csv
 from .text import open_workbook as open_workbook
 from .text import parse_text_table as parse_text_table
 from .text import read_header as read_header

@@ -139,7 +139,7 @@ def _normalise(
     for key in [key for key in _REPAIRS if key in ready]:
         ready[key] = _REPAIRS[key](ready[key], repairs)
     if ready["patients"].empty:
-        raise InputError("the cohort has no patients", file=files.get("patients", "patients"))
+        raise InputError("the cohort has no patients", file=files.get("patients", "patients"), fix="add their rows")
     return ready
 
 
@@ -308,6 +308,7 @@ def _normalise_column(raw: pd.Series, dtype: str, table: str, file: str | Path, 
     column = str(raw.name)
     where = f"{table}.{column}"
     if column in _ALLELES:
+        _checked_text(raw, column, file)
         return _map_distinct(raw, _allele)
     if column in _CHROMOSOME:
         return normalise_chromosomes(raw, file=file)
@@ -393,7 +394,7 @@ def normalise_matrix(matrix: pd.DataFrame, file: str | Path, repairs: Repairs, *
         numbers = _possible_ratios(numbers, file, repairs)
     _refuse_infinite(numbers, file)
     name = Path(str(file)).name
-    genes = as_text(pd.Series(matrix.index, dtype="str", name="Hugo_Symbol"))
+    genes = _checked_text(pd.Series(matrix.index, dtype="str", name="Hugo_Symbol"), "Hugo_Symbol", file)
     unnamed = int(genes.isna().sum())
     repairs.add_count(name, unnamed, "rows without a gene symbol removed")
     genes = _read_identifiers(_repair_symbols(genes, name, file, repairs), name, repairs, leave_out=True)

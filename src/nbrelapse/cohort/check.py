@@ -18,7 +18,7 @@ from nbrelapse.cohort.layers import WAYS, as_layers, check_layer_name, layer_ass
 from nbrelapse.cohort.mutations import _check_mutations
 from nbrelapse.cohort.schema import ASSAY_OF, MATRICES, TABLES, levels
 from nbrelapse.cohort.segments import _check_segments
-from nbrelapse.errors import InputError
+from nbrelapse.errors import InputError, printable
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class CohortReport:
             "missing for training",
             *(f"  {line}" for line in self.missing_for_training or ["nothing"]),
         ]
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
 
 def check_cohort(cohort: Cohort) -> CohortReport:

@@ -281,10 +281,10 @@ def _rows(source: Path | bytes, file: str | Path, separator: str, quoted: bool) 
         try:
             yield from csv.reader(used, delimiter=separator)
         except csv.Error as error:
-            raise _not_csv(error, file) from None
+            raise not_csv(error, file) from None
 
 
-def _not_csv(error: csv.Error, file: str | Path) -> InputError:
+def not_csv(error: csv.Error, file: str | Path) -> InputError:
     """Return what to raise where Python's parser gives up, with its reason, which shows no cell."""
     return InputError(
         f"the table cannot be parsed: {error}".partition(" - ")[0],
@@ -383,7 +383,7 @@ def read_header(
         try:
             cells = _cells(line, lines, separator, quoted=quoted)
         except csv.Error as error:
-            raise _not_csv(error, file) from None
+            raise not_csv(error, file) from None
     names = [name.strip().strip('"') or f"{_BLANK}{number}" for number, name in enumerate(cells)]
     _check_names(names, separator, file, matrix)
     return TextHeader(names, comments, len(line.encode()), quoted)
@@ -432,6 +432,9 @@ def _check_names(names: list[str], separator: str, file: str | Path, matrix: boo
             column=f"{len(twice)} columns" if matrix else ", ".join(twice),
             fix="rename one of them; where the first line is no header, add one",
         )
+    if all(name.startswith(_BLANK) for name in names):
+        problem = f"the first line names no column, it has {len(names)} empty cells"
+        raise InputError(problem, file=file, expected="a header line", fix="remove blank lines above the header")
     other = next((mark for mark in _SEPARATORS if mark != separator and names[0].count(mark) > (mark == " ")), None)
     if len(names) == 1 and other:
         raise InputError(
