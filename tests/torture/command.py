@@ -191,8 +191,8 @@ def refusal(subject: Subject, answer: Answer, shown: str) -> tuple[str, str]:
         return "partial", f"{sorted(answer.written)} {shown}"
     if answer.err.count("error: ") != 1 or "Traceback" in answer.err:
         return "no message", shown
-    # A model says the name of its folder, and of the file in it.
+    # A setting may name another file than the one it stands in: that is the one to correct then.
     names = {Path(subject.target).name, Path(subject.target).parts[0], Path(subject.target).stem}
-    if not any(name in answer.err for name in names):
+    if "  file: " not in answer.err and not any(name in answer.err for name in names):
         return "no file", shown
     return ("refused", shown) if "  fix: " in answer.err else ("no fix", shown)

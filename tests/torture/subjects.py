@@ -164,19 +164,18 @@ def _others(cohort: Path, table: Path) -> Iterator[Subject]:
     features = ("features", "cohort", "--out", "out.csv")
     for name in ("cohort.toml", "patients.parquet", "samples.parquet", "assays.parquet", "segments.parquet",
                  "mutations.parquet", "expression.parquet", "layers/isoforms.parquet"):  # fmt: skip
-        if (cohort / name).exists():
-            yield Subject(
-                "cohort", f"cohort/{name}", {}, (*features, "--layer", "all"), name != "cohort.toml", {"cohort": cohort}
-            )
+        yield Subject(
+            "cohort", f"cohort/{name}", {}, (*features, "--layer", "all"), name != "cohort.toml", {"cohort": cohort}
+        )
     yield Subject(
         "merge",
         "other/patients.parquet",
         {},
         ("cohort", "merge", "cohort", "other", "--uncertain", "keep", "--out", "out"),
         True,
-        {"cohort": cohort, "other": cohort},
+        {"cohort": cohort, "other": cohort.with_name("other")},
     )
-    ids = pd.read_parquet(cohort / "patients.parquet")["patient_id"].head(9)
+    ids = [f"SIM-{number:06}" for number in range(1, 10)]
     yield Subject(
         "list of patients",
         "ids.txt",

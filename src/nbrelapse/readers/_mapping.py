@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -169,12 +170,18 @@ Expression = Annotated[
 FORMATS = ("table", "vcf", "bedpe", "gistic", "star_counts")
 
 
+def _printable(name: str) -> str:
+    if not name.isprintable() or not name.strip():
+        raise ValueError("a name that can be seen, without line ends and control characters")
+    return name
+
+
 class TableMapping(BaseModel):
     """A mapping file; its keys are explained in :mod:`nbrelapse.readers.tables`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
     source: str = ""
     timepoint: Literal["diagnosis", "refractory", "relapse", "other"] = "diagnosis"
     units_checked: bool = False

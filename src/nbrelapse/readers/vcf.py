@@ -141,7 +141,8 @@ def _records(file: str | Path, notes: Repairs) -> tuple[list[str], list[str], pd
     names = header.group().lstrip("#").rstrip("\r").split("\t")
     if names[:8] != _FIXED or (len(names) > 8 and names[8] != "FORMAT"):
         expected = "tabulators between " + ", ".join([*_FIXED, "FORMAT"])
-        raise InputError("the #CHROM line is not that of a VCF", file=file, expected=expected)
+        fix = "correct its names, in this order"
+        raise InputError("the #CHROM line is not that of a VCF", file=file, expected=expected, fix=fix)
     samples = names[9:]
     if len(set(samples)) < len(samples):
         raise InputError("a sample column is there twice", file=file, fix="remove one of the two")
