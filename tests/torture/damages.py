@@ -58,7 +58,7 @@ def _socket(file: Path) -> None:
 
 def special_files() -> Iterator[Damage]:
     """What stands where a file is expected, and is none: nothing may wait for it, or read it without end."""
-    yield Damage("removed", lambda file: file.unlink())
+    yield Damage("removed", lambda file: file.unlink(), plausible=True)
     yield Damage("folder", _instead(lambda file: file.mkdir()))
     yield Damage("folder with content", _instead(lambda file: (file.mkdir(), (file / file.name).write_text("x"))))
     yield Damage("pipe", _instead(os.mkfifo))
@@ -84,10 +84,12 @@ def _bomb(first: bytes, size: int) -> bytes:
 
 def _zip_bomb(size: int = 80 * MIB) -> bytes:
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        with archive.open("xl/workbook.xml", "w") as stream:
-            for _ in range(size // MIB):
-                stream.write(b" " * MIB)
+    with (
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("xl/workbook.xml", "w") as stream,
+    ):
+        for _ in range(size // MIB):
+            stream.write(b" " * MIB)
     return packed.getvalue()
 
 
@@ -148,8 +150,8 @@ def texts_changed() -> Iterator[Damage]:
     yield Damage("empty", _to(lambda text: b""))
     yield Damage("line end alone", _to(lambda text: b"\n"))
     yield Damage("blanks", _to(lambda text: b" \t\r\n" * 50))
-    yield Damage("UTF-16", _to(lambda text: text.decode().encode("utf-16")))
-    yield Damage("UTF-32", _to(lambda text: text.decode().encode("utf-32")))
+    yield Damage("UTF-16", _to(lambda text: text.decode("latin-1").encode("utf-16")))
+    yield Damage("UTF-32", _to(lambda text: text.decode("latin-1").encode("utf-32")))
     yield Damage("Latin-1", _to(lambda text: _put(text, 0.5, "ü".encode("latin-1"))))
     yield Damage("surrogate", _to(lambda text: _put(text, 0.5, b"\xed\xa0\x80")))
     yield Damage("overlong slash", _to(lambda text: _put(text, 0.5, b"\xc0\xaf")))

@@ -87,7 +87,7 @@ def _in_last_row(column: str, value: str, separator: str = "\t") -> Callable[[Pa
 
 TABLES = {
     # kind and file: separator, the column of identifiers, the column of numbers, a column without which nothing is read
-    ("cbioportal data_clinical_patient.txt", "data_clinical_patient.txt"): ("\t", "PATIENT_ID", "EFS_TIME", "PATIENT_ID"),
+    ("cbioportal data_clinical_patient.txt", "data_clinical_patient.txt"): ("\t", "PATIENT_ID", "EFS_TIME", "PATIENT_ID"),  # noqa: E501
     ("cbioportal data_clinical_sample.txt", "data_clinical_sample.txt"): ("\t", "SAMPLE_ID", "", "SAMPLE_ID"),
     ("cbioportal data_hg19.seg", "data_hg19.seg"): ("\t", "ID", "loc.end", "chrom"),
     ("tables patients.csv", "clinical.csv"): (",", "PATIENT_ID", "AGE_IN_DAYS", "PATIENT_ID"),

@@ -110,7 +110,8 @@ CATALOGUE = """version = "own-1"
 
 [alk]
 copies = { title = "Copies of ALK", definition = "Amplified.", assay = "copy_number", kind = "binary",
-  builder = "copy_number", measure = "gene", gene = "ALK", change = "amplification", direction = +1, reference = "10.1038/nature10910" }
+  builder = "copy_number", measure = "gene", gene = "ALK", change = "amplification",
+  direction = +1, reference = "10.1038/nature10910" }
 """.replace(",\n  ", ", ")
 EXPERIMENT = """name = "tiny"
 seed = 3

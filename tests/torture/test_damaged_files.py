@@ -2,8 +2,8 @@
 
 The tests make a part of the damages, another one of each file; ``NBRELAPSE_TORTURE=1`` makes them all, in some minutes,
 and prints the counts by kind. What is seen of a damage: that the command says what is wrong in one message, with the
-file and how to fix it, that it takes neither long nor much memory, that it leaves nothing behind, that nothing it prints
-would move the cursor of a terminal.
+file and how to fix it, that it takes neither long nor much memory, that it leaves nothing behind, that nothing it
+prints would move the cursor of a terminal.
 """
 
 from __future__ import annotations

@@ -71,6 +71,24 @@ def _below_header(grid: pd.DataFrame, column: str) -> pd.DataFrame | None:
     return table.loc[:, names.notna().to_numpy()].set_axis(names.dropna().to_list(), axis=1)
 
 
+def files_below(folder: Path) -> list[Path]:
+    """Return all files in a folder and below it.
+
+    Raises
+    ------
+    InputError
+        There is something else: a link that leads nowhere, as of data that were not fetched (git-annex, DVC), a pipe,
+        a folder that is called as a data file. Without a word it would count as a file that the study does not have.
+    """
+    found = []
+    for path in folder.rglob("*"):
+        if path.is_file():
+            found.append(path)
+        elif not path.name.startswith(".") and (not path.is_dir() or (path.suffix and _wanted(path.name))):
+            check_regular(path)
+    return found
+
+
 def matching_files(folder: Path, pattern: str) -> list[Path]:
     """Return a file, or the files that a pattern such as ``sv/*.vcf.gz`` matches, in order of path.
 
@@ -367,7 +385,7 @@ def open_study(source: str | Path) -> StudyFiles:
     """
     path = Path(source)
     if path.is_dir():
-        found = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+        found = {file.relative_to(path).as_posix(): file for file in files_below(path)}
         return StudyFiles(path, paths={name: file for name, file in found.items() if not file.name.startswith(".")})
     if not path.exists():
         expected = "a study folder or .tar.gz"
