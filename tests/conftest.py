@@ -30,17 +30,21 @@ if os.environ.get("CI"):
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print what the imports made of damaged inputs, a line a reader (``readers/test_damaged_inputs.py``)."""
+    """Print what was made of damaged inputs and files, a line a kind (``test_damaged_inputs.py``, ``torture``)."""
+    _print_counts(terminalreporter, "damaged", "damaged inputs", ("refused", "repaired", "same", "silent"))
+    _print_counts(terminalreporter, "tortured", "damaged files", ("refused", "told", "same", "plausible"))
+
+
+def _print_counts(terminalreporter: Any, property_name: str, title: str, columns: tuple[str, ...]) -> None:
     counts: dict[str, Counter[str]] = {}
     reports = [report for reports in terminalreporter.stats.values() for report in reports]
     for report in reports:
         for name, value in getattr(report, "user_properties", []):
-            if name == "damaged" and report.when == "call":
+            if name == property_name and report.when == "call":
                 counts.setdefault(value[0], Counter()).update(value[1])
     if counts:
-        columns = ("refused", "repaired", "same", "silent")
-        terminalreporter.section("damaged inputs")
-        terminalreporter.line(f"{'reader':<12}{'tried':>8}" + "".join(f"{name:>10}" for name in columns))
+        terminalreporter.section(title)
+        terminalreporter.line(f"{'kind':<12}{'tried':>8}" + "".join(f"{name:>10}" for name in columns))
         for reader, found in {**counts, "all": sum(counts.values(), Counter())}.items():
             cells = "".join(f"{found[name]:>10}" for name in columns)
             terminalreporter.line(f"{reader:<12}{found.total():>8}{cells}")

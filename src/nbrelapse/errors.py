@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -63,7 +64,38 @@ class _LocatedError(NbRelapseError):
             "expected": self.expected,
             "fix": self.fix,
         }
-        return "\n".join([self.problem, *(f"  {name}: {text}" for name, text in details.items() if text)])
+        lines = [f"  {name}: {printable(text)}" for name, text in details.items() if text]
+        return "\n".join([printable(self.problem, kept="\n"), *lines])
+
+
+_TURNS = re.compile("[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_LONGEST = 2000
+
+
+def printable(text: str, *, kept: str = "") -> str:
+    r"""Return text as it may reach a terminal, at most 2,000 characters of it.
+
+    Controls, escape sequences and marks that turn the direction of what follows are written as their codes: names in
+    files come from others, and would move the cursor, or show something else than what is there.
+
+    Parameters
+    ----------
+    text : str
+    kept : str
+        Controls to leave as they are.
+
+    Examples
+    --------
+    >>> print(printable("stage\x1b[2J\u202e4"))
+    stage\x1b[2J\u202e4
+    """
+    if text.isascii() and text.isprintable() and len(text) <= _LONGEST:
+        return text
+    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} … and {len(text) - _LONGEST:,} more characters"
+    return "".join(
+        repr(sign)[1:-1] if sign not in kept and (unicodedata.category(sign) == "Cc" or _TURNS.match(sign)) else sign
+        for sign in shown
+    )
 
 
 class InputError(_LocatedError, ValueError):
@@ -116,9 +148,14 @@ def illegal_key(
         expected, fix = ", ".join(names) or None, meant or "correct or remove the key"
         return InputError("unknown key", file=file, column=column, expected=expected, fix=fix)
     if problem["type"] == "missing":
-        return InputError("a required key is missing", file=file, column=column)
+        return InputError("a required key is missing", file=file, column=column, fix="add it")
     expected = problem["msg"].removeprefix("Value error, ")
-    return InputError(f"illegal value {problem.get('input')!r}", file=file, column=column, expected=expected)
+    value, fix = repr(problem.get("input")), "correct the value, or remove the key where it need not be there"
+    shown = value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}…"
+    return InputError(f"illegal value {shown}", file=file, column=column, expected=expected, fix=fix)
+
+
+_LONGEST_VALUE = 200
 
 
 def join_errors(errors: Sequence[InputError], what: str, *, file: str | Path | None = None) -> InputError:

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from nbrelapse.cohort import text as module
-from nbrelapse.cohort.text import decode, parse_text_table, read_table
+from nbrelapse.cohort.content import decode
+from nbrelapse.cohort.text import parse_text_table, read_table
 from nbrelapse.errors import InputError
 
 TEXT = b"#version 2.4\nHugo_Symbol\tStart\tNote\nALK\t 10 \tNA\n#by hand\nTP53\t\t\n\n#\t1\tx\nMYCN\t1e3\t-\n"

@@ -87,6 +87,7 @@ def main() -> None:
         sys.exit(2)
     except OSError as error:
         # A folder that cannot be written to, a full disk.
-        problem = InputError(error.strerror or str(error), file=error.filename)
+        fix = "check that it is there, that you may read or write it, and that the disk has room"
+        problem = InputError(error.strerror or str(error), file=error.filename, fix=fix)
         print(f"error: {problem}", file=sys.stderr)
         sys.exit(2)

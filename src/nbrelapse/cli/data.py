@@ -191,7 +191,9 @@ def check(
         document = {**report.to_dict(), "endpoints": endpoints, "layer_mechanisms": _layer_mechanisms(cohort)}
         typer.echo(json.dumps({"valid": True, **document}))
     else:
-        typer.echo(f"{report.to_text()}\n\n{_layers_in_words(cohort)}{_endpoints_in_words(endpoints)}")
+        typer.echo(
+            f"{report.to_text()}\n\n{_layers_in_words(_layer_mechanisms(cohort))}{_endpoints_in_words(endpoints)}"
+        )
 
 
 @cohort_app.command()
@@ -434,13 +436,14 @@ def _write(cohort: Cohort, out: Path, *, overwrite: bool, as_json: bool) -> None
     from nbrelapse.cohort.storage import write_cohort
     from nbrelapse.outcome import count_endpoints
 
+    # Before anything is written: layers may name what no catalogue has.
+    report, endpoints, layers = check_cohort(cohort), count_endpoints(cohort), _layer_mechanisms(cohort)
     write_cohort(cohort, out, overwrite=overwrite, validated=True)
-    report, endpoints = check_cohort(cohort), count_endpoints(cohort)
     if as_json:
-        document = {**report.to_dict(), "endpoints": endpoints, "layer_mechanisms": _layer_mechanisms(cohort)}
+        document = {**report.to_dict(), "endpoints": endpoints, "layer_mechanisms": layers}
         typer.echo(json.dumps({"folder": str(out), **document}))
     else:
-        typer.echo(f"{report.to_text()}\n\n{_layers_in_words(cohort)}{_endpoints_in_words(endpoints)}", err=True)
+        typer.echo(f"{report.to_text()}\n\n{_layers_in_words(layers)}{_endpoints_in_words(endpoints)}", err=True)
         typer.echo(f"\nwritten to {out}", err=True)
 
 
@@ -458,9 +461,8 @@ def _layer_mechanisms(cohort: Cohort) -> dict[str, dict[str, int]]:
     }
 
 
-def _layers_in_words(cohort: Cohort) -> str:
+def _layers_in_words(found: dict[str, dict[str, int]]) -> str:
     """Return a line a layer: how many rows find which mechanism; nothing without layers."""
-    found = _layer_mechanisms(cohort)
     if not found:
         return ""
     width = max(map(len, found))

@@ -23,6 +23,7 @@ from nbrelapse.cohort.schema import (
     ASSAY_OF,
     MATRICES,
     TABLES,
+    _checked_text,
     as_text,
     coded_columns,
     normalise_levels,
@@ -138,7 +139,7 @@ def _normalise(
     for key in [key for key in _REPAIRS if key in ready]:
         ready[key] = _REPAIRS[key](ready[key], repairs)
     if ready["patients"].empty:
-        raise InputError("the cohort has no patients", file=files.get("patients", "patients"))
+        raise InputError("the cohort has no patients", file=files.get("patients", "patients"), fix="add their rows")
     return ready
 
 
@@ -307,6 +308,7 @@ def _normalise_column(raw: pd.Series, dtype: str, table: str, file: str | Path, 
     column = str(raw.name)
     where = f"{table}.{column}"
     if column in _ALLELES:
+        _checked_text(raw, column, file)
         return _map_distinct(raw, _allele)
     if column in _CHROMOSOME:
         return normalise_chromosomes(raw, file=file)
@@ -316,7 +318,7 @@ def _normalise_column(raw: pd.Series, dtype: str, table: str, file: str | Path, 
         positions = _whole(normalise_numbers(raw, file=file), file)
         return _without_minus_1(positions, where, repairs) if column in _UNKNOWN_AS_MINUS_1 else positions
     if column in _SYMBOL:
-        symbols = _repair_symbols(as_text(raw), where, file, repairs)
+        symbols = _repair_symbols(_checked_text(raw, column, file), where, file, repairs)
         return _read_identifiers(symbols, where, repairs, leave_out=False)
     if column in coded_columns():
         ready = normalise_levels(raw, column, file=file)
@@ -324,7 +326,7 @@ def _normalise_column(raw: pd.Series, dtype: str, table: str, file: str | Path, 
         if dtype == "boolean":
             return ready.map({"true": True, "false": False}).astype("boolean")
         return ready.astype("float64") if dtype == "float64" else ready
-    return normalise_numbers(raw, file=file) if dtype == "float64" else as_text(raw)
+    return normalise_numbers(raw, file=file) if dtype == "float64" else _checked_text(raw, column, file)
 
 
 _LOG_OF_0 = -30.0
@@ -392,7 +394,7 @@ def normalise_matrix(matrix: pd.DataFrame, file: str | Path, repairs: Repairs, *
         numbers = _possible_ratios(numbers, file, repairs)
     _refuse_infinite(numbers, file)
     name = Path(str(file)).name
-    genes = as_text(pd.Series(matrix.index, dtype="str", name="Hugo_Symbol"))
+    genes = _checked_text(pd.Series(matrix.index, dtype="str", name="Hugo_Symbol"), "Hugo_Symbol", file)
     unnamed = int(genes.isna().sum())
     repairs.add_count(name, unnamed, "rows without a gene symbol removed")
     genes = _read_identifiers(_repair_symbols(genes, name, file, repairs), name, repairs, leave_out=True)

@@ -18,7 +18,7 @@ from nbrelapse.cohort.layers import WAYS, as_layers, check_layer_name, layer_ass
 from nbrelapse.cohort.mutations import _check_mutations
 from nbrelapse.cohort.schema import ASSAY_OF, MATRICES, TABLES, levels
 from nbrelapse.cohort.segments import _check_segments
-from nbrelapse.errors import InputError
+from nbrelapse.errors import InputError, printable
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class CohortReport:
             "missing for training",
             *(f"  {line}" for line in self.missing_for_training or ["nothing"]),
         ]
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
 
 def check_cohort(cohort: Cohort) -> CohortReport:
@@ -267,6 +267,7 @@ def validate_cohort(cohort: Cohort, files: _Files | None = None) -> Cohort:
         death, event-free more than a month after the end of follow-up. The message names file, column and rows.
     """
     named = files or {}
+    _check_name(cohort.name, named.get("name"))
     for name, schema in TABLES.items():
         table = getattr(cohort, name)
         if table is not None:
@@ -292,6 +293,20 @@ def validate_cohort(cohort: Cohort, files: _Files | None = None) -> Cohort:
     if not cohort.metadata.get("units_checked", False):
         _check_time_units(cohort.patients, file=named.get("patients", "patients"))
     return cohort
+
+
+def _check_name(name: str, file: str | Path | None) -> None:
+    if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
+        raise InputError(
+            "a cohort cannot have this name",
+            file=file,
+            column="name",
+            expected=f"1 to {_LONGEST_NAME} characters that can be seen",
+            fix="give it another",
+        )
+
+
+_LONGEST_NAME = 200
 
 
 def _check_table(table: pd.DataFrame, schema: pa.DataFrameSchema, file: str | Path) -> None:

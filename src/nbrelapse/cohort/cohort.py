@@ -12,7 +12,7 @@ import pandas as pd
 
 from nbrelapse.cohort.columns import is_among, refuse_rows
 from nbrelapse.cohort.layers import as_layers, layer_assay
-from nbrelapse.errors import InputError
+from nbrelapse.errors import InputError, printable
 
 ASSAYS = ("clinical", "fish", "mutations", "copy_number", "rearrangements", "expression")
 
@@ -300,12 +300,12 @@ class Repairs:
 
     def add(self, where: str, what: str) -> None:
         """Note a change of a file, table or column."""
-        self._entries.append(_Repair(where, what))
+        self._entries.append(_Repair(printable(where), printable(what)))
 
     def add_count(self, where: str, count: int, what: str) -> None:
         """Note a change of some rows, columns or values; nothing where there were none."""
         if count:
-            self._entries.append(_Repair(where, what, int(count)))
+            self._entries.append(_Repair(printable(where), printable(what), int(count)))
 
     def totals(self) -> dict[str, int]:
         """Return how often each counted change was made, over all files.
@@ -328,5 +328,5 @@ class Repairs:
 def _as_repair(line: str | _Repair) -> _Repair:
     if isinstance(line, _Repair):
         return line
-    where, _, what = line.partition(": ")
+    where, _, what = printable(line).partition(": ")
     return _Repair(where, what)

@@ -173,10 +173,12 @@ def require_columns(
     nbrelapse.errors.InputError: a column is missing
       file: a.seg
       column: chromosome
+      fix: name the column so, or add it
     """
     absent = [name for name in wanted if name not in found]
     if absent:
-        raise InputError(problem, file=file, column=", ".join(absent), **place)
+        fix = {"fix": "name the column so, or add it"}
+        raise InputError(problem, file=file, column=", ".join(absent), **(fix | place))
 
 
 _MIN_PATIENTS = 20

@@ -378,7 +378,7 @@ _ENSEMBL = r"(ENSG\d{11})(?!\d)"
 _ENSEMBL_NAME = r"(?:ENS[GT]|OTTHUM[GT])\d{11}(?:\.\d+)?(?:_PAR_Y)?(?:_at)?"
 """An identifier as files write it: with its version, of the copy on Y, or as the probe set of a whole gene."""
 _ENTREZ_FORMS = (
-    r"^(?P<beside>[^|()]*?)\s*(?:\||\((?=\d+\)$))(?P<entrez>\d+)(?:_calculated)?\)?$",
+    r"^(?P<beside>[^|()]*)(?:\||\((?=\d+\)$))(?P<entrez>\d+)(?:_calculated)?\)?$",
     r"^(?P<entrez>\d+)\|(?P<beside>[^|\d][^|]*)$",
     r"^(?i:(?:entrez|ncbi)?_?(?:gene)?_?(?:id)?):(?P<entrez>\d+)$",
 )

@@ -15,7 +15,7 @@ from nbrelapse.cohort.columns import refuse_rows
 from nbrelapse.cohort.genes import _SHARED, _current_by_former, _current_symbols, _symbol_by
 from nbrelapse.cohort.layers import _FEATURE, WAYS
 from nbrelapse.cohort.matrices import _matrix_numbers, _refuse_infinite
-from nbrelapse.cohort.schema import _spell_level, as_text
+from nbrelapse.cohort.schema import _checked_text, _spell_level
 from nbrelapse.errors import InputError
 
 RANKED_UNITS = ("log2", "counts", "tpm", "fpkm", "linear")
@@ -65,7 +65,7 @@ def normalise_layer(matrix: pd.DataFrame, file: str | Path, repairs: Repairs) ->
     _refuse_infinite(numbers, file)
     if _FEATURE in numbers.columns:
         raise InputError(f"a sample is called {_FEATURE}", file=file, fix="rename the sample")
-    names = as_text(pd.Series(matrix.index, dtype="str"))
+    names = _checked_text(pd.Series(matrix.index, dtype="str"), "names of the rows", file)
     refuse_rows(
         names.index,
         names.duplicated(keep=False) & names.notna(),

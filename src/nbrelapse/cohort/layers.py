@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nbrelapse.cohort.columns import is_among
+from nbrelapse.cohort.content import damaged_parquet
 from nbrelapse.cohort.schema import _LAYER_NAME, LAYER, TABLES, levels
 from nbrelapse.errors import InputError
 
@@ -114,9 +115,10 @@ class _Source:
         if _state(file) != self.state:
             raise InputError("the layer has changed since the cohort was read", file=file, fix="read the cohort again")
         try:
-            table = pq.read_table(file, columns=[_FEATURE, *samples], memory_map=True)
+            columns = [_FEATURE, *samples]
+            table = pq.read_table(file, columns=columns, memory_map=True, page_checksum_verification=True)
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise InputError(f"the Parquet file is damaged: {error}", file=file) from None
+            raise damaged_parquet(error, file) from None
         frame = table.to_pandas(split_blocks=True, self_destruct=True)
         frame = frame.set_axis(pd.Index(frame.pop(_FEATURE), dtype="str", name=_FEATURE), axis=0)
         _check_frame(frame, file)
@@ -236,16 +238,19 @@ def _state(file: Path) -> tuple[int, ...]:
     return found.st_size, found.st_mtime_ns
 
 
+_AGAIN = "import the cohort again"
+
+
 def _source_of(file: Path) -> _Source:
     if not file.is_file():
-        raise InputError("the file does not exist", file=file, fix="import the cohort again")
+        raise InputError("the file does not exist", file=file, fix=_AGAIN)
     try:
         header = pq.read_schema(file, memory_map=True)
         n_rows = pq.read_metadata(file, memory_map=True).num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise InputError(f"the Parquet file is damaged: {error}", file=file) from None
+        raise damaged_parquet(error, file) from None
     if _FEATURE not in header.names:
-        raise InputError("the column of the rows' names is missing", file=file, column=_FEATURE)
+        raise InputError("the column of the rows' names is missing", file=file, column=_FEATURE, fix=_AGAIN)
     samples = [name for name in header.names if name != _FEATURE]
     wrong = [place for place, name in enumerate(samples, 1) if not pa.types.is_floating(header.field(name).type)]
     if wrong:

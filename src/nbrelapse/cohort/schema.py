@@ -111,6 +111,39 @@ def _plain_text(values: pd.Series) -> pd.Series:
     return text.mask(unknown | values.isna())
 
 
+_UNSEEN = "[\\x00-\\x1f\\x7f-\\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
+_IDS = ("patient_id", "sample_id")
+_LONGEST_ID = 200
+
+
+def _checked_text(raw: pd.Series, column: str, file: str | Path) -> pd.Series:
+    """Return text as :func:`as_text` does; refuse what cannot be shown, and identifiers that are formulas."""
+
+    def checked(values: pd.Series) -> pd.Series:
+        text = _plain_text(values)
+        if text.str.contains(_UNSEEN, regex=True, na=False).any():
+            raise InputError(
+                "a cell holds control characters, or marks that turn the direction of text",
+                file=file,
+                column=column,
+                fix="remove these characters",
+            )
+        if column in _IDS and text.str.match("[=+@-]", na=False).any():
+            raise InputError(
+                "an identifier begins with a sign that makes a spreadsheet compute it",
+                file=file,
+                column=column,
+                expected="identifiers that do not begin with =, +, - or @",
+                fix="rename it in all files of the study",
+            )
+        if column in _IDS and (text.str.len() > _LONGEST_ID).any():
+            expected = f"at most {_LONGEST_ID} characters"
+            raise InputError("an identifier is too long", file=file, column=column, expected=expected, fix="shorten it")
+        return text
+
+    return _map_distinct(raw, checked)
+
+
 def normalise_levels(values: pd.Series, name: str, *, file: str | Path | None = None) -> pd.Series:
     """Write coded values as the schema spells them.
 
@@ -184,6 +217,9 @@ _LIKE_AN_ID = re.compile(r"\d.*[^\d\s.,].*\d|[^\W\d_]\S*\d{2}|^[^\W\d_]+\d$|\d{3
 """Two numbers with something between them, letters and a number, a long number, or as TARGET's."""
 
 
+_LONGEST_SHOWN = 60
+
+
 def _shown_cells(distinct: pd.Series) -> str:
     """Return the first cells for a message, as far as they cannot be identifiers of patients or samples.
 
@@ -195,7 +231,10 @@ def _shown_cells(distinct: pd.Series) -> str:
     >>> _shown_cells(pd.Series(["Mucinous", "5x"])), _shown_cells(pd.Series(["TARGET-30-PAXXXX-01", "NB017"]))
     ("'Mucinous', '5x'", '')
     """
-    return ", ".join(repr(cell) for cell in distinct[:5] if not _LIKE_AN_ID.search(str(cell).removeprefix("chr")))
+    cells = (str(cell).removeprefix("chr") for cell in distinct[:5])
+    # What is long is text about a patient, and the expression takes long to search it.
+    fit = [len(cell) <= _LONGEST_SHOWN and not _LIKE_AN_ID.search(cell) for cell in cells]
+    return ", ".join(repr(cell) for cell, shown in zip(distinct[:5], fit, strict=True) if shown)
 
 
 def _spell_level(value: str, name: str) -> str | None:

@@ -27,8 +27,9 @@ import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort, _refuse_unknown, _restricted
 from nbrelapse.cohort.columns import is_among, refuse_rows, require_columns
+from nbrelapse.cohort.content import decode, read_bytes
 from nbrelapse.cohort.schema import PATIENTS, _spell_level, as_text, coded_columns, levels
-from nbrelapse.cohort.text import decode, read_bytes, read_table
+from nbrelapse.cohort.text import read_table
 from nbrelapse.errors import InputError
 
 _LONGEST = 5000
@@ -194,7 +195,8 @@ def _listed(cohort: Cohort, file: Path) -> pd.Series:
     """Return the ids of a file, each once; its index has their rows."""
     ids = _read_ids(file).rename("patient_id")
     if ids.empty:
-        raise InputError("no patient is listed", file=file, expected="an id a line, or the column patient_id")
+        expected = "an id a line, or the column patient_id"
+        raise InputError("no patient is listed", file=file, expected=expected, fix="list those that are meant")
     refuse_rows(ids.index, ids.isna(), "a row without an id", file=file, column="patient_id", fix="fill or remove it")
     _refuse_unknown(ids, cohort.patients["patient_id"], file=file)
     return ids.drop_duplicates()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,10 +18,11 @@ from nbrelapse.cohort.assemble import normalise_matrix, normalise_table
 from nbrelapse.cohort.check import _check_builds, validate_cohort
 from nbrelapse.cohort.cohort import Cohort, Repairs
 from nbrelapse.cohort.columns import _check_time_units, encode, refuse_rows
+from nbrelapse.cohort.content import parse_toml, read_bytes
 from nbrelapse.cohort.files import check_writable, write_beside
 from nbrelapse.cohort.layers import Layers, _layer_file, as_layers, check_layer_name
 from nbrelapse.cohort.schema import MATRICES, TABLES
-from nbrelapse.cohort.text import decode, read_bytes, read_table
+from nbrelapse.cohort.text import read_table
 from nbrelapse.errors import InputError
 
 SETTINGS = "cohort.toml"
@@ -196,7 +196,7 @@ def _write_blocks(blocks: Iterator[Cohort], target: Path, *, in_blocks: bool, la
             for name, layer in layers.items():
                 file = _layer_file(beside, check_layer_name(name))
                 file.parent.mkdir(exist_ok=True)
-                layer.rename_axis(columns=None).copy().reset_index().to_parquet(file, index=False)
+                _write_table(layer.rename_axis(columns=None).copy().reset_index(), file)
             settings: dict[str, Any] = {"name": first.name, "format": _IN_BLOCKS if in_blocks else _WHOLE}
             settings |= {"blocks": number} if in_blocks else {}
             settings |= {"tables": _present(first), "metadata": _plain(first.metadata)}
@@ -239,7 +239,12 @@ def _write_tables(cohort: Cohort, folder: Path, block: int | None) -> None:
         if name in MATRICES:
             table = table.rename_axis(columns=None).copy().reset_index()
         if name != "panels" or not block:
-            table.to_parquet(file, index=False)
+            _write_table(table, file)
+
+
+def _write_table(table: pd.DataFrame, file: Path) -> None:
+    """Write a table with checksums, so that a changed bit is noticed."""
+    table.to_parquet(file, index=False, write_page_checksum=True)
 
 
 def _plain(value: Any) -> Any:
@@ -345,25 +350,47 @@ def _block_numbers(settings: Mapping[str, Any]) -> list[int | None]:
     return list(range(settings["blocks"])) if settings["format"] == _IN_BLOCKS else [None]
 
 
+_AGAIN = "import the cohort again"
+_METADATA = {"repairs": list, "selections": list, "source": dict, "platforms": dict, "layers": dict, "expression": dict,
+             "gene_copy_number": dict}  # fmt: skip
+"""What later steps read of the metadata, and as what."""
+
+
+def _check_metadata(metadata: Any, file: Path) -> None:
+    wrong = [] if isinstance(metadata, dict) else ["metadata"]
+    if not wrong:
+        wrong = [name for name, kind in _METADATA.items() if not isinstance(metadata.get(name, kind()), kind)]
+        wrong += [name for name in ("platforms", "layers") if name not in wrong and not _of_tables(metadata.get(name))]
+    if wrong:
+        raise InputError("a key is of the wrong type", file=file, column=", ".join(wrong), fix=_AGAIN)
+
+
+def _of_tables(value: Any) -> bool:
+    return value is None or all(isinstance(entry, dict) for entry in value.values())
+
+
 def _parse_settings(file: Path) -> dict[str, Any]:
-    try:
-        settings = tomllib.loads(decode(read_bytes(file), file))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"the file is not valid TOML: {error}", file=file) from None
+    settings = parse_toml(read_bytes(file), file, "the file")
     if settings.get("format") not in (_WHOLE, _IN_BLOCKS):
-        expected = f"{_WHOLE} or {_IN_BLOCKS}"
         raise InputError(
-            f"unknown cohort format {settings.get('format')!r}", file=file, column="format", expected=expected
+            f"unknown cohort format {settings.get('format')!r}",
+            file=file,
+            column="format",
+            expected=f"{_WHOLE} or {_IN_BLOCKS}",
+            fix=_AGAIN,
         )
     blocks = settings.get("blocks")
     if settings["format"] == _IN_BLOCKS and (not isinstance(blocks, int) or not 0 < blocks <= _MOST_BLOCKS):
         raise InputError("the number of blocks is missing or illegal", file=file, column="blocks", expected="1 or more")
     tables = settings.get("tables")
     if not isinstance(settings.get("name"), str) or not isinstance(tables, list):
-        raise InputError("a key is missing or of the wrong type", file=file, column="name, tables")
+        raise InputError("a key is missing or of the wrong type", file=file, column="name, tables", fix=_AGAIN)
+    _check_metadata(settings.get("metadata", {}), file)
     layers = settings.get("layers", [])
     if not isinstance(layers, list) or len(set(map(str, layers))) < len(layers):
-        raise InputError("a key is of the wrong type", file=file, column="layers", expected="a list, each name once")
+        raise InputError(
+            "a key is of the wrong type", file=file, column="layers", expected="a list, each name once", fix=_AGAIN
+        )
     for name in layers:
         check_layer_name(str(name), file)
     wrong = [str(name) for name in tables if name not in (*TABLES, *MATRICES)]
@@ -371,13 +398,13 @@ def _parse_settings(file: Path) -> dict[str, Any]:
     if wrong or absent:
         problem = "unknown table" if wrong else "a table is missing"
         expected = ", ".join((*TABLES, *MATRICES))
-        raise InputError(problem, file=file, column=", ".join(wrong or absent), expected=expected)
+        raise InputError(problem, file=file, column=", ".join(wrong or absent), expected=expected, fix=_AGAIN)
     return settings
 
 
 def _read_matrix(table: pd.DataFrame, file: Path) -> pd.DataFrame:
     if "Hugo_Symbol" not in table:
-        raise InputError("the gene column is missing", file=file, column="Hugo_Symbol")
+        raise InputError("the gene column is missing", file=file, column="Hugo_Symbol", fix=_AGAIN)
     return normalise_matrix(table.set_index("Hugo_Symbol"), file, Repairs())
 
 
@@ -402,7 +429,7 @@ def _check_blocks(folder: Path, settings: Mapping[str, Any]) -> None:
                 "a block of the table is missing, or there is one too many",
                 file=folder / name,
                 expected=f"{len(numbers)} files",
-                fix="import the cohort again",
+                fix=_AGAIN,
             )
     for name, column in (("patients", "patient_id"), ("samples", "sample_id")):
         ids = _read_columns(folder, name, numbers, [column])[column]
@@ -418,7 +445,9 @@ def _read_columns(folder: Path, name: str, blocks: Iterable[int | None], columns
     files = [_table_file(folder, name, block) for block in blocks]
     try:
         read = pads.ParquetReadOptions(dictionary_columns=[name for name in columns if name in _CODED])
-        found = pads.dataset(files, format=pads.ParquetFileFormat(read_options=read))
+        scan = pads.ParquetFragmentScanOptions(page_checksum_verification=True)
+        form = pads.ParquetFileFormat(read_options=read, default_fragment_scan_options=scan)
+        found = pads.dataset(files, format=form)
         table = found.to_table(columns=list(columns))
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise InputError(f"the Parquet file is damaged: {error}", file=files[0].parent) from None

@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import re
+import sys
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +19,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from nbrelapse.cohort.content import (
+    check_unpacked,
+    damaged,
+    damaged_parquet,
+    not_utf8,
+    open_text,
+    read_all,
+    read_bytes,
+    with_line_feeds,
+)
 from nbrelapse.cohort.schema import _missing_words
 from nbrelapse.errors import InputError
 
@@ -193,17 +206,28 @@ def _parse(
         strings_can_be_null=only_text,
     )
     try:
-        with _open_lines(source, file) as stream:
+        with _open_lines(source, file) as stream, _silent_rows():
             table = pa_csv.read_csv(stream, read, parse, convert)
     except pa.ArrowInvalid as error:
         if "conversion error to double" in str(error):
             raise _NotANumberError from None
         if "UTF8" in str(error):
-            raise _not_utf8(_bad_byte(source, file), file) from None
+            raise not_utf8(_bad_byte(source, file), file) from None
         raise _UnevenRowsError from None
     except OSError as error:
-        raise _damaged(error, file) from None
+        raise damaged(error, file) from None
     return _without_comments(table.unify_dictionaries(), first) if comment else table
+
+
+@contextmanager
+def _silent_rows() -> Iterator[None]:
+    """Let nothing be printed of rows that Arrow cannot even hand over, as they are no UTF-8; it then refuses them."""
+    before = sys.unraisablehook
+    sys.unraisablehook = lambda _: None
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _skip_comments(row: pa_csv.InvalidRow) -> str:
@@ -231,7 +255,8 @@ def _uneven(source: Path | bytes, file: str | Path, separator: str, quoted: bool
     width = len(next(rows))
     widths = {number: len(cells) for number, cells in enumerate(rows, 1) if len(cells) != width}
     if not widths:
-        return InputError("the table cannot be parsed: is a quote not closed?", file=file)
+        problem = "the table cannot be parsed: is a quote not closed?"
+        return InputError(problem, file=file, fix="close it, or save the file again as UTF-8 text")
     first = next(iter(widths))
     return InputError(
         f"the table cannot be parsed: row {first} has {widths[first]} cells, the header has {width}",
@@ -256,10 +281,10 @@ def _rows(source: Path | bytes, file: str | Path, separator: str, quoted: bool) 
         try:
             yield from csv.reader(used, delimiter=separator)
         except csv.Error as error:
-            raise _not_csv(error, file) from None
+            raise not_csv(error, file) from None
 
 
-def _not_csv(error: csv.Error, file: str | Path) -> InputError:
+def not_csv(error: csv.Error, file: str | Path) -> InputError:
     """Return what to raise where Python's parser gives up, with its reason, which shows no cell."""
     return InputError(
         f"the table cannot be parsed: {error}".partition(" - ")[0],
@@ -351,12 +376,14 @@ def read_header(
             comments.append(line.rstrip("\r\n"))
             line = below
         if line is None:
-            raise InputError("the file is empty", file=file, expected="a header line and rows")
+            raise InputError(
+                "the file is empty", file=file, expected="a header line and rows", fix="get it again, or leave it out"
+            )
         quoted = not comment or all(re.fullmatch('".*"', cell) for cell in line.rstrip("\r\n").split(separator))
         try:
             cells = _cells(line, lines, separator, quoted=quoted)
         except csv.Error as error:
-            raise _not_csv(error, file) from None
+            raise not_csv(error, file) from None
     names = [name.strip().strip('"') or f"{_BLANK}{number}" for number, name in enumerate(cells)]
     _check_names(names, separator, file, matrix)
     return TextHeader(names, comments, len(line.encode()), quoted)
@@ -368,19 +395,14 @@ def _lines(stream: io.BufferedReader, file: str | Path) -> Iterator[str]:
         try:
             line = stream.readline()
         except (OSError, EOFError) as error:
-            raise _damaged(error, file) from None
+            raise damaged(error, file) from None
         if not line:
             return
         try:
             yield line.decode("utf-8-sig" if position == 0 else "utf-8")
         except UnicodeDecodeError as error:
-            raise _not_utf8(position + error.start, file) from None
+            raise not_utf8(position + error.start, file) from None
         position += len(line)
-
-
-def _not_utf8(position: int, file: str | Path) -> InputError:
-    """Return what to raise where a byte is no UTF-8."""
-    return InputError(f"the file is not UTF-8 text (byte {position})", file=file, fix="save it as UTF-8")
 
 
 def _is_header(line: str, below: str | None, separator: str, comment: bool) -> bool:
@@ -410,6 +432,9 @@ def _check_names(names: list[str], separator: str, file: str | Path, matrix: boo
             column=f"{len(twice)} columns" if matrix else ", ".join(twice),
             fix="rename one of them; where the first line is no header, add one",
         )
+    if all(name.startswith(_BLANK) for name in names):
+        problem = f"the first line names no column, it has {len(names)} empty cells"
+        raise InputError(problem, file=file, expected="a header line", fix="remove blank lines above the header")
     other = next((mark for mark in _SEPARATORS if mark != separator and names[0].count(mark) > (mark == " ")), None)
     if len(names) == 1 and other:
         raise InputError(
@@ -419,40 +444,6 @@ def _check_names(names: list[str], separator: str, file: str | Path, matrix: boo
             expected=f"{_SEPARATORS.get(separator, repr(separator))} between the columns",
             fix="save it so, or say `separator` in the mapping file of `import tables`",
         )
-
-
-LFS_MARK = b"version https://git-lfs"
-_GZIP_MARK = b"\x1f\x8b"
-
-
-def open_text(source: Path | bytes, file: str | Path) -> pa.NativeFile:
-    """Open a file, or the content of one, without reading it; gzip is unpacked on the way.
-
-    Parameters
-    ----------
-    source : Path or bytes
-    file : path
-        For error messages.
-
-    Returns
-    -------
-    pyarrow.NativeFile
-        At the first byte of the text.
-
-    Raises
-    ------
-    InputError
-        There is no such file, it is a folder, it cannot be read, or it is a Git LFS pointer instead of data.
-    """
-    stream = _open(source, file)
-    if _head(stream, file).startswith(LFS_MARK):
-        raise InputError(
-            "the file is a Git LFS pointer, not the data",
-            file=file,
-            expected="the data that the pointer stands for",
-            fix="run `git lfs pull` in the repository it comes from, or download the study archive",
-        )
-    return _open(source, file)
 
 
 _PEEKED = 65_536
@@ -469,79 +460,9 @@ def _open_lines(source: Path | bytes, file: str | Path) -> pa.NativeFile:
         stream = open_text(source, file)
         if ends is None or ends.group() != b"\r":
             return stream
-        return pa.BufferReader(_with_line_feeds(stream.read()))
+        return pa.BufferReader(with_line_feeds(read_all(stream)))
     except (OSError, EOFError) as error:
-        raise _damaged(error, file) from None
-
-
-def _with_line_feeds(text: bytes) -> bytes:
-    return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-
-
-def _damaged(error: Exception, file: str | Path) -> InputError:
-    """Return what to raise where unpacking fails."""
-    return InputError(f"the gzip file is damaged: {error}", file=file, fix="download it again")
-
-
-def _head(stream: pa.NativeFile, file: str | Path) -> bytes:
-    try:
-        return bytes(stream.read(len(LFS_MARK)))
-    except (OSError, EOFError) as error:
-        raise _damaged(error, file) from None
-
-
-def _open(source: Path | bytes, file: str | Path) -> pa.NativeFile:
-    if isinstance(source, bytes):
-        raw: pa.NativeFile = pa.BufferReader(source)
-    elif source.is_dir():
-        raise InputError("a file was expected, this is a folder", file=file)
-    else:
-        try:
-            raw = pa.OSFile(str(source))
-        except FileNotFoundError:
-            raise InputError("the file does not exist", file=file, fix="check the path") from None
-        except OSError as error:
-            raise InputError(f"the file cannot be read: {error.strerror}", file=file) from None
-    packed = raw.read(len(_GZIP_MARK)) == _GZIP_MARK
-    raw.seek(0)
-    return pa.CompressedInputStream(raw, "gzip") if packed else raw
-
-
-def read_bytes(file: str | Path) -> bytes:
-    """Content of a file, unpacked where it is gzip.
-
-    Raises
-    ------
-    InputError
-        There is no such file, it is a folder, it is a Git LFS pointer instead of data, or it is damaged.
-    """
-    return unpack(Path(file), file)
-
-
-def unpack(source: Path | bytes, file: str | Path) -> bytes:
-    """Content of a file, or of the bytes of one, without gzip.
-
-    Raises
-    ------
-    InputError
-        As :func:`read_bytes`.
-    """
-    with open_text(source, file) as stream:
-        try:
-            return bytes(stream.read())
-        except (OSError, EOFError) as error:
-            raise _damaged(error, file) from None
-
-
-def decode(content: bytes, file: str | Path) -> str:
-    """Text of a file in UTF-8, with or without byte order mark; raises InputError for anything else.
-
-    Lines end with a line feed, whatever they end with in the file.
-    """
-    try:
-        return _with_line_feeds(content).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _not_utf8(error.start, file) from None
+        raise damaged(error, file) from None
 
 
 def read_table(
@@ -584,17 +505,50 @@ def _parquet(content: bytes, path: Path) -> pd.DataFrame:
     from pyarrow import ArrowException
 
     try:
-        return pd.read_parquet(io.BytesIO(content))
-    except (ArrowException, OSError, ValueError) as error:
-        raise InputError(f"the Parquet file is damaged: {error}", file=path) from None
+        return pd.read_parquet(io.BytesIO(content), page_checksum_verification=True)
+    except (ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise damaged_parquet(error, path) from None
+
+
+@contextmanager
+def open_workbook(content: bytes, file: str | Path) -> Iterator[pd.ExcelFile]:
+    """Open an xlsx workbook; whatever is raised while it is read is told as an InputError.
+
+    Parameters
+    ----------
+    content : bytes
+    file : path
+        For error messages.
+
+    Raises
+    ------
+    InputError
+        It is no workbook, is damaged, or unpacks to more than a table can hold.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            check_unpacked(sum(member.file_size for member in archive.infolist()), len(content), file)
+        with warnings.catch_warnings():
+            # openpyxl warns of styles and validations that it drops; no value depends on them.
+            warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")
+            with pd.ExcelFile(io.BytesIO(content), engine="openpyxl") as book:
+                yield book
+    except InputError:
+        raise
+    except Exception as error:  # openpyxl raises whatever the damaged part makes it stumble over
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise InputError(
+            f"the file is not a readable xlsx workbook: {reason}",
+            file=file,
+            expected="an Excel workbook (.xlsx)",
+            fix="download it again, or save it as xlsx; a renamed text file is none",
+        ) from None
 
 
 def _xlsx(content: bytes, path: Path, sheet: str | None) -> pd.DataFrame:
-    try:
-        book = pd.ExcelFile(io.BytesIO(content), engine="openpyxl")
-    except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
-        raise InputError(f"the file is not a readable xlsx workbook: {error}", file=path) from None
-    name = sheet or str(book.sheet_names[0])
-    if name not in book.sheet_names:
-        raise InputError("no such sheet", file=path, column=name, expected=", ".join(map(str, book.sheet_names)))
-    return pd.read_excel(book, sheet_name=name, dtype="str", keep_default_na=False, na_values=[""])
+    with open_workbook(content, path) as book:
+        name = sheet or str(book.sheet_names[0])
+        if name not in book.sheet_names:
+            expected = ", ".join(map(str, book.sheet_names))
+            raise InputError("no such sheet", file=path, column=name, expected=expected, fix="name one of these")
+        return pd.read_excel(book, sheet_name=name, dtype="str", keep_default_na=False, na_values=[""])

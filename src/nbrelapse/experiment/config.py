@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -19,8 +20,8 @@ from pydantic import (
     model_validator,
 )
 
+from nbrelapse.cohort.content import parse_toml, read_bytes
 from nbrelapse.cohort.select import condition_columns
-from nbrelapse.cohort.text import decode, read_bytes
 from nbrelapse.errors import InputError, illegal_key, join_errors
 from nbrelapse.metrics.resampling import IntervalKind
 from nbrelapse.models.design import LEAST_OBSERVED
@@ -36,7 +37,7 @@ class _Simulation(_Section):
     """A simulated cohort instead of one on disk."""
 
     patients: Annotated[int, Field(ge=50)] = 500
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
 
 class _CohortSource(_Section):
@@ -163,6 +164,12 @@ def _default_models(earlier: dict[str, Any]) -> tuple[str, ...]:
     return _DEFAULTS[kind_of_endpoint(earlier.get("endpoint", "relapse"))]
 
 
+def _printable(name: str) -> str:
+    if not name.isprintable() or not name.strip(" ."):
+        raise ValueError("a name that can be seen, without line ends and control characters")
+    return name
+
+
 class _ExperimentFile(NamedTuple):
     """The file that an experiment was read from: its name without the folder, the SHA-256 in hex, and keys changed."""
 
@@ -221,10 +228,10 @@ class ExperimentConfig(_Section):
         Sentences for the model cards.
     """
 
-    name: Annotated[str, Field(pattern=r"^[^/\\]+$")]
+    name: Annotated[str, Field(pattern=r"^[^/\\]+$", max_length=100), AfterValidator(_printable)]
     endpoint: Literal["relapse", "efs", "os", "refractory"] = "relapse"
     description: str = ""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     cohort: _CohortSource
     catalogue: Annotated[Path | None, Field(exclude=True)] = None  # what it holds is recorded, not where it lies
     prior_model: Annotated[Path | None, Field(exclude=True)] = None
@@ -307,10 +314,7 @@ def _joined_documents(path: Path, through: tuple[Path, ...]) -> tuple[dict[str, 
     if path.resolve() in through:
         raise InputError("the experiment file extends itself", file=path, column="extends")
     content = read_bytes(path)
-    try:
-        document = tomllib.loads(decode(content, path))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"the experiment file is not valid TOML: {error}", file=path) from None
+    document = parse_toml(content, path, "the experiment file")
     base = document.pop("extends", None)
     document = _located(document, path.parent)
     if base is None:

@@ -156,6 +156,7 @@ def load_builder(name: str) -> Builder:
     if not registered:
         raise InputError(
             f"the catalogue names a builder that does not exist: {name}",
+            file="catalogue",
             column="builder",
             expected=", ".join((*_PACKAGED, COMBINATION, *sorted(point.name for point in points))),
             fix=f"correct the name, or install the package that registers it ({_ENTRY_POINTS})",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue import FeatureDefinition
@@ -24,6 +24,10 @@ def _illegal_entry(
     """
     where = f"[{definition.mechanism}.{definition.name.removeprefix(f'{definition.mechanism}__')}]"
     return InputError(problem, file="catalogue", column=where, expected=expected, fix=fix)
+
+
+_TEXTS = {"gene", "measure", "change", "arm", "band", "outside_band", "gene_set", "gene_set_down", "column", "extent"}
+_LISTS = {"genes"}
 
 
 def check_parameters(definition: FeatureDefinition, legal: Collection[str], required: Collection[str] = ()) -> None:
@@ -55,4 +59,9 @@ def check_parameters(definition: FeatureDefinition, legal: Collection[str], requ
         raise _illegal_entry(definition, problem, ", ".join(legal), "correct the name or remove the key")
     absent = [name for name in required if name not in definition.parameters]
     if absent:
-        raise _illegal_entry(definition, "a feature of the catalogue lacks keys", ", ".join(absent))
+        raise _illegal_entry(definition, "a feature of the catalogue lacks keys", ", ".join(absent), "add them")
+    for name, value in definition.parameters.items():
+        if name in _TEXTS and not isinstance(value, str):
+            raise _illegal_entry(definition, f"illegal {name} {value!r}", "a text", "write one, in quotes")
+        if name in _LISTS and not (isinstance(value, Sequence) and all(isinstance(one, str) for one in value)):
+            raise _illegal_entry(definition, f"illegal {name} {value!r}", "a list of texts", "write one, in brackets")

@@ -15,8 +15,8 @@ from typing import Any, Self
 import pandas as pd
 
 from nbrelapse.cohort.cohort import counted
+from nbrelapse.cohort.content import parse_toml, read_bytes
 from nbrelapse.cohort.schema import LAYER
-from nbrelapse.cohort.text import decode, read_bytes
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.catalogue_rules import (
     _FEATURE_KEYS,
@@ -276,15 +276,7 @@ def _packaged() -> dict[str, Any]:
 
 
 def _read_document(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(decode(read_bytes(path), path))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(
-            f"the catalogue is not valid TOML: {error}",
-            file=path,
-            expected="a table a feature: [alk.hotspot_mutation]",
-            fix="correct the line; a table or key may stand only once",
-        ) from None
+    return parse_toml(read_bytes(path), path, "the catalogue", expected="a table a feature: [alk.hotspot_mutation]")
 
 
 def parse_catalogue(document: Mapping[str, Any], file: str = "catalogue") -> Catalogue:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,8 +13,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pyarrow import ArrowException
 
 from nbrelapse.cohort.cohort import counted
+from nbrelapse.cohort.content import decode, read_bytes
 from nbrelapse.cohort.files import check_file_name, check_writable
 from nbrelapse.cohort.rows import Rows, encode_rows, rows_file
 from nbrelapse.errors import InputError
@@ -359,14 +362,16 @@ def read_features(file: str | Path) -> FeatureTable:
             fix="write both with `nbrelapse features`",
         )
     catalogue = _catalogue(manifest)
+    content = io.BytesIO(read_bytes(source))
     try:
         if source.suffix == ".parquet":
-            frame = pd.read_parquet(source)
+            frame = pd.read_parquet(content)
         else:
-            frame = pd.read_csv(source, dtype={"patient_id": "str"})
+            frame = pd.read_csv(content, dtype={"patient_id": "str"})
         values = frame.set_index("patient_id").astype(np.float64)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"the feature table cannot be read: {error}", file=source) from None
+    except (ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        reason = type(error).__name__ if isinstance(error, (KeyError, TypeError)) else f"{error}".partition("\n")[0]
+        raise InputError(f"the feature table cannot be read: {reason}", file=source, fix="rebuild it") from None
     if list(values.columns) != list(catalogue.features):
         raise InputError("the feature table and its manifest name different features", file=source, fix="rebuild it")
     return FeatureTable(values, catalogue)
@@ -439,9 +444,10 @@ def _manifest(catalogue: Catalogue, observed: pd.Series, patients: int) -> dict[
 
 def _catalogue(manifest: Path) -> Catalogue:
     try:
-        document = json.loads(manifest.read_text(encoding="utf-8"))
+        document = json.loads(decode(read_bytes(manifest), manifest))
         if document["format"] != _FORMAT:
-            raise InputError("a manifest of another format", file=manifest, expected=f"format {_FORMAT}")
+            expected = f"format {_FORMAT}"
+            raise InputError("a manifest of another format", file=manifest, expected=expected, fix="rebuild the table")
         mechanisms = [
             Mechanism(**{**entry, "therapies": tuple(entry["therapies"])}) for entry in document["mechanisms"]
         ]
@@ -456,7 +462,9 @@ def _catalogue(manifest: Path) -> Catalogue:
         ]
         # Tables of before 0.4.0 have none.
         therapies = {name: Therapy.from_table(name, entry) for name, entry in document.get("therapies", {}).items()}
-    except (ValueError, KeyError, TypeError) as error:
+    except InputError:
+        raise
+    except (AttributeError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"the manifest cannot be read: {error}", file=manifest, fix="rebuild the table") from None
     return Catalogue(
         str(document["catalogue_version"]),

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.content import decode, read_bytes
 from nbrelapse.cohort.genes import canonical_symbols
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms.builders.expression import _distinct_genes, _genes_of_rows, _required_genes
@@ -17,7 +18,6 @@ from nbrelapse.mechanisms.catalogue import Catalogue, FeatureDefinition, load_ca
 from nbrelapse.mechanisms.catalogue_rules import _GENE_SET_KEYS
 
 _GENE_SET_COLUMNS = ("gene_set", "Hugo_Symbol")
-_LFS_POINTER = "version https://git-lfs"
 
 
 def read_gene_sets(file: str | Path) -> dict[str, list[str]]:
@@ -48,25 +48,13 @@ def read_gene_sets(file: str | Path) -> dict[str, list[str]]:
     ...     read_gene_sets(file)
     {'ADRN': ['PHOX2B', 'GATA3']}
     """
-    text = _read_text(Path(file))
+    text = decode(read_bytes(file), file)
     table = _from_gmt(text, file) if Path(file).suffix == ".gmt" else _from_table(text, file)
     table = table[table["Hugo_Symbol"].ne("")].drop_duplicates()
     if table.empty:
-        raise InputError("the gene sets file holds no genes", file=file)
+        raise InputError("the gene sets file holds no genes", file=file, fix="get it again, or leave it out")
     by_set = table.groupby("gene_set", sort=False)["Hugo_Symbol"]
     return {str(name): genes.tolist() for name, genes in by_set}
-
-
-def _read_text(file: Path) -> str:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (FileNotFoundError, IsADirectoryError):
-        raise InputError("the gene sets file does not exist", file=file, expected="a .gmt or .tsv file") from None
-    except UnicodeDecodeError:
-        raise InputError("the gene sets file is not plain text", file=file, fix="unpack it") from None
-    if text.startswith(_LFS_POINTER):
-        raise InputError("this is a Git LFS pointer, not the gene sets", file=file, fix="run `git lfs pull`")
-    return text
 
 
 def _from_gmt(text: str, file: str | Path) -> pd.DataFrame:
@@ -74,7 +62,11 @@ def _from_gmt(text: str, file: str | Path) -> pd.DataFrame:
     short = [number for number, fields in lines.items() if len(fields) < 3]
     if short:
         raise InputError(
-            "a line has no genes", file=file, rows=short, expected="name, description and genes separated by tabs"
+            "a line has no genes",
+            file=file,
+            rows=short,
+            expected="name, description and genes separated by tabs",
+            fix="complete or remove the line",
         )
     rows = [(fields[0].strip(), gene.strip()) for fields in lines.values() for gene in fields[2:]]
     return pd.DataFrame(rows, columns=list(_GENE_SET_COLUMNS))
@@ -90,11 +82,18 @@ def _from_table(text: str, file: str | Path) -> pd.DataFrame:
             file=file,
             column=", ".join(missing),
             expected="tab-separated columns gene_set and Hugo_Symbol",
+            fix="name the columns so; a GMT file is called .gmt",
         )
     places = [header.index(name) for name in _GENE_SET_COLUMNS]
     short = [number for number, row in enumerate(rows[1:], start=1) if len(row) <= max(places)]
     if short:
-        raise InputError("a row is cut short", file=file, rows=short, expected=f"{len(header)} tab-separated fields")
+        raise InputError(
+            "a row is cut short",
+            file=file,
+            rows=short,
+            expected=f"{len(header)} tab-separated fields",
+            fix="complete or remove the row; where it is the last one, get the file again",
+        )
     return pd.DataFrame([[row[place].strip() for place in places] for row in rows[1:]], columns=list(_GENE_SET_COLUMNS))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import logging
 import shutil
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module, util
@@ -14,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nbrelapse.cohort.text import decode, read_bytes
+from nbrelapse.cohort.content import parse_toml, read_bytes
 from nbrelapse.errors import InputError, illegal_key
 from nbrelapse.models.processes import _ELSEWHERE
 
@@ -126,11 +125,9 @@ def _read(file: Path) -> _ClusterSection:
     InputError
         It is missing, no TOML, or a key is unknown, missing or illegal.
     """
+    document = parse_toml(read_bytes(file), file, "the file of the cluster")
     try:
-        document = tomllib.loads(decode(read_bytes(file), file))
         return _ClusterFile.model_validate(document).cluster
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"the file of the cluster is not valid TOML: {error}", file=file) from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

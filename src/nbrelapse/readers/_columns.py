@@ -111,14 +111,20 @@ def header_build(lines: Iterable[str]) -> str | None:
     """
     told = [line for line in lines if re.match(r"##(?:reference|contig|assembly)\b", line, re.IGNORECASE)]
     lengths = genome_landmarks()["lengths"]
-    contigs = [match.groups() for line in told if (match := re.search(r"\bID=(?:chr)?(\w+),.*?\blength=(\d+)", line))]
-    builds = {
-        build for build, known in lengths.items() for name, length in contigs if known.get(name, 0) == int(length)
-    }
+    contigs = [contig for line in told if (contig := _contig_of(line)) is not None]
+    builds = {build for build, known in lengths.items() for name, length in contigs if known.get(name, 0) == length}
     if not builds:
         text = "\n".join(told)
         builds = {build for build, pattern in NAMES.items() if re.search(pattern, text, re.IGNORECASE)}
     return builds.pop() if len(builds) == 1 else None
+
+
+def _contig_of(line: str) -> tuple[str, int] | None:
+    """Return name and length of a contig."""
+    # Two searches, each from where the other ended: one expression for both goes back for every ID.
+    name = re.search(r"\bID=(?:chr)?(\w+),", line)
+    length = name and re.compile(r"\blength=(\d{1,12})(?!\d)").search(line, name.end())
+    return (name[1], int(length[1])) if name and length else None
 
 
 LARGEST_LOG2 = 50.0

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
+import lzma
 import re
 import tarfile
 import tomllib
-import warnings
-import zipfile
+import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -20,17 +19,9 @@ import pandas as pd
 from nbrelapse.cohort.assemble import assemble_cohort
 from nbrelapse.cohort.cohort import Cohort, Repairs
 from nbrelapse.cohort.columns import is_among, refuse_rows, row_numbers
+from nbrelapse.cohort.content import LFS_MARK, check_regular, check_unpacked, decode, open_text, read_bytes, unpack
 from nbrelapse.cohort.schema import ASSAY_OF, MATRICES, as_text
-from nbrelapse.cohort.text import (
-    LFS_MARK,
-    TextHeader,
-    decode,
-    open_text,
-    parse_text_table,
-    read_bytes,
-    read_header,
-    unpack,
-)
+from nbrelapse.cohort.text import TextHeader, open_workbook, parse_text_table, read_header
 from nbrelapse.errors import InputError
 
 LAST_HEADER_ROW = 50
@@ -60,26 +51,12 @@ def find_sheet(file: str | Path, column: str) -> pd.DataFrame | None:
         The file is missing, a Git LFS pointer or no workbook.
     """
     path = Path(file)
-    content = io.BytesIO(read_bytes(path))
-    with warnings.catch_warnings():
-        # openpyxl warns of styles and validations that it drops; no value depends on them.
-        warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")
-        try:
-            with pd.ExcelFile(content, engine="openpyxl") as book:
-                for name in book.sheet_names:
-                    grid = pd.read_excel(
-                        book, sheet_name=name, header=None, dtype="str", keep_default_na=False, na_values=[""]
-                    )
-                    table = _below_header(grid, column)
-                    if table is not None:
-                        return table
-        except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
-            raise InputError(
-                f"the file is not a readable xlsx workbook: {error}",
-                file=path,
-                expected="an Excel workbook (.xlsx)",
-                fix="download it again, or save it as xlsx; a renamed text file is none",
-            ) from None
+    with open_workbook(read_bytes(path), path) as book:
+        for name in book.sheet_names:
+            grid = pd.read_excel(book, sheet_name=name, header=None, dtype="str", keep_default_na=False, na_values=[""])
+            table = _below_header(grid, column)
+            if table is not None:
+                return table
     return None
 
 
@@ -92,6 +69,24 @@ def _below_header(grid: pd.DataFrame, column: str) -> pd.DataFrame | None:
     names = top.iloc[row]
     table = grid.iloc[row + 1 :].reset_index(drop=True)
     return table.loc[:, names.notna().to_numpy()].set_axis(names.dropna().to_list(), axis=1)
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Return all files in a folder and below it.
+
+    Raises
+    ------
+    InputError
+        There is something else: a link that leads nowhere, as of data that were not fetched (git-annex, DVC), a pipe,
+        a folder that is called as a data file. Without a word it would count as a file that the study does not have.
+    """
+    found = []
+    for path in folder.rglob("*"):
+        if path.is_file():
+            found.append(path)
+        elif not path.name.startswith(".") and (not path.is_dir() or (path.suffix and _wanted(path.name))):
+            check_regular(path)
+    return found
 
 
 def matching_files(folder: Path, pattern: str) -> list[Path]:
@@ -390,10 +385,12 @@ def open_study(source: str | Path) -> StudyFiles:
     """
     path = Path(source)
     if path.is_dir():
-        found = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+        found = {file.relative_to(path).as_posix(): file for file in files_below(path)}
         return StudyFiles(path, paths={name: file for name, file in found.items() if not file.name.startswith(".")})
     if not path.exists():
-        raise InputError("the study does not exist", file=path, expected="a study folder or .tar.gz")
+        expected = "a study folder or .tar.gz"
+        raise InputError("the study does not exist", file=path, expected=expected, fix="check the path")
+    check_regular(path)
     return StudyFiles(path, contents=_read_archive(path))
 
 
@@ -411,27 +408,35 @@ def _read_archive(path: Path) -> dict[str, bytes]:
         open_text(head, path)
     try:
         with tarfile.open(path) as archive:
-            contents = _members(archive)
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise InputError(f"the archive cannot be read: {error}", file=path, fix="download it again") from None
+            contents = _members(archive, path)
+    except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = str(error).partition("\n")[0].rstrip(":")
+        raise InputError(f"the archive cannot be read: {reason}", file=path, fix="download it again") from None
     clinical = [name for name in contents if PurePosixPath(name).name.startswith(("data_clinical", "meta_study"))]
     root = PurePosixPath(clinical[0]).parent.as_posix() if clinical else "."
     prefix = "" if root == "." else f"{root}/"
     return {name.removeprefix(prefix).removeprefix("./"): content for name, content in contents.items()}
 
 
-def _members(archive: tarfile.TarFile) -> dict[str, bytes]:
+def _members(archive: tarfile.TarFile, path: Path) -> dict[str, bytes]:
     """Read the meta files of an archive, then the files of the usual names and those that they name."""
-    files = [member for member in archive if member.isfile() and not PurePosixPath(member.name).name.startswith(".")]
+    files, size = [], 0
+    for member in archive:
+        size += member.size
+        check_unpacked(size, path.stat().st_size, path)
+        if member.isfile() and not PurePosixPath(member.name).name.startswith("."):
+            files.append(member)
     contents: dict[str, bytes] = {}
     named: set[str] = set()
     for member in files:
-        path = PurePosixPath(member.name)
-        if "meta_" in path.name and (content := archive.extractfile(member)):
+        name = PurePosixPath(member.name)
+        if "meta_" in name.name and (content := archive.extractfile(member)):
             contents[member.name] = content.read()
             pairs = (line.partition(b":") for line in contents[member.name].splitlines())
             named |= {
-                (path.parent / value.strip().decode("utf-8", "replace")).as_posix()
+                (name.parent / value.strip().decode("utf-8", "replace")).as_posix()
                 for key, _, value in pairs
                 if key.strip() == b"data_filename"
             }

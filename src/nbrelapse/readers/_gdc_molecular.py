@@ -18,7 +18,7 @@ from nbrelapse.cohort.text import TextHeader, parse_text_table, read_header, rea
 from nbrelapse.errors import InputError
 from nbrelapse.readers._assays import single_build, target_samples, target_timepoints
 from nbrelapse.readers._cbioportal_molecular import MAF_NOTES, genome_build, tidy_maf
-from nbrelapse.readers._files import RawCohort
+from nbrelapse.readers._files import RawCohort, files_below
 from nbrelapse.readers.gistic import _read_gistic
 
 BARCODES = "#tumor.aliquots.submitter_id"
@@ -211,7 +211,7 @@ def find_gdc_files(sources: Sequence[str | Path], patterns: Patterns) -> dict[st
     for source in map(Path, sources):
         if not source.exists():
             raise InputError("the source does not exist", file=source, fix="check the path")
-        files = [source] if source.is_file() else [file for file in source.rglob("*") if file.is_file()]
+        files = [source] if source.is_file() else files_below(source)
         for file in files:
             kind = _kind(file.name.lower(), patterns)
             if kind is not None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -20,8 +20,8 @@ from pydantic import (
     model_validator,
 )
 
+from nbrelapse.cohort.content import parse_toml, read_bytes
 from nbrelapse.cohort.schema import TABLES
-from nbrelapse.cohort.text import decode, read_bytes
 from nbrelapse.errors import InputError, illegal_key
 
 Unit = Literal["days", "weeks", "months", "years"]
@@ -170,12 +170,18 @@ Expression = Annotated[
 FORMATS = ("table", "vcf", "bedpe", "gistic", "star_counts")
 
 
+def _printable(name: str) -> str:
+    if not name.isprintable() or not name.strip():
+        raise ValueError("a name that can be seen, without line ends and control characters")
+    return name
+
+
 class TableMapping(BaseModel):
     """A mapping file; its keys are explained in :mod:`nbrelapse.readers.tables`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
     source: str = ""
     timepoint: Literal["diagnosis", "refractory", "relapse", "other"] = "diagnosis"
     units_checked: bool = False
@@ -209,10 +215,7 @@ def read_mapping(file: str | Path) -> TableMapping:
         The file is missing or no TOML, or a key is unknown, missing or has an illegal value.
     """
     path = Path(file)
-    try:
-        document = tomllib.loads(decode(read_bytes(path), path))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"the mapping file is not valid TOML: {error}", file=path) from None
+    document = parse_toml(read_bytes(path), path, "the mapping file")
     try:
         mapping = TableMapping.model_validate(document)
     except ValidationError as error:

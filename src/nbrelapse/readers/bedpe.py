@@ -9,10 +9,11 @@ import pandas as pd
 
 from nbrelapse.cohort.cohort import Repairs
 from nbrelapse.cohort.columns import refuse_rows, require_columns
+from nbrelapse.cohort.content import decode, read_bytes
 from nbrelapse.cohort.genome import normalise_chromosomes
 from nbrelapse.cohort.mutations import rearrangement_class
 from nbrelapse.cohort.schema import REARRANGEMENTS, as_text, normalise_numbers
-from nbrelapse.cohort.text import decode, parse_text_table, read_bytes
+from nbrelapse.cohort.text import parse_text_table
 from nbrelapse.errors import InputError
 from nbrelapse.readers._columns import header_build
 

@@ -12,8 +12,9 @@ import pandas as pd
 
 from nbrelapse.cohort.assemble import assay_rows, normalise_matrix
 from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.content import decode, read_bytes
 from nbrelapse.cohort.schema import PATIENTS, coded_columns, normalise_levels, normalise_numbers
-from nbrelapse.cohort.text import decode, read_bytes, read_table
+from nbrelapse.cohort.text import not_csv, read_table
 from nbrelapse.errors import InputError
 from nbrelapse.readers._columns import to_log2
 from nbrelapse.readers._files import RawCohort, reader_keys
@@ -202,6 +203,7 @@ def _of_series(matrix: pd.DataFrame, file: Path, series: list[_GeoSeries], raw: 
             file=file,
             column=f"{matrix.shape[1]} sample columns",
             expected="the titles of the samples, or their GSM accessions, as names of the columns",
+            fix="name the columns so, or give the file of this series",
         )
     raw.repairs.add_count(file.name, (~known).sum(), "columns are no samples of the series, left out")
     return matrix.loc[:, known]
@@ -254,7 +256,10 @@ def _read_geo_series(file: str | Path) -> _GeoSeries:
     path = Path(file)
     lines = decode(read_bytes(path), path).splitlines()
     head = [line for line in lines if line.startswith(("!Series_", "!Sample_"))]
-    rows = [row for row in csv.reader(head, delimiter="\t") if len(row) > 1]
+    try:
+        rows = [row for row in csv.reader(head, delimiter="\t") if len(row) > 1]
+    except csv.Error as error:
+        raise not_csv(error, path) from None
     titles = _one(rows, "!Sample_title")
     if not titles:
         raise InputError(
@@ -262,11 +267,15 @@ def _read_geo_series(file: str | Path) -> _GeoSeries:
             file=path,
             column="!Sample_title",
             expected="a *_series_matrix.txt or .txt.gz file as GEO offers it",
+            fix="download it again",
         )
     stems = pd.Series(titles, dtype="str").str.replace(r"\s*\[\d+\]$", "", regex=True).str.strip()
     if stems.duplicated().any():
         raise InputError(
-            "two samples share a title", file=path, rows=(stems.duplicated().to_numpy().nonzero()[0] + 1).tolist()
+            "two samples share a title",
+            file=path,
+            rows=(stems.duplicated().to_numpy().nonzero()[0] + 1).tolist(),
+            fix="rename one of them, or remove it",
         )
     index = pd.Index(stems, name="title")
     accessions = _one(rows, "!Sample_geo_accession") or titles
@@ -294,6 +303,8 @@ def _characteristics(rows: list[list[str]], index: pd.Index, file: Path) -> pd.D
             rows=wrong,
             fix="download the file again",
         )
+    if not table:
+        return pd.DataFrame(index=index)
     cells = pd.DataFrame(table, columns=index, dtype="str").melt(var_name="title")
     parts = cells["value"].str.partition(":")
     long = pd.DataFrame(
@@ -306,6 +317,9 @@ def _characteristics(rows: list[list[str]], index: pd.Index, file: Path) -> pd.D
     long = long[long["key"] != ""].drop_duplicates()
     twice = long.duplicated(["title", "key"])
     if twice.any():
-        raise InputError("samples with two values of one key", file=file, column=str(long.loc[twice, "key"].iloc[0]))
+        key = str(long.loc[twice, "key"].iloc[0])
+        raise InputError(
+            "samples with two values of one key", file=file, column=key, fix="keep the value that is right"
+        )
     wide = long.pivot_table(index="title", columns="key", values="value", aggfunc="first")
     return wide.reindex(index).rename_axis(columns=None)

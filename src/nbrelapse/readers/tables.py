@@ -313,7 +313,8 @@ def _listed(
         (~names.isin(list(by_name)), "file", "a file that `file` of the mapping does not match"),
         (columns.notna() & (part.format != "vcf"), "column", "a column of a file that is no VCF"),
     ):
-        refuse_rows(table.index, wrong, problem, file=file, column=column, expected="a row a sample")
+        fix = "correct or remove these rows"
+        refuse_rows(table.index, wrong, problem, file=file, column=column, expected="a row a sample", fix=fix)
     absent = sorted(set(by_name) - set(names))
     if absent:
         raise InputError(

@@ -11,10 +11,11 @@ import pandas as pd
 
 from nbrelapse.cohort.cohort import Repairs
 from nbrelapse.cohort.columns import refuse_rows, row_numbers
+from nbrelapse.cohort.content import decode, read_bytes
 from nbrelapse.cohort.genome import normalise_chromosomes
 from nbrelapse.cohort.mutations import INSERTION, TRANSLOCATION, class_of_word, rearrangement_class
 from nbrelapse.cohort.schema import REARRANGEMENTS, levels, normalise_numbers
-from nbrelapse.cohort.text import decode, parse_text_table, read_bytes
+from nbrelapse.cohort.text import parse_text_table
 from nbrelapse.errors import InputError
 from nbrelapse.readers._columns import header_build
 
@@ -140,7 +141,8 @@ def _records(file: str | Path, notes: Repairs) -> tuple[list[str], list[str], pd
     names = header.group().lstrip("#").rstrip("\r").split("\t")
     if names[:8] != _FIXED or (len(names) > 8 and names[8] != "FORMAT"):
         expected = "tabulators between " + ", ".join([*_FIXED, "FORMAT"])
-        raise InputError("the #CHROM line is not that of a VCF", file=file, expected=expected)
+        fix = "correct its names, in this order"
+        raise InputError("the #CHROM line is not that of a VCF", file=file, expected=expected, fix=fix)
     samples = names[9:]
     if len(set(samples)) < len(samples):
         raise InputError("a sample column is there twice", file=file, fix="remove one of the two")

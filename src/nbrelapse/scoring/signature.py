@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbrelapse.cohort.content import check_regular
 from nbrelapse.errors import BundleError, InputError
 
 if TYPE_CHECKING:
@@ -95,11 +96,12 @@ def _private_key(file: Path) -> Ed25519PrivateKey:
 
 
 def _read(file: Path) -> bytes:
+    check_regular(file)
     try:
         with file.open("rb") as stream:
             return stream.read(_LARGEST_KEY)
     except OSError as error:
-        raise InputError(f"the key cannot be read: {error.strerror}", file=file) from None
+        raise InputError(f"the key cannot be read: {error.strerror}", file=file, fix="check the rights") from None
 
 
 def _line(key: Ed25519PublicKey) -> str:

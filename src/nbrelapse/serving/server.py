@@ -17,6 +17,7 @@ from typing import Any
 
 import uvicorn
 
+from nbrelapse.cohort import read_bytes
 from nbrelapse.errors import InputError, NbRelapseError
 from nbrelapse.scoring import Bundle, RecordScorer
 from nbrelapse.serving._metrics import Metrics
@@ -105,14 +106,18 @@ def check_address(
     return Address(host, port, token, (*_LOCAL, *names) if loopback or names else None)
 
 
+_MAKE_TOKEN = "openssl rand -hex 32 > FILE"
+
+
 def _read_token(file: Path) -> str:
     try:
-        token = file.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeError):
-        raise InputError("the token cannot be read", file=file, expected="a file of one line in ASCII") from None
+        token = read_bytes(file).decode("ascii").strip()
+    except UnicodeError:
+        expected = "a file of one line in ASCII"
+        raise InputError("the token cannot be read", file=file, expected=expected, fix=_MAKE_TOKEN) from None
     if len(token) < _SHORTEST_TOKEN or not token.isprintable() or " " in token:
         expected = f"at least {_SHORTEST_TOKEN} characters on one line, no blanks"
-        raise InputError("the token is not one", file=file, expected=expected, fix="openssl rand -hex 32 > FILE")
+        raise InputError("the token is not one", file=file, expected=expected, fix=_MAKE_TOKEN)
     return token
 
 
