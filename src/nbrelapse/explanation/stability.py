@@ -362,7 +362,7 @@ def _summed(contributions: pd.Series, row: np.ndarray) -> pd.Series:
 
 
 def _contributions(explanation: Explanation, refits: Sequence[RiskModel], catalogue: Catalogue) -> np.ndarray:
-    """What each feature of one patient contributes by each refit, shape (n_refits, n_features); no table a refit."""
+    """Return what each feature of one patient contributes by each refit, shape (n_refits, n_features)."""
     columns, values = explanation.features.columns, explanation.values
     X = ReadFeatures(read_columns(values, values.columns.to_numpy()), index=values.index, columns=values.columns)
     found = np.empty((len(refits), len(columns)))

@@ -236,6 +236,8 @@ def _pairs(
 
 
 _BLOCK_BITS = 5
+_BLOCKS_AT_ONCE = 64
+"""What BLAS is given at a time stays in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -257,8 +259,8 @@ class _ComparablePairs:
         All pairs.
     credited : tuple of (float, stretches)
         The credit of the query, and the pairs that it is given for.
-    blocks : ndarray of shape (n_blocks, 32, 32)
-        1 where the item of the row is a query and outranks the item of the column, a source behind it.
+    blocks : ndarray of bool, shape (n_blocks, 32, 32)
+        Whether the item of the row is a query and outranks the item of the column, a source behind it.
 
     Examples
     --------
@@ -298,8 +300,9 @@ class _ComparablePairs:
         query, source, rank = query[ranked], source[ranked], rank[ranked]
         stands = _Standing(number, query, source)
         every = stands.pairs(place[items], stratum[items])
-        ties = _Standing(np.arange(len(items)), query, source).pairs(place[ranked], rank)
-        credited = [(0.5, ties)]
+        credited = []
+        if (rank[1:] == rank[:-1]).any():
+            credited = [(0.5, _Standing(np.arange(len(items)), query, source).pairs(place[ranked], rank))]
         for bit in reversed(range(_BLOCK_BITS, len(items).bit_length())):
             stretches, stands = stands.divided(bit)
             credited.append((1.0, stretches))
@@ -323,9 +326,12 @@ class _ComparablePairs:
         whole = np.zeros((*self.blocks.shape[:2], given.shape[1]))
         flat = whole.reshape(whole.shape[0] * whole.shape[1], given.shape[1])
         flat[: len(given)] = given
-        found = (self.blocks @ whole).reshape(flat.shape)
-        credit = factors @ (own * found[: len(own)])
-        credit += sum(share * stretches.sums(own, given, factors) for share, stretches in self.credited)
+        for first in range(0, len(whole), _BLOCKS_AT_ONCE):
+            some = slice(first, first + _BLOCKS_AT_ONCE)
+            whole[some] = self.blocks[some].astype(float) @ whole[some]
+        credit = factors @ (own * flat[: len(own)])
+        for share, stretches in self.credited:
+            credit += share * stretches.sums(own, given, factors)
         return np.stack([credit, self.every.sums(own, given, factors)])
 
 
@@ -358,7 +364,7 @@ class _Standing:
     def pairs(self, place: np.ndarray, group: np.ndarray) -> _Stretches:
         """Pair queries with the sources of their group behind all at their place; both stand together."""
         asked = self.source[self.number]
-        before = np.concatenate([[0], np.cumsum(asked)])
+        before = _before(asked)
         start, stop = before[_ends(place)], before[_ends(group)]
         asks = np.flatnonzero(self.query[self.number] & (start < stop))
         return _Stretches(self.number[asked], self.number[asks], start[asks], stop[asks])
@@ -368,18 +374,16 @@ class _Standing:
 
         Items whose numbers agree above the bit stand together; as no number is missing, where they end is known.
         """
-        ones, zeros = _by_bit(self.number, bit)
+        one = self.number & (1 << bit) != 0
+        ones, zeros = np.flatnonzero(one), np.flatnonzero(~one)
         queries, lower = self.number[ones], self.number[zeros]
         asked = self.source[lower]
-        before = np.concatenate([[0], np.cumsum(asked)])
+        before = _before(asked)
         # How many with a 0 stand before each with a 1, and before the end of its group, in which all have a place.
         start, stop = before[ones - np.arange(len(ones))], before[((queries >> (bit + 1)) + 1) << bit]
         asks = np.flatnonzero(self.query[queries] & (start < stop))
-        number = np.empty_like(self.number)
-        for places, items in zip(_by_bit(np.arange(len(number)), bit), (queries, lower), strict=True):
-            number[places] = items
         stretches = _Stretches(lower[np.flatnonzero(asked)], queries[asks], start[asks], stop[asks])
-        return stretches, replace(self, number=number)
+        return stretches, replace(self, number=_side_by_side(lower, queries, 1 << bit))
 
     def blocks(self) -> np.ndarray:
         """Compare all items of a block by themselves: those that differ in the last bits only."""
@@ -393,13 +397,25 @@ class _Standing:
         found &= np.tri(size, k=-1, dtype=bool)
         found &= query[:, :, None]
         found &= source[:, None, :]
-        return found.astype(float)
+        return found
 
 
-def _by_bit(numbers: np.ndarray, bit: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return where a bit is 1 and where it is 0; indices of places are faster than a mask of them."""
-    one = numbers & (1 << bit) != 0
-    return np.flatnonzero(one), np.flatnonzero(~one)
+def _before(chosen: np.ndarray) -> np.ndarray:
+    """Return how many are chosen before each place, and before the end."""
+    if chosen.all():
+        return np.arange(len(chosen) + 1)
+    return np.concatenate([[0], np.cumsum(chosen)])
+
+
+def _side_by_side(first: np.ndarray, second: np.ndarray, size: int) -> np.ndarray:
+    """Return so many of the first, so many of the second, and so on, until none is left."""
+    found = np.empty(len(first) + len(second), dtype=first.dtype)
+    pairs = min(len(first), len(second)) // size
+    whole = pairs * size
+    found[: 2 * whole].reshape(pairs, 2, size)[:, 0] = first[:whole].reshape(pairs, size)
+    found[: 2 * whole].reshape(pairs, 2, size)[:, 1] = second[:whole].reshape(pairs, size)
+    found[2 * whole :] = np.concatenate([first[whole:], second[whole:]])
+    return found
 
 
 def _order(first: np.ndarray, second: np.ndarray) -> np.ndarray:
