@@ -141,9 +141,11 @@ def _write_descriptions(folder: Path, ids: pa.Array) -> None:
     about = {"cancer_study_identifier": STUDY}
     write_lines(folder / "meta_study.txt", {"type_of_cancer": "nbl", **about, "name": "Synthetic"})
     segments = {"data_filename": "data_cna_hg19.seg", "reference_genome_id": "hg19"}
-    write_lines(folder / "meta_cna_hg19_seg.txt", {**about, "datatype": "SEG", **segments})
-    for name, data in (("mutations", "data_mutations.txt"), ("sv", "data_sv.txt")):
-        write_lines(folder / f"meta_{name}.txt", {**about, "data_filename": data})
+    kind = {"genetic_alteration_type": "COPY_NUMBER_ALTERATION", "datatype": "SEG"}
+    write_lines(folder / "meta_cna_hg19_seg.txt", {**about, **kind, **segments})
+    for name, alteration, datatype in (("mutations", "MUTATION_EXTENDED", "MAF"), ("sv", "STRUCTURAL_VARIANT", "SV")):
+        kind = {"genetic_alteration_type": alteration, "datatype": datatype}
+        write_lines(folder / f"meta_{name}.txt", {**about, **kind, "data_filename": f"data_{name}.txt"})
     profiled = {
         "all": ids,
         "sequenced": ids,

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import sys
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -177,9 +180,10 @@ def test_no_comparable_pair_is_nan():
 ITEM = st.tuples(st.integers(0, 2), st.integers(0, 4), st.integers(0, 5), st.booleans(), st.booleans())
 
 
+@pytest.mark.parametrize("block_bits", [1, 5])
 @settings(max_examples=80, deadline=None)
 @given(st.lists(ITEM, min_size=1, max_size=20))
-def test_sums_equal_the_definition(items):
+def test_sums_equal_the_definition(block_bits, items):
     stratum, position, rank, query, source = (np.array(column) for column in zip(*items, strict=True))
     generator = np.random.default_rng(0)
     own, given_ = generator.uniform(size=(2, len(items), 3))
@@ -190,7 +194,8 @@ def test_sums_equal_the_definition(items):
             if stratum[i] == stratum[j] and position[j] > position[i]:
                 pair = factors[:, [i]] * own[i] * given_[j]
                 expected += [(rank[i] > rank[j]) * pair + (rank[i] == rank[j]) * pair / 2, pair]
-    pairs = _ComparablePairs.of(stratum, position, rank, query=query, source=source)
+    with mock.patch.object(sys.modules[_ComparablePairs.__module__], "_BLOCK_BITS", block_bits):
+        pairs = _ComparablePairs.of(stratum, position, rank + 6 * stratum, query=query, source=source)
     np.testing.assert_allclose(pairs.sums(own, given_, factors), expected, atol=1e-12)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +77,7 @@ class MergedSegments:
     end: np.ndarray
     log2_ratio: np.ndarray
 
-    @property
+    @cached_property
     def follows(self) -> np.ndarray:
         """Whether a segment has a neighbour before it, on its own chromosome; shape (n,)."""
         same = np.zeros(len(self.sample), dtype=bool)
@@ -146,7 +147,7 @@ def _sorted(table: MergedSegments) -> MergedSegments:
 
 def _joined(table: MergedSegments) -> MergedSegments:
     """Join consecutive segments of a chromosome that have equal ratios."""
-    continues = table.follows
+    continues = table.follows.copy()
     continues[1:] &= table.log2_ratio[1:] == table.log2_ratio[:-1]
     if not continues.any():
         return table

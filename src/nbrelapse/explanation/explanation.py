@@ -18,7 +18,7 @@ from nbrelapse.explanation.plotting import _ExplanationPlots
 from nbrelapse.mechanisms.build import build_features
 from nbrelapse.mechanisms.catalogue import Catalogue, load_catalogue
 from nbrelapse.mechanisms.feature_table import FeatureTable
-from nbrelapse.models.base import RiskModel
+from nbrelapse.models.base import Attribution, RiskModel
 
 if TYPE_CHECKING:
     import shap
@@ -375,11 +375,9 @@ def _values(
 
 
 def _explain(model: RiskModel, X: pd.DataFrame, catalogue: Catalogue, background: pd.DataFrame | None) -> Explanation:
-    attribution = model.attribute(X, background)
+    attribution, log_risk = _attributed(model, X, background)
     features = attribution.values
     mechanism_of = _mechanism_of(features.columns, catalogue)
-    log_risk = model.predict_log_risk(X)
-    _refuse_a_gap(attribution.baseline + features.to_numpy().sum(axis=1) - log_risk, log_risk, "log risk")
     order = [name for name in catalogue.mechanisms if name in set(mechanism_of)]
     return Explanation(
         baseline=float(attribution.baseline),
@@ -394,6 +392,14 @@ def _explain(model: RiskModel, X: pd.DataFrame, catalogue: Catalogue, background
         catalogue=catalogue,
         exact=getattr(model, "exact_contributions", True),
     )
+
+
+def _attributed(model: RiskModel, X: pd.DataFrame, background: pd.DataFrame | None) -> tuple[Attribution, np.ndarray]:
+    """Return the contributions, which add up to the log risk, and the log risk."""
+    attribution = model.attribute(X, background)
+    log_risk = model.predict_log_risk(X)
+    _refuse_a_gap(attribution.baseline + attribution.values.to_numpy().sum(axis=1) - log_risk, log_risk, "log risk")
+    return attribution, log_risk
 
 
 def _mechanism_of(columns: pd.Index, catalogue: Catalogue) -> pd.Series:

@@ -11,7 +11,7 @@ from joblib import delayed
 
 from nbrelapse.errors import InputError
 from nbrelapse.explanation.checks import _rank_correlation_with, _rank_signs_with, direction_agreement
-from nbrelapse.explanation.explanation import Explanation, explain
+from nbrelapse.explanation.explanation import Explanation, _attributed, _mechanism_of, explain
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.design import ReadFeatures, read_columns
@@ -351,13 +351,25 @@ def patient_intervals(explanation: Explanation, refits: Sequence[RiskModel], cat
     order = [*by_size.drop(NOT_ASSAYED, errors="ignore"), *([] if known.all() else [NOT_ASSAYED])]
     table = pd.DataFrame({"value": value.loc[order], "low": np.nan, "high": np.nan}).rename_axis("mechanism")
     if refits:
-        columns = explanation.features.columns
-        found = [explain(refit, explanation.values, catalogue, background=explanation.background) for refit in refits]
-        by_refit = [_summed(own.features.iloc[0].reindex(columns, fill_value=0.0), row) for own in found]
-        table["low"], table["high"] = np.quantile(pd.DataFrame(by_refit)[order], _TAILS, axis=0)
+        by_refit = pd.DataFrame(_contributions(explanation, refits, catalogue).T).groupby(row, sort=False).sum()
+        table["low"], table["high"] = np.quantile(by_refit.loc[order], _TAILS, axis=1)
     table["established"] = ((table["low"] > 0) & (table["value"] > 0)) | ((table["high"] < 0) & (table["value"] < 0))
     return table
 
 
 def _summed(contributions: pd.Series, row: np.ndarray) -> pd.Series:
     return contributions.groupby(row, sort=False).sum()
+
+
+def _contributions(explanation: Explanation, refits: Sequence[RiskModel], catalogue: Catalogue) -> np.ndarray:
+    """Return what each feature of one patient contributes by each refit, shape (n_refits, n_features)."""
+    columns, values = explanation.features.columns, explanation.values
+    X = ReadFeatures(read_columns(values, values.columns.to_numpy()), index=values.index, columns=values.columns)
+    found = np.empty((len(refits), len(columns)))
+    for row, refit in enumerate(refits):
+        own = _attributed(refit, X, explanation.background)[0].values
+        if not own.columns.equals(columns):
+            _mechanism_of(own.columns, catalogue)  # refuses what it does not know
+            own = own.reindex(columns=columns, fill_value=0.0)
+        found[row] = own.to_numpy()[0]
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -80,25 +81,45 @@ class _CopyNumberProfile:
     base: np.ndarray
     amplified: np.ndarray
 
-    @property
+    @cached_property
     def autosomal(self) -> np.ndarray:
         """Which segments lie on autosomes."""
         return self.segments.chromosome != X
 
-    @property
+    @cached_property
     def segmental_gain(self) -> np.ndarray:
         """Gained beyond any numerical change, without amplicons."""
         return self._beyond_base(self.gained, 1.0) & ~self.amplified
 
-    @property
+    @cached_property
     def segmental_loss(self) -> np.ndarray:
         """Lost beyond any numerical change."""
         return self._beyond_base(self.lost, -1.0)
+
+    @cached_property
+    def level(self) -> np.ndarray:
+        """Copies on the scale without the recorded purity, by which amplicons are told."""
+        return _without_purity(self.copies, self.scales, self.segments.sample)
+
+    @cached_property
+    def place(self) -> np.ndarray:
+        """Sample, chromosome and start of each segment as one number, which rises."""
+        return _place(self.segments)
+
+    @cached_property
+    def of_gene(self) -> dict[str, np.ndarray]:
+        """Places of the segments as given that overlap a gene, for those who look for it once more."""
+        return {}
 
     def _beyond_base(self, altered: np.ndarray, sign: float) -> np.ndarray:
         side = "gain" if sign > 0 else "loss"
         threshold = self.scales[f"threshold_{side}"].to_numpy()[self.segments.sample]
         return altered & (sign * (self.copies - self.base) > threshold)
+
+
+def _place(segments: MergedSegments) -> np.ndarray:
+    """Sample, chromosome and start as one number."""
+    return (segments.sample.astype(np.int64) * (X + 1) + segments.chromosome) << 32 | segments.start
 
 
 @dataclass(frozen=True)
@@ -302,7 +323,7 @@ def _numerical_base(segments: MergedSegments, copies: np.ndarray, scales: pd.Dat
     if not len(copies):
         return np.empty(0)
     chromosome = np.cumsum(~segments.follows) - 1
-    order = np.lexsort((copies, chromosome))
+    order = _order_within(copies, chromosome)
     first = np.flatnonzero(~segments.follows)
     length = (segments.end - segments.start)[order]
     covered = np.add.reduceat(length, first)
@@ -316,6 +337,14 @@ def _numerical_base(segments: MergedSegments, copies: np.ndarray, scales: pd.Dat
     gained = np.where(low > scales["threshold_gain"].to_numpy()[sample], low, 0.0)
     lost = np.where(high < -scales["threshold_loss"].to_numpy()[sample], high, 0.0)
     return (gained + lost)[chromosome]
+
+
+def _order_within(values: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Return the order by group and value; it sorts single numbers, which takes a fraction of sorting by two keys."""
+    by_value = np.argsort(values)
+    rank = np.empty(len(values), dtype=np.int64)
+    rank[by_value] = np.arange(len(values))
+    return by_value[np.sort(group.astype(np.int64) << 32 | rank) & 0xFFFFFFFF]
 
 
 _SCALE = ["centre", "loss", "gain", "noise", "purity"]
@@ -459,7 +488,7 @@ def _single_copy_factor(segments: MergedSegments, scales: pd.DataFrame) -> tuple
     steps = np.concatenate([np.abs(np.diff(copies))[follows[1:]], np.abs(copies[whole])])
     sample = np.concatenate([segments.sample[follows], segments.sample[whole]])
     usable = (steps > SMALLEST_STEP) & (steps < LARGEST_STEP)
-    order = np.lexsort((steps[usable], sample[usable]))
+    order = _order_within(steps[usable], sample[usable])
     return _fixed_points(steps[usable][order], sample[usable][order], len(scales))
 
 

@@ -242,6 +242,25 @@ def read_columns(X: pd.DataFrame, names: np.ndarray) -> np.ndarray:
     """
     if isinstance(X, ReadFeatures):
         return X.take_columns(names)
+    # Sums depend on the layout in memory, which depends on how the table came about.
+    values = np.ascontiguousarray(_numbers(X, names))
+    infinite = np.abs(values) > _LARGEST
+    if infinite.any():
+        raise InputError(
+            "infinite feature values",
+            column=_shown(names[infinite.any(axis=0)]),
+            rows=(np.flatnonzero(infinite.any(axis=1)) + 1).tolist(),
+            expected="finite numbers below 3e38, NaN = unknown",
+        )
+    return values
+
+
+def _numbers(X: pd.DataFrame, names: np.ndarray) -> np.ndarray:
+    """Values of the named columns, which are numbers; of a table of floats without making another table first."""
+    columns = X.columns.tolist()
+    place = {name: position for position, name in enumerate(columns)}
+    if len(place) == len(columns) and place.keys() >= set(names) and set(X.dtypes.tolist()) == {_FLOAT}:
+        return X.to_numpy()[:, [place[name] for name in names]]
     table = _select(X, names)
     if table.shape[1] != len(names):
         repeated = table.columns[table.columns.duplicated()].unique()
@@ -259,17 +278,7 @@ def read_columns(X: pd.DataFrame, names: np.ndarray) -> np.ndarray:
             expected="float, NaN = unknown",
             fix="code them as numbers, 0 and 1 for no and yes",
         )
-    # Sums depend on the layout in memory, which depends on how the table came about.
-    values = np.ascontiguousarray(table.to_numpy(dtype=float, na_value=np.nan))
-    infinite = np.abs(values) > _LARGEST
-    if infinite.any():
-        raise InputError(
-            "infinite feature values",
-            column=_shown(names[infinite.any(axis=0)]),
-            rows=(np.flatnonzero(infinite.any(axis=1)) + 1).tolist(),
-            expected="finite numbers below 3e38, NaN = unknown",
-        )
-    return values
+    return table.to_numpy(dtype=float, na_value=np.nan)
 
 
 class ReadFeatures(pd.DataFrame):
@@ -318,6 +327,9 @@ class ReadFeatures(pd.DataFrame):
 
 _LARGEST = float(np.finfo(np.float32).max)
 """Trees read 32-bit floats, to which more is infinite."""
+
+
+_FLOAT = np.dtype(np.float64)
 
 
 def _is_real(dtype: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from nbrelapse.mechanisms.profile import (
     _FOCAL,
     _CopyNumberProfile,
     _in_copies,
+    _place,
     _platform_scales,
     _shared_length,
     _without_purity,
@@ -232,9 +234,7 @@ def autosomal_length(profile: _CopyNumberProfile) -> np.ndarray:
 
 def genome_wide(tables: CopyNumberTables, values: np.ndarray) -> np.ndarray:
     """Return the values of patients of whose genome enough is covered."""
-    arms = chromosome_arms("hg19")["length"]
-    looked_at = tables.covered.sum(axis=1).to_numpy() >= COVERED * arms[list(_AUTOSOMES)].sum()
-    return np.where(tables.known & looked_at, values, np.nan)
+    return np.where(tables.known & tables.looked_at, values, np.nan)
 
 
 DISCRETE = {-2.0: -_DEEP, -1.0: -1.0, 0.0: 0.0, 1.0: 1.0, 2.0: _AMPLIFIED}
@@ -305,8 +305,8 @@ def gene(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:
 
 
 def _smoothed_hit(profile: _CopyNumberProfile, name: str, change: str, extent: str | None) -> np.ndarray:
-    here = _overlaps_gene(profile, profile.segments, name)
-    altered = (profile.gained if change == "gain" else profile.lost) & here & _of_extent(profile.segments, extent)
+    here = _of_extent(profile.segments, _rows_over_gene(profile, profile.segments, name), extent)
+    altered = here[(profile.gained if change == "gain" else profile.lost)[here]]
     looked_at = _known(profile) & _covered(profile, name)
     return np.where(looked_at, _any(profile, profile.segments.sample[altered], looked_at), np.nan)
 
@@ -322,7 +322,7 @@ def _level_hit(profile: _CopyNumberProfile, name: str, change: str, extent: str 
 def rows_hit(profile: _CopyNumberProfile, name: str, change: str, extent: str | None = None) -> np.ndarray:
     """Places of the segments as given that hit a gene."""
     raw = profile.raw
-    here = np.flatnonzero(_overlaps_gene(profile, raw, name) & _of_extent(raw, extent))
+    here = _of_extent(raw, _given_rows(profile, name), extent)
     copies = _in_copies(raw.log2_ratio[here], profile.scales, raw.sample[here])
     if change != "amplification":
         return here[_beyond(copies, change)]
@@ -334,13 +334,9 @@ def rows_hit(profile: _CopyNumberProfile, name: str, change: str, extent: str | 
 
 def _is_focal(profile: _CopyNumberProfile, rows: np.ndarray, level: np.ndarray) -> np.ndarray:
     """Whether at most 20 Mb share the level of segments as given; what surrounds them is read from the smoothed."""
-    raw, smooth = profile.raw, profile.segments
-    first, given = (
-        (one.sample.astype(np.int64) * (X + 1) + one.chromosome) << 32 | one.start for one in (smooth, raw.where(rows))
-    )
-    around = np.searchsorted(first, given, side="right") - 1
-    smooth_level = _without_purity(profile.copies, profile.scales, smooth.sample)
-    shared = _shared_length(smooth, smooth_level, around, level, _BROAD)
+    raw = profile.raw
+    around = np.searchsorted(profile.place, _place(raw.where(rows)), side="right") - 1
+    shared = _shared_length(profile.segments, profile.level, around, level, _BROAD)
     return np.maximum(raw.end[rows] - raw.start[rows], shared) <= _BROAD
 
 
@@ -353,11 +349,11 @@ def _beyond(copies: np.ndarray, change: str) -> np.ndarray:
     }[change]
 
 
-def _of_extent(segments: MergedSegments, extent: str | None) -> np.ndarray:
+def _of_extent(segments: MergedSegments, rows: np.ndarray, extent: str | None) -> np.ndarray:
     if extent is None:
-        return np.ones(len(segments.sample), dtype=bool)
-    focal = segments.end - segments.start <= _FOCAL
-    return focal if extent == "focal" else ~focal
+        return rows
+    focal = segments.end[rows] - segments.start[rows] <= _FOCAL
+    return rows[focal if extent == "focal" else ~focal]
 
 
 def _any(profile: _CopyNumberProfile, samples: np.ndarray, looked_at: np.ndarray) -> np.ndarray:
@@ -374,27 +370,32 @@ def _known(profile: _CopyNumberProfile) -> np.ndarray:
 def _covered(profile: _CopyNumberProfile, name: str) -> np.ndarray:
     """Whether a segment of each patient covers the gene."""
     covered = np.zeros(len(profile.patient_ids), dtype=bool)
-    covered[profile.raw.sample[_overlaps_gene(profile, profile.raw, name)]] = True
+    covered[profile.raw.sample[_given_rows(profile, name)]] = True
     return covered
 
 
-def _overlaps_gene(profile: _CopyNumberProfile, segments: MergedSegments, name: str) -> np.ndarray:
+def _given_rows(profile: _CopyNumberProfile, name: str) -> np.ndarray:
+    """Places of the segments as given that overlap a gene."""
+    if name not in profile.of_gene:
+        profile.of_gene[name] = _rows_over_gene(profile, profile.raw, name)
+    return profile.of_gene[name]
+
+
+def _rows_over_gene(profile: _CopyNumberProfile, segments: MergedSegments, name: str) -> np.ndarray:
     missing = [build for build in _BUILDS if name not in _GENE_SPANS[build]]
     if missing:
         raise illegal({"gene": name}, "gene", sorted(set.intersection(*(set(_GENE_SPANS[build]) for build in _BUILDS))))
-    return _overlaps(profile, segments, {build: _GENE_SPANS[build][name] for build in _BUILDS})
+    return _rows_over(profile, segments, {build: _GENE_SPANS[build][name] for build in _BUILDS})
 
 
-def _overlaps(
+def _rows_over(
     profile: _CopyNumberProfile, segments: MergedSegments, spans: Mapping[str, tuple[str, int, int]]
 ) -> np.ndarray:
-    """Whether a segment overlaps a place, in the build of its sample."""
+    """Places of the segments that overlap a span, in the build of their sample."""
     rows = np.flatnonzero(segments.chromosome == CHROMOSOME_NUMBERS[spans[_BUILDS[0]][0]])
     build = profile.build[segments.sample[rows]]
     first, last = (np.array([spans[name][place] for name in _BUILDS]) for place in (1, 2))
-    found = np.zeros(len(segments.sample), dtype=bool)
-    found[rows] = (segments.start[rows] <= last[build]) & (segments.end[rows] >= first[build])
-    return found
+    return rows[(segments.start[rows] <= last[build]) & (segments.end[rows] >= first[build])]
 
 
 def other_amplification(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:
@@ -406,7 +407,9 @@ def other_amplification(tables: CopyNumberTables, parameters: Parameters) -> np.
 
 def overlaps_band(profile: _CopyNumberProfile, band: str) -> np.ndarray:
     """Whether a smoothed segment overlaps a cytogenetic band, in the build of its sample."""
-    return _overlaps(profile, profile.segments, {build: _band_span(build, band) for build in _BUILDS})
+    found = np.zeros(len(profile.segments.sample), dtype=bool)
+    found[_rows_over(profile, profile.segments, {build: _band_span(build, band) for build in _BUILDS})] = True
+    return found
 
 
 def deletion_on_x(tables: CopyNumberTables, parameters: Parameters) -> np.ndarray:
@@ -415,7 +418,7 @@ def deletion_on_x(tables: CopyNumberTables, parameters: Parameters) -> np.ndarra
     if _GENE_SPANS[_BUILDS[0]].get(name, ("",))[0] != "X":
         raise illegal(parameters, "gene", [key for key, span in _GENE_SPANS[_BUILDS[0]].items() if span[0] == "X"])
     raw = profile.raw.where(profile.raw.chromosome == X)
-    here = _overlaps_gene(profile, raw, name)
+    here = _rows_over_gene(profile, raw, name)
     level = _level_of_x(raw, len(profile.patient_ids))
     copies = _in_copies(raw.log2_ratio - level[raw.sample], profile.scales.assign(centre=0.0), raw.sample)
     lowest = np.full(len(profile.patient_ids), np.inf)
@@ -465,6 +468,12 @@ class CopyNumberTables:
     def known(self) -> np.ndarray:
         """Whether the scale of each patient's profile can be told."""
         return self.profile.scales["known"].to_numpy(dtype=bool)
+
+    @cached_property
+    def looked_at(self) -> np.ndarray:
+        """Whether enough of each patient's genome is covered."""
+        arms = chromosome_arms("hg19")["length"]
+        return self.covered.sum(axis=1).to_numpy() >= COVERED * arms[list(_AUTOSOMES)].sum()
 
     def per_patient(self, weights: np.ndarray) -> np.ndarray:
         """Sum a value of the smoothed segments by patient."""
