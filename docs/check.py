@@ -14,6 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from generate import outdated
+
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("NBRELAPSE_DATA", ROOT.parent / "shared" / "data")).resolve()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -68,18 +70,11 @@ def run_blocks(page: Path, scratch: Path) -> int:
     return failed
 
 
-def is_current(page: Path) -> bool:
-    """Whether the page of mechanisms is what the command that makes it prints today."""
-    program = [sys.executable, "-c", "from nbrelapse.cli import main; main()", "mechanisms", "--markdown"]
-    printed = subprocess.run(program, capture_output=True, text=True, encoding="utf-8", check=True).stdout
-    return page.is_file() and page.read_text(encoding="utf-8") == printed
-
-
 def main() -> int:
     """Check every page."""
     failed = 0
-    if not is_current(ROOT / "docs" / "mechanisms.md"):
-        print("FAILED: mechanisms.md is out of date; nbrelapse mechanisms --markdown > docs/mechanisms.md")
+    for page in outdated():
+        print(f"FAILED: {page.relative_to(ROOT)}: not what the code says; say python docs/generate.py")
         failed += 1
     for page in PAGES:
         for link in broken_links(page):

@@ -44,6 +44,7 @@ def _prose(text: str, page: Path) -> str:
         file = next((DOCS / "decisions").glob(f"{found[1]}-*.md"))
         return f"[decision {found[1]}]({up}decisions/{file.name})"
 
+    line = re.sub(r"\((\w+)\.md\)", rf"([\1]({up}\1.md))", line)
     return re.sub(r"decision (\d{3})", link, line)
 
 
@@ -62,11 +63,11 @@ def _kind(annotation: Any, bounds: list[Any]) -> str:
         return " or ".join(_kind(one, bounds) for one in get_args(annotation) if one is not type(None))
     if origin is tuple:
         member = get_args(annotation)[0]
-        return "list of " + ("families" if get_origin(member) is Literal else {"text": "texts", "path": "paths"}[_kind(member, [])])
+        return "list of families" if get_origin(member) is Literal else f"list of {_kind(member, [])}s"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "table"
     words = {bool: "true or false", int: "whole number", float: "number", str: "text", Path: "path"}
-    return words[annotation] + "".join(f" {sign} {value}" for sign, value in _limits(bounds))
+    return words[annotation] + " and".join(f" {sign} {value}" for sign, value in _limits(bounds))
 
 
 def _limits(bounds: list[Any]) -> Iterator[tuple[str, Any]]:

@@ -12,6 +12,7 @@ import importlib
 import inspect
 import re
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def _texts(file: str) -> dict[str, str]:
     """Return what stands below the assignments of a file."""
     lines = ast.parse(Path(file).read_text(encoding="utf-8")).body
     found = {}
-    for line, below in zip(lines, lines[1:], strict=False):
+    for line, below in pairwise(lines):
         target = line.targets[0] if isinstance(line, ast.Assign) else getattr(line, "target", None)
         if isinstance(target, ast.Name) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
             found[target.id] = inspect.cleandoc(str(below.value.value))
