@@ -23,6 +23,7 @@ suppress_warnings = ["myst.header"]  # the decisions begin with a title and go o
 
 # Docstrings say the types; the signatures stay short.
 autodoc_typehints = "none"
+toc_object_entries_show_parents = "hide"
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
@@ -35,6 +36,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
+html_sidebars = {"index": [], "tutorial/*": []}
 html_theme_options = {
     "logo": {"text": "nbrelapse"},
     "navbar_end": ["theme-switcher"],

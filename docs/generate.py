@@ -79,17 +79,17 @@ def _limits(bounds: list[Any]) -> Iterator[tuple[str, Any]]:
 
 def _default(field: FieldInfo) -> str:
     if field.default_factory is not None:
-        return "by endpoint"
+        return "; by default those of the endpoint"
     if field.default is PydanticUndefined:
-        return "required"
+        return "; required"
     if field.default is None:
-        return "none"
+        return "; by default none"
     if isinstance(field.default, BaseModel):
-        return "see there"
+        return ""
     if isinstance(field.default, bool):
-        return f"`{str(field.default).lower()}`"
+        return f"; by default `{str(field.default).lower()}`"
     value = list(field.default) if isinstance(field.default, tuple) else field.default
-    return f"`{value!r}`".replace("'", '"')
+    return f"; by default `{value!r}`".replace("'", '"')
 
 
 def _section(name: str) -> type[BaseModel]:
@@ -107,15 +107,9 @@ def _experiment(name: str, page: Path) -> str:
     for key, field in _section(name).model_fields.items():
         kind = _kind(field.annotation, field.metadata)
         anchor = f"{name}{key}".replace(".", "")
-        rows.append(
-            [
-                f"[`{key}`](#{anchor})" if kind == "table" else f"`{key}`",
-                kind,
-                _default(field),
-                _prose(field.description or "", page),
-            ]
-        )
-    return _table(["key", "type", "default", "what it says"], rows)
+        shown = f"[`{key}`](#{anchor})" if kind == "table" else f"`{key}`"
+        rows.append([shown, f"{kind}{_default(field)}", _prose(field.description or "", page)])
+    return _table(["key", "value", "what it says"], rows)
 
 
 # The tables of a cohort.
@@ -137,23 +131,26 @@ def _values(name: str, column: Any) -> str:
 
 
 def _cohort(name: str, page: Path) -> str:
-    rows = [
-        [f"`{key}`", _values(str(key), column), "" if column.nullable else "yes", _prose(column.description, page)]
-        for key, column in TABLES[name].columns.items()
-    ]
-    return _table(["column", "values", "needed", "what it is"], rows)
+    rows = []
+    for key, column in TABLES[name].columns.items():
+        needed = "" if column.nullable else "; needed"
+        rows.append([f"`{key}`", f"{_values(str(key), column)}{needed}", _prose(column.description, page)])
+    return _table(["column", "values", "what it is"], rows)
 
 
 # Metrics.
 
 
 def _metrics(name: str, page: Path) -> str:
-    rows = []
+    rows: dict[tuple[str, ...], list[str]] = {}
     for metric in METRICS.values():
         kinds = " and ".join("time to an event" if kind.has_time else "yes or no" for kind in metric.kinds)
-        chance = "" if metric.chance is None else f"{metric.chance:g}"
-        rows.append([f"`{metric.name}`", metric.title, kinds, metric.direction, chance, metric.undefined])
-    return _table(["key", "title", "endpoint", "better", "chance", "no value where"], rows)
+        better = metric.direction.removesuffix(" is better")
+        chance = "" if metric.chance is None else f"; by chance {metric.chance:g}"
+        title = f"{metric.subject}, of {kinds}"
+        rows.setdefault((title, f"{better}{chance}", metric.undefined), []).append(f"`{metric.name}`")
+    table = [[" ".join(keys), *facts] for facts, keys in rows.items()]
+    return _table(["key", "title", "better", "no value where"], table)
 
 
 # The command line.
