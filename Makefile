@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: install setup browser demo test team-test lint types docs notebooks bench models audit lock clean
+.PHONY: install setup browser demo test team-test lint types docs site notebooks bench models audit lock clean
 
 # What users need, and what developers need beside it.
 install: $(VENV)/.installed
@@ -44,8 +44,14 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-docs: setup
+# What stands in the pages is true and runs; the site is built of them, without a warning.
+docs: site
 	$(BIN)/python docs/check.py
+
+# To be read from a folder: build/site/index.html.
+site: setup
+	$(BIN)/python -m sphinx --builder html --fresh-env --fail-on-warning --keep-going --nitpicky --quiet \
+	  --doctree-dir build/doctrees docs build/site
 
 notebooks: setup
 	$(BIN)/python notebooks/run.py

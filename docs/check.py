@@ -1,5 +1,7 @@
 """Check the documentation: links and paths lead somewhere, commands and Python blocks work, pages are current.
 
+Of the site, where `make site` has built it, that its pages load nothing from elsewhere.
+
 Commands that need the real cohorts run where NBRELAPSE_DATA (default ../shared/data) has them, and are skipped, with
 the reason, where it has not.
 """
@@ -14,8 +16,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from generate import outdated
+
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("NBRELAPSE_DATA", ROOT.parent / "shared" / "data")).resolve()
+SITE = ROOT / "build" / "site"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -32,9 +37,17 @@ def missing_files(page: Path) -> list[str]:
     return [name for name in named if (source / name.split("/")[0]).is_dir() and not (source / name).exists()]
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    """Fenced code blocks of one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """Language and text of the fenced code blocks that are run, in the order of the page."""
+    return re.findall(r"^```(bash|python)\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+
+
+def loaded_from_elsewhere() -> list[str]:
+    """Scripts, styles, pictures and fonts that a page of the site would fetch from another machine."""
+    tags = r"<(?:script|img|iframe)[^>]+src=\"(?:https?:)?//|<link[^>]+rel=\"stylesheet\"[^>]+href=\"(?:https?:)?//"
+    files = [(file, tags) for file in SITE.rglob("*.html")]
+    files += [(file, r"url\([\"']?(?:https?:)?//|@import [\"'](?:https?:)?//") for file in SITE.rglob("*.css")]
+    return [str(file) for file, form in files if re.search(form, file.read_text(encoding="utf-8"))]
 
 
 def prepare(scratch: Path) -> None:
@@ -51,35 +64,29 @@ def run_blocks(page: Path, scratch: Path) -> int:
     failed = 0
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     environment.pop("MLFLOW_TRACKING_URI", None)
-    programs = [("bash", ["bash", "-euo", "pipefail", "-c"]), ("python", [sys.executable, "-c"])]
-    for language, program in programs:
-        for block in blocks(page, language):
-            if re.search(r"^(make|git|python3 -m venv|\.ci/run|nbrelapse ui)\b", block, flags=re.M):
-                continue
-            needed = [name for name in ("seqc", "high_risk_copy_number") if re.search(rf"(?<![\w/]){name}\b", block)]
-            if any(not (scratch / name).exists() for name in needed):
-                print(f"skipped (needs {', '.join(needed)} in {DATA.name}/): {block.splitlines()[0]}")
-                continue
-            done = subprocess.run([*program, block], cwd=scratch, env=environment, capture_output=True, text=True)
-            print(f"{'ok' if done.returncode == 0 else 'FAILED'}: {page.name}: {block.strip().splitlines()[-1]}")
-            if done.returncode:
-                print(done.stdout + done.stderr)
-                failed += 1
+    programs = {"bash": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}
+    for language, block in blocks(page):
+        if re.search(r"^(make|git|python3 -m venv|\.ci/run|nbrelapse ui)\b", block, flags=re.M):
+            continue
+        needed = [name for name in ("seqc", "high_risk_copy_number") if re.search(rf"(?<![\w/]){name}\b", block)]
+        if any(not (scratch / name).exists() for name in needed):
+            print(f"skipped (needs {', '.join(needed)} in {DATA.name}/): {block.splitlines()[0]}")
+            continue
+        done = subprocess.run(
+            [*programs[language], block], cwd=scratch, env=environment, capture_output=True, text=True
+        )
+        print(f"{'ok' if done.returncode == 0 else 'FAILED'}: {page.name}: {block.strip().splitlines()[-1]}")
+        if done.returncode:
+            print(done.stdout + done.stderr)
+            failed += 1
     return failed
-
-
-def is_current(page: Path) -> bool:
-    """Whether the page of mechanisms is what the command that makes it prints today."""
-    program = [sys.executable, "-c", "from nbrelapse.cli import main; main()", "mechanisms", "--markdown"]
-    printed = subprocess.run(program, capture_output=True, text=True, encoding="utf-8", check=True).stdout
-    return page.is_file() and page.read_text(encoding="utf-8") == printed
 
 
 def main() -> int:
     """Check every page."""
     failed = 0
-    if not is_current(ROOT / "docs" / "mechanisms.md"):
-        print("FAILED: mechanisms.md is out of date; nbrelapse mechanisms --markdown > docs/mechanisms.md")
+    for page in outdated():
+        print(f"FAILED: {page.relative_to(ROOT)}: not what the code says; say python docs/generate.py")
         failed += 1
     for page in PAGES:
         for link in broken_links(page):
@@ -88,6 +95,11 @@ def main() -> int:
         for name in missing_files(page):
             print(f"FAILED: {page.relative_to(ROOT)}: src/nbrelapse has no {name}")
             failed += 1
+    for file in loaded_from_elsewhere():
+        print(f"FAILED: {file} loads something from elsewhere")
+        failed += 1
+    if not SITE.is_dir():
+        print("skipped (say make site): whether the site loads anything from elsewhere")
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         prepare(scratch)

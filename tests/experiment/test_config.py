@@ -7,14 +7,12 @@ import re
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import get_args
 
 import pytest
-from pydantic import BaseModel
 
 from nbrelapse.cohort import condition_columns
 from nbrelapse.errors import InputError
-from nbrelapse.experiment.config import ExperimentConfig, parse_config, read_config
+from nbrelapse.experiment.config import parse_config, read_config
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 COHORTS = "reference/cohorts.toml"
@@ -97,40 +95,6 @@ def test_a_model_is_named_once() -> None:
 
 
 PAGE = (EXPERIMENTS.parent / "docs" / "experiment.md").read_text(encoding="utf-8")
-
-
-def sections(model: type[BaseModel], name: str = "") -> dict[str, type[BaseModel]]:
-    """The sections of an experiment file by dotted name; the top is ''."""
-    found = {name: model}
-    for key, field in model.model_fields.items():
-        kinds = [kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type)]
-        for kind in kinds:
-            if issubclass(kind, BaseModel):
-                found |= sections(kind, f"{name}.{key}".lstrip("."))
-    return found
-
-
-def documented(section: str) -> dict[str, str]:
-    """The keys of a section's table in the documentation, with their defaults."""
-    title = section or "At the top"
-    part = re.split(r"^#+ ", PAGE.split(f"# {title}\n")[1], maxsplit=1, flags=re.M)[0]
-    return dict(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", part, flags=re.M))
-
-
-def test_every_key_is_documented_with_its_default() -> None:
-    found = sections(ExperimentConfig)
-    assert set(found) == {"", "cohort", "cohort.simulate", "features", "split", "leave_one_out", "validation", "card"}
-    for name, model in found.items():
-        rows = documented(name)
-        assert list(rows) == list(model.model_fields), name
-        for key, field in model.model_fields.items():
-            if field.is_required():
-                assert rows[key] == "required", key
-            elif field.default is None:
-                assert rows[key] == "none", key
-            elif isinstance(field.default, (str, int, float, tuple)):
-                default = list(field.default) if isinstance(field.default, tuple) else field.default
-                assert tomllib.loads(f"value = {rows[key].strip('`')}")["value"] == default, key
 
 
 def test_the_documented_files_are_valid() -> None:

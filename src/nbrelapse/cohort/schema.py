@@ -290,20 +290,20 @@ _FRACTION = pa.Check.in_range(0, 1, error="fraction")
 _POSITIVE = pa.Check.gt(0, error="positive")
 
 
-def _key(unique: bool = False) -> pa.Column:
-    return pa.Column("str", nullable=False, unique=unique)
+def _key(text: str, unique: bool = False) -> pa.Column:
+    return pa.Column("str", nullable=False, unique=unique, description=text)
 
 
-def _text(required: bool = True) -> pa.Column:
-    return pa.Column("str", nullable=True, required=required)
+def _text(text: str) -> pa.Column:
+    return pa.Column("str", nullable=True, description=text)
 
 
-def _coded(name: str, nullable: bool = True) -> pa.Column:
-    return pa.Column("str", pa.Check.isin(levels(name), error="level"), nullable=nullable)
+def _coded(name: str, text: str, nullable: bool = True) -> pa.Column:
+    return pa.Column("str", pa.Check.isin(levels(name), error="level"), nullable=nullable, description=text)
 
 
-def _number(check: pa.Check | None = None, nullable: bool = True) -> pa.Column:
-    return pa.Column("float64", check, nullable=nullable)
+def _number(text: str, check: pa.Check | None = None, nullable: bool = True) -> pa.Column:
+    return pa.Column("float64", check, nullable=nullable, description=text)
 
 
 def _is_assay(values: pd.Series) -> pd.Series:
@@ -313,122 +313,140 @@ def _is_assay(values: pd.Series) -> pd.Series:
 
 PATIENTS = pa.DataFrameSchema(
     {
-        "patient_id": _key(unique=True),
-        "age_days": _number(_NON_NEGATIVE),
-        "sex": _coded("sex"),
-        "diagnosis_year": _number(pa.Check.in_range(1900, 2100, error="year")),
-        "inss_stage": _coded("inss_stage"),
-        "inrgss_stage": _coded("inrgss_stage"),
-        "risk_group": _coded("risk_group"),
-        "high_risk": pa.Column("boolean", nullable=True),
-        "histology": _coded("histology"),
-        "grade": _coded("grade"),
-        "mki": _coded("mki"),
-        "mycn_status": _coded("mycn_status"),
-        "dna_index": _number(_POSITIVE),
-        "ploidy": _coded("ploidy"),
-        "ldh": _number(_NON_NEGATIVE),
-        "ferritin": _number(_NON_NEGATIVE),
-        "c_circle": _coded("c_circle"),
-        "apb": _coded("apb"),
-        "primary_site": _text(),
-        "induction_response": _coded("induction_response"),
-        "event": _coded("event"),
-        "event_days": _number(_NON_NEGATIVE),
-        "death": pa.Column("float64", pa.Check.isin([0.0, 1.0], error="zero_or_one"), nullable=True),
-        "followup_days": _number(_NON_NEGATIVE),
-        "study": _text(),
-        "split": _text(),
+        "patient_id": _key("Of the patient within this cohort; a pseudonym.", unique=True),
+        "age_days": _number("Age at diagnosis in days.", _NON_NEGATIVE),
+        "sex": _coded("sex", "Sex."),
+        "diagnosis_year": _number("Year of diagnosis.", pa.Check.in_range(1900, 2100, error="year")),
+        "inss_stage": _coded("inss_stage", "Stage by the International Neuroblastoma Staging System."),
+        "inrgss_stage": _coded("inrgss_stage", "Stage by the International Neuroblastoma Risk Group Staging System."),
+        "risk_group": _coded("risk_group", "Risk group that the study assigned."),
+        "high_risk": pa.Column(
+            "boolean",
+            nullable=True,
+            description="High-risk or not, where the risk group is not known: many studies record only that.",
+        ),
+        "histology": _coded("histology", "Histology by the International Neuroblastoma Pathology Classification."),
+        "grade": _coded("grade", "Grade of differentiation."),
+        "mki": _coded("mki", "Mitosis-karyorrhexis index."),
+        "mycn_status": _coded("mycn_status", "MYCN by FISH or the study's own method."),
+        "dna_index": _number("DNA index.", _POSITIVE),
+        "ploidy": _coded("ploidy", "Ploidy of the tumour."),
+        "ldh": _number("Lactate dehydrogenase in U/L.", _NON_NEGATIVE),
+        "ferritin": _number("Ferritin in ng/mL.", _NON_NEGATIVE),
+        "c_circle": _coded("c_circle", "C-circle assay, a test for alternative lengthening of telomeres."),
+        "apb": _coded("apb", "ALT-associated PML bodies, a test for alternative lengthening of telomeres."),
+        "primary_site": _text("Site of the primary tumour."),
+        "induction_response": _coded("induction_response", "Best response at the end of induction."),
+        "event": _coded("event", "The first event; `none` is censored at `event_days`, `unspecified` of unknown kind."),
+        "event_days": _number(
+            "Days from diagnosis to the first event, or to the last visit without one.", _NON_NEGATIVE
+        ),
+        "death": pa.Column(
+            "float64",
+            pa.Check.isin([0.0, 1.0], error="zero_or_one"),
+            nullable=True,
+            description="1 if the patient died, 0 if alive at `followup_days`.",
+        ),
+        "followup_days": _number("Days from diagnosis to death or the last visit.", _NON_NEGATIVE),
+        "study": _text("The cooperative group or sub-cohort."),
+        "split": _text("A published division, such as training and validation."),
     },
     strict=True,
     name="patients",
 )
-"""Times in days from diagnosis, age in days at diagnosis, LDH in U/L, ferritin in ng/mL.
-
-``high_risk`` says what is known where the risk group is not: many studies record only high-risk or not. ``event`` is
-the first event: ``none`` is censored at ``event_days``, ``unspecified`` an event of unknown kind. ``study`` is the
-cooperative group or sub-cohort, ``split`` a published division such as train and validation. ``c_circle``
-and ``apb`` (ALT-associated PML bodies) are laboratory tests for alternative lengthening of telomeres.
-"""
+"""A row a patient; times in days from diagnosis."""
 
 SAMPLES = pa.DataFrameSchema(
     {
-        "sample_id": _key(unique=True),
-        "patient_id": _key(),
-        "timepoint": _coded("timepoint"),
-        "purity": _number(_FRACTION),
+        "sample_id": _key("Of the sample.", unique=True),
+        "patient_id": _key("Whose it is."),
+        "timepoint": _coded("timepoint", "When it was taken; models read samples at diagnosis."),
+        "purity": _number("Share of tumour cells; a hint, see decision 037.", _FRACTION),
     },
     strict=True,
     name="samples",
 )
+"""A row a tumour sample."""
 
 _ASSAYS = pa.DataFrameSchema(
     {
-        "sample_id": _key(),
-        "assay": pa.Column("str", pa.Check(_is_assay, error="level"), nullable=False),
-        "genome_build": _coded("genome_build"),
-        "panel": _text(),
-        "covered_mb": _number(_POSITIVE),
-        "platform": _text(),
+        "sample_id": _key("Of the sample."),
+        "assay": pa.Column(
+            "str",
+            pa.Check(_is_assay, error="level"),
+            nullable=False,
+            description="What it was looked at with; `layer:NAME` for a layer.",
+        ),
+        "genome_build": _coded("genome_build", "Of the positions."),
+        "panel": _text("The panel that was sequenced; without one, the whole exome or genome."),
+        "covered_mb": _number(
+            "Size of the coding sequence that mutations were looked for in, in megabases.", _POSITIVE
+        ),
+        "platform": _text("The array or sequencer; each platform has a scale of log2 ratios of its own."),
     },
     strict=True,
     unique=["sample_id", "assay"],
     name="assays",
 )
-"""Which samples were looked at, and how; without ``panel`` the whole exome or genome was.
+"""Which samples were looked at, and how. A sample without a row of an assay was not assayed: missing, not negative."""
 
-``covered_mb`` is the size of the coding sequence that mutations were looked for in, in megabases.
-"""
-
-_PANELS = pa.DataFrameSchema({"panel": _key(), "gene": _key()}, strict=True, unique=["panel", "gene"], name="panels")
+_PANELS = pa.DataFrameSchema(
+    {"panel": _key("Of the panel."), "gene": _key("A gene that it covers.")},
+    strict=True,
+    unique=["panel", "gene"],
+    name="panels",
+)
+"""A row a gene of a panel; genes outside a sample's panel are missing, not negative."""
 
 MUTATIONS = pa.DataFrameSchema(
     {
-        "sample_id": _key(),
-        "Hugo_Symbol": _key(),
-        "Chromosome": _text(),
-        "Start_Position": _number(_POSITIVE),
-        "End_Position": _number(_POSITIVE),
-        "Variant_Classification": _text(),
-        "Reference_Allele": _text(),
-        "Tumor_Seq_Allele2": _text(),
-        "HGVSp_Short": _text(),
-        "t_alt_count": _number(_NON_NEGATIVE),
-        "t_ref_count": _number(_NON_NEGATIVE),
+        "sample_id": _key("Of the sample."),
+        "Hugo_Symbol": _key("The gene."),
+        "Chromosome": _text("Where the variant is."),
+        "Start_Position": _number("First position.", _POSITIVE),
+        "End_Position": _number("Last position.", _POSITIVE),
+        "Variant_Classification": _text("As in a MAF."),
+        "Reference_Allele": _text("Allele of the reference."),
+        "Tumor_Seq_Allele2": _text("Allele of the tumour."),
+        "HGVSp_Short": _text("Change of the protein."),
+        "t_alt_count": _number("Reads with the variant; they tell clonal from subclonal.", _NON_NEGATIVE),
+        "t_ref_count": _number("Reads without it.", _NON_NEGATIVE),
     },
     strict=True,
     name="mutations",
 )
+"""A row a somatic variant, with the columns of a MAF."""
 
 SEGMENTS = pa.DataFrameSchema(
     {
-        "sample_id": _key(),
-        "chromosome": _coded("chromosome", nullable=False),
-        "start": _number(_NON_NEGATIVE, nullable=False),
-        "end": _number(_POSITIVE, nullable=False),
-        "n_probes": _number(_NON_NEGATIVE),
-        "log2_ratio": _number(nullable=False),
+        "sample_id": _key("Of the sample."),
+        "chromosome": _coded("chromosome", "`1` to `22`, `X`, `Y`, `MT`, without `chr`.", nullable=False),
+        "start": _number("First position.", _NON_NEGATIVE, nullable=False),
+        "end": _number("Last position.", _POSITIVE, nullable=False),
+        "n_probes": _number("Probes or bins of the segment.", _NON_NEGATIVE),
+        "log2_ratio": _number("log2 of tumour over reference.", nullable=False),
     },
     checks=pa.Check(lambda table: table["end"] >= table["start"], error="end_after_start"),
     strict=True,
     name="segments",
 )
-"""Chromosomes are ``1`` to ``22``, ``X``, ``Y``, ``MT``, without ``chr``."""
+"""A row a copy-number segment."""
 
 REARRANGEMENTS = pa.DataFrameSchema(
     {
-        "sample_id": _key(),
-        "site1_gene": _text(),
-        "site1_chromosome": _text(),
-        "site1_position": _number(_NON_NEGATIVE),
-        "site2_gene": _text(),
-        "site2_chromosome": _text(),
-        "site2_position": _number(_NON_NEGATIVE),
-        "class": _text(),
+        "sample_id": _key("Of the sample."),
+        "site1_gene": _text("Gene at the first breakpoint."),
+        "site1_chromosome": _text("Chromosome of the first breakpoint."),
+        "site1_position": _number("Position of the first breakpoint.", _NON_NEGATIVE),
+        "site2_gene": _text("Gene at the second breakpoint."),
+        "site2_chromosome": _text("Chromosome of the second breakpoint."),
+        "site2_position": _number("Position of the second breakpoint.", _NON_NEGATIVE),
+        "class": _text("Deletion, duplication, inversion, insertion or translocation."),
     },
     strict=True,
     name="rearrangements",
 )
+"""A row a structural variant."""
 
 TABLES: dict[str, pa.DataFrameSchema] = {
     str(schema.name): schema for schema in (PATIENTS, SAMPLES, _ASSAYS, _PANELS, MUTATIONS, SEGMENTS, REARRANGEMENTS)

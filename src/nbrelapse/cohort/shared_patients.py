@@ -12,7 +12,7 @@ from nbrelapse.cohort.overlap import _CHANCE, Overlap, find_overlap
 from nbrelapse.errors import InputError
 
 UNCERTAIN = ("stop", "join", "keep")
-"""What may be done with patients who look the same, but of whom it is not sure: see :func:`_shared_patients`."""
+"""What may be done with patients who look the same, but of whom it is not sure: see :func:`merge_cohorts`."""
 
 _SURE = 0.1
 """Pairs are taken for one patient each where at most so large a share of them would agree by chance. A choice."""

@@ -30,26 +30,32 @@ from nbrelapse.outcome import BINARY, SURVIVAL, kind_of_endpoint
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # What stands below a key is its description, which docs/experiment.md is made of.
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class _Simulation(_Section):
     """A simulated cohort instead of one on disk."""
 
     patients: Annotated[int, Field(ge=50)] = 500
+    """How many."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """The same seed gives the same patients."""
 
 
 class _CohortSource(_Section):
     """Where the patients come from: a cohort folder, several as one, or a simulation."""
 
     path: Path | None = None
+    """A cohort folder, as ``nbrelapse cohort import`` writes it; this, ``paths`` or ``simulate`` is needed."""
     paths: Annotated[tuple[Path, ...], Field(min_length=2)] | None = None
     """Several cohort folders that are merged, see :func:`nbrelapse.cohort.merge_cohorts`."""
     uncertain: Literal["stop", "join", "keep"] = "stop"
-    """What to do where it is not sure who is in two of them."""
+    """Where it is not sure who is in two of them: ``stop``, ``join`` (one patient each) or ``keep`` (two)."""
     simulate: _Simulation | None = None
+    """A simulated cohort instead of one on disk: ``simulate = { patients = 500, seed = 20 }``."""
     gene_sets: Path | None = None
+    """Complete gene sets (GMT or TSV) that features are built from."""
     where: str | None = None
     """Only the patients of whom this is true, see :func:`nbrelapse.cohort.select_patients`."""
 
@@ -84,44 +90,64 @@ class _FeatureChoice(_Section):
     assays: tuple[_Assay, ...] | None = None
     """Read these assays alone, as if the others had not been done; clinical variables always, layers by their key."""
     include: tuple[str, ...] = ("*",)
+    """Shell patterns over ``mechanism__feature``, such as ``mycn__*`` or ``*__loss_11q``."""
     exclude: tuple[str, ...] = ()
+    """The same; wins over ``include``."""
     min_observed: Annotated[float, Field(ge=0, le=1)] = LEAST_OBSERVED
     """Smallest share of training patients with a value; features below it are left out, and listed."""
     genes: bool | Literal["all"] = False
-    """Whether each gene of the gene sets, or each measured gene, is a feature too, for families that can weigh them."""
+    """Whether each gene of the gene sets is a feature too, for families that can weigh them.
+
+    These are ``ensemble`` and ``cox_prior``. ``all``: each measured gene, by the mechanism of the shortest list of
+    genes that names it, else ``other``.
+    """
     layers: bool | tuple[str, ...] = False
-    """The cohort's layers whose rows are features too, for the same families; true: all that it has."""
+    """The cohort's layers whose rows are features too, for the same families; ``true``: all that it has."""
     not_assayed: Literal["mean", "indicator"] = "mean"
-    """What linear models make of missing values, see :class:`nbrelapse.models.linear.LinearModel`."""
+    """What linear models make of a missing value: the ``mean``, or an ``indicator`` beside it."""
 
 
 class _Split(_Section):
     """Who trains and who is held out: patients by the value of a column of ``patients``; others are left out."""
 
     column: str = "split"
+    """A column of ``patients``."""
     train: tuple[str, ...]
+    """Its values that are trained on."""
     validation: tuple[str, ...] = ()
-    """Of the hold-out; without it there is none, and patients of other values than ``train`` stay unopened."""
+    """Its values that are held out, and opened once all else is settled; MLflow counts the openings.
+
+    Without them nobody is held out, and patients of other values than ``train`` stay unopened.
+    """
 
 
 class _LeaveOneOut(_Section):
     """Leave each value of a column of ``patients`` out in turn: train on the others, judge on it."""
 
     column: str = "study"
+    """Each of its values among the training patients is left out in turn."""
 
 
 class _Validation(_Section):
     """Repeated nested cross-validation of the training patients, and the intervals."""
 
     folds: Annotated[int, Field(ge=2)] = 5
+    """Of the outer cross-validation."""
     repeats: Annotated[int, Field(ge=1)] = 5
+    """How often it is repeated, each time with other folds.
+
+    With 1 the verdict cannot say how far a figure moves with them.
+    """
     inner_folds: Annotated[int, Field(ge=2)] = 5
+    """Of the cross-validation that tunes, within the training part of each outer fold."""
     trials: Annotated[int, Field(ge=1)] = 40
+    """Settings tried in each tuning."""
     bootstrap: Annotated[int, Field(ge=100)] = 1000
+    """Resamples behind the intervals."""
     interval: IntervalKind = "percentile"
-    """See :func:`nbrelapse.metrics.resampling.bootstrap_interval`."""
+    """Kind of the 95% intervals; those of cross-validation are widened (decision 045)."""
     learning_curve: bool = False
-    """Train the chosen family on parts of the patients too; see :func:`nbrelapse.validation.sample_size`."""
+    """Whether the chosen family is trained on parts of the patients too: would more of them help?"""
 
 
 class _Card(_Section):
@@ -179,77 +205,75 @@ class _ExperimentFile(NamedTuple):
 
 
 class ExperimentConfig(_Section):
-    """One experiment.
-
-    Parameters
-    ----------
-    name : str
-        The MLflow experiment's name, and the report's: neither empty nor with a slash.
-    endpoint : {"relapse", "efs", "os", "refractory"}
-    seed : int
-        Everything random derives from it.
-    cohort : CohortSource
-    catalogue : path, optional
-        A TOML file that extends the packaged catalogue, see :func:`nbrelapse.mechanisms.load_catalogue`.
-    prior_model : path, optional
-        A saved model, trained on other patients, that ``cox_prior`` starts from, by default from the literature, and
-        the ensembles, by default from nothing.
-    unspecified : {"event", "censor", "exclude"}
-        What an event of unknown kind counts as; see :func:`nbrelapse.outcome`.
-    landmark_days : float
-        Days from diagnosis: the models are of patients event-free then, and times and horizons count from it.
-    progressive : {"refractory", "exclude"}
-        What progressive disease during induction counts as; see :func:`nbrelapse.outcome`.
-    features : FeatureChoice
-    split : Split, optional
-        Without it, or without a ``validation`` side, the models are judged by nested cross-validation alone.
-    leave_one_out : LeaveOneOut, optional
-        Judge the models on each cohort, cooperative group or other value of a column by training on the others. With a
-        split it concerns the training patients; the hold-out stays closed. See :func:`leave_one_group_out`. In a cohort
-        of several studies each is left out where nothing else is said.
-    validation : Validation
-    models : tuple of str
-        Model families to compare, those of the endpoint's kind: ``ensemble``, ``cox`` and ``boosted`` by default,
-        ``ensemble_classifier``, ``logistic`` and ``boosted_classifier`` for ``refractory``. The clinical baselines
-        always run beside them.
-    recalibrate : {"none", "group"}
-        Whether log risks of the families are recalibrated within clinical groups, see
-        :func:`nbrelapse.models.recalibrated`.
-    strata : str
-        A column of ``patients`` each of whose values has a baseline hazard (of a binary endpoint an intercept) of its
-        own in training. ``auto``: ``study`` in a cohort of several, none in others; ``none``: none.
-    refits : int
-        Bootstrap refits behind the intervals of predictions.
-    log_patient_ids, log_paths : bool
-        Whether tables in MLflow may name patients, and runs the folder of the cohort; by default their hashes.
-    allow_overlap : bool
-        Train although more patients look the same than chance makes, see :func:`nbrelapse.cohort.find_overlap`.
-    card : Card
-        Sentences for the model cards.
-    """
+    """One experiment; each key says below itself what it means."""
 
     name: Annotated[str, Field(pattern=r"^[^/\\]+$", max_length=100), AfterValidator(_printable)]
+    """Of the experiment in MLflow and of the report; no slash."""
     endpoint: Literal["relapse", "efs", "os", "refractory"] = "relapse"
+    """What is predicted; ``refractory`` is yes or no at the end of induction, the others are times to an event."""
     description: str = ""
+    """A sentence for the report."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Everything random derives from it."""
     cohort: _CohortSource
+    """Where the patients come from."""
     catalogue: Annotated[Path | None, Field(exclude=True)] = None  # what it holds is recorded, not where it lies
+    """A TOML file that extends the packaged catalogue (extending.md)."""
     prior_model: Annotated[Path | None, Field(exclude=True)] = None
+    """A saved model of the same endpoint, trained on other patients.
+
+    ``cox_prior``, ``boosted_prior`` and ``ensemble`` start from its effects; otherwise from those of the literature,
+    the ensemble from nothing.
+    """
     unspecified: Literal["event", "censor", "exclude"] = "event"
+    """What a first event of unknown kind is for ``relapse``; ``exclude`` leaves the patient out."""
     landmark_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Predict from this day after diagnosis.
+
+    Only patients event-free then take part, times and horizons count from it, and features known by then may be read.
+    """
     progressive: Literal["refractory", "exclude"] = "refractory"
+    """What progressive disease during induction is for ``refractory``; ``exclude`` leaves the patient out."""
     features: _FeatureChoice = _FeatureChoice()
+    """Which features the models may read."""
     split: _Split | None = None
+    """Who trains and who is held out; without it the models are judged by nested cross-validation alone."""
     leave_one_out: _LeaveOneOut | None = None
+    """Judge the models on each value of a column by training on the others.
+
+    With a split it concerns the training patients; the hold-out stays closed. In a cohort of several studies each is
+    left out where nothing else is said.
+    """
     validation: _Validation = _Validation()
+    """Cross-validation, tuning, intervals."""
     models: Annotated[tuple[_Family, ...], Field(min_length=1, default_factory=_default_models)]
+    """Families to compare: those of the endpoint's kind.
+
+    By default ``ensemble``, ``cox`` and ``boosted``; of ``refractory`` ``ensemble_classifier``, ``logistic`` and
+    ``boosted_classifier``. A tie goes to the ensemble, which is fixed in advance (decision 056). The clinical baselines
+    always run beside them.
+    """
     recalibrate: Literal["none", "group"] = "none"
+    """``group``: log risks are recalibrated within the recorded risk group, high-risk or not (decision 047).
+
+    By shrunken lines that are learned inside each training fold. The report shows the calibration slopes with and
+    without it. A fit costs five more.
+    """
     strata: Annotated[str, Field(min_length=1)] = "auto"
+    """A column of ``patients`` each of whose values has a baseline hazard of its own in training.
+
+    Of a binary endpoint an intercept. ``auto``: ``study`` in a cohort of several, none in others; ``none``.
+    """
     refits: Annotated[int, Field(ge=20)] = 100
+    """Bootstrap refits of each family: the stability of explanations and the least width of bands come from them."""
     log_patient_ids: bool = False
+    """Whether the tables in MLflow may name patients."""
     log_paths: bool = False
+    """Whether runs in MLflow name the folder of the cohort; by default its hash, as a path may hold a name."""
     allow_overlap: bool = False
+    """Train although more patients look the same than chance makes."""
     card: Annotated[_Card, Field(exclude=True)] = _Card()  # it stands in the cards
+    """What the model cards say beside the figures."""
     _file: _ExperimentFile | None = PrivateAttr(default=None)
 
     @property

@@ -49,7 +49,8 @@ class Metric:
     years : int or None
         The horizon, where it has one.
     scale : {"logit", "log", "log complement"} or None
-        On which its resamples are nearly normal: its interval is made there, see :func:`_scaled_interval`. None: the
+        On which its resamples are nearly normal: its interval is made there, see
+        :func:`nbrelapse.metrics.resampling._scaled_interval`. None: the
         interval is of the kind that is asked for.
     training : float
         What other training patients would do to its cross-validated value, in shares of test to training patients:

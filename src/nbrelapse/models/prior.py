@@ -29,7 +29,7 @@ class CoxPrior(_LinearCox):
     r"""Cox regression with a ridge penalty toward expected effects, and a learned trust in them.
 
     A standardised feature's coefficient is :math:`\beta_j = \tau b_j + \delta_j`. The expected effects b come from
-    the literature, see :func:`nbrelapse.models.prior.prior_effects`, or from a model of other patients, see
+    the literature, see :func:`nbrelapse.models.prior._prior_effects`, or from a model of other patients, see
     :func:`nbrelapse.models.prior.prior_of_model`. The trust
     :math:`\tau` is learned together with :math:`\delta`: near 1 where the patients agree with what was expected,
     near 0 where they do not. Each :math:`\delta_j` has the prior variance :math:`1 / (\lambda k)`, with k the number

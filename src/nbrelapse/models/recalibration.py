@@ -165,7 +165,7 @@ class _Recalibrated(RiskModel):
     """A model whose log risks are recalibrated by a straight line in each clinical group.
 
     A model of all patients separates those within the high-risk group further than it can, where what tells patients
-    apart is what made them high-risk. The lines are learned (:meth:`_GroupMaps.learn`) on log risks that were
+    apart is what made them high-risk. The lines are learned (see :class:`_GroupMaps`) on log risks that were
     cross-fitted within the training patients: models refitted without a part of them predict that part. They shrink
     to one line of all patients, and that to the log risk as it is; patients whose recorded risk group
     (``clinical__risk_group``) is not known have the line of all. With fewer than ten events (of a binary endpoint

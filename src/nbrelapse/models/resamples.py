@@ -75,7 +75,7 @@ def fold_refits(model: RiskModel, X: pd.DataFrame, y: np.ndarray, *, n_folds: in
         Its parameters are used, not its fit.
     X, y
         As in ``fit``. The folds have much the same share of events, and a patient who stands in ``X`` more than once
-        is left out as a whole, see :func:`nbrelapse.models.base.inner_folds`.
+        is left out as a whole, see :func:`nbrelapse.models.base._inner_folds`.
     n_folds : int
 
     Returns

@@ -146,7 +146,7 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
     ----------
     content : ReportContent
     file : path
-        Written as :func:`nbrelapse.report.render.render` does.
+        Written as :func:`nbrelapse.report.render._render` does.
 
     Returns
     -------

@@ -69,7 +69,7 @@ def write_explanation_report(content: ExplanationContent, file: str | Path) -> P
     ----------
     content : ExplanationContent
     file : path
-        Written as :func:`nbrelapse.report.render.render` does.
+        Written as :func:`nbrelapse.report.render._render` does.
 
     Returns
     -------

@@ -38,7 +38,7 @@ def write_patient_report(content: PatientContent, file: str | Path) -> Path:
     ----------
     content : PatientContent
     file : path
-        Written as :func:`nbrelapse.report.render.render` does.
+        Written as :func:`nbrelapse.report.render._render` does.
 
     Returns
     -------

@@ -130,7 +130,7 @@ _Name = TypeVar("_Name", bound=Hashable)
 
 
 Plot = Callable[[], Figure]
-"""What makes a figure, wherever it is to be drawn: a plot with its arguments, see :func:`functools.partial`."""
+"""What makes a figure, wherever it is to be drawn: a plot with its arguments, see ``functools.partial``."""
 
 
 def draw_figures(figures: Mapping[_Name, Figure | Plot], *, n_jobs: int = 1) -> dict[_Name, Picture]:

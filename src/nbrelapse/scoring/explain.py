@@ -48,7 +48,7 @@ class ExplainRequest:
     patient : str, optional
         Write the page of this patient as well.
     horizon_years : float, optional
-        At which probabilities are explained; see :func:`nbrelapse.scoring.bundle.explained_horizon`.
+        At which probabilities are explained; see :func:`nbrelapse.scoring.bundle._explained_horizon`.
     background : Cohort, optional
         Patients to compare with.
     allow_missing_assays : bool

@@ -55,7 +55,7 @@ def score(model: Bundle | str | Path, cohort: Cohort, *, allow_missing_assays: b
     -------
     DataFrame
         A row a patient, ``patient_id`` first, then the columns of
-        :func:`nbrelapse.scoring.scores.score_features`. Warnings are added where expression was measured on far
+        :func:`nbrelapse.scoring.scores._score_features`. Warnings are added where expression was measured on far
         more or fewer genes than in training or its unit or centring could not be told, where the patient's risk group
         was not among the training patients, and where these were simulated.
 

@@ -92,7 +92,7 @@ class ObservedOutcomes:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> ObservedOutcomes:
-        """Read what :func:`dataclasses.asdict` writes."""
+        """Read what ``dataclasses.asdict`` writes."""
         similar = document["similar"]
         return cls(
             tuple(ClinicalGroup(**group) for group in document["clinical_groups"]),
