@@ -30,7 +30,7 @@ if os.environ.get("CI"):
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print what was made of damaged inputs and files, a line a kind (``test_damaged_inputs.py``, ``torture``)."""
+    """Print what was made of damaged inputs (``readers/test_damaged_inputs.py``) and files (``torture``)."""
     _print_counts(terminalreporter, "damaged", "damaged inputs", ("refused", "repaired", "same", "silent"))
     _print_counts(terminalreporter, "tortured", "damaged files", ("refused", "told", "same", "plausible"))
 

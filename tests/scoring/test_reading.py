@@ -155,7 +155,7 @@ def test_a_key_that_cannot_sign_is_refused_before_anything_is_written(
     locked = tmp_path / "locked"
     locked.write_bytes(Ed25519PrivateKey.generate().private_bytes(*pem, BestAvailableEncryption(b"word")))
     for key, told in ((public, "no private key"), (other, "no private key"), (locked, "no private key"),
-                      (tmp_path / "none", "cannot be read")):  # fmt: skip
+                      (tmp_path / "none", "does not exist")):  # fmt: skip
         with pytest.raises(InputError, match=told):
             save_model(bundles["cox"], tmp_path / "model", sign=key)
         assert not (tmp_path / "model").exists()

@@ -134,7 +134,7 @@ def test_other_machines_are_not_let_in_without_a_token(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the token is not one") as refused:
         check_address("0.0.0.0", token_file=token)
     assert "short" not in str(refused.value)
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="does not exist"):
         check_address(token_file=tmp_path / "absent")
     token.write_text("0123456789abcdef\n")
     address = check_address("0.0.0.0", 80, token)

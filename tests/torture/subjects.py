@@ -209,7 +209,7 @@ def _others(cohort: Path, table: Path) -> Iterator[Subject]:
         ("serve", "nowhere", "--token-file", "token"),
     )
     public = PRIVATE.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH) + b" Ada\n"
-    yield Subject("keyring", "ring", {"ring": public}, ("verify", "nowhere", "--trust", "ring"))
+    yield Subject("keyring", "ring", {"ring": public}, ("verify", "model", "--trust", "ring"), trees={"model": MODEL})
     files = {"key": PRIVATE_TEXT.encode(), "tiny.toml": EXPERIMENT.encode()}
     yield Subject("private key", "key", files, ("train", "tiny.toml", "--sign", "key", "--reports", "out"))
     for name in ("MLmodel", "data/manifest.json", "data/model.json", "data/refits.zip", "data/catalogue.json"):

@@ -29,7 +29,7 @@ from hostile import all_hostile
 from subjects import Subject, all_subjects
 
 ALL = os.environ.get("NBRELAPSE_TORTURE") == "1"
-STEP, HOSTILE_STEP, PLACES = (1, 1, 20) if ALL else (12, 2, 1)
+STEP, HOSTILE_STEP, PLACES = (1, 1, 20) if ALL else (15, 2, 1)
 NEVER_READ = ("experiment", "token", "keyring", "private key")
 """Kinds whose command is refused for something else where the file is good: nothing is trained or served."""
 GOOD = ("refused", "told", "same", "plausible")

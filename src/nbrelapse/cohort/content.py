@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import stat
 import tomllib
 from pathlib import Path
@@ -150,6 +151,10 @@ class _Unpacked(io.RawIOBase):
         return block
 
 
+_LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){200}""")
+"""A key of two hundred parts: tomllib takes quadratic time to read them."""
+
+
 def parse_toml(content: bytes, file: str | Path, what: str, *, expected: str | None = None) -> dict[str, Any]:
     """Read TOML.
 
@@ -178,8 +183,11 @@ def parse_toml(content: bytes, file: str | Path, what: str, *, expected: str | N
     >>> parse_toml(b"folds = 3", "a.toml", "the experiment file")
     {'folds': 3}
     """
+    text = decode(content, file)
     try:
-        return tomllib.loads(decode(content, file))
+        if _LONG_KEY.search(text):
+            raise RecursionError
+        return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         # Besides TOMLDecodeError a ValueError of numbers with thousands of digits; InputError is one too.
         if isinstance(error, InputError):

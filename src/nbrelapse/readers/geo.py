@@ -193,7 +193,7 @@ def _read_layer(name: str, source: LayerSource, series: list[_GeoSeries], raw: R
 def _of_series(matrix: pd.DataFrame, file: Path, series: list[_GeoSeries], raw: RawCohort) -> pd.DataFrame:
     """Return the columns that are samples of the series, named by title; how many are none is noted."""
     titles = raw.tables["samples"]["sample_id"]
-    stems = matrix.columns.str.replace(r"\s*\[\d+\]$", "", regex=True).str.strip()
+    stems = matrix.columns.str.replace(r"\[\d+\]$", "", regex=True).str.strip()
     title_of = {accession: title for one in series for title, accession in one.sample_accessions.items()}
     matrix.columns = pd.Index([title_of.get(stem, stem) for stem in stems], dtype="str")
     known = matrix.columns.isin(titles)
@@ -269,7 +269,7 @@ def _read_geo_series(file: str | Path) -> _GeoSeries:
             expected="a *_series_matrix.txt or .txt.gz file as GEO offers it",
             fix="download it again",
         )
-    stems = pd.Series(titles, dtype="str").str.replace(r"\s*\[\d+\]$", "", regex=True).str.strip()
+    stems = pd.Series(titles, dtype="str").str.replace(r"\[\d+\]$", "", regex=True).str.strip()
     if stems.duplicated().any():
         raise InputError(
             "two samples share a title",

@@ -127,11 +127,16 @@ def _read_keyring(file: str | Path) -> dict[str, str]:
             key = _line(_public_key(" ".join(words[:2])))
         except ValueError:
             raise InputError(
-                "this is no public key", file=file, rows=[number], expected=f"{_KIND} AAAA… name, as in a .pub file"
+                "this is no public key",
+                file=file,
+                rows=[number],
+                expected=f"{_KIND} AAAA… name, as in a .pub file",
+                fix="write the line of the .pub file, or remove it",
             ) from None
         names[key] = words[2].strip() if len(words) > 2 else _fingerprint(key)
     if not names:
-        raise InputError("the keyring holds no key", file=file, expected=f"a line a key: {_KIND} AAAA… name")
+        expected = f"a line a key: {_KIND} AAAA… name"
+        raise InputError("the keyring holds no key", file=file, expected=expected, fix="add the .pub files to it")
     return names
 
 
