@@ -120,7 +120,7 @@ def test_two_patients_who_are_there_twice_are_enough(simulated: Cohort) -> None:
     assert found.pairs.loc[found.pairs["same_time"], "second_row"].tolist() == [601, 602]
 
 
-@pytest.mark.parametrize("unit", [365.25, 30.4375, 7])
+@pytest.mark.parametrize("unit", [365.25, 30.4375, 7, 36.525, 3.6525, 3.04375])
 def test_ages_in_whole_units_are_compared_with_ages_shifted_by_units(simulated: Cohort, unit: float) -> None:
     ages = np.floor(simulated.patients["age_days"] / unit) * unit
     whole = replace(simulated, patients=simulated.patients.assign(age_days=ages, event=None, death=None))

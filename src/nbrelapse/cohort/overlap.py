@@ -18,8 +18,8 @@ _AGE_DAYS, _TIME_DAYS = 1, 2
 _SHIFTS = np.arange(5, 66, 3)
 """Days by which ages are shifted both ways to see what agrees by chance. Neighbouring windows of one day either side do
 not overlap, and age distributions change little over two months."""
-_UNITS = (365.25, 30.4375, 7.0)
-"""Years, months and weeks in days."""
+_UNITS = (365.25, 36.525, 30.4375, 7.0, 3.6525, 3.04375)
+"""Years and their tenths, months, weeks, and what years of two decimals and months of one are rounded to, in days."""
 _CHANCE = 0.001
 _CLINICAL = ("sex", "stage", "inrgss", "mycn")
 
@@ -113,7 +113,7 @@ def find_overlap(first: Cohort, second: Cohort | None = None) -> Overlap:
     not part them: one of the records is wrong.
 
     What agrees by chance is counted in the same way with the ages of one cohort shifted by 5 to 65 days both ways,
-    or by the unit where both cohorts record ages in whole years, months or weeks.
+    or by the unit where both cohorts record ages in years, months or weeks, whole or with decimals.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ def _course_of(cohort: Cohort) -> pd.DataFrame:
 
 
 def _shifts(first: pd.Series, second: pd.Series) -> np.ndarray:
-    """Days to shift ages by: whole units where both cohorts record ages in them."""
+    """Days to shift ages by: what they are rounded to where both cohorts record them in a unit."""
     for unit in _UNITS:
         if all(
             (np.abs(ages / unit - np.round(ages / unit)) * unit <= _AGE_DAYS).mean() > 0.9 for ages in (first, second)
