@@ -56,15 +56,15 @@ Parser = Callable[[bytes], object]
 
 
 @cache
-def _scratch() -> Path:
-    return Path(tempfile.mkdtemp(prefix="nbrelapse-torture-"))
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="nbrelapse-torture-")
 
 
 def _of_file(name: str, read: Callable[[Path], object]) -> Parser:
     """Return a parser of bytes from one that takes a file."""
 
     def parse(content: bytes) -> object:
-        file = _scratch() / name
+        file = Path(_scratch().name) / name
         file.write_bytes(content)
         return read(file)
 
