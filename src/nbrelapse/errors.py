@@ -168,11 +168,14 @@ def join_errors(errors: Sequence[InputError], what: str, *, file: str | Path | N
     2 keys are wrong
       sede: unknown key; did you mean seed?
       b: text
+      fix: correct them, each as its line says
     """
     lines = [
         "; ".join(filter(None, (f"{error.column}: {error.problem}", error.fix or error.expected))) for error in errors
     ]
-    return InputError("\n  ".join([f"{len(errors)} {what} are wrong", *lines]), file=file)
+    return InputError(
+        "\n  ".join([f"{len(errors)} {what} are wrong", *lines]), file=file, fix="correct them, each as its line says"
+    )
 
 
 def did_you_mean(asked: str, known: Iterable[str]) -> str | None:

@@ -127,8 +127,12 @@ def test_an_unfinished_quickstart_says_how_it_goes_on(empty: Path, nbrelapse: Ca
 def test_signals_are_exit_codes(
     number: int, code: int, word: str, empty: Path, nbrelapse: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A shell lets its background jobs ignore SIGINT, and whoever ignores it is not ended by it.
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     monkeypatch.setattr("nbrelapse.experiment.health.check_health", lambda: signal.raise_signal(number))
     found = nbrelapse("doctor")
     assert (found.code, found.out, found.err) == (code, "", f"{word}\n")
-    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+    after = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    signal.signal(signal.SIGINT, usual)
+    assert after == before

@@ -222,7 +222,7 @@ def test_the_file_of_the_documentation_makes_jobs_of_single_threads(
     ("content", "told"),
     [
         ("[cluster", "not valid TOML"),
-        ("", "a required key is missing\n.*\n  column: cluster$"),
+        ("", "a required key is missing\n.*\n  column: cluster\n  fix: add it$"),
         (
             '[cluster]\nclass = "a.B"\njobs = 1\nqueue = "long"',
             "unknown key\n.*\n  column: cluster.queue\n  expected: class, jobs",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import stat
 import tempfile
@@ -153,6 +154,8 @@ def check_writable(target: str | Path, what: str, fix: str, *, replaced: bool = 
         with tempfile.NamedTemporaryFile(dir=path, prefix=".nbrelapse-") as file:
             file.write(bytes(_PROBE))
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+        fix = f"make room, or {fix}" if full else fix
         raise InputError(f"{what} cannot be written: {error.strerror}", file=target, fix=fix) from None
 
 

@@ -336,7 +336,12 @@ def read_config(file: str | Path, changes: Sequence[str] = ()) -> ExperimentConf
 def _joined_documents(path: Path, through: tuple[Path, ...]) -> tuple[dict[str, Any], bytes]:
     """Read a file and what it extends; return the keys, paths from the working folder, and all bytes read."""
     if path.resolve() in through:
-        raise InputError("the experiment file extends itself", file=path, column="extends")
+        raise InputError(
+            "the experiment file extends itself",
+            file=path,
+            column="extends",
+            fix="name another file, or remove the key",
+        )
     content = read_bytes(path)
     document = parse_toml(content, path, "the experiment file")
     base = document.pop("extends", None)
@@ -344,7 +349,13 @@ def _joined_documents(path: Path, through: tuple[Path, ...]) -> tuple[dict[str, 
     if base is None:
         return document, content
     if not isinstance(base, str):
-        raise InputError("illegal value", file=path, column="extends", expected="the path of an experiment file")
+        raise InputError(
+            "illegal value",
+            file=path,
+            column="extends",
+            expected="the path of an experiment file",
+            fix="name one, in quotes",
+        )
     below, more = _joined_documents(path.parent / base, (*through, path.resolve()))
     return _merged(below, document), content + more
 

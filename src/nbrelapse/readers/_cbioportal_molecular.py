@@ -376,7 +376,12 @@ def panel_samples(study: StudyFiles) -> pd.DataFrame:
         ["SAMPLE_ID" if c.upper() == "SAMPLE_ID" else c.lower() for c in map(str, matrix.columns)]
     )
     if "SAMPLE_ID" not in matrix:
-        raise InputError("a column is missing", file=study.where(name), column="SAMPLE_ID")
+        raise InputError(
+            "a column is missing",
+            file=study.where(name),
+            column="SAMPLE_ID",
+            fix="download the file again, or take it out of the folder",
+        )
     if matrix.empty:
         raise InputError("the file has no rows", file=study.where(name), fix="get it again, or leave it out")
     # A sample that loses its panel would count as looked at in all genes.
