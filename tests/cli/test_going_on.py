@@ -131,6 +131,8 @@ def test_signals_are_exit_codes(
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     monkeypatch.setattr("nbrelapse.experiment.health.check_health", lambda: signal.raise_signal(number))
+    # The processes that other tests started in this one are not its to end.
+    monkeypatch.setattr("nbrelapse.models.processes.end_processes", lambda: None)
     found = nbrelapse("doctor")
     assert (found.code, found.out, found.err) == (code, "", f"{word}\n")
     after = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]

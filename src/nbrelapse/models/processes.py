@@ -71,7 +71,17 @@ def starting_processes(n_jobs: int) -> Iterator[None]:
     """
     imports = [delayed(import_module)(name) for name in _IMPORTS * n_jobs] if n_jobs > 1 else []
     begun = in_processes(imports, n_jobs)
-    yield  # an error, or a signal, waits for nothing
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        raise  # a signal waits for nothing
+    except BaseException:
+        _await(begun)  # tasks that nobody waits for end with a traceback of joblib's thread
+        raise
+    _await(begun)
+
+
+def _await(begun: Iterator[Any]) -> None:
     for _ in begun:
         pass
 
