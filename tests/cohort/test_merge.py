@@ -23,7 +23,7 @@ from nbrelapse.cohort import (
 from nbrelapse.errors import InputError
 from nbrelapse.mechanisms import build_features, load_catalogue
 from nbrelapse.readers import import_geo, import_tables
-from nbrelapse.scoring._training import _is_simulated
+from nbrelapse.scoring import is_simulated
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("NBRELAPSE_DATA", ROOT.parent / "shared" / "data"))
@@ -395,8 +395,8 @@ def test_what_is_known_of_the_parts_goes_with_them(shared, cohort: Cohort) -> No
     simulated = replace(cohort, name="made up")
     merged = merge_cohorts([one, chosen, simulated])
     assert merged.where == "of two: a list of 4 patients"
-    assert _is_simulated(merged)
-    assert not _is_simulated(merge_cohorts([one, chosen]))
+    assert is_simulated(merged)
+    assert not is_simulated(merge_cohorts([one, chosen]))
 
 
 @pytest.mark.skipif(not DATA.exists(), reason=f"no data in {DATA}")

@@ -12,8 +12,8 @@ import pytest
 
 from nbrelapse.cohort import Cohort
 from nbrelapse.outcome import make_outcome
-from nbrelapse.scoring import TrainingSummary
-from nbrelapse.scoring._training import _is_simulated, _marks_of, _resemblance, _risk_groups, _unseen_groups
+from nbrelapse.scoring import TrainingSummary, is_simulated
+from nbrelapse.scoring._training import _marks_of, _resemblance, _risk_groups, _unseen_groups
 from nbrelapse.simulation import simulate_cohort
 
 
@@ -111,8 +111,8 @@ def test_a_summary_tells_groups_and_no_patient(trained: Cohort) -> None:
 
 def test_simulated_patients_are_known_under_another_name(trained: Cohort) -> None:
     hidden = replace(trained, name="mine", metadata={})
-    assert _is_simulated(hidden)
-    assert not _is_simulated(replace(hidden, patients=hidden.patients.assign(patient_id="T" + hidden.patient_ids)))
+    assert is_simulated(hidden)
+    assert not is_simulated(replace(hidden, patients=hidden.patients.assign(patient_id="T" + hidden.patient_ids)))
     assert TrainingSummary(cohort="simulated").of_simulated
     assert not TrainingSummary(cohort="target").of_simulated
 

@@ -51,8 +51,13 @@ from nbrelapse.report.sentences import ProbabilityImportance, choice_sentence
 from nbrelapse.scoring.bundle import make_bundle
 from nbrelapse.scoring.evaluate import clinical_groups, judge_decisions, patient_groups
 from nbrelapse.scoring.storage import write_bundle
-from nbrelapse.scoring.training_summary import ClinicalGroup, NearPatients, ObservedOutcomes, SimilarOutcomes
-from nbrelapse.simulation.files import is_simulated
+from nbrelapse.scoring.training_summary import (
+    ClinicalGroup,
+    NearPatients,
+    ObservedOutcomes,
+    SimilarOutcomes,
+    is_simulated,
+)
 from nbrelapse.tracking.log import DatasetRecord, ExperimentRecord, ModelRecord, TrialRecord, log_experiment
 from nbrelapse.tracking.names import APPARENT_TAG, CORRECTED_TAG, ENDPOINT_TAG, FAMILIES_TAG, PAIRED_FILE, TRIALS_TAG
 from nbrelapse.tracking.read import HOLDOUT_TAG, TRAINING_TAG, count_experiments, count_holdout_openings

@@ -44,7 +44,8 @@ def _leaderboard(evaluation: Evaluation, population: str, chosen: str) -> dict[s
     """
     table = evaluation.metrics[evaluation.metrics["population"] == population]
     metrics = [name for name in _COLUMNS if name in set(table["metric"])]
-    short = [name for name in metrics if name in [name for name in _SHORT if name in metrics][:_MOST_COLUMNS]]
+    wanted = [name for name in _SHORT if name in metrics][:_MOST_COLUMNS]
+    short = [name for name in metrics if name in wanted]
     references = set(evaluation.differences["reference"])
     cells = {(row["model"], row["metric"]): row for row in table.to_dict("records")}
     rank = table[table["metric"] == metrics[0]].sort_values("value", ascending=False, kind="stable")["model"]

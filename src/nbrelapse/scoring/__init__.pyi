@@ -54,5 +54,6 @@ from .training_summary import NearPatients as NearPatients
 from .training_summary import ObservedOutcomes as ObservedOutcomes
 from .training_summary import SimilarOutcomes as SimilarOutcomes
 from .training_summary import TrainingSummary as TrainingSummary
+from .training_summary import is_simulated as is_simulated
 from .update import UpdatedModel as UpdatedModel
 from .update import update_bundle as update_bundle

@@ -16,25 +16,6 @@ from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.mechanisms.build import build_features
 from nbrelapse.mechanisms.catalogue import load_catalogue
 
-_SIMULATED = "simulated"
-
-
-def _is_simulated(cohort: Cohort) -> bool:
-    """Say whether a cohort holds simulated patients, also where it was written, imported and renamed since.
-
-    Examples
-    --------
-    >>> from nbrelapse.simulation import simulate_cohort
-    >>> _is_simulated(simulate_cohort(20, seed=1))
-    True
-    """
-    source = cohort.metadata.get("source", {})
-    sources = [source, *(part.get("source", {}) for part in source.get("cohorts", []))]  # those that were merged
-    names = [cohort.name, *(known.get("study") for known in sources)]
-    named = _SIMULATED in names or any(known.get("reader") == "simulation" for known in sources)
-    return named or (len(cohort.patient_ids) > 0 and bool(cohort.patient_ids.str.fullmatch(r"SIM-\d{6}").all()))
-
-
 _RISK = {0.0: "low", 0.5: "not high", 1.0: "intermediate", 2.0: "high"}
 _INRG = {0.0: "low", 1.0: "low", 2.0: "intermediate", 3.0: "high"}
 

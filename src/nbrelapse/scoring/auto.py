@@ -12,10 +12,11 @@ import pandas as pd
 from nbrelapse.cohort.cohort import Cohort, counted
 from nbrelapse.errors import InputError, NbRelapseError
 from nbrelapse.mechanisms.build import build_features
-from nbrelapse.scoring._training import _is_simulated, _risk_groups
+from nbrelapse.scoring._training import _risk_groups
 from nbrelapse.scoring.bundle import _DESCRIPTION, _TEXT_COLUMNS, Bundle, _evidence_of, _leading_figure
 from nbrelapse.scoring.reading import load_model
 from nbrelapse.scoring.scores import _LEAST_EVIDENCE, _cohort_flags, _score_features, _unseen, cohort_notes
+from nbrelapse.scoring.training_summary import is_simulated
 
 _EVEN = 0.1
 """Shares of what is known that lie within this of the highest count as equal: a model is not given up for one that is
@@ -92,7 +93,7 @@ def who_can_be_scored(bundle: Bundle, cohort: Cohort) -> WhoCanBeScored:
     if unseen is not None:
         for warning, whom in unseen.warnings(_risk_groups(cohort)).items():
             reasons[whom] = warning
-    if bundle.training.of_simulated != _is_simulated(cohort):
+    if bundle.training.of_simulated != is_simulated(cohort):
         reasons[:] = _OF_SIMULATED if bundle.training.of_simulated else _OF_REAL
     return WhoCanBeScored(evidence, reasons, values)
 

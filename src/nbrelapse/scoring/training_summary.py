@@ -12,7 +12,25 @@ from nbrelapse.cohort.cohort import Cohort
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.mechanisms.layers import layers_read
 from nbrelapse.outcome import Outcome, outcome_fingerprint, summarize_outcome
-from nbrelapse.scoring._training import _SIMULATED, _is_simulated, _marks_of, _risk_groups
+from nbrelapse.scoring._training import _marks_of, _risk_groups
+
+_SIMULATED = "simulated"
+
+
+def is_simulated(cohort: Cohort) -> bool:
+    """Say whether a cohort holds simulated patients, also where it was written, imported and renamed since.
+
+    Examples
+    --------
+    >>> from nbrelapse.simulation import simulate_cohort
+    >>> is_simulated(simulate_cohort(20, seed=1))
+    True
+    """
+    source = cohort.metadata.get("source", {})
+    sources = [source, *(part.get("source", {}) for part in source.get("cohorts", []))]  # those that were merged
+    names = [cohort.name, *(known.get("study") for known in sources)]
+    named = _SIMULATED in names or any(known.get("reader") == "simulation" for known in sources)
+    return named or (len(cohort.patient_ids) > 0 and bool(cohort.patient_ids.str.fullmatch(r"SIM-\d{6}").all()))
 
 
 @dataclass(frozen=True)
@@ -238,7 +256,7 @@ class TrainingSummary:
                 "cohort": cohort.name,
                 "where": cohort.where,
                 "study": cohort.metadata.get("source", {}).get("study"),
-                "simulated": _is_simulated(cohort),
+                "simulated": is_simulated(cohort),
                 "groups": {str(name): int(number) for name, number in groups.sort_index().items()},
                 "marks": _marks_of(cohort, outcome.patient_ids),
                 "expression_genes": None if cohort.expression is None else len(cohort.expression),

@@ -22,10 +22,11 @@ from nbrelapse.models.base import RiskModel
 from nbrelapse.models.clinical import ClinicalReference
 from nbrelapse.models.updated import EVENTS_A_PARAMETER, LEAST_SLOPE, Update, updated
 from nbrelapse.outcome import Outcome, left_out_notes, outcome_fingerprint
-from nbrelapse.scoring._training import _is_simulated, _marks_of
+from nbrelapse.scoring._training import _marks_of
 from nbrelapse.scoring.bundle import Bundle
 from nbrelapse.scoring.evaluate import _has_score, _outcome_of, _refuse_known, _times, _training_patients_among
 from nbrelapse.scoring.scores import _LEAST_EVIDENCE, _require_assays, cohort_notes
+from nbrelapse.scoring.training_summary import is_simulated
 from nbrelapse.validation.nested import holdout_predictions
 from nbrelapse.validation.patient_bands import learn_bands
 from nbrelapse.validation.splits import repeated_folds
@@ -268,7 +269,7 @@ def _record(
         "parent_version": bundle.version,
         "cohort": cohort.name,
         "where": cohort.where,
-        "simulated": _is_simulated(cohort),
+        "simulated": is_simulated(cohort),
         "patients": found.patients,
         "events": found.events,
         "competing_events": found.competing,

@@ -33,8 +33,6 @@ from nbrelapse.simulation.patients import (
 )
 
 _STUDY = "simulated"
-_PREFIX = "SIM-"
-"""Of every simulated patient's identifier."""
 _SMALLEST = 20
 
 
@@ -70,7 +68,7 @@ def write_raw_files(folder: str | Path, n_patients: int = 500, seed: int = 0) ->
     # One stream for each table: a change in one leaves the others as they are.
     streams = iter(np.random.default_rng(seed).spawn(10))
     drawn = _draw_patients(next(streams), n_patients, calibration)
-    drawn["patient_id"] = [f"{_PREFIX}{number:06d}" for number in range(1, n_patients + 1)]
+    drawn["patient_id"] = [f"SIM-{number:06d}" for number in range(1, n_patients + 1)]
     drawn["sample_id"] = drawn["patient_id"] + "-01"
     truth = _true_log_hazards(drawn, calibration["log_hazards"])
     log_hazard = truth.sum(axis=1).to_numpy() - calibration["course"]["mean_log_hazard"]
@@ -298,17 +296,6 @@ def read_truth(folder: str | Path) -> pd.DataFrame:
             expected="a folder written by write_raw_files (`nbrelapse cohort simulate`)",
         )
     return pd.read_parquet(file).set_index("patient_id")
-
-
-def is_simulated(cohort: Cohort) -> bool:
-    """Say whether all patients of a cohort are simulated ones, by their identifiers.
-
-    Examples
-    --------
-    >>> is_simulated(simulate_cohort(20, seed=1))
-    True
-    """
-    return bool(cohort.patients["patient_id"].str.startswith(_PREFIX).all())
 
 
 def simulate_cohort(n_patients: int = 500, seed: int = 0) -> Cohort:
