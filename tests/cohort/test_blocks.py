@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -112,6 +113,21 @@ def test_a_block_reads_its_own_files_only(folder: Path, cohort: Cohort) -> None:
     assert stored.blocks[0].read().patient_ids.tolist() == cohort.patient_ids[:25].tolist()
     with pytest.raises(InputError, match="damaged"):
         stored.blocks[1].read()
+
+
+def test_a_process_with_another_working_directory_reads_the_same_files(
+    folder: Path, cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """joblib's processes keep the working directory that they were started in, where another cohort may lie."""
+    there = tmp_path / "there"
+    write_cohort(simulate_cohort(40, seed=9), there / folder.name, block_size=25)
+    monkeypatch.chdir(folder.parent)
+    blocks = open_cohort(folder.name).blocks
+    assert str(blocks[0].folder) == folder.name  # as it was given, in messages
+    sent = pickle.dumps(blocks)
+    monkeypatch.chdir(there)
+    found = joined([block.read() for block in pickle.loads(sent)])
+    assert found.patient_ids.tolist() == cohort.patient_ids.tolist()
 
 
 def test_who_has_no_expression_is_still_of_a_cohort_that_has(cohort: Cohort, tmp_path: Path) -> None:

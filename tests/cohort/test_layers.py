@@ -103,6 +103,17 @@ def test_only_what_is_asked_for_is_read(cohort: Cohort, tmp_path: Path, monkeypa
     assert read == [["feature", "b"]]
 
 
+def test_a_layer_is_found_after_the_working_directory_changed(
+    cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_cohort(cohort, tmp_path / "cohort")
+    monkeypatch.chdir(tmp_path)
+    found = read_cohort("cohort")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert found.layers["cells"].shape == cohort.layers["cells"].shape
+
+
 def test_layers_without_a_sample_are_left_out(cohort: Cohort) -> None:
     assert list(cohort.take(["c"]).layers) == ["cells"]
     assert validate_cohort(cohort.take(["c"])).assay_names[-1] == "layer:cells"

@@ -43,6 +43,10 @@ class CohortBlock:
     metadata: Mapping[str, Any]
     patient_ids: pd.Series | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process may have another working directory: one of joblib keeps the one that it was started in.
+        return CohortBlock, (self.folder.absolute(), self.number, self.metadata, self.patient_ids)
+
     def read(self) -> Cohort:
         """Read the patients, with all rows of theirs.
 

@@ -257,4 +257,5 @@ def _source_of(file: Path) -> _Source:
         raise InputError(
             "values that are not numbers", file=file, column=f"sample column {wrong[0]}", expected="numbers"
         )
-    return _Source(file, pd.Index(samples, dtype="str"), n_rows, _state(file))
+    # Read later, perhaps after the working directory has changed.
+    return _Source(file.absolute(), pd.Index(samples, dtype="str"), n_rows, _state(file))
