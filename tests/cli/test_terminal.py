@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from nbrelapse.cli.results import print_table
+
 NO_UTF8 = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
@@ -32,6 +34,29 @@ def test_a_leaderboard_is_printed(study: Any) -> None:
     found = run(study.folder, "compare", "tiny", PYTHONIOENCODING="ascii")
     assert found.returncode == 0, found.stderr
     assert study.training.document["run_id"].encode() in found.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("compare", "tiny"),
+        ("compare", "tiny", "--metric", "auc_3y"),
+        ("features", "new", "--out", "f.csv", "--coverage"),
+    ],
+)
+def test_tables_fit_eighty_columns(study: Any, arguments: tuple[str, ...]) -> None:
+    lines = run(study.folder, *arguments, COLUMNS="80", PYTHONIOENCODING="utf-8").stdout.decode().splitlines()
+    table = [line for line in lines if not line.startswith(("model ", "picture: "))]
+    assert len(table) > 8
+    assert max(map(len, table)) <= 80
+
+
+def test_a_table_folds_names_and_keeps_numbers(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    print_table(("all patients", "minus the other one"), [("Ensemble of ridge models", "+0.061 (+0.025 to +0.098)")])
+    said = capsys.readouterr().out
+    assert "+0.061 (+0.025 to +0.098)" in said
+    assert {"Ensemble", "ridge", "models"} <= set(said.split())
 
 
 def test_a_message_is_printed(empty: Path) -> None:

@@ -213,22 +213,16 @@ def _records(table: pd.DataFrame) -> list[dict[Any, Any]]:
 
 def _print_coverage(counts: pd.DataFrame, catalogue: Catalogue, *, whole: bool) -> None:
     """Print the patients looked at, by mechanism and, where asked for, by assay."""
-    from rich.console import Console
-    from rich.table import Table
-
+    from nbrelapse.cli.results import print_table
     from nbrelapse.report.facts import assay_title
 
     shown = counts["assay"].cat.categories if whole else ["any"]
-    table = Table(box=None, pad_edge=False, header_style="")
-    table.add_column("patients looked at")
-    for assay in shown:
-        table.add_column(assay_title(assay), justify="right")
     cells = {(row["mechanism"], row["assay"]): row for row in counts.to_dict("records")}
-    for mechanism in counts["mechanism"].unique():
-        row = [_cell(cells.get((mechanism, assay))) for assay in shown]
-        table.add_row(catalogue.mechanisms[mechanism].title, *row)
-    # Numbers are not cut to the width of a narrow terminal.
-    Console(width=max(Console().width, 110), highlight=False).print(table)
+    rows = [
+        (catalogue.mechanisms[mechanism].title, *(_cell(cells.get((mechanism, assay))) for assay in shown))
+        for mechanism in counts["mechanism"].unique()
+    ]
+    print_table(("patients looked at", *map(assay_title, shown)), rows)
     if counts.loc[counts["assay"].isin(shown), "not_known"].any():
         typer.echo("(+ patients whose sample was assayed without giving a value)")
 

@@ -6,6 +6,8 @@ import json
 import math
 import os
 import sys
+import textwrap
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,10 +61,8 @@ def _print(found: RecordedExperiment, metric: str) -> None:
     for label, evaluation in (("hold-out", found.holdout), ("nested cross-validation", found.cross_validation)):
         if evaluation is not None:
             print_leaderboard(f"{found.name}: {found.endpoint}, {label}", evaluation, metric, found.chosen)
-            console.print()
     if found.leave_one_out is not None:
         print_groups(f"{found.name}: {found.endpoint}, left out", found.leave_one_out, metric, found.chosen)
-        console.print()
     for said in verdicts(found, metric).values():
         console.print(said.sentence, highlight=False)
     if found.multiplicity is not None:
@@ -112,17 +112,52 @@ def _document(found: RecordedExperiment, metric: str) -> dict[str, Any]:
 
 
 def print_leaderboard(title: str, evaluation: Evaluation, metric: str, chosen: str | None = None) -> None:
-    """Print value and interval, and the difference from the strongest clinical baseline, a row a model.
+    """Print a table a population: value, interval, difference from the strongest clinical baseline, a row a model.
 
-    Numbers are not cut to the width of a narrow terminal. Nothing is printed of a metric that has no value, which a
-    note of the evaluation explains.
+    Nothing is printed of a metric that has no value, which a note of the evaluation explains.
     """
     if not (evaluation.metrics["metric"] == metric).any():
         return
-    from rich.console import Console
+    from nbrelapse.metrics.table import METRICS, metric_title
 
-    table = _table(title, evaluation, metric, chosen)
-    Console(width=max(Console().width, Console(width=1000).measure(table).maximum)).print(table)
+    typer.echo(f"{title}\n{metric_title(metric)} (95% intervals; {METRICS[metric].direction})")
+    for header, cells in _by_population(evaluation, metric, chosen):
+        typer.echo()
+        print_table(header, cells)
+    if chosen is not None:
+        typer.echo("\n* chosen by nested cross-validation of the training patients")
+    typer.echo()
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table as wide as the terminal, or 80 columns where there is none.
+
+    The first column is folded between words where the others leave it too little, headers to the width of their
+    numbers, and numbers are never cut: what a narrow terminal has no room for, it breaks itself.
+
+    Parameters
+    ----------
+    header : sequence of str
+    rows : sequence of sequences of str
+        The names first, then numbers.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    widths = [
+        max(map(len, [*cells, *title.split()]))
+        for title, cells in zip(header[1:], zip(*(row[1:] for row in rows), strict=True), strict=True)
+    ]
+    narrowest = max(len(word) for row in rows for word in row[0].split()) + sum(widths)
+    terminal = Console().width
+    gap = 2 if narrowest + 2 * len(widths) <= terminal else 1
+    table = Table(box=None, pad_edge=False, header_style="", padding=(0, gap, 0, 0))
+    table.add_column(header[0])
+    for title, width in zip(header[1:], widths, strict=True):
+        table.add_column("\n".join(textwrap.wrap(title, width)), no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    Console(width=max(terminal, narrowest + gap * len(widths)), highlight=False).print(table)
 
 
 def print_groups(title: str, evaluation: Evaluation, metric: str, chosen: str | None = None) -> None:
@@ -166,38 +201,35 @@ def multiplicity_document(tried: Multiplicity | None) -> dict[str, Any] | None:
     }
 
 
-def _table(title: str, evaluation: Evaluation, metric: str, chosen: str | None) -> Any:
-    from rich.table import Table
-
+def _by_population(
+    evaluation: Evaluation, metric: str, chosen: str | None
+) -> Iterator[tuple[tuple[str, str, str], list[tuple[str, str, str]]]]:
+    """Yield header and rows of each population, the models in the order of the first."""
     from nbrelapse.metrics.evaluation import strongest_reference
     from nbrelapse.metrics.table import METRICS, metric_title, population_title
     from nbrelapse.models.families import model_title
 
     rows = evaluation.metrics[evaluation.metrics["metric"] == metric]
     populations = list(dict.fromkeys(rows["population"]))
-    reference = {population: strongest_reference(evaluation, population, metric) for population in populations}
-    sense = f"95% intervals; {METRICS[metric].direction}"
-    table = Table(title=f"{title}: {metric_title(metric)} ({sense})", title_justify="left", box=None, pad_edge=False)
-    table.add_column("model", no_wrap=True)
-    for population in populations:
-        table.add_column(population_title(population) + _carried(rows[rows["population"] == population]), no_wrap=True)
-        baseline = reference[population]
-        table.add_column("minus baseline" if baseline is None else f"minus {model_title(baseline)}", no_wrap=True)
     first = rows[rows["population"] == populations[0]].sort_values(
         "value", key=METRICS[metric].goodness, ascending=False, kind="stable"
     )
     values = rows.set_index(["model", "population"])
     differences = evaluation.differences[evaluation.differences["metric"] == metric]
     paired = differences.set_index(["model", "population", "reference"])
-    for model in first["model"]:
-        cells = []
-        for population in populations:
-            cells.append(_cell(values, (model, population), "value", ""))
-            cells.append(_cell(paired, (model, population, reference[population]), "difference", "+"))
-        table.add_row(model_title(str(model)) + (" *" if model == chosen else ""), *cells)
-    if chosen is not None:
-        table.caption, table.caption_justify = "* chosen by nested cross-validation of the training patients", "left"
-    return table
+    for population in populations:
+        baseline = strongest_reference(evaluation, population, metric)
+        against = "minus baseline" if baseline is None else f"minus {model_title(baseline)}"
+        title = population_title(population) + _carried(rows[rows["population"] == population])
+        cells = [
+            (
+                model_title(str(model)) + (" *" if model == chosen else ""),
+                _cell(values, (model, population), "value", ""),
+                _cell(paired, (model, population, baseline), "difference", "+"),
+            )
+            for model in first["model"]
+        ]
+        yield (title, metric_title(metric), against), cells
 
 
 def _cell(table: Any, key: tuple[object, ...], value: str, sign: str) -> str:

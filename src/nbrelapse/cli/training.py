@@ -19,6 +19,7 @@ from nbrelapse.cli.results import (
     multiplicity_document,
     print_groups,
     print_leaderboard,
+    print_table,
     verdict_document,
     verdicts,
 )
@@ -280,20 +281,18 @@ def print_null_check(config: ExperimentConfig, found: NullCheck, *, as_json: boo
         typer.echo(json.dumps(_null_check_document(config, found), indent=2, allow_nan=False))
         return
     from rich.console import Console
-    from rich.table import Table
 
     from nbrelapse.metrics.table import metric_title
     from nbrelapse.models.families import model_title
     from nbrelapse.outcome import kind_of_endpoint
 
     metric = metric_title(kind_of_endpoint(config.endpoint).leading_metric)
-    title = f"{config.name}: {metric} in nested cross-validation of {len(found.values)} permutations of the outcomes"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    typer.echo(
+        f"{config.name}: {metric} in nested cross-validation\n{len(found.values)} permutations of the outcomes\n"
+    )
     low, high = TOLERATED
-    for column in ("model", "mean", "95% interval", "sd", "range", f"within {low}–{high}"):
-        table.add_column(column, no_wrap=True)
-    for name, row in found.summary.iterrows():
-        table.add_row(
+    rows = [
+        (
             model_title(str(name)),
             f"{row['mean']:.3f}",
             f"{row['low']:.3f} to {row['high']:.3f}",
@@ -301,8 +300,10 @@ def print_null_check(config: ExperimentConfig, found: NullCheck, *, as_json: boo
             f"{row['smallest']:.3f} to {row['largest']:.3f}",
             f"{row['inside']:.0f} of {len(found.values)}",
         )
+        for name, row in found.summary.iterrows()
+    ]
+    print_table(("model", "mean", "95% interval", "sd", "range", f"within {low}–{high}"), rows)
     console = Console()
-    Console(width=max(console.width, 130)).print(table)
     answer = "compatible with chance" if found.compatible else "NOT compatible with chance: look for a leak"
     console.print(f"The means are {answer} ({low} to {high}).", highlight=False)
     for note in found.notes:
