@@ -206,7 +206,7 @@ def test_a_baseline_that_tells_nobody_apart_is_left_out_with_a_note(
     found = run_experiment(settings(cohort={"path": folder}, models=["cox"]))
     assert "clinical_risk_group" not in found.baselines
     assert "clinical_cox" in found.baselines
-    note = "clinical_risk_group is not available: its groups cannot be distinguished in the training patients"
+    note = "Recorded risk group is left out: what it reads is the same in all training patients, or not known"
     assert note in found.notes
 
 

@@ -117,6 +117,7 @@ def run_experiment(
         progress=lambda done, total: report("nested cross-validation", done, total),
         record=lambda name, repeat, fold, tried: trials[name].update({_without_fold(repeat, fold): tried}),
     )
+    report("final models", 0, len(config.models))
     tuned = {}
     for name, (model, tried) in _tune(config, models, X, y, n_jobs, cache).items():
         tuned[name] = model
@@ -132,7 +133,6 @@ def run_experiment(
 
     fitted = {name: refit(model, X, y) for name, model in tuned.items()}
     refits: dict[str, list[RiskModel]] = {}
-    report("final models", 0, len(config.models))
     for name, own in refitting:
         refits[name] = own
         report("final models", len(refits), len(config.models))
