@@ -77,7 +77,9 @@ def test_check_says_what_first_events_of_unknown_kind_count_as(mapping: Path, tm
     (tmp_path / "clinical.tsv").write_text(f"id\tstage\tevent\tdays\tdead\tseen\n{rows}")
     assert run("import", "tables", mapping, "--out", tmp_path / "cohort").exit_code == 0
     told = "2 first events of unknown kind count as relapses, deaths on the same day aside"
-    line = f"relapse     2 patients, 1 with the event, 1 with a competing one; {told}; left out: 1 first event has no time"
+    line = (
+        f"relapse     2 patients, 1 with the event, 1 with a competing one; {told}; left out: 1 first event has no time"
+    )
     text = run("check", tmp_path / "cohort").stdout
     assert line in text
     assert text.count("unknown kind") == 1

@@ -194,6 +194,9 @@ def test_nothing_is_written_and_the_stages_are_told(
     run_experiment(settings(models=["cox"]), progress=lambda *step: told.append(step))
     assert list(tmp_path.iterdir()) == []
     assert list(dict.fromkeys(stage for stage, _, _ in told)) == ["features", "nested cross-validation", "final models"]
+    assert [step for step in told if step[1] == 0] == [
+        ("features", 0, 1), ("nested cross-validation", 0, 15), ("final models", 0, 1)
+    ]  # fmt: skip
     ends = {stage: (done, total) for stage, done, total in told}
     assert ends == {"features": (1, 1), "nested cross-validation": (15, 15), "final models": (1, 1)}
 

@@ -67,9 +67,7 @@ def test_several_experiments_open_the_comparison_of_their_chosen_models(store: P
     client = open_store()
     numbers = [client.get_experiment_by_name(name).experiment_id for name in ("small", "another")]
     runs = [
-        run.info.run_id
-        for number in numbers
-        for run in client.search_runs([number], "tags.`nbrelapse.model` = 'cox'")
+        run.info.run_id for number in numbers for run in client.search_runs([number], "tags.`nbrelapse.model` = 'cox'")
     ]
     address, query = comparison_link(["small", "another"], port=5001).split("?")
     assert address == "http://127.0.0.1:5001/#/compare-runs"

@@ -493,5 +493,7 @@ def _endpoints_in_words(endpoints: dict[str, dict[str, Any]]) -> str:
         left_out = [f"left out: {reasons}"] if reasons else []
         unusable = [f"not usable: {counts['problem']}"] if counts["problem"] else []
         dead = [f"dead among those left out: {counts['dead_left_out']}"] if counts["dead_left_out"] else []
-        lines.append(f"  {name:<10}  {'; '.join([', '.join(parts), *unknown, *left_out, *unusable, *dead]).removeprefix('; ')}")
+        lines.append(
+            f"  {name:<10}  {'; '.join([', '.join(parts), *unknown, *left_out, *unusable, *dead]).removeprefix('; ')}"
+        )
     return "\n".join(lines)

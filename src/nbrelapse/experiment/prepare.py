@@ -286,7 +286,9 @@ def _experiment_models(config: ExperimentConfig, data: _PreparedData) -> tuple[d
         if baseline.available(values):
             models[name] = baseline
         else:
-            notes.append(f"{model_title(name)} is left out: what it reads is the same in all training patients, or not known")
+            notes.append(
+                f"{model_title(name)} is left out: what it reads is the same in all training patients, or not known"
+            )
     without_genes = [name for name in data.columns if catalogue.features[name].role != "gene"]
     for name in config.models:
         columns = data.columns if FAMILIES[name].reads_genes else without_genes

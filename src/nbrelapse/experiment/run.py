@@ -102,6 +102,7 @@ def run_experiment(
             progress=lambda done, total: report("leave one group out", done, total),
         )
     trials: dict[str, dict[str, tuple[Trial, ...]]] = {name: {} for name in models}
+    report("nested cross-validation", 0, len(models) * settings.repeats * settings.folds)
     predictions = nested_cross_validation(
         models,
         X,

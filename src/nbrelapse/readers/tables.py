@@ -194,9 +194,7 @@ def _with_the_files_own_column(error: InputError, settings: TableMapping, folder
         example = f'{error.column} = {{ column = "{own}", values = {{ {codes} }} }}'
         fix = f"say in the mapping what it means: {example}; or {error.fix}"
     column = error.column if own == error.column else f"{own}, which the mapping makes {error.column}"
-    return InputError(
-        error.problem, file=error.file, column=column, rows=error.rows, expected=error.expected, fix=fix
-    )
+    return InputError(error.problem, file=error.file, column=column, rows=error.rows, expected=error.expected, fix=fix)
 
 
 def _read_tables(settings: TableMapping, study: _MappedStudy) -> None:

@@ -23,7 +23,6 @@ from nbrelapse.metrics.resampling import IntervalKind
 from nbrelapse.metrics.table import ALL_RECORDED, metric_title, population_title
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.clinical import CLINICAL_COLUMNS, ClinicalReference
-from nbrelapse.models.families import model_title
 from nbrelapse.outcome import Outcome, data_fingerprint, event_of, left_out_notes, make_outcome, outcome_fingerprint
 from nbrelapse.report.case_mix_section import case_mix_sentences
 from nbrelapse.report.evaluation_report import observed_concordance
@@ -360,7 +359,9 @@ def _models(bundle: Bundle, X: pd.DataFrame) -> tuple[dict[str, RiskModel], list
     models, notes = {bundle.model.family: bundle.model}, []
     for name, reference in bundle.references.items():
         if isinstance(reference, ClinicalReference) and not reference.available(X):
-            notes.append(f"{model_title(name)} is left out: what it reads is the same in all these patients, or not known")
+            notes.append(
+                f"{model_title(name)} is left out: what it reads is the same in all these patients, or not known"
+            )
         else:
             models[name] = reference
     return models, notes

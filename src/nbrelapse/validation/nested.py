@@ -216,8 +216,6 @@ def _predict_splits(
         for split in splits
         for name in models
     ]
-    if progress is not None:
-        progress(0, len(tasks))
     for done, (task, computed) in enumerate(_computed(tasks, X, y, n_jobs, cache), start=1):
         repeat, fold, _, test = task.split
         for everybody, own in zip(found[task.name], computed.prediction, strict=True):
