@@ -304,6 +304,7 @@ def test_a_missing_time_is_a_missing_outcome(row: tuple, endpoint: str, reason: 
         "patients": 1,
         "events": 1,
         "competing": 0,
+        "unspecified": 0,
         "left_out": {reason: 1},
         "dead_left_out": int(row[2] == 1),
         "problem": None,

@@ -212,6 +212,20 @@ def test_the_page_of_a_server_is_named_and_not_served(
     assert (answer.code, answer.out) == (0, "The models, best first: https://mlflow.example.org/#/x\n")
 
 
+def test_several_experiments_are_shown_side_by_side(
+    study: Any, nbrelapse: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(
+        "nbrelapse.tracking.view.comparison_link",
+        lambda names, **_: asked.append(names) or "https://mlflow.example.org/#/y",  # type: ignore[func-returns-value]
+    )
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example.org")
+    answer = nbrelapse("ui", "tiny", "other", "tiny")
+    assert (answer.code, answer.out) == (0, "The chosen models side by side: https://mlflow.example.org/#/y\n")
+    assert asked == [["tiny", "other"]]
+
+
 def test_reports_that_cannot_be_written(study: Any, nbrelapse: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nbrelapse.experiment.run.run_experiment", interrupt)
     nbrelapse("train", "tiny.toml", "--reports", "/proc/none").assert_refused(

@@ -65,10 +65,26 @@ def test_import_and_check_say_whom_each_endpoint_would_have(mapping: Path, tmp_p
     line = "relapse     3 patients, 1 with the event, 1 with a competing one; left out: 1 first event has no time\n"
     assert line in imported.stderr
     assert line in checked.stdout
-    line = "os          0 patients, 0 with the event; left out: 3 death not recorded, 1 death has no time; not usable: "
+    line = "os          not usable: 3 death not recorded, 1 death has no time\n"
     assert line in checked.stdout
     endpoints = json.loads(run("check", tmp_path / "cohort", "--json").stdout)["endpoints"]
     assert (endpoints["efs"]["patients"], endpoints["efs"]["events"]) == (3, 2)
+
+
+def test_check_says_what_first_events_of_unknown_kind_count_as(mapping: Path, tmp_path: Path) -> None:
+    mapping.write_text(mapping.read_text() + 'death = "dead"\nfollowup_days = "seen"\n')
+    rows = "a\t4\tunspecified\t400\t0\t900\nb\t4\tunspecified\t300\t1\t300\nc\t4\tunspecified\t\t1\t60\n"
+    (tmp_path / "clinical.tsv").write_text(f"id\tstage\tevent\tdays\tdead\tseen\n{rows}")
+    assert run("import", "tables", mapping, "--out", tmp_path / "cohort").exit_code == 0
+    told = "2 first events of unknown kind count as relapses, deaths on the same day aside"
+    line = (
+        f"relapse     2 patients, 1 with the event, 1 with a competing one; {told}; left out: 1 first event has no time"
+    )
+    text = run("check", tmp_path / "cohort").stdout
+    assert line in text
+    assert text.count("unknown kind") == 1
+    document = json.loads(run("check", tmp_path / "cohort", "--json").stdout)["endpoints"]
+    assert [document[name]["unspecified"] for name in ("relapse", "efs", "os")] == [2, 0, 0]
 
 
 def test_check_names_the_dead_among_those_left_out(mapping: Path, tmp_path: Path) -> None:
@@ -95,7 +111,11 @@ def test_event_free_after_the_end_of_follow_up_is_refused_by_import_and_check(
     table.write_text(f"id\tstage\tevent\tdays\tdead\tseen\n{rows.format(seen=1000)}")
     refused = run("import", "tables", mapping, "--out", tmp_path / "cohort").exception
     assert isinstance(refused, InputError)
-    assert (refused.column, refused.rows, Path(refused.file).name) == ("event_days", [2], "clinical.tsv")
+    assert (refused.column, refused.rows, Path(refused.file).name) == (
+        "days, which the mapping makes event_days",
+        [2],
+        "clinical.tsv",
+    )
     table.write_text(f"id\tstage\tevent\tdays\tdead\tseen\n{rows.format(seen=1480)}")
     assert run("import", "tables", mapping, "--out", tmp_path / "cohort").exit_code == 0
     stored = tmp_path / "cohort" / "patients.parquet"

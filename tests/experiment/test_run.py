@@ -194,6 +194,9 @@ def test_nothing_is_written_and_the_stages_are_told(
     run_experiment(settings(models=["cox"]), progress=lambda *step: told.append(step))
     assert list(tmp_path.iterdir()) == []
     assert list(dict.fromkeys(stage for stage, _, _ in told)) == ["features", "nested cross-validation", "final models"]
+    assert [step for step in told if step[1] == 0] == [
+        ("features", 0, 1), ("nested cross-validation", 0, 15), ("final models", 0, 1)
+    ]  # fmt: skip
     ends = {stage: (done, total) for stage, done, total in told}
     assert ends == {"features": (1, 1), "nested cross-validation": (15, 15), "final models": (1, 1)}
 
@@ -206,7 +209,7 @@ def test_a_baseline_that_tells_nobody_apart_is_left_out_with_a_note(
     found = run_experiment(settings(cohort={"path": folder}, models=["cox"]))
     assert "clinical_risk_group" not in found.baselines
     assert "clinical_cox" in found.baselines
-    note = "clinical_risk_group is not available: its groups cannot be distinguished in the training patients"
+    note = "Recorded risk group is left out: what it reads is the same in all training patients, or not known"
     assert note in found.notes
 
 

@@ -132,8 +132,19 @@ def test_bad_value_names_the_file_and_row(folder: Path) -> None:
     edit(folder / "clinical.csv", "p2;24;3;1;0.5", "p2;24;3;2;0.5")
     with pytest.raises(InputError, match="unknown code '2'") as caught:
         import_tables(folder / "map.toml")
-    assert (caught.value.column, caught.value.rows) == ("event", [2])
+    assert (caught.value.column, caught.value.rows) == ("EFS, which the mapping makes event", [2])
     assert str(caught.value.file).endswith("clinical.csv")
+    assert str(caught.value.fix).startswith(
+        """say in the mapping what it means: event = { column = "EFS", values = { '2' = ... } }; or correct the value"""
+    )
+
+
+def test_any_problem_of_a_column_names_it_as_the_file_does(folder: Path) -> None:
+    edit(folder / "clinical.csv", "p2;24;3;1;0.5", "p2;24;3;1;-0.5")
+    with pytest.raises(InputError, match="negative value") as caught:
+        import_tables(folder / "map.toml")
+    assert caught.value.column == "Time, which the mapping makes event_days"
+    assert "in the mapping" not in str(caught.value.fix)
 
 
 def test_missing_mapping_and_source(folder: Path) -> None:

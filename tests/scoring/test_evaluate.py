@@ -96,7 +96,9 @@ def test_a_baseline_that_tells_nobody_apart_is_left_out_with_a_note(bundle: Bund
     patients = others.patients.assign(risk_group="high", high_risk=pd.array([True] * 120, "boolean"))
     found = evaluate_bundle(bundle, replace(others, patients=patients), n_bootstrap=100)
     assert "clinical_risk_group" not in set(found.metrics["model"])
-    assert "clinical_risk_group is not available: its columns are the same in all these patients" in found.notes
+    assert (
+        "Recorded risk group is left out: what it reads is the same in all these patients, or not known" in found.notes
+    )
 
 
 def test_the_training_patients_are_refused(bundle: Bundle, others: Cohort) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,11 +15,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 
 from nbrelapse.errors import InputError
-from nbrelapse.tracking import ExperimentRecord, log_experiment, models_link, open_store
+from nbrelapse.tracking import ExperimentRecord, comparison_link, log_experiment, models_link, open_store
 from nbrelapse.tracking.view import _VIEW_TAG
 
 Record = Callable[..., ExperimentRecord]
@@ -57,6 +59,30 @@ def test_a_store_without_an_experiment_lists_experiments(store: Path) -> None:
     assert models_link() == "http://127.0.0.1:5000/#/experiments"
     with pytest.raises(InputError, match="no experiment named 'nothing'"):
         models_link("nothing")
+
+
+def test_several_experiments_open_the_comparison_of_their_chosen_models(store: Path, record: Record) -> None:
+    log_experiment(record(models=record().models[:1] + record().models[2:]))
+    log_experiment(record(name="another", models=record().models[:1] + record().models[2:]))
+    client = open_store()
+    numbers = [client.get_experiment_by_name(name).experiment_id for name in ("small", "another")]
+    runs = [
+        run.info.run_id for number in numbers for run in client.search_runs([number], "tags.`nbrelapse.model` = 'cox'")
+    ]
+    address, query = comparison_link(["small", "another"], port=5001).split("?")
+    assert address == "http://127.0.0.1:5001/#/compare-runs"
+    assert parse_qs(query) == {"runs": [json.dumps(runs)], "experiments": [json.dumps(numbers)]}
+
+
+def test_what_cannot_be_compared_is_named(store: Path, record: Record) -> None:
+    log_experiment(record(models=()))
+    open_store().create_experiment("begun")
+    with pytest.raises(InputError, match="the experiment 'begun' has no finished run"):
+        comparison_link(["begun", "small"])
+    with pytest.raises(InputError, match="no experiment named 'nothing'"):
+        comparison_link(["nothing", "small"])
+    with pytest.raises(InputError, match="the last run of the experiment 'small' has lost its chosen model"):
+        comparison_link(["small", "begun"])
 
 
 @contextmanager

@@ -479,13 +479,21 @@ def _endpoints_in_words(endpoints: dict[str, dict[str, Any]]) -> str:
 
     lines = ["endpoints"]
     for name, counts in endpoints.items():
+        if counts["patients"] == 0 and counts["left_out"]:
+            nobody = ", ".join(f"{count} {reason}" for reason, count in counts["left_out"].items())
+            lines.append(f"  {name:<10}  not usable: {nobody}")
+            continue
         parts = []
         if counts["patients"] is not None:
             parts.append(f"{counted(counts['patients'], 'patient')}, {counts['events']} with the event")
             parts += [f"{counts['competing']} with a competing one"] if counts["competing"] else []
+        kind = f"{counts['unspecified']} first events of unknown kind count as relapses, deaths on the same day aside"
+        unknown = [kind] if counts["unspecified"] else []
         reasons = ", ".join(f"{count} {reason}" for reason, count in counts["left_out"].items())
         left_out = [f"left out: {reasons}"] if reasons else []
         unusable = [f"not usable: {counts['problem']}"] if counts["problem"] else []
         dead = [f"dead among those left out: {counts['dead_left_out']}"] if counts["dead_left_out"] else []
-        lines.append(f"  {name:<10}  {'; '.join([', '.join(parts), *left_out, *unusable, *dead]).removeprefix('; ')}")
+        lines.append(
+            f"  {name:<10}  {'; '.join([', '.join(parts), *unknown, *left_out, *unusable, *dead]).removeprefix('; ')}"
+        )
     return "\n".join(lines)

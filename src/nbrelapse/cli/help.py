@@ -79,7 +79,9 @@ _HELP = {
         "List models; whom of a cohort each could score.",
         ("nbrelapse models", "nbrelapse models cohorts/mine"),
     ),
-    "ui": _Help("Open MLflow's page on an experiment's models.", ("nbrelapse ui mine --port 5000",)),
+    "ui": _Help(
+        "Open MLflow's page on an experiment's models.", ("nbrelapse ui mine --port 5000", "nbrelapse ui mine other")
+    ),
     "doctor": _Help("Look at installation, store, disks and runs.", ("nbrelapse doctor",)),
     "cohort": _Help("Import, check, cut, join and simulate cohorts.", ()),
     "cohort check": _Help("Say what is in a cohort and what is missing.", ("nbrelapse cohort check cohorts/mine",)),

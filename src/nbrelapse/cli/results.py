@@ -251,8 +251,13 @@ def _carried(rows: Any) -> str:
 
 
 def ui(
-    experiment: Annotated[
-        str | None, typer.Argument(help="The experiment whose models are shown; by default the one trained last.")
+    experiments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[EXPERIMENT]...",
+            help="The experiment whose models are shown; by default the one trained last. Of several, the chosen "
+            "models side by side.",
+        ),
     ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on the loopback address.")] = 5000,
     browser: Annotated[
@@ -261,6 +266,8 @@ def ui(
 ) -> None:
     """Show the models of an experiment in MLflow's page, best first; Ctrl-C ends it.
 
+    In that list tick two models and press Compare. Several experiments open the comparison of their chosen models.
+
     The page is served on the loopback address, from the tracking store in use, and tells nobody. SIGINT (Ctrl-C),
     SIGTERM and SIGHUP end the server with all its processes and free the port; the exit code is then 128 and the
     signal's number: 130, 143 or 129. Where the store is a server, the link leads there and nothing is served.
@@ -268,12 +275,15 @@ def ui(
     import webbrowser
 
     from nbrelapse.tracking.store import serve, store_is_server
-    from nbrelapse.tracking.view import models_link
+    from nbrelapse.tracking.view import comparison_link, models_link
 
-    link = models_link(experiment, port=port)
+    named = list(dict.fromkeys(experiments or []))
+    several = len(named) > 1
+    link = comparison_link(named, port=port) if several else models_link(*named, port=port)
+    said = f"The chosen models side by side: {link}" if several else f"The models, best first: {link}"
 
     def show() -> None:
-        typer.echo(f"The models, best first: {link}")
+        typer.echo(said)
         if browser and _has_screen():
             webbrowser.open(link)
 

@@ -364,6 +364,9 @@ def print_summary(
         console.print(f"{name + ':':<14}{value}", highlight=False, soft_wrap=True)
     console.print(f"Look at the models with: nbrelapse ui {shlex.quote(result.config.name)}", highlight=False)
     console.print(f"which opens {models_link(result.config.name)}", highlight=False, soft_wrap=True)
+    cohort = next((shlex.quote(str(folder)) for folder in result.config.cohort.folders), "COHORT")
+    explain = f"nbrelapse explain {published.model_uris[published.chosen]} {cohort} --out explained --patient ID"
+    console.print(f"A patient's page: {explain}", highlight=False, soft_wrap=True)
 
 
 def _judging(result: ExperimentResult) -> tuple[Any, str]:

@@ -182,7 +182,7 @@ def normalise_levels(values: pd.Series, name: str, *, file: str | Path | None = 
             column=str(values.name or name),
             rows=row_numbers(values.index, np.isin(codes, foreign)),
             expected=", ".join(levels(name)[:_MAX_SHOWN]),
-            fix="correct the value, map it to a legal code, or leave the cell empty where it is not known",
+            fix="correct the value, or leave the cell empty where it is not known",
         )
     ready = pd.array(spelled, dtype="str").take(codes, allow_fill=True)
     return pd.Series(ready, index=values.index, name=values.name)

@@ -23,7 +23,7 @@ from nbrelapse.mechanisms.layers import with_all_genes, with_layer_features
 from nbrelapse.models.base import RiskModel
 from nbrelapse.models.design import uninformative
 from nbrelapse.models.ensemble import Ensemble, EnsembleClassifier, ensemble_blocks
-from nbrelapse.models.families import FAMILIES, clinical_baselines, create_model
+from nbrelapse.models.families import FAMILIES, clinical_baselines, create_model, model_title
 from nbrelapse.models.prior import prior_of_model
 from nbrelapse.models.recalibration import recalibrated
 from nbrelapse.outcome import Outcome, data_fingerprint, event_of, make_outcome, outcome_fingerprint
@@ -286,7 +286,9 @@ def _experiment_models(config: ExperimentConfig, data: _PreparedData) -> tuple[d
         if baseline.available(values):
             models[name] = baseline
         else:
-            notes.append(f"{name} is not available: its groups cannot be distinguished in the training patients")
+            notes.append(
+                f"{model_title(name)} is left out: what it reads is the same in all training patients, or not known"
+            )
     without_genes = [name for name in data.columns if catalogue.features[name].role != "gene"]
     for name in config.models:
         columns = data.columns if FAMILIES[name].reads_genes else without_genes

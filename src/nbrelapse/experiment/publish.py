@@ -292,7 +292,7 @@ def _located(content: ReportContent, run_id: str, uris: Mapping[str, str]) -> Re
         commands=(
             f"nbrelapse ui {name}",
             f"nbrelapse score {model} COHORT --out scores.csv",
-            f"nbrelapse explain {model} COHORT --out explained",
+            f"nbrelapse explain {model} COHORT --out explained --patient ID",
             f"nbrelapse evaluate {model} COHORT --out evaluated",
             f"nbrelapse register {model}",
         ),

@@ -102,6 +102,7 @@ def run_experiment(
             progress=lambda done, total: report("leave one group out", done, total),
         )
     trials: dict[str, dict[str, tuple[Trial, ...]]] = {name: {} for name in models}
+    report("nested cross-validation", 0, len(models) * settings.repeats * settings.folds)
     predictions = nested_cross_validation(
         models,
         X,
@@ -117,6 +118,7 @@ def run_experiment(
         progress=lambda done, total: report("nested cross-validation", done, total),
         record=lambda name, repeat, fold, tried: trials[name].update({_without_fold(repeat, fold): tried}),
     )
+    report("final models", 0, len(config.models))
     tuned = {}
     for name, (model, tried) in _tune(config, models, X, y, n_jobs, cache).items():
         tuned[name] = model
@@ -132,7 +134,6 @@ def run_experiment(
 
     fitted = {name: refit(model, X, y) for name, model in tuned.items()}
     refits: dict[str, list[RiskModel]] = {}
-    report("final models", 0, len(config.models))
     for name, own in refitting:
         refits[name] = own
         report("final models", len(refits), len(config.models))

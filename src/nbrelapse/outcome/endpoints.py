@@ -159,9 +159,10 @@ def count_endpoints(cohort: Cohort) -> dict[str, dict[str, Any]]:
     Returns
     -------
     dict of str to dict
-        By endpoint, JSON types only: ``patients``, ``events``, ``competing``, ``left_out`` (number of patients by
-        reason) and ``dead_left_out`` (how many of these are dead), with the default choices of :func:`make_outcome`;
-        and ``problem``, what would be refused, or None.
+        By endpoint, JSON types only: ``patients``, ``events``, ``competing``, ``unspecified`` (of the patients, how
+        many have a first event of unknown kind; only ``relapse`` asks for the kind), ``left_out`` (number of patients
+        by reason) and ``dead_left_out`` (how many of these are dead), with the default choices of
+        :func:`make_outcome`; and ``problem``, what would be refused, or None.
         The counts are None where records contradict each other.
 
     Examples
@@ -170,17 +171,20 @@ def count_endpoints(cohort: Cohort) -> dict[str, dict[str, Any]]:
     ...     "patient_id": ["p1", "p2"], "event": ["relapse", "relapse"], "event_days": [200.0, None],
     ...     "death": [0, 1], "followup_days": [900.0, 31.0]})
     >>> count_endpoints(Cohort("two", patients, pd.DataFrame(), pd.DataFrame()))["efs"]
-    {'patients': 1, 'events': 1, 'competing': 0, 'left_out': {'first event has no time': 1}, 'dead_left_out': 1,
-     'problem': None}
+    {'patients': 1, 'events': 1, 'competing': 0, 'unspecified': 0, 'left_out': {'first event has no time': 1},
+     'dead_left_out': 1, 'problem': None}
     """
     counts: dict[str, dict[str, Any]] = {}
+    of_unknown_kind = cohort.patient_ids[(cohort.patients["event"] == "unspecified").to_numpy(dtype=bool)]
     for endpoint in _ENDPOINTS:
-        counts[endpoint] = {"patients": None, "events": None, "competing": None}
+        counts[endpoint] = {"patients": None, "events": None, "competing": None, "unspecified": None}
         counts[endpoint] |= {"left_out": {}, "dead_left_out": 0, "problem": None}
         try:
             outcome = _derive(cohort, endpoint, "event", "refractory", 0.0)
             _, events, competing = np.bincount(outcome.events, minlength=3).tolist()
             counts[endpoint] |= {"patients": len(outcome), "events": events, "competing": competing}
+            unknown = outcome.patient_ids.isin(of_unknown_kind).sum() if endpoint == "relapse" else 0
+            counts[endpoint] |= {"unspecified": int(unknown)}
             counts[endpoint] |= {"left_out": dict(outcome.excluded), "dead_left_out": outcome.dead_left_out}
             _refuse_without_events(outcome, cohort.name)
         except InputError as error:

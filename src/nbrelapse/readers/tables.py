@@ -84,6 +84,7 @@ Values are spelled as in ``vocabulary.toml``, also after ``values`` has been app
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,7 +174,27 @@ def import_tables(mapping: str | Path, source: str | Path | None = None, *, name
     if "samples" not in study.tables and "patient_id" in study.tables["patients"]:
         ids = as_text(study.tables["patients"]["patient_id"])
         study.tables["samples"] = pd.DataFrame({"sample_id": ids, "patient_id": ids, "timepoint": settings.timepoint})
-    return study.assemble(name or settings.name)
+    try:
+        return study.assemble(name or settings.name)
+    except InputError as error:
+        raise _with_the_files_own_column(error, settings, folder) from error
+
+
+def _with_the_files_own_column(error: InputError, settings: TableMapping, folder: Path) -> InputError:
+    """Name the column as the file does, and show where in the mapping an unknown code is given its meaning."""
+    own = None
+    for part in (part for name in TABLES for part in getattr(settings, name)):
+        if isinstance(part, TableSource) and str(folder / part.file) == error.file and error.column in part.columns:
+            own = own or part.columns[error.column].column
+    if own is None:
+        return error
+    fix = error.fix
+    if error.problem.startswith("unknown code"):
+        codes = ", ".join(f"{code} = ..." for code in re.findall(r"'[^']*'", error.problem)[:3]) or "..."
+        example = f'{error.column} = {{ column = "{own}", values = {{ {codes} }} }}'
+        fix = f"say in the mapping what it means: {example}; or {error.fix}"
+    column = error.column if own == error.column else f"{own}, which the mapping makes {error.column}"
+    return InputError(error.problem, file=error.file, column=column, rows=error.rows, expected=error.expected, fix=fix)
 
 
 def _read_tables(settings: TableMapping, study: _MappedStudy) -> None:

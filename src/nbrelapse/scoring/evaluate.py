@@ -359,7 +359,9 @@ def _models(bundle: Bundle, X: pd.DataFrame) -> tuple[dict[str, RiskModel], list
     models, notes = {bundle.model.family: bundle.model}, []
     for name, reference in bundle.references.items():
         if isinstance(reference, ClinicalReference) and not reference.available(X):
-            notes.append(f"{name} is not available: its columns are the same in all these patients")
+            notes.append(
+                f"{model_title(name)} is left out: what it reads is the same in all these patients, or not known"
+            )
         else:
             models[name] = reference
     return models, notes

@@ -57,4 +57,5 @@ from .store import open_store as open_store
 from .store import serve as serve
 from .store import store_is_server as store_is_server
 from .store import store_uri as store_uri
+from .view import comparison_link as comparison_link
 from .view import models_link as models_link

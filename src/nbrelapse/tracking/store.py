@@ -317,6 +317,9 @@ def _database_file(uri: str) -> Path | None:
 _APP = "nbrelapse"
 """Of the entry points ``mlflow.app``: ``_page.py``."""
 
+_NOT_THE_USERS = "ignore:starlette.middleware.wsgi is deprecated"
+"""A warning to MLflow's developers, which its server writes twice before the link."""
+
 _GRACE = 5.0
 """Seconds in which a server may end by itself before it is killed. A choice."""
 
@@ -356,9 +359,7 @@ def serve(port: int, ready: Callable[[], None] = lambda: None) -> int | None:
     # refuses requests that name another host.
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--app-name", _APP, "--uvicorn-opts", "--log-level warning"]
-    # What MLflow's own imports will have to change is nothing to whoever looks at models.
-    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore:starlette.middleware.wsgi"}
-    environment = {**quiet, **os.environ}
+    environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": _NOT_THE_USERS, **os.environ}
     # Not in the command: everybody on this machine may read that, and an address may hold a password.
     environment |= {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_REGISTRY_STORE_URI": uri}
     process = _this_process()
