@@ -26,6 +26,8 @@ def _matrix_numbers(matrix: pd.DataFrame, file: str | Path) -> pd.DataFrame:
     # Names of rows as index would stand for row numbers in messages.
     numbers = matrix.set_axis(columns, axis=1).reset_index(drop=True)
     text = numbers.select_dtypes(exclude="number").columns
+    if text.empty:
+        return numbers.astype("float64")
     # Samples are told by their place: messages never name them.
     places = {column: f"sample column {place}" for place, column in enumerate(columns, 1)}
     read = {column: normalise_numbers(numbers[column].rename(places[column]), file=file) for column in text}

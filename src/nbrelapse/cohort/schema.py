@@ -290,6 +290,12 @@ _FRACTION = pa.Check.in_range(0, 1, error="fraction")
 _POSITIVE = pa.Check.gt(0, error="positive")
 
 
+def _kind(rule: pa.Column) -> str:
+    """Return what a column holds: ``float64``, ``boolean`` or ``str``."""
+    dtype = str(rule.dtype)
+    return dtype if dtype in ("boolean", "float64") else "str"
+
+
 def _key(text: str, unique: bool = False) -> pa.Column:
     return pa.Column("str", nullable=False, unique=unique, description=text)
 
