@@ -100,6 +100,11 @@ def is_among(values: pd.Series, known: pd.Series) -> np.ndarray:
     >>> is_among(pd.Series(["a", "b", None]), pd.Series(["b", "c"])).tolist()
     [False, True, False]
     """
+    if isinstance(values.dtype, pd.CategoricalDtype) and values.dtype is known.dtype:
+        listed = np.zeros(len(values.cat.categories) + 1, dtype=bool)
+        listed[known.cat.codes.to_numpy()] = True
+        listed[-1] = False
+        return listed[values.cat.codes.to_numpy()]
     codes, distinct = encode(values)
     # Arrow finds 200,000 identifiers three times faster than an index of pandas does.
     found = pc.is_in(_arrow(distinct), value_set=_arrow(encode(known)[1]))

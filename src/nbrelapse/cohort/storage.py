@@ -311,6 +311,7 @@ def _read_tables(
     """
     tables: dict[str, Any] = {}
     files: dict[str, Path] = {}
+    ids: dict[str, pd.CategoricalDtype] = {}
     for name in settings["tables"]:
         paths = [_table_file(folder, name, block) for block in blocks]
         files[name] = paths[0] if len(paths) == 1 or name == "panels" else paths[0].parent
@@ -318,7 +319,7 @@ def _read_tables(
             parts = [_read_matrix(path) for path in paths]
             tables[name] = parts[0] if len(parts) == 1 else _side_by_side(parts, files[name])
         else:
-            tables[name] = _read_coded(name, paths[:1] if name == "panels" else paths, files[name])
+            tables[name] = _read_coded(name, paths[:1] if name == "panels" else paths, files[name], ids)
     return Cohort(name=settings["name"], metadata=settings.get("metadata", {}), **tables), files
 
 

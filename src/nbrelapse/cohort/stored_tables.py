@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from nbrelapse.cohort.assemble import (
     normalise_table,
 )
 from nbrelapse.cohort.cohort import Repairs
+from nbrelapse.cohort.columns import _arrow
 from nbrelapse.cohort.content import _read_buffer, damaged_parquet
 from nbrelapse.cohort.schema import _IDS, _LONGEST_ID, TABLES, _kind, _missing_words, coded_columns, levels
 from nbrelapse.cohort.text import read_table
@@ -32,7 +34,11 @@ _GENES = "Hugo_Symbol"
 _TEXT = pd.StringDtype(na_value=np.nan)
 
 
-def _read_coded(name: str, files: Sequence[Path], where: Path) -> pd.DataFrame:
+_Ids: TypeAlias = dict[str, pd.CategoricalDtype]
+"""The identifiers of a column, as the first table that has it lists them; the tables after it share their codes."""
+
+
+def _read_coded(name: str, files: Sequence[Path], where: Path, ids: _Ids) -> pd.DataFrame:
     """Read the files of a long table as :func:`nbrelapse.cohort.normalise_table` returns it, but with categorical texts.
 
     A cohort folder holds what the schema wants, spelled so: nothing is left to do but to see that it does. Parquet has
@@ -47,6 +53,8 @@ def _read_coded(name: str, files: Sequence[Path], where: Path) -> pd.DataFrame:
         Its blocks, in their order.
     where : Path
         For messages: the file, or the folder of the files.
+    ids : dict of str to CategoricalDtype
+        The identifiers of the tables that were read before; those of this one are added.
 
     Returns
     -------
@@ -60,7 +68,7 @@ def _read_coded(name: str, files: Sequence[Path], where: Path) -> pd.DataFrame:
     """
     texts = [str(column) for column, rule in TABLES[name].columns.items() if _kind(rule) == "str"]
     parts = [_read_parquet(file, codes=texts) for file in files]
-    ready = _as_stored(name, parts)
+    ready = _as_stored(name, parts, ids)
     if ready is not None:
         return ready
     raw = [read_table(file) for file in files]
@@ -132,7 +140,7 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _as_stored(name: str, parts: Sequence[pa.Table]) -> pd.DataFrame | None:
+def _as_stored(name: str, parts: Sequence[pa.Table], ids: _Ids) -> pd.DataFrame | None:
     """Return a table that is as the schema has it, its texts as codes; None where normalising would change anything."""
     rules, first = TABLES[name].columns, parts[0].schema
     foreign = set(first.names) - set(rules) or len(set(first.names)) < len(first.names)
@@ -147,7 +155,7 @@ def _as_stored(name: str, parts: Sequence[pa.Table]) -> pd.DataFrame | None:
         if column in absent:
             columns[str(column)] = _empty_column(_kind(rule), pd.RangeIndex(len(table)))
             continue
-        values = _stored_column(table.column(column), str(column), _kind(rule), name)
+        values = _stored_column(table.column(column), str(column), _kind(rule), name, ids)
         if values is None:
             return None
         columns[str(column)] = values
@@ -161,15 +169,18 @@ def _without_index(schema: pa.Schema) -> bool:
     return all(isinstance(column, dict) for column in about.get("index_columns", []))
 
 
-def _stored_column(values: pa.ChunkedArray, column: str, kind: str, table: str) -> pd.Series | None:
+def _stored_column(values: pa.ChunkedArray, column: str, kind: str, table: str, ids: _Ids) -> pd.Series | None:
     """Return a column that is as the schema has it; None where it is not."""
     if kind == "str":
-        return _stored_texts(values, column, table)
+        found = _stored_texts(values, column, table, ids) if pa.types.is_dictionary(values.type) else None
+        return None if found is None else pd.Series(found, name=column)
     if kind == "boolean" and pa.types.is_boolean(values.type):
         return pd.Series(pd.BooleanDtype().__from_arrow__(values), name=column)
     if kind != "float64" or values.type != pa.float64():
         return None
     numbers = pd.Series(values.to_numpy(), name=column)
+    if column in coded_columns():
+        return numbers if set(map(float, levels(column))).issuperset(numbers.dropna().unique()) else None
     repairs = Repairs()
     try:
         ready = _normalise_column(numbers, kind, table, column, repairs)
@@ -178,20 +189,24 @@ def _stored_column(values: pa.ChunkedArray, column: str, kind: str, table: str) 
     return None if len(repairs) else ready
 
 
-def _stored_texts(values: pa.ChunkedArray, column: str, table: str) -> pd.Series | None:
-    if not pa.types.is_dictionary(values.type):
-        return None
+def _stored_texts(values: pa.ChunkedArray, column: str, table: str, ids: _Ids) -> pd.Categorical | None:
     chunks = values.chunks
     distinct = chunks[0].dictionary if chunks else pa.array([], values.type.value_type)
-    codes = [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in chunks]
+    parts = [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in chunks]
+    codes = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype=np.int32), *parts])
+    if column in ids:
+        places = pc.index_in(distinct.cast(pa.large_string()), value_set=_arrow(pd.Series(ids[column].categories)))
+        if not places.null_count:
+            return pd.Categorical.from_codes(np.append(places, -1)[codes], dtype=ids[column])
     if distinct.null_count or pc.count_distinct(distinct).as_py() < len(distinct):
         return None
     texts = _TEXT.__from_arrow__(distinct)
     if not _is_spelled(distinct, column) and not _stays(pd.Series(texts, name=column), column, table):
         return None
-    one = np.concatenate(codes) if len(codes) != 1 else codes[0]
     kind = pd.CategoricalDtype(pd.Index(texts))
-    return pd.Series(pd.Categorical.from_codes(one.astype(np.int32, copy=False), dtype=kind), name=column)
+    if column in _IDS:
+        ids.setdefault(column, kind)
+    return pd.Categorical.from_codes(codes, dtype=kind)
 
 
 def _stays(distinct: pd.Series, column: str, table: str) -> bool:
