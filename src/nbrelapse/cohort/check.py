@@ -343,11 +343,13 @@ def _is_valid_column(values: pd.Series, rule: pa.Column) -> bool:
 
 
 def _passes(values: pd.Series, check: pa.Check) -> bool:
-    bounds = check.statistics
-    if set(bounds) == {"allowed_values"}:
-        return set(bounds["allowed_values"]).issuperset(encode(values)[1])
+    bounds = check.statistics or {}
     if check.name not in _BOUNDED:
-        return bool(check(encode(values)[1]).check_passed)
+        coded = isinstance(values.dtype, pd.CategoricalDtype)
+        distinct = values.cat.categories.to_series() if coded else encode(values)[1]
+        if set(bounds) == {"allowed_values"}:
+            return set(bounds["allowed_values"]).issuperset(distinct.tolist())
+        return bool(check(distinct).check_passed)
     known = values.to_numpy()
     low, high = (float(end.reduce(known, initial=np.nan)) for end in (np.fmin, np.fmax))
     if np.isnan(low):

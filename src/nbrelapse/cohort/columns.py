@@ -76,7 +76,7 @@ def _decoded(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table with its texts in the place of their codes."""
     coded = {name: values.cat for name, values in table.items() if isinstance(values.dtype, pd.CategoricalDtype)}
     texts = {
-        name: pd.Series(of.categories.array.take(of.codes.to_numpy(), allow_fill=True), index=table.index)
+        str(name): pd.Series(of.categories.array.take(of.codes.to_numpy(), allow_fill=True), index=table.index)
         for name, of in coded.items()
     }
     return table.assign(**texts)

@@ -265,12 +265,12 @@ def normalise_numbers(values: pd.Series, *, file: str | Path | None = None) -> p
     """
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         numbers = values.astype("float64")
-        unread = False
+        unread = np.zeros(len(values), dtype=bool)
     else:
         text = as_text(values)
         numbers = _map_distinct(text, lambda words: pd.to_numeric(words, errors="coerce").astype("float64"))
         unread = (numbers.isna() & text.notna()).to_numpy()
-    if np.any(unread) or _largest(numbers.to_numpy()) > LARGEST_NUMBER:
+    if unread.any() or _largest(numbers.to_numpy()) > LARGEST_NUMBER:
         wrong = unread | (np.abs(numbers.to_numpy()) > LARGEST_NUMBER)
         raise InputError(
             f"not a number: {_shown_cells(values[wrong].head(1))}".removesuffix(": "),

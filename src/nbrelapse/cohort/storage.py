@@ -325,7 +325,7 @@ def _read_tables(
 
 def _with_texts(cohort: Cohort) -> Cohort:
     """Return a cohort that was read and validated with its texts as codes as everything else takes it."""
-    tables = {name: _decoded(table) for name in TABLES if (table := getattr(cohort, name)) is not None}
+    tables: dict[str, Any] = {name: _decoded(table) for name in TABLES if (table := getattr(cohort, name)) is not None}
     return replace(cohort, **tables)
 
 

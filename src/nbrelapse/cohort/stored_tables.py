@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -31,15 +31,15 @@ from nbrelapse.cohort.text import read_table
 from nbrelapse.errors import InputError
 
 _GENES = "Hugo_Symbol"
-_TEXT = pd.StringDtype(na_value=np.nan)
-
+_TEXT: Any = pd.StringDtype(na_value=np.nan)
+_BOOLEAN: Any = pd.BooleanDtype()
 
 _Ids: TypeAlias = dict[str, pd.CategoricalDtype]
 """The identifiers of a column, as the first table that has it lists them; the tables after it share their codes."""
 
 
 def _read_coded(name: str, files: Sequence[Path], where: Path, ids: _Ids) -> pd.DataFrame:
-    """Read the files of a long table as :func:`nbrelapse.cohort.normalise_table` returns it, but with categorical texts.
+    """Read the files of a long table as :func:`nbrelapse.cohort.normalise_table` returns it, with categorical texts.
 
     A cohort folder holds what the schema wants, spelled so: nothing is left to do but to see that it does. Parquet has
     the texts as codes, and each distinct one is looked at once. Where anything is not as it should be the files are
@@ -98,7 +98,7 @@ def _read_matrix(file: Path) -> pd.DataFrame:
     numbers = all(field.type == pa.float64() for field in stored.schema if field.name != _GENES)
     if numbers and _without_index(stored.schema) and stored.num_columns == len(samples) + 1:
         values = np.empty((len(samples), len(stored)))
-        for row, column in zip(values, (place for place in stored.columns if place.type == pa.float64()), strict=True):
+        for row, column in zip(values, stored.drop_columns([_GENES]).columns, strict=True):
             row[:] = column.to_numpy()
         genes = pd.Index(stored.column(_GENES).to_pandas(), dtype="str", name=_GENES)
         matrix = pd.DataFrame(values.T, index=genes, columns=pd.Index(samples, dtype="str"), copy=False)
@@ -150,7 +150,7 @@ def _as_stored(name: str, parts: Sequence[pa.Table], ids: _Ids) -> pd.DataFrame 
     if not all(part.schema.equals(first) for part in parts):
         return None
     table = pa.concat_tables(parts).unify_dictionaries()
-    columns: dict[str, pd.Series] = {}
+    columns: dict[str, Any] = {}
     for column, rule in rules.items():
         if column in absent:
             columns[str(column)] = _empty_column(_kind(rule), pd.RangeIndex(len(table)))
@@ -169,30 +169,29 @@ def _without_index(schema: pa.Schema) -> bool:
     return all(isinstance(column, dict) for column in about.get("index_columns", []))
 
 
-def _stored_column(values: pa.ChunkedArray, column: str, kind: str, table: str, ids: _Ids) -> pd.Series | None:
-    """Return a column that is as the schema has it; None where it is not."""
+def _stored_column(values: pa.ChunkedArray, column: str, kind: str, table: str, ids: _Ids) -> Any:
+    """Return the array of a column that is as the schema has it; None where it is not."""
     if kind == "str":
-        found = _stored_texts(values, column, table, ids) if pa.types.is_dictionary(values.type) else None
-        return None if found is None else pd.Series(found, name=column)
+        return _stored_texts(values, column, table, ids) if pa.types.is_dictionary(values.type) else None
     if kind == "boolean" and pa.types.is_boolean(values.type):
-        return pd.Series(pd.BooleanDtype().__from_arrow__(values), name=column)
+        return _BOOLEAN.__from_arrow__(values)
     if kind != "float64" or values.type != pa.float64():
         return None
     numbers = pd.Series(values.to_numpy(), name=column)
     if column in coded_columns():
-        return numbers if set(map(float, levels(column))).issuperset(numbers.dropna().unique()) else None
+        return values.to_numpy() if _levels(column).issuperset(map("{:g}".format, numbers.dropna().unique())) else None
     repairs = Repairs()
     try:
         ready = _normalise_column(numbers, kind, table, column, repairs)
     except InputError:
         return None
-    return None if len(repairs) else ready
+    return None if len(repairs) else ready.to_numpy()
 
 
 def _stored_texts(values: pa.ChunkedArray, column: str, table: str, ids: _Ids) -> pd.Categorical | None:
     chunks = values.chunks
     distinct = chunks[0].dictionary if chunks else pa.array([], values.type.value_type)
-    parts = [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in chunks]
+    parts = [chunk.indices.fill_null(-1).to_numpy() for chunk in chunks]
     codes = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype=np.int32), *parts])
     if column in ids:
         places = pc.index_in(distinct.cast(pa.large_string()), value_set=_arrow(pd.Series(ids[column].categories)))
