@@ -1,9 +1,10 @@
 """Reading a stored cohort, with all its checks, beside pyarrow's bare reading of the same columns.
 
-Cohort folders of 10,000 and 100,000 simulated patients are written; each block is read in turns by ``CohortBlock.read``,
-by pandas with pyarrow (``read_parquet``), by pyarrow alone (``pq.read_table``, no pandas) and, where it is installed, by
-polars, in one process. Ratios are of processor seconds (goal: 1.5 of pyarrow to pandas); seconds on the wall are beside them.
-"All tables" has expression of 662 genes; "long tables" is the same cohort without it. NBRELAPSE_SCALE divides the patients.
+Cohort folders of 10,000 and 100,000 simulated patients are written; each block is read in turns by
+``CohortBlock.read``, by pandas with pyarrow (``read_parquet``), by pyarrow alone (``pq.read_table``, no pandas) and,
+where it is installed, by polars, in one process. Ratios are of processor seconds (goal: 1.5 of pyarrow to pandas);
+seconds on the wall are beside them. "All tables" has expression of 662 genes, "long tables" is the same cohort without
+it. NBRELAPSE_SCALE divides the patients.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
+
 from _document import main
 from _registry_blocks import blocks
-
 from nbrelapse.cohort import CohortBlock, open_cohort, write_cohort_blocks
 
 SIZES, GOAL = (10_000, 100_000), 1.5

@@ -17,7 +17,8 @@ from nbrelapse.errors import InputError
 from nbrelapse.simulation import simulate_cohort
 
 ODD = [
-    *_missing_words(), *sorted(_current_symbols())[::40], "a", " a", "a ", "a  b", "a b", '"a"', "a\tb", "é", "=a", "-a",
+    *_missing_words(), *sorted(_current_symbols())[::40],
+    "a", " a", "a ", "a  b", "a b", '"a"', "a\tb", "é", "=a", "-a",
     "@a", "+", "1", "23", "chr7", "1-Mar", "MAR-01", "SEP-10", "2016-12-01", "ENSG00000134323", "MYCN|4613", "entrez:9",
     "ACGT", "-", "N", "NA", "x" * 201, "43160", "layer:cells", "amp", "Relapse", "HLA-A", "AC000111.1", "\u200e",
 ]  # fmt: skip
