@@ -24,6 +24,7 @@ from nbrelapse.cohort.schema import (
     MATRICES,
     TABLES,
     _checked_text,
+    _kind,
     as_text,
     coded_columns,
     normalise_levels,
@@ -279,14 +280,17 @@ def normalise_table(name: str, table: pd.DataFrame, file: str | Path, repairs: R
     require_columns(table.columns, wanted, file, fix=f"columns found: {found}")
     columns = {}
     for column, rule in schema.columns.items():
-        dtype = str(rule.dtype)
+        kind = _kind(rule)
         if column in table:
-            columns[str(column)] = _normalise_column(table[column], dtype, name, file, repairs)
+            columns[str(column)] = _normalise_column(table[column], kind, name, file, repairs)
         else:
-            own = dtype if dtype in ("boolean", "float64") else "str"
-            columns[str(column)] = pd.Series(pd.NA if own == "boolean" else np.nan, table.index, own)
+            columns[str(column)] = _empty_column(kind, table.index)
     ready = pd.DataFrame(columns, index=table.index)
     return _without_needless(name, ready, repairs)
+
+
+def _empty_column(kind: str, index: pd.Index) -> pd.Series:
+    return pd.Series(pd.NA if kind == "boolean" else np.nan, index, kind)
 
 
 def _without_needless(name: str, table: pd.DataFrame, repairs: Repairs) -> pd.DataFrame:
@@ -304,7 +308,7 @@ def _without_needless(name: str, table: pd.DataFrame, repairs: Repairs) -> pd.Da
     return table
 
 
-def _normalise_column(raw: pd.Series, dtype: str, table: str, file: str | Path, repairs: Repairs) -> pd.Series:
+def _normalise_column(raw: pd.Series, kind: str, table: str, file: str | Path, repairs: Repairs) -> pd.Series:
     column = str(raw.name)
     where = f"{table}.{column}"
     if column in _ALLELES:
@@ -323,10 +327,10 @@ def _normalise_column(raw: pd.Series, dtype: str, table: str, file: str | Path, 
     if column in coded_columns():
         ready = normalise_levels(raw, column, file=file)
         _record(raw, ready, where, repairs)
-        if dtype == "boolean":
+        if kind == "boolean":
             return ready.map({"true": True, "false": False}).astype("boolean")
-        return ready.astype("float64") if dtype == "float64" else ready
-    return normalise_numbers(raw, file=file) if dtype == "float64" else _checked_text(raw, column, file)
+        return ready.astype("float64") if kind == "float64" else ready
+    return normalise_numbers(raw, file=file) if kind == "float64" else _checked_text(raw, column, file)
 
 
 _LOG_OF_0 = -30.0
@@ -344,7 +348,7 @@ def _without_log_of_0(raw: pd.Series, where: str, repairs: Repairs) -> pd.Series
 def _whole(positions: pd.Series, file: str | Path) -> pd.Series:
     refuse_rows(
         positions.index,
-        positions % 1 > 0,
+        (np.floor(positions) < positions).to_numpy(),
         "a position between two bases",
         file=file,
         column=str(positions.name),
@@ -400,7 +404,8 @@ def normalise_matrix(matrix: pd.DataFrame, file: str | Path, repairs: Repairs, *
     genes = _read_identifiers(_repair_symbols(genes, name, file, repairs), name, repairs, leave_out=True)
     _require_genes(genes, file)
     numbers.index = pd.Index(genes, name="Hugo_Symbol", dtype="str")
-    numbers = numbers[genes.notna().to_numpy()]
+    if genes.hasnans:
+        numbers = numbers[genes.notna().to_numpy()]
     if numbers.index.has_duplicates:
         repeated = numbers.index.duplicated()
         repairs.add_count(name, repeated.sum(), "repeated genes removed, in each sample the largest value kept")

@@ -19,6 +19,7 @@ from nbrelapse.cohort.storage import (
     _cohort_settings,
     _read_columns,
     _read_tables,
+    _with_texts,
     read_cohort,
 )
 
@@ -72,7 +73,7 @@ class CohortBlock:
         layers = Layers.of_files(layer_files).take(cohort.samples["sample_id"])
         # That times are days was seen of all patients; those of one block may well be short.
         checked = replace(cohort, layers=layers, metadata={**cohort.metadata, "units_checked": True})
-        return validate_cohort(checked, files | layer_files)
+        return _with_texts(validate_cohort(checked, files | layer_files))
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class StoredCohort:
         numbers = _block_numbers(settings)
         layers = Layers.of_files({name: _layer_file(self.folder, name) for name in settings.get("layers", [])})
         light, _ = _read_tables(self.folder, {**settings, "tables": ["patients", "samples", "assays"]}, numbers)
-        kept = take_where(replace(light, metadata=self.metadata, layers=layers), condition, barred=barred)
+        kept = take_where(replace(_with_texts(light), metadata=self.metadata, layers=layers), condition, barred=barred)
         blocks = []
         for block in self.blocks:
             ids = _read_columns(self.folder, "patients", [block.number], ["patient_id"])["patient_id"]

@@ -7,16 +7,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
 from nbrelapse.cohort.cohort import Cohort
-from nbrelapse.cohort.columns import _check_time_units, is_among, refuse_rows
+from nbrelapse.cohort.columns import _check_time_units, _decoded, encode, is_among, refuse_rows
 from nbrelapse.cohort.genome import _check_positions
 from nbrelapse.cohort.layers import WAYS, as_layers, check_layer_name, layer_assay
 from nbrelapse.cohort.mutations import _check_mutations
-from nbrelapse.cohort.schema import ASSAY_OF, MATRICES, TABLES, levels
+from nbrelapse.cohort.schema import ASSAY_OF, MATRICES, TABLES, _kind, levels
 from nbrelapse.cohort.segments import _check_segments
 from nbrelapse.errors import InputError, printable
 
@@ -310,10 +311,55 @@ _LONGEST_NAME = 200
 
 
 def _check_table(table: pd.DataFrame, schema: pa.DataFrameSchema, file: str | Path) -> None:
+    if _is_valid(table, schema):
+        return
     try:
-        schema.validate(table, lazy=True)
+        schema.validate(_decoded(table), lazy=True)
     except SchemaErrors as error:
         raise _as_input_error(error.failure_cases, schema, file) from None
+
+
+def _is_valid(table: pd.DataFrame, schema: pa.DataFrameSchema) -> bool:
+    """Tell whether a table is certain to pass its schema; pandera, which takes longer, says what is wrong with others.
+
+    Texts are judged by the distinct ones, and may be categorical; numbers by the smallest and the largest.
+    """
+    return (
+        set(table.columns) == set(schema.columns)
+        and len(table.columns) == len(schema.columns)
+        and all(_is_valid_column(table[name], rule) for name, rule in schema.columns.items())
+        and not (schema.unique and table.duplicated(schema.unique).any())
+        and all(check(table).check_passed for check in schema.checks)
+    )
+
+
+def _is_valid_column(values: pd.Series, rule: pa.Column) -> bool:
+    texts = values.cat.categories if isinstance(values.dtype, pd.CategoricalDtype) else values
+    if texts.dtype != _kind(rule) or (not rule.nullable and values.hasnans):
+        return False
+    if rule.unique and values.duplicated().any():
+        return False
+    return all(_passes(values, check) for check in rule.checks)
+
+
+def _passes(values: pd.Series, check: pa.Check) -> bool:
+    bounds = check.statistics or {}
+    if check.name not in _BOUNDED:
+        coded = isinstance(values.dtype, pd.CategoricalDtype)
+        distinct = values.cat.categories.to_series() if coded else encode(values)[1]
+        if set(bounds) == {"allowed_values"}:
+            return set(bounds["allowed_values"]).issuperset(distinct.tolist())
+        return bool(check(distinct).check_passed)
+    known = values.to_numpy()
+    low, high = (float(end.reduce(known, initial=np.nan)) for end in (np.fmin, np.fmax))
+    if np.isnan(low):
+        return True
+    over = low > bounds["min_value"] or (low == bounds["min_value"] and check.name != "greater_than")
+    return over and high <= bounds.get("max_value", np.inf)
+
+
+_BOUNDED = ("greater_than", "greater_than_or_equal_to", "in_range")
+"""Checks of pandera on numbers; those of a range include its ends."""
 
 
 def _as_input_error(cases: pd.DataFrame, schema: pa.DataFrameSchema, file: str | Path) -> InputError:
@@ -384,14 +430,14 @@ def _check_samples(cohort: Cohort, files: _Files) -> None:
         if table is None:
             continue
         of_table = pd.Series(table.columns, name="columns") if name in MATRICES else table["sample_id"]
-        _must_be_in(of_table, samples, "data of an unknown sample", name, files)
         assayed = cohort.assays.loc[cohort.assays["assay"] == assay, "sample_id"]
-        _must_be_in(of_table, assayed, f"data of a sample that is not in assays as {assay}", name, files)
+        # Who was assayed has just been seen to be a sample.
+        if not is_among(of_table, assayed).all():
+            _must_be_in(of_table, samples, "data of an unknown sample", name, files)
+            _must_be_in(of_table, assayed, f"data of a sample that is not in assays as {assay}", name, files)
 
 
 def _must_be_in(values: pd.Series, known: pd.Series, problem: str, table: str, files: _Files) -> None:
-    if is_among(pd.Series(values.unique(), dtype="str"), known).all():
-        return
     refuse_rows(
         values.index,
         ~is_among(values, known),
@@ -403,8 +449,11 @@ def _must_be_in(values: pd.Series, known: pd.Series, problem: str, table: str, f
 
 
 def _check_builds(assays: pd.DataFrame, files: _Files) -> None:
-    builds = assays.dropna(subset=["genome_build"]).groupby("assay")["genome_build"].unique()
-    for assay, found in builds.items():
+    (of_assay, names), (of_build, builds) = (encode(assays[column]) for column in ("assay", "genome_build"))
+    known = (of_assay >= 0) & (of_build >= 0)
+    pairs = np.unique(of_assay[known].astype(np.int64) * len(builds) + of_build[known])
+    for number in np.unique(pairs // max(len(builds), 1)):
+        assay, found = names[number], builds[pairs[pairs // len(builds) == number] % len(builds)]
         if len(found) > 1:
             raise InputError(
                 f"mixed genome builds in {assay}: {', '.join(sorted(found))}",

@@ -213,6 +213,18 @@ def read_bytes(file: str | Path) -> bytes:
     return unpack(Path(file), file)
 
 
+def _read_buffer(file: Path) -> pa.Buffer:
+    """Content of a file as :func:`read_bytes` returns it, not copied once more; a Parquet file is read from it.
+
+    It is not mapped into memory: what a failing disk or network cannot give ends as an error then, and not the process.
+    """
+    with open_text(file, file) as stream:
+        try:
+            return stream.read_buffer() if isinstance(stream, pa.OSFile) else pa.py_buffer(read_all(stream))
+        except (OSError, EOFError) as error:
+            raise damaged(error, file) from None
+
+
 def unpack(source: Path | bytes, file: str | Path) -> bytes:
     """Content of a file, or of the bytes of one, without gzip.
 

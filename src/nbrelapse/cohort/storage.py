@@ -14,15 +14,14 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 import tomli_w
 
-from nbrelapse.cohort.assemble import normalise_matrix, normalise_table
 from nbrelapse.cohort.check import _check_builds, validate_cohort
-from nbrelapse.cohort.cohort import Cohort, Repairs
-from nbrelapse.cohort.columns import _check_time_units, encode, refuse_rows
+from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.columns import _check_time_units, _decoded, encode, refuse_rows
 from nbrelapse.cohort.content import parse_toml, read_bytes
 from nbrelapse.cohort.files import check_writable, write_beside
 from nbrelapse.cohort.layers import Layers, _layer_file, as_layers, check_layer_name
 from nbrelapse.cohort.schema import MATRICES, TABLES
-from nbrelapse.cohort.text import read_table
+from nbrelapse.cohort.stored_tables import _read_coded, _read_matrix
 from nbrelapse.errors import InputError
 
 SETTINGS = "cohort.toml"
@@ -287,13 +286,14 @@ def read_cohort(folder: str | Path) -> Cohort:
     cohort, files = _read_tables(path, settings, numbers)
     if numbers != [None]:
         _check_blocks(path, settings)
-    return validate_cohort(replace(cohort, layers=layers), files | {name: _layer_file(path, name) for name in layers})
+    files |= {name: _layer_file(path, name) for name in layers}
+    return _with_texts(validate_cohort(replace(cohort, layers=layers), files))
 
 
 def _read_tables(
     folder: Path, settings: Mapping[str, Any], blocks: Sequence[int | None]
 ) -> tuple[Cohort, dict[str, Path]]:
-    """Read some blocks of a cohort folder, as one cohort without layers that is not validated yet.
+    """Read some blocks of a cohort folder, as one cohort without layers that is not validated yet, its texts as codes.
 
     Parameters
     ----------
@@ -311,17 +311,22 @@ def _read_tables(
     """
     tables: dict[str, Any] = {}
     files: dict[str, Path] = {}
+    ids: dict[str, pd.CategoricalDtype] = {}
     for name in settings["tables"]:
         paths = [_table_file(folder, name, block) for block in blocks]
         files[name] = paths[0] if len(paths) == 1 or name == "panels" else paths[0].parent
-        raw = [read_table(path) for path in (paths[:1] if name == "panels" else paths)]
         if name in MATRICES:
-            parts = [_read_matrix(table, path) for table, path in zip(raw, paths, strict=True)]
+            parts = [_read_matrix(path) for path in paths]
             tables[name] = parts[0] if len(parts) == 1 else _side_by_side(parts, files[name])
         else:
-            table = raw[0] if len(raw) == 1 else pd.concat(raw, ignore_index=True)
-            tables[name] = normalise_table(name, table, files[name], Repairs()).reset_index(drop=True)
+            tables[name] = _read_coded(name, paths[:1] if name == "panels" else paths, files[name], ids)
     return Cohort(name=settings["name"], metadata=settings.get("metadata", {}), **tables), files
+
+
+def _with_texts(cohort: Cohort) -> Cohort:
+    """Return a cohort that was read and validated with its texts as codes as everything else takes it."""
+    tables: dict[str, Any] = {name: _decoded(table) for name in TABLES if (table := getattr(cohort, name)) is not None}
+    return replace(cohort, **tables)
 
 
 def _cohort_settings(folder: str | Path) -> dict[str, Any]:
@@ -400,12 +405,6 @@ def _parse_settings(file: Path) -> dict[str, Any]:
         expected = ", ".join((*TABLES, *MATRICES))
         raise InputError(problem, file=file, column=", ".join(wrong or absent), expected=expected, fix=_AGAIN)
     return settings
-
-
-def _read_matrix(table: pd.DataFrame, file: Path) -> pd.DataFrame:
-    if "Hugo_Symbol" not in table:
-        raise InputError("the gene column is missing", file=file, column="Hugo_Symbol", fix=_AGAIN)
-    return normalise_matrix(table.set_index("Hugo_Symbol"), file, Repairs())
 
 
 def _side_by_side(parts: Sequence[pd.DataFrame], folder: Path) -> pd.DataFrame:
