@@ -12,7 +12,7 @@ import pandas as pd
 
 from nbrelapse.cohort.check import ROUNDING_DAYS, validate_cohort
 from nbrelapse.cohort.cohort import Cohort, Repairs
-from nbrelapse.cohort.columns import _map_distinct, is_among, refuse_rows, require_columns
+from nbrelapse.cohort.columns import _decoded, _map_distinct, is_among, refuse_rows, require_columns
 from nbrelapse.cohort.genes import _read_identifiers, _repair_symbols, _require_genes
 from nbrelapse.cohort.genome import _on_contigs, normalise_chromosomes
 from nbrelapse.cohort.layers import layer_assay
@@ -82,30 +82,28 @@ def assemble_cohort(
     >>> cohort.patients["inss_stage"].tolist(), cohort.assayed_samples("fish").to_dict()
     (['4S', nan], {'a': 'a'})
     """
-    named = dict(files or {})
-    repairs = Repairs((metadata or {}).get("repairs", ()))
-    ready = _normalise(tables, named, repairs)
+    return _assemble(name, dict(tables), metadata or {}, files or {}, layers or {})
+
+
+def _assemble(
+    name: str,
+    tables: dict[str, pd.DataFrame],
+    metadata: Mapping[str, Any],
+    files: Mapping[str, str | Path],
+    layers: Mapping[str, pd.DataFrame],
+) -> Cohort:
+    """Do as :func:`assemble_cohort` does, and take each of the tables out of their dict: it need not stay in memory."""
+    repairs = Repairs(metadata.get("repairs", ()))
+    ready: dict[str, Any] = _normalise(tables, files, repairs)
     ready["patients"] = _repair_outcome(_fill_high_risk(ready["patients"]), repairs)
     ready["samples"] = _complete_samples(ready, repairs)
-    ready["assays"] = _complete_assays(ready, _layer_assays(layers or {}, metadata or {}))
-    cohort = Cohort(
-        name=name,
-        patients=ready.pop("patients"),
-        samples=ready.pop("samples"),
-        assays=ready.pop("assays"),
-        metadata={**(metadata or {}), "repairs": list(repairs)},
-        layers=layers or {},
-        **ready,
-    )
-    return _with_platform_scales(_renumbered(validate_cohort(cohort, named)))
-
-
-def _renumbered(cohort: Cohort) -> Cohort:
-    """Return the tables with rows numbered from 0: until here they had their places in the files, for messages."""
-    tables = {name: getattr(cohort, name) for name in TABLES}
-    return replace(
-        cohort, **{name: table.reset_index(drop=True) for name, table in tables.items() if table is not None}
-    )
+    ready["assays"] = _complete_assays(ready, _layer_assays(layers, metadata))
+    about = {"name": name, "metadata": {**metadata, "repairs": list(repairs)}, "layers": layers}
+    validate_cohort(Cohort(**about, **ready), files)
+    # Until here rows had their places in the files, for messages, and long tables the codes of their texts.
+    for key in [key for key in TABLES if key in ready]:
+        ready[key] = _decoded(ready[key].reset_index(drop=True))
+    return _with_platform_scales(Cohort(**about, **ready))
 
 
 _REPAIRS = {
@@ -115,22 +113,29 @@ _REPAIRS = {
 }
 
 
+_CODED = ("mutations", "segments")
+"""Tables that may be long: where their texts come categorical they stay so until they are validated."""
+
+
 def _normalise(
-    tables: Mapping[str, pd.DataFrame], files: Mapping[str, str | Path], repairs: Repairs
+    tables: dict[str, pd.DataFrame], files: Mapping[str, str | Path], repairs: Repairs
 ) -> dict[str, pd.DataFrame]:
     foreign = sorted(set(tables) - {*TABLES, *MATRICES})
     if foreign or "patients" not in tables:
         wrong = ", ".join(foreign) if foreign else "patients"
         raise InputError("unknown table" if foreign else "a table is missing", column=wrong)
-    ready = {key: normalise_table(key, tables[key], files.get(key, key), repairs) for key in TABLES if key in tables}
-    for key in MATRICES:
-        if key in tables:
-            file, calls = files.get(key, key), key == "gene_copy_number"
-            ready[key] = normalise_matrix(tables[key], file, repairs, calls=calls)
+    empty = {key: table.empty for key, table in tables.items()}
+    ready = {}
+    for key in [key for key in TABLES if key in tables]:
+        table = normalise_table(key, tables.pop(key), files.get(key, key), repairs)
+        ready[key] = table if key in _CODED else _decoded(table)
+    for key in [key for key in MATRICES if key in tables]:
+        file, calls = files.get(key, key), key == "gene_copy_number"
+        ready[key] = normalise_matrix(tables.pop(key), file, repairs, calls=calls)
     for key, table in ready.items():
-        if key in ASSAY_OF and tables[key].empty:
+        if key in ASSAY_OF and empty[key]:
             repairs.add(key, f"{Path(str(files.get(key, key))).name} has no rows")
-        if table.empty and not tables[key].empty:
+        if table.empty and not empty[key]:
             reasons = "; ".join(line.partition(": ")[2] for line in repairs if line.startswith(f"{key}: "))
             raise InputError(
                 f"no row of the file can be used{f': {reasons}' if reasons else ''}",
@@ -258,7 +263,8 @@ def normalise_table(name: str, table: pd.DataFrame, file: str | Path, repairs: R
     Returns
     -------
     DataFrame
-        Its index is the raw table's, so that later messages can name the rows of the file.
+        Its index is the raw table's, so that later messages can name the rows of the file. Texts may be categorical
+        where the raw ones are.
 
     Raises
     ------

@@ -93,6 +93,11 @@ def as_text(values: pd.Series) -> pd.Series:
     >>> as_text(pd.Series([4.0, float("nan")])).tolist()
     ['4', nan]
     """
+    return _coded_text(values).astype("str")
+
+
+def _coded_text(values: pd.Series) -> pd.Series:
+    """Return text as :func:`as_text` does, categorical where the values are."""
     return _map_distinct(values, _plain_text)
 
 
@@ -117,7 +122,7 @@ _LONGEST_ID = 200
 
 
 def _checked_text(raw: pd.Series, column: str, file: str | Path) -> pd.Series:
-    """Return text as :func:`as_text` does; refuse what cannot be shown, and identifiers that are formulas."""
+    """Return text as :func:`_coded_text` does; refuse what cannot be shown, and identifiers that are formulas."""
 
     def checked(values: pd.Series) -> pd.Series:
         text = _plain_text(values)
@@ -172,7 +177,7 @@ def normalise_levels(values: pd.Series, name: str, *, file: str | Path | None = 
     >>> normalise_levels(pd.Series(["Stage 4s", "st4", "INSS, Stage 2a", "Unknown"]), "inss_stage").tolist()
     ['4S', '4', '2A', nan]
     """
-    codes, distinct = encode(as_text(values))
+    codes, distinct = encode(_coded_text(values))
     spelled = [_spell_level(value, name) for value in distinct]
     foreign = [number for number, level in enumerate(spelled) if level is None]
     if foreign:
@@ -208,7 +213,7 @@ def read_levels(values: pd.Series, name: str) -> pd.Series:
     >>> read_levels(pd.Series(["amp", "gain", "Unknown"]), "mycn_status").tolist()
     ['amplified', nan, nan]
     """
-    codes, distinct = encode(as_text(values))
+    codes, distinct = encode(_coded_text(values))
     ready = pd.array([_spell_level(value, name) for value in distinct], dtype="str").take(codes, allow_fill=True)
     return pd.Series(ready, index=values.index, name=values.name)
 
@@ -267,7 +272,7 @@ def normalise_numbers(values: pd.Series, *, file: str | Path | None = None) -> p
         numbers = values.astype("float64")
         wrong = np.abs(numbers.to_numpy()) > LARGEST_NUMBER
     else:
-        text = as_text(values)
+        text = _coded_text(values)
         numbers = _map_distinct(text, lambda words: pd.to_numeric(words, errors="coerce").astype("float64"))
         wrong = (numbers.isna() & text.notna()).to_numpy() | (np.abs(numbers.to_numpy()) > LARGEST_NUMBER)
     if wrong.any():

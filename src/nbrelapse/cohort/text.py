@@ -114,7 +114,8 @@ def _read_columns(
     except _NotANumberError:
         kinds = {name: _text_type(columns is not None) for name in wanted}
         table = _parse(source, file, head, separator, comment, kinds)
-    return table.select(wanted).to_pandas(split_blocks=True, self_destruct=True)
+    # No other name may hold the columns that are freed one by one.
+    return table.to_pandas(split_blocks=True, self_destruct=True)
 
 
 class _NotANumberError(Exception):
@@ -216,7 +217,8 @@ def _parse(
         raise _UnevenRowsError from None
     except OSError as error:
         raise damaged(error, file) from None
-    return _without_comments(table.unify_dictionaries(), first) if comment else table
+    table = _without_comments(table.unify_dictionaries(), first) if comment else table
+    return table.select([*kinds])
 
 
 @contextmanager
