@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,12 +97,12 @@ def _assemble(
     ready["patients"] = _repair_outcome(_fill_high_risk(ready["patients"]), repairs)
     ready["samples"] = _complete_samples(ready, repairs)
     ready["assays"] = _complete_assays(ready, _layer_assays(layers, metadata))
-    about = {"name": name, "metadata": {**metadata, "repairs": list(repairs)}, "layers": layers}
-    validate_cohort(Cohort(**about, **ready), files)
+    about = {**metadata, "repairs": list(repairs)}
+    about |= _platforms(validate_cohort(Cohort(name=name, metadata=about, layers=layers, **ready), files))
     # Until here rows had their places in the files, for messages, and long tables the codes of their texts.
     for key in [key for key in TABLES if key in ready]:
         ready[key] = _decoded(ready[key].reset_index(drop=True))
-    return _with_platform_scales(Cohort(**about, **ready))
+    return Cohort(name=name, metadata=about, layers=layers, **ready)
 
 
 _REPAIRS = {
@@ -226,13 +225,12 @@ def _complete_assays(tables: dict[str, pd.DataFrame], of_layers: list[pd.DataFra
     return assays.assign(genome_build=assays["genome_build"].fillna(build).astype("str"))
 
 
-def _with_platform_scales(cohort: Cohort) -> Cohort:
+def _platforms(cohort: Cohort) -> dict[str, Any]:
     if cohort.segments is None or cohort.segments.empty:
-        return cohort
+        return {}
     from nbrelapse.cohort.log2_scale import estimate_platform_scales
 
-    scales = estimate_platform_scales(cohort.segments, cohort.assays, cohort.samples)
-    return replace(cohort, metadata={**cohort.metadata, "platforms": scales})
+    return {"platforms": estimate_platform_scales(cohort.segments, cohort.assays, cohort.samples)}
 
 
 # "-" is an allele: nothing, in an insertion or deletion.

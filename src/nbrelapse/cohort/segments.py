@@ -38,12 +38,13 @@ def _adjacent_segments(segments: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """
     sample, chromosome = encode(segments["sample_id"])[0], encode(segments["chromosome"])[0]
     profile = sample.astype(np.int64) * _CHROMOSOMES + chromosome
-    key = profile * _POSITIONS + segments["start"].to_numpy().clip(0, _POSITIONS - 1).astype(np.int64)
+    key = profile * _POSITIONS
+    key += segments["start"].to_numpy().clip(0, _POSITIONS - 1).astype(np.int64)
     if (key[1:] >= key[:-1]).all():
-        order = np.arange(len(key))
-    else:
-        order = np.argsort(key, kind="stable")
-        profile = profile[order]
+        same = np.flatnonzero(profile[1:] == profile[:-1])
+        return same, same + 1
+    order = np.argsort(key, kind="stable")
+    profile = profile[order]
     same = np.flatnonzero(profile[1:] == profile[:-1])
     return order[same], order[same + 1]
 
