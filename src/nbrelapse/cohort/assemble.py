@@ -289,7 +289,7 @@ def normalise_table(name: str, table: pd.DataFrame, file: str | Path, repairs: R
             columns[str(column)] = _normalise_column(table[column], kind, name, file, repairs)
         else:
             columns[str(column)] = _empty_column(kind, table.index)
-    ready = pd.DataFrame(columns, index=table.index)
+    ready = pd.DataFrame(columns, index=table.index, copy=False)
     return _without_needless(name, ready, repairs)
 
 
