@@ -90,8 +90,13 @@ def _assemble(
     metadata: Mapping[str, Any],
     files: Mapping[str, str | Path],
     layers: Mapping[str, pd.DataFrame],
+    *,
+    codes: bool = False,
 ) -> Cohort:
-    """Do as :func:`assemble_cohort` does, and take each of the tables out of their dict: it need not stay in memory."""
+    """Do as :func:`assemble_cohort` does, and take each of the tables out of their dict: it need not stay in memory.
+
+    With ``codes`` long tables keep the codes of their texts, where these came as codes.
+    """
     repairs = Repairs(metadata.get("repairs", ()))
     ready: dict[str, Any] = _normalise(tables, files, repairs)
     ready["patients"] = _repair_outcome(_fill_high_risk(ready["patients"]), repairs)
@@ -99,9 +104,11 @@ def _assemble(
     ready["assays"] = _complete_assays(ready, _layer_assays(layers, metadata))
     about = {**metadata, "repairs": list(repairs)}
     about |= _platforms(validate_cohort(Cohort(name=name, metadata=about, layers=layers, **ready), files))
-    # Until here rows had their places in the files, for messages, and long tables the codes of their texts.
+    # Until here rows had their places in the files, for messages.
     for key in [key for key in TABLES if key in ready]:
-        ready[key] = _decoded(ready[key].reset_index(drop=True))
+        ready[key] = ready[key].reset_index(drop=True)
+        if not codes:
+            ready[key] = _decoded(ready[key])
     return Cohort(name=name, metadata=about, layers=layers, **ready)
 
 

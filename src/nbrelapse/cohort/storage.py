@@ -56,6 +56,7 @@ def write_cohort(
     Parameters
     ----------
     cohort : Cohort
+        The texts of its long tables may be categorical.
     folder : path
         Its parent is made where it does not exist.
     overwrite : bool, default False
@@ -242,8 +243,7 @@ def _write_tables(cohort: Cohort, folder: Path, block: int | None) -> None:
     for name in _present(cohort):
         file, table = _table_file(folder, name, block), getattr(cohort, name)
         file.parent.mkdir(exist_ok=True)
-        if name in MATRICES:
-            table = table.rename_axis(columns=None).copy().reset_index()
+        table = table.rename_axis(columns=None).copy().reset_index() if name in MATRICES else _decoded(table)
         if name != "panels" or not block:
             _write_table(table, file)
 

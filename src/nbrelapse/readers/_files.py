@@ -169,8 +169,14 @@ class RawCohort:
     layers: dict[str, pd.DataFrame] = field(default_factory=dict)
     sample_columns: dict[str, str] = field(default_factory=dict)
 
-    def assemble(self, name: str) -> Cohort:
+    def assemble(self, name: str, *, codes: bool = False) -> Cohort:
         """Return the cohort; the tables are taken out, so that each is in memory once.
+
+        Parameters
+        ----------
+        name : str
+        codes : bool, default False
+            Leave texts of mutations and segments that were read as codes categorical.
 
         Raises
         ------
@@ -181,7 +187,7 @@ class RawCohort:
         if "samples" in self.tables:
             self._refuse_unknown_samples(as_text(self.tables["samples"]["sample_id"]))
         about = {**self.metadata, "repairs": self.repairs}
-        return _assemble(name, self.tables, about, self.files, self.layers)
+        return _assemble(name, self.tables, about, self.files, self.layers, codes=codes)
 
     def _refuse_unknown_samples(self, known: pd.Series) -> None:
         for name in [name for name in ASSAY_OF if name in self.tables]:
