@@ -81,10 +81,10 @@ def assemble_cohort(
     >>> cohort.patients["inss_stage"].tolist(), cohort.assayed_samples("fish").to_dict()
     (['4S', nan], {'a': 'a'})
     """
-    return _assemble(name, dict(tables), metadata or {}, files or {}, layers or {})
+    return assemble_and_empty(name, dict(tables), metadata or {}, files or {}, layers or {})
 
 
-def _assemble(
+def assemble_and_empty(
     name: str,
     tables: dict[str, pd.DataFrame],
     metadata: Mapping[str, Any],
@@ -95,7 +95,30 @@ def _assemble(
 ) -> Cohort:
     """Do as :func:`assemble_cohort` does, and take each of the tables out of their dict: it need not stay in memory.
 
-    With ``codes`` long tables keep the codes of their texts, where these came as codes.
+    Parameters
+    ----------
+    name : str
+    tables : dict of str to DataFrame
+        Empty afterwards.
+    metadata, files, layers : mapping
+        As there.
+    codes : bool, default False
+        Leave the texts of mutations and segments categorical where they came so.
+
+    Returns
+    -------
+    Cohort
+
+    Raises
+    ------
+    InputError
+        As there.
+
+    Examples
+    --------
+    >>> tables = {"patients": pd.DataFrame({"patient_id": ["a", "b"]})}
+    >>> assemble_and_empty("demo", tables, {}, {}, {}).patient_ids.tolist(), tables
+    (['a', 'b'], {})
     """
     repairs = Repairs(metadata.get("repairs", ()))
     ready: dict[str, Any] = _normalise(tables, files, repairs)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from nbrelapse.cohort.cohort import Repairs
 from nbrelapse.cohort.columns import _map_distinct, _of_codes, encode, row_numbers
-from nbrelapse.cohort.schema import _coded_text
+from nbrelapse.cohort.schema import coded_text
 from nbrelapse.errors import InputError
 
 _Symbols = TypeVar("_Symbols", pd.Series, pd.Index)
@@ -142,7 +142,7 @@ def fill_symbols(symbols: pd.Series, entrez: pd.Series, where: str, repairs: Rep
     >>> list(repairs)
     ['a.maf: 1 genes with an Entrez id alone are not known']
     """
-    text, ids = _coded_text(symbols), _coded_text(entrez)
+    text, ids = coded_text(symbols), coded_text(entrez)
     numbered = _map_distinct(ids, lambda words: words.str.fullmatch(r"[1-9]\d*").astype("boolean"))
     empty = text.isna() & numbered.fillna(False).astype(bool)
     if not empty.any():

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.columns import _map_distinct, _of_codes, encode, refuse_rows, row_numbers
-from nbrelapse.cohort.schema import _coded_text, _contig_patterns, _shown_cells, _spell_level, levels
+from nbrelapse.cohort.schema import _contig_patterns, _shown_cells, _spell_level, coded_text, levels
 from nbrelapse.errors import InputError
 
 
@@ -43,7 +43,7 @@ def normalise_chromosomes(values: pd.Series, *, file: str | Path | None = None) 
     >>> normalise_chromosomes(pd.Series(["chr2", "23", "chrM", "GL000191.1", "."])).tolist()
     ['2', 'X', 'MT', 'GL000191.1', nan]
     """
-    codes, distinct = encode(_coded_text(values))
+    codes, distinct = encode(coded_text(values))
     spelled = [_spell_level(name, "chromosome") or (name if _is_contig(name) else None) for name in distinct]
     foreign = [number for number, name in enumerate(spelled) if name is None]
     if foreign:

@@ -13,7 +13,7 @@ import pandas as pd
 from nbrelapse.cohort.cohort import Repairs
 from nbrelapse.cohort.columns import _map_distinct, encode, refuse_rows
 from nbrelapse.cohort.genome import _check_positions, genome_landmarks
-from nbrelapse.cohort.schema import _coded_text, _variant_classes
+from nbrelapse.cohort.schema import _variant_classes, coded_text
 from nbrelapse.errors import InputError
 
 _CODON = 3
@@ -173,7 +173,7 @@ def _says(calls: pd.DataFrame, words: Mapping[str, tuple[str, ...]]) -> np.ndarr
     said = np.zeros(len(calls), dtype=bool)
     for column, listed in words.items():
         if column in calls:
-            codes, distinct = encode(_coded_text(calls[column]))
+            codes, distinct = encode(coded_text(calls[column]))
             said |= np.append(distinct.str.lower().isin(listed).to_numpy(dtype=bool), False)[codes]
     return said
 

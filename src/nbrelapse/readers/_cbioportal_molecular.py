@@ -19,8 +19,8 @@ from nbrelapse.cohort.mutations import without_germline
 from nbrelapse.cohort.schema import (
     MUTATIONS,
     SEGMENTS,
-    _coded_text,
     as_text,
+    coded_text,
     levels,
     normalise_levels,
     normalise_numbers,
@@ -124,7 +124,7 @@ def _normals(raw: pd.DataFrame, file: Path) -> list[str]:
     """Return the matched normal samples, which no row may have as its tumour."""
     if "normal_id" not in raw:
         return []
-    (tumours, of_tumour), (normals, of_normal) = (encode(_coded_text(raw[name])) for name in ("sample_id", "normal_id"))
+    (tumours, of_tumour), (normals, of_normal) = (encode(coded_text(raw[name])) for name in ("sample_id", "normal_id"))
     same = np.append(pd.Index(of_tumour).get_indexer(pd.Index(of_normal)), -1)[normals]
     refuse_rows(
         raw.index,
