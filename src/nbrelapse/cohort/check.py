@@ -343,11 +343,13 @@ def _is_valid_column(values: pd.Series, rule: pa.Column) -> bool:
 
 
 def _passes(values: pd.Series, check: pa.Check) -> bool:
-    bounds = check.statistics
-    if set(bounds) == {"allowed_values"}:
-        return set(bounds["allowed_values"]).issuperset(encode(values)[1])
+    bounds = check.statistics or {}
     if check.name not in _BOUNDED:
-        return bool(check(encode(values)[1]).check_passed)
+        coded = isinstance(values.dtype, pd.CategoricalDtype)
+        distinct = values.cat.categories.to_series() if coded else encode(values)[1]
+        if set(bounds) == {"allowed_values"}:
+            return set(bounds["allowed_values"]).issuperset(distinct.tolist())
+        return bool(check(distinct).check_passed)
     known = values.to_numpy()
     low, high = (float(end.reduce(known, initial=np.nan)) for end in (np.fmin, np.fmax))
     if np.isnan(low):
@@ -430,18 +432,12 @@ def _check_samples(cohort: Cohort, files: _Files) -> None:
         of_table = pd.Series(table.columns, name="columns") if name in MATRICES else table["sample_id"]
         assayed = cohort.assays.loc[cohort.assays["assay"] == assay, "sample_id"]
         # Who was assayed has just been seen to be a sample.
-        if not _are_among(of_table, assayed):
+        if not is_among(of_table, assayed).all():
             _must_be_in(of_table, samples, "data of an unknown sample", name, files)
             _must_be_in(of_table, assayed, f"data of a sample that is not in assays as {assay}", name, files)
 
 
-def _are_among(values: pd.Series, known: pd.Series) -> bool:
-    return not values.hasnans and bool(is_among(encode(values)[1], known).all())
-
-
 def _must_be_in(values: pd.Series, known: pd.Series, problem: str, table: str, files: _Files) -> None:
-    if _are_among(values, known):
-        return
     refuse_rows(
         values.index,
         ~is_among(values, known),
@@ -453,8 +449,11 @@ def _must_be_in(values: pd.Series, known: pd.Series, problem: str, table: str, f
 
 
 def _check_builds(assays: pd.DataFrame, files: _Files) -> None:
-    pairs = assays[["assay", "genome_build"]].dropna().drop_duplicates().astype("str")
-    for assay, found in pairs.groupby("assay")["genome_build"].unique().items():
+    (of_assay, names), (of_build, builds) = (encode(assays[column]) for column in ("assay", "genome_build"))
+    known = (of_assay >= 0) & (of_build >= 0)
+    pairs = np.unique(of_assay[known].astype(np.int64) * len(builds) + of_build[known])
+    for number in np.unique(pairs // max(len(builds), 1)):
+        assay, found = names[number], builds[pairs[pairs // len(builds) == number] % len(builds)]
         if len(found) > 1:
             raise InputError(
                 f"mixed genome builds in {assay}: {', '.join(sorted(found))}",

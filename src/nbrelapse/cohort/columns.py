@@ -100,7 +100,7 @@ def _decoded(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table with its texts in the place of their codes."""
     coded = {name: values.cat for name, values in table.items() if isinstance(values.dtype, pd.CategoricalDtype)}
     texts = {
-        name: pd.Series(of.categories.array.take(of.codes.to_numpy(), allow_fill=True), index=table.index)
+        str(name): pd.Series(of.categories.array.take(of.codes.to_numpy(), allow_fill=True), index=table.index)
         for name, of in coded.items()
     }
     return table.assign(**texts)
@@ -124,6 +124,11 @@ def is_among(values: pd.Series, known: pd.Series) -> np.ndarray:
     >>> is_among(pd.Series(["a", "b", None]), pd.Series(["b", "c"])).tolist()
     [False, True, False]
     """
+    if isinstance(values.dtype, pd.CategoricalDtype) and values.dtype is known.dtype:
+        listed = np.zeros(len(values.cat.categories) + 1, dtype=bool)
+        listed[known.cat.codes.to_numpy()] = True
+        listed[-1] = False
+        return listed[values.cat.codes.to_numpy()]
     codes, distinct = encode(values)
     # Arrow finds 200,000 identifiers three times faster than an index of pandas does.
     found = pc.is_in(_arrow(distinct), value_set=_arrow(encode(known)[1]))

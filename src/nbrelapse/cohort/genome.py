@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbrelapse.cohort.columns import _map_distinct, _of_codes, encode, refuse_rows, row_numbers
+from nbrelapse.cohort.columns import _of_codes, encode, refuse_rows, row_numbers
 from nbrelapse.cohort.schema import _contig_patterns, _shown_cells, _spell_level, coded_text, levels
 from nbrelapse.errors import InputError
 
@@ -66,8 +66,9 @@ def _on_contigs(chromosomes: pd.Series) -> pd.Series:
     >>> _on_contigs(pd.Series(["2", "GL000191.1", None])).tolist()
     [False, True, False]
     """
-    contigs = _map_distinct(chromosomes, lambda names: (~names.isin(levels("chromosome"))).astype("boolean"))
-    return contigs.fillna(False).astype(bool)
+    codes, names = encode(chromosomes)
+    contig = np.append(~names.isin(levels("chromosome")), False)
+    return pd.Series(contig[codes], index=chromosomes.index, name=chromosomes.name)
 
 
 def _is_contig(name: str) -> bool:
@@ -146,8 +147,10 @@ def _check_positions(
     longest = {name: max(of_build[name] for of_build in known.values()) for name in known["hg19"]}
     lengths, where = known.get(build, longest) | _MITOCHONDRION, build if build in known else "any genome build"
     codes, names = encode(table[chromosome])
-    limit = np.append(names.map(lengths).to_numpy(dtype=np.float64, na_value=np.nan), np.nan)[codes]
-    beyond = (table[list(positions)].to_numpy(dtype=np.float64) > limit[:, None] + slack).any(axis=1)
+    limit = np.append(names.map(lengths).to_numpy(dtype=np.float64, na_value=np.nan) + slack, np.nan)[codes]
+    beyond = np.zeros(len(table), dtype=bool)
+    for column in positions:
+        beyond |= table[column].to_numpy(dtype=np.float64) > limit
     refuse_rows(
         table.index,
         beyond,

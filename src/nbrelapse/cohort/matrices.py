@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nbrelapse.cohort.schema import LARGEST_NUMBER, normalise_numbers
+from nbrelapse.cohort.schema import LARGEST_NUMBER, _largest, normalise_numbers
 from nbrelapse.errors import InputError
 
 
@@ -37,8 +37,9 @@ def _matrix_numbers(matrix: pd.DataFrame, file: str | Path) -> pd.DataFrame:
 
 def _refuse_infinite(numbers: pd.DataFrame, file: str | Path) -> None:
     """Refuse values that stand for no number, and name their rows."""
-    infinite = np.abs(numbers.to_numpy()) > LARGEST_NUMBER
-    if infinite.any():
+    values = numbers.to_numpy()
+    if _largest(values) > LARGEST_NUMBER:
+        infinite = np.abs(values) > LARGEST_NUMBER
         raise InputError(
             "not a number: an infinite value or one above 1e15, as the log2 of 0",
             file=file,

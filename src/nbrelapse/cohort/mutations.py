@@ -89,12 +89,15 @@ def _check_intervals(mutations: pd.DataFrame, file: str | Path) -> None:
 
 
 def _check_hotspots(mutations: pd.DataFrame, build: str, other: str, file: str | Path) -> None:
+    starts = mutations["Start_Position"].to_numpy(dtype=np.float64)
     for hotspot in genome_landmarks()["hotspots"]:
-        rows = mutations[mutations["Hugo_Symbol"] == hotspot["gene"]]
-        there = rows["Start_Position"].between(hotspot[other], hotspot[other] + hotspot.get("bases", _CODON) - 1)
+        there = (starts >= hotspot[other]) & (starts < hotspot[other] + hotspot.get("bases", _CODON))
+        if not there.any():
+            continue
+        rows = mutations[there & (mutations["Hugo_Symbol"] == hotspot["gene"]).to_numpy(dtype=bool)]
         refuse_rows(
             rows.index,
-            there & _is_hotspot(rows, hotspot),
+            _is_hotspot(rows, hotspot),
             f"the file says {build}, but {hotspot['gene']} {hotspot['residue']} lies where {other} has it",
             file=file,
             column="Start_Position",

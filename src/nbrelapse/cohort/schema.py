@@ -286,12 +286,13 @@ def normalise_numbers(values: pd.Series, *, file: str | Path | None = None) -> p
     """
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         numbers = values.astype("float64")
-        wrong = np.abs(numbers.to_numpy()) > LARGEST_NUMBER
+        unread = np.zeros(len(values), dtype=bool)
     else:
         text = coded_text(values)
         numbers = _map_distinct(text, lambda words: pd.to_numeric(words, errors="coerce").astype("float64"))
-        wrong = (numbers.isna() & text.notna()).to_numpy() | (np.abs(numbers.to_numpy()) > LARGEST_NUMBER)
-    if wrong.any():
+        unread = (numbers.isna() & text.notna()).to_numpy()
+    if unread.any() or _largest(numbers.to_numpy()) > LARGEST_NUMBER:
+        wrong = unread | (np.abs(numbers.to_numpy()) > LARGEST_NUMBER)
         raise InputError(
             f"not a number: {_shown_cells(values[wrong].head(1))}".removesuffix(": "),
             file=file,
@@ -301,6 +302,12 @@ def normalise_numbers(values: pd.Series, *, file: str | Path | None = None) -> p
             fix="correct the value",
         )
     return numbers
+
+
+def _largest(values: np.ndarray) -> float:
+    """Return the largest absolute value; 0 where there is none that is known."""
+    low, high = (float(end.reduce(values, axis=None, initial=0.0)) for end in (np.fmin, np.fmax))
+    return max(-low, high)
 
 
 LARGEST_NUMBER = 1e15

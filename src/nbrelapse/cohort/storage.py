@@ -318,6 +318,7 @@ def _read_tables(
     """
     tables: dict[str, Any] = {}
     files: dict[str, Path] = {}
+    ids: dict[str, pd.CategoricalDtype] = {}
     for name in settings["tables"]:
         paths = [_table_file(folder, name, block) for block in blocks]
         files[name] = paths[0] if len(paths) == 1 or name == "panels" else paths[0].parent
@@ -325,13 +326,13 @@ def _read_tables(
             parts = [_read_matrix(path) for path in paths]
             tables[name] = parts[0] if len(parts) == 1 else _side_by_side(parts, files[name])
         else:
-            tables[name] = _read_coded(name, paths[:1] if name == "panels" else paths, files[name])
+            tables[name] = _read_coded(name, paths[:1] if name == "panels" else paths, files[name], ids)
     return Cohort(name=settings["name"], metadata=settings.get("metadata", {}), **tables), files
 
 
 def _with_texts(cohort: Cohort) -> Cohort:
     """Return a cohort that was read and validated with its texts as codes as everything else takes it."""
-    tables = {name: _decoded(table) for name in TABLES if (table := getattr(cohort, name)) is not None}
+    tables: dict[str, Any] = {name: _decoded(table) for name in TABLES if (table := getattr(cohort, name)) is not None}
     return replace(cohort, **tables)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -23,17 +24,22 @@ from nbrelapse.cohort.assemble import (
     normalise_table,
 )
 from nbrelapse.cohort.cohort import Repairs
+from nbrelapse.cohort.columns import _arrow
 from nbrelapse.cohort.content import _read_buffer, damaged_parquet
 from nbrelapse.cohort.schema import _IDS, _LONGEST_ID, TABLES, _kind, _missing_words, coded_columns, levels
 from nbrelapse.cohort.text import read_table
 from nbrelapse.errors import InputError
 
 _GENES = "Hugo_Symbol"
-_TEXT = pd.StringDtype(na_value=np.nan)
+_TEXT: Any = pd.StringDtype(na_value=np.nan)
+_BOOLEAN: Any = pd.BooleanDtype()
+
+_Ids: TypeAlias = dict[str, pd.CategoricalDtype]
+"""The identifiers of a column, as the first table that has it lists them; the tables after it share their codes."""
 
 
-def _read_coded(name: str, files: Sequence[Path], where: Path) -> pd.DataFrame:
-    """Read the files of a long table as :func:`nbrelapse.cohort.normalise_table` returns it, but with categorical texts.
+def _read_coded(name: str, files: Sequence[Path], where: Path, ids: _Ids) -> pd.DataFrame:
+    """Read the files of a long table as :func:`nbrelapse.cohort.normalise_table` returns it, with categorical texts.
 
     A cohort folder holds what the schema wants, spelled so: nothing is left to do but to see that it does. Parquet has
     the texts as codes, and each distinct one is looked at once. Where anything is not as it should be the files are
@@ -47,6 +53,8 @@ def _read_coded(name: str, files: Sequence[Path], where: Path) -> pd.DataFrame:
         Its blocks, in their order.
     where : Path
         For messages: the file, or the folder of the files.
+    ids : dict of str to CategoricalDtype
+        The identifiers of the tables that were read before; those of this one are added.
 
     Returns
     -------
@@ -60,7 +68,7 @@ def _read_coded(name: str, files: Sequence[Path], where: Path) -> pd.DataFrame:
     """
     texts = [str(column) for column, rule in TABLES[name].columns.items() if _kind(rule) == "str"]
     parts = [_read_parquet(file, codes=texts) for file in files]
-    ready = _as_stored(name, parts)
+    ready = _as_stored(name, parts, ids)
     if ready is not None:
         return ready
     raw = [read_table(file) for file in files]
@@ -90,7 +98,7 @@ def _read_matrix(file: Path) -> pd.DataFrame:
     numbers = all(field.type == pa.float64() for field in stored.schema if field.name != _GENES)
     if numbers and _without_index(stored.schema) and stored.num_columns == len(samples) + 1:
         values = np.empty((len(samples), len(stored)))
-        for row, column in zip(values, (place for place in stored.columns if place.type == pa.float64()), strict=True):
+        for row, column in zip(values, stored.drop_columns([_GENES]).columns, strict=True):
             row[:] = column.to_numpy()
         genes = pd.Index(stored.column(_GENES).to_pandas(), dtype="str", name=_GENES)
         matrix = pd.DataFrame(values.T, index=genes, columns=pd.Index(samples, dtype="str"), copy=False)
@@ -132,7 +140,7 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _as_stored(name: str, parts: Sequence[pa.Table]) -> pd.DataFrame | None:
+def _as_stored(name: str, parts: Sequence[pa.Table], ids: _Ids) -> pd.DataFrame | None:
     """Return a table that is as the schema has it, its texts as codes; None where normalising would change anything."""
     rules, first = TABLES[name].columns, parts[0].schema
     foreign = set(first.names) - set(rules) or len(set(first.names)) < len(first.names)
@@ -142,12 +150,12 @@ def _as_stored(name: str, parts: Sequence[pa.Table]) -> pd.DataFrame | None:
     if not all(part.schema.equals(first) for part in parts):
         return None
     table = pa.concat_tables(parts).unify_dictionaries()
-    columns: dict[str, pd.Series] = {}
+    columns: dict[str, Any] = {}
     for column, rule in rules.items():
         if column in absent:
             columns[str(column)] = _empty_column(_kind(rule), pd.RangeIndex(len(table)))
             continue
-        values = _stored_column(table.column(column), str(column), _kind(rule), name)
+        values = _stored_column(table.column(column), str(column), _kind(rule), name, ids)
         if values is None:
             return None
         columns[str(column)] = values
@@ -161,37 +169,43 @@ def _without_index(schema: pa.Schema) -> bool:
     return all(isinstance(column, dict) for column in about.get("index_columns", []))
 
 
-def _stored_column(values: pa.ChunkedArray, column: str, kind: str, table: str) -> pd.Series | None:
-    """Return a column that is as the schema has it; None where it is not."""
+def _stored_column(values: pa.ChunkedArray, column: str, kind: str, table: str, ids: _Ids) -> Any:
+    """Return the array of a column that is as the schema has it; None where it is not."""
     if kind == "str":
-        return _stored_texts(values, column, table)
+        return _stored_texts(values, column, table, ids) if pa.types.is_dictionary(values.type) else None
     if kind == "boolean" and pa.types.is_boolean(values.type):
-        return pd.Series(pd.BooleanDtype().__from_arrow__(values), name=column)
+        return _BOOLEAN.__from_arrow__(values)
     if kind != "float64" or values.type != pa.float64():
         return None
     numbers = pd.Series(values.to_numpy(), name=column)
+    if column in coded_columns():
+        return values.to_numpy() if _levels(column).issuperset(map("{:g}".format, numbers.dropna().unique())) else None
     repairs = Repairs()
     try:
         ready = _normalise_column(numbers, kind, table, column, repairs)
     except InputError:
         return None
-    return None if len(repairs) else ready
+    return None if len(repairs) else ready.to_numpy()
 
 
-def _stored_texts(values: pa.ChunkedArray, column: str, table: str) -> pd.Series | None:
-    if not pa.types.is_dictionary(values.type):
-        return None
+def _stored_texts(values: pa.ChunkedArray, column: str, table: str, ids: _Ids) -> pd.Categorical | None:
     chunks = values.chunks
     distinct = chunks[0].dictionary if chunks else pa.array([], values.type.value_type)
-    codes = [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in chunks]
+    parts = [chunk.indices.fill_null(-1).to_numpy() for chunk in chunks]
+    codes = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype=np.int32), *parts])
+    if column in ids:
+        places = pc.index_in(distinct.cast(pa.large_string()), value_set=_arrow(pd.Series(ids[column].categories)))
+        if not places.null_count:
+            return pd.Categorical.from_codes(np.append(places, -1)[codes], dtype=ids[column])
     if distinct.null_count or pc.count_distinct(distinct).as_py() < len(distinct):
         return None
     texts = _TEXT.__from_arrow__(distinct)
     if not _is_spelled(distinct, column) and not _stays(pd.Series(texts, name=column), column, table):
         return None
-    one = np.concatenate(codes) if len(codes) != 1 else codes[0]
     kind = pd.CategoricalDtype(pd.Index(texts))
-    return pd.Series(pd.Categorical.from_codes(one.astype(np.int32, copy=False), dtype=kind), name=column)
+    if column in _IDS:
+        ids.setdefault(column, kind)
+    return pd.Categorical.from_codes(codes, dtype=kind)
 
 
 def _stays(distinct: pd.Series, column: str, table: str) -> bool:
