@@ -3,7 +3,8 @@
 A cBioPortal study of 200,000 samples is made up on the scratch disk (about 2.4 GB, not counted): 2 million MAF rows of
 110 columns, 10 million segments, 2,000 carriers of rearrangements. A process of its own, held to two cores, reads it
 (files just written, so mostly from the page cache) and builds every packaged feature; imports are timed apart. The
-peers build 18 of these features at a size that they bear, at which they are compared with ours. NBRELAPSE_SCALE
+peers build 18 of these features at a size that they bear, at which they are compared with ours. Another process imports
+both studies to cohort folders, and parses their long tables with ours and with Arrow's bare parser. NBRELAPSE_SCALE
 divides all sizes, for a quick look.
 """
 
@@ -34,7 +35,7 @@ PEERS: dict[str, tuple[int, Callable[..., tuple[pd.DataFrame, float, float]]]] =
     "bioframe overlaps sample by sample": (500, by_overlap_of_samples),
     "bioframe overlaps of the cohort at once": (SMALL, by_overlap_of_cohort),
 }
-SECONDS, GIB, GROWTH, RATIO, PER_FEATURE, AGREEMENT = 60.0, 6.0, 1.1, 20.0, 3.0, 0.99
+SECONDS, GIB, GROWTH, RATIO, PER_FEATURE, AGREEMENT, TEXT = 60.0, 6.0, 1.1, 20.0, 3.0, 0.99, 1.5
 
 
 def result(name: str, value: float, goal: float | None = None, *, at_least: bool = False) -> dict[str, Any]:
@@ -49,6 +50,25 @@ def measured(study: Path, out: Path) -> dict[str, float]:
     subprocess.run([sys.executable, script, study, out, str(CORES)], check=True, stdout=sys.stderr)
     found: dict[str, float] = json.loads((out / "measured.json").read_text(encoding="utf-8"))
     return found
+
+
+def imported(study: Path, out: Path, samples: int) -> list[dict[str, Any]]:
+    """Results of an import to a cohort folder, in a process of its own."""
+    script = Path(__file__).with_name("_measure_import.py")
+    subprocess.run([sys.executable, script, study, out, str(CORES)], check=True, stdout=sys.stderr)
+    found: dict[str, float] = json.loads((out / "imported.json").read_text(encoding="utf-8"))
+    shutil.rmtree(out)
+    return [
+        result(f"import, CPU seconds, {samples} samples, written", found["cpu"]),
+        result(f"import, CPU seconds, {samples} samples, read", found["cpu_read"]),
+        result(f"import, peak GiB, {samples} samples, written", found["peak"]),
+        result(f"import, CPU seconds, {samples} samples, text alone", found["text_ours"]),
+        result(
+            f"import, {samples} samples, text: CPU seconds, times Arrow's bare reading of the same columns",
+            found["text_ours"] / found["text_arrow"],
+            TEXT,
+        ),
+    ]
 
 
 def median_run(scratch: Path, samples: int) -> dict[str, float]:
@@ -106,8 +126,10 @@ def feature_scale(scratch: Path) -> list[dict[str, Any]]:
     study = write_synthetic_study(scratch / "large", large)
     at_large = measured(study, scratch / "features_large")
     load = os.getloadavg()[0]
+    of_import = imported(study, scratch / "import_large", large)
     shutil.rmtree(study)
     at_fixed, at_small = median_run(scratch, FIXED), median_run(scratch, small)
+    of_import += imported(scratch / f"study{small}", scratch / "import_small", small)
     growth, cpu_growth = (
         (at_large[key] - at_fixed[key]) / (at_small[key] - at_fixed[key]) / (large / small) for key in ("total", "cpu")
     )
@@ -132,6 +154,7 @@ def feature_scale(scratch: Path) -> list[dict[str, Any]]:
     building = (at_large["total"] - at_large["read"]) / large
     results.append(result("ms a sample, ours, reading", 1e3 * at_large["read"] / large))
     results.append(result("ms a sample, ours, features", 1e3 * building))
+    results += of_import
     for name in PEERS:
         results += peer_results(scratch, name, at_large["total"] / large, building)
     return results

@@ -197,3 +197,52 @@ def test_a_position_of_minus_1_is_not_known_in_rearrangements() -> None:
     assert cohort.rearrangements is not None
     assert cohort.rearrangements[["site1_position", "site2_position"]].isna().to_numpy().tolist() == [[False, True]]
     assert "rearrangements.site2_position: 1 positions of -1 read as not known" in cohort.metadata["repairs"]
+
+
+MAF = {
+    "sample_id": ["b", "a", "a", "b", "a", "b"],
+    "Hugo_Symbol": ["2-Sep", "ENSG00000134323", "", "ALK", "ALK", "ALK"],
+    "Chromosome": ["chr2", "2", "2", "GL000191.1", "chr2", "2"],
+    "Start_Position": [5.0, 6.0, 7.0, 8.0, 9.0, 9.0],
+    "Variant_Classification": ["Odd", "silent", "Silent", "Lost", "missense_mutation", "other"],
+    "Tumor_Seq_Allele2": ["-", "A", ".", "", '"C"', "T"],
+}
+SEG = {
+    "sample_id": ["b", "b", "a", "a", "b"],
+    "chromosome": ["chr1", "chr1", "23", "X", "1"],
+    "start": [0.0, 50.0, 0.0, 70.0, 50.0],
+    "end": [50.0, 90.0, 70.0, 90.0, 90.0],
+    "log2_ratio": [0.1, -0.4, 0.2, -2000.0, -0.4],
+}
+
+
+def test_texts_may_come_as_codes() -> None:
+    texts = {"mutations": pd.DataFrame(MAF), "segments": pd.DataFrame(SEG)}
+    # Files name values in another order than the rows that are left.
+    coded = {
+        name: table.apply(lambda column: column if column.dtype == "float64" else column.astype("category"))
+        for name, table in texts.items()
+    }
+    patients = pd.DataFrame({"patient_id": ["a", "b"]})
+    one, other = (assemble_cohort("demo", {"patients": patients, **tables}) for tables in (texts, coded))
+    assert one.metadata == other.metadata
+    assert len(one.metadata["repairs"]) > 6
+    for name in ("assays", "mutations", "segments"):
+        pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name))
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [("mutations", "Chromosome", "chr77"), ("mutations", "Hugo_Symbol", "1-Mar"), ("segments", "chromosome", "")],
+)
+def test_what_is_wrong_is_told_of_codes_as_of_texts(table: str, column: str, value: str) -> None:
+    raw = pd.DataFrame({"mutations": MAF, "segments": SEG}[table])
+    raw.loc[[1, 2], column] = value
+    patients = pd.DataFrame({"patient_id": ["a", "b"]})
+    told = []
+    for given in (raw, raw.astype({column: "category", "sample_id": "category"})):
+        with pytest.raises(InputError) as caught:
+            assemble_cohort("demo", {"patients": patients, table: given})
+        told.append(str(caught.value))
+    assert told[0] == told[1]
+    assert "rows: 2, 3" in told[0]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbrelapse.cohort.columns import _check_time_units
+from nbrelapse.cohort.columns import _check_time_units, _map_distinct, encode
 from nbrelapse.errors import InputError
 
 
@@ -44,3 +44,23 @@ def test_a_few_new_patients_are_not_judged() -> None:
 def test_follow_up_in_months_below_thirty_years_never_passes(years: list[float]) -> None:
     with pytest.raises(InputError):
         _check_time_units(patients(followup_days=[value * 12 for value in years]))
+
+
+WORDS = st.lists(st.sampled_from(["chr1", "1", "chrX", "X", ""]) | st.none(), max_size=12)
+
+
+@given(WORDS, st.permutations(["unseen", "", "X", "chrX", "1", "chr1"]))
+def test_codes_tell_what_texts_tell(words: list[str | None], categories: list[str]) -> None:
+    texts = pd.Series(words, dtype="str")
+    coded = pd.Series(pd.Categorical(words, categories=pd.Index(categories, dtype="str")))
+    for one, other in zip(encode(texts), encode(coded), strict=True):
+        assert one.tolist() == other.tolist()
+
+    def bare(distinct: pd.Series) -> pd.Series:
+        found = distinct.str.removeprefix("chr")
+        return found.mask(found == "")
+
+    ready = _map_distinct(coded, bare)
+    assert isinstance(ready.dtype, pd.CategoricalDtype)
+    assert ready.cat.categories.is_unique
+    pd.testing.assert_series_equal(ready.astype("str"), _map_distinct(texts, bare))

@@ -79,13 +79,23 @@ def test_what_cannot_be_parsed(content: bytes, problem: str, rows: list[int] | N
 
 
 def test_a_large_file_is_read_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_BLOCK", 64)
+    monkeypatch.setattr(module, "_SMALLEST_BLOCK", 64)
+    monkeypatch.setattr(module, "_OF_COLUMN", 1)
     rows = [f"S{number % 7}\t{number}" for number in range(500)]
     rows.insert(250, "# between the blocks")
     content = ("id\tstart\n" + "\n".join(rows)).encode()
     table = parse_text_table(content, "a.seg", comment=True, columns=["id", "start"], numbers=["start"])
     assert table["id"].tolist() == [f"S{number % 7}" for number in range(500)]
     assert table["start"].tolist() == list(range(500))
+
+
+@pytest.mark.parametrize("comment", [False, True])
+def test_a_row_may_be_longer_than_a_block(monkeypatch: pytest.MonkeyPatch, comment: bool) -> None:
+    monkeypatch.setattr(module, "_SMALLEST_BLOCK", 64)
+    monkeypatch.setattr(module, "_OF_COLUMN", 1)
+    content = "id\tnote\n" + "".join(f"S{number}\t{'x' * 40 * number}\n" for number in range(20))
+    table = parse_text_table(content.encode(), "a.txt", comment=comment)
+    assert table["note"].fillna("").str.len().tolist() == [40 * number for number in range(20)]
 
 
 ROWS = [["a", "1"], ["b", None]]

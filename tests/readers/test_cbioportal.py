@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nbrelapse.cohort import Cohort, Repairs
+from nbrelapse.cohort import Cohort, Repairs, write_cohort
 from nbrelapse.errors import InputError
 from nbrelapse.readers import import_cbioportal
 from nbrelapse.readers._assays import recorded_purity
@@ -205,6 +205,19 @@ def test_missing_study_and_clinical_file(study: Path, tmp_path: Path) -> None:
     (study / "data_clinical_sample.txt").unlink()
     with pytest.raises(InputError, match="the study has no sample file"):
         import_cbioportal(study)
+
+
+def test_codes_are_written_as_texts_are(study: Path, tmp_path: Path) -> None:
+    coded = import_cbioportal(study, codes=True)
+    for table in (coded.mutations, coded.segments):
+        assert table is not None
+        assert isinstance(table["sample_id"].dtype, pd.CategoricalDtype)
+    for name, cohort in (("coded", coded), ("texts", import_cbioportal(study))):
+        write_cohort(cohort, tmp_path / name, block_size=1)
+    files = sorted(file.relative_to(tmp_path / "texts") for file in (tmp_path / "texts").rglob("*.*"))
+    assert len(files) > 10
+    for file in files:
+        assert (tmp_path / "coded" / file).read_bytes() == (tmp_path / "texts" / file).read_bytes()
 
 
 def test_damaged_archive(tmp_path: Path) -> None:

@@ -154,6 +154,7 @@ def cbioportal(
         expression=expression,
         attributes=_pairs(attribute or [], "--attribute", "column"),
         ignore=ignore or [],
+        codes=True,
     )
     _write(cohort, out, overwrite=overwrite, as_json=as_json)
 

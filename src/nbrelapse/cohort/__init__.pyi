@@ -1,4 +1,5 @@
 from .assemble import assay_rows as assay_rows
+from .assemble import assemble_and_empty as assemble_and_empty
 from .assemble import assemble_cohort as assemble_cohort
 from .assemble import join_assay_rows as join_assay_rows
 from .assemble import normalise_matrix as normalise_matrix
@@ -82,6 +83,7 @@ from .schema import SEGMENTS as SEGMENTS
 from .schema import TABLES as TABLES
 from .schema import as_text as as_text
 from .schema import coded_columns as coded_columns
+from .schema import coded_text as coded_text
 from .schema import levels as levels
 from .schema import normalise_levels as normalise_levels
 from .schema import normalise_numbers as normalise_numbers

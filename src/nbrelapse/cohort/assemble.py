@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pandas as pd
 
 from nbrelapse.cohort.check import ROUNDING_DAYS, validate_cohort
 from nbrelapse.cohort.cohort import Cohort, Repairs
-from nbrelapse.cohort.columns import _map_distinct, is_among, refuse_rows, require_columns
+from nbrelapse.cohort.columns import _decoded, _map_distinct, is_among, refuse_rows, require_columns
 from nbrelapse.cohort.genes import _read_identifiers, _repair_symbols, _require_genes
 from nbrelapse.cohort.genome import _on_contigs, normalise_chromosomes
 from nbrelapse.cohort.layers import layer_assay
@@ -82,30 +81,58 @@ def assemble_cohort(
     >>> cohort.patients["inss_stage"].tolist(), cohort.assayed_samples("fish").to_dict()
     (['4S', nan], {'a': 'a'})
     """
-    named = dict(files or {})
-    repairs = Repairs((metadata or {}).get("repairs", ()))
-    ready = _normalise(tables, named, repairs)
+    return assemble_and_empty(name, dict(tables), metadata or {}, files or {}, layers or {})
+
+
+def assemble_and_empty(
+    name: str,
+    tables: dict[str, pd.DataFrame],
+    metadata: Mapping[str, Any],
+    files: Mapping[str, str | Path],
+    layers: Mapping[str, pd.DataFrame],
+    *,
+    codes: bool = False,
+) -> Cohort:
+    """Do as :func:`assemble_cohort` does, and take each of the tables out of their dict: it need not stay in memory.
+
+    Parameters
+    ----------
+    name : str
+    tables : dict of str to DataFrame
+        Empty afterwards.
+    metadata, files, layers : mapping
+        As there.
+    codes : bool, default False
+        Leave the texts of mutations and segments categorical where they came so.
+
+    Returns
+    -------
+    Cohort
+
+    Raises
+    ------
+    InputError
+        As there.
+
+    Examples
+    --------
+    >>> tables = {"patients": pd.DataFrame({"patient_id": ["a", "b"]})}
+    >>> assemble_and_empty("demo", tables, {}, {}, {}).patient_ids.tolist(), tables
+    (['a', 'b'], {})
+    """
+    repairs = Repairs(metadata.get("repairs", ()))
+    ready: dict[str, Any] = _normalise(tables, files, repairs)
     ready["patients"] = _repair_outcome(_fill_high_risk(ready["patients"]), repairs)
     ready["samples"] = _complete_samples(ready, repairs)
-    ready["assays"] = _complete_assays(ready, _layer_assays(layers or {}, metadata or {}))
-    cohort = Cohort(
-        name=name,
-        patients=ready.pop("patients"),
-        samples=ready.pop("samples"),
-        assays=ready.pop("assays"),
-        metadata={**(metadata or {}), "repairs": list(repairs)},
-        layers=layers or {},
-        **ready,
-    )
-    return _with_platform_scales(_renumbered(validate_cohort(cohort, named)))
-
-
-def _renumbered(cohort: Cohort) -> Cohort:
-    """Return the tables with rows numbered from 0: until here they had their places in the files, for messages."""
-    tables = {name: getattr(cohort, name) for name in TABLES}
-    return replace(
-        cohort, **{name: table.reset_index(drop=True) for name, table in tables.items() if table is not None}
-    )
+    ready["assays"] = _complete_assays(ready, _layer_assays(layers, metadata))
+    about = {**metadata, "repairs": list(repairs)}
+    about |= _platforms(validate_cohort(Cohort(name=name, metadata=about, layers=layers, **ready), files))
+    # Until here rows had their places in the files, for messages.
+    for key in [key for key in TABLES if key in ready]:
+        ready[key] = ready[key].reset_index(drop=True)
+        if not codes:
+            ready[key] = _decoded(ready[key])
+    return Cohort(name=name, metadata=about, layers=layers, **ready)
 
 
 _REPAIRS = {
@@ -115,22 +142,29 @@ _REPAIRS = {
 }
 
 
+_CODED = ("mutations", "segments")
+"""Tables that may be long: where their texts come categorical they stay so until they are validated."""
+
+
 def _normalise(
-    tables: Mapping[str, pd.DataFrame], files: Mapping[str, str | Path], repairs: Repairs
+    tables: dict[str, pd.DataFrame], files: Mapping[str, str | Path], repairs: Repairs
 ) -> dict[str, pd.DataFrame]:
     foreign = sorted(set(tables) - {*TABLES, *MATRICES})
     if foreign or "patients" not in tables:
         wrong = ", ".join(foreign) if foreign else "patients"
         raise InputError("unknown table" if foreign else "a table is missing", column=wrong)
-    ready = {key: normalise_table(key, tables[key], files.get(key, key), repairs) for key in TABLES if key in tables}
-    for key in MATRICES:
-        if key in tables:
-            file, calls = files.get(key, key), key == "gene_copy_number"
-            ready[key] = normalise_matrix(tables[key], file, repairs, calls=calls)
+    empty = {key: table.empty for key, table in tables.items()}
+    ready = {}
+    for key in [key for key in TABLES if key in tables]:
+        table = normalise_table(key, tables.pop(key), files.get(key, key), repairs)
+        ready[key] = table if key in _CODED else _decoded(table)
+    for key in [key for key in MATRICES if key in tables]:
+        file, calls = files.get(key, key), key == "gene_copy_number"
+        ready[key] = normalise_matrix(tables.pop(key), file, repairs, calls=calls)
     for key, table in ready.items():
-        if key in ASSAY_OF and tables[key].empty:
+        if key in ASSAY_OF and empty[key]:
             repairs.add(key, f"{Path(str(files.get(key, key))).name} has no rows")
-        if table.empty and not tables[key].empty:
+        if table.empty and not empty[key]:
             reasons = "; ".join(line.partition(": ")[2] for line in repairs if line.startswith(f"{key}: "))
             raise InputError(
                 f"no row of the file can be used{f': {reasons}' if reasons else ''}",
@@ -221,13 +255,12 @@ def _complete_assays(tables: dict[str, pd.DataFrame], of_layers: list[pd.DataFra
     return assays.assign(genome_build=assays["genome_build"].fillna(build).astype("str"))
 
 
-def _with_platform_scales(cohort: Cohort) -> Cohort:
+def _platforms(cohort: Cohort) -> dict[str, Any]:
     if cohort.segments is None or cohort.segments.empty:
-        return cohort
+        return {}
     from nbrelapse.cohort.log2_scale import estimate_platform_scales
 
-    scales = estimate_platform_scales(cohort.segments, cohort.assays, cohort.samples)
-    return replace(cohort, metadata={**cohort.metadata, "platforms": scales})
+    return {"platforms": estimate_platform_scales(cohort.segments, cohort.assays, cohort.samples)}
 
 
 # "-" is an allele: nothing, in an insertion or deletion.
@@ -258,7 +291,8 @@ def normalise_table(name: str, table: pd.DataFrame, file: str | Path, repairs: R
     Returns
     -------
     DataFrame
-        Its index is the raw table's, so that later messages can name the rows of the file.
+        Its index is the raw table's, so that later messages can name the rows of the file. Texts may be categorical
+        where the raw ones are.
 
     Raises
     ------
@@ -285,7 +319,7 @@ def normalise_table(name: str, table: pd.DataFrame, file: str | Path, repairs: R
             columns[str(column)] = _normalise_column(table[column], kind, name, file, repairs)
         else:
             columns[str(column)] = _empty_column(kind, table.index)
-    ready = pd.DataFrame(columns, index=table.index)
+    ready = pd.DataFrame(columns, index=table.index, copy=False)
     return _without_needless(name, ready, repairs)
 
 

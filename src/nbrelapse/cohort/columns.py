@@ -29,7 +29,7 @@ def _map_distinct(values: pd.Series, function: Callable[[pd.Series], pd.Series])
     Returns
     -------
     Series
-        As `values`, of the function's type; missing values stay missing.
+        As `values`, of the function's type, texts of categorical ones categorical; missing values stay missing.
 
     Examples
     --------
@@ -41,12 +41,36 @@ def _map_distinct(values: pd.Series, function: Callable[[pd.Series], pd.Series])
     if values.dtype == object:
         return function(values)
     codes, distinct = encode(values)
-    ready = function(distinct)
-    return pd.Series(ready.array.take(codes, allow_fill=True), index=values.index, name=values.name)
+    return _of_codes(values, codes, function(distinct))
+
+
+def _of_codes(values: pd.Series, codes: np.ndarray, distinct: pd.Series) -> pd.Series:
+    """Return what stands for each distinct value in the place of every value; texts as codes where these are codes.
+
+    Parameters
+    ----------
+    values : Series
+    codes : ndarray of int, shape (n,)
+        Of :func:`encode`.
+    distinct : Series
+        As many as :func:`encode` has found; several may be alike now, or missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> values = pd.Series(["chr2", "2", None], dtype="category")
+    >>> _of_codes(values, encode(values)[0], pd.Series(["2", "2"])).cat.codes.tolist()
+    [0, 0, -1]
+    """
+    if isinstance(values.dtype, pd.CategoricalDtype) and isinstance(distinct.dtype, pd.StringDtype):
+        numbers, texts = pd.factorize(distinct)
+        coded = pd.Categorical.from_codes(np.append(numbers, -1)[codes], pd.Index(texts, dtype="str"))
+        return pd.Series(coded, index=values.index, name=values.name)
+    return pd.Series(distinct.array.take(codes, allow_fill=True), index=values.index, name=values.name)
 
 
 def encode(values: pd.Series) -> tuple[np.ndarray, pd.Series]:
-    """Return the number of each row's value, -1 where it is missing, and the distinct values.
+    """Return the number of each row's value, -1 where it is missing, and the distinct values in order of appearance.
 
     Examples
     --------
@@ -62,14 +86,14 @@ def encode(values: pd.Series) -> tuple[np.ndarray, pd.Series]:
 
 
 def _used(codes: np.ndarray, categories: pd.Series) -> tuple[np.ndarray, pd.Series]:
-    """Leave out the categories that no row has."""
-    used = np.zeros(len(categories) + 1, dtype=bool)
-    used[codes] = True
-    used[-1] = False
-    if used[:-1].all():
+    """Leave out the categories that no row has, and put the others in the order in which rows have them."""
+    found = pd.unique(codes)
+    found = found[found >= 0]
+    if np.array_equal(found, np.arange(len(categories))):
         return codes, categories
-    place = np.where(used, np.cumsum(used) - 1, -1)
-    return place[codes], categories[used[:-1]].reset_index(drop=True)
+    place = np.full(len(categories) + 1, -1, dtype=np.int32)
+    place[found] = np.arange(len(found))
+    return place[codes], categories.iloc[found].reset_index(drop=True)
 
 
 def _decoded(table: pd.DataFrame) -> pd.DataFrame:

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from nbrelapse.cohort.cohort import Repairs
-from nbrelapse.cohort.columns import encode, row_numbers
-from nbrelapse.cohort.schema import as_text
+from nbrelapse.cohort.columns import _map_distinct, _of_codes, encode, row_numbers
+from nbrelapse.cohort.schema import coded_text
 from nbrelapse.errors import InputError
 
 _Symbols = TypeVar("_Symbols", pd.Series, pd.Index)
@@ -131,7 +131,8 @@ def fill_symbols(symbols: pd.Series, entrez: pd.Series, where: str, repairs: Rep
     -------
     Series of str
         A gene whose identifier is not in the table is called ``entrez:`` and the identifier: it may be any gene, so
-        that its sample is not negative for a gene. Missing where there is no identifier either, or 0.
+        that its sample is not negative for a gene. Missing where there is no identifier either, or 0. May be
+        categorical where `symbols` are.
 
     Examples
     --------
@@ -141,15 +142,17 @@ def fill_symbols(symbols: pd.Series, entrez: pd.Series, where: str, repairs: Rep
     >>> list(repairs)
     ['a.maf: 1 genes with an Entrez id alone are not known']
     """
-    text, ids = as_text(symbols), as_text(entrez)
-    empty = text.isna() & ids.str.fullmatch(r"[1-9]\d*").fillna(False).astype(bool)
+    text, ids = coded_text(symbols), coded_text(entrez)
+    numbered = _map_distinct(ids, lambda words: words.str.fullmatch(r"[1-9]\d*").astype("boolean"))
+    empty = text.isna() & numbered.fillna(False).astype(bool)
     if not empty.any():
         return text
-    found = symbols_of_entrez(ids[empty])
+    text, ids = text.astype("str"), ids[empty].astype("str")
+    found = symbols_of_entrez(ids)
     repairs.add_count(where, found.notna().sum(), "symbols filled from Entrez ids")
     repairs.add_count(where, found.isna().sum(), "genes with an Entrez id alone are not known")
     filled = text.copy()
-    filled[empty] = found.fillna(ENTREZ + ids[empty])
+    filled[empty] = found.fillna(ENTREZ + ids)
     return filled
 
 
@@ -200,10 +203,9 @@ def _excel_gene(symbols: pd.Series) -> pd.Series:
 
 def _spread(symbols: _Symbols, codes: np.ndarray, distinct: pd.Index) -> _Symbols:
     """Return the replaced distinct values in the place of every symbol."""
-    values = distinct.array.take(codes, allow_fill=True)
     if isinstance(symbols, pd.Index):
-        return pd.Index(values, name=symbols.name)
-    return pd.Series(values, index=symbols.index, name=symbols.name)
+        return pd.Index(distinct.array.take(codes, allow_fill=True), name=symbols.name)
+    return _of_codes(symbols, codes, pd.Series(distinct))
 
 
 def _gene_of(symbol: str) -> str | None:
@@ -332,7 +334,7 @@ def _repair_symbols(symbols: pd.Series, where: str, file: str | Path, repairs: R
     counts = np.bincount(codes[codes >= 0], minlength=len(distinct))
     for n in np.flatnonzero(mangled):
         repairs.add(where, f"'{distinct[n]}' read as '{genes[n]}' ({counts[n]})")
-    return pd.Series(genes.array.take(codes, allow_fill=True), index=symbols.index, name=symbols.name)
+    return _of_codes(symbols, codes, genes)
 
 
 def _serials_as_dates(distinct: pd.Series) -> pd.Series:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbrelapse.cohort.columns import encode, refuse_rows, row_numbers
-from nbrelapse.cohort.schema import _contig_patterns, _shown_cells, _spell_level, as_text, levels
+from nbrelapse.cohort.columns import _of_codes, encode, refuse_rows, row_numbers
+from nbrelapse.cohort.schema import _contig_patterns, _shown_cells, _spell_level, coded_text, levels
 from nbrelapse.errors import InputError
 
 
@@ -31,7 +31,7 @@ def normalise_chromosomes(values: pd.Series, *, file: str | Path | None = None) 
     Returns
     -------
     Series of str
-        NaN where it is not known.
+        NaN where it is not known. Categorical where `values` are.
 
     Raises
     ------
@@ -43,8 +43,7 @@ def normalise_chromosomes(values: pd.Series, *, file: str | Path | None = None) 
     >>> normalise_chromosomes(pd.Series(["chr2", "23", "chrM", "GL000191.1", "."])).tolist()
     ['2', 'X', 'MT', 'GL000191.1', nan]
     """
-    text = as_text(values)
-    codes, distinct = encode(text)
+    codes, distinct = encode(coded_text(values))
     spelled = [_spell_level(name, "chromosome") or (name if _is_contig(name) else None) for name in distinct]
     foreign = [number for number, name in enumerate(spelled) if name is None]
     if foreign:
@@ -56,8 +55,7 @@ def normalise_chromosomes(values: pd.Series, *, file: str | Path | None = None) 
             expected=", ".join(levels("chromosome")),
             fix="correct the value or remove these rows",
         )
-    ready = pd.array(spelled, dtype="str").take(codes, allow_fill=True)
-    return pd.Series(ready, index=values.index, name=values.name)
+    return _of_codes(values, codes, pd.Series(spelled, dtype="str"))
 
 
 def _on_contigs(chromosomes: pd.Series) -> pd.Series:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from nbrelapse.cohort.columns import _decoded, is_among
 from nbrelapse.cohort.segments import (
     MergedSegments,
     X,
@@ -76,7 +77,7 @@ def estimate_platform_scales(
     profiled = assays[assays["assay"] == "copy_number"].set_index("sample_id")["platform"].fillna("unknown")
     names = sorted({*profiled.unique()})
     looked_at = {name: _spread(profiled.index[profiled == name]) for name in names}
-    scales = {str(name): _platform_scale(merge_segments(segments, ids)) for name, ids in looked_at.items()}
+    scales = {str(name): _platform_scale(_merged(segments, ids)) for name, ids in looked_at.items()}
     if samples is not None and "purity" in samples:
         platform = samples["sample_id"].map(profiled)
         usable = samples["purity"].where(plausible_purity(samples["purity"]))
@@ -105,6 +106,12 @@ def plausible_purity(purity: pd.Series | np.ndarray) -> np.ndarray:
     """
     values = np.asarray(purity, dtype=np.float64)
     return (values >= _MIN_PURITY) & (values <= 1)
+
+
+def _merged(segments: pd.DataFrame, samples: pd.Index) -> MergedSegments:
+    """Merge the segments of some samples; the others, which may be most, need not be sorted."""
+    own = segments[is_among(segments["sample_id"], pd.Series(samples, dtype="str"))]
+    return merge_segments(_decoded(own), samples)
 
 
 def _spread(samples: pd.Index) -> pd.Index:

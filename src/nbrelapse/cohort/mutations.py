@@ -13,7 +13,7 @@ import pandas as pd
 from nbrelapse.cohort.cohort import Repairs
 from nbrelapse.cohort.columns import _map_distinct, encode, refuse_rows
 from nbrelapse.cohort.genome import _check_positions, genome_landmarks
-from nbrelapse.cohort.schema import _variant_classes, as_text
+from nbrelapse.cohort.schema import _variant_classes, coded_text
 from nbrelapse.errors import InputError
 
 _CODON = 3
@@ -176,7 +176,8 @@ def _says(calls: pd.DataFrame, words: Mapping[str, tuple[str, ...]]) -> np.ndarr
     said = np.zeros(len(calls), dtype=bool)
     for column, listed in words.items():
         if column in calls:
-            said |= as_text(calls[column]).str.lower().isin(listed).to_numpy(dtype=bool)
+            codes, distinct = encode(coded_text(calls[column]))
+            said |= np.append(distinct.str.lower().isin(listed).to_numpy(dtype=bool), False)[codes]
     return said
 
 

@@ -93,6 +93,27 @@ def as_text(values: pd.Series) -> pd.Series:
     >>> as_text(pd.Series([4.0, float("nan")])).tolist()
     ['4', nan]
     """
+    return coded_text(values).astype("str")
+
+
+def coded_text(values: pd.Series) -> pd.Series:
+    """Return text as :func:`as_text` does, categorical where the values are.
+
+    Parameters
+    ----------
+    values : Series
+        Of any type.
+
+    Returns
+    -------
+    Series of str, or categorical
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> coded_text(pd.Series([" a", "NA", "a"], dtype="category")).cat.codes.tolist()
+    [0, -1, 0]
+    """
     return _map_distinct(values, _plain_text)
 
 
@@ -117,7 +138,7 @@ _LONGEST_ID = 200
 
 
 def _checked_text(raw: pd.Series, column: str, file: str | Path) -> pd.Series:
-    """Return text as :func:`as_text` does; refuse what cannot be shown, and identifiers that are formulas."""
+    """Return text as :func:`coded_text` does; refuse what cannot be shown, and identifiers that are formulas."""
 
     def checked(values: pd.Series) -> pd.Series:
         text = _plain_text(values)
@@ -172,7 +193,7 @@ def normalise_levels(values: pd.Series, name: str, *, file: str | Path | None = 
     >>> normalise_levels(pd.Series(["Stage 4s", "st4", "INSS, Stage 2a", "Unknown"]), "inss_stage").tolist()
     ['4S', '4', '2A', nan]
     """
-    codes, distinct = encode(as_text(values))
+    codes, distinct = encode(coded_text(values))
     spelled = [_spell_level(value, name) for value in distinct]
     foreign = [number for number, level in enumerate(spelled) if level is None]
     if foreign:
@@ -208,7 +229,7 @@ def read_levels(values: pd.Series, name: str) -> pd.Series:
     >>> read_levels(pd.Series(["amp", "gain", "Unknown"]), "mycn_status").tolist()
     ['amplified', nan, nan]
     """
-    codes, distinct = encode(as_text(values))
+    codes, distinct = encode(coded_text(values))
     ready = pd.array([_spell_level(value, name) for value in distinct], dtype="str").take(codes, allow_fill=True)
     return pd.Series(ready, index=values.index, name=values.name)
 
@@ -267,7 +288,7 @@ def normalise_numbers(values: pd.Series, *, file: str | Path | None = None) -> p
         numbers = values.astype("float64")
         unread = np.zeros(len(values), dtype=bool)
     else:
-        text = as_text(values)
+        text = coded_text(values)
         numbers = _map_distinct(text, lambda words: pd.to_numeric(words, errors="coerce").astype("float64"))
         unread = (numbers.isna() & text.notna()).to_numpy()
     if unread.any() or _largest(numbers.to_numpy()) > LARGEST_NUMBER:

@@ -38,7 +38,8 @@ def _adjacent_segments(segments: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """
     sample, chromosome = encode(segments["sample_id"])[0], encode(segments["chromosome"])[0]
     profile = sample.astype(np.int64) * _CHROMOSOMES + chromosome
-    key = profile * _POSITIONS + segments["start"].to_numpy().clip(0, _POSITIONS - 1).astype(np.int64)
+    key = profile * _POSITIONS
+    key += segments["start"].to_numpy().clip(0, _POSITIONS - 1).astype(np.int64)
     if (key[1:] >= key[:-1]).all():
         same = np.flatnonzero(profile[1:] == profile[:-1])
         return same, same + 1

@@ -56,6 +56,7 @@ def write_cohort(
     Parameters
     ----------
     cohort : Cohort
+        The texts of its long tables may be categorical.
     folder : path
         Its parent is made where it does not exist.
     overwrite : bool, default False
@@ -138,7 +139,7 @@ def _without_layers(block: Cohort) -> Cohort:
 
 def _split(cohort: Cohort, size: int) -> Iterator[Cohort]:
     """Cut a cohort into blocks of patients in their order; rows keep their order within a block."""
-    of_patient = np.arange(len(cohort.patients)) // size
+    of_patient = (np.arange(len(cohort.patients)) // size).astype(np.int32)
     of_sample = of_patient[cohort.patient_ids.get_indexer(pd.Index(cohort.samples["patient_id"]))]
     samples = pd.Index(cohort.samples["sample_id"])
     blocks = {"patients": of_patient, "samples": of_sample}
@@ -149,14 +150,21 @@ def _split(cohort: Cohort, size: int) -> Iterator[Cohort]:
     for name in MATRICES:
         if (matrix := getattr(cohort, name)) is not None:
             blocks[name] = of_sample[samples.get_indexer(matrix.columns)]
-    orders = {name: np.argsort(block, kind="stable") for name, block in blocks.items()}
-    for number in range(int(of_patient[-1]) + 1):
+    count = int(of_patient[-1]) + 1
+    rows_of = {name: _rows_by_block(blocks.pop(name), count) for name in list(blocks)}
+    for number in range(count):
         tables = {}
-        for name, order in orders.items():
-            rows = order[slice(*np.searchsorted(blocks[name][order], [number, number + 1]))]
+        for name, parts in rows_of.items():
+            rows = parts[number]
             table = getattr(cohort, name)
             tables[name] = table.iloc[:, rows] if name in MATRICES else table.take(rows).reset_index(drop=True)
         yield replace(cohort, layers={}, **tables)
+
+
+def _rows_by_block(block: np.ndarray, count: int) -> list[np.ndarray]:
+    """Return the rows of each block, in their order."""
+    order = np.argsort(block, kind="stable")
+    return np.split(order, np.searchsorted(block[order], np.arange(1, count)))
 
 
 def check_target(folder: str | Path, *, overwrite: bool = False) -> None:
@@ -235,8 +243,7 @@ def _write_tables(cohort: Cohort, folder: Path, block: int | None) -> None:
     for name in _present(cohort):
         file, table = _table_file(folder, name, block), getattr(cohort, name)
         file.parent.mkdir(exist_ok=True)
-        if name in MATRICES:
-            table = table.rename_axis(columns=None).copy().reset_index()
+        table = table.rename_axis(columns=None).copy().reset_index() if name in MATRICES else _decoded(table)
         if name != "panels" or not block:
             _write_table(table, file)
 

@@ -13,10 +13,18 @@ import pandera.pandas as pa
 
 from nbrelapse.cohort.assemble import assay_rows, normalise_matrix
 from nbrelapse.cohort.cohort import Repairs
-from nbrelapse.cohort.columns import refuse_rows, require_columns, row_numbers
+from nbrelapse.cohort.columns import encode, refuse_rows, require_columns, row_numbers
 from nbrelapse.cohort.genes import ENTREZ, fill_symbols
 from nbrelapse.cohort.mutations import without_germline
-from nbrelapse.cohort.schema import MUTATIONS, SEGMENTS, as_text, levels, normalise_levels, normalise_numbers
+from nbrelapse.cohort.schema import (
+    MUTATIONS,
+    SEGMENTS,
+    as_text,
+    coded_text,
+    levels,
+    normalise_levels,
+    normalise_numbers,
+)
 from nbrelapse.cohort.text import TextHeader
 from nbrelapse.errors import InputError
 from nbrelapse.readers._columns import match_columns, to_log2
@@ -116,17 +124,18 @@ def _normals(raw: pd.DataFrame, file: Path) -> list[str]:
     """Return the matched normal samples, which no row may have as its tumour."""
     if "normal_id" not in raw:
         return []
-    tumour, normal = as_text(raw["sample_id"]), as_text(raw["normal_id"])
+    (tumours, of_tumour), (normals, of_normal) = (encode(coded_text(raw[name])) for name in ("sample_id", "normal_id"))
+    same = np.append(pd.Index(of_tumour).get_indexer(pd.Index(of_normal)), -1)[normals]
     refuse_rows(
         raw.index,
-        tumour == normal,
+        (same == tumours) & (normals >= 0),
         "the tumour sample is the matched normal sample",
         file=file,
         column="Tumor_Sample_Barcode, Matched_Norm_Sample_Barcode",
         expected="the tumour's barcode, and the normal sample's or an empty cell",
         fix="correct the barcodes",
     )
-    return normal.dropna().unique().tolist()
+    return of_normal.tolist()
 
 
 def read_rearrangements(study: StudyFiles, name: str) -> tuple[pd.DataFrame, str | None]:

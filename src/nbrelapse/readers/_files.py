@@ -16,11 +16,11 @@ from typing import Any
 
 import pandas as pd
 
-from nbrelapse.cohort.assemble import assemble_cohort
+from nbrelapse.cohort.assemble import assemble_and_empty
 from nbrelapse.cohort.cohort import Cohort, Repairs
 from nbrelapse.cohort.columns import is_among, refuse_rows, row_numbers
 from nbrelapse.cohort.content import LFS_MARK, check_regular, check_unpacked, decode, open_text, read_bytes, unpack
-from nbrelapse.cohort.schema import ASSAY_OF, MATRICES, as_text
+from nbrelapse.cohort.schema import ASSAY_OF, MATRICES, as_text, coded_text
 from nbrelapse.cohort.text import TextHeader, open_workbook, parse_text_table, read_header
 from nbrelapse.errors import InputError
 
@@ -169,8 +169,14 @@ class RawCohort:
     layers: dict[str, pd.DataFrame] = field(default_factory=dict)
     sample_columns: dict[str, str] = field(default_factory=dict)
 
-    def assemble(self, name: str) -> Cohort:
-        """Return the cohort.
+    def assemble(self, name: str, *, codes: bool = False) -> Cohort:
+        """Return the cohort; the tables are taken out, so that each is in memory once.
+
+        Parameters
+        ----------
+        name : str
+        codes : bool, default False
+            Leave texts of mutations and segments that were read as codes categorical.
 
         Raises
         ------
@@ -181,7 +187,7 @@ class RawCohort:
         if "samples" in self.tables:
             self._refuse_unknown_samples(as_text(self.tables["samples"]["sample_id"]))
         about = {**self.metadata, "repairs": self.repairs}
-        return assemble_cohort(name, self.tables, metadata=about, files=self.files, layers=self.layers)
+        return assemble_and_empty(name, self.tables, about, self.files, self.layers, codes=codes)
 
     def _refuse_unknown_samples(self, known: pd.Series) -> None:
         for name in [name for name in ASSAY_OF if name in self.tables]:
@@ -189,7 +195,7 @@ class RawCohort:
             if name in MATRICES:
                 _refuse_unknown_columns(table, known, file)
                 continue
-            ids = as_text(table["sample_id"])
+            ids = coded_text(table["sample_id"])
             column = self.sample_columns.get(name, "sample_id")
             refuse_rows(ids.index, ids.isna(), "empty cell", file=file, column=column, fix="fill it or remove the row")
             refuse_rows(ids.index, ~is_among(ids, known), _FOREIGN, file=file, column=column, fix=_ADD)
