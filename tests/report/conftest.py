@@ -290,6 +290,10 @@ def patient_content(explanation: Explanation, catalogue: Catalogue) -> PatientCo
             ),
             competing=True,
             ranges=pd.DataFrame({"low": [1.0], "high": [60.0]}, index=["clinical__age_months"]),
+            unlike=97.0,
+            surprising=pd.DataFrame(
+                {"deviation": [5.2, -2.4], "mean": [18.3, 0.25]}, index=["clinical__age_months", "mycn__amplified"]
+            ),
             figures={
                 "waterfall": patient_waterfall(own, HOSTILE, catalogue),
                 "waterfall_probability": patient_waterfall(probability, HOSTILE, catalogue),

@@ -150,6 +150,8 @@ def _prediction(
         evidence=scores["evidence"],
         known=_required(bundle, studied) | {str(name): float(value) for name, value in row.iloc[0].items()},
         ranges=bundle.schema.loc[outside, ["low", "high"]],
+        unlike=scores["unlike_training"],
+        surprising=bundle.surprising_values(row),
         group=group,
         similar=_similar_patients(bundle.training.observed, _by_days(bundle, scores)),
         competing=model.competing_ is not None,
