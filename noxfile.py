@@ -1,4 +1,4 @@
-"""The tests with the oldest and the newest dependencies, and with every Python that is there; the others are skipped."""
+"""The tests with the oldest and the newest dependencies, and with every Python that is there."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from packaging.version import Version
 
 
 def main() -> None:
-    """Print the packages whose lowest promised version is not the one that is installed; exit code 1 where there are."""
+    """Print the packages whose lowest promised version is not installed; exit code 1 where there are any."""
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     asked = [*project["dependencies"], *(line for extra in sys.argv[1:] for line in extras[extra])]
