@@ -34,7 +34,7 @@ def lowest(session: nox.Session) -> None:
     _test(session)
 
 
-@nox.session
+@nox.session(venv_backend="none")
 def checks(session: nox.Session) -> None:
     """Run lint, types and documentation, as .ci/run does."""
     session.run("make", "lint", "types", "docs", external=True)
