@@ -1,4 +1,4 @@
-"""Execute the notebooks in a scratch folder; with --write their outputs are saved in place."""
+"""Execute the notebooks in a scratch folder, or those that are named (02 03); with --write their outputs are saved."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ LARGEST = 300_000
 
 def main() -> None:
     """Run every notebook; an error in a cell, or an output that is not to be committed, ends it."""
-    for file in sorted(HERE.glob("*.ipynb")):
+    named = tuple(argument for argument in sys.argv[1:] if not argument.startswith("--"))
+    for file in sorted(file for file in HERE.glob("*.ipynb") if file.name.startswith(named or "")):
         notebook = nbformat.read(file, as_version=4)
         with tempfile.TemporaryDirectory() as folder:
             NotebookClient(notebook, timeout=600, resources={"metadata": {"path": folder}}).execute()
