@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-import shutil
-
 import nox
 
 nox.options.default_venv_backend = "uv|virtualenv"
-PYTHONS = [f"3.{minor}" for minor in range(11, 15) if shutil.which(f"python3.{minor}")]
-TESTS = ("pytest", "-n", "auto", "--dist", "loadfile")
+nox.options.download_python = "never"
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+EXTRAS = ("dask", "postgres", "s3", "test")
 
 
-def _test(session: nox.Session, *options: str) -> None:
-    session.install(*options, "-e", ".[dask,postgres,s3,test]")
-    session.run(*TESTS, *session.posargs, env={"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"})
+def _install(session: nox.Session, *options: str) -> None:
+    session.install(*options, "-e", f".[{','.join(EXTRAS)}]")
+
+
+def _test(session: nox.Session) -> None:
+    tests = ("pytest", "-n", "auto", "--dist", "loadfile", *session.posargs)
+    session.run(*tests, env={"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"})
 
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Test with the newest dependencies that pyproject.toml allows."""
-    _test(session, "--upgrade")
+    _install(session, "--upgrade")
+    _test(session)
 
 
-@nox.session(python=PYTHONS[:1], venv_backend="uv")
+@nox.session(python=PYTHONS[0], venv_backend="uv")
 def lowest(session: nox.Session) -> None:
-    """Test with the oldest dependencies that pyproject.toml allows."""
-    _test(session, "--resolution", "lowest-direct")
+    """Test with the oldest dependencies that pyproject.toml allows, each as old as it promises."""
+    _install(session, "--resolution", "lowest-direct")
+    session.run("python", "tools/floors.py", *EXTRAS)
+    _test(session)
 
 
-@nox.session
+@nox.session(venv_backend="none")
 def checks(session: nox.Session) -> None:
     """Run lint, types and documentation, as .ci/run does."""
     session.run("make", "lint", "types", "docs", external=True)

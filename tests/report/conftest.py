@@ -20,9 +20,11 @@ from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.metrics.predictions import Predictions
 from nbrelapse.models.base import Attribution
 from nbrelapse.outcome import SURVIVAL, SURVIVAL_DTYPE
+from nbrelapse.report.evaluation_report import EvaluationContent, write_evaluation_report
 from nbrelapse.report.experiment_report import ReportContent, write_experiment_report
 from nbrelapse.report.explanation_report import ExplanationContent, explanation_figures, write_explanation_report
 from nbrelapse.report.facts import coverage_table
+from nbrelapse.report.guard_sections import GuardSection
 from nbrelapse.report.patient_report import (
     GroupCourse,
     PatientContent,
@@ -38,7 +40,8 @@ from nbrelapse.report.plots import (
     patient_waterfall,
 )
 from nbrelapse.report.render import draw_figures
-from nbrelapse.report.sentences import ProbabilityImportance
+from nbrelapse.report.sentences import ProbabilityImportance, verdict
+from nbrelapse.scoring import Bundle, compare_case_mix
 
 MECHANISMS = {
     "mycn": ("MYCN amplification", "#882255"),
@@ -242,6 +245,48 @@ def report(content: ReportContent, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
+def full_report(content: ReportContent, evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with every section that a report may have."""
+    tried = GuardSection("Models tried", ("They are two.",), ("Model and figure", "Apparent"), (("Cox, slope", "1.1"),))
+    full = replace(
+        content,
+        title="quickstart",
+        simulated=True,
+        guards=(tried,),
+        leave_one_out=evaluation,
+        places={"Run": "0123456789abcdef" * 2},
+        commands=[f"nbrelapse explain models:/m-{'0123456789abcdef' * 2} COHORT --out explained"],
+    )
+    return write_experiment_report(full, tmp_path_factory.mktemp("full") / "report.html")
+
+
+@pytest.fixture(scope="session")
+def evaluation_report(
+    bundles: dict[str, Bundle],
+    training: tuple[pd.DataFrame, np.ndarray],
+    evaluation: Evaluation,
+    utility: ClinicalUtility,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A saved model judged on other patients, whose features are compared with those of the training."""
+    bundle, (X, y) = bundles["cox"], training
+    mix = compare_case_mix(bundle, X.iloc[::2] * 1.3, y[::2])
+    judged = EvaluationContent(
+        title="Elastic-net Cox in another cohort",
+        created="2025-01-01",
+        endpoint="relapse",
+        model="cox",
+        evaluation=replace(evaluation, utility=utility, notes=[HOSTILE]),
+        verdicts=[verdict(evaluation, "cox"), verdict(evaluation, "cox", "high_risk")],
+        summary=["Judged: 240 patients with 92 events."],
+        facts={"Cohort": "c" * 200, "Patients": 240},
+        case_mix={"case_mix": mix.features, "case_mix_figures": mix.figures},
+        mechanisms={name: bundle.catalogue.mechanisms[name].title for name in bundle.mechanisms},
+    )
+    return write_evaluation_report(judged, tmp_path_factory.mktemp("evaluation") / "evaluation.html")
+
+
+@pytest.fixture(scope="session")
 def patient_content(explanation: Explanation, catalogue: Catalogue) -> PatientContent:
     """The page of the highest risk, renamed to something hostile; nothing is known of its TERT."""
     row = explanation.features.index.get_loc(explanation.prediction.idxmax())
@@ -290,6 +335,10 @@ def patient_content(explanation: Explanation, catalogue: Catalogue) -> PatientCo
             ),
             competing=True,
             ranges=pd.DataFrame({"low": [1.0], "high": [60.0]}, index=["clinical__age_months"]),
+            unlike=97.0,
+            surprising=pd.DataFrame(
+                {"deviation": [5.2, -2.4], "mean": [18.3, 0.25]}, index=["clinical__age_months", "mycn__amplified"]
+            ),
             figures={
                 "waterfall": patient_waterfall(own, HOSTILE, catalogue),
                 "waterfall_probability": patient_waterfall(probability, HOSTILE, catalogue),

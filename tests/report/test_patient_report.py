@@ -111,6 +111,34 @@ def test_the_summary_names_only_what_the_refits_bear_out(
     assert (summary.horizon_years, summary.out_of_range) == (5.0, ["Age at diagnosis"])
 
 
+@pytest.mark.parametrize(
+    ("unlike", "said", "summed_up"),
+    [
+        (97.0, "97% of them lie nearer to their mean; of new patients as those in training, 5 in 100", True),
+        (40.0, "Like the training patients: by what is known of this patient, 40% of them lie nearer", False),
+        (np.nan, "Whether this patient is like the training patients is not known", False),
+    ],
+)
+def test_the_page_says_whether_the_patient_is_like_those_of_the_training(
+    patient_content: PatientContent,
+    prediction: PatientPrediction,
+    tmp_path: Path,
+    unlike: float,
+    said: str,
+    summed_up: bool,
+) -> None:
+    values = prediction.explanation.values.assign(clinical__age_months=130.4, mycn__amplified=1.0)
+    own = replace(prediction, explanation=replace(prediction.explanation, values=values), unlike=unlike)
+    text = body(write_patient_report(replace(patient_content, prediction=own), tmp_path / "patient.html"))
+    assert said in text
+    assert ("On the whole, this patient is unlike the training patients." in text) == summed_up
+    named = "Age at diagnosis 130 (in training mean 18.3); MYCN amplified yes (in training yes in 25%)."
+    assert (f"Least expected, given the other values: {named}" in text) == summed_up
+    bare = replace(own, surprising=own.surprising.iloc[:0])
+    text = body(write_patient_report(replace(patient_content, prediction=bare), tmp_path / "patient.html"))
+    assert ("No single value stands out" in text) == summed_up
+
+
 def test_a_value_out_of_range_comes_with_the_range(
     patient_content: PatientContent, prediction: PatientPrediction
 ) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -10,8 +11,13 @@ from matplotlib.figure import Figure
 
 from nbrelapse.explanation.explanation import Explanation
 from nbrelapse.mechanisms.catalogue import Catalogue
+from nbrelapse.metrics.decisions import ClinicalUtility
 from nbrelapse.report import draw_figures, save_pictures
-from nbrelapse.report.plots import beeswarm, dependence
+from nbrelapse.report.experiment_report import ReportContent
+from nbrelapse.report.patient_report import PatientContent
+from nbrelapse.report.plots import beeswarm, decision_curve_plot, dependence, kaplan_meier_by_risk
+from nbrelapse.report.plots.style import _ON_COLOR, _PAPER, _RISK_GROUPS
+from nbrelapse.report.render import _luminance, _on_dark
 
 
 def hatched() -> Figure:
@@ -65,3 +71,28 @@ def test_in_a_page_a_picture_has_no_paper() -> None:
     assert background is not None
     assert "fill: none" in background.attrib["style"]
     assert picture.data_uri == draw_figures({"again": hatched()})["again"].data_uri
+
+
+def colours_of_words(svg: str) -> set[str]:
+    """The colours that a picture has words in; those on coloured cells aside, which carry their own ground."""
+    words = [group for group in ET.fromstring(svg).iter() if group.attrib.get("id", "").startswith("text_")]
+    assert words
+    styles = [part.attrib.get("style", "") for group in words for part in group.iter()]
+    return {found[1] for style in styles if (found := re.search(r"fill: (#[0-9a-f]{6})", style))} - {_ON_COLOR}
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_words_in_pictures_are_read_on_both_grounds(
+    content: ReportContent, patient_content: PatientContent, utility: ClinicalUtility, explanation: Explanation, y
+) -> None:
+    assert patient_content.prediction is not None
+    others = {"decisions": decision_curve_plot(utility), "survival": kaplan_meier_by_risk(explanation.prediction, y)}
+    pictures = content.pictures | draw_figures(dict(patient_content.prediction.figures) | others)
+    found = {colour for picture in pictures.values() for colour in colours_of_words(picture.svg)}
+    assert found.issuperset(_RISK_GROUPS)
+    assert {colour for colour in found if contrast(colour, _PAPER) < 4.5} == set()
+    assert {colour for colour in found if contrast(_on_dark(colour), _on_dark(_PAPER)) < 4.5} == set()

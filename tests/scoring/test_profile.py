@@ -99,6 +99,28 @@ def test_nothing_known_has_no_percentile_and_a_wild_value_the_highest(profile: _
     assert np.isnan(found[0]) and found[1] == 100
 
 
+def test_a_surprise_is_the_residual_of_the_regression_on_the_other_known_values(
+    profile: _Profile, simulated: tuple[pd.DataFrame, pd.DataFrame]
+) -> None:
+    learned = profile.neighbourhood
+    assert learned is not None and learned.loadings.shape[1] > 0
+    values = simulated[1].to_numpy()[0].copy()
+    values[::3] = np.nan
+    known = ~np.isnan(values)
+    assert 5 < known.sum() < len(values)
+    covariance = (learned.loadings @ learned.loadings.T + np.diag(learned.unique))[np.ix_(known, known)]
+    z = ((values - learned.mean) / learned.sd)[known]
+    expected = np.empty(len(z))
+    for feature in range(len(z)):
+        others = np.arange(len(z)) != feature
+        weights = np.linalg.solve(covariance[np.ix_(others, others)], covariance[others, feature])
+        left = covariance[feature, feature] - weights @ covariance[others, feature]
+        expected[feature] = (z[feature] - weights @ z[others]) / np.sqrt(left)
+    found = profile.surprises(values)
+    np.testing.assert_allclose(found[known], expected, rtol=1e-9)
+    assert np.isnan(found[~known]).all()
+
+
 def test_it_comes_back_from_a_file_and_holds_no_row_of_anybody(profile: _Profile) -> None:
     document = profile.to_dict()
     again = _Profile.from_dict(document)
@@ -180,3 +202,15 @@ def test_correlations_are_those_of_the_matrix_that_is_never_made() -> None:
     np.fill_diagonal(matrix, 1.0)
     found = np.column_stack([_correlations(z) @ column for column in np.eye(15)])
     np.testing.assert_allclose(found, matrix, atol=1e-12)
+
+
+def test_the_most_surprising_value_comes_first_with_what_is_usual(bundles: dict[str, Bundle]) -> None:
+    bundle = bundles["cox"]
+    row = bundle.schema[["low"]].T.copy()
+    name = str(bundle.schema.index[(bundle.schema["low"] < bundle.schema["high"]).to_numpy()][0])
+    row[name] = 50 * bundle.schema.loc[name, "high"] + 50
+    found = bundle.surprising_values(row)
+    assert found.index[0] == name
+    assert found["deviation"].abs().is_monotonic_decreasing and found["deviation"].abs().min() >= 2
+    assert bundle.schema.loc[name, "low"] <= found.loc[name, "mean"] <= bundle.schema.loc[name, "high"]
+    assert replace(bundle, profile=None).surprising_values(row).empty

@@ -13,6 +13,7 @@ from .explanation_report import explanation_figures as explanation_figures
 from .explanation_report import write_explanation_report as write_explanation_report
 from .facts import NO_RECOMMENDATION as NO_RECOMMENDATION
 from .facts import agents_in_words as agents_in_words
+from .facts import assay_in_words as assay_in_words
 from .facts import assay_title as assay_title
 from .facts import coverage_table as coverage_table
 from .facts import disagreements as disagreements

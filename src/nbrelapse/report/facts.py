@@ -52,7 +52,7 @@ def feature_facts(definition: FeatureDefinition, therapies: Mapping[str, Therapy
     'hazard ratio 2.6 (relapse), 6.3 (os), not adjusted; 10.1200/JCO.21.00278, 10.1002/pbc.27819'
     """
     comparison = "" if definition.role != "baseline" else "; for comparison, models do not read it"
-    assay = "combined from other features" if definition.builder == COMBINATION else _lower(definition.assay)
+    assay = "combined from other features" if definition.builder == COMBINATION else assay_in_words(definition.assay)
     facts = {
         "assay": f"{assay}, {definition.kind}{comparison}",
         "builder": "\n".join([definition.builder, *_parameters(definition.parameters)]),
@@ -87,7 +87,14 @@ def hazard_ratios(prior: Mapping[str, Any]) -> dict[str, float]:
     return {endpoint: math.exp(prior[endpoint]) for endpoint in ENDPOINTS if endpoint in prior}
 
 
-def _lower(assay: str) -> str:
+def assay_in_words(assay: str) -> str:
+    """Return an assay as it stands within a sentence.
+
+    Examples
+    --------
+    >>> assay_in_words("copy_number"), assay_in_words("fish")
+    ('copy number', 'FISH')
+    """
     title = assay_title(assay)
     return title if title.isupper() else title.lower()
 
@@ -507,7 +514,7 @@ def _read_of(explanation: Explanation, catalogue: Catalogue, mechanism: str) -> 
     seen = own[explanation.values[own].notna().any()]
     assays, unread = (
         dict.fromkeys(
-            _lower(assay) for name in names for assay in _assays_read(catalogue, catalogue.features[name], seen)
+            assay_in_words(assay) for name in names for assay in _assays_read(catalogue, catalogue.features[name], seen)
         )
         for names in (seen, own.difference(seen, sort=False))
     )
@@ -574,7 +581,7 @@ def _coverage_rows(coverage: pd.DataFrame, catalogue: Catalogue) -> list[dict[st
         {
             "title": row["title"],
             "mechanism": catalogue.mechanisms[row["mechanism"]].title,
-            "assay": _lower(row["assay"]),
+            "assay": assay_in_words(row["assay"]),
             "observed": f"{row['observed']:.0%}",
         }
         for row in coverage.to_dict("records")

@@ -18,7 +18,7 @@ from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.report.facts import _DRIVES, NO_RECOMMENDATION, _driving_mechanisms
 from nbrelapse.report.plots.style import _MUTED
 from nbrelapse.report.render import _figure_data_uri, _fill, _render
-from nbrelapse.report.sentences import _PatientSummary, _place, _summary_sentence
+from nbrelapse.report.sentences import _PatientSummary, _place, _summary_sentence, _unlike_sentence
 from nbrelapse.report.wording import (
     _EVENTS,
     ENDPOINTS,
@@ -106,6 +106,7 @@ def _shown(prediction: PatientPrediction, content: PatientContent) -> dict[str, 
         "competing": prediction.competing,
         "evidence": "All" if prediction.evidence >= 1 else _percent(prediction.evidence).capitalize(),
         "ranges": _range_sentences(prediction, content.catalogue),
+        "unlike": _unlike_sentence(prediction.unlike, _surprises(prediction, content.catalogue)),
         "group": _group(prediction.group),
         "similar": _similar(prediction),
         "figures": {name: _figure_data_uri(figure) for name, figure in prediction.figures.items()},
@@ -177,6 +178,7 @@ def _patient_summary(content: PatientContent) -> _PatientSummary:
         unsettled=_titles(moves.index[~moves["established"]], content.catalogue),
         missing_assays=content.missing_assays,
         out_of_range=[content.catalogue.features[str(name)].title for name in prediction.ranges.index],
+        unlike=prediction.unlike,
     )
 
 
@@ -223,6 +225,18 @@ def _range_sentences(prediction: PatientPrediction, catalogue: Catalogue) -> lis
         own, low, high = (_feature_value(feature.kind, value) for value in seen)
         sentences.append(f"{feature.title}: {own}; in training {low} to {high}")
     return sentences
+
+
+def _surprises(prediction: PatientPrediction, catalogue: Catalogue) -> list[str]:
+    """Name the values that are unexpected of a patient as in training, and what is usual there."""
+    values = prediction.explanation.values.iloc[0]
+    named = []
+    for name, usual in prediction.surprising["mean"].items():
+        feature = catalogue.features[str(name)]
+        own, mean = _feature_value(feature.kind, values[feature.name]), float(usual)
+        there = f"yes in {_percent(mean)}" if feature.kind == "binary" else f"mean {_feature_value(feature.kind, mean)}"
+        named.append(f"{feature.title} {own} (in training {there})")
+    return named
 
 
 def _feature(name: str, entry: pd.Series, catalogue: Catalogue) -> dict[str, str]:
@@ -310,6 +324,10 @@ class PatientPrediction:
         therapy requires.
     ranges : DataFrame
         Index: features of which the patient is outside the training range; ``low`` and ``high`` of the training.
+    unlike : float
+        Per cent of the training patients whose features lie nearer to their mean; NaN where it is not known.
+    surprising : DataFrame
+        Index: features whose values are unexpected in training, the most unexpected first; ``mean`` of the training.
     group : GroupCourse or str
         Observed course of the patient's clinical group, or why there is none.
     similar : SimilarPatients or str
@@ -329,6 +347,8 @@ class PatientPrediction:
     evidence: float
     known: Mapping[str, float]
     ranges: pd.DataFrame
+    unlike: float
+    surprising: pd.DataFrame
     group: GroupCourse | str
     similar: SimilarPatients | str
     competing: bool = False

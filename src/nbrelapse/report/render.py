@@ -22,7 +22,7 @@ from nbrelapse import __version__
 from nbrelapse.cohort.files import check_file_name, check_writable, write_beside
 from nbrelapse.errors import InputError
 from nbrelapse.models.processes import in_processes
-from nbrelapse.report.plots.style import _ABSENT, _GRID, _INK, _MUTED, _ON_COLOR, _PAPER
+from nbrelapse.report.plots.style import _ABSENT, _ACCENT, _GRID, _INK, _MUTED, _ON_COLOR, _PAPER, _RISK_GROUPS
 
 _NOTICE = "For research use, not for treatment decisions."
 
@@ -88,8 +88,10 @@ _DARK = {
     _ABSENT: "#6f7c89",
     _PAPER: "#151b22",
     _ON_COLOR: _ON_COLOR,
+    _ACCENT: "#72b4ec",
+    **dict(zip(_RISK_GROUPS, ("#6aaee8", "#b79fd9", "#ef8f52"), strict=True)),
 }
-"""What the neutral colours become on a dark screen."""
+"""What the neutral colours, and those that words are written in, become on a dark screen."""
 
 _LEAST_CONTRAST = 3.0
 """With the dark page, of colours that stay as they are (https://www.w3.org/TR/WCAG22/#non-text-contrast)."""
@@ -227,8 +229,8 @@ def _on_dark(color: str) -> str:
 
     Examples
     --------
-    >>> _on_dark("#d55e00"), _on_dark("#0a5c9e")
-    ('#d55e00', '#2c73ab')
+    >>> _on_dark("#d55e00"), _on_dark("#332288")
+    ('#d55e00', '#6b5ea9')
     """
     if color in _DARK:
         return _DARK[color]

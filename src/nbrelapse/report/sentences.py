@@ -29,6 +29,9 @@ _WIDE_BAND = 0.30
 _NAMED = 3
 """Mechanisms named on each side; the tables have all of them."""
 
+_UNLIKE = 95.0
+"""Per cent of the training patients who are nearer to their mean, from which a patient is called unlike. A choice."""
+
 
 @dataclass(frozen=True)
 class _PatientSummary:
@@ -51,6 +54,8 @@ class _PatientSummary:
         contradict.
     missing_assays, out_of_range : sequence of str
         Assays that were not done, features outside the range of the training patients.
+    unlike : float
+        Per cent of the training patients whose features lie nearer to their mean; NaN where it is not known.
     """
 
     event: str
@@ -63,6 +68,7 @@ class _PatientSummary:
     unsettled: Sequence[str] = ()
     missing_assays: Sequence[str] = ()
     out_of_range: Sequence[str] = ()
+    unlike: float = math.nan
 
 
 def _summary_sentence(summary: _PatientSummary) -> str:
@@ -98,6 +104,7 @@ def _summary_sentence(summary: _PatientSummary) -> str:
             *_drivers(summary),
             *missing,
             *_outside(summary.out_of_range),
+            *(["On the whole, this patient is unlike the training patients."] if summary.unlike >= _UNLIKE else []),
         ]
     )
 
@@ -163,6 +170,39 @@ def _outside(names: Sequence[str]) -> list[str]:
         return []
     what = "One value lies" if len(names) == 1 else f"{len(names)} values lie"
     return [f"{what} outside the range of the training patients: the prediction extrapolates."]
+
+
+def _unlike_sentence(unlike: float, surprises: Sequence[str]) -> str:
+    """Say whether a patient is unlike the training patients, and by what.
+
+    Parameters
+    ----------
+    unlike : float
+        Per cent of the training patients whose features lie nearer to their mean; NaN where it is not known.
+    surprises : sequence of str
+        Values that are unexpected in training, the most unexpected first.
+
+    Examples
+    --------
+    >>> _unlike_sentence(97.2, ["Breakpoints 5.3 (in training mean 1.9)"])
+    'Unlike the training patients: by what is known of this patient, 97% of them lie nearer to their mean; of new
+    patients as those in training, 5 in 100 are called unlike by chance. Least expected, given the other values:
+    Breakpoints 5.3 (in training mean 1.9).'
+    >>> _unlike_sentence(40.0, [])
+    'Like the training patients: by what is known of this patient, 40% of them lie nearer to their mean.'
+    """
+    if math.isnan(unlike):
+        return "Whether this patient is like the training patients is not known: the model keeps no record of them."
+    nearer = f"by what is known of this patient, {_percent(unlike / 100)} of them lie nearer to their mean"
+    if unlike < _UNLIKE:
+        return f"Like the training patients: {nearer}."
+    said = (
+        f"Unlike the training patients: {nearer}; of new patients as those in training, 5 in 100 are called unlike by "
+        "chance."
+    )
+    if surprises:
+        return f"{said} Least expected, given the other values: {'; '.join(surprises[:_NAMED])}."
+    return f"{said} No single value stands out: it is how they go together."
 
 
 @dataclass(frozen=True)

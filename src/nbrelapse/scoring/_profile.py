@@ -212,19 +212,47 @@ class _Neighbourhood:
         blocks = [self._distances(values[start : start + _BLOCK]) for start in range(0, max(1, len(values)), _BLOCK)]
         return np.concatenate(blocks)
 
+    def surprises(self, values: np.ndarray) -> np.ndarray:
+        r"""Return how far each value lies from what a patient's other values lead one to expect, in what is left of it.
+
+        With the inverse :math:`P` of the covariance of what is known, :math:`(P z)_j / \sqrt{P_{jj}}`: the residual of
+        the regression on the other features over its standard deviation.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_features,)
+            Of one patient.
+
+        Returns
+        -------
+        ndarray of shape (n_features,)
+            NaN of a feature that is not known, or did not vary in training.
+        """
+        z = _standardised(values, self.mean, self.sd)
+        known = ~np.isnan(z)
+        scaled = self._scaled * known[:, None]
+        along = np.linalg.solve(self._inner(known[None])[0], scaled.T)
+        precision = 1 / self.unique - (scaled * along.T).sum(axis=1)
+        return np.asarray((z / self.unique - scaled @ (along @ np.nan_to_num(z))) / np.sqrt(precision))
+
+    @property
+    def _scaled(self) -> np.ndarray:
+        return self.loadings / self.unique[:, None]
+
+    def _inner(self, known: np.ndarray) -> np.ndarray:
+        """Return the core of each patient's inverse covariance of what is known (the matrix inversion lemma)."""
+        count = self.loadings.shape[1]
+        products = (self.loadings[:, :, None] * self._scaled[:, None, :]).reshape(len(self.loadings), count * count)
+        return np.asarray(np.eye(count) + (known.astype(float) @ products).reshape(len(known), count, count))
+
     def _distances(self, values: np.ndarray) -> np.ndarray:
         z = _standardised(values, self.mean, self.sd)
         known = ~np.isnan(z)
         z = np.nan_to_num(z)
-        unique = self.unique
-        scaled, count = self.loadings / unique[:, None], self.loadings.shape[1]
-        squared = (z**2 / unique).sum(axis=1)
-        if count:
-            # The inverse of the covariance of what is known, by the matrix inversion lemma.
-            products = (self.loadings[:, :, None] * scaled[:, None, :]).reshape(len(z.T), -1)
-            inner = np.eye(count) + (known.astype(float) @ products).reshape(-1, count, count)
-            along = z @ scaled
-            squared -= (along * np.linalg.solve(inner, along[:, :, None])[:, :, 0]).sum(axis=1)
+        squared = (z**2 / self.unique).sum(axis=1)
+        if self.loadings.shape[1]:
+            along = z @ self._scaled
+            squared -= (along * np.linalg.solve(self._inner(known), along[:, :, None])[:, :, 0]).sum(axis=1)
         features = np.where(known.any(axis=1), known.sum(axis=1), np.nan)
         variance = known @ np.maximum(self.kurtosis - 1, _LEAST_VARIANCE)
         share = variance / (9 * features**2)
@@ -334,6 +362,10 @@ class _Profile:
         if self.neighbourhood is None or self.distances is None:
             return np.full(len(values), np.nan)
         return _percentile(self.neighbourhood.distances(values), self.distances)
+
+    def surprises(self, values: np.ndarray) -> np.ndarray:
+        """Return how unexpected each value of a patient is, see :class:`_Neighbourhood`; NaN where nothing is known."""
+        return np.full(len(values), np.nan) if self.neighbourhood is None else self.neighbourhood.surprises(values)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON data."""

@@ -36,6 +36,8 @@ _CARD = "README.md"
 _CARD_NUMBERS = "card.json"
 _MANIFEST = "data/manifest.json"
 _REFITS = "data/refits.zip"
+_SURPRISING = 2.0
+"""Standard deviations from which a value is unexpected. A choice."""
 _MLFLOW_FILES = frozenset({"registered_model_meta"})
 """Files that MLflow adds when it downloads a model; they are not read."""
 
@@ -332,6 +334,28 @@ class Bundle:
         if self.profile is None:
             return np.full(len(X), np.nan)
         return self.profile.percentile(read_columns(X, self.schema.index.to_numpy()))
+
+    def surprising_values(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Return what makes one patient unlike the training patients, the most unexpected value first.
+
+        Parameters
+        ----------
+        X : DataFrame
+            A single row.
+
+        Returns
+        -------
+        DataFrame
+            Index: features whose value lies at least two standard deviations from what the patient's other values lead
+            one to expect. ``deviation``, in those standard deviations, and ``mean`` of the training patients. Empty of
+            models saved before 0.4.0.
+        """
+        found = pd.DataFrame({"deviation": np.nan, "mean": np.nan}, index=self.schema.index)
+        if self.profile is not None:
+            found["deviation"] = self.profile.surprises(read_columns(X, self.schema.index.to_numpy())[0])
+            found["mean"] = self.profile.distributions.mean
+        found = found[found["deviation"].abs() >= _SURPRISING]
+        return found.sort_values("deviation", key=abs, ascending=False, kind="stable")
 
     @cached_property
     def _stacked(self) -> StackedModels:

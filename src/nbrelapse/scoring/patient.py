@@ -21,6 +21,7 @@ from nbrelapse.mechanisms.builders.copy_number import copy_number_calls
 from nbrelapse.mechanisms.catalogue import load_catalogue
 from nbrelapse.metrics.horizons import LONGEST_YEARS, YEAR
 from nbrelapse.models.families import model_title
+from nbrelapse.report.facts import assay_in_words
 from nbrelapse.report.patient_report import GroupCourse, PatientContent, PatientPrediction, SimilarPatients
 from nbrelapse.report.plots.attributions import patient_waterfall
 from nbrelapse.report.plots.genome import patient_profile
@@ -121,9 +122,7 @@ def describe_patient(bundle: Bundle, studied: _StudiedPatient, created: str) -> 
         endpoint=bundle.endpoint,
         catalogue=bundle.catalogue,
         prediction=_prediction(bundle, studied, row, scores) if scored else None,
-        missing_assays=[
-            name.replace("_", " ").replace(":", " ") for name in scores["missing_assays"].split(", ") if name
-        ],
+        missing_assays=[assay_in_words(name) for name in scores["missing_assays"].split(", ") if name],
         landmark_days=bundle.landmark_days,
         warnings=_warnings(bundle, studied),
         facts=_facts(bundle, studied.cohort) if scored else {"Model": model_title(bundle.model.family)},
@@ -150,6 +149,8 @@ def _prediction(
         evidence=scores["evidence"],
         known=_required(bundle, studied) | {str(name): float(value) for name, value in row.iloc[0].items()},
         ranges=bundle.schema.loc[outside, ["low", "high"]],
+        unlike=scores["unlike_training"],
+        surprising=bundle.surprising_values(row),
         group=group,
         similar=_similar_patients(bundle.training.observed, _by_days(bundle, scores)),
         competing=model.competing_ is not None,

@@ -26,6 +26,9 @@ ROOTLESS_AND_OFFLINE = (
 )  # fmt: skip
 HEIGHT = 900
 LOOK = """(async () => {
+  const shown = e => e.checkVisibility() && e.getClientRects().length;
+  const unshown = [...document.querySelectorAll('details:not([open])')]
+    .filter(fold => ![...fold.children].slice(1).every(shown)).map(fold => fold.querySelector('summary').innerText);
   for (const fold of document.querySelectorAll('details')) fold.open = true;
   await Promise.all([...document.images].map(image => image.decode().catch(() => 0)));
   const scrolls = e => ['auto', 'scroll', 'hidden'].includes(getComputedStyle(e).overflowX);
@@ -33,7 +36,31 @@ LOOK = """(async () => {
   // A scroll bar takes its part of the window; a page that is not made for telephones has a wider one there.
   const width = Math.min(document.documentElement.clientWidth, WIDTH);
   const style = getComputedStyle(document.body);
+  const cells = [...document.querySelectorAll('td, th')].filter(shown);
+  const range = document.createRange();
+  const leaves = e => { range.selectNodeContents(e);
+    const [inner, outer] = [range.getBoundingClientRect(), e.getBoundingClientRect()];
+    return inner.width && (inner.right > outer.right + 1 || inner.left < outer.left - 1); };
+  // Red, green, blue and opacity; what lies over what; WCAG's relative luminance.
+  const colour = css => { const [r, g, b, a = 1] = css.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
+  const over = (top, under) => under.map((part, at) => at < 3 ? top[at] * top[3] + part * (1 - top[3]) : 1);
+  const ground = e => { const own = colour(getComputedStyle(e).backgroundColor);
+    return own[3] === 1 ? own : over(own, e.parentElement ? ground(e.parentElement) : [255, 255, 255, 1]); };
+  const linear = part => part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4;
+  const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const contrast = e => { const paper = ground(e), ink = over(colour(getComputedStyle(e).color), paper);
+    const [low, high] = [luminance(ink), luminance(paper)].sort((a, b) => a - b);
+    return (high + 0.05) / (low + 0.05); };
+  const words = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), written = new Set();
+  while (words.nextNode()) if (words.currentNode.data.trim()) written.add(words.currentNode.parentElement);
   return {
+    unshown,
+    cut: cells.filter(e => e.scrollWidth > e.clientWidth + 1 || leaves(e)).map(e => e.innerText.slice(0, 80)),
+    scrolled: [...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth + 1)
+      .map(e => e.innerText.slice(0, 80)),
+    written: written.size,
+    faint: [...written].filter(shown).map(e => [contrast(e), e.innerText.slice(0, 80)])
+      .filter(([found]) => found < CONTRAST).map(([found, text]) => `${found.toFixed(2)} ${text}`),
     overflow: Math.max(document.documentElement.scrollWidth, document.body.scrollWidth) - width,
     overflowing: [...document.querySelectorAll('body *')]
       .filter(e => e.getBoundingClientRect().right > width + 0.5 && !inside(e.parentElement))
@@ -46,6 +73,8 @@ LOOK = """(async () => {
   };
 })()"""
 """What is seen of a page with all its folds open; boxes that scroll by themselves may be wider than the page."""
+CONTRAST = 4.5
+"""WCAG 2.2, success criterion 1.4.3: minimum contrast of text, https://www.w3.org/TR/WCAG22/#contrast-minimum."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +84,9 @@ class Visit:
     ``requests`` are the addresses it asked for other than files and ``data:``, ``messages`` what the console and the
     browser's log said (a refusal by the page's own policy is among them), ``overflow`` is by how many pixels the
     contents are wider than the window and ``overflowing`` what sticks out, ``ink`` and ``paper`` are the colours of
-    text and page, 0 to 255 each.
+    text and page, 0 to 255 each. ``unshown`` are the titles of closed folds whose contents are not shown, ``cut`` the
+    table cells that what is in them leaves, ``scrolled`` the boxes that are narrower than their table, ``written`` how
+    many elements have words, and ``faint`` those of too little contrast.
     """
 
     requests: list[str]
@@ -67,6 +98,11 @@ class Visit:
     broken: int
     ink: tuple[int, ...]
     paper: tuple[int, ...]
+    unshown: list[str]
+    cut: list[str]
+    scrolled: list[str]
+    written: int
+    faint: list[str]
     pdf: bytes
 
 
@@ -128,7 +164,7 @@ class Browser:
             self.send("Runtime.evaluate", session, expression=leave)
             if not any(event["method"] == "Page.loadEventFired" for event in self.events[before:]):
                 self._until(lambda message: message.get("method") == "Page.loadEventFired")
-        look = LOOK.replace("WIDTH", str(width))
+        look = LOOK.replace("WIDTH", str(width)).replace("CONTRAST", str(CONTRAST))
         seen = self.send("Runtime.evaluate", session, expression=look, awaitPromise=True, returnByValue=True)
         pdf = self.send("Page.printToPDF", session, printBackground=True)["data"] if media == "print" else ""
         found = seen["result"]["value"]

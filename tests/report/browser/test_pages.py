@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-PAGES = ["report", "cohort_report", "patient_report", "unscored_report"]
+PAGES = ["full_report", "evaluation_report", "cohort_report", "patient_report", "unscored_report"]
 WITHOUT_PICTURES = "unscored_report"
 NOTICE = "For research use, not for treatment decisions"
 A4 = 718
@@ -53,6 +53,10 @@ def test_a_page_renders_quietly_and_nothing_overflows(
     assert seen.broken == 0
     assert (luminance(seen.paper) < 0.5) == (scheme == "dark")
     assert contrast(seen.ink, seen.paper) >= CONTRAST
+    assert seen.written > 10
+    assert seen.faint == []
+    assert seen.cut == []
+    assert width == 390 or seen.scrolled == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -65,6 +69,9 @@ def test_a_page_prints_black_on_white(browser: Any, page: Path, pictured: bool, 
     assert (printed.pdf.count(b"/Type /Page\n") > 1) == pictured
     assert luminance(printed.paper) > 0.9
     assert contrast(printed.ink, printed.paper) >= CONTRAST
+    assert printed.unshown == []
+    assert printed.faint == []
+    assert (printed.cut, printed.scrolled) == ([], [])
 
 
 CONTROLS = {
@@ -73,6 +80,9 @@ CONTROLS = {
     "exception": "<script>throw new Error('thrown')</script>",
     "policy": """<meta http-equiv="Content-Security-Policy" content="default-src 'none'"><img src="https://example.org/x.png">""",
     "wide": '<div style="width: 2000px">wide</div>',
+    "faint": '<p>plain</p><p style="color: #999">faint</p><p style="color: #0005; background: #777">fainter</p>',
+    "cut": '<table style="table-layout: fixed; width: 90px"><tr><td>fits<td>incomprehensibilities</table>',
+    "folded": "<details><summary>Title</summary><p>contents</p></details>",
     "scrolling": '<div style="overflow-x: auto"><div style="width: 2000px">wide</div></div>',
 }
 
@@ -109,6 +119,23 @@ def test_what_overflows_is_noticed(browser: Any, control: Path, width: int, medi
     seen = browser.visit(control, width=width, media=media)
     assert seen.overflow >= 2000 - width
     assert seen.overflowing == [CONTROLS["wide"]]
+
+
+@pytest.mark.parametrize("control", ["faint"], indirect=True)
+def test_words_of_too_little_contrast_are_noticed(browser: Any, control: Path) -> None:
+    seen = browser.visit(control, width=390)
+    assert seen.written == 3
+    assert seen.faint == ["2.85 faint", "1.82 fainter"]
+
+
+@pytest.mark.parametrize("control", ["cut"], indirect=True)
+def test_a_cell_that_its_word_leaves_is_noticed(browser: Any, control: Path) -> None:
+    assert browser.visit(control, width=1280).cut == ["incomprehensibilities"]
+
+
+@pytest.mark.parametrize("control", ["folded"], indirect=True)
+def test_a_fold_that_stays_closed_on_paper_is_noticed(browser: Any, control: Path) -> None:
+    assert browser.visit(control, width=A4, media="print").unshown == ["Title"]
 
 
 @pytest.mark.parametrize("control", ["scrolling"], indirect=True)

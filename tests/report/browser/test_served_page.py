@@ -41,9 +41,11 @@ def address(bundles: dict[str, Bundle]) -> Iterator[str]:
     thread.join()
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_form_is_whole(browser: Any, address: str, width: int) -> None:
-    seen = browser.visit(address, width=width)
+def test_the_form_is_whole(browser: Any, address: str, width: int, scheme: str) -> None:
+    seen = browser.visit(address, width=width, scheme=scheme)
+    assert (seen.faint, seen.cut) == ([], [])
     assert seen.requests == [address]
     assert seen.messages == []
     assert (seen.overflow, seen.overflowing) == (0, [])
@@ -63,9 +65,11 @@ def test_what_is_typed_or_pasted_becomes_the_report(browser: Any, address: str, 
     assert (seen.images > 0, seen.broken) == (True, 0)
 
 
-def test_a_mistake_is_told_in_words(browser: Any, address: str) -> None:
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_mistake_is_told_in_words(browser: Any, address: str, scheme: str) -> None:
     act = PASTE.replace("FEATURES", '({"mycn__amplfied": 1})')
-    seen = browser.visit(address, width=390, leave=act)
+    seen = browser.visit(address, width=390, scheme=scheme, leave=act)
+    assert (seen.faint, seen.cut) == ([], [])
     assert "This patient cannot be read" in seen.text
     assert "Expected: mycn__amplified" in seen.text
     assert (seen.overflow, seen.overflowing) == (0, [])

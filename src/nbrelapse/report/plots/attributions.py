@@ -87,8 +87,9 @@ def beeswarm(explanation: Explanation, catalogue: Catalogue, top: int = 15) -> F
     bar.ax.tick_params(length=0, labelsize=8.5, labelcolor=_MUTED)
     bar.outline.set_visible(False)
     if explanation.values[shown].isna().to_numpy().any():
-        bar.ax.text(-0.12, 0.5, "● not assayed", color=_ABSENT, ha="right", va="center", fontsize=8.5,
+        bar.ax.text(-0.12, 0.5, "not assayed", color=_MUTED, ha="right", va="center", fontsize=8.5,
                     transform=bar.ax.transAxes)  # fmt: skip
+        bar.ax.plot([-0.08], [0.5], "o", color=_ABSENT, markersize=3.5, transform=bar.ax.transAxes, clip_on=False)
     return figure
 
 

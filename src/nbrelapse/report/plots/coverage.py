@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 
 from nbrelapse.mechanisms.catalogue import Catalogue
 from nbrelapse.report.facts import _COUNTS, assay_title
-from nbrelapse.report.plots.style import _GRID, _INK, _MUTED, _bare_y, _new_figure, _styled
+from nbrelapse.report.plots.style import _GRID, _INK, _MUTED, _PAPER, _bare_y, _new_figure, _styled
 
 
 @_styled
@@ -41,9 +41,10 @@ def feature_coverage(coverage: pd.DataFrame, catalogue: Catalogue) -> Figure:
     axes.scatter(
         coverage["observed"],
         row[coverage["mechanism"]],
-        s=20,
+        s=26,
         color=[catalogue.mechanisms[name].color for name in coverage["mechanism"]],
-        linewidths=0,
+        edgecolors=_PAPER,
+        linewidths=0.8,
         clip_on=False,
         zorder=3,
     )

@@ -25,6 +25,7 @@ from nbrelapse.report.plots.style import (
     _set_apart,
     _styled,
 )
+from nbrelapse.report.wording import _signed
 
 _CALL_COLORS = {
     "amplified": "#8c1d40",
@@ -358,7 +359,7 @@ def _draw_scale(axes: Axes, sample: pd.Series) -> None:
     _bare_y(axes)
     right = axes.secondary_yaxis("right")
     ratios = [sample["centre"] + (sample["single_gain"] if one > 0 else -sample["single_loss"]) * one for one in levels]
-    right.set_yticks(list(levels), [f"{ratio:+.2f}" for ratio in ratios])
+    right.set_yticks(list(levels), [_signed(ratio) for ratio in ratios])
     right.tick_params(length=0, labelsize=8.5)
     right.spines["right"].set_visible(False)
     right.set_ylabel("log2 ratio", fontsize=8.5, color=_MUTED)

@@ -160,7 +160,7 @@ def _cell(axes: Axes, column: int, row: int, pair: dict[str, float], scale: Norm
     face = _COOCCURRENCE_COLORS(scale(pair["log_odds_ratio"])) if shown else _GRID
     axes.add_patch(Rectangle((column - 0.47, row - 0.46), 0.94, 0.92, facecolor=face, edgecolor="none"))
     counts = "not assayed" if pair["assayed"] == 0 else f"{_short(pair['both'])} / {_short(pair['expected'])}"
-    color = _ON_COLOR if shown else _MUTED
+    color = _ON_COLOR if shown else _INK
     axes.text(column, row - (0.17 if shown else 0.0), counts, ha="center", va="center", fontsize=7.5, color=color)
     if shown:
         sure = pair["low"] > 0 or pair["high"] < 0

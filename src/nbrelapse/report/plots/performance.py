@@ -17,7 +17,7 @@ from nbrelapse.metrics.decisions import TREAT_ALL, TREAT_NONE, at_years
 from nbrelapse.metrics.evaluation import strongest_reference
 from nbrelapse.metrics.horizons import YEAR
 from nbrelapse.metrics.predictions import Predictions
-from nbrelapse.metrics.table import METRICS, POPULATIONS
+from nbrelapse.metrics.table import METRICS, POPULATIONS, population_title
 from nbrelapse.models.families import model_title
 from nbrelapse.report.plots.style import (
     _ACCENT,
@@ -367,8 +367,7 @@ def leaderboard_forest(evaluation: Evaluation, chosen: str | None = None, metric
 
 def _header(axes: Axes, y: float, population: str, block: pd.DataFrame) -> None:
     beside = axes.get_yaxis_transform()
-    title = POPULATIONS.get(population, population.replace("_", " "))
-    axes.text(-0.02, y, title, transform=beside, fontweight="bold", ha="right", va="center")
+    axes.text(-0.02, y, population_title(population), transform=beside, fontweight="bold", ha="right", va="center")
     size = f"{int(block['n'].max())} patients, {int(block['events'].max())} events"
     axes.text(1.02, y, size, transform=beside, color=_MUTED, va="center", fontsize=8.5)
 

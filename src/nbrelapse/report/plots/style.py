@@ -22,11 +22,11 @@ _PAPER = "#fefefe"
 _INK = "#1c2733"
 _MUTED = "#5d6b79"
 _GRID = "#d9dfe5"
-_ABSENT = "#a9b3bd"
+_ABSENT = "#87929d"
 _ACCENT = "#0a5c9e"
-_RISK_GROUPS = ("#2a7fc4", "#8a6fae", "#cc5a12")
-"""Low, middle and high: blue to vermilion after Okabe and Ito (https://jfly.uni-koeln.de/color/), of a lightness that
-stands out on white and on black."""
+_RISK_GROUPS = ("#2577bb", "#8266a8", "#c0540f")
+"""Low, middle and high: blue to vermilion after Okabe and Ito (https://jfly.uni-koeln.de/color/), dark enough for words
+on white, light enough for dots on a dark page."""
 
 _LOWER_ZERO_HIGHER = ("#5fa3e0", "#eef1f4", "#f08c4a")
 """Below, at and above zero: blue and orange, apart for every colour vision (the pair of Okabe and Ito), light enough
