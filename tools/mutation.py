@@ -103,13 +103,13 @@ def _copy(scratch: Path, files: list[str], tests: list[str]) -> Path:
     """Return a fresh copy of what the tests need, with mutmut's settings."""
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    for folder in ("src", "tests"):
+    for folder in ("src", "tests", "experiments"):
         shutil.copytree(ROOT / folder, scratch / folder, ignore=shutil.ignore_patterns("__pycache__"))
     (scratch / "conftest.py").write_text(QUICK_FIRST, encoding="utf-8")
     settings = {
         "source_paths": ["src/"],
         "only_mutate": files,
-        "also_copy": ["conftest.py"],
+        "also_copy": ["conftest.py", "experiments"],
         "pytest_add_cli_args": ["-k", WITHOUT],
         "pytest_add_cli_args_test_selection": tests,
     }

@@ -160,6 +160,7 @@ def test_of_several_callers_the_one_with_most_reads_stays_and_the_first_of_equal
     ]
     equal = called(t_alt_count=[40.0, 60.0], t_ref_count=[60.0, 40.0])
     assert _repair_mutations(equal, Repairs()).index.tolist() == [0]
+    assert _repair_mutations(called(HGVSp_Short=["p.R1W", "p.R1W"]), Repairs()).index.tolist() == [0]
     uncounted = called(t_alt_count=[np.nan, 0.0], t_ref_count=[np.nan, 0.0])
     assert _repair_mutations(uncounted, Repairs()).index.tolist() == [1]
 
