@@ -329,6 +329,7 @@ def test_refractory_is_less_than_a_partial_response() -> None:
     outcome = make_outcome(cohort, "refractory")
     assert outcome.y.tolist() == [0, 0, 1, 1, 1]
     assert outcome.kind is BINARY
+    assert (outcome.endpoint, outcome.choices) == ("refractory", {"progressive": "refractory"})
     assert outcome.excluded == {"response to induction not recorded": 1}
     without = make_outcome(cohort, "refractory", progressive="exclude")
     assert without.y.tolist() == [0, 0, 1, 1]
