@@ -16,7 +16,7 @@ def test_the_grid_holds_the_years_and_ends_at_five():
     times = prediction_times(followed(100.0, 9000.0))
     assert len(times) == 20
     assert np.isin(np.array([1, 2, 3, 5]) * YEAR, times).all()
-    assert times[-1] == 5 * YEAR
+    assert (times[0], times[-1]) == (YEAR / 4, 5 * YEAR)
 
 
 def test_the_grid_ends_before_the_follow_up_does():
@@ -31,8 +31,10 @@ def test_the_grid_ends_where_nine_patients_are_left_but_has_two_times():
 
 
 def test_months_given_as_days_are_refused():
-    with pytest.raises(InputError, match="check the unit"):
-        prediction_times(followed(12.0, 60.0))
+    for y in (followed(12.0, 60.0), followed()):
+        with pytest.raises(InputError, match="check the unit") as caught:
+            prediction_times(y)
+        assert caught.value.column == "time"
 
 
 GRID = np.arange(1, 25) * YEAR / 4

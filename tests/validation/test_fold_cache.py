@@ -255,6 +255,7 @@ def test_a_refit_comes_back_to_the_last_bit(tmp_path, data, model):
     cache = FoldCache(tmp_path)
     key = cache.key(model, X, y, {"refit": True})
     assert cache.load_refit(key) is None
+    assert cache.refits == 0
     cache.store_refit(key, fitted)
     again = cache.load_refit(key)
     assert again.state() == fitted.state()

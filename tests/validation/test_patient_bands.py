@@ -12,6 +12,7 @@ from nbrelapse.models.prior import CoxPrior, PriorKnowledge
 from nbrelapse.models.resamples import bootstrap_refits
 from nbrelapse.models.trees import Boosted
 from nbrelapse.validation import PatientBands, cross_predictions, learn_bands
+from nbrelapse.validation.patient_bands import _log_odds
 
 YEAR = 365.25
 TIMES = np.array([YEAR, 2 * YEAR, 3 * YEAR])
@@ -141,3 +142,9 @@ def test_a_patient_with_missing_values_and_too_few_events() -> None:
     y["event"] = 0
     y["event"][:4] = 1
     assert learn_bands(predictions, model, X, y) is None
+
+
+def test_certain_probabilities_have_finite_log_odds():
+    found = _log_odds(np.array([0.0, 0.5, 1.0]))
+    assert np.isfinite(found).all()
+    assert found[1] == 0 and found[0] == pytest.approx(-found[2])

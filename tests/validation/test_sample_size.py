@@ -52,8 +52,9 @@ def test_more_patients_and_fewer_parameters_overfit_less():
     [((100, 0, 5), {}), ((100, 20, 0), {}), ((100, 100, 5), {"binary": True}), ((100, 20, 5), {"anticipated_r2": 0.9})],
 )
 def test_what_cannot_be_is_refused(arguments, options):
-    with pytest.raises(InputError):
+    with pytest.raises(InputError) as caught:
         sample_size(*arguments, **options)
+    assert caught.value.column == "anticipated_r2" or "anticipated_r2" not in options
 
 
 def test_everybody_having_the_event_is_no_obstacle():

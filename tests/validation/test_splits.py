@@ -33,6 +33,21 @@ def test_every_patient_is_tested_once_a_repeat_and_every_fold_has_events(censore
     )
 
 
+def test_competing_events_too_rare_for_every_fold_are_shared_out_with_the_censored():
+    y = with_events([17, 22, 3])
+    for _, _, _, test in repeated_folds(y, n_repeats=2, n_folds=5, seed=0):
+        assert (y["event"][test] != 1).sum() == 4
+
+
+@pytest.mark.parametrize("names", [(0, 1), ("a", "b")])
+def test_every_fold_has_the_same_share_of_every_study_and_its_outcomes(names):
+    y = with_events([40, 20, 0])
+    study = np.array(names)[np.repeat([0, 1, 0, 1], [30, 10, 5, 15])]
+    for _, _, _, test in repeated_folds(y, n_repeats=2, n_folds=5, seed=0, strata=study):
+        found = [int(((study == name) & (y["event"] == event))[test].sum()) for name in names for event in (0, 1)]
+        assert found == [6, 1, 2, 3]
+
+
 def test_the_mix_of_outcomes_is_the_same_in_every_fold():
     y = with_events([50, 25, 10])
     for _, _, _, test in repeated_folds(y, n_repeats=2, n_folds=5, seed=0):

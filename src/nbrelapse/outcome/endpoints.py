@@ -10,6 +10,7 @@ import pandas as pd
 
 from nbrelapse.cohort.check import ROUNDING_DAYS
 from nbrelapse.cohort.cohort import Cohort
+from nbrelapse.cohort.schema import levels
 from nbrelapse.errors import InputError
 from nbrelapse.outcome.kinds import SURVIVAL_DTYPE, kind_of_endpoint
 from nbrelapse.outcome.outcome import Outcome
@@ -70,9 +71,9 @@ def make_outcome(
     Raises
     ------
     InputError
-        An argument is not legal; a time is negative; an event, or more than a month without one, comes after the end
-        of follow-up; no patient has the event (or, for ``refractory``, every patient has); the landmark is negative or
-        beyond the follow-up, or the endpoint has no time to count from it.
+        An argument is not legal; a code is unknown; a time is negative; an event, or more than a month without one,
+        comes after the end of follow-up; no patient has the event (or, for ``refractory``, every patient has); the
+        landmark is negative or beyond the follow-up, or the endpoint has no time to count from it.
 
     Examples
     --------
@@ -104,6 +105,9 @@ def _derive(cohort: Cohort, endpoint: str, unspecified: str, progressive: str, l
     if not kind_of_endpoint(endpoint).has_time:
         return _refractory(cohort, progressive)
     recorded = _recorded(cohort)
+    if endpoint != "os":
+        _refuse_unknown(recorded["event"], "event", levels("event"))
+    _refuse_unknown(recorded["death"], "death", (0, 1))
     _refuse_contradictions(recorded, endpoint)
     course = _course(recorded)
     code, time, reason = _OUTCOMES[endpoint](course, unspecified)
@@ -250,6 +254,12 @@ def _refuse_contradictions(course: pd.DataFrame, endpoint: str) -> None:
     )
 
 
+def _refuse_unknown(codes: pd.Series, column: str, legal: tuple[str, ...] | tuple[int, ...]) -> None:
+    """Raise for a code that would be read as no event; tables that no reader has checked may have one."""
+    expected = ", ".join(map(str, legal))
+    _refuse(codes.notna() & ~codes.isin(legal), "unknown code", column, expected, "correct the value or leave it empty")
+
+
 def _refuse(wrong: pd.Series, problem: str, column: str, expected: str, fix: str) -> None:
     if wrong.any():
         rows = (np.flatnonzero(wrong) + 1).tolist()
@@ -299,6 +309,7 @@ def _refractory(cohort: Cohort, progressive: str) -> Outcome:
     patients = cohort.patients.reset_index(drop=True)
     response = patients.get("induction_response", pd.Series(None, index=patients.index, dtype="object"))
     codes = {"CR": 0, "PR": 0, "MR": 1, "SD": 1, "PD": 1}
+    _refuse_unknown(response, "induction_response", tuple(codes))
     reason = pd.Series(None, index=patients.index, dtype="object")
     reason[response.isna()] = "response to induction not recorded"
     if progressive == "exclude":

@@ -516,3 +516,11 @@ def test_segments_are_those_that_arms_are_called_from() -> None:
     first = found[found["chromosome"] == "1"]
     assert first["call"].tolist() == ["segmental loss", "neutral"]
     assert first["copies"].tolist() == pytest.approx([1, 2], abs=0.05)
+
+
+def test_segments_of_whole_chromosomes_and_amplicons_have_their_own_calls() -> None:
+    changed = [("7", 0, 159, 0.3), ("2", 0, 15, 0.0), ("2", 15, 17, 2.0), ("2", 17, 243, 0.0)]
+    found = copy_number_segments(cohort({"s": profile(*changed)})).set_index("chromosome")
+    assert found.loc["7", "call"] == "numerical gain"
+    assert found.loc["10", "call"] == "numerical loss"
+    assert found.loc["2", "call"].tolist() == ["neutral", "amplified", "neutral"]

@@ -34,6 +34,7 @@ def entry(parameters: dict[str, Any], kind: str = "binary") -> FeatureDefinition
         (GENES | {"protein_changes": ["F1174*"], "codons": {"F1174": {"hg18": CODON["hg19"]}}}, "codons"),
         (GENES | {"protein_changes": ["F1174*"], "codons": {"F1174": {"hg19": ["2:9-8"]}}}, "codons"),
         (GENES | {"protein_changes": ["F1174*"], "codons": {"F1174": "2:29443695-29443697"}}, "codons"),
+        (GENES | {"protein_changes": ["F1174*"], "codons": {"F1174": {"hg19": [29443695]}}}, "codons"),
         (GENES | {"positions": {"hg19": ["5:1295228"]}}, "positions"),
         (GENES | {"positions": {"hg19": ["5:1295228:G>A"]}, "variants": "truncating"}, "positions"),
         (GENES | {"vaf_above": 20}, "vaf_above"),
@@ -56,6 +57,13 @@ def test_an_entry_that_no_rule_can_mean_is_refused(parameters: dict[str, Any], n
         check_mutation_rules(entry(parameters))
     assert caught.value.column == "[alk.mine]"
     assert named in caught.value.problem
+    assert caught.value.expected
+
+
+def test_codons_of_no_protein_change_are_named() -> None:
+    parameters = GENES | {"protein_changes": ["F1174*"], "codons": {"R1275": CODON, "F1174": CODON, "F1245": CODON}}
+    with pytest.raises(InputError, match="illegal codons 'F1245, R1275'"):
+        check_mutation_rules(entry(parameters))
 
 
 def test_a_burden_needs_the_size_of_the_exome() -> None:
