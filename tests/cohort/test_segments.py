@@ -181,6 +181,24 @@ def test_repairs_leave_a_table_in_order_alone() -> None:
     assert list(repairs) == []
 
 
+def test_zeros_alone_are_raised_where_neighbours_are_a_base_apart() -> None:
+    repairs = Repairs()
+    found = _repair_segments(
+        segments(("a", "1", 0, 50, 0.0), ("a", "1", 51, 90, -0.4), ("a", "1", 91, 99, 0.0), ("a", "2", 0, 70, 0.1)),
+        repairs,
+    )
+    assert found["start"].tolist() == [1, 51, 91, 1]
+    assert list(repairs) == ["segments: 2 starts of 0 read as 1, positions count from 1"]
+
+
+def test_all_starts_are_raised_where_neighbours_share_a_position() -> None:
+    found = _repair_segments(
+        segments(("a", "1", 0, 50, 0.0), ("a", "1", 50, 90, -0.4), ("b", "2", 7, 70, 0.1)), Repairs()
+    )
+    assert found["start"].tolist() == [1, 51, 8]
+    assert found["end"].tolist() == [50, 90, 70]
+
+
 def test_a_row_that_differs_in_its_ratio_is_no_repetition() -> None:
     repairs = Repairs()
     table = segments(("s", "1", 1.0, 9.0, 0.1), ("s", "1", 1.0, 9.0, 0.1), ("s", "1", 1.0, 9.0, 0.2))

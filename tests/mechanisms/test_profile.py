@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nbrelapse.cohort import Cohort
 from nbrelapse.cohort.segments import MergedSegments, merge_segments
-from nbrelapse.mechanisms.profile import _in_copies, _sample_scales
+from nbrelapse.mechanisms.profile import _copy_number_profile, _in_copies, _sample_scales, _segment_blocks
 
 MB = 1_000_000
 PLATFORM = {"centre": 0.0, "loss": -0.4, "gain": 0.3, "noise": 0.01, "purity": 0.6}
@@ -124,3 +125,33 @@ def test_no_sample_influences_another(levels: list[float], others: list[float]) 
     alone = scales(merged(s=broken(levels)))
     together = scales(merged(a=broken(others), s=broken(levels), z=broken(others)))
     pd.testing.assert_frame_equal(together.loc[["s"]], alone, check_exact=True)
+
+
+def profiled(segments: pd.DataFrame | None, **of_samples: list[float]) -> Cohort:
+    """Two patients on one platform, whose samples stand in the table the other way round."""
+    samples = pd.DataFrame({"sample_id": ["b", "a"], "patient_id": ["B", "A"], "timepoint": "diagnosis", **of_samples})
+    assays = pd.DataFrame({"sample_id": ["a", "b"], "assay": "copy_number", "genome_build": "hg19", "platform": "P"})
+    metadata = {"platforms": {"P": PLATFORM}}
+    return Cohort(
+        "two", pd.DataFrame({"patient_id": ["A", "B"]}), samples, assays, segments=segments, metadata=metadata
+    )
+
+
+def test_a_recorded_purity_is_read_for_its_own_sample() -> None:
+    rows = [(name, *piece) for name in ("a", "b") for piece in broken([-0.15] * 8)]
+    table = pd.DataFrame(rows, columns=["sample_id", "chromosome", "start", "end", "log2_ratio"])
+    table[["start", "end"]] *= MB
+    (plain,) = map(_copy_number_profile, _segment_blocks(profiled(table)))
+    (hinted,) = map(_copy_number_profile, _segment_blocks(profiled(table, purity=[0.3, np.nan])))
+    assert plain.scales["purity_hint"].tolist() == [1.0, 1.0]
+    assert hinted.scales.loc["A"].equals(plain.scales.loc["A"])
+    # Fewer tumour cells than the platform's samples have: a single copy is a smaller step.
+    assert hinted.scales.loc["B", "purity_hint"] < 1
+    assert hinted.scales.loc["B", "loss"] > plain.scales.loc["B", "loss"]
+
+
+def test_a_cohort_without_segments_has_profiles_that_know_nothing() -> None:
+    (found,) = map(_copy_number_profile, _segment_blocks(profiled(None)))
+    assert found.patient_ids.tolist() == ["A", "B"]
+    assert not found.scales["known"].any()
+    assert len(found.copies) == 0

@@ -6,6 +6,7 @@ import pytest
 
 from nbrelapse.errors import InputError
 from nbrelapse.metrics.calibration import calibration_slope
+from nbrelapse.models.linear import Cox
 from nbrelapse.validation.tuning import Trial, tune
 
 
@@ -156,3 +157,19 @@ def test_trials_of_parts_name_the_part_and_nothing_to_tune_has_none(data, slope_
     tune(Pair(), *data, n_trials=2, n_folds=3, seed=5, record=trials.append)
     assert [(trial.part, trial.number) for trial in trials] == [("one", 0), ("one", 1), ("other", 0), ("other", 1)]
     assert trials[0].values == trials[2].values
+
+
+def test_patients_are_compared_within_their_study(data):
+    """Times of one study on another scale change no ranks within a study, so they change no trial either."""
+    X, y = data
+    studies = pd.Series(["one", "two"] * (len(X) // 2), index=X.index)
+    slower = y.copy()
+    slower["time"][1::2] *= 40
+
+    def values(strata, outcomes):
+        trials = []
+        tune(Cox(["x"], strata=strata), X, outcomes, n_trials=3, n_folds=3, seed=0, record=trials.append)
+        return [value for trial in trials for value in trial.values]
+
+    assert values(studies, slower) == pytest.approx(values(studies, y), rel=1e-6)
+    assert values(None, slower) != pytest.approx(values(None, y), rel=0.01)
