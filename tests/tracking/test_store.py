@@ -158,9 +158,12 @@ def _in_session(leader: int) -> set[int]:
 
 
 def _sessions_of(parent: int) -> set[int]:
-    """Sessions that the children of a process lead."""
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return {int(child) for child in children}
+    """Sessions that children of a process lead; others, which an import may start for a moment, lead none."""
+    found = set()
+    for child in map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split()):
+        with suppress(ProcessLookupError):
+            found |= {child} if os.getsid(child) == child else set()
+    return found
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads the processes of Linux")
