@@ -197,7 +197,8 @@ def test_unknown_samples_are_named_by_file_column_and_row(tmp_path: Path) -> Non
     assert str(caught.value.file).endswith("data_mutations.txt") and "S9" not in str(caught.value)
     with pytest.raises(InputError, match="data of samples that no clinical file has") as caught:
         tables(tmp_path, rows)
-    assert (caught.value.column, caught.value.rows) == ("sample_id", [2])
+    own = "Tumor_Sample_Barcode, which the mapping makes sample_id"
+    assert (caught.value.column, caught.value.rows) == (own, [2])
     assert str(caught.value.file).endswith("data_mutations.txt")
 
 

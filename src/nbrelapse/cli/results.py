@@ -132,8 +132,8 @@ def print_leaderboard(title: str, evaluation: Evaluation, metric: str, chosen: s
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table as wide as the terminal, or 80 columns where there is none.
 
-    The first column is folded between words where the others leave it too little, headers to the width of their
-    numbers, and numbers are never cut: what a narrow terminal has no room for, it breaks itself.
+    Where the room is short, headers are folded to the width of their numbers and names between words. Numbers are never
+    cut: what a narrow terminal has no room for, it breaks itself.
 
     Parameters
     ----------
@@ -144,12 +144,14 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    widths = [
-        max(map(len, [*cells, *title.split()]))
-        for title, cells in zip(header[1:], zip(*(row[1:] for row in rows), strict=True), strict=True)
-    ]
+    terminal, columns = (
+        Console().width,
+        list(zip(header[1:], zip(*(row[1:] for row in rows), strict=True), strict=True)),
+    )
+    widths = [max(map(len, [title, *cells])) for title, cells in columns]
+    if max(map(len, [header[0], *(row[0] for row in rows)])) + sum(widths) + 2 * len(widths) > terminal:
+        widths = [max(map(len, [*cells, *title.split()])) for title, cells in columns]
     narrowest = max(len(word) for row in rows for word in row[0].split()) + sum(widths)
-    terminal = Console().width
     gap = 2 if narrowest + 2 * len(widths) <= terminal else 1
     table = Table(box=None, pad_edge=False, header_style="", padding=(0, gap, 0, 0))
     table.add_column(header[0])

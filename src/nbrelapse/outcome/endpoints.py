@@ -179,14 +179,15 @@ def count_endpoints(cohort: Cohort) -> dict[str, dict[str, Any]]:
      'dead_left_out': 1, 'problem': None}
     """
     counts: dict[str, dict[str, Any]] = {}
-    of_unknown_kind = cohort.patient_ids[(cohort.patients["event"] == "unspecified").to_numpy(dtype=bool)]
+    events = cohort.patients.get("event", pd.Series(index=cohort.patients.index, dtype="str"))
+    of_unknown_kind = cohort.patient_ids[(events == "unspecified").to_numpy(dtype=bool)]
     for endpoint in _ENDPOINTS:
         counts[endpoint] = {"patients": None, "events": None, "competing": None, "unspecified": None}
         counts[endpoint] |= {"left_out": {}, "dead_left_out": 0, "problem": None}
         try:
             outcome = _derive(cohort, endpoint, "event", "refractory", 0.0)
-            _, events, competing = np.bincount(outcome.events, minlength=3).tolist()
-            counts[endpoint] |= {"patients": len(outcome), "events": events, "competing": competing}
+            _, of_interest, competing = np.bincount(outcome.events, minlength=3).tolist()
+            counts[endpoint] |= {"patients": len(outcome), "events": of_interest, "competing": competing}
             unknown = outcome.patient_ids.isin(of_unknown_kind).sum() if endpoint == "relapse" else 0
             counts[endpoint] |= {"unspecified": int(unknown)}
             counts[endpoint] |= {"left_out": dict(outcome.excluded), "dead_left_out": outcome.dead_left_out}
