@@ -244,6 +244,14 @@ REFUSED = [
         "correct the barcodes",
     ),
     case(
+        "a row without its tumour, but with a normal",
+        MAF,
+        swap("S01\tN01", "\tN77"),
+        "empty cell",
+        "column: Tumor_Sample_Barcode",
+        "rows: 2",
+    ),
+    case(
         "a sample without patient",
         "data_clinical_sample.txt",
         append("P77 S77"),

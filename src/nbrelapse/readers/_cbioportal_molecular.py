@@ -128,7 +128,7 @@ def _normals(raw: pd.DataFrame, file: Path) -> list[str]:
     same = np.append(pd.Index(of_tumour).get_indexer(pd.Index(of_normal)), -1)[normals]
     refuse_rows(
         raw.index,
-        (same == tumours) & (normals >= 0),
+        (same == tumours) & (same >= 0),
         "the tumour sample is the matched normal sample",
         file=file,
         column="Tumor_Sample_Barcode, Matched_Norm_Sample_Barcode",
