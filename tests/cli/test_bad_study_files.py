@@ -95,7 +95,9 @@ def in_months() -> pd.DataFrame:
             id="missing column",
         ),
         pytest.param(
-            with_value("id", 23, "p00"), ["duplicated patient", "column: patient_id", "rows: 1, 24"], id="duplicate"
+            with_value("id", 23, "p00"),
+            ["duplicated patient", "column: id, which the mapping makes patient_id", "rows: 1, 24"],
+            id="duplicate",
         ),
         pytest.param(
             with_value("event_days", 2, -5), ["negative value", "column: event_days", "rows: 3"], id="negative time"
@@ -105,7 +107,12 @@ def in_months() -> pd.DataFrame:
         ),
         pytest.param(
             with_value("stage", 3, "5"),
-            ["unknown code", "column: inss_stage", "rows: 4", "expected: 1, 2, 2A, 2B, 3, 4, 4S"],
+            [
+                "unknown code",
+                "column: stage, which the mapping makes inss_stage",
+                "rows: 4",
+                "expected: 1, 2, 2A, 2B, 3, 4, 4S",
+            ],
             id="unknown stage",
         ),
         pytest.param(
@@ -138,7 +145,7 @@ def test_mixed_genome_builds(empty: Path, nbrelapse: Run, names: Names) -> None:
     write_study(empty, clinical(), second_build="hg38")
     before = names(empty)
     answer = nbrelapse("cohort", "import", "tables", "map.toml", "--out", "cohort")
-    answer.assert_refused("mixed genome builds in mutations: hg19, hg38", "file: assays.tsv", "column: genome_build")
+    answer.assert_refused("mixed genome builds in mutations: hg19, hg38", "file: assays.tsv", "makes genome_build")
     assert names(empty) == before
 
 
