@@ -6,7 +6,8 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,6 +42,39 @@ def test_every_example_is_a_command_that_is_understood(name: str) -> None:
         words = shlex.split(example)
         assert words[: len(name.split())] == name.split()
         assert command.make_context(name, words[len(name.split()) :]).params
+
+
+def test_each_command_ends_with_the_next_one(nbrelapse: Callable[..., Any], empty: Path) -> None:
+    """From raw files to scores by what is said last; capitals are to be filled in."""
+    model = Path(__file__).parents[2] / "models" / "quickstart"
+    followed = [nbrelapse("cohort", "simulate", "--patients", 40, "--seed", 3, "--out", "raw")]
+    for name in ("cohort import cbioportal", "features", "train"):
+        words = next_words(followed[-1])
+        assert words[: len(name.split())] == name.split()
+        if name != "train":
+            followed.append(nbrelapse(*words))
+    cohort = "cohorts/simulated"
+    others = [
+        nbrelapse("cohort", "check", cohort),
+        nbrelapse("cohort", "subset", cohort, "--where", "age_days < 900", "--out", "young"),
+        nbrelapse("score", model, cohort, "--out", "s.csv", "--where", "age_days < 900"),
+        nbrelapse("export", model, "copy"),
+    ]
+    told = [next_words(answer) for answer in [*followed, *others]]
+    assert told[-2][-2:] == ["--where", "age_days < 900"]
+    for words in told:
+        name = next(
+            name for name in sorted(COMMANDS, key=len, reverse=True) if words[: len(name.split())] == name.split()
+        )
+        assert COMMANDS[name].make_context(name, words[len(name.split()) :]).params
+    assert "next: " not in nbrelapse("cohort", "check", cohort, "--json").err
+
+
+def next_words(answer: Any) -> list[str]:
+    assert answer.code == 0, answer.err
+    said = answer.err.splitlines()[-1]
+    assert said.startswith("next: nbrelapse ")
+    return shlex.split(said)[2:]
 
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nbrelapse.cli.help import say_next
+
 if TYPE_CHECKING:
     from nbrelapse.cohort.blocks import StoredCohort
     from nbrelapse.cohort.cohort import Cohort
@@ -193,8 +195,9 @@ def check(
         typer.echo(json.dumps({"valid": True, **document}))
     else:
         typer.echo(
-            f"{report.to_text()}\n\n{_layers_in_words(_layer_mechanisms(cohort))}{_endpoints_in_words(endpoints)}"
+            f"{report.to_text()}\n\n{_layers_in_words(_layer_mechanisms(cohort))}{_endpoints_in_words(endpoints)}\n"
         )
+        say_next("features", folder, "--out", "features.parquet", "--coverage")
 
 
 @cohort_app.command()
@@ -276,6 +279,7 @@ def subset(
         typer.echo(json.dumps(document))
     else:
         typer.echo(f"{document['kept']:,} of {document['of']:,} patients kept: {out}")
+        say_next("cohort", "check", out)
 
 
 @contextmanager
@@ -367,6 +371,7 @@ def simulate(
 
     write_raw_files(out, patients, seed)
     typer.echo(f"{patients} simulated patients in {out}", err=True)
+    say_next("cohort", "import", "cbioportal", out, "--out", "cohorts/simulated")
 
 
 def _name(given: str | None) -> str | None:
@@ -446,6 +451,7 @@ def _write(cohort: Cohort, out: Path, *, overwrite: bool, as_json: bool) -> None
     else:
         typer.echo(f"{report.to_text()}\n\n{_layers_in_words(layers)}{_endpoints_in_words(endpoints)}", err=True)
         typer.echo(f"\nwritten to {out}", err=True)
+        say_next("features", out, "--out", "features.parquet", "--coverage")
 
 
 def _layer_mechanisms(cohort: Cohort) -> dict[str, dict[str, int]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nbrelapse.cli.data import Executor, Jobs, block_by_block, executing_on
+from nbrelapse.cli.help import say_next
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,6 +111,7 @@ def features(
         typer.echo(f"picture: {picture}")
     for name, file in written.items():
         typer.echo(f"{name}: {file}")
+    say_next("train", "EXPERIMENT.toml", "--cohort", cohort)
 
 
 def _require_features(entries: Catalogue, file: Path | None) -> None:

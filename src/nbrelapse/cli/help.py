@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import NamedTuple
 
 import typer
@@ -126,6 +127,21 @@ _HELP = {
         ("nbrelapse cohort import cbioportal FOLDER --out cohorts/mine",),
     ),
 }
+
+
+def say_next(*words: object) -> None:
+    """Say on standard error which command is useful after this one.
+
+    Parameters
+    ----------
+    *words : object
+        The command's words; capitals, as of ``FOLDER``, are to be filled in.
+
+    Examples
+    --------
+    >>> say_next("cohort", "check", "cohorts/mine")
+    """
+    typer.echo(f"next: nbrelapse {shlex.join(map(str, words))}", err=True)
 
 
 def _add_help(app: typer.Typer, above: str = "") -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nbrelapse.cli.data import Json, Out, Overwrite, cohort_app
+from nbrelapse.cli.help import say_next
 
 
 @cohort_app.command()
@@ -51,3 +52,4 @@ def merge(
     lines = [f"{part['name']}: {part['added']:,} of {part['patients']:,} patients added" for part in cohorts]
     lines += [f"studies: {', '.join(f'{study} {number:,}' for study, number in studies.items())}", *done]
     typer.echo("\n".join([*lines, f"{len(merged.patients):,} patients: {out}"]))
+    say_next("cohort", "check", out)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from nbrelapse.cli.data import Executor, Jobs, Where, block_by_block, executing_on, open_patients, read_patients
+from nbrelapse.cli.help import say_next
 from nbrelapse.cli.results import case_mix_document, evaluation_document
 
 if TYPE_CHECKING:
@@ -181,7 +182,9 @@ def explain(
         title = bundle.catalogue.mechanisms[name].title
         typer.echo(f"  {title:<28}{value:8.3f}{_over_refits(found.stability, name)}")
     typer.echo(f"{document['patients']} patients explained: {found.report}")
-    if found.patient_report is not None:
+    if found.patient_report is None:
+        say_next("explain", model, cohort, "--out", out, *_chosen(where), "--patient", "ID")
+    else:
         typer.echo(f"Page of the patient: {found.patient_report}")
 
 
@@ -272,6 +275,11 @@ def score(
         typer.echo(json.dumps(document, indent=2))
         return
     _print_scored(document)
+    say_next("explain", model, cohort, "--out", "explained", *_chosen(where))
+
+
+def _chosen(where: str | None) -> tuple[str, ...]:
+    return () if where is None else ("--where", where)
 
 
 def _score_blocks(
@@ -365,6 +373,7 @@ def export(
         typer.echo(json.dumps({"folder": str(target), "endpoint": bundle.endpoint, "family": bundle.model.family}))
         return
     typer.echo(f"{bundle.model.family} model of {bundle.endpoint}: {target}")
+    say_next("score", target, "COHORT", "--out", "scores.csv")
 
 
 def verify(

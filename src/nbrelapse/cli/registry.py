@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nbrelapse.cli.data import Json, Where, read_patients
+from nbrelapse.cli.help import say_next
 from nbrelapse.cli.models import Trust
 from nbrelapse.errors import InputError
 
@@ -44,6 +45,7 @@ def register(
         return
     what = "registered" if found.new else "the same model is registered already"
     typer.echo(f"{what}: {found.uri}{_at(found.aliases)}")
+    say_next("score", found.uri, "COHORT", "--out", "scores.csv")
 
 
 def promote(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nbrelapse.cli.data import Where, read_patients
+from nbrelapse.cli.help import say_next
 from nbrelapse.cli.models import Sign, Trust
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def update(
         for note in found.notes:
             typer.echo(f"note: {note}", err=True)
         typer.echo("No model is written: use the one there is." if folder is None else f"Updated model: {folder}")
+        say_next("score", model if folder is None else folder, "COHORT", "--out", "scores.csv")
     if folder is None:
         raise typer.Exit(1)
 
