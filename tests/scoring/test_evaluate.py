@@ -271,6 +271,8 @@ def test_an_evaluation_is_written_whole_and_replaces_only_an_evaluation(
     assert {"differences.csv", "net_benefit.csv", "evaluation.html"} <= {path.name for path in folder.iterdir()}
     page = unescape((folder / "evaluation.html").read_text(encoding="utf-8"))
     assert found.summary()[0] in page and all(sentence in page for sentence in found.case_mix_sentences())
+    assert bundle.training.of_simulated
+    assert "The model was trained on simulated patients" in page.partition("<main>")[0]
     features = pd.read_csv(folder / "case_mix.csv")
     assert list(features["feature"]) == list(bundle.schema.index)
     assert all(title in page for title in bundle.schema["title"])

@@ -102,6 +102,21 @@ def test_ranks_among_other_genes_are_warned_of(bundle: Bundle, studied: _Studied
         assert any("another selection of genes" in warning for warning in warnings) == warned
 
 
+@pytest.mark.parametrize("simulated", [True, False])
+def test_pages_of_a_model_of_simulated_patients_say_so_at_their_top(
+    bundle: Bundle, studied: _StudiedPatient, tmp_path: Path, simulated: bool
+) -> None:
+    """Before any number, not only among the notes at the end."""
+    of = replace(bundle, training=replace(bundle.training, simulated=simulated))
+    found = explain_cohort(of, studied.cohort, tmp_path / "out", ExplainRequest(patient=studied.patient_id))
+    assert found.patient_report is not None
+    for file in (found.report, found.patient_report):
+        top = file.read_text(encoding="utf-8").partition("<main>")[0]
+        assert (
+            "The model was trained on simulated patients: its numbers hold for no real patient." in top
+        ) == simulated
+
+
 def test_near_ids_are_named_to_the_user_who_asks(studied: _StudiedPatient) -> None:
     known = str(studied.cohort.patient_ids[3])
     for asked in (known.lower(), f" {known}", known.replace("-", "_")):

@@ -43,6 +43,8 @@ class EvaluationContent:
         The tables of :class:`nbrelapse.scoring.CaseMix`; nothing is said of it without them.
     mechanisms : mapping of str to str
         Titles of the model's mechanisms.
+    caution : str
+        What limits every number of the page, in a sentence at its top.
     """
 
     title: str
@@ -55,6 +57,7 @@ class EvaluationContent:
     facts: dict[str, Any] = field(default_factory=dict)
     case_mix: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     mechanisms: Mapping[str, str] = field(default_factory=dict)
+    caution: str = ""
 
 
 def observed_concordance(evaluation: Evaluation, model: str) -> float:
@@ -101,6 +104,7 @@ def write_evaluation_report(content: EvaluationContent, file: str | Path) -> Pat
             "kind": "Evaluation of a saved model",
             "title": content.title,
             "created": content.created,
+            "caution": content.caution,
             "subtitle": ENDPOINTS.get(content.endpoint, content.endpoint),
             "verdicts": content.verdicts,
             "summary": content.summary,

@@ -42,6 +42,7 @@ from nbrelapse.report.render import Picture, Plot, _render
 from nbrelapse.report.sentences import ProbabilityImportance, stability_sentences, verdict
 from nbrelapse.report.wording import ENDPOINTS
 
+_OF_SIMULATED = "The patients of this report are simulated: its figures say how the tool works, nothing about children."
 _PLACED_FIGURES = (
     "leaderboard",
     "kaplan_meier",
@@ -161,6 +162,7 @@ def write_experiment_report(content: ReportContent, file: str | Path) -> Path:
         {
             "kind": "Experiment report" + (" of simulated patients" if content.simulated else ""),
             "simulated": content.simulated,
+            "caution": _OF_SIMULATED if content.simulated else "",
             "title": content.title,
             "created": content.created,
             "subtitle": content.description,

@@ -46,6 +46,8 @@ class ExplanationContent:
     game : DataFrame, optional
         How far sums over features lie from the mechanisms' own game, see
         :func:`nbrelapse.explanation.checks`.
+    caution : str
+        What limits every number of the page, in a sentence at its top.
     """
 
     title: str
@@ -60,6 +62,7 @@ class ExplanationContent:
     notes: Sequence[str] = ()
     probability: ProbabilityImportance | None = None
     game: pd.DataFrame | None = None
+    caution: str = ""
 
 
 def write_explanation_report(content: ExplanationContent, file: str | Path) -> Path:
@@ -83,6 +86,7 @@ def write_explanation_report(content: ExplanationContent, file: str | Path) -> P
             "kind": "Explanation",
             "title": content.title,
             "created": content.created,
+            "caution": content.caution,
             "subtitle": f"{model_title(content.model)}, {ENDPOINTS.get(content.endpoint, content.endpoint)}",
             "answer": _cohort_sentence(content.explanation, content.catalogue, content.stability),
             "scale": content.explanation.scale,

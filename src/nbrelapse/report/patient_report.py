@@ -70,6 +70,7 @@ def _page(content: PatientContent) -> dict[str, Any]:
         "kind": "One patient's prediction",
         "title": f"Patient {content.patient_id}",
         "created": content.created,
+        "caution": content.caution,
         "subtitle": f"{model_title(content.model)}, {ENDPOINTS.get(content.endpoint, content.endpoint)}",
         "event": _EVENTS.get(content.endpoint, content.endpoint),
         "summary": _summary_sentence(_patient_summary(content)),
@@ -375,6 +376,8 @@ class PatientContent:
         Beside those that the page writes itself.
     facts : dict
         Said of model and cohort, label by label.
+    caution : str
+        What limits every number of the page, in a sentence at its top.
     """
 
     patient_id: str
@@ -387,3 +390,4 @@ class PatientContent:
     landmark_days: float = 0.0
     warnings: Sequence[str] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    caution: str = ""

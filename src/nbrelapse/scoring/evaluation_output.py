@@ -19,6 +19,7 @@ from nbrelapse.report.render import draw_figures
 from nbrelapse.report.wording import model_title
 from nbrelapse.scoring.bundle import Bundle
 from nbrelapse.scoring.evaluate import ExternalEvaluation
+from nbrelapse.scoring.scores import _caution
 from nbrelapse.scoring.training_summary import TrainingSummary
 from nbrelapse.tracking.evaluation import EvaluationRecord, RecordedEvaluation, record_evaluation
 from nbrelapse.tracking.figures import headline_figures, rounded_figures
@@ -115,6 +116,7 @@ def _content(found: ExternalEvaluation, bundle: Bundle, cohort: Cohort) -> Evalu
         facts=_facts(found, bundle, cohort),
         case_mix={} if found.case_mix is None else found.case_mix.tables(),
         mechanisms={name: bundle.catalogue.mechanisms[name].title for name in bundle.mechanisms},
+        caution=_caution(bundle),
     )
 
 

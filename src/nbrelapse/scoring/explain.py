@@ -26,7 +26,7 @@ from nbrelapse.report.sentences import ProbabilityImportance
 from nbrelapse.scoring.bundle import Bundle, _evidence_of, _explained_horizon
 from nbrelapse.scoring.evaluate import patient_groups
 from nbrelapse.scoring.patient import _StudiedPatient, check_patient, describe_patient
-from nbrelapse.scoring.scores import _LEAST_EVIDENCE, _require_assays, write_scores
+from nbrelapse.scoring.scores import _LEAST_EVIDENCE, _caution, _require_assays, write_scores
 
 _MOST_BACKGROUND = 100
 """Patients compared with at most, evenly spaced by predicted risk: the time grows with their number. A choice."""
@@ -219,6 +219,7 @@ def _content(found: _Found, created: str) -> ExplanationContent:
         },
         notes=notes,
         game=_game(bundle, explanation),
+        caution=_caution(bundle),
     )
 
 

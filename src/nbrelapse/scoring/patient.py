@@ -28,7 +28,7 @@ from nbrelapse.report.plots.genome import patient_profile
 from nbrelapse.report.plots.performance import incidence_course
 from nbrelapse.scoring.bundle import HORIZON_YEARS, Bundle
 from nbrelapse.scoring.evaluate import _GROUPINGS, _clinical_levels
-from nbrelapse.scoring.scores import _cohort_flags, _score_features
+from nbrelapse.scoring.scores import _caution, _cohort_flags, _score_features
 from nbrelapse.scoring.training_summary import ObservedOutcomes
 
 _NOT_KEPT = "the model was saved without the observed courses of its training patients"
@@ -126,6 +126,7 @@ def describe_patient(bundle: Bundle, studied: _StudiedPatient, created: str) -> 
         landmark_days=bundle.landmark_days,
         warnings=_warnings(bundle, studied),
         facts=_facts(bundle, studied.cohort) if scored else {"Model": model_title(bundle.model.family)},
+        caution=_caution(bundle),
     )
 
 

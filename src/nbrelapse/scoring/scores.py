@@ -196,6 +196,11 @@ def told_notes(bundle: Bundle, told: Sequence[CohortTold]) -> list[str]:
     return notes if strangers is None else [*notes, strangers]
 
 
+def _caution(bundle: Bundle) -> str:
+    """Return what a page must say at its top of a model; empty where there is nothing."""
+    return f"{_OF_SIMULATED[0].upper()}{_OF_SIMULATED[1:]}." if bundle.training.of_simulated else ""
+
+
 def _updated_notes(bundle: Bundle) -> list[str]:
     """Say on whom a model was updated since it was trained."""
     return [
