@@ -65,7 +65,7 @@ def test_import_and_check_say_whom_each_endpoint_would_have(mapping: Path, tmp_p
     line = "relapse     3 patients, 1 with the event, 1 with a competing one; left out: 1 first event has no time\n"
     assert line in imported.stderr
     assert line in checked.stdout
-    line = "os          not usable: 3 death not recorded, 1 death has no time\n"
+    line = "os          not usable: 3 death not recorded, 1 death has no time; dead among those left out: 1\n"
     assert line in checked.stdout
     endpoints = json.loads(run("check", tmp_path / "cohort", "--json").stdout)["endpoints"]
     assert (endpoints["efs"]["patients"], endpoints["efs"]["events"]) == (3, 2)

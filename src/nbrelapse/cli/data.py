@@ -482,25 +482,26 @@ def _layers_in_words(found: dict[str, dict[str, int]]) -> str:
 
 def _endpoints_in_words(endpoints: dict[str, dict[str, Any]]) -> str:
     """Return a line an endpoint: its patients, their events, and why the others are left out."""
-    from nbrelapse.cohort.cohort import counted
-
     lines = ["endpoints"]
     for name, counts in endpoints.items():
-        if counts["patients"] == 0 and counts["left_out"]:
-            nobody = ", ".join(f"{count} {reason}" for reason, count in counts["left_out"].items())
-            lines.append(f"  {name:<10}  not usable: {nobody}")
-            continue
-        parts = []
-        if counts["patients"] is not None:
-            parts.append(f"{counted(counts['patients'], 'patient')}, {counts['events']} with the event")
-            parts += [f"{counts['competing']} with a competing one"] if counts["competing"] else []
-        kind = f"{counts['unspecified']} first events of unknown kind count as relapses, deaths on the same day aside"
-        unknown = [kind] if counts["unspecified"] else []
         reasons = ", ".join(f"{count} {reason}" for reason, count in counts["left_out"].items())
-        left_out = [f"left out: {reasons}"] if reasons else []
-        unusable = [f"not usable: {counts['problem']}"] if counts["problem"] else []
-        dead = [f"dead among those left out: {counts['dead_left_out']}"] if counts["dead_left_out"] else []
-        lines.append(
-            f"  {name:<10}  {'; '.join([', '.join(parts), *unknown, *left_out, *unusable, *dead]).removeprefix('; ')}"
-        )
+        if counts["patients"] == 0 and reasons:
+            parts = [f"not usable: {reasons}"]
+        else:
+            parts = _usable_in_words(counts)
+            parts += [f"left out: {reasons}"] if reasons else []
+            parts += [f"not usable: {counts['problem']}"] if counts["problem"] else []
+        parts += [f"dead among those left out: {counts['dead_left_out']}"] if counts["dead_left_out"] else []
+        lines.append(f"  {name:<10}  {'; '.join(parts)}")
     return "\n".join(lines)
+
+
+def _usable_in_words(counts: dict[str, Any]) -> list[str]:
+    from nbrelapse.cohort.cohort import counted
+
+    if counts["patients"] is None:
+        return []
+    told = f"{counted(counts['patients'], 'patient')}, {counts['events']} with the event"
+    told += f", {counts['competing']} with a competing one" if counts["competing"] else ""
+    kind = f"{counts['unspecified']} first events of unknown kind count as relapses, deaths on the same day aside"
+    return [told, *([kind] if counts["unspecified"] else [])]
